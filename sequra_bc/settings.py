@@ -1,0 +1,207 @@
+"""All settings, read from the environment. `.env.example` lists every variable with its default."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONCE, NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from sequra_bc.logs import structured_logging
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+
+def secret(name: str, least: int = 16) -> str:
+    """A secret from the environment; the process does not start with an empty or short one."""
+    value: str = env.str(name, default="")
+    if len(value) < least:
+        raise ImproperlyConfigured(f"{name} is missing or shorter than {least} characters")
+    return value
+
+
+def origin(name: str, default: str) -> str:
+    """An address without path, as `https://host[:port]`."""
+    value: str = env.str(name, default=default).rstrip("/")
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+        raise ImproperlyConfigured(f"{name} must be an origin such as https://app.example.com")
+    return value
+
+
+# --- The process ---------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = secret("SECRET_KEY", 32)
+ENCRYPTION_KEYS = [key.strip() for key in secret("ENCRYPTION_KEYS", 44).split(",") if key.strip()]
+APP_URL = origin("APP_URL", "http://localhost:8000")
+APP_IS_HTTPS = APP_URL.startswith("https://")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(APP_URL).hostname])
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1 if APP_IS_HTTPS else 0)
+
+SANDBOX = env.bool("SANDBOX", default=False)
+if SANDBOX and not DEBUG and not env.bool("SANDBOX_ALLOWED", default=False):
+    raise ImproperlyConfigured("SANDBOX needs DEBUG, or SANDBOX_ALLOWED=true to say it is meant")
+
+# --- The two systems we speak with ---------------------------------------------------------------
+
+BIGCOMMERCE_CLIENT_ID = secret("BIGCOMMERCE_CLIENT_ID", 1)
+BIGCOMMERCE_CLIENT_SECRET = secret("BIGCOMMERCE_CLIENT_SECRET")
+BIGCOMMERCE_APP_ID = env.str("BIGCOMMERCE_APP_ID", default="")
+BIGCOMMERCE_LOGIN_URL = origin("BIGCOMMERCE_LOGIN_URL", "https://login.bigcommerce.com")
+BIGCOMMERCE_API_URL = origin("BIGCOMMERCE_API_URL", "https://api.bigcommerce.com")
+BIGCOMMERCE_PAYMENTS_URL = origin("BIGCOMMERCE_PAYMENTS_URL", "https://payments.bigcommerce.com")
+SEQURA_DEPLOYMENTS_URL = env.str(
+    "SEQURA_DEPLOYMENTS_URL", default="https://live.sequrapi.com/deployments"
+)
+RECONCILE_SECONDS = env.int("RECONCILE_SECONDS", default=24 * 60 * 60)
+
+# --- Django --------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "csp",
+    "stores",
+    "payments",
+    "orders",
+    "transaction_log",
+]
+MIDDLEWARE = [
+    "sequra_bc.health.HealthMiddleware",
+    "sequra_bc.proxies.ProxyMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "sequra_bc.logs.RequestLogMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "sequra_bc.urls"
+WSGI_APPLICATION = "sequra_bc.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+            ]
+        },
+    }
+]
+DATABASES = {
+    "default": {
+        **env.db("DATABASE_URL", default="postgresql://postgres@127.0.0.1:5432/sequra_bc"),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        # A killed lock holder frees its lock in half a second, not when its statement ends.
+        "OPTIONS": {"options": "-c client_connection_check_interval=1s"},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [
+    ("en", "English"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("it", "Italiano"),
+    ("pt", "Português"),
+]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+# The checkout script carries an SRI hash, and a browser checks one only with this header.
+WHITENOISE_ALLOW_ALL_ORIGINS = True
+
+# --- Security ------------------------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = APP_IS_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
+SECURE_HSTS_SECONDS = 31_536_000 if APP_IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = APP_IS_HTTPS
+SECURE_HSTS_PRELOAD = APP_IS_HTTPS
+SECURE_REFERRER_POLICY = "no-referrer"
+SESSION_COOKIE_SECURE = APP_IS_HTTPS
+CSRF_COOKIE_SECURE = APP_IS_HTTPS
+CSRF_TRUSTED_ORIGINS = [APP_URL]
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- REST framework: the storefront, notification and event endpoints ----------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "UNAUTHENTICATED_USER": None,
+}
+
+# --- Celery: a doorbell; PostgreSQL is the queue -------------------------------------------------
+
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Publishing from a web request never waits for a broker that is away.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_connect_timeout": 0.3,
+    "socket_timeout": 0.5,
+    "max_retries": 0,
+}
+
+LOGGING_CONFIG = None
+structured_logging(level=env.str("LOG_LEVEL", default="INFO"))

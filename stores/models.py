@@ -1,0 +1,190 @@
+"""Who installed us, and how they are configured."""
+
+import secrets
+import uuid
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+
+from stores.encryption import EncryptedTextField
+
+
+def new_secret() -> str:
+    """256 random bits, safe in a URL and in a header."""
+    return secrets.token_urlsafe(32)
+
+
+def default_shipped_statuses() -> list[int]:
+    """Shipped and Completed, https://docs.bigcommerce.com order statuses."""
+    return [2, 10]
+
+
+class Store(models.Model):
+    """A BigCommerce store that installed the app, with its settings."""
+
+    class State(models.TextChoices):
+        INSTALLED = "installed"
+        NEEDS_REAUTHORISATION = "needs_reauthorisation"
+        UNINSTALLED = "uninstalled"
+
+    hash = models.CharField(max_length=64, unique=True)
+    public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    state = models.CharField(max_length=24, choices=State, default=State.INSTALLED)
+    access_token = EncryptedTextField(blank=True)
+    webhook_secret = EncryptedTextField(default=new_secret)
+    scopes = models.TextField(blank=True)
+    installed_at = models.DateTimeField(default=timezone.now)
+    uninstalled_at = models.DateTimeField(null=True, blank=True)
+
+    # What BigCommerce says about the store: GET /v2/store, /v3/channels, /v3/channels/{id}/site.
+    name = models.CharField(max_length=255, blank=True)
+    email = models.CharField(max_length=255, blank=True)
+    secure_url = models.CharField(max_length=255, blank=True)
+    control_panel_url = models.CharField(max_length=255, blank=True)
+    country = models.CharField(max_length=2, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    timezone = models.CharField(max_length=64, default="UTC")
+    language = models.CharField(max_length=16, blank=True)
+    # Storefront channels: [{"id": 1, "name": "...", "origins": ["https://..."]}]
+    channels = models.JSONField[Any, Any](default=list)
+    # Registration health, a row per thing we register: {"webhooks": {"ok": true, ...}, ...}
+    registration = models.JSONField[Any, Any](default=dict)
+
+    # Settings of the merchant.
+    environment = models.CharField(
+        max_length=8, choices=[("sandbox", "Sandbox"), ("live", "Live")], default="sandbox"
+    )
+    send_statistics = models.BooleanField(default=True)
+    allowed_ips = models.JSONField[Any, Any](default=list, blank=True)
+    excluded_categories = models.JSONField[Any, Any](default=list, blank=True)
+    excluded_products = models.JSONField[Any, Any](default=list, blank=True)
+    # BigCommerce status ids; null is "None": leave the status alone.
+    status_approved = models.PositiveSmallIntegerField(null=True, blank=True, default=11)
+    status_needs_review = models.PositiveSmallIntegerField(null=True, blank=True, default=12)
+    status_cancelled = models.PositiveSmallIntegerField(null=True, blank=True, default=5)
+    shipped_statuses = models.JSONField[Any, Any](default=default_shipped_statuses, blank=True)
+    reports_enabled = models.BooleanField(default=True)
+    reports_hour = models.PositiveSmallIntegerField(default=4)
+    report_token = EncryptedTextField(default=new_secret)
+
+    def __str__(self) -> str:
+        return self.name or self.hash
+
+    @property
+    def origins(self) -> set[str]:
+        """Every origin on which this store's checkout may run."""
+        return {origin for channel in self.channels for origin in channel["origins"]}
+
+    @property
+    def is_installed(self) -> bool:
+        return self.state == self.State.INSTALLED
+
+    def needs_reauthorisation(self) -> None:
+        """BigCommerce refused the token: stop calling until the merchant consents again."""
+        Store.objects.filter(pk=self.pk, state=self.State.INSTALLED).update(
+            state=self.State.NEEDS_REAUTHORISATION
+        )
+
+
+class Connection(models.Model):
+    """A store's SeQura account on one deployment and environment."""
+
+    class State(models.TextChoices):
+        CONNECTED = "connected"
+        PAUSED = "paused"  # SeQura refused the password: one probe per ten minutes, no more
+        ARCHIVED = "archived"  # disconnected; kept for the orders that are still open
+
+    store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="connections")
+    deployment = models.CharField(max_length=32)
+    environment = models.CharField(max_length=8)
+    username = models.CharField(max_length=255)
+    password = EncryptedTextField()
+    api_url = models.CharField(max_length=255)
+    assets_url = models.CharField(max_length=255, blank=True)
+    state = models.CharField(max_length=12, choices=State, default=State.CONNECTED)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    connected_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["store", "deployment"],
+                condition=~models.Q(state="archived"),
+                name="one_open_connection_per_deployment",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.store}: {self.deployment} {self.environment}"
+
+    def pause(self, until: datetime) -> None:
+        """SeQura answered 401 or 403: no call until then."""
+        self.state, self.paused_until = self.State.PAUSED, until
+        self.save(update_fields=["state", "paused_until"])
+
+
+class Merchant(models.Model):
+    """The SeQura merchant id for one selling country, and the connection it belongs to."""
+
+    store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="merchants")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="merchants")
+    country = models.CharField(max_length=2)
+    ref = models.CharField(max_length=255)
+    # Does the merchant offer SeQura in this country? One row per country has it set.
+    selling = models.BooleanField(default=True)
+    # From GET /merchants/credentials: "services", "allow_first_instalment_delay", ...
+    contract_options = models.JSONField[Any, Any](default=list, blank=True)
+    # GET /merchants/{ref}/payment_methods as SeQura returned it, and when.
+    payment_methods = models.JSONField[Any, Any](default=list, blank=True)
+    payment_methods_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "country", "ref"], name="one_row_per_merchant_and_country"
+            ),
+            models.UniqueConstraint(
+                fields=["store", "country"],
+                condition=models.Q(selling=True),
+                name="one_selling_merchant_per_country",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.ref} ({self.country})"
+
+
+class PanelUser(models.Model):
+    """A control-panel user of a store, as /load and /auth named them."""
+
+    store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="users")
+    bigcommerce_id = models.BigIntegerField()
+    email = models.CharField(max_length=255, blank=True)
+    locale = models.CharField(max_length=16, default="en")
+    is_owner = models.BooleanField(default=False)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["store", "bigcommerce_id"], name="one_row_per_store_and_user"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"user {self.bigcommerce_id} of {self.store}"
+
+
+class PanelSession(models.Model):
+    """A control-panel session. The browser carries the token in the path; we keep its digest."""
+
+    user = models.ForeignKey(PanelUser, on_delete=models.CASCADE, related_name="sessions")
+    digest = models.CharField(max_length=64, unique=True)
+    jti = models.CharField(max_length=255)
+    created_at = models.DateTimeField(default=timezone.now)
+    used_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"session of {self.user}"

@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class TransactionLogConfig(AppConfig):
+    name = "transaction_log"
