@@ -1,0 +1,247 @@
+"""SeQura's cart: lines and their sums, in cents with tax included.
+
+SeQura answers 409 to every cart whose `order_total_with_tax` is not exactly the sum of its lines,
+so `cart` adds them up itself and nobody passes a total. The kinds of lines and their fields:
+https://docs.sequrapi.com (order, items).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NotRequired, TypedDict
+
+from sequra.money import euros, round_half_up, to_decimal
+
+
+class Product(TypedDict):
+    """Goods. `total_with_tax` is what counts; `price_with_tax` is for people."""
+
+    type: Literal["product"]
+    reference: str
+    name: str
+    price_with_tax: int
+    quantity: int
+    total_with_tax: int
+    downloadable: bool
+    product_id: NotRequired[str]
+    url: NotRequired[str]
+    category: NotRequired[str]
+
+
+class Service(TypedDict):
+    """Something that lasts: exactly one of `ends_on` (a date) and `ends_in` (`P1Y`)."""
+
+    type: Literal["service"]
+    reference: str
+    name: str
+    price_with_tax: int
+    quantity: int
+    total_with_tax: int
+    downloadable: bool
+    ends_on: NotRequired[str]
+    ends_in: NotRequired[str]
+
+
+class Handling(TypedDict):
+    """Shipping, wrapping, a fee: always more than nothing."""
+
+    type: Literal["handling"]
+    reference: str
+    name: str
+    total_with_tax: int
+
+
+class Discount(TypedDict):
+    """A reduction: always less than nothing."""
+
+    type: Literal["discount"]
+    reference: str
+    name: str
+    total_with_tax: int
+
+
+class OtherPayment(TypedDict):
+    """What was paid, or given back, in another way: always less than nothing."""
+
+    type: Literal["other_payment"]
+    reference: str
+    name: str
+    total_with_tax: int
+
+
+class InvoiceFee(TypedDict):
+    """The fee for paying by invoice; it has neither reference nor name."""
+
+    type: Literal["invoice_fee"]
+    total_with_tax: int
+
+
+Line = Product | Service | Handling | Discount | OtherPayment | InvoiceFee
+
+
+class Cart(TypedDict):
+    currency: str
+    gift: bool
+    order_total_with_tax: int
+    items: list[Line]
+    cart_ref: NotRequired[str]
+
+
+class Unbalanced(Exception):
+    """The lines are further from the total than rounding can explain."""
+
+    def __init__(self, total: int, lines_total: int) -> None:
+        self.total, self.lines_total = total, lines_total
+        super().__init__(
+            f"the lines add up to {euros(lines_total)}, the order is {euros(total)}"
+        )
+
+
+def product(
+    *,
+    reference: str,
+    name: str,
+    quantity: int,
+    total_with_tax: int,
+    price_with_tax: int | None = None,
+    downloadable: bool = False,
+    product_id: str | None = None,
+    url: str | None = None,
+    category: str | None = None,
+) -> Product:
+    """A line of goods. Without a price it is the total over the quantity, rounded."""
+    line: Product = {
+        "type": "product",
+        "reference": reference,
+        "name": name,
+        "price_with_tax": _price(price_with_tax, total_with_tax, quantity),
+        "quantity": quantity,
+        "total_with_tax": total_with_tax,
+        "downloadable": downloadable,
+    }
+    if product_id is not None:
+        line["product_id"] = product_id
+    if url is not None:
+        line["url"] = url
+    if category is not None:
+        line["category"] = category
+    return line
+
+
+def service(
+    *,
+    reference: str,
+    name: str,
+    quantity: int,
+    total_with_tax: int,
+    ends_on: str | None = None,
+    ends_in: str | None = None,
+    price_with_tax: int | None = None,
+    downloadable: bool = False,
+) -> Service:
+    """A line that ends on a date or after a duration; ValueError unless exactly one is given."""
+    if (ends_on is None) == (ends_in is None):
+        raise ValueError("exactly one of ends_on and ends_in")
+    line: Service = {
+        "type": "service",
+        "reference": reference,
+        "name": name,
+        "price_with_tax": _price(price_with_tax, total_with_tax, quantity),
+        "quantity": quantity,
+        "total_with_tax": total_with_tax,
+        "downloadable": downloadable,
+    }
+    if ends_on is not None:
+        line["ends_on"] = ends_on
+    if ends_in is not None:
+        line["ends_in"] = ends_in
+    return line
+
+
+def _price(price: int | None, total: int, quantity: int) -> int:
+    """The price of one, for people: rounded when the total does not divide."""
+    if quantity < 1:
+        raise ValueError(f"a quantity of {quantity}")
+    return round_half_up(to_decimal(total) / quantity) if price is None else price
+
+
+def handling(*, reference: str, name: str, total_with_tax: int) -> Handling:
+    """A surcharge. ValueError unless it is positive."""
+    if total_with_tax <= 0:
+        raise ValueError(f"handling {reference} of {total_with_tax} cents")
+    return {
+        "type": "handling",
+        "reference": reference,
+        "name": name,
+        "total_with_tax": total_with_tax,
+    }
+
+
+def discount(*, reference: str, name: str, total_with_tax: int) -> Discount:
+    """A reduction. ValueError unless it is negative."""
+    if total_with_tax >= 0:
+        raise ValueError(f"discount {reference} of {total_with_tax} cents")
+    return {
+        "type": "discount",
+        "reference": reference,
+        "name": name,
+        "total_with_tax": total_with_tax,
+    }
+
+
+def other_payment(*, reference: str, name: str, total_with_tax: int) -> OtherPayment:
+    """Paid or refunded otherwise. ValueError unless it is negative."""
+    if total_with_tax >= 0:
+        raise ValueError(f"other payment {reference} of {total_with_tax} cents")
+    return {
+        "type": "other_payment",
+        "reference": reference,
+        "name": name,
+        "total_with_tax": total_with_tax,
+    }
+
+
+def invoice_fee(*, total_with_tax: int) -> InvoiceFee:
+    return {"type": "invoice_fee", "total_with_tax": total_with_tax}
+
+
+def adjustment(*, reference: str, name: str, total_with_tax: int) -> list[Line]:
+    """An amount of either sign: handling, a discount, or, for zero, no line at all."""
+    if total_with_tax > 0:
+        return [handling(reference=reference, name=name, total_with_tax=total_with_tax)]
+    if total_with_tax < 0:
+        return [discount(reference=reference, name=name, total_with_tax=total_with_tax)]
+    return []
+
+
+def lines_total(lines: Iterable[Line]) -> int:
+    return sum(line["total_with_tax"] for line in lines)
+
+
+def cart(currency: str, lines: Sequence[Line], *, cart_ref: str | None = None) -> Cart:
+    """A cart whose total is the sum of its lines, because nothing else is accepted."""
+    whole: Cart = {
+        "currency": currency,
+        "gift": False,
+        "order_total_with_tax": lines_total(lines),
+        "items": list(lines),
+    }
+    if cart_ref is not None:
+        whole["cart_ref"] = cart_ref
+    return whole
+
+
+def balance(lines: Sequence[Line], total: int) -> list[Line]:
+    """The lines, with one more for rounding when they miss the total by a few cents.
+
+    Each line was rounded once, so at most one cent per line (and one for an empty cart) can be
+    rounding; SeQura's own clients draw the same border. Beyond it something is missing or wrong,
+    and a made-up line would hide it: `Unbalanced`. Names and references are those of SeQura's
+    integrations, so that its staff recognise the line.
+    """
+    missing = total - lines_total(lines)
+    if abs(missing) > max(1, len(lines)):
+        raise Unbalanced(total, lines_total(lines))
+    if missing < 0:
+        reference, name = "additional_discount", "Discount"
+    else:
+        reference, name = "additional_handling", "Surcharge"
+    return [*lines, *adjustment(reference=reference, name=name, total_with_tax=missing)]
