@@ -30,7 +30,7 @@ class Order(models.Model):
     currency = models.CharField(max_length=3, default="EUR")
     placed_at = models.DateTimeField(default=timezone.now)
     # What confirm() sent: delivery method, customer and platform stay as the shopper gave them.
-    solicited = models.JSONField[Any, Any](default=dict)
+    solicited = models.JSONField(default=dict)
 
     # Level-triggered sync: due while changed > synced.
     changed = models.PositiveBigIntegerField(default=0)
@@ -39,7 +39,7 @@ class Order(models.Model):
     leased_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     settle_at = models.DateTimeField(null=True, blank=True)
-    accepted_update = models.JSONField[Any, Any](null=True, blank=True)
+    accepted_update = models.JSONField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
     shipped_by_status = models.BooleanField(default=False)
 
@@ -76,7 +76,7 @@ class WebhookEvent(models.Model):
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="webhook_events")
     scope = models.CharField(max_length=64)
     bigcommerce_order_id = models.BigIntegerField(null=True, blank=True)
-    payload = models.JSONField[Any, Any]()
+    payload = models.JSONField()
     received_at = models.DateTimeField(default=timezone.now)
     outcome = models.CharField(max_length=8, choices=Outcome, default=Outcome.NEW)
 

@@ -35,6 +35,8 @@ class Store(models.Model):
     access_token = EncryptedTextField(blank=True)
     webhook_secret = EncryptedTextField(default=new_secret)
     scopes = models.TextField(blank=True)
+    # When the access token was granted: tells a dead token from the one that replaced it.
+    authorised_at = models.DateTimeField(default=timezone.now)
     installed_at = models.DateTimeField(default=timezone.now)
     uninstalled_at = models.DateTimeField(null=True, blank=True)
 
@@ -48,23 +50,23 @@ class Store(models.Model):
     timezone = models.CharField(max_length=64, default="UTC")
     language = models.CharField(max_length=16, blank=True)
     # Storefront channels: [{"id": 1, "name": "...", "origins": ["https://..."]}]
-    channels = models.JSONField[Any, Any](default=list)
+    channels = models.JSONField(default=list)
     # Registration health, a row per thing we register: {"webhooks": {"ok": true, ...}, ...}
-    registration = models.JSONField[Any, Any](default=dict)
+    registration = models.JSONField(default=dict)
 
     # Settings of the merchant.
     environment = models.CharField(
         max_length=8, choices=[("sandbox", "Sandbox"), ("live", "Live")], default="sandbox"
     )
     send_statistics = models.BooleanField(default=True)
-    allowed_ips = models.JSONField[Any, Any](default=list, blank=True)
-    excluded_categories = models.JSONField[Any, Any](default=list, blank=True)
-    excluded_products = models.JSONField[Any, Any](default=list, blank=True)
+    allowed_ips = models.JSONField(default=list, blank=True)
+    excluded_categories = models.JSONField(default=list, blank=True)
+    excluded_products = models.JSONField(default=list, blank=True)
     # BigCommerce status ids; null is "None": leave the status alone.
     status_approved = models.PositiveSmallIntegerField(null=True, blank=True, default=11)
     status_needs_review = models.PositiveSmallIntegerField(null=True, blank=True, default=12)
     status_cancelled = models.PositiveSmallIntegerField(null=True, blank=True, default=5)
-    shipped_statuses = models.JSONField[Any, Any](default=default_shipped_statuses, blank=True)
+    shipped_statuses = models.JSONField(default=default_shipped_statuses, blank=True)
     reports_enabled = models.BooleanField(default=True)
     reports_hour = models.PositiveSmallIntegerField(default=4)
     report_token = EncryptedTextField(default=new_secret)
@@ -82,10 +84,13 @@ class Store(models.Model):
         return self.state == self.State.INSTALLED
 
     def needs_reauthorisation(self) -> None:
-        """BigCommerce refused the token: stop calling until the merchant consents again."""
-        Store.objects.filter(pk=self.pk, state=self.State.INSTALLED).update(
-            state=self.State.NEEDS_REAUTHORISATION
-        )
+        """BigCommerce refused the token: stop calling until the merchant consents again.
+
+        A token that was replaced while the call was under way changes nothing.
+        """
+        Store.objects.filter(
+            pk=self.pk, state=self.State.INSTALLED, authorised_at=self.authorised_at
+        ).update(state=self.State.NEEDS_REAUTHORISATION)
 
 
 class Connection(models.Model):
@@ -135,9 +140,9 @@ class Merchant(models.Model):
     # Does the merchant offer SeQura in this country? One row per country has it set.
     selling = models.BooleanField(default=True)
     # From GET /merchants/credentials: "services", "allow_first_instalment_delay", ...
-    contract_options = models.JSONField[Any, Any](default=list, blank=True)
+    contract_options = models.JSONField(default=list, blank=True)
     # GET /merchants/{ref}/payment_methods as SeQura returned it, and when.
-    payment_methods = models.JSONField[Any, Any](default=list, blank=True)
+    payment_methods = models.JSONField(default=list, blank=True)
     payment_methods_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -182,9 +187,18 @@ class PanelSession(models.Model):
 
     user = models.ForeignKey(PanelUser, on_delete=models.CASCADE, related_name="sessions")
     digest = models.CharField(max_length=64, unique=True)
-    jti = models.CharField(max_length=255)
     created_at = models.DateTimeField(default=timezone.now)
     used_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
         return f"session of {self.user}"
+
+
+class SpentPayload(models.Model):
+    """A signed payload that was used: BigCommerce's `jti` is good for one request."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"payload spent at {self.at:%Y-%m-%d %H:%M}"

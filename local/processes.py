@@ -1,0 +1,112 @@
+"""Child processes that never outlive us: started through `tether.py`, stopped in reverse order."""
+
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+TETHER = Path(__file__).with_name("tether.py")
+
+
+class StartFailed(Exception):
+    """A process ended, or did not answer in time; the message ends with the tail of its log."""
+
+
+def free_port() -> int:
+    """A free TCP port below the ephemeral range, where no outgoing connection can sit on it."""
+    for _ in range(200):
+        port = random.randrange(10_000, 32_000)
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise StartFailed("no free port between 10000 and 32000")
+
+
+@dataclass
+class Process:
+    """One command with its log file. `ready` is asked until it is true."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    env: Mapping[str, str] | None = None
+    ready: Callable[[], bool] = lambda: True
+    stop_signal: str = "SIGTERM"
+    grace: float = 10
+    remove: Path | None = None  # deleted when the process has ended
+    keep_open: Sequence[int] = field(default=())  # file descriptors (locks) the tether holds too
+    user: str | None = None
+    tether: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self.tether = self._spawn(output)
+
+    def _spawn(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        tether = [sys.executable, "-I", "-S", str(TETHER), "--stop", self.stop_signal]
+        tether += ["--grace", str(self.grace)]
+        if self.remove:
+            tether += ["--remove", str(self.remove)]
+        return subprocess.Popen(
+            [*tether, "--", *self.command],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=None if self.env is None else dict(self.env),
+            pass_fds=tuple(self.keep_open),
+            start_new_session=True,  # Ctrl-C reaches us alone, and we stop things in order
+            user=self.user,
+        )
+
+    @property
+    def running(self) -> bool:
+        return self.tether is not None and self.tether.poll() is None
+
+    def wait_ready(self, timeout: float = 30) -> None:
+        """Returns when the process answers. Raises StartFailed when it ends or stays silent."""
+        deadline = time.monotonic() + timeout
+        while not self.ready():
+            if not self.running:
+                raise StartFailed(f"{self.name} ended while starting\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise StartFailed(f"{self.name} gave no answer in {timeout:g} s\n{self.tail()}")
+            time.sleep(0.03)
+
+    def tail(self, lines: int = 25) -> str:
+        """The end of the log, for error messages."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return "\n".join([f"--- {self.log}", *text.splitlines()[-lines:]])
+
+    def ask_to_stop(self) -> None:
+        """Closing the pipe is the request; `stop` waits for the end."""
+        if self.tether and self.tether.stdin and not self.tether.stdin.closed:
+            self.tether.stdin.close()
+
+    def stop(self) -> None:
+        self.ask_to_stop()
+        if self.tether:
+            self.tether.wait(self.grace + 10)
+
+
+def answers(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether something accepts connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=0.5):
+            return True
+    except OSError:
+        return False
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Our own environment with changes, for a child."""
+    return {**os.environ, **changes}

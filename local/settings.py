@@ -1,0 +1,23 @@
+"""The environment of a development app: made-up secrets, and systems that answer nowhere."""
+
+# Keys for development and tests only: they guard nothing.
+DEVELOPMENT = {
+    "DJANGO_SETTINGS_MODULE": "sequra_bc.settings",
+    "SECRET_KEY": "development-only-0123456789abcdef0123456789abcdef",
+    "ENCRYPTION_KEYS": "ZGV2ZWxvcG1lbnQtb25seS0wMTIzNDU2Nzg5YWJjZGU=",
+    "DEBUG": "false",
+    "APP_URL": "http://app.localhost:8000",
+    "ALLOWED_HOSTS": "app.localhost,localhost,127.0.0.1",
+    "TRUSTED_PROXIES": "0",
+    "SANDBOX": "false",
+    "BIGCOMMERCE_CLIENT_ID": "demo-client-id",
+    "BIGCOMMERCE_CLIENT_SECRET": "demo-client-secret-0123456789abcdef",
+    "BIGCOMMERCE_APP_ID": "12345",
+    # Port 9 is "discard": nothing listens there, so a call that slipped out fails at once.
+    "BIGCOMMERCE_LOGIN_URL": "http://127.0.0.1:9",
+    "BIGCOMMERCE_API_URL": "http://127.0.0.1:9",
+    "BIGCOMMERCE_PAYMENTS_URL": "http://127.0.0.1:9",
+    "SEQURA_DEPLOYMENTS_URL": "http://127.0.0.1:9/deployments",
+    "RECONCILE_SECONDS": "86400",
+    "LOG_LEVEL": "INFO",
+}
