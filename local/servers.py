@@ -209,8 +209,8 @@ def servers(folder: Path | None = None) -> Iterator[dict[str, str]]:
             name: start(base / start.__name__, scratch=scratch) for name, start in missing.items()
         }
         with ThreadPoolExecutor() as pool:
-            for name, url in zip(contexts, pool.map(stack.enter_context, contexts.values())):
-                urls[name] = url
+            started = pool.map(stack.enter_context, contexts.values())
+            urls.update(zip(contexts, started, strict=True))
         if "DATABASE_URL" in missing:
             urls["DATABASE_URL"] = create_database(urls["DATABASE_URL"], "sequra_bc")
         yield urls

@@ -51,7 +51,7 @@ def main() -> int:
         sys.stdin.buffer.read()
         end(child, stop, options.grace)
 
-    def asked(number: int, frame: object) -> None:
+    def asked(_number: int, _frame: object) -> None:
         threading.Thread(target=end, args=(child, stop, options.grace), daemon=True).start()
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
