@@ -1,0 +1,53 @@
+"""`python -m sandbox --port 8100`: serve the pretend BigCommerce and the pretend SeQura."""
+
+import argparse
+import os
+import signal
+import threading
+import time
+
+
+def die_with_parent() -> None:
+    """With SANDBOX_PARENT set, end when the process that started this one has gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=int(os.environ.get("SANDBOX_PORT", "8100")))
+    port = parser.parse_args().port
+    os.environ["SANDBOX_PORT"] = str(port)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "sandbox.settings"
+    if os.environ.get("SANDBOX_PARENT"):
+        die_with_parent()
+
+    from django.core.wsgi import get_wsgi_application
+
+    from sandbox import database
+    from sandbox.gate import gate
+    from sandbox.server import Server, pooled
+
+    database.create()
+    application = get_wsgi_application()
+    if database.synchronise():
+        from sandbox.control import seed
+
+        seed()
+    server = Server(port, gate(pooled(application)))
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    print(f"sandbox: http://127.0.0.1:{port}", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""The storefront API."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

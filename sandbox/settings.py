@@ -1,0 +1,74 @@
+"""Settings of the sandbox's own process: nothing here is shared with the app under test."""
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+HERE = Path(__file__).resolve().parent
+
+PORT = int(os.environ.get("SANDBOX_PORT", "8100"))
+# Servers speak to the loopback address; browsers use the names, each an origin of its own.
+API_URL = f"http://127.0.0.1:{PORT}"
+SHOP_URL = f"http://shop.localhost:{PORT}"
+PANEL_URL = f"http://panel.localhost:{PORT}"
+SEQURA_URL = f"http://sequra.localhost:{PORT}"
+# Where the app under test answers.
+APP_URL = os.environ.get("SANDBOX_APP_URL", "http://127.0.0.1:8000").rstrip("/")
+
+BIGCOMMERCE_CLIENT_ID = os.environ.get("BIGCOMMERCE_CLIENT_ID", "sandbox-client-id")
+BIGCOMMERCE_CLIENT_SECRET = os.environ.get(
+    "BIGCOMMERCE_CLIENT_SECRET", "sandbox-client-secret-0123456789"
+)
+STORE_HASH = "demo123"
+
+DATABASE_URL = os.environ.get(
+    "SANDBOX_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/sequra_sandbox"
+)
+_database = urlsplit(DATABASE_URL)
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": _database.path.lstrip("/"),
+        "USER": unquote(_database.username or "postgres"),
+        "PASSWORD": unquote(_database.password or ""),
+        "HOST": _database.hostname or "127.0.0.1",
+        "PORT": _database.port or 5432,
+        "CONN_MAX_AGE": None,
+        "ATOMIC_REQUESTS": True,
+        # Nothing here is worth a disk flush; a crash of the machine empties a sandbox.
+        "OPTIONS": {"options": "-c synchronous_commit=off"},
+    }
+}
+
+SECRET_KEY = "the-sandbox-keeps-no-secrets"
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+INSTALLED_APPS = [
+    "django.contrib.staticfiles",
+    "sandbox.bigcommerce",
+    "sandbox.sequra",
+    "sandbox.shop",
+    "sandbox.panel",
+]
+MIDDLEWARE = [
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "sandbox.hosts.HostMiddleware",
+    "sandbox.bigcommerce.answers.BigCommerceMiddleware",
+]
+ROOT_URLCONF = "sandbox.urls"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
