@@ -1,0 +1,26 @@
+// Progressive enhancement only: every page works without this file.
+"use strict";
+
+// A form is sent once: its button shows that work is under way.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  const button = event.submitter;
+  if (button) {
+    button.setAttribute("aria-busy", "true");
+  }
+});
+
+// Coming back with the browser's back button must not leave a form locked.
+window.addEventListener("pageshow", () => {
+  for (const form of document.forms) {
+    delete form.dataset.sent;
+  }
+  for (const button of document.querySelectorAll("[aria-busy]")) {
+    button.removeAttribute("aria-busy");
+  }
+});

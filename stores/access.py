@@ -1,0 +1,190 @@
+"""Which store does this request speak for?
+
+A page of the control panel lives in an iframe where browsers refuse cookies, so its session is
+a path segment: `/s/<token>/…`. We keep only the token's digest. A storefront request names its
+store by public id.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from urllib.parse import urlsplit
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone, translation
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+
+from stores.models import PanelSession, PanelUser, Store
+
+P = ParamSpec("P")
+
+IDLE = timedelta(hours=1)
+ABSOLUTE = timedelta(hours=12)
+# `used_at` is not worth a write per request.
+USED_AT_RESOLUTION = timedelta(minutes=1)
+# https://docs.bigcommerce.com: the control panel is https://store-{hash}.mybigcommerce.com
+CONTROL_PANEL = "https://*.mybigcommerce.com"
+
+
+class PanelRequest(HttpRequest):
+    """A request of a control-panel page, as `panel_page` hands it to the view."""
+
+    store: Store
+    panel_user: PanelUser
+    panel_session: PanelSession
+    panel_token: str
+    panel_csrf: str
+
+
+def digest(token: str) -> str:
+    """What we keep of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def open_session(user: PanelUser) -> str:
+    """A new session of this user, closing the ones before; the token for the path."""
+    token = secrets.token_urlsafe(32)
+    with transaction.atomic():
+        PanelUser.objects.select_for_update().get(pk=user.pk)
+        user.sessions.all().delete()
+        user.sessions.create(digest=digest(token))
+    return token
+
+
+def find_session(token: str) -> PanelSession | None:
+    """The open session of this token with its user and store, in one query."""
+    now = timezone.now()
+    return (
+        PanelSession.objects.select_related("user__store")
+        .filter(digest=digest(token), used_at__gt=now - IDLE, created_at__gt=now - ABSOLUTE)
+        .exclude(user__store__state=Store.State.UNINSTALLED)
+        .first()
+    )
+
+
+def keep_open(session: PanelSession) -> None:
+    """Start the hour of idleness again."""
+    now = timezone.now()
+    if now - session.used_at > USED_AT_RESOLUTION:
+        PanelSession.objects.filter(pk=session.pk).update(used_at=now)
+
+
+def csrf_token(token: str) -> str:
+    """The hidden field of every form of a session."""
+    return salted_hmac("stores.access.csrf", token, algorithm="sha256").hexdigest()
+
+
+def language_of(locale: str) -> str:
+    """Our language for a BCP-47 locale such as `es-MX`; English when we do not speak it."""
+    language = locale.replace("_", "-").split("-")[0].lower()
+    return language if language in dict(settings.LANGUAGES) else "en"
+
+
+def time_zone_of(store: Store) -> ZoneInfo:
+    """The store's time zone, UTC when it names none that exists."""
+    try:
+        return ZoneInfo(store.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def origin_of(url: str) -> str:
+    """`https://host[:port]` of an address, or nothing when it is none that could be framed."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    safe = host.isascii() and all(c.isalnum() or c in ".-:[]" for c in host)
+    return f"{parts.scheme}://{host}" if parts.scheme in ("http", "https") and host and safe else ""
+
+
+def frame_in_control_panel(response: HttpResponse, store: Store | None = None) -> HttpResponse:
+    """Let the control panel, and nobody else, show this page in its iframe; let nobody keep it."""
+    own = origin_of(store.control_panel_url) if store else ""
+    setattr(response, "xframe_options_exempt", True)
+    setattr(response, "_csp_replace", {"frame-ancestors": [CONTROL_PANEL, *([own] if own else [])]})
+    response["Cache-Control"] = "no-store"
+    response["Content-Language"] = translation.get_language() or "en"
+    return response
+
+
+def panel_error(
+    request: HttpRequest, status: int, title: str, text: str, store: Store | None = None
+) -> HttpResponse:
+    """A styled page for the control panel that says what to do next."""
+    response = render(request, "error.html", {"title": title, "text": text}, status=status)
+    return frame_in_control_panel(response, store)
+
+
+def _session_is_over(request: HttpRequest) -> HttpResponse:
+    return panel_error(
+        request,
+        401,
+        _("Your session has ended"),
+        _("Open SeQura again from the Apps menu of your control panel."),
+    )
+
+
+def _forged(request: HttpRequest) -> HttpResponse:
+    return panel_error(
+        request,
+        403,
+        _("This form is no longer valid"),
+        _("Go back, reload the page and send the form again. Nothing was changed."),
+    )
+
+
+def _csrf_holds(request: HttpRequest, expected: str) -> bool:
+    given = request.POST.get("csrf", "") or request.headers.get("X-CSRF-Token", "")
+    return hmac.compare_digest(given.encode(), expected.encode())
+
+
+def panel_page(
+    view: Callable[Concatenate[PanelRequest, P], HttpResponse],
+) -> Callable[..., HttpResponse]:
+    """A page of the control panel; the view gets `request.store` and `request.panel_user`."""
+
+    @csrf_exempt
+    @wraps(view)
+    def page(request: HttpRequest, session: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        found = find_session(session)
+        if found is None:
+            return _session_is_over(request)
+        with (
+            translation.override(language_of(found.user.locale)),
+            timezone.override(time_zone_of(found.user.store)),
+        ):
+            panel = _speaking_for(request, found, session)
+            safe = request.method in ("GET", "HEAD", "OPTIONS")
+            if not safe and not _csrf_holds(request, panel.panel_csrf):
+                return _forged(request)
+            keep_open(found)
+            response = view(panel, *args, **kwargs)
+            return frame_in_control_panel(response, panel.store)
+
+    return page
+
+
+def _speaking_for(request: HttpRequest, session: PanelSession, token: str) -> PanelRequest:
+    panel: Any = request
+    panel.panel_session, panel.panel_token = session, token
+    panel.panel_user, panel.store = session.user, session.user.store
+    panel.panel_csrf = csrf_token(token)
+    return panel  # type: ignore[no-any-return]
+
+
+def storefront_store(public_id: UUID) -> Store:
+    """The installed store behind a public id; anything else is 404, without saying why."""
+    store = Store.objects.filter(public_id=public_id, state=Store.State.INSTALLED).first()
+    if store is None:
+        raise Http404
+    return store

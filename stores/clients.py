@@ -1,0 +1,22 @@
+"""The API clients of a store: the only place that joins stored secrets with addresses."""
+
+from django.conf import settings
+
+from bigcommerce.client import BigCommerce
+from sequra.client import Sequra
+from stores.models import Connection, Store
+
+
+def bigcommerce_for(store: Store) -> BigCommerce:
+    """BigCommerce as this store's token sees it."""
+    return BigCommerce(
+        settings.BIGCOMMERCE_API_URL,
+        store.hash,
+        store.access_token,
+        payments_url=settings.BIGCOMMERCE_PAYMENTS_URL,
+    )
+
+
+def sequra_for(connection: Connection) -> Sequra:
+    """SeQura as this connection's account sees it."""
+    return Sequra(connection.api_url, connection.username, connection.password)

@@ -1,0 +1,19 @@
+"""One-line answers to a form, carried over the redirect as a word in the address.
+
+Django's messages need a cookie, and browsers refuse ours inside the control panel.
+"""
+
+from django.utils.translation import gettext_lazy as _
+
+NOTICES = {
+    "saved": _("Changes saved successfully."),
+    "connected": _("SeQura accepted your credentials."),
+    "disconnected": _("SeQura is disconnected. Shoppers no longer see it in your checkout."),
+    "repaired": _("Everything SeQura needs in your store is in place."),
+    "refreshed": _("Payment methods were fetched from SeQura again."),
+}
+
+
+def text_of(word: str) -> str:
+    """The sentence for a word of `?done=`; nothing for a word we did not coin."""
+    return str(NOTICES.get(word, ""))

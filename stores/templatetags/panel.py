@@ -1,0 +1,70 @@
+"""What the templates of the control panel need: tabs, badges, notices, money, countries."""
+
+from typing import Any
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from sequra.money import euros
+from stores.countries import country_name
+from stores.models import Store
+from stores.notices import text_of
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def tab(context: dict[str, Any], name: str, label: str) -> str:
+    """One tab of the navigation; the page we are on carries `aria-current`."""
+    request = context["request"]
+    try:
+        href = reverse(name, args=[request.panel_token])
+    except NoReverseMatch:
+        return ""
+    current = request.resolver_match and request.resolver_match.url_name == name
+    mark = SafeString(' aria-current="page"') if current else ""
+    return format_html('<a class="tab" href="{}"{}>{}</a>', href, mark, label)
+
+
+@register.simple_tag(takes_context=True)
+def panel_url(context: dict[str, Any], name: str, *args: Any) -> str:
+    """The address of a page within this session."""
+    return reverse(name, args=[context["request"].panel_token, *args])
+
+
+@register.simple_tag(takes_context=True)
+def csrf_field(context: dict[str, Any]) -> str:
+    """The hidden field that every form of the control panel carries."""
+    token = context["request"].panel_csrf
+    return format_html('<input type="hidden" name="csrf" value="{}">', token)
+
+
+@register.inclusion_tag("stores/notice.html", takes_context=True)
+def notice(context: dict[str, Any]) -> dict[str, str]:
+    """What the form before this page did, named by `?done=` in its redirect."""
+    request = context.get("request")
+    return {"text": text_of(request.GET.get("done", "")) if request else ""}
+
+
+@register.simple_tag
+def environment_badge(store: Store) -> str:
+    """`Sandbox` or `Live`, as everybody must see which money is real."""
+    if store.environment == "live":
+        return format_html('<span class="badge badge-success">{}</span>', _("Live mode"))
+    return format_html('<span class="badge badge-warning">{}</span>', _("Sandbox mode"))
+
+
+@register.filter
+def money(cents: int | None) -> str:
+    """Cents as euros in the reader's language; nothing for no amount."""
+    return "" if cents is None else euros(cents, get_language() or "en")
+
+
+@register.filter
+def country(code: str) -> str:
+    """A country's name in the reader's language."""
+    return country_name(code)
