@@ -90,9 +90,7 @@ class Unbalanced(Exception):
 
     def __init__(self, total: int, lines_total: int) -> None:
         self.total, self.lines_total = total, lines_total
-        super().__init__(
-            f"the lines add up to {euros(lines_total)}, the order is {euros(total)}"
-        )
+        super().__init__(f"the lines add up to {euros(lines_total)}, the order is {euros(total)}")
 
 
 def product(

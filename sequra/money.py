@@ -5,8 +5,9 @@ BigCommerce speaks strings with four decimals (V2) and floating-point numbers (V
 """
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from math import floor
 
 Amount = str | int | float | Decimal
 
@@ -36,40 +37,44 @@ def to_cents(value: Amount) -> int:
     return round_half_up(to_decimal(value) * 100)
 
 
-def round_half_up(number: Decimal) -> int:
+def round_half_up(number: Decimal | Fraction) -> int:
     """The nearest integer; a half goes away from zero, as on an invoice."""
-    return int(number.to_integral_value(rounding=ROUND_HALF_UP))
+    nearest = floor(abs(Fraction(number)) + Fraction(1, 2))
+    return -nearest if number < 0 else nearest
 
 
 def share_out(cents: int, weights: Sequence[Decimal | int]) -> list[int]:
-    """Split `cents` in proportion to `weights` so that the parts add up to exactly `cents`.
+    """Split `cents` in proportion to `weights`; the parts add up to exactly `cents`.
 
-    Largest remainder: everybody gets the whole cents of his share, the few left over go to the
-    largest fractions, the earlier one when they are equal. No part is more than a cent away from
-    its exact share. Weights may not be negative; with no weight at all the first one bears it.
+    Weights may not be negative; with no weight at all the first one bears everything.
     """
-    if not weights:
-        if cents:
-            raise ValueError(f"{cents} cents and nobody to bear them")
-        return []
     if any(weight < 0 for weight in weights):
         raise ValueError("a weight may not be negative")
-    exact = [Fraction(weight) for weight in weights]
-    total = sum(exact)
+    if cents and not weights:
+        raise ValueError(f"{cents} cents and nobody to bear them")
+    total = sum(Fraction(weight) for weight in weights)
     if not total:
-        return [cents, *(0 for _ in weights[1:])]
-    return _largest_remainder(cents, [weight / total for weight in exact])
+        return [cents, *(0 for _ in weights[1:])] if weights else []
+    sign = -1 if cents < 0 else 1
+    shares = [Fraction(weight) * abs(cents) / total for weight in weights]
+    return [sign * part for part in round_together(shares)]
 
 
-def _largest_remainder(cents: int, fractions: Sequence[Fraction]) -> list[int]:
-    """`share_out` for fractions that add up to one; a negative amount mirrors the positive one."""
-    sign, whole = (-1, -cents) if cents < 0 else (1, cents)
-    exact = [fraction * whole for fraction in fractions]
-    parts = [int(share) for share in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda n: (parts[n] - exact[n], n))
-    for n in by_remainder[: whole - sum(parts)]:
-        parts[n] += 1
-    return [sign * part for part in parts]
+def round_together(exact: Sequence[Fraction]) -> list[int]:
+    """Round amounts whose sum is whole so that the sum stays what it is.
+
+    Largest remainder: everybody is rounded down, and the cents left over go to the largest
+    fractions, the earlier one when they are equal. No amount moves by a whole cent, and one that
+    was whole does not move at all. ValueError when the sum is not whole.
+    """
+    total = sum(exact, Fraction(0))
+    if total.denominator != 1:
+        raise ValueError(f"{total} is not whole")
+    rounded = [floor(amount) for amount in exact]
+    by_fraction = sorted(range(len(exact)), key=lambda n: (rounded[n] - exact[n], n))
+    for n in by_fraction[: int(total) - sum(rounded)]:
+        rounded[n] += 1
+    return rounded
 
 
 def euros(cents: int, locale: str = "en") -> str:
