@@ -1,0 +1,141 @@
+"""The dialects of one store's APIs: V2 lists, V3 envelopes, GraphQL, and their pages.
+
+https://docs.bigcommerce.com/docs/start/about/api-types
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import requests
+
+from bigcommerce import __version__
+from bigcommerce.errors import Rejected, Unavailable
+from bigcommerce.quota import Quota
+from wire import errors
+from wire.call import Params, Timeout, Wire, call_of, new_session, segment, user_agent
+
+AGENT = user_agent(__version__)
+PAGE = 250  # rows: the documented maximum
+PAGES = 400  # then something is wrong
+TIMEOUT: Timeout = (3, 15)
+
+
+class Api:
+    """Requests to one store. `quota` is what the last answer said about the budget."""
+
+    def __init__(
+        self,
+        api_url: str,
+        store_hash: str,
+        access_token: str,
+        payments_url: str = "https://payments.bigcommerce.com",
+        *,
+        session: requests.Session | None = None,
+        timeout: Timeout = TIMEOUT,
+    ) -> None:
+        self.quota: Quota | None = None
+        self.store_hash = store_hash
+        self._base = f"{api_url.rstrip('/')}/stores/{segment(store_hash)}"
+        self._payments = f"{payments_url.rstrip('/')}/stores/{segment(store_hash)}/payments"
+        self._headers = {"Accept": "application/json", "X-Auth-Token": access_token}
+        self._wire = Wire(
+            Rejected, Unavailable, AGENT, timeout, session or new_session(), self._read_quota
+        )
+
+    def _read_quota(self, headers: Mapping[str, str]) -> None:
+        self.quota = Quota.read(headers) or self.quota
+
+    def _url(self, *path: object) -> str:
+        """The address of `path`. What cannot be an id is as unknown to BigCommerce as to us."""
+        try:
+            return "/".join([self._base, *(segment(part) for part in path)])
+        except ValueError as error:
+            raise Rejected(404, [str(error)]) from error
+
+    def _json(self, method: str, *path: object, **rest: Any) -> Any:
+        return self._wire.json(method, self._url(*path), headers=self._headers, **rest)
+
+    def _unreadable(self, method: str, *path: object) -> errors.Unavailable:
+        return self._wire.unreadable(method, self._url(*path), "has not the documented shape")
+
+    def _object(self, method: str, *path: object, **rest: Any) -> Any:
+        """A V2 document."""
+        document = self._json(method, *path, **rest)
+        if not isinstance(document, dict):
+            raise self._unreadable(method, *path)
+        return document
+
+    def _data(self, method: str, *path: object, kind: type = dict, **rest: Any) -> Any:
+        """What a V3 document holds in `data`."""
+        data = self._object(method, *path, **rest).get("data")
+        if not isinstance(data, kind):
+            raise self._unreadable(method, *path)
+        return data
+
+    def _delete(self, *path: object) -> None:
+        """Gone already is as good as deleted."""
+        try:
+            self._wire.send("DELETE", self._url(*path), headers=self._headers)
+        except Rejected as refusal:
+            if refusal.status != 404:
+                raise
+
+    def _v2_page(self, *path: object, params: Params | None = None) -> list[Any]:
+        """A V2 list. An empty one is a 204 without a body."""
+        rows = self._json("GET", *path, params=params)
+        if rows is None:
+            return []
+        if not isinstance(rows, list):
+            raise self._unreadable("GET", *path)
+        return rows
+
+    def _v2_rows(self, *path: object, params: Params | None = None) -> list[Any]:
+        """All pages of a V2 list, until one is not full."""
+        rows: list[Any] = []
+        for page in self._pages(*path):
+            found = self._v2_page(*path, params={**(params or {}), "page": page, "limit": PAGE})
+            rows += found
+            if len(found) < PAGE:
+                break
+        return rows
+
+    def _v3_rows(self, *path: object, params: Params | None = None) -> list[Any]:
+        """All pages of a V3 list, as many as `meta.pagination` counts."""
+        rows: list[Any] = []
+        for page in self._pages(*path):
+            paged = {**(params or {}), "page": page, "limit": PAGE}
+            document = self._object("GET", *path, params=paged)
+            if not isinstance(found := document.get("data"), list):
+                raise self._unreadable("GET", *path)
+            rows += found
+            if not found or page >= total_pages(document):
+                break
+        return rows
+
+    def _pages(self, *path: object) -> Iterator[int]:
+        yield from range(1, PAGES + 1)
+        raise self._wire.unreadable("GET", self._url(*path), f"has more than {PAGES} pages")
+
+    def _graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
+        """`data` of a GraphQL answer. Errors come with status 200."""
+        body = {"query": query, "variables": variables}
+        document = self._object("POST", "graphql", body=body)
+        if errors := document.get("errors"):
+            raise Rejected(200, graphql_messages(errors), "", call_of("POST", self._url("graphql")))
+        if not isinstance(data := document.get("data"), dict):
+            raise self._unreadable("POST", "graphql")
+        return data
+
+
+def total_pages(document: Mapping[str, Any]) -> int:
+    """1 when the document does not count its pages."""
+    match document:
+        case {"meta": {"pagination": {"total_pages": int(total)}}}:
+            return total
+        case _:
+            return 1
+
+
+def graphql_messages(errors: Any) -> list[str]:
+    rows = errors if isinstance(errors, list) else [errors]
+    return [str(row.get("message", row) if isinstance(row, dict) else row)[:500] for row in rows]

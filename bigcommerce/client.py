@@ -1,0 +1,315 @@
+"""One method per BigCommerce endpoint we use. Each may raise Rejected or Unavailable.
+
+https://docs.bigcommerce.com/docs/rest-management
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import requests
+
+from bigcommerce import app_extensions, documents
+from bigcommerce.api import AGENT, PAGE, TIMEOUT, Api
+from bigcommerce.errors import Rejected, Unavailable
+from bigcommerce.token_grant import read_grant
+from wire.call import Timeout, Wire, new_session
+
+CONVERSION_TIMEOUT: Timeout = (3, 30)
+CHECKOUT_PARTS = "cart.line_items.physical_items.options,cart.line_items.digital_items.options"
+PRODUCT_FIELDS = "name,sku,type,categories"
+STORE_CREDIT = {
+    "payment": {
+        "instrument": {"type": "store_credit"},
+        "payment_method_id": "bigcommerce.store_credit",
+    }
+}
+
+
+def exchange_code(
+    login_url: str,
+    *,
+    client_id: str,
+    client_secret: str,
+    code: str,
+    context: str,
+    scope: str,
+    redirect_uri: str,
+    session: requests.Session | None = None,
+    timeout: Timeout = TIMEOUT,
+) -> documents.TokenGrant:
+    """The access token for the code that `/auth` was called with. A code works once.
+
+    https://docs.bigcommerce.com/docs/integrations/apps/guide/auth
+    """
+    wire = Wire(Rejected, Unavailable, AGENT, timeout, session or new_session())
+    url = f"{login_url.rstrip('/')}/oauth2/token"
+    body = {
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "code": code,
+        "context": context,
+        "scope": scope,
+        "grant_type": "authorization_code",
+        "redirect_uri": redirect_uri,
+    }
+    document = wire.json("POST", url, headers={"Accept": "application/json"}, body=body)
+    if (grant := read_grant(document)) is None:
+        raise wire.unreadable("POST", url, "has not the documented shape")
+    return grant
+
+
+class BigCommerce(Api):
+    """The APIs of one store, with its access token."""
+
+    # Store ----------------------------------------------------------------------------------
+
+    def store(self) -> documents.StoreInformation:
+        return cast(documents.StoreInformation, self._object("GET", "v2", "store"))
+
+    def channels(self) -> list[documents.Channel]:
+        """The storefronts that are in use, with their currencies."""
+        params = {"available": "true", "type:in": "storefront", "include": "currencies"}
+        return self._v3_rows("v3", "channels", params=params)
+
+    def site(self, channel_id: int) -> documents.Site:
+        """The addresses of a storefront: primary, canonical and checkout."""
+        return cast(documents.Site, self._data("GET", "v3", "channels", channel_id, "site"))
+
+    def currencies(self) -> list[documents.Currency]:
+        return self._v2_rows("v2", "currencies")
+
+    def order_statuses(self) -> list[documents.OrderStatus]:
+        return self._v2_page("v2", "order_statuses")
+
+    def checkout_settings(self, channel_id: int) -> documents.CheckoutSettings:
+        path = ("v3", "checkouts", "settings", "channels", channel_id)
+        return cast(documents.CheckoutSettings, self._data("GET", *path))
+
+    # What we register -----------------------------------------------------------------------
+
+    def hooks(self) -> list[documents.Hook]:
+        return self._v3_rows("v3", "hooks")
+
+    def create_hook(
+        self, scope: str, destination: str, headers: Mapping[str, str]
+    ) -> documents.Hook:
+        """Not repeatable: list first. `headers` come back with every webhook."""
+        body = {
+            "scope": scope,
+            "destination": destination,
+            "is_active": True,
+            "headers": dict(headers),
+        }
+        return cast(documents.Hook, self._data("POST", "v3", "hooks", body=body))
+
+    def update_hook(self, hook_id: int, **fields: Any) -> documents.Hook:
+        return cast(documents.Hook, self._data("PUT", "v3", "hooks", hook_id, body=fields))
+
+    def delete_hook(self, hook_id: int) -> None:
+        self._delete("v3", "hooks", hook_id)
+
+    def hooks_admin(self) -> documents.HooksAdmin:
+        """Deactivated webhooks, and domains BigCommerce stopped sending to."""
+        return cast(documents.HooksAdmin, self._data("GET", "v3", "hooks", "admin"))
+
+    def scripts(self) -> list[documents.Script]:
+        return self._v3_rows("v3", "content", "scripts")
+
+    def create_script(self, fields: Mapping[str, Any]) -> documents.Script:
+        """Not repeatable: a second call makes a second script."""
+        return cast(documents.Script, self._data("POST", "v3", "content", "scripts", body=fields))
+
+    def update_script(self, uuid: str, fields: Mapping[str, Any]) -> documents.Script:
+        data = self._data("PUT", "v3", "content", "scripts", uuid, body=fields)
+        return cast(documents.Script, data)
+
+    def delete_script(self, uuid: str) -> None:
+        self._delete("v3", "content", "scripts", uuid)
+
+    def app_extensions(self) -> list[documents.AppExtension]:
+        match self._graphql(app_extensions.LIST, {}):
+            case {"store": {"appExtensions": {"edges": list(edges)}}}:
+                return [edge["node"] for edge in edges]
+            case _:
+                raise self._unreadable("POST", "graphql")
+
+    def create_app_extension(self, fields: Mapping[str, Any]) -> documents.AppExtension:
+        """`fields` holds context, model, url and label; label needs `locales`, even if empty."""
+        return self._app_extension(app_extensions.CREATE, "createAppExtension", fields)
+
+    def update_app_extension(
+        self, extension_id: str, url: str, label: documents.Label
+    ) -> documents.AppExtension:
+        fields = {"id": extension_id, "data": {"url": url, "label": label}}
+        return self._app_extension(app_extensions.UPDATE, "updateAppExtension", fields)
+
+    def delete_app_extension(self, extension_id: str) -> None:
+        self._graphql(app_extensions.DELETE, {"input": {"id": extension_id}})
+
+    def _app_extension(
+        self, mutation: str, name: str, fields: Mapping[str, Any]
+    ) -> documents.AppExtension:
+        match self._graphql(mutation, {"input": dict(fields)}):
+            case {"appExtension": dict(results)}:
+                if isinstance(result := results.get(name), dict) and result.get("appExtension"):
+                    return cast(documents.AppExtension, result["appExtension"])
+        raise self._unreadable("POST", "graphql")
+
+    # Checkout -------------------------------------------------------------------------------
+
+    def checkout(self, checkout_id: str) -> documents.Checkout:
+        params = {"include": CHECKOUT_PARTS}
+        data = self._data("GET", "v3", "checkouts", checkout_id, params=params)
+        return cast(documents.Checkout, data)
+
+    def checkout_token(self, checkout_id: str, max_uses: int, ttl: int) -> str:
+        """Lets a guest see the confirmation page. `ttl` in seconds. Only before the order exists.
+
+        The specification shows the token at the top, its example in `data`.
+        """
+        path = ("v3", "checkouts", checkout_id, "token")
+        document = self._object("POST", *path, body={"maxUses": max_uses, "ttl": ttl})
+        match document:
+            case {"data": {"checkoutToken": str(token)}} | {"checkoutToken": str(token)}:
+                return token
+            case _:
+                raise self._unreadable("POST", *path)
+
+    def create_order(self, checkout_id: str, *, timeout: Timeout = CONVERSION_TIMEOUT) -> int:
+        """The id of a new, Incomplete order. NOT repeatable: each call makes another order."""
+        path = ("v3", "checkouts", checkout_id, "orders")
+        data = self._data("POST", *path, timeout=timeout)
+        if not isinstance(order_id := data.get("id"), int):
+            raise self._unreadable("POST", *path)
+        return order_id
+
+    def delete_cart(self, cart_id: str) -> None:
+        self._delete("v3", "carts", cart_id)
+
+    # Orders ---------------------------------------------------------------------------------
+
+    def order(self, order_id: int) -> documents.Order:
+        return cast(documents.Order, self._object("GET", "v2", "orders", order_id))
+
+    def orders(self, **filters: str | int) -> list[documents.Order]:
+        """All orders that match, such as `cart_id=…` or `min_date_modified=…, sort="id:asc"`.
+
+        With a `limit` or a `page` of the caller's: that page only.
+        """
+        if "limit" in filters or "page" in filters:
+            return self._v2_page("v2", "orders", params=filters)
+        return self._v2_rows("v2", "orders", params=filters)
+
+    def update_order(self, order_id: int, fields: Mapping[str, Any]) -> documents.Order:
+        """Never send `products`: that clears the discounts of the lines it names."""
+        return cast(documents.Order, self._object("PUT", "v2", "orders", order_id, body=fields))
+
+    def order_products(self, order_id: int) -> list[documents.OrderProduct]:
+        return self._v2_rows("v2", "orders", order_id, "products")
+
+    def shipping_addresses(self, order_id: int) -> list[documents.OrderShippingAddress]:
+        return self._v2_rows("v2", "orders", order_id, "shipping_addresses")
+
+    def update_shipping_address(
+        self, order_id: int, address_id: int, fields: Mapping[str, Any]
+    ) -> documents.OrderShippingAddress:
+        path = ("v2", "orders", order_id, "shipping_addresses", address_id)
+        return cast(documents.OrderShippingAddress, self._object("PUT", *path, body=fields))
+
+    def shipments(self, order_id: int) -> list[documents.Shipment]:
+        return self._v2_rows("v2", "orders", order_id, "shipments")
+
+    def coupons(self, order_id: int) -> list[documents.OrderCoupon]:
+        return self._v2_rows("v2", "orders", order_id, "coupons")
+
+    def fees(self, order_id: int) -> list[documents.OrderFee]:
+        """The specification declares one object where its text and example have a list."""
+        fees = self._json("GET", "v2", "orders", order_id, "fees")
+        if isinstance(fees, dict):
+            return [cast(documents.OrderFee, fees)] if fees else []
+        if not isinstance(fees, list | None):
+            raise self._unreadable("GET", "v2", "orders", order_id, "fees")
+        return fees or []
+
+    def refunds(self, order_id: int) -> list[documents.Refund]:
+        path = ("v3", "orders", order_id, "payment_actions", "refunds")
+        return cast(list[documents.Refund], self._data("GET", *path, kind=list))
+
+    def transactions(self, order_id: int) -> list[documents.Transaction]:
+        """None yet is a 204."""
+        document = self._json("GET", "v3", "orders", order_id, "transactions")
+        match document:
+            case None:
+                return []
+            case {"data": list(rows)}:
+                return rows
+            case _:
+                raise self._unreadable("GET", "v3", "orders", order_id, "transactions")
+
+    # Customers and catalogue ----------------------------------------------------------------
+
+    def customer(self, customer_id: int) -> documents.Customer | None:
+        """With `store_credit_amounts`; None when the customer is gone."""
+        return next(iter(self.customers([customer_id])), None)
+
+    def customers(self, customer_ids: Iterable[int]) -> list[documents.Customer]:
+        return self._by_id(customer_ids, "id:in", "v3", "customers", include="storecredit")
+
+    def products(self, product_ids: Iterable[int]) -> list[documents.Product]:
+        path = ("v3", "catalog", "products")
+        return self._by_id(product_ids, "id:in", *path, include_fields=PRODUCT_FIELDS)
+
+    def search_products(self, text: str, limit: int = 20) -> list[documents.Product]:
+        """The first products whose name, SKU or description has `text` in it."""
+        params = {"keyword": text, "include_fields": PRODUCT_FIELDS, "limit": limit}
+        data = self._data("GET", "v3", "catalog", "products", kind=list, params=params)
+        return cast(list[documents.Product], data)
+
+    def categories(
+        self, text: str = "", category_ids: Iterable[int] | None = None
+    ) -> list[documents.Category]:
+        """Those with these ids; else those whose name has `text` in it; else all."""
+        path = ("v3", "catalog", "trees", "categories")
+        if category_ids is not None:
+            return self._by_id(category_ids, "category_id:in", *path)
+        return self._v3_rows(*path, params={"name:like": f"%{text}%"} if text else {})
+
+    def _by_id(self, ids: Iterable[int], key: str, *path: str, **params: str) -> list[Any]:
+        wanted = sorted(set(ids))
+        chunks = [wanted[start : start + PAGE] for start in range(0, len(wanted), PAGE)]
+        return [
+            row
+            for chunk in chunks
+            for row in self._v3_rows(*path, params={**params, key: ",".join(map(str, chunk))})
+        ]
+
+    # Payments -------------------------------------------------------------------------------
+
+    def payment_access_token(self, order_id: int) -> str:
+        """Good for an hour, for payments of this order only."""
+        path = ("v3", "payments", "access_tokens")
+        data = self._data("POST", *path, body={"order": {"id": order_id}})
+        if not isinstance(token := data.get("id"), str):
+            raise self._unreadable("POST", *path)
+        return token
+
+    def accepted_payment_methods(self, order_id: int) -> list[documents.AcceptedPaymentMethod]:
+        params = {"order_id": order_id}
+        data = self._data("GET", "v3", "payments", "methods", kind=list, params=params)
+        return cast(list[documents.AcceptedPaymentMethod], data)
+
+    def pay_with_store_credit(self, order_id: int) -> documents.Payment:
+        """Uses the customer's credit for an Incomplete order. NOT repeatable.
+
+        https://docs.bigcommerce.com/docs/store-operations/payments
+        """
+        headers = {
+            "Accept": "application/vnd.bc.v1+json",
+            "Authorization": f"PAT {self.payment_access_token(order_id)}",
+        }
+        document = self._wire.json("POST", self._payments, headers=headers, body=STORE_CREDIT)
+        match document:
+            case {"data": dict(payment)}:
+                return cast(documents.Payment, payment)
+            case _:
+                raise self._wire.unreadable("POST", self._payments, "is no payment")

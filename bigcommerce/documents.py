@@ -1,0 +1,571 @@
+"""The parts we read of what BigCommerce answers. More is there; none of it is promised.
+
+Money: V2 gives strings of major units ("69.8400"), V3 gives numbers of major units. Nothing in
+here is cents yet: `sequra.money.to_cents` reads both.
+https://docs.bigcommerce.com/docs/rest-management
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+
+class User(TypedDict, total=False):
+    id: int
+    username: str
+    email: str
+
+
+@dataclass(frozen=True)
+class TokenGrant:
+    """The answer to a code: what the merchant granted, and to which store."""
+
+    access_token: str = field(repr=False)
+    scope: str
+    context: str
+    user: User
+    owner: User
+    account_uuid: str
+
+    @property
+    def store_hash(self) -> str:
+        return self.context.removeprefix("stores/")
+
+    @property
+    def scopes(self) -> set[str]:
+        return set(self.scope.split())
+
+
+# Store ------------------------------------------------------------------------------------------
+
+
+class Timezone(TypedDict, total=False):
+    name: str
+    raw_offset: int  # seconds
+
+
+class StoreInformation(TypedDict, total=False):
+    id: str  # the store hash
+    name: str
+    domain: str
+    secure_url: str
+    control_panel_base_url: str
+    country: str
+    country_code: str
+    phone: str
+    admin_email: str
+    order_email: str
+    timezone: Timezone
+    language: str
+    currency: str
+    plan_name: str
+    is_price_entered_with_tax: bool
+    default_channel_id: int
+    features: dict[str, Any]
+
+
+class ChannelCurrencies(TypedDict, total=False):
+    enabled_currencies: list[str]
+    default_currency: str
+
+
+class Channel(TypedDict, total=False):
+    id: int
+    name: str
+    type: str  # storefront, pos, marketplace, marketing
+    platform: str
+    status: str
+    is_visible: bool
+    currencies: ChannelCurrencies
+
+
+class SiteUrl(TypedDict, total=False):
+    url: str
+    type: str  # primary, canonical, checkout
+
+
+class Site(TypedDict, total=False):
+    id: int
+    url: str
+    channel_id: int
+    urls: list[SiteUrl]
+    is_checkout_url_customized: bool
+
+
+class Currency(TypedDict, total=False):
+    id: int
+    is_default: bool
+    currency_code: str
+    decimal_places: int
+    enabled: bool
+    is_transactional: bool
+
+
+class OrderStatus(TypedDict, total=False):
+    id: int
+    name: str
+    system_label: str
+    custom_label: str  # the merchant's own word: show it, never compare it
+    order: int
+
+
+class CheckoutSettings(TypedDict, total=False):
+    checkout_type: str
+    is_order_terms_and_conditions_enabled: bool
+    order_terms_and_conditions_type: str
+    custom_checkout_script_url: str
+    order_confirmation_use_custom_checkout_script: bool
+
+
+# What we register -------------------------------------------------------------------------------
+
+
+class Hook(TypedDict, total=False):
+    id: int
+    client_id: str
+    scope: str
+    destination: str
+    headers: dict[str, str] | None
+    is_active: bool
+    created_at: int
+    updated_at: int
+
+
+class BlockedDomain(TypedDict, total=False):
+    destination: str
+    time_left: int  # seconds
+    reasons: list[dict[str, Any]]
+
+
+class HooksAdmin(TypedDict, total=False):
+    emails: list[str]
+    hooks_list: list[dict[str, Any]]
+    blocked_domains: list[BlockedDomain]
+
+
+class Script(TypedDict, total=False):
+    uuid: str
+    name: str
+    description: str
+    kind: str
+    src: str
+    html: str
+    location: str
+    load_method: str
+    visibility: str
+    consent_category: str
+    auto_uninstall: bool
+    enabled: bool
+    channel_id: int
+    integrity_hashes: list[Any]
+    api_client_id: str
+
+
+class LabelLocale(TypedDict):
+    value: str
+    localeCode: str
+
+
+class Label(TypedDict):
+    defaultValue: str
+    locales: list[LabelLocale]
+
+
+class AppExtension(TypedDict, total=False):
+    id: str  # "bc/store/appExtension/2"
+    context: str  # PANEL, LINK
+    model: str  # ORDERS, PRODUCTS, CUSTOMERS
+    url: str
+    label: Label
+
+
+# Checkout ---------------------------------------------------------------------------------------
+
+
+class CheckoutAddress(TypedDict, total=False):
+    id: str
+    first_name: str
+    last_name: str
+    email: str
+    company: str
+    address1: str
+    address2: str
+    city: str
+    state_or_province: str
+    state_or_province_code: str
+    country: str
+    country_code: str
+    postal_code: str
+    phone: str
+    custom_fields: list[dict[str, Any]]
+
+
+class GiftWrapping(TypedDict, total=False):
+    name: str
+    message: str
+    amount: float
+
+
+class AppliedDiscount(TypedDict, total=False):
+    id: str | int
+    name: str
+    discounted_amount: float
+
+
+class LineItem(TypedDict, total=False):
+    id: str
+    parent_id: str | None
+    product_id: int
+    variant_id: int
+    sku: str
+    name: str
+    url: str
+    image_url: str
+    quantity: int
+    is_taxable: bool
+    is_require_shipping: bool
+    discounts: list[AppliedDiscount]
+    discount_amount: float
+    coupon_amount: float
+    original_price: float
+    list_price: float
+    sale_price: float
+    extended_list_price: float
+    extended_sale_price: float
+    gift_wrapping: GiftWrapping | None
+    options: list[dict[str, Any]]
+
+
+class GiftCertificateItem(TypedDict, total=False):
+    id: str
+    name: str
+    amount: float
+
+
+class LineItems(TypedDict, total=False):
+    physical_items: list[LineItem]
+    digital_items: list[LineItem]
+    gift_certificates: list[GiftCertificateItem]
+    custom_items: list[LineItem]
+
+
+class CartCurrency(TypedDict, total=False):
+    code: str
+
+
+class Cart(TypedDict, total=False):
+    id: str
+    customer_id: int
+    channel_id: int
+    email: str
+    currency: CartCurrency
+    tax_included: bool
+    base_amount: float
+    discount_amount: float
+    cart_amount_inc_tax: float
+    cart_amount_ex_tax: float
+    coupons: list[dict[str, Any]]
+    discounts: list[AppliedDiscount]
+    line_items: LineItems
+    locale: str
+    created_time: str
+    updated_time: str
+
+
+class ShippingOption(TypedDict, total=False):
+    id: str
+    type: str
+    description: str
+    cost: float
+
+
+class Consignment(TypedDict, total=False):
+    id: str
+    address: CheckoutAddress
+    shipping_address: CheckoutAddress
+    selected_shipping_option: ShippingOption | None
+    selected_pickup_option: dict[str, Any] | None
+    shipping_cost_inc_tax: float
+    shipping_cost_ex_tax: float
+    handling_cost_inc_tax: float
+    handling_cost_ex_tax: float
+    coupon_discounts: list[dict[str, Any]]
+    discounts: list[dict[str, Any]]
+    line_item_ids: list[str]
+
+
+class CheckoutFee(TypedDict, total=False):
+    id: str
+    type: str
+    name: str
+    display_name: str
+    cost_inc_tax: float
+    cost_ex_tax: float
+
+
+class Coupon(TypedDict, total=False):
+    id: str | int
+    code: str
+    display_name: str
+    discounted_amount: float
+
+
+class Checkout(TypedDict, total=False):
+    id: str
+    version: int
+    cart: Cart
+    billing_address: CheckoutAddress
+    consignments: list[Consignment]
+    taxes: list[dict[str, Any]]
+    coupons: list[Coupon]
+    fees: list[CheckoutFee]
+    order_id: str | int | None
+    shipping_cost_total_inc_tax: float
+    shipping_cost_total_ex_tax: float
+    handling_cost_total_inc_tax: float
+    handling_cost_total_ex_tax: float
+    tax_total: float
+    subtotal_inc_tax: float
+    subtotal_ex_tax: float
+    grand_total: float
+    created_time: str
+    updated_time: str
+    customer_message: str
+
+
+# Orders (V2: money is a string) -------------------------------------------------------------------
+
+
+class OrderAddress(TypedDict, total=False):
+    """A billing address; a shipping address is an `OrderShippingAddress`."""
+
+    first_name: str
+    last_name: str
+    company: str
+    street_1: str
+    street_2: str
+    city: str
+    state: str
+    zip: str
+    country: str
+    country_iso2: str
+    phone: str
+    email: str
+    form_fields: list[dict[str, Any]]
+
+
+class OrderShippingAddress(OrderAddress, total=False):
+    id: int
+    order_id: int
+    items_total: int
+    items_shipped: int
+    shipping_method: str
+    cost_inc_tax: str
+    cost_ex_tax: str
+    handling_cost_inc_tax: str
+
+
+class Order(TypedDict, total=False):
+    id: int
+    cart_id: str
+    customer_id: int
+    channel_id: int
+    status_id: int
+    status: str
+    custom_status: str
+    date_created: str  # RFC 2822
+    date_modified: str
+    date_shipped: str
+    subtotal_inc_tax: str
+    subtotal_ex_tax: str
+    shipping_cost_inc_tax: str
+    shipping_cost_ex_tax: str
+    handling_cost_inc_tax: str
+    handling_cost_ex_tax: str
+    wrapping_cost_inc_tax: str
+    wrapping_cost_ex_tax: str
+    total_inc_tax: str
+    total_ex_tax: str
+    total_tax: str
+    discount_amount: str
+    coupon_discount: str
+    store_credit_amount: str
+    gift_certificate_amount: str
+    refunded_amount: str  # always "0": read the refunds
+    items_total: int
+    items_shipped: int
+    order_is_digital: bool
+    is_deleted: bool
+    is_tax_inclusive_pricing: bool
+    payment_method: str
+    payment_provider_id: str | int | None
+    payment_status: str
+    default_currency_code: str  # the currency the shopper pays in
+    currency_code: str  # the currency shown
+    external_source: str | None
+    external_order_id: str
+    staff_notes: str
+    customer_message: str
+    customer_locale: str
+    ip_address: str
+    ip_address_v6: str
+    shipping_address_count: int
+    billing_address: OrderAddress
+
+
+class OrderDiscount(TypedDict, total=False):
+    id: str
+    amount: str
+    name: str
+    code: str | None
+    target: str  # order, product
+
+
+class OrderProduct(TypedDict, total=False):
+    id: int
+    order_id: int
+    product_id: int
+    variant_id: int
+    order_address_id: int
+    name: str
+    sku: str
+    type: str  # physical, digital, giftcertificate
+    price_inc_tax: str
+    price_ex_tax: str
+    total_inc_tax: str
+    total_ex_tax: str
+    discounted_total_inc_tax: str
+    quantity: int
+    quantity_shipped: int
+    quantity_refunded: int
+    is_refunded: bool
+    wrapping_name: str
+    wrapping_cost_inc_tax: str
+    wrapping_cost_ex_tax: str
+    applied_discounts: list[OrderDiscount]
+    product_options: list[dict[str, Any]]
+    parent_order_product_id: int | None
+
+
+class ShipmentItem(TypedDict, total=False):
+    order_product_id: int
+    product_id: int
+    quantity: int
+
+
+class Shipment(TypedDict, total=False):
+    id: int
+    order_id: int
+    order_address_id: int
+    date_created: str
+    tracking_number: str
+    tracking_link: str
+    tracking_carrier: str
+    shipping_provider: str
+    shipping_method: str
+    comments: str
+    items: list[ShipmentItem]
+
+
+class OrderCoupon(TypedDict, total=False):
+    id: int
+    coupon_id: int
+    order_id: int
+    code: str
+    amount: str | int
+    type: int
+    discount: str | int | float
+
+
+class OrderFee(TypedDict, total=False):
+    id: int
+    type: str
+    name: str
+    display_name_merchant: str
+    display_name_customer: str
+    cost_inc_tax: str
+    cost_ex_tax: str
+
+
+class RefundItem(TypedDict, total=False):
+    item_id: int  # with item_type PRODUCT: the order product's id
+    item_type: str  # PRODUCT, SHIPPING, HANDLING, ORDER, GIFT_WRAPPING, TAX, FEE …
+    quantity: int
+    requested_amount: float | str | None
+    reason: str
+
+
+class RefundPayment(TypedDict, total=False):
+    provider_id: str
+    amount: float | str
+    offline: bool
+    is_declined: bool
+
+
+class Refund(TypedDict, total=False):
+    id: int
+    order_id: int
+    created: str
+    reason: str
+    total_amount: float | str
+    total_tax: float | str
+    uses_merchant_override_values: bool
+    items: list[RefundItem]
+    payments: list[RefundPayment]
+
+
+class Transaction(TypedDict, total=False):
+    id: int
+    order_id: str | int
+    event: str
+    method: str
+    amount: float
+    currency: str
+    gateway: str
+    status: str
+    date_created: str
+
+
+# Customers, catalogue, payments -------------------------------------------------------------------
+
+
+class StoreCreditAmount(TypedDict, total=False):
+    amount: float
+
+
+class Customer(TypedDict, total=False):
+    id: int
+    email: str
+    first_name: str
+    last_name: str
+    company: str
+    phone: str
+    date_created: str
+    store_credit_amounts: list[StoreCreditAmount]
+
+
+class Product(TypedDict, total=False):
+    id: int
+    name: str
+    sku: str
+    type: str
+    categories: list[int]
+
+
+class Category(TypedDict, total=False):
+    category_id: int
+    parent_id: int
+    tree_id: int
+    name: str
+
+
+class AcceptedPaymentMethod(TypedDict, total=False):
+    id: str
+    name: str
+    type: str
+    test_mode: bool
+
+
+class Payment(TypedDict, total=False):
+    id: str
+    transaction_type: str
+    status: str

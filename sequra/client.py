@@ -1,0 +1,190 @@
+"""One method per SeQura endpoint we use. Each may raise Rejected or Unavailable.
+
+https://docs.sequra.com/reference
+"""
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import requests
+
+from sequra import __version__
+from sequra.documents import (
+    Credentials,
+    Deployment,
+    PaymentMethod,
+    read_deployment,
+    read_payment_methods,
+    rows,
+)
+from sequra.errors import Rejected, Unavailable
+from wire.call import Timeout, Wire, new_session, segment, user_agent
+
+AGENT = user_agent(__version__)
+TIMEOUT: Timeout = (3, 10)
+FORM_LIMIT = 1_000_000  # bytes
+JSON_HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
+
+Read = TypeVar("Read")
+
+
+def deployments(
+    url: str, *, session: requests.Session | None = None, timeout: Timeout = TIMEOUT
+) -> list[Deployment]:
+    """Every SeQura address there is comes from this document. Needs no account."""
+    wire = Wire(Rejected, Unavailable, AGENT, timeout, session or new_session())
+    document = wire.json("GET", url, headers=JSON_HEADERS)
+    return shaped(
+        wire, "GET", url, lambda: [read_deployment(deployment) for deployment in rows(document)]
+    )
+
+
+def shaped(wire: Wire, method: str, url: str, read: Callable[[], Read]) -> Read:
+    """What `read` makes of an answer; Unavailable when the answer is not what it expects."""
+    try:
+        return read()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise wire.unreadable(method, url, f"has not the documented shape ({error})") from error
+
+
+class Sequra:
+    """One SeQura account on one deployment: `api_url` is a deployment's."""
+
+    def __init__(
+        self,
+        api_url: str,
+        username: str,
+        password: str,
+        *,
+        session: requests.Session | None = None,
+        timeout: Timeout = TIMEOUT,
+    ) -> None:
+        self._base = api_url.rstrip("/")
+        pair = base64.b64encode(f"{username}:{password}".encode()).decode()
+        self._headers = {**JSON_HEADERS, "Authorization": f"Basic {pair}"}
+        self._wire = Wire(Rejected, Unavailable, AGENT, timeout, session or new_session())
+
+    # The account ----------------------------------------------------------------------------
+
+    def credentials(self) -> list[Credentials]:
+        """The merchants of this account: one per country."""
+        url = self._url("merchants", "credentials")
+        document = self._wire.json("GET", url, headers=self._headers)
+        found = shaped(self._wire, "GET", url, lambda: list(rows(document)))
+        return cast(list[Credentials], found)
+
+    def payment_methods(self, merchant: str) -> list[PaymentMethod]:
+        """What the merchant may sell, whatever the cart."""
+        return self._payment_methods(merchant, "merchants", merchant, "payment_methods")
+
+    # An order before it is one --------------------------------------------------------------
+
+    def solicit(
+        self, merchant: str, order: Mapping[str, Any], *, timeout: Timeout | None = None
+    ) -> UUID:
+        """Start an order; SeQura's reference for it. Each call starts another one."""
+        url = self._url("orders")
+        reply = self._wire.send(
+            "POST", url, headers=self._for(merchant), body={"order": order}, timeout=timeout
+        )
+        last = urlsplit(reply.headers.get("Location", "")).path.rpartition("/")[2]
+        try:
+            return UUID(last)
+        except ValueError as error:
+            raise self._wire.unreadable("POST", url, "names no order") from error
+
+    def order_payment_methods(
+        self, merchant: str, reference: UUID | str, *, timeout: Timeout | None = None
+    ) -> list[PaymentMethod]:
+        """What this cart can be paid with, and at what cost."""
+        return self._payment_methods(
+            merchant, "orders", reference, "payment_methods", timeout=timeout
+        )
+
+    def form(
+        self,
+        merchant: str,
+        reference: UUID | str,
+        product: str,
+        campaign: str | None = None,
+        *,
+        timeout: Timeout | None = None,
+    ) -> str:
+        """The identification form's HTML. Good for one showing: never kept."""
+        url = self._url("orders", reference, "form_v2")
+        asked = {"product": product, "campaign": campaign or "", "ajax": "1"}
+        reply = self._wire.send(
+            "GET",
+            url,
+            headers={**self._for(merchant), "Accept": "text/html"},
+            params={key: value for key, value in asked.items() if value},
+            timeout=timeout,
+            limit=FORM_LIMIT,
+        )
+        if reply.content_type != "text/html":
+            raise self._wire.unreadable(
+                "GET", url, f"is {reply.content_type or 'untyped'}, no HTML"
+            )
+        return reply.body.decode("utf-8", "replace")
+
+    # An order -------------------------------------------------------------------------------
+
+    def put_order(
+        self,
+        merchant: str,
+        reference: UUID | str,
+        order: Mapping[str, Any],
+        *,
+        timeout: Timeout | None = None,
+    ) -> None:
+        """Confirm the order, hold it or tell its merchant reference; `order` holds `state`.
+
+        SeQura refuses (409) when the cart is not the one it was solicited with.
+        """
+        self._send("PUT", merchant, "orders", reference, body={"order": order}, timeout=timeout)
+
+    def update_order(
+        self,
+        merchant: str,
+        order_ref_1: str,
+        update: Mapping[str, Any],
+        *,
+        timeout: Timeout | None = None,
+    ) -> None:
+        """Tell everything about a confirmed order: both carts, addresses, customer."""
+        path = ("merchants", merchant, "orders", order_ref_1)
+        self._send("PUT", merchant, *path, body={"order": update}, timeout=timeout)
+
+    def send_delivery_report(self, merchant: str, report: Mapping[str, Any]) -> None:
+        """Tell which orders were delivered, and the shop's statistics."""
+        body = {"delivery_report": report}
+        self._send("POST", merchant, "orders", "delivery_reports", body=body)
+
+    # How ------------------------------------------------------------------------------------
+
+    def _url(self, *path: object) -> str:
+        """The address of `path`. What cannot be an id is as unknown to SeQura as to us."""
+        try:
+            return "/".join([self._base, *(segment(part) for part in path)])
+        except ValueError as error:
+            raise Rejected(404, [str(error)]) from error
+
+    def _for(self, merchant: str) -> dict[str, str]:
+        return {**self._headers, "Sequra-Merchant-Id": merchant}
+
+    def _send(
+        self, method: str, merchant: str, *path: object, body: Any, timeout: Timeout | None = None
+    ) -> None:
+        """Any 2xx is a yes, whatever it holds."""
+        headers = self._for(merchant)
+        self._wire.send(method, self._url(*path), headers=headers, body=body, timeout=timeout)
+
+    def _payment_methods(
+        self, merchant: str, *path: object, timeout: Timeout | None = None
+    ) -> list[PaymentMethod]:
+        url = self._url(*path)
+        document = self._wire.json("GET", url, headers=self._for(merchant), timeout=timeout)
+        return shaped(self._wire, "GET", url, lambda: read_payment_methods(document))

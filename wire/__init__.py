@@ -1,0 +1,1 @@
+"""One HTTP request to somebody else's API, and what its failures mean. No Django in here."""

@@ -1,0 +1,264 @@
+"""One request, one reply or one exception.
+
+Redirects are not followed and nothing is repeated: who repeats must know what is repeatable.
+Replies are read up to a limit and until a deadline, however slowly they drip. Sessions ignore
+proxies and .netrc of the environment and keep no cookies; TLS is verified.
+"""
+
+import json
+import math
+import platform
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, NoReturn
+from urllib.parse import quote, urlsplit
+
+import requests
+import urllib3.exceptions
+
+from wire.errors import Rejected, Unavailable
+from wire.words import words_of
+
+Timeout = tuple[float, float]  # seconds: to connect; to wait for the reply and again to read it
+Params = Mapping[str, str | int]
+
+REPLY_LIMIT = 5_000_000  # bytes
+ERROR_LIMIT = 65_536  # bytes of an error page that are worth reading
+CHUNK = 65_536
+READS_ONLY = {"GET", "HEAD"}
+NOT_NOW = {408, 423, 429, 499}  # the 4xx that say "not now" and not "no"
+NO_EFFECT = {423, 429}  # refused before anything happened
+NEVER_SENT = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.LocationValueError,
+    ssl.SSLCertVerificationError,
+    requests.exceptions.ConnectTimeout,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidHeader,
+    UnicodeError,
+)
+
+
+def user_agent(version: str) -> str:
+    return f"SeQura-BigCommerce/{version} python/{platform.python_version()}"
+
+
+def new_session() -> requests.Session:
+    """A session for one or many stores: it holds connections, and nobody's credentials."""
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def segment(value: object) -> str:
+    """`value` as exactly one segment of a path, with slashes escaped. ValueError if it cannot be:
+    dots alone would be resolved into another path."""
+    text = str(value)
+    if text.strip(".") == "":
+        raise ValueError(f"{text!r} cannot stand in a path")
+    return quote(text, safe="")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A 2xx answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+@dataclass
+class Wire:
+    """The way to one system: which exceptions speak for it, which connections lead to it."""
+
+    rejected: type[Rejected]
+    unavailable: type[Unavailable]
+    agent: str
+    timeout: Timeout
+    session: requests.Session = field(default_factory=new_session)
+    on_headers: Callable[[Mapping[str, str]], object] = len
+
+    def __post_init__(self) -> None:
+        self.session.trust_env = False
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        params: Params | None = None,
+        body: Any = None,
+        timeout: Timeout | None = None,
+        limit: int = REPLY_LIMIT,
+    ) -> Reply:
+        """The reply to one request; Rejected or Unavailable when it is not a 2xx."""
+        exchange = Exchange(self, method, url, timeout or self.timeout, limit)
+        return exchange.run(headers, params, body)
+
+    def json(self, method: str, url: str, **rest: Any) -> Any:
+        """The document in the reply, None when there is none (204)."""
+        reply = self.send(method, url, **rest)
+        if not reply.body.strip():
+            return None
+        try:
+            return json.loads(reply.body)
+        except (ValueError, RecursionError) as error:
+            raise self.unreadable(method, url, "is not JSON") from error
+
+    def unreadable(self, method: str, url: str, why: str) -> Unavailable:
+        """The exception for a 2xx whose content makes no sense: the effect may well be there."""
+        reason = f"{self.rejected.system}'s answer to {call_of(method, url)} {why}"
+        return self.unavailable(reason, None, method not in READS_ONLY)
+
+
+def call_of(method: str, url: str) -> str:
+    """The request in short, without the query: it may hold what is nobody's business."""
+    return f"{method} {urlsplit(url).path}"
+
+
+@dataclass
+class Exchange:
+    """One request on its way there and back."""
+
+    wire: Wire
+    method: str
+    url: str
+    timeout: Timeout
+    limit: int
+
+    def run(self, headers: Mapping[str, str], params: Params | None, body: Any) -> Reply:
+        try:
+            with closing(self.request(headers, params, body)) as response:
+                self.wire.on_headers(response.headers)
+                if not 200 <= response.status_code < 300:
+                    self.refuse(response)
+                content = b"".join(self.chunks(response))
+                return Reply(response.status_code, response.headers, content)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise self.lost(error) from error
+        except UnicodeError as error:
+            raise self.lost(error) from error
+
+    def request(
+        self, headers: Mapping[str, str], params: Params | None, body: Any
+    ) -> requests.Response:
+        return self.wire.session.request(
+            self.method,
+            self.url,
+            headers={"User-Agent": self.wire.agent, **headers},
+            params=params,
+            json=body,
+            timeout=self.timeout,
+            allow_redirects=False,
+            stream=True,
+        )
+
+    def chunks(self, response: requests.Response) -> Iterator[bytes]:
+        """The body as it arrives. Unavailable beyond the limit or after the time to read it."""
+        deadline, size = time.monotonic() + self.timeout[1], 0
+        while chunk := response.raw.read1(CHUNK, decode_content=True):
+            size += len(chunk)
+            if size > self.limit:
+                raise self.unavailable(f"sent more than {self.limit} bytes")
+            if time.monotonic() > deadline:
+                raise self.unavailable(f"took longer than {self.timeout[1]:g} s to answer")
+            yield chunk
+
+    def refuse(self, response: requests.Response) -> NoReturn:
+        """Tell a no from a not-now."""
+        status = response.status_code
+        if 300 <= status < 400:
+            raise self.unavailable(f"sent us elsewhere ({status}), where we do not go")
+        if status >= 500 or status in NOT_NOW:
+            raise self.unavailable(
+                f"answered {status}", retry_after(response), status not in NO_EFFECT
+            )
+        body = self.beginning(response)
+        request_id = response.headers.get("X-Request-Id", "")
+        text = body.decode("utf-8", "replace")
+        raise self.wire.rejected(status, words_of(body), request_id, self.call, text)
+
+    def beginning(self, response: requests.Response) -> bytes:
+        """As much of an error page as came and as is worth reading: its status counts anyway."""
+        body, self.limit = b"", ERROR_LIMIT
+        try:
+            for chunk in self.chunks(response):
+                body += chunk
+        except (Unavailable, urllib3.exceptions.HTTPError, OSError):
+            return body
+        return body
+
+    def lost(self, error: Exception) -> Unavailable:
+        """No reply, or half of one. Did the request arrive?"""
+        if any(isinstance(cause, NEVER_SENT) for cause in causes(error)):
+            return self.unavailable("cannot be reached", maybe_done=False)
+        if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
+            return self.unavailable(f"did not answer within {self.timeout[1]:g} s")
+        return self.unavailable("broke the connection")
+
+    def unavailable(
+        self, what: str, retry_after: float | None = None, maybe_done: bool = True
+    ) -> Unavailable:
+        effect = maybe_done and self.method not in READS_ONLY
+        reason = f"{self.wire.rejected.system} {what}: {self.call}"
+        return self.wire.unavailable(reason, retry_after, effect)
+
+    @property
+    def call(self) -> str:
+        return call_of(self.method, self.url)
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what it was made of: requests and urllib3 wrap each other's."""
+    while error is not None:
+        yield error
+        inner = [getattr(error, "reason", None), *error.args, error.__cause__]
+        error = next((cause for cause in inner if isinstance(cause, BaseException)), None)
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """Seconds until the other side wants to hear from us, when it said so.
+
+    BigCommerce sends its rate-limit headers with every answer; they only mean something on a 429.
+    https://docs.bigcommerce.com/docs/start/best-practices/api-rate-limits
+    """
+    headers = response.headers
+    if response.status_code == 429 and (
+        reset := seconds(headers.get("X-Rate-Limit-Time-Reset-Ms"))
+    ):
+        return reset / 1000
+    for name in ("X-Retry-After", "Retry-After"):
+        if (wait := seconds(headers.get(name))) is not None:
+            return wait
+    return None
+
+
+def seconds(value: str | None) -> float | None:
+    """A header's number, or the time until its HTTP date; None for anything else."""
+    try:
+        number = float(value or "")
+    except ValueError:
+        return until(value or "")
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def until(date: str) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,52 @@
+"""What an error's body says, whatever its shape: for people, so short and on one line.
+
+Seen: a list of objects (BigCommerce V2), an object with `title` and `errors` by field (V3), objects
+in `data` (V3 refunds), a list of sentences in `errors` (SeQura), plain text, HTML, nothing.
+"""
+
+import json
+import re
+from typing import Any
+
+LONGEST = 500  # characters of one message
+MOST = 20  # messages
+SENTENCES = ("title", "message", "detail", "error", "error_description")
+DETAILS = ("errors", "details", "data")
+
+
+def words_of(body: bytes) -> list[str]:
+    """The messages in an error's body; none when it says nothing a person could read."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        found = sentences(json.loads(text))
+    except (ValueError, RecursionError):
+        found = [plain(text)]
+    shortened = (" ".join(sentence.split())[:LONGEST] for sentence in found)
+    return list(dict.fromkeys(filter(None, shortened)))[:MOST]
+
+
+def sentences(value: Any) -> list[str]:
+    """Every sentence in a JSON error document, in the order in which it stands there."""
+    match value:
+        case str():
+            return [value]
+        case list():
+            return [sentence for item in value for sentence in sentences(item)]
+        case dict():
+            said = [value[key] for key in SENTENCES if isinstance(value.get(key), str)]
+            return said + [sentence for key in DETAILS for sentence in details(value.get(key))]
+        case _:
+            return []
+
+
+def details(value: Any) -> list[str]:
+    """`{"destination": "is missing"}` reads "destination: is missing"."""
+    if not isinstance(value, dict):
+        return sentences(value) if isinstance(value, list) else []
+    return [f"{field}: {text}" for field, item in value.items() for text in sentences(item)]
+
+
+def plain(text: str) -> str:
+    """The title of an HTML page, or the text without its tags."""
+    title = re.search(r"<title[^>]*>([^<]*)</title", text, re.IGNORECASE)
+    return title[1] if title else re.sub(r"<[^<>]*>", " ", text)
