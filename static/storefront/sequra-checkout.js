@@ -1,0 +1,1003 @@
+/*
+ * SeQura on BigCommerce's checkout page.
+ *
+ * BigCommerce's Scripts API puts this file on the payment step, with an SRI hash: it is the same
+ * bytes for every store, and learns from its own address which store it serves (?store=) and where
+ * the app answers (its origin). It adds one radio per SeQura payment method to BigCommerce's list,
+ * and shows SeQura's identification form when the shopper continues with one of them.
+ *
+ * Rules it keeps: React owns the page, so nodes of the page are looked up again each time, hidden
+ * but never moved or removed, and ours are put back after every re-render. Nothing is thrown into
+ * the page. When anything is missing or our server is away, BigCommerce's checkout stays as it was.
+ * No cookies, no storage, no inline code, no eval: it runs under a strict Content-Security-Policy.
+ */
+(() => {
+  "use strict";
+
+  const script = document.currentScript;
+  if (!script || !script.src || window.sequraCheckout) return;
+  const address = new URL(script.src);
+  const store = address.searchParams.get("store");
+  if (!store) return;
+  window.sequraCheckout = true;
+
+  const API = `${address.origin}/storefront/${encodeURIComponent(store)}`;
+  // Readable only while the script itself runs; scripts of the form need it under a nonce policy.
+  const NONCE = script.nonce || "";
+  const DEBOUNCE = 150; // ms; a re-render is a burst of mutations
+  const PATIENCE = 12000; // ms for one request
+  const RETRIES = [3000, 10000, 30000]; // ms, for options that could not be asked for
+  const FORM_POLL = 100; // ms, https://docs.sequra.es: wait for SequraFormInstance
+  const FORM_LIMIT = 10000; // ms
+  const STATUS_POLL = 4000; // ms
+  const MAX_REPORTS = 5;
+
+  const TEXTS = {
+    en: {
+      pay: "Continue with SeQura",
+      opening: "Opening SeQura…",
+      accepted: "Payment accepted. We are taking you to your order…",
+      form: "SeQura payment form",
+      terms: "Please agree to the terms and conditions to continue.",
+      cart_changed:
+        "Your cart has changed. Please check the amount and the payment options, then continue.",
+      total_changed: "The amount to pay is now {amount}. Please check it and continue again.",
+      gone: "SeQura is not available for this order any more. Please choose another payment method.",
+      refused:
+        "SeQura could not complete this payment. You have not been charged. Please try again or choose another payment method.",
+      unavailable:
+        "SeQura is not answering right now. You have not been charged. Please try again in a moment or choose another payment method.",
+      offline: "You seem to be offline. Please check your connection and try again.",
+    },
+    es: {
+      pay: "Continuar con SeQura",
+      opening: "Abriendo SeQura…",
+      accepted: "Pago aceptado. Te llevamos a tu pedido…",
+      form: "Formulario de pago de SeQura",
+      terms: "Acepta los términos y condiciones para continuar.",
+      cart_changed:
+        "Tu carrito ha cambiado. Revisa el importe y las opciones de pago y vuelve a continuar.",
+      total_changed: "El importe a pagar es ahora {amount}. Compruébalo y vuelve a continuar.",
+      gone: "SeQura ya no está disponible para este pedido. Elige otro método de pago.",
+      refused:
+        "SeQura no ha podido completar este pago. No se te ha cobrado nada. Inténtalo de nuevo o elige otro método de pago.",
+      unavailable:
+        "SeQura no responde en este momento. No se te ha cobrado nada. Inténtalo de nuevo en un momento o elige otro método de pago.",
+      offline: "Parece que no tienes conexión. Compruébala e inténtalo de nuevo.",
+    },
+    fr: {
+      pay: "Continuer avec SeQura",
+      opening: "Ouverture de SeQura…",
+      accepted: "Paiement accepté. Nous vous dirigeons vers votre commande…",
+      form: "Formulaire de paiement SeQura",
+      terms: "Veuillez accepter les conditions générales pour continuer.",
+      cart_changed:
+        "Votre panier a changé. Vérifiez le montant et les options de paiement, puis continuez.",
+      total_changed:
+        "Le montant à payer est maintenant de {amount}. Vérifiez-le, puis continuez à nouveau.",
+      gone: "SeQura n’est plus disponible pour cette commande. Choisissez un autre moyen de paiement.",
+      refused:
+        "SeQura n’a pas pu finaliser ce paiement. Vous n’avez pas été débité. Réessayez ou choisissez un autre moyen de paiement.",
+      unavailable:
+        "SeQura ne répond pas pour le moment. Vous n’avez pas été débité. Réessayez dans un instant ou choisissez un autre moyen de paiement.",
+      offline: "Vous semblez être hors ligne. Vérifiez votre connexion et réessayez.",
+    },
+    it: {
+      pay: "Continua con SeQura",
+      opening: "Apertura di SeQura…",
+      accepted: "Pagamento accettato. Ti portiamo al tuo ordine…",
+      form: "Modulo di pagamento SeQura",
+      terms: "Accetta i termini e le condizioni per continuare.",
+      cart_changed:
+        "Il carrello è cambiato. Controlla l’importo e le opzioni di pagamento, poi continua.",
+      total_changed: "L’importo da pagare ora è {amount}. Controllalo e continua di nuovo.",
+      gone: "SeQura non è più disponibile per questo ordine. Scegli un altro metodo di pagamento.",
+      refused:
+        "SeQura non ha potuto completare il pagamento. Non ti è stato addebitato nulla. Riprova o scegli un altro metodo di pagamento.",
+      unavailable:
+        "SeQura al momento non risponde. Non ti è stato addebitato nulla. Riprova tra poco o scegli un altro metodo di pagamento.",
+      offline: "Sembra che tu sia offline. Controlla la connessione e riprova.",
+    },
+    pt: {
+      pay: "Continuar com a SeQura",
+      opening: "A abrir a SeQura…",
+      accepted: "Pagamento aceite. Vamos levar-te à tua encomenda…",
+      form: "Formulário de pagamento da SeQura",
+      terms: "Aceita os termos e condições para continuar.",
+      cart_changed:
+        "O teu carrinho mudou. Verifica o valor e as opções de pagamento e continua novamente.",
+      total_changed: "O valor a pagar é agora {amount}. Verifica-o e continua novamente.",
+      gone: "A SeQura já não está disponível para esta encomenda. Escolhe outro método de pagamento.",
+      refused:
+        "A SeQura não conseguiu concluir este pagamento. Nada te foi cobrado. Tenta novamente ou escolhe outro método de pagamento.",
+      unavailable:
+        "A SeQura não está a responder neste momento. Nada te foi cobrado. Tenta novamente daqui a pouco ou escolhe outro método de pagamento.",
+      offline: "Parece que não tens ligação à Internet. Verifica-a e tenta novamente.",
+    },
+  };
+
+  const STYLES = `
+    .sequra-item .paymentProviderHeader-container{display:flex;flex-wrap:wrap;align-items:center;gap:.25rem .75rem;justify-content:space-between}
+    .sequra-item .paymentProviderHeader-nameContainer{display:flex;align-items:center;gap:.5rem;min-width:0}
+    .sequra-item .paymentProviderHeader-name{overflow-wrap:anywhere}
+    .sequra-item .paymentProviderHeader-img{height:1.5rem;width:auto;max-width:6rem;flex:none;margin:0}
+    .sequra-item[aria-busy="true"]{opacity:.6}
+    .sequra-description{margin:0}
+    .sequra-alert:not(:empty),.sequra-error{display:block;margin:.5rem 0 1rem;color:#b3261e;font-size:1rem;line-height:1.4}
+    .sequra-alert:focus{outline:none}
+    .sequra-status{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
+    .sequra-own[hidden]{display:none!important}
+    [data-sequra="chosen"] .form-actions>:not(.sequra-own){display:none!important}
+    [data-sequra="chosen"] .form-checklist-item:not(.sequra-item)>.form-checklist-body{display:none!important}
+    [data-sequra="chosen"] .form-checklist-item--selected:not(.sequra-item){background-color:transparent!important}
+    @media (prefers-reduced-motion:reduce){.sequra-item,.sequra-own{transition:none!important;animation:none!important}}
+  `;
+
+  const locale = () => document.documentElement.lang || navigator.language || "en";
+  const text = (name) => (TEXTS[locale().slice(0, 2).toLowerCase()] || TEXTS.en)[name];
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+  // --- Failures: ours stay ours ------------------------------------------------------------------
+
+  /** An answer that is not 2xx (`status`), or no answer at all (`status` 0). */
+  class Failure extends Error {
+    constructor(status, body) {
+      super(`answer ${status}`);
+      this.status = status;
+      this.body = body || {};
+    }
+  }
+
+  let reports = 0;
+
+  /** Tell the app what went wrong, a few times at most and without anything about the shopper. */
+  function report(where, error) {
+    if (reports++ >= MAX_REPORTS) return;
+    const message = `${(error && error.name) || "Error"}: ${(error && error.message) || error}`;
+    fetch(`${API}/errors`, {
+      method: "POST",
+      credentials: "omit",
+      keepalive: true,
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ where, message: message.slice(0, 300) }),
+    }).catch(() => {});
+  }
+
+  /** The same function, whose errors never reach the page. */
+  const safely = (where, work) => (...args) => {
+    try {
+      const result = work(...args);
+      return result && result.catch ? result.catch((error) => report(where, error)) : result;
+    } catch (error) {
+      return report(where, error);
+    }
+  };
+
+  async function request(url, options) {
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), (options && options.patience) || PATIENCE);
+    try {
+      const answer = await fetch(url, { ...options, signal: stop.signal });
+      const body = await answer.json().catch(() => null);
+      if (!answer.ok) throw new Failure(answer.status, body);
+      if (body === null) throw new Failure(502, null);
+      return body;
+    } catch (error) {
+      throw error instanceof Failure ? error : new Failure(0, null);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** BigCommerce's storefront API; absolute, because the page has a <base>. */
+  const shop = (path) =>
+    request(`${location.origin}/api/storefront/${path}`, {
+      credentials: "same-origin",
+      cache: "no-store",
+      headers: { Accept: "application/json" },
+    });
+
+  const app = (path, body) =>
+    request(`${API}/${path}`, {
+      method: "POST",
+      credentials: "omit",
+      headers: { "Content-Type": "application/json", Accept: "application/json" },
+      body: JSON.stringify(body),
+    });
+
+  // --- The checkout ------------------------------------------------------------------------------
+
+  let checkoutId = null;
+
+  async function findCheckoutId() {
+    const inPath = location.pathname.match(/\/checkout\/([0-9a-f-]{32,36})(?:\/|$)/i);
+    if (inPath) return inPath[1];
+    if (window.checkoutConfig && window.checkoutConfig.checkoutId) {
+      return String(window.checkoutConfig.checkoutId);
+    }
+    const carts = await shop("carts");
+    return carts.length ? carts[0].id : null;
+  }
+
+  async function readCheckout() {
+    checkoutId = checkoutId || (await findCheckoutId());
+    if (!checkoutId) throw new Failure(404, null);
+    try {
+      return await shop(`checkouts/${encodeURIComponent(checkoutId)}`);
+    } catch (error) {
+      if (error.status === 404) checkoutId = null;
+      throw error;
+    }
+  }
+
+  /** What is left to pay after store credit and gift certificates; null when not told. */
+  const owed = (checkout) =>
+    typeof checkout.outstandingBalance === "number" ? checkout.outstandingBalance : null;
+
+  /** Everything SeQura's answer depends on: the same key needs no new question. */
+  function keyOf(checkout) {
+    const addressOf = (one) =>
+      one && [one.countryCode, one.postalCode, one.city, one.address1, one.phone, one.email];
+    return JSON.stringify([
+      checkout.id,
+      checkout.version,
+      owed(checkout),
+      checkout.grandTotal,
+      Boolean(checkout.isStoreCreditApplied),
+      addressOf(checkout.billingAddress),
+      (checkout.consignments || []).map((one) => [
+        addressOf(one.address || one.shippingAddress),
+        (one.selectedShippingOption || {}).id,
+      ]),
+      locale(),
+    ]);
+  }
+
+  /** An amount as the shopper reads it, such as 110,89 €. */
+  function money(amount, checkout) {
+    const currency = (checkout.cart && checkout.cart.currency && checkout.cart.currency.code) || "EUR";
+    try {
+      return new Intl.NumberFormat(locale(), { style: "currency", currency }).format(amount);
+    } catch (error) {
+      return `${amount.toFixed(2)} ${currency}`;
+    }
+  }
+
+  // --- What SeQura offers for it -----------------------------------------------------------------
+
+  let offer = null; // {key, balance, solicitation, methods, message, items}
+  let dirty = true; // the page changed since the checkout was last read
+  let running = null; // the refresh in flight
+  let timer = 0;
+  let failures = 0;
+
+  async function ask(checkout, key) {
+    const nothing = { key, balance: owed(checkout), solicitation: null, methods: [], message: "" };
+    if (owed(checkout) !== null && owed(checkout) <= 0) return nothing;
+    const answer = await app("payment-methods", {
+      checkout_id: checkout.id,
+      outstanding_balance: owed(checkout),
+      store_credit_applied: Boolean(checkout.isStoreCreditApplied),
+      layout: window.matchMedia("(max-width: 800px)").matches ? "smartphone" : "desktop",
+      locale: locale(),
+    });
+    const methods = answer.solicitation && Array.isArray(answer.methods) ? answer.methods : [];
+    return {
+      ...nothing,
+      solicitation: answer.solicitation,
+      methods,
+      message: String(answer.message || ""),
+    };
+  }
+
+  /** Bring the offer up to this checkout. Fails closed: without an answer nothing is offered. */
+  async function bringUp(checkout, anew) {
+    const key = keyOf(checkout);
+    if (offer && offer.key === key && !anew) return;
+    wait(true);
+    try {
+      setOffer(await ask(checkout, key));
+      failures = 0;
+    } catch (error) {
+      setOffer(null);
+      throw error;
+    } finally {
+      wait(false);
+    }
+  }
+
+  /** One refresh at a time; what changes meanwhile is read again before it ends. */
+  function refresh() {
+    clearTimeout(timer);
+    timer = 0;
+    if (!running) {
+      running = (async () => {
+        try {
+          do {
+            dirty = false;
+            await bringUp(await readCheckout());
+          } while (dirty);
+        } finally {
+          running = null;
+        }
+      })();
+    }
+    return running;
+  }
+
+  const refreshQuietly = safely("refresh", async () => {
+    try {
+      await refresh();
+    } catch (error) {
+      setOffer(null);
+      if (!(error instanceof Failure)) throw error;
+      const worthRetrying = error.status === 0 || error.status === 429 || error.status >= 500;
+      if (worthRetrying && failures < RETRIES.length) schedule(RETRIES[failures++]);
+    }
+  });
+
+  function schedule(delay) {
+    clearTimeout(timer);
+    timer = setTimeout(refreshQuietly, delay);
+  }
+
+  function changed() {
+    dirty = true;
+    failures = 0;
+    if (!running) schedule(DEBOUNCE);
+  }
+
+  // --- The page, as it is now --------------------------------------------------------------------
+
+  const PAYMENT = ".checkout-step--payment";
+  const NATIVE_RADIO = 'input[name="paymentProviderRadio"]';
+  const PAYMENT_FORM = `${PAYMENT} form[data-test="payment-form"],${PAYMENT} form.checkout-form`;
+  const COVERED = '.storeCreditOverlay,[data-test="payment-store-credit-overlay"],.spamProtection-container';
+  const SUBMIT = 'button#checkout-payment-continue,button[data-test="payment-submit-button"]';
+  const PLACES_ORDER = `${SUBMIT},.form-actions [type="submit"],.form-actions button:not([type])`;
+
+  const step = () => document.querySelector(PAYMENT);
+
+  /** The list for our options and the form around it, or null while there is none. */
+  function place() {
+    const around = step() || document;
+    if (around.querySelector(COVERED)) return null;
+    const radio = around.querySelector(NATIVE_RADIO);
+    const native = radio && radio.closest(".form-checklist,ul,ol");
+    const form = native ? native.closest("form") : around.querySelector(PAYMENT_FORM);
+    const list = native || (form && ownList(form));
+    return list ? { list, form, actions: form && form.querySelector(".form-actions") } : null;
+  }
+
+  /** A list of our own in a form without native methods; none while those still load. */
+  function ownList(form) {
+    const native = form.querySelector(".form-checklist:not(.sequra-list)");
+    if (native) return native;
+    const existing = form.querySelector(".sequra-list");
+    const loading = form.querySelector('[class*="skeleton" i],[aria-busy="true"]');
+    if (existing || loading || !offer || !offer.items.length) return existing;
+    const list = make("ul", "form-checklist optimizedCheckout-form-checklist sequra-list");
+    form.insertBefore(list, form.querySelector(".form-actions"));
+    return list;
+  }
+
+  function make(tag, className, words) {
+    const node = document.createElement(tag);
+    if (className) node.className = className;
+    if (words) node.textContent = words;
+    return node;
+  }
+
+  const known = new WeakSet(); // nodes of the payment step seen before
+  let lastSignature = "";
+
+  /**
+   * Did something happen that can change the checkout? The step, its form or its list is new (they
+   * come one after the other while the methods load), the total is another, the credit is toggled.
+   */
+  function noticeChanges() {
+    const content = `${PAYMENT} .checkout-view-content`;
+    const radio = document.querySelector(NATIVE_RADIO);
+    const nodes = [...document.querySelectorAll(`${content},${PAYMENT_FORM}`)];
+    if (radio) nodes.push(radio.closest(".form-checklist,ul,ol") || radio);
+    if (!nodes.length) return;
+    const total = document.querySelector('[data-test="cart-total"],.cartDrawer-total');
+    const credit = document.querySelector("#useStoreCredit");
+    const signature = `${total ? total.textContent : ""}|${credit ? credit.checked : ""}`;
+    if (nodes.every((node) => known.has(node)) && signature === lastSignature) return;
+    nodes.forEach((node) => known.add(node));
+    lastSignature = signature;
+    changed();
+  }
+
+  // --- Our options -------------------------------------------------------------------------------
+
+  let chosen = null; // id of the chosen method's radio
+  let busy = false;
+  let focused = null; // id of the node of ours that holds the focus
+
+  const slug = (words) => String(words || "").replace(/[^a-z0-9]+/gi, "-");
+  const idOf = (method) =>
+    `radio-sequra-${slug(method.product)}${method.campaign ? `-${slug(method.campaign)}` : ""}`;
+  const chosenMethod = () =>
+    (offer && offer.methods.find((method) => idOf(method) === chosen)) || null;
+
+  const alertBox = make("div", "sequra-own sequra-alert");
+  alertBox.setAttribute("role", "alert");
+  const status = make("span", "sequra-own sequra-status");
+  status.setAttribute("role", "status");
+  const button = make("button", "sequra-own");
+  button.type = "button";
+  button.id = "sequra-continue";
+  button.addEventListener("click", safely("continue", () => start()));
+
+  /** An icon as a picture: its markup never becomes part of the page. */
+  function picture(icon) {
+    if (!icon || !/<svg[\s>]/i.test(icon)) return null;
+    const named = /<svg[^>]*\sxmlns=/i.test(icon)
+      ? icon
+      : icon.replace(/<svg/i, '<svg xmlns="http://www.w3.org/2000/svg"');
+    const image = make("img", "paymentProviderHeader-img");
+    image.alt = "";
+    image.addEventListener("error", () => image.remove());
+    image.src = `data:image/svg+xml,${encodeURIComponent(named)}`;
+    return image;
+  }
+
+  /** One option with the classes BigCommerce gives its own. */
+  function option(method) {
+    const id = idOf(method);
+    const item = make("li", "form-checklist-item optimizedCheckout-form-checklist-item sequra-item");
+    item.dataset.sequraProduct = method.product;
+    item.dataset.sequraCampaign = method.campaign || "";
+
+    const radio = make("input", "form-checklist-checkbox optimizedCheckout-form-checklist-checkbox");
+    radio.type = "radio";
+    radio.id = id;
+    radio.name = "sequraPayment";
+    radio.value = id.slice("radio-".length);
+    radio.addEventListener("change", safely("choose", () => choose(id)));
+    radio.addEventListener("click", safely("choose", () => choose(id)));
+
+    const name = make("div", "paymentProviderHeader-nameContainer");
+    name.dataset.test = `payment-method-${radio.value}`;
+    const image = picture(method.icon);
+    if (image) name.append(image);
+    const title = make("div", "paymentProviderHeader-name", method.title);
+    title.dataset.test = "payment-method-name";
+    name.append(title);
+    const line = make("div", "paymentProviderHeader-container");
+    line.append(name);
+    if (method.cost_description) {
+      line.append(make("div", "paymentProviderHeader-cc sequra-cost", method.cost_description));
+    }
+
+    const label = make("label", "form-label optimizedCheckout-form-label");
+    label.htmlFor = id;
+    label.append(line);
+    const field = make("div", "form-field");
+    field.append(radio, label);
+    const header = make("div", "form-checklist-header");
+    header.append(field);
+    item.append(header);
+    if (method.description) item.append(body(method, radio));
+    return item;
+  }
+
+  function body(method, radio) {
+    const below = make("div", "form-checklist-body");
+    below.hidden = true;
+    const words = make("p", "sequra-description", method.description);
+    words.id = `${radio.id}-description`;
+    radio.setAttribute("aria-describedby", words.id);
+    below.append(words);
+    return below;
+  }
+
+  /** A sentence where the options would be, when the app says why there are none. */
+  function note(words) {
+    const item = make("li", "form-checklist-item optimizedCheckout-form-checklist-item sequra-item");
+    const header = make("div", "form-checklist-header");
+    header.append(make("p", "sequra-description sequra-note", words));
+    item.append(header);
+    return item;
+  }
+
+  function setOffer(next) {
+    const focusedBefore = focused;
+    const before = chosen;
+    if (offer) offer.items.forEach((item) => item.remove());
+    offer = next;
+    if (offer) {
+      offer.items = offer.methods.map(option);
+      if (!offer.items.length && offer.message) offer.items = [note(offer.message)];
+    }
+    if (before && !chosenMethod()) leave();
+    draw();
+    giveFocusBack(focusedBefore);
+    const paid = offer && offer.balance !== null && offer.balance <= 0;
+    if (before && !chosen && !paid) say((offer && offer.message) || text("gone"));
+  }
+
+  /** Make the page show the offer. Changes nothing when it does already, so it may run often. */
+  function draw() {
+    const spot = place();
+    if (!spot || !spot.list.classList.contains("sequra-list")) removeOwnLists();
+    if (!spot || !offer || !offer.items.length) return clear(spot);
+    if (offer.items.some((item) => item.parentNode !== spot.list)) {
+      spot.list.append(...offer.items);
+      giveFocusBack(focused);
+      if (offer.drawn) changed(); // React drew the list anew, and had a reason
+      offer.drawn = true;
+    }
+    drawControls(spot);
+    if (chosen) mark(spot);
+    return undefined;
+  }
+
+  function drawControls(spot) {
+    if (!spot.actions) {
+      if (!spot.list.parentNode.contains(button)) spot.list.after(alertBox, status, button);
+    } else {
+      drawAlert(spot);
+      if (button.parentNode !== spot.actions) spot.actions.append(status, button);
+    }
+    dressButton(spot);
+  }
+
+  function drawAlert(spot) {
+    const home = spot.actions.parentNode;
+    if (alertBox.parentNode !== home) home.insertBefore(alertBox, spot.actions);
+  }
+
+  const removeOwnLists = () =>
+    document.querySelectorAll(".sequra-list").forEach((list) => list.remove());
+
+  /** Look like BigCommerce's button, whatever its theme made of that. */
+  function dressButton(spot) {
+    const native = spot.form && spot.form.querySelector(SUBMIT);
+    const look = native
+      ? [...native.classList].filter((name) => name !== "is-loading").join(" ")
+      : "button button--action button--large button--slab optimizedCheckout-buttonPrimary";
+    const className = `${look} sequra-own${busy ? " is-loading" : ""}`;
+    const words = text(busy ? "opening" : "pay");
+    const progress = busy ? words : "";
+    if (status.textContent !== progress) status.textContent = progress;
+    if (button.className !== className) button.className = className;
+    if (button.textContent !== words) button.textContent = words;
+    if (button.hidden !== !chosen) button.hidden = !chosen;
+    if (button.disabled !== busy) button.disabled = busy;
+  }
+
+  /** Take our options away. The choice is kept for when React brings the list back. */
+  function clear(spot) {
+    if (offer) offer.items.forEach((item) => item.remove());
+    unmark();
+    button.remove();
+    status.remove();
+    if (!alertBox.textContent) alertBox.remove();
+    else if (spot && spot.actions) drawAlert(spot);
+  }
+
+  function wait(waiting) {
+    if (offer) offer.items.forEach((item) => item.setAttribute("aria-busy", String(waiting)));
+  }
+
+  function giveFocusBack(id) {
+    if (!id || (document.activeElement && document.activeElement !== document.body)) return;
+    const node = document.getElementById(id);
+    if (node) node.focus({ preventScroll: true });
+  }
+
+  // --- Choosing ----------------------------------------------------------------------------------
+
+  function choose(id) {
+    if (chosen !== id) say("");
+    chosen = id;
+    draw();
+  }
+
+  /** Show our choice as the only one: React's stays as it is, underneath. */
+  function mark(spot) {
+    const host = spot.form || spot.list.parentNode;
+    if (host.getAttribute("data-sequra") !== "chosen") host.setAttribute("data-sequra", "chosen");
+    spot.list.querySelectorAll(`${NATIVE_RADIO}:checked`).forEach((radio) => {
+      radio.checked = false;
+    });
+    offer.items.forEach((item) => markItem(item, item.querySelector("input").id === chosen));
+  }
+
+  function markItem(item, selected) {
+    const radio = item.querySelector("input");
+    if (!radio) return;
+    if (radio.checked !== selected) radio.checked = selected;
+    item.classList.toggle("form-checklist-item--selected", selected);
+    item.classList.toggle("optimizedCheckout-form-checklist-item--selected", selected);
+    item.firstChild.classList.toggle("form-checklist-header--selected", selected);
+    const below = item.querySelector(".form-checklist-body");
+    if (below && below.hidden === selected) below.hidden = !selected;
+  }
+
+  /** Give the choice back to BigCommerce. */
+  function leave() {
+    chosen = null;
+    unmark();
+    if (offer) offer.items.forEach((item) => markItem(item, false));
+    button.hidden = true;
+    forgetTerms();
+  }
+
+  function unmark() {
+    document.querySelectorAll('[data-sequra="chosen"]').forEach((host) => {
+      host.removeAttribute("data-sequra");
+      const selected = host.querySelector(`.form-checklist-item--selected ${NATIVE_RADIO}`);
+      if (selected && !host.querySelector(`${NATIVE_RADIO}:checked`)) selected.checked = true;
+    });
+  }
+
+  const isOurs = (node) => node instanceof Element && Boolean(node.closest(".sequra-item,.sequra-own"));
+
+  /** Any other radio of the list, native or another app's, takes the choice from us. */
+  function onRadio(event) {
+    const radio = event.target;
+    if (!chosen || !(radio instanceof Element) || isOurs(radio)) return;
+    if (!radio.matches('input[type="radio"]')) return;
+    const spot = place();
+    if (!spot || !spot.list.contains(radio)) return;
+    if (radio.closest(".form-checklist-body")) return; // a saved card inside a native method
+    say("");
+    leave();
+  }
+
+  /** While ours is chosen, whatever would place the order natively continues with SeQura. */
+  function guard(event) {
+    if (!chosen || !(event.target instanceof Element)) return;
+    const form = event.target.closest('form[data-sequra="chosen"]');
+    if (!form) return;
+    const native = event.type === "submit" || event.target.closest(PLACES_ORDER);
+    if (!native) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    start();
+  }
+
+  // --- Terms and conditions ----------------------------------------------------------------------
+
+  const TERMS_ERROR = "sequra-terms-error";
+  const termsBox = () =>
+    document.querySelector(`${PAYMENT} #terms`) ||
+    document.querySelector(`${PAYMENT} input[type="checkbox"][name="terms"]`);
+
+  function forgetTerms() {
+    const error = document.getElementById(TERMS_ERROR);
+    const terms = termsBox();
+    if (error) error.remove();
+    if (terms && terms.getAttribute("aria-describedby") === TERMS_ERROR) {
+      terms.removeAttribute("aria-describedby");
+      terms.removeAttribute("aria-invalid");
+    }
+  }
+
+  /** True when the shopper may continue; otherwise says why and goes to the checkbox. */
+  function termsAgreed() {
+    const terms = termsBox();
+    forgetTerms();
+    if (!terms || terms.checked) return true;
+    const error = make("span", "form-inlineMessage sequra-own sequra-error");
+    error.id = TERMS_ERROR;
+    error.setAttribute("role", "alert");
+    (terms.closest(".form-field") || terms.parentNode).append(error);
+    error.textContent = text("terms");
+    terms.setAttribute("aria-describedby", TERMS_ERROR);
+    terms.setAttribute("aria-invalid", "true");
+    terms.focus();
+    return false;
+  }
+
+  // --- Continuing with SeQura --------------------------------------------------------------------
+
+  function say(words) {
+    if (alertBox.textContent !== words) alertBox.textContent = words;
+    draw();
+    if (words && alertBox.isConnected) {
+      const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+      alertBox.scrollIntoView({ block: "nearest", behavior: still ? "auto" : "smooth" });
+    }
+  }
+
+  function setBusy(now) {
+    busy = now;
+    draw();
+  }
+
+  /** What a shopper understands of a failure. */
+  function explain(error) {
+    if (navigator.onLine === false) return text("offline");
+    if (error instanceof Failure && error.status >= 400 && error.status < 500) {
+      return String(error.body.message || text("unavailable"));
+    }
+    return text("unavailable");
+  }
+
+  async function start() {
+    if (busy || !chosenMethod()) return;
+    say("");
+    if (!termsAgreed()) return;
+    const before = isOurs(document.activeElement) ? document.activeElement.id : button.id;
+    setBusy(true);
+    try {
+      await begin();
+    } catch (error) {
+      say(explain(error));
+      report("continue", error);
+    } finally {
+      if (!leaving) {
+        setBusy(false);
+        giveFocusBack(before);
+      }
+    }
+  }
+
+  /** A fresh look at the checkout, then the form: the shopper confirms what is true now. */
+  async function begin() {
+    const expected = Boolean(dirty || timer || running);
+    if (running) await running;
+    const checkout = await readCheckout();
+    const before = offer && offer.balance;
+    await bringUp(checkout);
+    const method = chosenMethod();
+    if (!method) return say((offer && offer.message) || text("gone"));
+    if (!expected && before !== null && before !== offer.balance) {
+      return say(text("total_changed").replace("{amount}", money(offer.balance, checkout)));
+    }
+    const form = await fetchForm(method);
+    return form && chosen === idOf(method) ? showForm(form) : undefined;
+  }
+
+  async function fetchForm(method) {
+    const terms = termsBox();
+    try {
+      return await app("form", {
+        solicitation: offer.solicitation,
+        product: method.product,
+        campaign: method.campaign,
+        terms_accepted: terms ? terms.checked : true,
+      });
+    } catch (error) {
+      if (error.status !== 409) throw error;
+      await bringUp(await readCheckout(), true);
+      say(error.body.message || text(chosenMethod() ? "cart_changed" : "gone"));
+      return null;
+    }
+  }
+
+  // --- The identification form -------------------------------------------------------------------
+
+  const KEPT = { iframe: 1, div: 1, span: 1, p: 1, section: 1 };
+  let leaving = false; // the browser is on its way to another page
+  let dialog = null;
+
+  const allowed = (url, origins) => {
+    try {
+      const target = new URL(url, location.href);
+      return /^https?:$/.test(target.protocol) && origins.includes(target.origin);
+    } catch (error) {
+      return false;
+    }
+  };
+
+  /** A copy without inline code: styles by CSSOM, frames of the named origins only. */
+  function copyOf(node, origins) {
+    if (node.nodeType === Node.TEXT_NODE) return document.createTextNode(node.data);
+    const tag = node.nodeType === Node.ELEMENT_NODE ? node.localName : "";
+    if (!KEPT[tag] || (tag === "iframe" && !allowed(node.getAttribute("src"), origins))) return null;
+    const copy = document.createElement(tag);
+    for (const { name, value } of node.attributes) {
+      if (name === "style") copy.style.cssText = value;
+      else if (!/^on|^srcdoc$/i.test(name)) copy.setAttribute(name, value);
+    }
+    for (const child of node.childNodes) {
+      const inner = copyOf(child, origins);
+      if (inner) copy.append(inner);
+    }
+    return copy;
+  }
+
+  /** Load a script of SeQura's: markup that is inserted never runs its scripts. */
+  function runScript(url, into) {
+    return new Promise((loaded, failed) => {
+      const copy = document.createElement("script");
+      if (NONCE) copy.nonce = NONCE;
+      copy.async = false;
+      copy.addEventListener("load", loaded);
+      copy.addEventListener("error", () => failed(new Failure(0, null)));
+      copy.src = url;
+      into.append(copy);
+    });
+  }
+
+  async function formInstance() {
+    for (let waited = 0; waited < FORM_LIMIT; waited += FORM_POLL) {
+      if (window.SequraFormInstance) return window.SequraFormInstance;
+      await pause(FORM_POLL);
+    }
+    throw new Error("the identification form did not load in time");
+  }
+
+  function insertForm(form) {
+    const origins = form.origins || [];
+    const parsed = new DOMParser().parseFromString(form.html, "text/html");
+    dialog = make("div", "sequra-dialog");
+    dialog.setAttribute("role", "dialog");
+    dialog.setAttribute("aria-modal", "true");
+    dialog.setAttribute("aria-label", text("form"));
+    const scripts = [...parsed.querySelectorAll("script")];
+    scripts.forEach((one) => one.remove());
+    for (const child of parsed.body.childNodes) {
+      const copy = copyOf(child, origins);
+      if (copy) dialog.append(copy);
+    }
+    const frame = dialog.querySelector("iframe");
+    if (!frame) throw new Error("the identification form has no frame");
+    if (!frame.title) frame.title = text("form");
+    document.body.append(dialog);
+    delete window.SequraFormInstance;
+    // The form's inline script says no more than this, and a nonce policy would block it.
+    window.SequraFormElement = frame.id;
+    const sources = scripts.map((one) => one.getAttribute("src")).filter(Boolean);
+    const trusted = sources.filter((url) => allowed(url, origins));
+    if (!trusted.length) throw new Error("the identification form names no script we may load");
+    return { frame, loaded: Promise.all(trusted.map((url) => runScript(url, dialog))) };
+  }
+
+  function removeForm() {
+    delete window.SequraFormInstance;
+    delete window.SequraFormElement;
+    if (dialog) dialog.remove();
+    dialog = null;
+    document.querySelectorAll("[data-sequra-inert]").forEach((node) => {
+      node.removeAttribute("data-sequra-inert");
+      node.inert = false;
+    });
+  }
+
+  /** Behind an open form nothing can be reached by keyboard or screen reader. */
+  function quietPage() {
+    const root = document.getElementById("checkout-app");
+    if (!root || root.contains(dialog) || root.inert) return;
+    root.setAttribute("data-sequra-inert", "");
+    root.inert = true;
+  }
+
+  /** Show the form and wait until it is closed or the payment is through. */
+  async function showForm(form) {
+    let open = true;
+    try {
+      const { frame, loaded } = insertForm(form);
+      const instance = await Promise.race([
+        formInstance(),
+        loaded.then(() => new Promise(() => {})),
+      ]);
+      const closed = new Promise((close) => {
+        instance.setCloseCallback(() => {
+          try {
+            if (instance.defaultCloseCallback) instance.defaultCloseCallback();
+          } finally {
+            close();
+          }
+        });
+      });
+      instance.show();
+      quietPage();
+      frame.focus();
+      const paid = watch(form.status_url, () => open);
+      await Promise.race([closed, paid, gone(frame, () => open)]);
+    } finally {
+      open = false;
+      if (!leaving) removeForm();
+    }
+    if (!leaving) await afterClosing(form.status_url);
+  }
+
+  /** Resolves when the form vanished without telling us. */
+  async function gone(frame, stillOpen) {
+    while (stillOpen() && frame.isConnected) await pause(500);
+  }
+
+  const statusOf = (url) => request(url, { credentials: "omit", cache: "no-store", patience: 5000 });
+
+  function go(url) {
+    const target = new URL(url, location.href);
+    if (!/^https?:$/.test(target.protocol)) return;
+    leaving = true;
+    location.replace(target.href);
+  }
+
+  /** SeQura's form brings the shopper back by itself; this is for when it does not. */
+  async function watch(url, stillOpen) {
+    for (;;) {
+      await pause(STATUS_POLL);
+      if (!stillOpen()) return;
+      const outcome = await statusOf(url).catch(() => null);
+      if (!stillOpen()) return;
+      if (outcome && outcome.status === "confirmed" && outcome.redirect) return go(outcome.redirect);
+    }
+  }
+
+  /** The shopper closed the form: perhaps the payment is through all the same. */
+  async function afterClosing(url) {
+    const outcome = await statusOf(url).catch(() => null);
+    if (outcome && outcome.redirect && /^(confirmed|in_review)$/.test(outcome.status)) {
+      button.textContent = text("accepted");
+      return go(outcome.redirect);
+    }
+    if (outcome && outcome.status === "refused") {
+      changed();
+      say(outcome.message || text("refused"));
+    }
+    return undefined;
+  }
+
+  // --- Listening to the page ---------------------------------------------------------------------
+
+  function addStyles() {
+    try {
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(STYLES);
+      document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+    } catch (error) {
+      const style = document.createElement("style");
+      if (NONCE) style.nonce = NONCE;
+      style.textContent = STYLES;
+      document.head.append(style);
+    }
+  }
+
+  function look() {
+    noticeChanges();
+    draw();
+  }
+
+  function listen() {
+    const body = document.body;
+    new MutationObserver(safely("look", look)).observe(body, { childList: true, subtree: true });
+    const onRadioSafely = safely("radio", onRadio);
+    const guardSafely = safely("guard", guard);
+    window.addEventListener("click", guardSafely, true);
+    window.addEventListener("submit", guardSafely, true);
+    window.addEventListener("click", onRadioSafely, true);
+    window.addEventListener("change", onRadioSafely, true);
+    window.addEventListener("change", safely("change", onChange), true);
+    window.addEventListener("focusin", (event) => {
+      focused = isOurs(event.target) ? event.target.id : null;
+    });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden && place()) changed();
+    });
+    window.addEventListener("online", () => place() && changed());
+    window.addEventListener("pageshow", safely("pageshow", comeBack));
+  }
+
+  function onChange(event) {
+    if (!(event.target instanceof Element)) return;
+    if (event.target.id === "useStoreCredit") changed();
+    if (event.target === termsBox() && event.target.checked) forgetTerms();
+  }
+
+  /** The browser's back button may show the page as it was when it was left. */
+  function comeBack(event) {
+    if (!event.persisted) return;
+    leaving = false;
+    removeForm();
+    setBusy(false);
+    changed();
+  }
+
+  const begun = safely("begin", () => {
+    addStyles();
+    listen();
+    look();
+  });
+  if (document.body) begun();
+  else document.addEventListener("DOMContentLoaded", begun);
+})();
