@@ -1,0 +1,119 @@
+"""Why SeQura is, or is not, offered: pure rules, and a reason for every no.
+
+An empty list of reasons means it may be offered. The rules are those of SeQura's own
+integrations; the sentences for merchants are in payments/reasons.py.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from payments.addresses import consignment, is_pickup, merchant_country, needs_shipping
+from payments.methods import offered_methods
+from payments.parts import Document, items
+from payments.reasons import SENTENCES, NotOffered, Reason
+from payments.shopper import email
+
+__all__ = ["SENTENCES", "NotOffered", "Reason", "Rules", "availability", "offered_methods"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """A store's settings, as far as they decide who may pay with SeQura."""
+
+    connected: bool
+    # Contract options of the merchant of each selling country: {"ES": ["services"]}.
+    countries: Mapping[str, Collection[str]]
+    allowed_ips: Sequence[str] = ()
+    excluded_products: Collection[str] = ()  # SKUs
+    excluded_categories: Collection[int | str] = ()  # ids
+
+
+def availability(
+    rules: Rules, checkout: Document, *, amount: int, ip: str, products: Iterable[Document] = ()
+) -> list[Reason]:
+    """Every reason not to offer SeQura for this checkout, in a fixed order.
+
+    `amount` is what the shopper still has to pay, in cents; `ip` the shopper's address; `products`
+    the catalogue's documents of what is in the cart, needed only when something is excluded.
+    """
+    if not rules.connected:
+        return [Reason.NOT_CONNECTED]
+    catalogue = list(products)
+    noes = {
+        **_incomplete(checkout),
+        Reason.COUNTRY: not _sells_in(rules, merchant_country(checkout)),
+        Reason.CURRENCY: checkout["cart"]["currency"]["code"] != "EUR",
+        Reason.IP_NOT_ALLOWED: not ip_allowed(ip, rules.allowed_ips),
+        Reason.EXCLUDED_PRODUCT: _has_excluded_product(rules, checkout, catalogue),
+        Reason.EXCLUDED_CATEGORY: _has_excluded_category(rules, catalogue),
+        Reason.DIGITAL_ONLY: _is_digital(checkout) and not _sells_services(rules, checkout),
+        Reason.NOTHING_LEFT_TO_PAY: amount <= 0,
+    }
+    return [reason for reason, applies in noes.items() if applies]
+
+
+def _incomplete(checkout: Document) -> dict[Reason, bool]:
+    """What the shopper has not told yet."""
+    chosen = consignment(checkout) or {}
+    has_option = bool(chosen.get("selected_shipping_option")) or is_pickup(chosen)
+    return {
+        Reason.NO_EMAIL: "@" not in email(checkout),
+        Reason.NO_ADDRESS: not merchant_country(checkout),
+        Reason.NO_SHIPPING_OPTION: needs_shipping(checkout) and not has_option,
+    }
+
+
+def _sells_in(rules: Rules, country: str) -> bool:
+    """An unknown country is no reason of its own: the address is missing, and that is said."""
+    return not country or country in rules.countries
+
+
+def _sells_services(rules: Rules, checkout: Document) -> bool:
+    return "services" in rules.countries.get(merchant_country(checkout), ())
+
+
+def _is_digital(checkout: Document) -> bool:
+    return not any(items(checkout, "physical_items", "custom_items"))
+
+
+def _has_excluded_product(rules: Rules, checkout: Document, catalogue: list[Document]) -> bool:
+    """A SKU of a variant in the cart, or of its product. BigCommerce's SKUs ignore case."""
+    excluded = {_sku(sku) for sku in rules.excluded_products}
+    in_cart = items(checkout, "physical_items", "digital_items", "custom_items")
+    held = {_sku(item.get("sku")) for item in (*in_cart, *catalogue)}
+    return bool((held - {""}) & excluded)
+
+
+def _sku(sku: str | None) -> str:
+    return (sku or "").strip().casefold()
+
+
+def _has_excluded_category(rules: Rules, catalogue: list[Document]) -> bool:
+    excluded = {str(category) for category in rules.excluded_categories}
+    held = {str(category) for product in catalogue for category in product.get("categories") or []}
+    return bool(held & excluded)
+
+
+def ip_allowed(ip: str, allowed: Sequence[str]) -> bool:
+    """Is the shopper's address on the list? An empty list lets everybody in.
+
+    Entries are addresses or networks (`203.0.113.0/24`, `2001:db8::/32`). A malformed one matches
+    nobody; so a list with nothing else shuts everybody out, which is the safe side of a typo.
+    """
+    if not allowed:
+        return True
+    try:
+        address = ip_address(ip.strip())
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return any(address in network for entry in allowed if (network := _network(entry)))
+
+
+def _network(entry: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(str(entry).strip(), strict=False)
+    except ValueError:
+        return None

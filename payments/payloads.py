@@ -1,0 +1,153 @@
+"""A V3 checkout and its circumstances → the order SeQura is asked to finance.
+
+Pure: documents in, document out. SeQura's model: https://docs.sequrapi.com (start solicitation).
+All amounts are cents with tax.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from payments.addresses import (
+    consignment,
+    delivery_address,
+    is_pickup,
+    merchant_country,
+    sequra_address,
+)
+from payments.lines import cart_lines
+from payments.parts import Document
+from payments.shopper import email, language_code, previous_orders
+from sequra.cart import cart
+
+Order = dict[str, Any]
+State = Literal["confirmed", "on_hold"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Circumstances:
+    """What a solicitation needs besides the checkout: whom, for whom, and where to answer."""
+
+    merchant: str  # SeQura's merchant id for `merchant_country(checkout)`
+    notify_url: str
+    return_url: str
+    abort_url: str
+    events_url: str
+    notification_parameters: Mapping[str, str]  # come back in the notification and the events
+    ip: str  # the shopper's own address, not a proxy's
+    user_agent: str
+    locale: str = ""  # the shop's language as the browser sees it
+    layout: Literal["desktop", "smartphone"] = "desktop"
+    platform: Mapping[str, str] = field(default_factory=dict)
+    customer: Document | None = None  # GET /v3/customers; None for guests
+    orders: Iterable[Document] = ()  # GET /v2/orders of that customer
+    credit: int = 0  # store credit in cents, as payments/store_credit.py allows
+
+
+def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
+    """The body of `POST /orders`, without its envelope. Raises `payments.reasons.NotOffered`."""
+    billing = checkout.get("billing_address") or {}
+    delivery = delivery_address(checkout)
+    order: Order = {
+        "state": "",
+        "merchant": _merchant(circumstances),
+        "cart": cart(
+            checkout["cart"]["currency"]["code"],
+            cart_lines(checkout, circumstances.credit),
+            cart_ref=checkout["id"],
+        ),
+        "delivery_method": delivery_method(checkout),
+        "delivery_address": sequra_address(billing if delivery is None else delivery),
+        "invoice_address": sequra_address(billing),
+        "customer": _customer(checkout, circumstances),
+        "gui": {"layout": circumstances.layout},
+        "platform": dict(circumstances.platform),
+    }
+    return {key: without_nulls(value) for key, value in order.items()}
+
+
+def confirmation(order: Order, state: State, *, reference: str | None = None) -> Order:
+    """The solicited order again, now `confirmed` or `on_hold`, with its number once it has one."""
+    confirmed = order | {"state": state}
+    if reference is not None:
+        confirmed["merchant_reference"] = {"order_ref_1": reference}
+    return confirmed
+
+
+def fingerprint(order: Order) -> str:
+    """SHA-256 of what the shopper agreed to and SeQura assessed.
+
+    Two solicited orders with the same fingerprint may stand for each other; another one means the
+    cart changed under the form. Language, browser, our addresses and the links of products are
+    left out: they may change and mean nothing.
+    """
+    agreed = {
+        "merchant": order["merchant"]["id"],
+        "cart": order["cart"]
+        | {"items": [_without(item, "url") for item in order["cart"]["items"]]},
+        "delivery_address": order["delivery_address"],
+        "invoice_address": order["invoice_address"],
+        "customer": {key: order["customer"].get(key) for key in ("email", "ref")},
+    }
+    canonical = json.dumps(agreed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _without(item: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name != key}
+
+
+def _merchant(circumstances: Circumstances) -> dict[str, Any]:
+    parameters = dict(circumstances.notification_parameters)
+    return {
+        "id": circumstances.merchant,
+        "notify_url": circumstances.notify_url,
+        "notification_parameters": parameters,
+        "return_url": circumstances.return_url,
+        "abort_url": circumstances.abort_url,
+        "events_webhook": {"url": circumstances.events_url, "parameters": parameters},
+    }
+
+
+def delivery_method(checkout: Document) -> dict[str, Any]:
+    """How the first physical consignment travels; digital carts and pickups do not."""
+    chosen = consignment(checkout)
+    if chosen is None:
+        return {"name": "Digital delivery", "home_delivery": False}
+    if is_pickup(chosen):
+        return {"name": "Store pickup", "home_delivery": False}
+    option = chosen.get("selected_shipping_option") or {}
+    return {
+        "name": option.get("description") or "Shipping",
+        "days": option.get("transit_time") or None,
+        "home_delivery": True,
+    }
+
+
+def _customer(checkout: Document, circumstances: Circumstances) -> dict[str, Any]:
+    billing = checkout.get("billing_address") or {}
+    known = circumstances.customer or {}
+    customer_id = checkout["cart"].get("customer_id") or None
+    return {
+        "given_names": billing.get("first_name") or known.get("first_name") or None,
+        "surnames": billing.get("last_name") or known.get("last_name") or None,
+        "company": billing.get("company") or known.get("company") or None,
+        "email": email(checkout),
+        "language_code": language_code(circumstances.locale, merchant_country(checkout)),
+        "ip_number": circumstances.ip,
+        "user_agent": circumstances.user_agent,
+        "logged_in": customer_id is not None,
+        "ref": str(customer_id) if customer_id else None,
+        "created_at": known.get("date_created") if customer_id else None,
+        "updated_at": known.get("date_modified") if customer_id else None,
+        "previous_orders": previous_orders(circumstances.orders) if customer_id else None,
+    }
+
+
+def without_nulls(value: Any) -> Any:
+    """SeQura wants what is unknown left out, at every depth."""
+    if isinstance(value, dict):
+        return {key: without_nulls(one) for key, one in value.items() if one is not None}
+    return [without_nulls(one) for one in value] if isinstance(value, list) else value

@@ -1,0 +1,70 @@
+"""Every reason for which SeQura is not offered, and what a merchant is told about it."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Stored with the checkout, so that a merchant can be told later. Codes never change."""
+
+    NOT_CONNECTED = "not_connected"
+    NO_EMAIL = "no_email"
+    NO_ADDRESS = "no_address"
+    NO_SHIPPING_OPTION = "no_shipping_option"
+    COUNTRY = "country"
+    CURRENCY = "currency"
+    IP_NOT_ALLOWED = "ip_not_allowed"
+    EXCLUDED_PRODUCT = "excluded_product"
+    EXCLUDED_CATEGORY = "excluded_category"
+    DIGITAL_ONLY = "digital_only_without_services"
+    NOTHING_LEFT_TO_PAY = "nothing_left_to_pay"
+    AMOUNT = "amount"
+    NOT_YET_AVAILABLE = "not_yet_available"
+    NO_LONGER_AVAILABLE = "no_longer_available"
+    NO_METHODS = "no_methods"
+    SEQURA_UNAVAILABLE = "sequra_unavailable"
+    UNEXPLAINED_BALANCE = "unexplained_balance"
+    GIFT_CERTIFICATE = "gift_certificate"
+    UNBALANCED = "unbalanced"
+    UNREADABLE = "unreadable"
+
+
+# For merchants. Plain strings: whoever shows them translates them.
+SENTENCES: dict[Reason, str] = {
+    Reason.NOT_CONNECTED: "The store is not connected to SeQura.",
+    Reason.NO_EMAIL: "The shopper had not entered an e-mail address yet.",
+    Reason.NO_ADDRESS: "The shopper had not entered an address with a country yet.",
+    Reason.NO_SHIPPING_OPTION: "The shopper had not chosen a shipping option yet.",
+    Reason.COUNTRY: "You do not offer SeQura in the country of delivery.",
+    Reason.CURRENCY: "The checkout was not in euros, the only currency SeQura finances.",
+    Reason.IP_NOT_ALLOWED: "The shopper's address is not on your list of allowed IP addresses.",
+    Reason.EXCLUDED_PRODUCT: "The cart held a product that you excluded from SeQura.",
+    Reason.EXCLUDED_CATEGORY: "The cart held a product of a category that you excluded.",
+    Reason.DIGITAL_ONLY: (
+        "Nothing in the cart is shipped, and your contract with SeQura has no services."
+    ),
+    Reason.NOTHING_LEFT_TO_PAY: "There was nothing left to pay.",
+    Reason.AMOUNT: "The amount was outside the range of every payment method.",
+    Reason.NOT_YET_AVAILABLE: "The payment method is not available yet.",
+    Reason.NO_LONGER_AVAILABLE: "The payment method is no longer available.",
+    Reason.NO_METHODS: "SeQura offered no payment method for this checkout.",
+    Reason.SEQURA_UNAVAILABLE: "SeQura could not be reached.",
+    Reason.UNEXPLAINED_BALANCE: (
+        "The browser showed another amount to pay than BigCommerce told us, "
+        "and the customer's store credit does not explain the difference."
+    ),
+    Reason.GIFT_CERTIFICATE: (
+        "Part of the checkout was paid with something other than store credit, usually a gift "
+        "certificate. BigCommerce does not tell us about gift certificates, so SeQura cannot "
+        "finance the rest."
+    ),
+    Reason.UNBALANCED: "The lines of the cart do not add up to the total BigCommerce told us.",
+    Reason.UNREADABLE: "The cart holds something that cannot be told to SeQura.",
+}
+
+
+class NotOffered(Exception):
+    """This checkout cannot be paid with SeQura; `detail` holds the figures, for the merchant."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        self.reason, self.detail = reason, detail
+        super().__init__(detail or SENTENCES[reason])
