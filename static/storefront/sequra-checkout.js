@@ -133,7 +133,11 @@
     @media (prefers-reduced-motion:reduce){.sequra-item,.sequra-own{transition:none!important;animation:none!important}}
   `;
 
-  const locale = () => document.documentElement.lang || navigator.language || "en";
+  /** The page's language, as es-ES; the browser's when the page does not say. */
+  const locale = () =>
+    [document.documentElement.lang, navigator.language].find((tag) =>
+      /^[a-z]{2,3}([-_][a-z0-9]{2,8})*$/i.test(tag || "")
+    ) || "en";
   const text = (name) => (TEXTS[locale().slice(0, 2).toLowerCase()] || TEXTS.en)[name];
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -232,7 +236,9 @@
 
   /** What is left to pay after store credit and gift certificates; null when not told. */
   const owed = (checkout) =>
-    typeof checkout.outstandingBalance === "number" ? checkout.outstandingBalance : null;
+    typeof checkout.outstandingBalance === "number"
+      ? Number(checkout.outstandingBalance.toFixed(4))
+      : null;
 
   /** Everything SeQura's answer depends on: the same key needs no new question. */
   function keyOf(checkout) {
@@ -257,7 +263,7 @@
   function money(amount, checkout) {
     const currency = (checkout.cart && checkout.cart.currency && checkout.cart.currency.code) || "EUR";
     try {
-      return new Intl.NumberFormat(locale(), { style: "currency", currency }).format(amount);
+      return new Intl.NumberFormat(locale().replace("_", "-"), { style: "currency", currency }).format(amount);
     } catch (error) {
       return `${amount.toFixed(2)} ${currency}`;
     }
@@ -683,6 +689,11 @@
     const terms = termsBox();
     forgetTerms();
     if (!terms || terms.checked) return true;
+    showTermsError(terms);
+    return false;
+  }
+
+  function showTermsError(terms) {
     const error = make("span", "form-inlineMessage sequra-own sequra-error");
     error.id = TERMS_ERROR;
     error.setAttribute("role", "alert");
@@ -691,7 +702,6 @@
     terms.setAttribute("aria-describedby", TERMS_ERROR);
     terms.setAttribute("aria-invalid", "true");
     terms.focus();
-    return false;
   }
 
   // --- Continuing with SeQura --------------------------------------------------------------------
@@ -710,13 +720,12 @@
     draw();
   }
 
-  /** What a shopper understands of a failure. */
+  /** What a shopper understands of a failure, in the page's language wherever we have the words. */
   function explain(error) {
     if (navigator.onLine === false) return text("offline");
-    if (error instanceof Failure && error.status >= 400 && error.status < 500) {
-      return String(error.body.message || text("unavailable"));
-    }
-    return text("unavailable");
+    const said = error instanceof Failure && error.status < 500 && error.body.message;
+    const known = error.body && error.body.code === "sequra_unavailable";
+    return String((!known && said) || text("unavailable"));
   }
 
   async function start() {
@@ -764,9 +773,11 @@
         terms_accepted: terms ? terms.checked : true,
       });
     } catch (error) {
-      if (error.status !== 409) throw error;
+      const code = error.status === 409 ? error.body.code : "";
+      if (code === "terms_not_accepted" && terms) return void showTermsError(terms);
+      if (code !== "cart_changed" && code !== "unknown_method") throw error;
       await bringUp(await readCheckout(), true);
-      say(error.body.message || text(chosenMethod() ? "cart_changed" : "gone"));
+      say(text(chosenMethod() ? "cart_changed" : "gone"));
       return null;
     }
   }
