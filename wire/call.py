@@ -90,7 +90,7 @@ class Wire:
     agent: str
     timeout: Timeout
     session: requests.Session = field(default_factory=new_session)
-    on_headers: Callable[[Mapping[str, str]], object] = len
+    on_headers: Callable[[Mapping[str, str]], object] | None = None
 
     def __post_init__(self) -> None:
         self.session.trust_env = False
@@ -144,7 +144,8 @@ class Exchange:
     def run(self, headers: Mapping[str, str], params: Params | None, body: Any) -> Reply:
         try:
             with closing(self.request(headers, params, body)) as response:
-                self.wire.on_headers(response.headers)
+                if self.wire.on_headers:
+                    self.wire.on_headers(response.headers)
                 if not 200 <= response.status_code < 300:
                     self.refuse(response)
                 content = b"".join(self.chunks(response))

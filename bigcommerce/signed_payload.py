@@ -1,0 +1,96 @@
+"""The `signed_payload_jwt` with which BigCommerce calls /load, /uninstall and /remove_user.
+
+https://docs.bigcommerce.com/docs/integrations/apps/guide/callbacks
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import jwt
+
+LEEWAY = 60  # seconds a clock may be wrong
+LONGEST = 8_192  # characters
+REQUIRED = ["aud", "exp", "iat", "iss", "nbf", "sub", "user"]
+SUBJECT = re.compile(r"stores/([a-z0-9]+)")
+
+
+class InvalidSignedPayload(Exception):
+    """Not BigCommerce's word, or not for this app, or not now. Says why, for the log."""
+
+
+@dataclass(frozen=True)
+class PayloadUser:
+    id: int
+    email: str
+    locale: str  # BCP 47, "" for the owner
+
+
+@dataclass(frozen=True)
+class SignedPayload:
+    """Who opened the app, in which store, and where in the control panel they were."""
+
+    store_hash: str
+    user: PayloadUser
+    owner: PayloadUser | None
+    url: str  # "/", or an app extension's address: not to be trusted as a redirect
+    channel_id: int | None
+    jti: str
+    issued_at: datetime
+    expires_at: datetime
+
+    @property
+    def is_owner(self) -> bool:
+        return self.owner is not None and self.owner.id == self.user.id
+
+
+def read_signed_payload(token: str, *, client_id: str, client_secret: str) -> SignedPayload:
+    """The payload; InvalidSignedPayload for anything BigCommerce did not sign for us."""
+    if len(token) > LONGEST:
+        raise InvalidSignedPayload("longer than any signed payload")
+    try:
+        return typed(verified(token, client_id, client_secret))
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise InvalidSignedPayload(f"{type(error).__name__}: {error}") from error
+
+
+def verified(token: str, client_id: str, client_secret: str) -> dict[str, Any]:
+    """The claims, when signature, audience, issuer and times are right."""
+    return jwt.decode(
+        token,
+        client_secret,
+        algorithms=["HS256"],
+        audience=client_id,
+        issuer="bc",
+        leeway=LEEWAY,
+        options={"require": REQUIRED, "strict_aud": True},
+    )
+
+
+def typed(claims: dict[str, Any]) -> SignedPayload:
+    """ValueError or TypeError when a claim is not what the documentation promises."""
+    subject = SUBJECT.fullmatch(claims["sub"])
+    if subject is None:
+        raise ValueError("sub names no store")
+    channel_id, url = claims.get("channel_id"), claims.get("url", "/")
+    if not isinstance(url, str) or not isinstance(channel_id, int | None):
+        raise TypeError("url or channel_id has another type")
+    return SignedPayload(
+        store_hash=subject[1],
+        user=user(claims["user"]),
+        owner=user(claims["owner"]) if claims.get("owner") else None,
+        url=url,
+        channel_id=channel_id,
+        jti=str(claims.get("jti", "")),
+        issued_at=datetime.fromtimestamp(claims["iat"], UTC),
+        expires_at=datetime.fromtimestamp(claims["exp"], UTC),
+    )
+
+
+def user(claim: Any) -> PayloadUser:
+    match claim:
+        case {"id": int(number), **rest} if not isinstance(number, bool):
+            return PayloadUser(number, str(rest.get("email", "")), str(rest.get("locale", "")))
+        case _:
+            raise TypeError("a user has no id")
