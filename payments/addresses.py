@@ -45,8 +45,12 @@ def is_pickup(chosen: Document) -> bool:
 def delivery_address(checkout: Document) -> Document | None:
     """BigCommerce's delivery address, or None when there is none: digital, or collected."""
     address = (consignment(checkout) or {}).get("address") or {}
-    told = any(address.get(key) for key in ("address1", "postal_code", "city", "country_code"))
-    return address if told else None
+    return address if is_told(address) else None
+
+
+def is_told(address: Document) -> bool:
+    """BigCommerce shows an address that nobody entered as `{}` or as empty texts."""
+    return any(address.get(key) for key in ("address1", "postal_code", "city", "country_code"))
 
 
 def merchant_country(checkout: Document) -> str:

@@ -8,7 +8,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from payments.addresses import consignment, is_pickup, merchant_country, needs_shipping
+from payments.addresses import (
+    consignment,
+    is_pickup,
+    is_told,
+    merchant_country,
+    needs_shipping,
+)
 from payments.methods import offered_methods
 from payments.parts import Document, items
 from payments.reasons import SENTENCES, NotOffered, Reason
@@ -54,12 +60,13 @@ def availability(
 
 
 def _incomplete(checkout: Document) -> dict[Reason, bool]:
-    """What the shopper has not told yet."""
+    """What the shopper has not told yet. Without a billing address BigCommerce makes no order."""
+    billing = checkout.get("billing_address") or {}
     chosen = consignment(checkout) or {}
     has_option = bool(chosen.get("selected_shipping_option")) or is_pickup(chosen)
     return {
         Reason.NO_EMAIL: "@" not in email(checkout),
-        Reason.NO_ADDRESS: not merchant_country(checkout),
+        Reason.NO_ADDRESS: not (merchant_country(checkout) and is_told(billing)),
         Reason.NO_SHIPPING_OPTION: needs_shipping(checkout) and not has_option,
     }
 

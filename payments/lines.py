@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product as combinations
 
+from payments.charges import Charge, other_charges, shipping_charges
 from payments.parts import (
-    Charge,
     Document,
     Part,
     coupons,
     discount_parts,
     exact_cents,
-    other_charges,
     product_parts,
-    shipping_charges,
     shipping_coupons,
     wrapping_parts,
 )

@@ -1,4 +1,4 @@
-"""Attempts to pay a checkout with SeQura."""
+"""Attempts to pay a checkout with SeQura, and why it was offered or not."""
 
 import uuid
 from typing import Any
@@ -13,20 +13,26 @@ from stores.models import Connection, Store, new_secret
 class Solicitation(models.Model):
     """One attempt to pay a checkout with SeQura. Never replaced: a shopper may finish any of them."""
 
+    class State(models.TextChoices):
+        """What SeQura says: `sq_state` of the notification, or the event."""
+
+        APPROVED = "approved"
+        NEEDS_REVIEW = "needs_review"
+        CANCELLED = "cancelled"
+
     class Phase(models.TextChoices):
         SOLICITED = "solicited"  # SeQura knows the cart, the shopper chooses or fills in the form
-        CONFIRMING = "confirming"  # notified; our confirmation may have reached SeQura
+        CONFIRMING = "confirming"  # our confirmation may have reached SeQura
         CONFIRMED = "confirmed"  # SeQura accepted `confirmed` or `on_hold`
         CREATING = "creating"  # BigCommerce may have made the order
         CREATED = "created"  # the order is known, still Incomplete
-        SETTLED = "settled"  # store credit is used, payment fields are written
-        PLACED = "placed"  # the order has its status
+        SETTLED = "settled"  # its total agrees and the store credit is used
+        PLACED = "placed"  # it has its payment fields and its status
         DONE = "done"  # SeQura knows the order's number
         REFUSED = "refused"  # a definitive refusal, with its reason
 
-    # From here on the checkout is paid with this solicitation and no other.
+    # The checkout is paid with this solicitation and no other.
     TAKEN = ("confirming", "confirmed", "creating", "created", "settled", "placed", "done")
-    OPEN = ("confirming", "confirmed", "creating", "created", "settled", "placed")
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="solicitations")
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
@@ -41,39 +47,50 @@ class Solicitation(models.Model):
     origin = models.CharField(max_length=255, blank=True)
 
     # What was solicited: the order as sent, its fingerprint, amounts in cents.
-    order = models.JSONField[Any, Any]()
+    order = models.JSONField()
     fingerprint = models.CharField(max_length=64)
-    claim = models.CharField(max_length=64, blank=True)
+    # What no server API tells: {"applied": bool, "outstanding": "110.89" or null}, and who asks.
+    claim = models.JSONField(default=dict)
+    shopper = models.JSONField(default=dict)
     amount = models.PositiveIntegerField()
     store_credit = models.PositiveIntegerField(default=0)
     currency = models.CharField(max_length=3)
     country = models.CharField(max_length=2)
     reference = models.UUIDField(unique=True, null=True, blank=True)
-    payment_methods = models.JSONField[Any, Any](default=list)
+    payment_methods = models.JSONField(default=list)
 
     # What the shopper chose and what SeQura said.
     product = models.CharField(max_length=32, blank=True)
     campaign = models.CharField(max_length=64, blank=True)
     form_shown_at = models.DateTimeField(null=True, blank=True)
-    state = models.CharField(max_length=16, blank=True)  # approved, needs_review, cancelled
-    accepted_state = models.CharField(max_length=16, blank=True)  # confirmed, on_hold
+    state = models.CharField(max_length=16, choices=State, blank=True)
     risk_level = models.CharField(max_length=32, blank=True)
+    notified_at = models.DateTimeField(null=True, blank=True)
 
-    # confirm(): where it stands.
+    # confirm(): where it stands, and when it is due again (null: nothing to do).
     phase = models.CharField(max_length=12, choices=Phase, default=Phase.SOLICITED)
+    next_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    last_error = models.TextField(blank=True)
     refusal = models.CharField(max_length=64, blank=True)
     refusal_detail = models.TextField(blank=True)
-    intent_at = models.DateTimeField(null=True, blank=True)
-    credit_intent_at = models.DateTimeField(null=True, blank=True)
-    order_id = models.BigIntegerField(null=True, blank=True)
-    checkout_token = EncryptedTextField(blank=True)
-    cart_deleted = models.BooleanField(default=False)
-    attempts = models.PositiveIntegerField(default=0)
-    next_at = models.DateTimeField(null=True, blank=True)
-    last_error = models.TextField(blank=True)
 
+    # Written before a call whose effect cannot be repeated, so that a crash can be understood.
+    confirm_intent_at = models.DateTimeField(null=True, blank=True)
+    first_create_intent_at = models.DateTimeField(null=True, blank=True)
+    create_intent_at = models.DateTimeField(null=True, blank=True)
+    credit_intent_at = models.DateTimeField(null=True, blank=True)
+    place_intent_at = models.DateTimeField(null=True, blank=True)
+
+    # What came of it: which state SeQura accepted, and which of them the order's status shows.
+    accepted_state = models.CharField(max_length=16, blank=True)  # confirmed, on_hold
+    shown_state = models.CharField(max_length=16, blank=True)  # confirmed, on_hold, cancelled
+    checkout_token = EncryptedTextField(blank=True)
+    order_id = models.BigIntegerField(null=True, blank=True)
+    create_attempts = models.PositiveIntegerField(default=0)
+    strays_voided_at = models.DateTimeField(null=True, blank=True)
+    undone_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
-    notified_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -98,15 +115,23 @@ class Solicitation(models.Model):
             models.Index(fields=["store", "checkout_id", "-id"]),
             models.Index(
                 fields=["next_at"],
-                condition=models.Q(
-                    phase__in=("confirming", "confirmed", "creating", "created", "settled", "placed")
-                ),
-                name="solicitation_open",
+                condition=models.Q(next_at__isnull=False),
+                name="solicitation_due",
             ),
         ]
 
     def __str__(self) -> str:
         return f"solicitation {self.reference or self.public_id}"
+
+    def moved(self, phase: str, **fields: Any) -> None:
+        """Commit that this step is behind us; whatever was wrong before is forgotten."""
+        self.note(phase=phase, attempts=0, last_error="", next_at=timezone.now(), **fields)
+
+    def note(self, **fields: Any) -> None:
+        """Commit these fields, and only these."""
+        for name, value in fields.items():
+            setattr(self, name, value)
+        self.save(update_fields=list(fields))
 
 
 class Offer(models.Model):
@@ -114,7 +139,7 @@ class Offer(models.Model):
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="offers")
     checkout_id = models.CharField(max_length=64)
-    reasons = models.JSONField[Any, Any](default=list)  # reason codes; empty means offered
+    reasons = models.JSONField(default=list)  # reason codes; empty means offered
     detail = models.TextField(blank=True)
     at = models.DateTimeField(default=timezone.now)
 
@@ -123,3 +148,14 @@ class Offer(models.Model):
 
     def __str__(self) -> str:
         return f"offer for checkout {self.checkout_id}"
+
+
+class Allowance(models.Model):
+    """How many requests of one kind somebody made in the current window."""
+
+    key = models.CharField(max_length=160, primary_key=True)
+    window = models.BigIntegerField()
+    used = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return self.key

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     NO_LONGER_AVAILABLE = "no_longer_available"
     NO_METHODS = "no_methods"
     SEQURA_UNAVAILABLE = "sequra_unavailable"
+    REFUSED_BY_SEQURA = "refused_by_sequra"
+    BIGCOMMERCE_UNAVAILABLE = "bigcommerce_unavailable"
     UNEXPLAINED_BALANCE = "unexplained_balance"
     GIFT_CERTIFICATE = "gift_certificate"
     UNBALANCED = "unbalanced"
@@ -48,6 +50,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_LONGER_AVAILABLE: "The payment method is no longer available.",
     Reason.NO_METHODS: "SeQura offered no payment method for this checkout.",
     Reason.SEQURA_UNAVAILABLE: "SeQura could not be reached.",
+    Reason.REFUSED_BY_SEQURA: "SeQura refused the cart.",
+    Reason.BIGCOMMERCE_UNAVAILABLE: "BigCommerce could not be asked for the checkout.",
     Reason.UNEXPLAINED_BALANCE: (
         "The browser showed another amount to pay than BigCommerce told us, "
         "and the customer's store credit does not explain the difference."

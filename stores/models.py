@@ -2,13 +2,16 @@
 
 import secrets
 import uuid
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
 from django.db import models
 from django.utils import timezone
 
 from stores.encryption import EncryptedTextField
+
+
+PROBE_AFTER = timedelta(minutes=10)
 
 
 def new_secret() -> str:
@@ -98,7 +101,6 @@ class Connection(models.Model):
 
     class State(models.TextChoices):
         CONNECTED = "connected"
-        PAUSED = "paused"  # SeQura refused the password: one probe per ten minutes, no more
         ARCHIVED = "archived"  # disconnected; kept for the orders that are still open
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="connections")
@@ -124,10 +126,21 @@ class Connection(models.Model):
     def __str__(self) -> str:
         return f"{self.store}: {self.deployment} {self.environment}"
 
-    def pause(self, until: datetime) -> None:
-        """SeQura answered 401 or 403: no call until then."""
-        self.state, self.paused_until = self.State.PAUSED, until
-        self.save(update_fields=["state", "paused_until"])
+    @property
+    def is_paused(self) -> bool:
+        """SeQura refused the password a moment ago: no call until one probe is due."""
+        return self.paused_until is not None and self.paused_until > timezone.now()
+
+    def pause(self) -> None:
+        """SeQura answered 401: no call for ten minutes, then one probe."""
+        self.paused_until = timezone.now() + PROBE_AFTER
+        self.save(update_fields=["paused_until"])
+
+    def resume(self) -> None:
+        """SeQura takes the password (again)."""
+        if self.paused_until is not None:
+            self.paused_until = None
+            self.save(update_fields=["paused_until"])
 
 
 class Merchant(models.Model):

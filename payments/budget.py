@@ -1,0 +1,32 @@
+"""How often somebody may ask: fixed windows, counted in PostgreSQL so that all processes agree."""
+
+import time
+
+from django.db import connection
+
+COUNT = """
+INSERT INTO payments_allowance (key, "window", used) VALUES (%s, %s, 1)
+ON CONFLICT (key) DO UPDATE SET
+    used = CASE WHEN payments_allowance."window" = excluded."window"
+                THEN payments_allowance.used + 1 ELSE 1 END,
+    "window" = excluded."window"
+RETURNING used
+"""
+
+
+class OverBudget(Exception):
+    """Too many requests; the window ends after so many seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+def spend(key: str, allowed: int, seconds: int) -> None:
+    """Count one request of this key; raises OverBudget above `allowed` per window of `seconds`."""
+    now = int(time.time())
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT, [key, now // seconds])
+        (used,) = cursor.fetchone()
+    if used > allowed:
+        raise OverBudget(seconds - now % seconds)

@@ -1,0 +1,169 @@
+"""confirm(): from SeQura's notification to one BigCommerce order, resumable at every step.
+
+The notification, the sweep, a repeated notification and the waiting shopper all call `confirm`.
+Each step commits what it is about to do before a call that cannot be repeated, and what came of it
+afterwards; the next caller goes on where the last one stopped.
+https://docs.sequra.com/docs/put-the-order-on-hold-and-confirm-it
+"""
+
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TookTooLong
+from datetime import timedelta
+from functools import cache
+
+import structlog
+from django.db import connection
+from django.utils import timezone
+
+import bigcommerce.errors
+import sequra.errors
+from payments import at_sequra, conversion, placing
+from payments.models import Solicitation
+from payments.outcomes import Later, Refused
+from payments.undo import undo
+from stores.locks import Busy, only_one
+
+log = structlog.get_logger()
+
+Step = Callable[[Solicitation], None]
+Phase = Solicitation.Phase
+
+STEPS: dict[str, Step] = {
+    Phase.SOLICITED: at_sequra.take_checkout,
+    Phase.CONFIRMING: at_sequra.put_confirmation,
+    Phase.CONFIRMED: conversion.make_checkout_token,
+    Phase.CREATING: conversion.make_order,
+    Phase.CREATED: placing.settle,
+    Phase.SETTLED: placing.place,
+    Phase.PLACED: at_sequra.put_reference,
+}
+LONGEST_PAUSE = 15 * 60
+PROBE_SECONDS = 10 * 60
+WAITERS = 32
+
+
+def confirm(pk: int, wait: float = 0) -> None:
+    """Go as far as possible with this solicitation. Raises Busy while somebody else does."""
+    with only_one(f"solicitation {pk}", wait):
+        solicitation = Solicitation.objects.select_related("store", "connection").get(pk=pk)
+        _advance(solicitation)
+
+
+def confirm_within(pk: int, seconds: float) -> Solicitation:
+    """`confirm`, waited for no longer than this; the work itself goes on in its thread."""
+    future = _waiters().submit(_confirm_in_thread, pk, seconds)
+    try:
+        future.result(timeout=seconds)
+    except (TookTooLong, Busy):
+        log.info("confirm_goes_on", solicitation=pk)
+    return Solicitation.objects.select_related("store", "connection").get(pk=pk)
+
+
+def help_along(pk: int) -> None:
+    """`confirm` in the background, waiting for nobody: whoever holds the lock does the work."""
+    _waiters().submit(_confirm_if_free, pk)
+
+
+def _confirm_if_free(pk: int) -> None:
+    try:
+        _confirm_in_thread(pk, 0)
+    except Busy:
+        log.debug("confirm_busy", solicitation=pk)
+    except Exception:
+        log.exception("confirm_failed", solicitation=pk)
+
+
+@cache
+def _waiters() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=WAITERS, thread_name_prefix="confirm")
+
+
+def _confirm_in_thread(pk: int, wait: float) -> None:
+    try:
+        confirm(pk, wait)
+    finally:
+        connection.close()
+
+
+def next_step(solicitation: Solicitation) -> Step | None:
+    """What is to be done next, or nothing."""
+    if solicitation.phase == Phase.REFUSED:
+        if solicitation.confirm_intent_at and not solicitation.undone_at:
+            return undo
+        return _strays(solicitation)
+    if solicitation.phase == Phase.DONE:
+        return _step_after_done(solicitation)
+    if solicitation.phase == Phase.SOLICITED and not solicitation.state:
+        return None
+    return STEPS[solicitation.phase]
+
+
+def _step_after_done(solicitation: Solicitation) -> Step | None:
+    """Review approved, or cancelled: the state moves forward only."""
+    state, shown = solicitation.state, solicitation.shown_state
+    if state == Solicitation.State.CANCELLED:
+        return _strays(solicitation) if shown == "cancelled" else placing.show_cancelled
+    if state == Solicitation.State.APPROVED and solicitation.accepted_state == "on_hold":
+        return at_sequra.put_approval
+    return _strays(solicitation) if shown == solicitation.accepted_state else placing.show_approved
+
+
+def _strays(solicitation: Solicitation) -> Step | None:
+    searched = solicitation.create_attempts < 2 or solicitation.strays_voided_at
+    return None if searched else conversion.void_strays
+
+
+def _advance(solicitation: Solicitation) -> None:
+    try:
+        while step := next_step(solicitation):
+            step(solicitation)
+    except Refused as refusal:
+        _refuse(solicitation, refusal)
+    except Later as later:
+        _postpone(solicitation, str(later), later.seconds)
+    except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
+        _postpone(solicitation, str(error), error.retry_after)
+    except bigcommerce.errors.Rejected as error:
+        if error.status == 401:
+            solicitation.store.needs_reauthorisation()
+        _postpone(solicitation, f"BigCommerce: {error.words}", PROBE_SECONDS)
+    except sequra.errors.Rejected as error:
+        _pause_connection(solicitation, error)
+    else:
+        _rest(solicitation)
+
+
+def _rest(solicitation: Solicitation) -> None:
+    """Nothing is left to do, unless SeQura said something new meanwhile."""
+    Solicitation.objects.filter(pk=solicitation.pk, state=solicitation.state).update(next_at=None)
+
+
+def _pause_connection(solicitation: Solicitation, error: sequra.errors.Rejected) -> None:
+    """SeQura does not take our password: not the shopper's fault, and no reason to hammer."""
+    solicitation.connection.pause()
+    _postpone(solicitation, f"SeQura: {error.words}", PROBE_SECONDS)
+
+
+def _refuse(solicitation: Solicitation, refusal: Refused) -> None:
+    """The one place where a solicitation becomes refused, always with its reason."""
+    log.warning("confirm_refused", reference=str(solicitation.reference), reason=refusal.code)
+    solicitation.note(
+        phase=Phase.REFUSED,
+        refusal=refusal.code,
+        refusal_detail=refusal.detail,
+        next_at=timezone.now() if solicitation.confirm_intent_at else None,
+    )
+
+
+def _postpone(solicitation: Solicitation, why: str, seconds: float | None) -> None:
+    """Try again later: as the other side says, else with full jitter."""
+    attempts = solicitation.attempts + 1
+    pause = seconds or random.uniform(0.5, min(LONGEST_PAUSE, 2.0**attempts))  # noqa: S311
+    log.warning(
+        "confirm_postponed", reference=str(solicitation.reference), phase=solicitation.phase
+    )
+    solicitation.note(
+        attempts=attempts, last_error=why, next_at=timezone.now() + timedelta(seconds=pause)
+    )

@@ -1,0 +1,131 @@
+"""The steps of `confirm` that make the BigCommerce order, exactly once.
+
+`POST /v3/checkouts/{id}/orders` is not idempotent and has no key: the intention is written before
+every attempt, and after an unknown outcome the order is looked up by its cart id before another.
+https://docs.bigcommerce.com/docs/rest-management/checkouts/create-order
+"""
+
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.utils import timezone
+
+from bigcommerce.errors import Rejected
+from orders.models import Order
+from orders.sync import adopt
+from payments.failpoints import failpoint
+from payments.models import Solicitation
+from payments.outcomes import Later, Refused
+from stores.clients import bigcommerce_for
+
+log = structlog.get_logger()
+Phase = Solicitation.Phase
+
+INCOMPLETE, CANCELLED = 0, 5
+STRAY_NOTE = (
+    "SeQura: never paid. An interrupted attempt made this order twice; the other one counts."
+)
+# How far BigCommerce's clock may be behind ours when we ask "made after our intention?".
+CLOCK_SKEW = timedelta(seconds=60)
+# Shoppers reload the confirmation page; the token lets them for a day.
+TOKEN_USES, TOKEN_SECONDS = 10, 24 * 60 * 60
+LOOK_AGAIN_SECONDS = 1.0
+TRIES = 5
+
+
+def make_checkout_token(solicitation: Solicitation) -> None:
+    """The token that opens the confirmation page for guests; impossible after the conversion."""
+    token = ""
+    try:
+        token = bigcommerce_for(solicitation.store).checkout_token(
+            solicitation.checkout_id, TOKEN_USES, TOKEN_SECONDS
+        )
+    except Rejected as error:
+        log.warning("no_checkout_token", reference=str(solicitation.reference), status=error.status)
+    failpoint("token_made")
+    solicitation.moved(Phase.CREATING, checkout_token=token)
+
+
+def make_order(solicitation: Solicitation) -> None:
+    """Convert the checkout, or find the order that an earlier attempt has made."""
+    order_id = _made_earlier(solicitation) if solicitation.create_intent_at else None
+    if order_id is None:
+        order_id = _convert(solicitation)
+    failpoint("order_made")
+    solicitation.moved(Phase.CREATED, order_id=order_id)
+    failpoint("order_known")
+
+
+def _convert(solicitation: Solicitation) -> int:
+    """Write the intention afresh before every attempt, so that the look-up knows how long to wait."""
+    now = timezone.now()
+    solicitation.note(
+        create_intent_at=now,
+        create_attempts=solicitation.create_attempts + 1,
+        first_create_intent_at=solicitation.first_create_intent_at or now,
+    )
+    failpoint("create_intended")
+    try:
+        return bigcommerce_for(solicitation.store).create_order(solicitation.checkout_id)
+    except Rejected as error:
+        if error.status in (401, 403, 429) or solicitation.attempts < TRIES:
+            raise Later(f"BigCommerce made no order yet: {error.words}", seconds=2) from error
+        raise Refused("conversion_refused", error.words) from error
+
+
+def _made_earlier(solicitation: Solicitation) -> int | None:
+    """The lowest order that our earlier attempts made; None once it is certain there is none."""
+    found = [int(order["id"]) for order in candidates(solicitation)]
+    if found:
+        return min(found)
+    assert solicitation.create_intent_at
+    settled = solicitation.create_intent_at + timedelta(
+        seconds=settings.ORDER_LOOKUP_SETTLE_SECONDS
+    )
+    if timezone.now() < settled:
+        raise Later("waiting for BigCommerce to show the order", seconds=LOOK_AGAIN_SECONDS)
+    return None
+
+
+def candidates(solicitation: Solicitation) -> list[dict[str, Any]]:
+    """Incomplete orders of this cart that are ours: made after we first meant to."""
+    if not solicitation.first_create_intent_at:
+        return []
+    since = solicitation.first_create_intent_at - CLOCK_SKEW
+    orders = bigcommerce_for(solicitation.store).orders(cart_id=solicitation.checkout_id)
+    return [
+        dict(order)
+        for order in orders
+        if order["status_id"] == INCOMPLETE
+        and parsedate_to_datetime(order["date_created"]) >= since
+    ]
+
+
+def finish(solicitation: Solicitation, order: Order) -> None:
+    """Take over the baseline for later updates, delete the cart, and be done."""
+    adopt(order)
+    failpoint("baseline_taken")
+    bigcommerce_for(solicitation.store).delete_cart(solicitation.checkout_id)
+    failpoint("cart_deleted")
+    solicitation.moved(Phase.DONE, done_at=timezone.now(), shown_state=solicitation.accepted_state)
+    failpoint("done")
+
+
+def void_strays(solicitation: Solicitation) -> None:
+    """An attempt whose answer was lost may have made a second order: it is cancelled, never paid."""
+    assert solicitation.create_intent_at
+    settled = solicitation.create_intent_at + timedelta(
+        seconds=settings.ORDER_LOOKUP_SETTLE_SECONDS
+    )
+    if (pause := (settled - timezone.now()).total_seconds()) > 0:
+        raise Later("looking for stray orders when BigCommerce shows them", seconds=pause)
+    for order in candidates(solicitation):
+        if int(order["id"]) != solicitation.order_id:
+            bigcommerce_for(solicitation.store).update_order(
+                int(order["id"]), {"status_id": CANCELLED, "staff_notes": STRAY_NOTE}
+            )
+            failpoint("stray_voided")
+    solicitation.note(strays_voided_at=timezone.now())

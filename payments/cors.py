@@ -1,0 +1,50 @@
+"""Cross-origin requests: exactly the origins on which a store's checkout runs, no credentials."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
+
+from stores.access import storefront_store
+from stores.models import Store
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, Store, P], HttpResponseBase]
+PREFLIGHT_SECONDS = "600"
+
+
+def storefront(*methods: str) -> Callable[[View[P]], Callable[..., HttpResponseBase]]:
+    """A storefront endpoint: the view gets the store, allowed origins get to read the answer."""
+
+    def decorate(view: View[P]) -> Callable[..., HttpResponseBase]:
+        @csrf_exempt
+        @wraps(view)
+        def endpoint(request: HttpRequest, public_id: UUID, *args: Any, **kwargs: Any) -> Any:
+            store = storefront_store(public_id)
+            if request.method == "OPTIONS":
+                response: HttpResponseBase = HttpResponse(status=204)
+            else:
+                response = view(request, store, *args, **kwargs)
+            return _share(request, response, store, methods)
+
+        return endpoint
+
+    return decorate
+
+
+def _share(
+    request: HttpRequest, response: HttpResponseBase, store: Store, methods: tuple[str, ...]
+) -> HttpResponseBase:
+    origin = request.headers.get("Origin", "")
+    response["Vary"] = "Origin"
+    response["Cache-Control"] = "no-store"
+    if origin in store.origins:
+        response["Access-Control-Allow-Origin"] = origin
+        if request.method == "OPTIONS":
+            response["Access-Control-Allow-Methods"] = ", ".join([*methods, "OPTIONS"])
+            response["Access-Control-Allow-Headers"] = "Content-Type"
+            response["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
+    return response

@@ -1,0 +1,107 @@
+"""What SeQura tells about an order afterwards: a row and a small function per event.
+
+https://docs.sequra.com/docs/webhooks-api
+"""
+
+from collections.abc import Callable
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.http import QueryDict
+from django.utils import timezone
+
+from bigcommerce.errors import Rejected, Unavailable
+from orders.models import Order
+from payments.confirm import confirm_within
+from payments.models import Solicitation
+from payments.notifications import record_state
+from stores.clients import bigcommerce_for
+from transaction_log import record
+
+State = Solicitation.State
+Answer = tuple[int, dict[str, Any] | str]
+ANSWER_SECONDS = 6.0
+
+# A merchant has two working hours to begin with an order; then SeQura's request comes too late.
+WORK_BEGINS, WORK_ENDS, WORK_ZONE = time(9), time(17), ZoneInfo("Europe/Madrid")
+CANCEL_WITHIN = timedelta(hours=2)
+HAS_SHIPPED = (2, 3, 10)
+IS_CANCELLED = 5
+
+
+def cancelled(solicitation: Solicitation, _: QueryDict) -> Answer:
+    """SeQura has cancelled the order: the shop follows, nothing is sent back."""
+    record_state(solicitation, State.CANCELLED)
+    confirm_within(solicitation.pk, ANSWER_SECONDS)
+    return 200, ""
+
+
+def cancel(solicitation: Solicitation, _: QueryDict) -> Answer:
+    """SeQura asks whether the order can still be cancelled; a shipped or old one cannot."""
+    since = working_time(solicitation.created_at, timezone.now())
+    too_late = {"result": "toolate", "since": int(since.total_seconds() // 60)}
+    order = Order.objects.filter(
+        store=solicitation.store, bigcommerce_id=solicitation.order_id
+    ).first()
+    if order is None:
+        return 503, {"error": "the order is still being made"}
+    if since > CANCEL_WITHIN:
+        return 200, too_late
+    try:
+        done = _cancel_in_shop(solicitation)
+    except (Rejected, Unavailable) as error:
+        return 503, {"error": str(error)}
+    if not done:
+        return 200, too_late
+    record.heard(order, "cancel_requested")
+    Order.objects.filter(pk=order.pk).update(changed=order.changed + 1, due_at=timezone.now())
+    return 200, {"result": "cancelled"}
+
+
+def _cancel_in_shop(solicitation: Solicitation) -> bool:
+    """Cancel the BigCommerce order, unless goods have left; the order update follows by itself."""
+    api, order_id = bigcommerce_for(solicitation.store), solicitation.order_id or 0
+    status_id = api.order(order_id)["status_id"]
+    if status_id in HAS_SHIPPED:
+        return False
+    if status_id != IS_CANCELLED:
+        api.update_order(order_id, {"status_id": IS_CANCELLED})
+    return True
+
+
+def risk_assessment(solicitation: Solicitation, parameters: QueryDict) -> Answer:
+    """SeQura's view of the risk: kept and shown, nothing else."""
+    level = parameters.get("risk_level", "")
+    if level in ("low_risk", "high_risk", "under_evaluation"):
+        solicitation.note(risk_level=level)
+    return 200, "Message received!"
+
+
+EVENTS: dict[str, Callable[[Solicitation, QueryDict], Answer]] = {
+    "cancelled": cancelled,
+    "cancel": cancel,
+    "risk_assessment": risk_assessment,
+}
+
+
+def handle(event: str, solicitation: Solicitation, parameters: QueryDict) -> Answer:
+    """SeQura expects 501 with JSON for an event that the shop does not know."""
+    function = EVENTS.get(event)
+    if function is None:
+        return 501, {"error": f"Unknown event '{event[:64]}'"}
+    return function(solicitation, parameters)
+
+
+def working_time(since: datetime, until: datetime) -> timedelta:
+    """The working time between two moments: Monday to Friday, nine to five in Madrid."""
+    total = timedelta()
+    day = since.astimezone(WORK_ZONE).date()
+    last = until.astimezone(WORK_ZONE).date()
+    while day <= last and total <= CANCEL_WITHIN:
+        if day.weekday() < 5:
+            begin = max(since, datetime.combine(day, WORK_BEGINS, WORK_ZONE))
+            end = min(until, datetime.combine(day, WORK_ENDS, WORK_ZONE))
+            total += max(end - begin, timedelta())
+        day += timedelta(days=1)
+    return total

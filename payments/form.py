@@ -1,0 +1,112 @@
+"""SeQura's identification form, fetched afresh for every attempt.
+
+https://docs.sequra.com/docs/fetch-identification-form
+"""
+
+from datetime import timedelta
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from payments.budget import spend
+from payments.models import Solicitation
+from payments.progress import return_url
+from sequra.errors import Rejected, Unavailable
+from stores.clients import sequra_for
+from stores.connect import trusted_origins
+from stores.models import Store
+
+log = structlog.get_logger()
+LIVES = timedelta(hours=2)
+AWAY = _("SeQura cannot be reached right now. Try again in a moment or choose another method.")
+CHANGED = _("Your cart has changed. Choose the payment method again.")
+TERMS = _("Accept the terms and conditions to go on.")
+
+
+class NoForm(Exception):
+    """No form for this request; the code tells the script what to do, the message the shopper."""
+
+    def __init__(self, code: str, status: int, message: str | Promise = "") -> None:
+        super().__init__(code)
+        self.code, self.status, self.message = code, status, message
+
+
+class _Sources(HTMLParser):
+    """Every address from which the form loads a frame or a script."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcdoc")]
+
+
+def show_form(store: Store, choice: dict[str, Any]) -> dict[str, Any]:
+    """The form's HTML and what the script needs to follow the payment. Raises NoForm."""
+    if not choice["terms_accepted"]:
+        raise NoForm("terms_not_accepted", 409, TERMS)
+    solicitation = _live(store, choice)
+    spend(f"form {solicitation.pk}", allowed=20, seconds=60)
+    product, campaign = choice["product"], choice["campaign"] or None
+    html = _fetch(solicitation, product, campaign)
+    origins = _check_sources(html)
+    solicitation.note(product=product, campaign=campaign or "", form_shown_at=timezone.now())
+    status = reverse("storefront_status", args=[store.public_id, solicitation.public_id])
+    return {
+        "html": html,
+        "origins": origins,
+        "status_url": settings.APP_URL + status,
+        "return_url": return_url(solicitation),
+    }
+
+
+def _live(store: Store, choice: dict[str, Any]) -> Solicitation:
+    """The solicitation of this store, while it may still be paid, and a method it really offers."""
+    found = (
+        Solicitation.objects.select_related("store", "connection")
+        .filter(store=store, public_id=choice["solicitation"])
+        .first()
+    )
+    if found is None:
+        raise NoForm("unknown", 404)
+    too_old = found.created_at < timezone.now() - LIVES
+    if too_old or found.phase != Solicitation.Phase.SOLICITED:
+        raise NoForm("cart_changed", 409, CHANGED)
+    wanted = (choice["product"], choice["campaign"] or None)
+    if wanted not in [(method["product"], method["campaign"]) for method in found.payment_methods]:
+        raise NoForm("unknown_method", 409, CHANGED)
+    return found
+
+
+def _fetch(solicitation: Solicitation, product: str, campaign: str | None) -> str:
+    api = sequra_for(solicitation.connection)
+    try:
+        return api.form(solicitation.merchant_ref, solicitation.reference, product, campaign)
+    except Unavailable as error:
+        log.warning("form_unavailable", reference=str(solicitation.reference), why=error.reason)
+        raise NoForm("sequra_unavailable", 502, AWAY) from error
+    except Rejected as error:
+        log.warning("form_refused", reference=str(solicitation.reference), status=error.status)
+        code = "sequra_unavailable" if error.status in (401, 403) else "cart_changed"
+        raise NoForm(code, 409, CHANGED if code == "cart_changed" else AWAY) from error
+
+
+def _check_sources(html: str) -> list[str]:
+    """The origins the form may load from; a form that loads from elsewhere is not shown."""
+    trusted = trusted_origins()
+    parser = _Sources()
+    parser.feed(html)
+    for source in parser.found:
+        parts = urlsplit(source)
+        if f"{parts.scheme}://{parts.netloc}" not in trusted:
+            log.error("form_loads_from_elsewhere", host=parts.netloc)
+            raise NoForm("sequra_unavailable", 502, AWAY)
+    return sorted(trusted)

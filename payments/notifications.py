@@ -1,0 +1,108 @@
+"""SeQura's notification: authentic, recorded, confirmed, and answered in time.
+
+The answer is a promise: 200 only after SeQura accepted our confirmation, 410 only for a refusal
+that is stored. https://docs.sequra.com/docs/put-the-order-on-hold-and-confirm-it
+"""
+
+import hashlib
+import hmac
+from datetime import timedelta
+
+from django.http import QueryDict
+from django.utils import timezone
+
+from payments import at_sequra
+from payments.confirm import confirm_within
+from payments.models import Solicitation
+from payments.outcomes import Refused
+from sequra.errors import Rejected, Unavailable
+
+ANSWER_SECONDS = 7.5
+OK, GONE, TRY_AGAIN = 200, 410, 503
+# When nobody calls again, the sweep takes over after this long.
+SWEEP_AFTER = timedelta(seconds=10)
+State = Solicitation.State
+
+
+class NotAuthentic(Exception):
+    """Not from SeQura about this solicitation: answered as if the address did not exist."""
+
+
+class Malformed(Exception):
+    """A parameter comes twice, or in the address: somebody is playing with us."""
+
+
+class UnknownState(Exception):
+    """A `sq_state` that nobody documents."""
+
+
+def digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def authenticate(token: str, body: QueryDict, query: QueryDict, prefix: str = "") -> Solicitation:
+    """The solicitation that this address, signature and reference belong to, all three."""
+    if query or any(len(values) != 1 for _, values in body.lists()):
+        raise Malformed
+    solicitation = (
+        Solicitation.objects.select_related("store", "connection")
+        .filter(token_digest=digest(token))
+        .first()
+    )
+    if solicitation is None:
+        raise NotAuthentic
+    signature = body.get(f"{prefix}signature", "")
+    if not hmac.compare_digest(signature.encode(), solicitation.signature.encode()):
+        raise NotAuthentic
+    if body.get("order_ref") != str(solicitation.reference):
+        raise NotAuthentic
+    return solicitation
+
+
+def receive(solicitation: Solicitation, sq_state: str, product: str) -> int:
+    """Record the notification, confirm, and say with which status to answer."""
+    if sq_state == "confirmed-without-number":
+        return _say_the_number_again(solicitation)
+    if sq_state not in State.values:
+        raise UnknownState(sq_state)
+    record_state(solicitation, State(sq_state), product)
+    return answer(confirm_within(solicitation.pk, ANSWER_SECONDS), State(sq_state))
+
+
+def record_state(solicitation: Solicitation, state: Solicitation.State, product: str = "") -> None:
+    """Commit what SeQura says, if it moves the payment forward: review, approved, cancelled."""
+    now = timezone.now()
+    earlier = {
+        State.NEEDS_REVIEW: [""],
+        State.APPROVED: ["", State.NEEDS_REVIEW],
+        State.CANCELLED: ["", State.NEEDS_REVIEW, State.APPROVED],
+    }[state]
+    fields = {"product": product[:32]} if product else {}
+    Solicitation.objects.filter(pk=solicitation.pk, state__in=earlier).exclude(
+        phase=Solicitation.Phase.REFUSED
+    ).update(state=state, notified_at=now, next_at=now + SWEEP_AFTER, **fields)
+
+
+def answer(solicitation: Solicitation, state: Solicitation.State) -> int:
+    """200, 410 or 503 by where the solicitation stands, never by how the attempt went."""
+    if state == State.CANCELLED:
+        return OK
+    if solicitation.phase == Solicitation.Phase.REFUSED and not solicitation.accepted_state:
+        return GONE
+    if solicitation.state == State.CANCELLED:
+        return GONE
+    if not solicitation.accepted_state:
+        return TRY_AGAIN
+    waiting = state == State.APPROVED and solicitation.accepted_state != "confirmed"
+    return TRY_AGAIN if waiting else OK
+
+
+def _say_the_number_again(solicitation: Solicitation) -> int:
+    """SeQura lost our reference, or never had it."""
+    if solicitation.phase != Solicitation.Phase.DONE:
+        return answer(confirm_within(solicitation.pk, ANSWER_SECONDS), State.NEEDS_REVIEW)
+    try:
+        at_sequra.resend_reference(solicitation)
+    except (Rejected, Unavailable, Refused):
+        return TRY_AGAIN
+    return OK

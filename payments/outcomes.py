@@ -1,0 +1,17 @@
+"""How a step of `confirm` ends when it does not simply succeed."""
+
+
+class Refused(Exception):
+    """This solicitation will never become an order: definitive, and stored with its reason."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code, self.detail = code, detail
+
+
+class Later(Exception):
+    """Not now: the step is tried again after so many seconds (None: with back-off)."""
+
+    def __init__(self, why: str, seconds: float | None = None) -> None:
+        super().__init__(why)
+        self.seconds = seconds

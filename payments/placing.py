@@ -1,0 +1,157 @@
+"""The steps of `confirm` that turn the Incomplete order into a placed one, and later move it.
+
+The status is set once per state and only ever forward: what staff did meanwhile stays.
+https://docs.bigcommerce.com/docs/rest-management/orders/update-order
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from bigcommerce.documents import Order as OrderDocument
+from orders.models import Order
+from payments.credit import use_credit
+from payments.failpoints import failpoint
+from payments.models import Solicitation
+from payments.outcomes import Refused
+from sequra.money import to_cents
+from stores.clients import bigcommerce_for
+from stores.models import Merchant, Store
+from transaction_log import record
+
+Phase = Solicitation.Phase
+INCOMPLETE, PENDING, CANCELLED = 0, 1, 5
+# Store credit alone moves an Incomplete order to Pending; from both the first status is set.
+NOT_PLACED = (INCOMPLETE, PENDING)
+# Goods left, money went back, or it is over: SeQura's cancellation is for the merchant to decide.
+BEYOND_CANCELLING = (2, 3, 4, 5, 6, 10, 14)
+
+
+def settle(solicitation: Solicitation) -> None:
+    """The order is what the shopper agreed to pay, and the store credit is really used."""
+    document = bigcommerce_for(solicitation.store).order(solicitation.order_id or 0)
+    total = to_cents(document["total_inc_tax"])
+    expected = solicitation.amount + solicitation.store_credit
+    if total != expected or document["default_currency_code"] != solicitation.currency:
+        raise Refused("amount_changed", f"{total} cents ordered, {expected} cents approved")
+    use_credit(solicitation, document)
+    failpoint("credit_used")
+    _link(solicitation)
+    solicitation.moved(Phase.SETTLED)
+    failpoint("settled")
+
+
+def _link(solicitation: Solicitation) -> Order:
+    """Our row for the order, before its first webhook has something to say."""
+    store, order_id = solicitation.store, solicitation.order_id
+    order, _ = Order.objects.get_or_create(
+        store=store,
+        bigcommerce_id=order_id,
+        defaults={
+            "connection": solicitation.connection,
+            "merchant_ref": solicitation.merchant_ref,
+            "reference": solicitation.reference,
+            "order_ref_1": merchant_reference(store, solicitation.merchant_ref, order_id or 0),
+            "product": solicitation.product,
+            "payment_method": payment_method_name(solicitation),
+            "amount": solicitation.amount,
+            "currency": solicitation.currency,
+            "solicited": solicitation.order,
+        },
+    )
+    return order
+
+
+def merchant_reference(store: Store, merchant_ref: str, order_id: int) -> str:
+    """`order_ref_1`: the order's number, with the store in front when the merchant id is shared."""
+    shared = Merchant.objects.filter(ref=merchant_ref).exclude(store=store).exists()
+    return f"{store.hash}-{order_id}" if shared else str(order_id)
+
+
+def payment_method_name(solicitation: Solicitation) -> str:
+    """What shopper and merchant read as payment method: "SeQura - Paga en 3"."""
+    for method in solicitation.payment_methods:
+        if method["product"] == solicitation.product:
+            return f"SeQura - {method['order_title']}"
+    return "SeQura"
+
+
+def place(solicitation: Solicitation) -> None:
+    """Payment fields and status in one write; after a crash only if it did not arrive."""
+    status = _status(solicitation.store, solicitation.accepted_state)
+    if solicitation.place_intent_at and _status_id(solicitation) not in NOT_PLACED:
+        status = None
+    solicitation.note(place_intent_at=timezone.now())
+    failpoint("place_intended")
+    fields = payment_fields(solicitation) | ({} if status is None else {"status_id": status})
+    bigcommerce_for(solicitation.store).update_order(solicitation.order_id or 0, fields)
+    failpoint("place_sent")
+    solicitation.moved(Phase.PLACED, shown_state=solicitation.accepted_state)
+    failpoint("placed")
+
+
+def payment_fields(solicitation: Solicitation) -> dict[str, Any]:
+    fields = {
+        "payment_method": payment_method_name(solicitation),
+        "payment_provider_id": str(solicitation.reference),
+        "external_order_id": str(solicitation.reference),
+    }
+    if settings.BIGCOMMERCE_APP_ID:
+        fields["external_source"] = settings.BIGCOMMERCE_APP_ID
+    return fields
+
+
+def show_approved(solicitation: Solicitation) -> None:
+    """After the review: the approved status, unless staff moved the order on, and updates flow."""
+    store = solicitation.store
+    waiting = {*NOT_PLACED, store.status_needs_review}
+    if store.status_approved is not None and _status_id(solicitation) in waiting:
+        bigcommerce_for(store).update_order(
+            solicitation.order_id or 0, {"status_id": store.status_approved}
+        )
+    failpoint("approval_shown")
+    _finish(solicitation, "confirmed", Order.Status.APPROVED, "approved")
+
+
+def show_cancelled(solicitation: Solicitation) -> None:
+    """SeQura cancelled: the mapped status, unless goods have left or it is over anyway."""
+    store, status_id = solicitation.store, _status_id(solicitation)
+    if store.status_cancelled is not None and status_id not in BEYOND_CANCELLING:
+        bigcommerce_for(store).update_order(
+            solicitation.order_id or 0, {"status_id": store.status_cancelled}
+        )
+    failpoint("cancellation_shown")
+    conflict = status_id in BEYOND_CANCELLING and status_id != CANCELLED
+    _finish(
+        solicitation,
+        "cancelled",
+        Order.Status.CANCELLED,
+        "cancelled_after_shipping" if conflict else "cancelled",
+    )
+
+
+def _finish(solicitation: Solicitation, shown: str, status: str, what: str) -> None:
+    """Commit what the order shows, and the line of the transaction log that says so."""
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(
+            store=solicitation.store, bigcommerce_id=solicitation.order_id
+        )
+        order.status = status
+        order.changed += 1
+        order.due_at = timezone.now()
+        order.save(update_fields=["status", "changed", "due_at"])
+        record.heard(order, what)
+        solicitation.note(shown_state=shown)
+    failpoint(f"shown_{shown}")
+
+
+def _status(store: Store, accepted_state: str) -> int | None:
+    """The merchant's mapping; None leaves the status alone."""
+    return store.status_approved if accepted_state == "confirmed" else store.status_needs_review
+
+
+def _status_id(solicitation: Solicitation) -> int:
+    document: OrderDocument = bigcommerce_for(solicitation.store).order(solicitation.order_id or 0)
+    return int(document["status_id"])

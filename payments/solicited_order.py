@@ -1,0 +1,63 @@
+"""The SeQura order of a checkout as it is now: built alike when soliciting and when confirming."""
+
+import platform
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.urls import reverse
+
+from bigcommerce.documents import Checkout
+from payments.models import Solicitation
+from payments.payloads import Circumstances, Order, solicitation
+from payments.progress import return_url
+
+
+def order_of(
+    attempt: Solicitation,
+    checkout: Checkout,
+    *,
+    customer: Mapping[str, Any] | None = None,
+    orders: Iterable[Mapping[str, Any]] = (),
+) -> Order:
+    """The body of `POST /orders` for this attempt. Raises `payments.reasons.NotOffered`."""
+    shopper = attempt.shopper
+    return solicitation(
+        checkout,
+        Circumstances(
+            merchant=attempt.merchant_ref,
+            notify_url=_address("sequra_notification", attempt.token),
+            return_url=return_url(attempt) + "?product=SQ_PRODUCT_CODE",
+            abort_url=f"{attempt.origin}/checkout",
+            events_url=_address("sequra_event", attempt.token),
+            notification_parameters={"signature": attempt.signature},
+            ip=shopper["ip"],
+            user_agent=shopper["user_agent"],
+            locale=shopper["locale"],
+            layout=shopper["layout"],
+            platform=platform_facts(),
+            customer=customer,
+            orders=orders,
+            credit=attempt.store_credit,
+        ),
+    )
+
+
+def _address(name: str, token: str) -> str:
+    return settings.APP_URL + reverse(name, args=[token])
+
+
+@cache
+def platform_facts() -> dict[str, str]:
+    """What SeQura wants to know about the software, and nothing about anybody's secrets."""
+    version = getattr(connection, "pg_version", 0)
+    return {
+        "name": "BigCommerce",
+        "version": "v3",
+        "plugin_version": settings.VERSION,
+        "uname": f"{platform.system()} {platform.machine()}",
+        "db_name": "postgresql",
+        "db_version": f"{version // 10000}.{version % 10000}",
+    }

@@ -1,0 +1,17 @@
+"""Celery's part of a purchase: the sweep that finishes what a crash or an outage interrupted."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from payments.confirm import help_along
+from payments.models import Solicitation
+
+BATCH = 200
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def resume_solicitations() -> None:
+    """Go on with every solicitation that is due; somebody else's work in progress is left alone."""
+    due = Solicitation.objects.filter(next_at__lte=timezone.now()).order_by("next_at")
+    for pk in due.values_list("pk", flat=True)[:BATCH]:
+        help_along(pk)

@@ -1,0 +1,62 @@
+"""A payment that SeQura may have confirmed but that became no order: take it back on both sides."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from payments.failpoints import failpoint
+from payments.models import Solicitation
+from payments.placing import CANCELLED
+from sequra.cart import cart
+from sequra.errors import Rejected
+from stores.clients import bigcommerce_for, sequra_for
+from transaction_log import record
+
+
+def undo(solicitation: Solicitation) -> None:
+    """Cancel the BigCommerce order, if there is one, and the SeQura order; say so in the log."""
+    if solicitation.order_id:
+        bigcommerce_for(solicitation.store).update_order(
+            solicitation.order_id,
+            {"status_id": CANCELLED, "staff_notes": f"SeQura: not paid ({solicitation.refusal})."},
+        )
+    failpoint("undone_in_the_shop")
+    words = _cancel_at_sequra(solicitation)
+    failpoint("undone_at_sequra")
+    record.undone(solicitation, words)
+    solicitation.note(undone_at=timezone.now())
+
+
+def _cancel_at_sequra(solicitation: Solicitation) -> str:
+    """Both carts empty is SeQura's cancellation, and needs a reference. Returns a refusal's words.
+
+    A refusal means there is nothing to take back: SeQura never confirmed, or cancelled already.
+    """
+    api = sequra_for(solicitation.connection)
+    reference = str(solicitation.order_id or f"refused-{solicitation.public_id}")
+    merchant, merchant_reference = solicitation.merchant_ref, {"order_ref_1": reference}
+    order: dict[str, Any] = {
+        **solicitation.order,
+        "state": "confirmed",
+        "merchant_reference": merchant_reference,
+    }
+    nothing = cart(solicitation.currency, [])
+    update: dict[str, Any] = {
+        "merchant": {"id": merchant},
+        "merchant_reference": merchant_reference,
+        "unshipped_cart": nothing,
+        "shipped_cart": nothing,
+        **{
+            key: solicitation.order[key]
+            for key in ("delivery_method", "delivery_address", "invoice_address")
+            + ("customer", "platform")
+        },
+    }
+    try:
+        api.put_order(merchant, solicitation.reference, order)
+        api.update_order(merchant, reference, update)
+    except Rejected as error:
+        if error.status in (401, 403):
+            raise
+        return error.words
+    return ""

@@ -1,0 +1,144 @@
+"""The storefront script's endpoints, the page a shopper returns to, and SeQura's addresses."""
+
+import uuid
+
+import structlog
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET, require_POST
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from payments import events, notifications
+from payments.budget import OverBudget, spend
+from payments.cors import storefront
+from payments.form import NoForm, show_form
+from payments.models import Solicitation
+from payments.progress import progress_of
+from payments.serializers import CheckoutClaim, MethodChoice, ScriptError
+from payments.solicit import UnknownCheckout, methods_for
+from stores.models import Store
+
+log = structlog.get_logger()
+
+
+@storefront("POST")
+@api_view(["POST", "OPTIONS"])
+def payment_methods(request: Request, store: Store) -> Response:
+    """The payment methods that SeQura offers for a checkout, or why none."""
+    claim = CheckoutClaim(data=request.data)
+    claim.is_valid(raise_exception=True)
+    try:
+        return Response(methods_for(store, request, claim.validated_data))
+    except UnknownCheckout as unknown:
+        raise Http404 from unknown
+    except OverBudget as budget:
+        return too_many(budget)
+
+
+@storefront("POST")
+@api_view(["POST", "OPTIONS"])
+def form(request: Request, store: Store) -> Response:
+    """SeQura's identification form for the method that the shopper chose."""
+    choice = MethodChoice(data=request.data)
+    choice.is_valid(raise_exception=True)
+    try:
+        return Response(show_form(store, choice.validated_data))
+    except NoForm as no:
+        return Response({"code": no.code, "message": str(no.message)}, status=no.status)
+    except OverBudget as budget:
+        return too_many(budget)
+
+
+def too_many(budget: OverBudget) -> Response:
+    return Response(
+        {"code": "too_many_requests", "message": ""},
+        status=429,
+        headers={"Retry-After": str(budget.retry_after)},
+    )
+
+
+@storefront("GET")
+@api_view(["GET", "OPTIONS"])
+def solicitation_status(request: Request, store: Store, solicitation_id: uuid.UUID) -> Response:
+    """How far the payment is; a waiting shopper also helps it along."""
+    found = get_object_or_404(
+        Solicitation.objects.select_related("store"), store=store, public_id=solicitation_id
+    )
+    return Response(progress_of(found))
+
+
+@storefront("POST")
+@api_view(["POST", "OPTIONS"])
+def script_error(request: Request, store: Store) -> Response:
+    """The storefront script failed in somebody's browser: counted and logged, nothing more."""
+    report = ScriptError(data=request.data)
+    report.is_valid(raise_exception=True)
+    try:
+        spend(f"script error {store.pk}", allowed=30, seconds=60)
+    except OverBudget as budget:
+        return too_many(budget)
+    log.warning("storefront_script_failed", store=store.hash, **report.validated_data)
+    return Response(status=204)
+
+
+@require_GET
+def shopper_returns(request: HttpRequest, solicitation_id: uuid.UUID) -> HttpResponse:
+    """Where SeQura sends the shopper: waits for the order, explains a review, moves on."""
+    found = get_object_or_404(
+        Solicitation.objects.select_related("store"), public_id=solicitation_id
+    )
+    progress = progress_of(found)
+    if progress["status"] == "confirmed" and progress["redirect"]:
+        return _leave(progress["redirect"])
+    status_url = reverse("shopper_returns_status", args=[solicitation_id])
+    context = {"progress": progress, "solicitation": found, "status_url": status_url}
+    response = render(request, "payments/return.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_GET
+def return_status(request: HttpRequest, solicitation_id: uuid.UUID) -> HttpResponse:
+    """What the return page asks while it waits."""
+    found = get_object_or_404(
+        Solicitation.objects.select_related("store"), public_id=solicitation_id
+    )
+    return JsonResponse(progress_of(found), headers={"Cache-Control": "no-store"})
+
+
+def _leave(address: str) -> HttpResponse:
+    return HttpResponse(status=302, headers={"Location": address, "Cache-Control": "no-store"})
+
+
+@csrf_exempt
+@require_POST
+def notification(request: HttpRequest, token: str) -> HttpResponse:
+    """SeQura's notification. The shopper waits for this answer."""
+    try:
+        found = notifications.authenticate(token, request.POST, request.GET)
+        state, product = request.POST.get("sq_state", ""), request.POST.get("product_code", "")
+        return HttpResponse(status=notifications.receive(found, state, product))
+    except notifications.NotAuthentic:
+        return HttpResponse(status=404)
+    except (notifications.Malformed, notifications.UnknownState):
+        return HttpResponse(status=400)
+
+
+@csrf_exempt
+@require_POST
+def event(request: HttpRequest, token: str) -> HttpResponse:
+    """SeQura's events after the purchase: cancelled, cancel, risk_assessment."""
+    try:
+        found = notifications.authenticate(token, request.POST, request.GET, prefix="m_")
+    except notifications.NotAuthentic:
+        return HttpResponse(status=404)
+    except notifications.Malformed:
+        return HttpResponse(status=400)
+    status, body = events.handle(request.POST.get("event", ""), found, request.POST)
+    if isinstance(body, dict):
+        return JsonResponse(body, status=status)
+    return HttpResponse(body, status=status, content_type="text/plain")
