@@ -1,17 +1,7 @@
 """Addresses of a V3 checkout as SeQura wants them, and the country that chooses the merchant."""
 
-import re
-
 from payments.parts import Document, items
-
-# National numbers of mobile phones, and the country's calling code.
-_MOBILE = {
-    "ES": re.compile(r"(?:(?:\+|00)34)?([67]\d{8})"),
-    "FR": re.compile(r"(?:(?:\+|00)33)?0?([67]\d{8})"),
-    "IT": re.compile(r"(?:(?:\+|00)39)?(3\d{8,9})"),
-    "PT": re.compile(r"(?:(?:\+|00)351)?(9\d{8})"),
-}
-
+from sequra.phones import mobile_phone
 
 def country_code(address: Document | None) -> str:
     """ISO 3166-1 alpha-2, upper case; empty when unknown. `country` is localised: never read."""
@@ -86,18 +76,6 @@ def sequra_address(address: Document) -> dict[str, str]:
         "mobile_phone": mobile_phone(phone, country),
     }
     return told | {key: text for key, text in optional.items() if text}
-
-
-def mobile_phone(phone: str, country: str) -> str:
-    """The bare national number when it is a mobile one there, else nothing.
-
-    SeQura sends its code to the mobile phone: a landline there would only make the form fail.
-    """
-    digits = re.sub(r"[^\d+]", "", phone)
-    match = _MOBILE[country].fullmatch(digits) if country in _MOBILE else None
-    if match is None:
-        return ""
-    return f"0{match[1]}" if country == "FR" else match[1]
 
 
 def _text(address: Document, key: str) -> str:

@@ -1,4 +1,4 @@
-"""What a V3 checkout charges besides the goods: shipping, handling and fees, told with their tax."""
+"""What a V3 checkout charges besides the goods: shipping, handling, fees, all told with tax."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
