@@ -1,15 +1,105 @@
-"""Liveness and readiness, answered ahead of redirects and host checks."""
+"""Liveness, readiness and metrics, answered ahead of redirects and host checks.
+
+They are asked by IP, on plain http, from inside: by an orchestrator or by Prometheus.
+"""
 
 from collections.abc import Callable
+from functools import cache
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+import redis
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    JsonResponse,
+)
+
+from sequra_bc.metrics import metrics
+
+applied: set[str] = set()  # holds something once all migrations were seen in the database
 
 
 class HealthMiddleware:
+    """Answers three paths itself and passes everything else on."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path == "/health/live":
-            return HttpResponse("ok")
-        return self.get_response(request)
+        answer = ANSWERS.get(request.path_info)
+        if answer is None:
+            return self.get_response(request)
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        response = answer()
+        response["Cache-Control"] = "no-store"
+        response["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+def live() -> HttpResponse:
+    """The process answers. Nothing else is asked: a database outage must not restart everything."""
+    return JsonResponse({"status": "ok", "version": settings.VERSION})
+
+
+def ready() -> HttpResponse:
+    """Whether this process can do its work. Redis is told but not needed: it is a doorbell."""
+    checks = {"database": database(), "keys": keys()}
+    checks["migrations"] = migrations() if checks["database"] == "ok" else "unknown"
+    works = all(state == "ok" for state in checks.values())
+    body = {"status": "ok" if works else "not ready", **checks, "redis": doorbell()}
+    return JsonResponse(body, status=200 if works else 503)
+
+
+def database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return "unreachable"
+    return "ok"
+
+
+def migrations() -> str:
+    """Whether the database has every migration of this code. Once "ok" it stays so."""
+    if not applied:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return "pending"
+        applied.add("all")
+    return "ok"
+
+
+def keys() -> str:
+    try:
+        rings = [Fernet(key) for key in settings.ENCRYPTION_KEYS]
+    except ValueError:
+        return "invalid"
+    return "ok" if rings else "missing"
+
+
+@cache
+def broker() -> "redis.Redis":
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=0.3, socket_timeout=0.3, retry=None
+    )
+
+
+def doorbell() -> str:
+    try:
+        broker().ping()
+    except redis.RedisError:
+        return "unreachable"
+    return "ok"
+
+
+ANSWERS: dict[str, Callable[[], HttpResponse]] = {
+    "/health/live": live,
+    "/health/ready": ready,
+    "/metrics": metrics,
+}

@@ -1,17 +1,236 @@
-"""JSON lines on standard output."""
+"""JSON lines on standard output: references, never people, secrets, queries or bodies.
 
+Every line, of ours or of a library, passes the same three gates: only the fields in `FIELDS`
+leave; texts are masked and cut; exceptions are told by type and place, and by their words only
+where the words are Python's own.
+"""
+
+import logging
+import re
+import sys
+import time
+import traceback
+import uuid
 from collections.abc import Callable
+from typing import Any
 
+import structlog
 from django.http import HttpRequest, HttpResponseBase
+from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.typing import EventDict, WrappedLogger
+
+from sequra_bc.masking import mask
+from sequra_bc.metrics import count_request
+
+FIELDS = frozenset(
+    [
+        "time",
+        "level",
+        "event",
+        "logger",
+        "request_id",
+        "method",
+        "route",
+        "status",
+        "ms",
+        "task",
+        "task_id",
+        "store",
+        "order",
+        "reference",
+        "solicitation",
+        "merchant",
+        "country",
+        "product",
+        "scope",
+        "phase",
+        "state",
+        "attempt",
+        "attempts",
+        "outcome",
+        "reason",
+        "api",
+        "call",
+        "count",
+        "seconds",
+        "version",
+        "error",
+        "where",
+        "dropped",
+        "channel",
+        "hook",
+        "queue",
+        "worker",
+    ]
+)
+# Written by this module, from nothing that anybody sent us.
+MADE_HERE = frozenset(["time", "level", "logger", "request_id", "task_id", "where"])
+# Their words come from the interpreter or the driver's connection, not from data.
+TELLING = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
+DEEPEST = 12  # stack frames in a line
+REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+def place(error: BaseException) -> list[str]:
+    """The innermost frames as `file:line function`, without source lines and values."""
+    frames = traceback.extract_tb(error.__traceback__)[-DEEPEST:]
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+def name(error: BaseException) -> str:
+    """`TypeError: unsupported operand …`, or only the type; then what caused it."""
+    words = f": {error}" if isinstance(error, TELLING) else ""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    because = f" < {type(cause).__name__}" if cause else ""
+    return f"{type(error).__name__}{words}{because}"
+
+
+def tell_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    found = event.pop("exc_info", None)
+    if found is True:
+        found = sys.exc_info()
+    error = found[1] if isinstance(found, tuple) else found
+    if isinstance(error, BaseException):
+        event["error"], event["where"] = name(error), place(error)
+    return event
+
+
+def tell_library(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """What libraries put into their sentence belongs into fields, or nowhere."""
+    record: logging.LogRecord | None = event.get("_record")
+    if record is None:
+        return event
+    if record.name == "celery.app.trace":
+        event["event"] = "task failed"
+    elif isinstance(request := getattr(record, "request", None), HttpRequest):
+        event["event"] = "request failed"
+        event["route"] = route(request)
+        event["status"] = getattr(record, "status_code", 0)
+    return event
+
+
+def tidy(value: Any) -> Any:
+    """Numbers and truth as they are, lists item by item, everything else as masked text."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list | tuple | set | frozenset):
+        return [tidy(item) for item in list(value)[:50]]
+    return mask(str(value))
+
+
+def gate(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Fields on the list only; a line that lost some says how many."""
+    kept = {
+        key: value if key in MADE_HERE else tidy(value)
+        for key, value in event.items()
+        if key in FIELDS
+    }
+    if lost := [key for key in event if key not in FIELDS and not key.startswith("_")]:
+        kept["dropped"] = len(lost)
+    return {key: value for key, value in kept.items() if value is not None}
+
+
+BEFORE: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+]
+
+
+def formatter() -> structlog.stdlib.ProcessorFormatter:
+    """The same line for structlog and for libraries that log in the standard way."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=BEFORE,
+        processors=[
+            tell_library,
+            tell_exception,
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            gate,
+            structlog.processors.JSONRenderer(sort_keys=False),
+        ],
+    )
+
+
+# Libraries whose everyday lines name addresses or say nothing, and from where on we listen.
+QUIETER = {
+    "urllib3": logging.ERROR,
+    "requests": logging.ERROR,
+    "kombu": logging.WARNING,
+    "amqp": logging.WARNING,
+    "celery": logging.INFO,
+    "celery.app.trace": logging.WARNING,
+    "celery.worker.strategy": logging.WARNING,
+    "celery.beat": logging.WARNING,
+    "django": logging.INFO,
+    "django.db.backends": logging.WARNING,
+    "django.template": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "faker": logging.WARNING,
+}
+
+
+class NotOurRequestLine(logging.Filter):
+    """`django.request` repeats 4xx answers with their path; our request line has the route."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is not None or record.levelno >= logging.ERROR
 
 
 def structured_logging(level: str) -> None:
-    pass
+    """Sets logging up for the whole process; the settings call it once."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for logger, least in QUIETER.items():
+        logging.getLogger(logger).setLevel(least)
+    # These bring their own handlers, in plain text.
+    for logger in ("_granian", "granian.access", "gunicorn.error", "gunicorn.access"):
+        logging.getLogger(logger).handlers.clear()
+        logging.getLogger(logger).propagate = True
+    logging.getLogger("django.request").addFilter(NotOurRequestLine())
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=[*BEFORE, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def route(request: HttpRequest) -> str:
+    """The pattern of the address, `s/<str:session>/orders`: what was put into it stays out."""
+    return request.resolver_match.route if request.resolver_match else "(none)"
 
 
 class RequestLogMiddleware:
+    """One line and one count per request; the id of the request is in every line and the answer."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        self.log = structlog.get_logger("request")
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        started = time.monotonic()
+        clear_contextvars()
+        request_id = request_id_of(request)
+        bind_contextvars(request_id=request_id)
+        response = self.get_response(request)
+        seconds = time.monotonic() - started
+        where, method = route(request), request.method or ""
+        count_request(method, where, response.status_code, seconds)
+        self.log.info(
+            "request",
+            method=method,
+            route=where,
+            status=response.status_code,
+            ms=round(1000 * seconds),
+        )
+        response["X-Request-Id"] = request_id
+        return response
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """The proxy's id when it looks like one, else a new one."""
+    given = request.headers.get("X-Request-Id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -1,13 +1,66 @@
-"""Which of the forwarded headers are believed."""
+"""Which forwarded headers are believed: those that our own proxies wrote, and no others.
 
+Every proxy appends the address it heard from to `X-Forwarded-For`. With `TRUSTED_PROXIES=n` the
+n-th entry from the right was written by the outermost proxy of ours; whatever stands to its left
+came from the client and may be a lie.
+"""
+
+import ipaddress
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
+
+FORWARDED = ("FOR", "PROTO", "HOST", "PORT", "SERVER", "PREFIX")
 
 
 class ProxyMiddleware:
+    """Puts client, scheme and host where Django looks, and removes the headers."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        apply(request.META, settings.TRUSTED_PROXIES)
         return self.get_response(request)
+
+
+def apply(meta: dict[str, str], proxies: int) -> None:
+    """Rewrites a WSGI environment: REMOTE_ADDR, wsgi.url_scheme, HTTP_HOST."""
+    given = {name: meta.pop(f"HTTP_X_FORWARDED_{name}", "") for name in FORWARDED}
+    meta.pop("HTTP_FORWARDED", None)
+    meta["REMOTE_ADDR"] = client_address(given["FOR"], meta.get("REMOTE_ADDR", ""), proxies)
+    if proxies < 1:
+        return
+    scheme = nth_from_right(given["PROTO"], proxies).lower()
+    if scheme in ("http", "https"):
+        meta["wsgi.url_scheme"] = scheme
+    if host := nth_from_right(given["HOST"], proxies):
+        meta["HTTP_HOST"] = host  # Django still holds it against ALLOWED_HOSTS
+
+
+def client_address(forwarded_for: str, peer: str, proxies: int) -> str:
+    """Who speaks to us: the n-th entry from the right, or the peer when there is no such entry."""
+    entries = [entry.strip() for entry in forwarded_for.split(",") if entry.strip()]
+    if not 0 < proxies <= len(entries):
+        return plain_address(peer) or peer
+    return plain_address(entries[-proxies]) or plain_address(peer) or peer
+
+
+def plain_address(text: str) -> str:
+    """`203.0.113.9` from `203.0.113.9:4711`, `[::ffff:203.0.113.9]:80` and the like; or nothing."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return ""
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def nth_from_right(header: str, proxies: int) -> str:
+    """A proxy overwrites or appends; the outermost one's entry is at most n from the right."""
+    entries = [entry.strip() for entry in header.split(",") if entry.strip()]
+    return entries[-min(proxies, len(entries))] if entries else ""

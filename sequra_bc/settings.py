@@ -1,25 +1,46 @@
 """All settings, read from the environment. `.env.example` lists every variable with its default."""
 
+import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
+from cryptography.fernet import Fernet
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from sequra_bc.logs import structured_logging
 
 env = environ.Env()
+# An empty variable counts as one that is not set.
+env.ENVIRON = {name: value for name, value in os.environ.items() if value.strip()}
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 
 
 def secret(name: str, least: int = 16) -> str:
-    """A secret from the environment; the process does not start with an empty or short one."""
-    value: str = env.str(name, default="")
+    """A secret from the environment, as it stands there (django-environ expands a leading `$`).
+
+    The process does not start with an empty or short one, and says its name, not its value.
+    """
+    value: str = env.ENVIRON.get(name, "")
     if len(value) < least:
         raise ImproperlyConfigured(f"{name} is missing or shorter than {least} characters")
     return value
+
+
+def fernet_keys(name: str) -> list[str]:
+    """Comma-separated Fernet keys, every one of them usable."""
+    keys = [key.strip() for key in secret(name, 44).split(",") if key.strip()]
+    for number, key in enumerate(keys, start=1):
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name}: key {number} is no Fernet key (32 bytes, URL-safe base64)"
+            ) from None
+    return keys
 
 
 def origin(name: str, default: str) -> str:
@@ -35,7 +56,7 @@ def origin(name: str, default: str) -> str:
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = secret("SECRET_KEY", 32)
-ENCRYPTION_KEYS = [key.strip() for key in secret("ENCRYPTION_KEYS", 44).split(",") if key.strip()]
+ENCRYPTION_KEYS = fernet_keys("ENCRYPTION_KEYS")
 APP_URL = origin("APP_URL", "http://localhost:8000")
 APP_IS_HTTPS = APP_URL.startswith("https://")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(APP_URL).hostname])
@@ -106,13 +127,20 @@ TEMPLATES = [
         },
     }
 ]
+DATABASE: dict[str, Any] = env.db(
+    "DATABASE_URL", default="postgresql://postgres@127.0.0.1:5432/sequra_bc"
+)
 DATABASES = {
     "default": {
-        **env.db("DATABASE_URL", default="postgresql://postgres@127.0.0.1:5432/sequra_bc"),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        # A killed lock holder frees its lock in half a second, not when its statement ends.
-        "OPTIONS": {"options": "-c client_connection_check_interval=1s"},
+        **DATABASE,
+        "OPTIONS": {
+            "connect_timeout": 5,
+            # A killed lock holder frees its lock in half a second, not when its statement ends.
+            "options": "-c client_connection_check_interval=1s",
+            **DATABASE.get("OPTIONS", {}),
+        },
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -178,6 +206,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "UNAUTHENTICATED_USER": None,
+    # Throttles go by REMOTE_ADDR, which ProxyMiddleware has made the client's.
+    "NUM_PROXIES": 0,
 }
 
 # --- Celery: a doorbell; PostgreSQL is the queue -------------------------------------------------
@@ -195,8 +225,16 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# Publishing from a web request never waits for a broker that is away.
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 300
+# Intervals only, nothing to remember: no schedule file is written.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_ENABLE_REMOTE_CONTROL = True
+# Publishing from a web request never waits for a broker that is away. Worker and beat change
+# these socket options for themselves, in sequra_bc/celery.py.
 CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = 1
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 0.3,
     "socket_timeout": 0.5,

@@ -2,8 +2,11 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+from sequra_bc.shared_counters import share
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sequra_bc.settings")
+share()
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402
 
 application = get_wsgi_application()

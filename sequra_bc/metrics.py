@@ -1,0 +1,128 @@
+"""Figures for Prometheus at `/metrics`.
+
+Queues are counted in the database at the moment of asking, so every process gives the same
+answer. Requests are counted in each process; `wsgi.py` lets the processes of one server share
+their counters in a folder (https://prometheus.github.io/client_python/multiprocess/).
+No label holds an order, a store or a person.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.db import DatabaseError
+from django.db.models import Count, F, Min, Q, QuerySet
+from django.http import HttpResponse
+from django.utils import timezone
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from sequra_bc.shared_counters import folder
+
+REQUESTS = Counter("sequra_bc_requests", "Requests answered", ["method", "route", "status"])
+SECONDS = Histogram("sequra_bc_request_seconds", "Time to answer", ["route"])
+# The phases in which confirm() has nothing to do, as payments.models names them.
+AT_REST = ("solicited", "refused", "done")
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+
+
+def count_request(method: str, route: str, status: int, seconds: float) -> None:
+    """A made-up method must not make a new time series."""
+    REQUESTS.labels(method if method in METHODS else "other", route, str(status)).inc()
+    SECONDS.labels(route).observe(seconds)
+
+
+def metrics() -> HttpResponse:
+    """The page itself. It answers without a database too, with `sequra_bc_database_up 0`."""
+    registry = CollectorRegistry()
+    if shared := folder():
+        MultiProcessCollector(registry, path=shared)  # type: ignore[no-untyped-call]
+    body = generate_latest(registry) if shared else generate_latest(REGISTRY)
+    queues = CollectorRegistry()
+    queues.register(QueueCollector())
+    return HttpResponse(body + generate_latest(queues), content_type=CONTENT_TYPE_LATEST)
+
+
+def rows(model: str) -> QuerySet[Any]:
+    """All rows of a model, by its label: the project knows the apps by name only."""
+    return QuerySet(apps.get_model(model))
+
+
+class QueueCollector(Collector):
+    """What waits, counted by the database."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        up = GaugeMetricFamily("sequra_bc_database_up", "Whether the database answers")
+        try:
+            figures = list(queues())
+        except DatabaseError:
+            figures = []
+        up.add_metric([], 1 if figures else 0)
+        yield up
+        yield from figures
+
+
+def queues() -> Iterator[GaugeMetricFamily]:
+    yield from due_orders()
+    yield solicitations()
+    yield events()
+    yield entries()
+
+
+def due_orders() -> Iterator[GaugeMetricFamily]:
+    now = timezone.now()
+    due = rows("orders.Order").filter(changed__gt=F("synced"))
+    found = due.aggregate(now=Count("pk", filter=Q(due_at__lte=now)), all=Count("pk"))
+    oldest = due.filter(due_at__lte=now).aggregate(at=Min("due_at"))["at"]
+    waiting = GaugeMetricFamily(
+        "sequra_bc_orders_waiting", "Orders whose change SeQura does not know", labels=["when"]
+    )
+    waiting.add_metric(["due"], found["now"])
+    waiting.add_metric(["later"], found["all"] - found["now"])
+    yield waiting
+    age = (now - oldest).total_seconds() if oldest else 0
+    yield GaugeMetricFamily("sequra_bc_oldest_due_seconds", "Age of the oldest due order", age)
+
+
+def solicitations() -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "sequra_bc_solicitations_open", "Purchases under way, by phase", labels=["phase"]
+    )
+    counted = rows("payments.Solicitation").exclude(phase__in=AT_REST).values_list("phase")
+    found = dict(counted.annotate(Count("pk")).order_by())
+    for phase, _ in apps.get_model("payments.Solicitation")._meta.get_field("phase").flatchoices:
+        if phase not in AT_REST:
+            family.add_metric([phase], found.get(phase, 0))
+    return family
+
+
+def events() -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "sequra_bc_webhook_events_waiting", "The inbox, by outcome so far", labels=["outcome"]
+    )
+    counted = rows("orders.WebhookEvent").filter(outcome__in=("new", "parked"))
+    found = dict(counted.values_list("outcome").annotate(Count("pk")).order_by())
+    for outcome in ("new", "parked"):
+        family.add_metric([outcome], found.get(outcome, 0))
+    return family
+
+
+def entries() -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "sequra_bc_entries_open", "Open lines of the transaction log", labels=["outcome"]
+    )
+    still_open = rows("transaction_log.Entry").filter(closed_at__isnull=True)
+    counted = still_open.filter(outcome__in=("rejected", "delayed")).values_list("outcome")
+    found = dict(counted.annotate(Count("pk")).order_by())
+    for outcome in ("rejected", "delayed"):
+        family.add_metric([outcome], found.get(outcome, 0))
+    return family
