@@ -12,7 +12,7 @@ from bigcommerce import __version__
 from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.quota import Quota
 from wire import errors
-from wire.call import Params, Timeout, Wire, call_of, new_session, segment, user_agent
+from wire.call import Params, Timeout, Wire, call_of, segment, user_agent
 
 AGENT = user_agent(__version__)
 PAGE = 250  # rows: the documented maximum
@@ -39,7 +39,7 @@ class Api:
         self._payments = f"{payments_url.rstrip('/')}/stores/{segment(store_hash)}/payments"
         self._headers = {"Accept": "application/json", "X-Auth-Token": access_token}
         self._wire = Wire(
-            Rejected, Unavailable, AGENT, timeout, session or new_session(), self._read_quota
+            Rejected, Unavailable, AGENT, timeout, session or requests.Session(), self._read_quota
         )
 
     def _read_quota(self, headers: Mapping[str, str]) -> None:

@@ -8,11 +8,12 @@ from typing import Any, cast
 
 import requests
 
-from bigcommerce import app_extensions, documents
-from bigcommerce.api import AGENT, PAGE, TIMEOUT, Api
+from bigcommerce import documents
+from bigcommerce.api import AGENT, PAGE, TIMEOUT
 from bigcommerce.errors import Rejected, Unavailable
+from bigcommerce.registration import Registration
 from bigcommerce.token_grant import read_grant
-from wire.call import Timeout, Wire, new_session
+from wire.call import Timeout, Wire
 
 CONVERSION_TIMEOUT: Timeout = (3, 30)
 CHECKOUT_PARTS = "cart.line_items.physical_items.options,cart.line_items.digital_items.options"
@@ -41,7 +42,7 @@ def exchange_code(
 
     https://docs.bigcommerce.com/docs/integrations/apps/guide/auth
     """
-    wire = Wire(Rejected, Unavailable, AGENT, timeout, session or new_session())
+    wire = Wire(Rejected, Unavailable, AGENT, timeout, session or requests.Session())
     url = f"{login_url.rstrip('/')}/oauth2/token"
     body = {
         "client_id": client_id,
@@ -58,7 +59,7 @@ def exchange_code(
     return grant
 
 
-class BigCommerce(Api):
+class BigCommerce(Registration):
     """The APIs of one store, with its access token."""
 
     # Store ----------------------------------------------------------------------------------
@@ -84,76 +85,6 @@ class BigCommerce(Api):
     def checkout_settings(self, channel_id: int) -> documents.CheckoutSettings:
         path = ("v3", "checkouts", "settings", "channels", channel_id)
         return cast(documents.CheckoutSettings, self._data("GET", *path))
-
-    # What we register -----------------------------------------------------------------------
-
-    def hooks(self) -> list[documents.Hook]:
-        return self._v3_rows("v3", "hooks")
-
-    def create_hook(
-        self, scope: str, destination: str, headers: Mapping[str, str]
-    ) -> documents.Hook:
-        """Not repeatable: list first. `headers` come back with every webhook."""
-        body = {
-            "scope": scope,
-            "destination": destination,
-            "is_active": True,
-            "headers": dict(headers),
-        }
-        return cast(documents.Hook, self._data("POST", "v3", "hooks", body=body))
-
-    def update_hook(self, hook_id: int, **fields: Any) -> documents.Hook:
-        return cast(documents.Hook, self._data("PUT", "v3", "hooks", hook_id, body=fields))
-
-    def delete_hook(self, hook_id: int) -> None:
-        self._delete("v3", "hooks", hook_id)
-
-    def hooks_admin(self) -> documents.HooksAdmin:
-        """Deactivated webhooks, and domains BigCommerce stopped sending to."""
-        return cast(documents.HooksAdmin, self._data("GET", "v3", "hooks", "admin"))
-
-    def scripts(self) -> list[documents.Script]:
-        return self._v3_rows("v3", "content", "scripts")
-
-    def create_script(self, fields: Mapping[str, Any]) -> documents.Script:
-        """Not repeatable: a second call makes a second script."""
-        return cast(documents.Script, self._data("POST", "v3", "content", "scripts", body=fields))
-
-    def update_script(self, uuid: str, fields: Mapping[str, Any]) -> documents.Script:
-        data = self._data("PUT", "v3", "content", "scripts", uuid, body=fields)
-        return cast(documents.Script, data)
-
-    def delete_script(self, uuid: str) -> None:
-        self._delete("v3", "content", "scripts", uuid)
-
-    def app_extensions(self) -> list[documents.AppExtension]:
-        match self._graphql(app_extensions.LIST, {}):
-            case {"store": {"appExtensions": {"edges": list(edges)}}}:
-                return [edge["node"] for edge in edges]
-            case _:
-                raise self._unreadable("POST", "graphql")
-
-    def create_app_extension(self, fields: Mapping[str, Any]) -> documents.AppExtension:
-        """`fields` holds context, model, url and label; label needs `locales`, even if empty."""
-        return self._app_extension(app_extensions.CREATE, "createAppExtension", fields)
-
-    def update_app_extension(
-        self, extension_id: str, url: str, label: documents.Label
-    ) -> documents.AppExtension:
-        fields = {"id": extension_id, "data": {"url": url, "label": label}}
-        return self._app_extension(app_extensions.UPDATE, "updateAppExtension", fields)
-
-    def delete_app_extension(self, extension_id: str) -> None:
-        self._graphql(app_extensions.DELETE, {"input": {"id": extension_id}})
-
-    def _app_extension(
-        self, mutation: str, name: str, fields: Mapping[str, Any]
-    ) -> documents.AppExtension:
-        match self._graphql(mutation, {"input": dict(fields)}):
-            case {"appExtension": dict(results)}:
-                if isinstance(result := results.get(name), dict) and result.get("appExtension"):
-                    return cast(documents.AppExtension, result["appExtension"])
-        raise self._unreadable("POST", "graphql")
 
     # Checkout -------------------------------------------------------------------------------
 

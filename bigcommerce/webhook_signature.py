@@ -46,7 +46,7 @@ def sign(identity: str, timestamp: str, body: bytes, client_secret: str) -> str:
 
 
 def digest(identity: str, timestamp: str, body: bytes, client_secret: str) -> bytes:
-    message = f"{identity}.{timestamp}.".encode("utf-8", "surrogateescape") + body
+    message = f"{identity}.{timestamp}.".encode("utf-8", "surrogatepass") + body
     return hmac.digest(client_secret.encode(), message, hashlib.sha256)
 
 

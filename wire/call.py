@@ -33,6 +33,7 @@ CHUNK = 65_536
 READS_ONLY = {"GET", "HEAD"}
 NOT_NOW = {408, 423, 429, 499}  # the 4xx that say "not now" and not "no"
 NO_EFFECT = {423, 429}  # refused before anything happened
+LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError)
 NEVER_SENT = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
@@ -49,14 +50,6 @@ NEVER_SENT = (
 
 def user_agent(version: str) -> str:
     return f"SeQura-BigCommerce/{version} python/{platform.python_version()}"
-
-
-def new_session() -> requests.Session:
-    """A session for one or many stores: it holds connections, and nobody's credentials."""
-    session = requests.Session()
-    session.trust_env = False
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session
 
 
 def segment(value: object) -> str:
@@ -89,11 +82,13 @@ class Wire:
     unavailable: type[Unavailable]
     agent: str
     timeout: Timeout
-    session: requests.Session = field(default_factory=new_session)
+    session: requests.Session
     on_headers: Callable[[Mapping[str, str]], object] | None = None
 
     def __post_init__(self) -> None:
+        """Sessions may be shared by stores: they hold connections, and nobody's credentials."""
         self.session.trust_env = False
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def send(
         self,
@@ -107,8 +102,11 @@ class Wire:
         limit: int = REPLY_LIMIT,
     ) -> Reply:
         """The reply to one request; Rejected or Unavailable when it is not a 2xx."""
-        exchange = Exchange(self, method, url, timeout or self.timeout, limit)
-        return exchange.run(headers, params, body)
+        sent = {"User-Agent": self.agent, **headers}
+        data = None if body is None else json.dumps(body, allow_nan=False).encode()
+        if data is not None:
+            sent["Content-Type"] = "application/json"
+        return Exchange(self, method, url, timeout or self.timeout, limit).run(sent, params, data)
 
     def json(self, method: str, url: str, **rest: Any) -> Any:
         """The document in the reply, None when there is none (204)."""
@@ -141,29 +139,27 @@ class Exchange:
     timeout: Timeout
     limit: int
 
-    def run(self, headers: Mapping[str, str], params: Params | None, body: Any) -> Reply:
+    def run(self, headers: Mapping[str, str], params: Params | None, data: bytes | None) -> Reply:
         try:
-            with closing(self.request(headers, params, body)) as response:
+            with closing(self.request(headers, params, data)) as response:
                 if self.wire.on_headers:
                     self.wire.on_headers(response.headers)
                 if not 200 <= response.status_code < 300:
                     self.refuse(response)
                 content = b"".join(self.chunks(response))
                 return Reply(response.status_code, response.headers, content)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise self.lost(error) from error
-        except UnicodeError as error:
+        except LOST as error:
             raise self.lost(error) from error
 
     def request(
-        self, headers: Mapping[str, str], params: Params | None, body: Any
+        self, headers: Mapping[str, str], params: Params | None, data: bytes | None
     ) -> requests.Response:
         return self.wire.session.request(
             self.method,
             self.url,
-            headers={"User-Agent": self.wire.agent, **headers},
+            headers=headers,
             params=params,
-            json=body,
+            data=data,
             timeout=self.timeout,
             allow_redirects=False,
             stream=True,
@@ -200,7 +196,7 @@ class Exchange:
         try:
             for chunk in self.chunks(response):
                 body += chunk
-        except (Unavailable, urllib3.exceptions.HTTPError, OSError):
+        except (Unavailable, *LOST):
             return body
         return body
 

@@ -1,0 +1,84 @@
+"""What the app registers in a store: webhooks, scripts and the entry that opens its panel.
+
+None of the `create_…` may be repeated blindly: list first, then create or update.
+https://docs.bigcommerce.com/docs/integrations/webhooks
+https://docs.bigcommerce.com/docs/integrations/scripts
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from bigcommerce import app_extensions, documents
+from bigcommerce.api import Api
+
+
+class Registration(Api):
+    """The endpoints of BigCommerce that hold something of ours."""
+
+    def hooks(self) -> list[documents.Hook]:
+        return self._v3_rows("v3", "hooks")
+
+    def create_hook(
+        self, scope: str, destination: str, headers: Mapping[str, str]
+    ) -> documents.Hook:
+        """Not repeatable: list first. `headers` come back with every webhook."""
+        body = {
+            "scope": scope,
+            "destination": destination,
+            "is_active": True,
+            "headers": dict(headers),
+        }
+        return cast(documents.Hook, self._data("POST", "v3", "hooks", body=body))
+
+    def update_hook(self, hook_id: int, **fields: Any) -> documents.Hook:
+        return cast(documents.Hook, self._data("PUT", "v3", "hooks", hook_id, body=fields))
+
+    def delete_hook(self, hook_id: int) -> None:
+        self._delete("v3", "hooks", hook_id)
+
+    def hooks_admin(self) -> documents.HooksAdmin:
+        """Deactivated webhooks, and domains BigCommerce stopped sending to."""
+        return cast(documents.HooksAdmin, self._data("GET", "v3", "hooks", "admin"))
+
+    def scripts(self) -> list[documents.Script]:
+        return self._v3_rows("v3", "content", "scripts")
+
+    def create_script(self, fields: Mapping[str, Any]) -> documents.Script:
+        """Not repeatable: a second call makes a second script."""
+        return cast(documents.Script, self._data("POST", "v3", "content", "scripts", body=fields))
+
+    def update_script(self, uuid: str, fields: Mapping[str, Any]) -> documents.Script:
+        data = self._data("PUT", "v3", "content", "scripts", uuid, body=fields)
+        return cast(documents.Script, data)
+
+    def delete_script(self, uuid: str) -> None:
+        self._delete("v3", "content", "scripts", uuid)
+
+    def app_extensions(self) -> list[documents.AppExtension]:
+        match self._graphql(app_extensions.LIST, {}):
+            case {"store": {"appExtensions": {"edges": list(edges)}}}:
+                return [edge["node"] for edge in edges]
+            case _:
+                raise self._unreadable("POST", "graphql")
+
+    def create_app_extension(self, fields: Mapping[str, Any]) -> documents.AppExtension:
+        """`fields` holds context, model, url and label; label needs `locales`, even if empty."""
+        return self._app_extension(app_extensions.CREATE, "createAppExtension", fields)
+
+    def update_app_extension(
+        self, extension_id: str, url: str, label: documents.Label
+    ) -> documents.AppExtension:
+        fields = {"id": extension_id, "data": {"url": url, "label": label}}
+        return self._app_extension(app_extensions.UPDATE, "updateAppExtension", fields)
+
+    def delete_app_extension(self, extension_id: str) -> None:
+        self._graphql(app_extensions.DELETE, {"input": {"id": extension_id}})
+
+    def _app_extension(
+        self, mutation: str, name: str, fields: Mapping[str, Any]
+    ) -> documents.AppExtension:
+        match self._graphql(mutation, {"input": dict(fields)}):
+            case {"appExtension": dict(results)}:
+                if isinstance(result := results.get(name), dict) and result.get("appExtension"):
+                    return cast(documents.AppExtension, result["appExtension"])
+        raise self._unreadable("POST", "graphql")
