@@ -3,6 +3,7 @@
 from payments.parts import Document, items
 from sequra.phones import mobile_phone
 
+
 def country_code(address: Document | None) -> str:
     """ISO 3166-1 alpha-2, upper case; empty when unknown. `country` is localised: never read."""
     return str((address or {}).get("country_code") or "").strip().upper()

@@ -97,7 +97,9 @@ def resend_reference(solicitation: Solicitation) -> None:
 
 
 def order_of(solicitation: Solicitation) -> Order:
-    return Order.objects.get(store=solicitation.store, bigcommerce_id=solicitation.order_id)
+    return Order.objects.get(
+        store=solicitation.store, bigcommerce_id=solicitation.bigcommerce_order
+    )
 
 
 def _put(solicitation: Solicitation, state: str, order_ref_1: str = "") -> None:
@@ -110,7 +112,7 @@ def _put(solicitation: Solicitation, state: str, order_ref_1: str = "") -> None:
         }
     api = sequra_for(solicitation.connection)
     try:
-        api.put_order(solicitation.merchant_ref, solicitation.reference, order)
+        api.put_order(solicitation.merchant_ref, solicitation.sequra_order, order)
     except Rejected as error:
         if error.status in CREDENTIALS:
             raise

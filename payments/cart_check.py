@@ -25,9 +25,9 @@ def check_cart(solicitation: Solicitation) -> None:
         if error.status == 404:
             raise Refused("checkout_gone") from error
         raise
-    if ordered := checkout.get("order_id"):
-        if api.order(int(ordered))["status_id"] != INCOMPLETE:
-            raise Refused("already_ordered", f"as order {ordered}")
+    ordered = checkout.get("order_id")
+    if ordered and api.order(int(ordered))["status_id"] != INCOMPLETE:
+        raise Refused("already_ordered", f"as order {ordered}")
     if current_fingerprint(solicitation, checkout) != solicitation.fingerprint:
         raise Refused("cart_changed", f"it is {checkout['grand_total']} now")
 

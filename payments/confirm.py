@@ -42,6 +42,7 @@ STEPS: dict[str, Step] = {
 LONGEST_PAUSE = 15 * 60
 PROBE_SECONDS = 10 * 60
 WAITERS = 32
+UNAUTHORISED = 401
 
 
 def confirm(pk: int, wait: float = 0) -> None:
@@ -125,12 +126,8 @@ def _advance(solicitation: Solicitation) -> None:
         _postpone(solicitation, str(later), later.seconds)
     except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
         _postpone(solicitation, str(error), error.retry_after)
-    except bigcommerce.errors.Rejected as error:
-        if error.status == 401:
-            solicitation.store.needs_reauthorisation()
-        _postpone(solicitation, f"BigCommerce: {error.words}", PROBE_SECONDS)
-    except sequra.errors.Rejected as error:
-        _pause_connection(solicitation, error)
+    except (bigcommerce.errors.Rejected, sequra.errors.Rejected) as error:
+        _after_rejection(solicitation, error)
     else:
         _rest(solicitation)
 
@@ -140,10 +137,15 @@ def _rest(solicitation: Solicitation) -> None:
     Solicitation.objects.filter(pk=solicitation.pk, state=solicitation.state).update(next_at=None)
 
 
-def _pause_connection(solicitation: Solicitation, error: sequra.errors.Rejected) -> None:
-    """SeQura does not take our password: not the shopper's fault, and no reason to hammer."""
-    solicitation.connection.pause()
-    _postpone(solicitation, f"SeQura: {error.words}", PROBE_SECONDS)
+def _after_rejection(
+    solicitation: Solicitation, error: bigcommerce.errors.Rejected | sequra.errors.Rejected
+) -> None:
+    """One side does not take our credentials or request: neither hammer nor give up."""
+    if isinstance(error, sequra.errors.Rejected):
+        solicitation.connection.pause()
+    elif error.status == UNAUTHORISED:
+        solicitation.store.needs_reauthorisation()
+    _postpone(solicitation, error.words, PROBE_SECONDS)
 
 
 def _refuse(solicitation: Solicitation, refusal: Refused) -> None:
@@ -160,7 +162,7 @@ def _refuse(solicitation: Solicitation, refusal: Refused) -> None:
 def _postpone(solicitation: Solicitation, why: str, seconds: float | None) -> None:
     """Try again later: as the other side says, else with full jitter."""
     attempts = solicitation.attempts + 1
-    pause = seconds or random.uniform(0.5, min(LONGEST_PAUSE, 2.0**attempts))  # noqa: S311
+    pause = seconds or random.uniform(0.5, min(LONGEST_PAUSE, 2.0**attempts))
     log.warning(
         "confirm_postponed", reference=str(solicitation.reference), phase=solicitation.phase
     )

@@ -60,7 +60,7 @@ def make_order(solicitation: Solicitation) -> None:
 
 
 def _convert(solicitation: Solicitation) -> int:
-    """Write the intention afresh before every attempt, so that the look-up knows how long to wait."""
+    """Write the intention afresh before every attempt: the look-up waits from there."""
     now = timezone.now()
     solicitation.note(
         create_intent_at=now,
@@ -81,13 +81,17 @@ def _made_earlier(solicitation: Solicitation) -> int | None:
     found = [int(order["id"]) for order in candidates(solicitation)]
     if found:
         return min(found)
-    assert solicitation.create_intent_at
-    settled = solicitation.create_intent_at + timedelta(
-        seconds=settings.ORDER_LOOKUP_SETTLE_SECONDS
-    )
-    if timezone.now() < settled:
+    if _unsettled_seconds(solicitation) > 0:
         raise Later("waiting for BigCommerce to show the order", seconds=LOOK_AGAIN_SECONDS)
     return None
+
+
+def _unsettled_seconds(solicitation: Solicitation) -> float:
+    """How long BigCommerce may still hide an order of the last attempt from its look-up."""
+    if solicitation.create_intent_at is None:
+        return 0
+    since = (timezone.now() - solicitation.create_intent_at).total_seconds()
+    return settings.ORDER_LOOKUP_SETTLE_SECONDS - since
 
 
 def candidates(solicitation: Solicitation) -> list[dict[str, Any]]:
@@ -115,12 +119,8 @@ def finish(solicitation: Solicitation, order: Order) -> None:
 
 
 def void_strays(solicitation: Solicitation) -> None:
-    """An attempt whose answer was lost may have made a second order: it is cancelled, never paid."""
-    assert solicitation.create_intent_at
-    settled = solicitation.create_intent_at + timedelta(
-        seconds=settings.ORDER_LOOKUP_SETTLE_SECONDS
-    )
-    if (pause := (settled - timezone.now()).total_seconds()) > 0:
+    """A lost answer may mean a second order: it is cancelled, never paid."""
+    if (pause := _unsettled_seconds(solicitation)) > 0:
         raise Later("looking for stray orders when BigCommerce shows them", seconds=pause)
     for order in candidates(solicitation):
         if int(order["id"]) != solicitation.order_id:

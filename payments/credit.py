@@ -34,7 +34,7 @@ def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
     solicitation.note(credit_intent_at=timezone.now())
     failpoint("credit_intended")
     try:
-        api.pay_with_store_credit(solicitation.order_id or 0)
+        api.pay_with_store_credit(solicitation.bigcommerce_order)
     except Rejected as error:
         if error.status == 401:
             raise
@@ -42,8 +42,8 @@ def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
 
 
 def _taken_earlier(api: BigCommerce, solicitation: Solicitation) -> bool:
-    """An attempt whose answer was lost: the order's transactions tell whether it took the credit."""
+    """After a lost answer the order's transactions tell whether the credit was taken."""
     return any(
         transaction["method"] == "store_credit" and transaction["status"] == "ok"
-        for transaction in api.transactions(solicitation.order_id or 0)
+        for transaction in api.transactions(solicitation.bigcommerce_order)
     )

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order
+from payments.at_sequra import order_of
 from payments.confirm import confirm_within
 from payments.models import Solicitation
 from payments.notifications import record_state
@@ -41,11 +42,9 @@ def cancel(solicitation: Solicitation, _: QueryDict) -> Answer:
     """SeQura asks whether the order can still be cancelled; a shipped or old one cannot."""
     since = working_time(solicitation.created_at, timezone.now())
     too_late = {"result": "toolate", "since": int(since.total_seconds() // 60)}
-    order = Order.objects.filter(
-        store=solicitation.store, bigcommerce_id=solicitation.order_id
-    ).first()
-    if order is None:
+    if solicitation.phase != Solicitation.Phase.DONE:
         return 503, {"error": "the order is still being made"}
+    order = order_of(solicitation)
     if since > CANCEL_WITHIN:
         return 200, too_late
     try:
@@ -61,7 +60,7 @@ def cancel(solicitation: Solicitation, _: QueryDict) -> Answer:
 
 def _cancel_in_shop(solicitation: Solicitation) -> bool:
     """Cancel the BigCommerce order, unless goods have left; the order update follows by itself."""
-    api, order_id = bigcommerce_for(solicitation.store), solicitation.order_id or 0
+    api, order_id = bigcommerce_for(solicitation.store), solicitation.bigcommerce_order
     status_id = api.order(order_id)["status_id"]
     if status_id in HAS_SHIPPED:
         return False

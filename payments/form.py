@@ -6,7 +6,6 @@ https://docs.sequra.com/docs/fetch-identification-form
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
@@ -16,11 +15,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from payments.budget import spend
+from payments.methods import find_method, offered_methods
 from payments.models import Solicitation
 from payments.progress import return_url
+from sequra.documents import origin
 from sequra.errors import Rejected, Unavailable
 from stores.clients import sequra_for
-from stores.connect import trusted_origins
+from stores.deployments import deployments
 from stores.models import Store
 
 log = structlog.get_logger()
@@ -45,7 +46,7 @@ class _Sources(HTMLParser):
         super().__init__()
         self.found: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcdoc")]
 
 
@@ -57,7 +58,7 @@ def show_form(store: Store, choice: dict[str, Any]) -> dict[str, Any]:
     spend(f"form {solicitation.pk}", allowed=20, seconds=60)
     product, campaign = choice["product"], choice["campaign"] or None
     html = _fetch(solicitation, product, campaign)
-    origins = _check_sources(html)
+    origins = _check_sources(html, trusted_origins(solicitation))
     solicitation.note(product=product, campaign=campaign or "", form_shown_at=timezone.now())
     status = reverse("storefront_status", args=[store.public_id, solicitation.public_id])
     return {
@@ -80,8 +81,8 @@ def _live(store: Store, choice: dict[str, Any]) -> Solicitation:
     too_old = found.created_at < timezone.now() - LIVES
     if too_old or found.phase != Solicitation.Phase.SOLICITED:
         raise NoForm("cart_changed", 409, CHANGED)
-    wanted = (choice["product"], choice["campaign"] or None)
-    if wanted not in [(method["product"], method["campaign"]) for method in found.payment_methods]:
+    offered, _noes = offered_methods(found.payment_methods, found.amount, timezone.now())
+    if find_method(offered, choice["product"], choice["campaign"]) is None:
         raise NoForm("unknown_method", 409, CHANGED)
     return found
 
@@ -89,7 +90,7 @@ def _live(store: Store, choice: dict[str, Any]) -> Solicitation:
 def _fetch(solicitation: Solicitation, product: str, campaign: str | None) -> str:
     api = sequra_for(solicitation.connection)
     try:
-        return api.form(solicitation.merchant_ref, solicitation.reference, product, campaign)
+        return api.form(solicitation.merchant_ref, solicitation.sequra_order, product, campaign)
     except Unavailable as error:
         log.warning("form_unavailable", reference=str(solicitation.reference), why=error.reason)
         raise NoForm("sequra_unavailable", 502, AWAY) from error
@@ -99,14 +100,22 @@ def _fetch(solicitation: Solicitation, product: str, campaign: str | None) -> st
         raise NoForm(code, 409, CHANGED if code == "cart_changed" else AWAY) from error
 
 
-def _check_sources(html: str) -> list[str]:
+def trusted_origins(solicitation: Solicitation) -> set[str]:
+    """The origins of the deployments document; those of the connection when it cannot be read."""
+    connection = solicitation.connection
+    ours = {origin(url) for url in (connection.api_url, connection.assets_url) if url}
+    try:
+        return ours.union(*(deployment.origins for deployment in deployments()))
+    except (Rejected, Unavailable):
+        return ours
+
+
+def _check_sources(html: str, trusted: set[str]) -> list[str]:
     """The origins the form may load from; a form that loads from elsewhere is not shown."""
-    trusted = trusted_origins()
     parser = _Sources()
     parser.feed(html)
     for source in parser.found:
-        parts = urlsplit(source)
-        if f"{parts.scheme}://{parts.netloc}" not in trusted:
-            log.error("form_loads_from_elsewhere", host=parts.netloc)
+        if origin(source) not in trusted:
+            log.error("form_loads_from_elsewhere", host=origin(source))
             raise NoForm("sequra_unavailable", 502, AWAY)
     return sorted(trusted)

@@ -97,3 +97,12 @@ def find_method(methods: Iterable[Method], product: str, campaign: str | None) -
     """The method a shopper chose, of those that were offered."""
     wanted = (product, campaign or None)
     return next((m for m in methods if (m["product"], m["campaign"]) == wanted), None)
+
+
+def order_name(payment_options: Iterable[Document], product: str) -> str:
+    """How an order paid with this product is called, whatever its range and dates say now."""
+    for category in payment_options:
+        for method in category.get("methods") or []:
+            if method.get("product") == product:
+                return _shown(method, category)["order_name"]
+    return ""

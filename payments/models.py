@@ -11,7 +11,7 @@ from stores.models import Connection, Store, new_secret
 
 
 class Solicitation(models.Model):
-    """One attempt to pay a checkout with SeQura. Never replaced: a shopper may finish any of them."""
+    """One attempt to pay a checkout with SeQura; kept for ever, any of them may be finished."""
 
     class State(models.TextChoices):
         """What SeQura says: `sq_state` of the notification, or the event."""
@@ -122,6 +122,20 @@ class Solicitation(models.Model):
 
     def __str__(self) -> str:
         return f"solicitation {self.reference or self.public_id}"
+
+    @property
+    def sequra_order(self) -> uuid.UUID:
+        """SeQura's reference, of an attempt that was solicited. ValueError before that."""
+        if self.reference is None:
+            raise ValueError(f"{self} is not known to SeQura")
+        return self.reference
+
+    @property
+    def bigcommerce_order(self) -> int:
+        """The order's id, of an attempt that became one. ValueError before that."""
+        if self.order_id is None:
+            raise ValueError(f"{self} has no BigCommerce order")
+        return self.order_id
 
     def moved(self, phase: str, **fields: Any) -> None:
         """Commit that this step is behind us; whatever was wrong before is forgotten."""

@@ -10,10 +10,10 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from bigcommerce.documents import Order as OrderDocument
 from orders.models import Order
 from payments.credit import use_credit
 from payments.failpoints import failpoint
+from payments.methods import order_name
 from payments.models import Solicitation
 from payments.outcomes import Refused
 from sequra.money import to_cents
@@ -31,7 +31,7 @@ BEYOND_CANCELLING = (2, 3, 4, 5, 6, 10, 14)
 
 def settle(solicitation: Solicitation) -> None:
     """The order is what the shopper agreed to pay, and the store credit is really used."""
-    document = bigcommerce_for(solicitation.store).order(solicitation.order_id or 0)
+    document = bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)
     total = to_cents(document["total_inc_tax"])
     expected = solicitation.amount + solicitation.store_credit
     if total != expected or document["default_currency_code"] != solicitation.currency:
@@ -45,15 +45,15 @@ def settle(solicitation: Solicitation) -> None:
 
 def _link(solicitation: Solicitation) -> Order:
     """Our row for the order, before its first webhook has something to say."""
-    store, order_id = solicitation.store, solicitation.order_id
+    store, order_id = solicitation.store, solicitation.bigcommerce_order
     order, _ = Order.objects.get_or_create(
         store=store,
         bigcommerce_id=order_id,
         defaults={
             "connection": solicitation.connection,
             "merchant_ref": solicitation.merchant_ref,
-            "reference": solicitation.reference,
-            "order_ref_1": merchant_reference(store, solicitation.merchant_ref, order_id or 0),
+            "reference": solicitation.sequra_order,
+            "order_ref_1": merchant_reference(store, solicitation.merchant_ref, order_id),
             "product": solicitation.product,
             "payment_method": payment_method_name(solicitation),
             "amount": solicitation.amount,
@@ -72,10 +72,8 @@ def merchant_reference(store: Store, merchant_ref: str, order_id: int) -> str:
 
 def payment_method_name(solicitation: Solicitation) -> str:
     """What shopper and merchant read as payment method: "SeQura - Paga en 3"."""
-    for method in solicitation.payment_methods:
-        if method["product"] == solicitation.product:
-            return f"SeQura - {method['order_title']}"
-    return "SeQura"
+    name = order_name(solicitation.payment_methods, solicitation.product)
+    return f"SeQura - {name}" if name else "SeQura"
 
 
 def place(solicitation: Solicitation) -> None:
@@ -86,7 +84,7 @@ def place(solicitation: Solicitation) -> None:
     solicitation.note(place_intent_at=timezone.now())
     failpoint("place_intended")
     fields = payment_fields(solicitation) | ({} if status is None else {"status_id": status})
-    bigcommerce_for(solicitation.store).update_order(solicitation.order_id or 0, fields)
+    bigcommerce_for(solicitation.store).update_order(solicitation.bigcommerce_order, fields)
     failpoint("place_sent")
     solicitation.moved(Phase.PLACED, shown_state=solicitation.accepted_state)
     failpoint("placed")
@@ -109,7 +107,7 @@ def show_approved(solicitation: Solicitation) -> None:
     waiting = {*NOT_PLACED, store.status_needs_review}
     if store.status_approved is not None and _status_id(solicitation) in waiting:
         bigcommerce_for(store).update_order(
-            solicitation.order_id or 0, {"status_id": store.status_approved}
+            solicitation.bigcommerce_order, {"status_id": store.status_approved}
         )
     failpoint("approval_shown")
     _finish(solicitation, "confirmed", Order.Status.APPROVED, "approved")
@@ -120,7 +118,7 @@ def show_cancelled(solicitation: Solicitation) -> None:
     store, status_id = solicitation.store, _status_id(solicitation)
     if store.status_cancelled is not None and status_id not in BEYOND_CANCELLING:
         bigcommerce_for(store).update_order(
-            solicitation.order_id or 0, {"status_id": store.status_cancelled}
+            solicitation.bigcommerce_order, {"status_id": store.status_cancelled}
         )
     failpoint("cancellation_shown")
     conflict = status_id in BEYOND_CANCELLING and status_id != CANCELLED
@@ -136,7 +134,7 @@ def _finish(solicitation: Solicitation, shown: str, status: str, what: str) -> N
     """Commit what the order shows, and the line of the transaction log that says so."""
     with transaction.atomic():
         order = Order.objects.select_for_update().get(
-            store=solicitation.store, bigcommerce_id=solicitation.order_id
+            store=solicitation.store, bigcommerce_id=solicitation.bigcommerce_order
         )
         order.status = status
         order.changed += 1
@@ -153,5 +151,4 @@ def _status(store: Store, accepted_state: str) -> int | None:
 
 
 def _status_id(solicitation: Solicitation) -> int:
-    document: OrderDocument = bigcommerce_for(solicitation.store).order(solicitation.order_id or 0)
-    return int(document["status_id"])
+    return bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)["status_id"]

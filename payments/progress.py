@@ -29,7 +29,7 @@ def progress_of(solicitation: Solicitation) -> Progress:
     if solicitation.next_at and solicitation.next_at <= timezone.now():
         help_along(solicitation.pk)
     if solicitation.phase == Phase.REFUSED or solicitation.state == Solicitation.State.CANCELLED:
-        return _progress("refused", solicitation, message=_REFUSED())
+        return _progress("refused", solicitation, message=_not_paid())
     if solicitation.phase not in PLACED:
         return _progress("waiting", solicitation)
     if solicitation.accepted_state == "on_hold":
@@ -38,7 +38,7 @@ def progress_of(solicitation: Solicitation) -> Progress:
     return _progress("confirmed", solicitation, redirect=confirmation or return_url(solicitation))
 
 
-def _REFUSED() -> str:
+def _not_paid() -> str:
     return _("The payment with SeQura did not go through. You have not been charged.")
 
 

@@ -109,9 +109,7 @@ def _origin(store: Store, request: Request) -> str:
     return origin if origin in store.origins else store.secure_url.rstrip("/")
 
 
-def solicit(
-    store: Store, checkout_id: str, claim: Claim, shopper: Shopper, origin: str
-) -> Offered:
+def solicit(store: Store, checkout_id: str, claim: Claim, shopper: Shopper, origin: str) -> Offered:
     """Offer SeQura for this checkout, or know why not; either way it can be asked later."""
     _known_unknown(store, checkout_id)
     attempt = Solicitation(

@@ -9,7 +9,7 @@ from payments.models import Solicitation
 BATCH = 200
 
 
-@shared_task  # type: ignore[untyped-decorator]
+@shared_task
 def resume_solicitations() -> None:
     """Go on with every solicitation that is due; somebody else's work in progress is left alone."""
     due = Solicitation.objects.filter(next_at__lte=timezone.now()).order_by("next_at")

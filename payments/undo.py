@@ -12,6 +12,8 @@ from sequra.errors import Rejected
 from stores.clients import bigcommerce_for, sequra_for
 from transaction_log import record
 
+TOLD_AGAIN = ("delivery_method", "delivery_address", "invoice_address", "customer", "platform")
+
 
 def undo(solicitation: Solicitation) -> None:
     """Cancel the BigCommerce order, if there is one, and the SeQura order; say so in the log."""
@@ -46,14 +48,10 @@ def _cancel_at_sequra(solicitation: Solicitation) -> str:
         "merchant_reference": merchant_reference,
         "unshipped_cart": nothing,
         "shipped_cart": nothing,
-        **{
-            key: solicitation.order[key]
-            for key in ("delivery_method", "delivery_address", "invoice_address")
-            + ("customer", "platform")
-        },
+        **{key: solicitation.order[key] for key in TOLD_AGAIN},
     }
     try:
-        api.put_order(merchant, solicitation.reference, order)
+        api.put_order(merchant, solicitation.sequra_order, order)
         api.update_order(merchant, reference, update)
     except Rejected as error:
         if error.status in (401, 403):

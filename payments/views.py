@@ -63,7 +63,7 @@ def too_many(budget: OverBudget) -> Response:
 
 @storefront("GET")
 @api_view(["GET", "OPTIONS"])
-def solicitation_status(request: Request, store: Store, solicitation_id: uuid.UUID) -> Response:
+def solicitation_status(_request: Request, store: Store, solicitation_id: uuid.UUID) -> Response:
     """How far the payment is; a waiting shopper also helps it along."""
     found = get_object_or_404(
         Solicitation.objects.select_related("store"), store=store, public_id=solicitation_id
@@ -102,7 +102,7 @@ def shopper_returns(request: HttpRequest, solicitation_id: uuid.UUID) -> HttpRes
 
 
 @require_GET
-def return_status(request: HttpRequest, solicitation_id: uuid.UUID) -> HttpResponse:
+def return_status(_request: HttpRequest, solicitation_id: uuid.UUID) -> HttpResponse:
     """What the return page asks while it waits."""
     found = get_object_or_404(
         Solicitation.objects.select_related("store"), public_id=solicitation_id

@@ -77,6 +77,8 @@ BIGCOMMERCE_PAYMENTS_URL = origin("BIGCOMMERCE_PAYMENTS_URL", "https://payments.
 SEQURA_DEPLOYMENTS_URL = env.str(
     "SEQURA_DEPLOYMENTS_URL", default="https://live.sequrapi.com/deployments"
 )
+# BigCommerce may show a new order in its look-up this much later than it made it.
+ORDER_LOOKUP_SETTLE_SECONDS: float = env.float("ORDER_LOOKUP_SETTLE_SECONDS", default=10)
 RECONCILE_SECONDS = env.int("RECONCILE_SECONDS", default=24 * 60 * 60)
 
 # --- Django --------------------------------------------------------------------------------------
