@@ -24,6 +24,7 @@ class Product(TypedDict):
     product_id: NotRequired[str]
     url: NotRequired[str]
     category: NotRequired[str]
+    tracking_reference: NotRequired[str]  # names one of the order's `trackings`
 
 
 class Service(TypedDict):
@@ -104,6 +105,7 @@ def product(
     product_id: str | None = None,
     url: str | None = None,
     category: str | None = None,
+    tracking_reference: str | None = None,
 ) -> Product:
     """A line of goods. Without a price it is the total over the quantity, rounded."""
     line: Product = {
@@ -121,6 +123,8 @@ def product(
         line["url"] = url
     if category is not None:
         line["category"] = category
+    if tracking_reference is not None:
+        line["tracking_reference"] = tracking_reference
     return line
 
 

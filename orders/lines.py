@@ -1,0 +1,182 @@
+"""A BigCommerce order as lines: goods, which are counted, and charges of the order as a whole.
+
+Everything is in cents with tax. The lines add up to what the shopper owes for the order: its total
+less store credit and gift certificates. Refunds come later (`orders.refunds`).
+V2 documents: https://developer.bigcommerce.com/docs/rest-management/orders
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sequra import cart
+from sequra.money import to_cents
+
+Document = Mapping[str, Any]
+Kind = Literal["charge", "other_payment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """One order product: `amount` is what the shopper pays for all its units, discounts taken."""
+
+    id: int
+    product_id: int
+    reference: str
+    name: str
+    quantity: int
+    amount: int
+    wrapping: int = 0
+    digital: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A line of the whole order. A charge below zero is a discount; other payments always are."""
+
+    key: str
+    reference: str
+    name: str
+    amount: int
+    kind: Kind = "charge"
+
+    def lines(self, amount: int) -> list[cart.Line]:
+        """This charge in a cart, with its part of the amount; nothing when the part is zero."""
+        if self.kind == "other_payment" and amount:
+            return [
+                cart.other_payment(reference=self.reference, name=self.name, total_with_tax=amount)
+            ]
+        return cart.adjustment(reference=self.reference, name=self.name, total_with_tax=amount)
+
+
+def goods(products: Iterable[Document]) -> list[Goods]:
+    """The order products in the order of their ids; lines of quantity 0 are no lines."""
+    found = [_goods(product) for product in products if int(product["quantity"]) > 0]
+    return sorted(found, key=lambda line: line.id)
+
+
+def charges(
+    order: Document, lines: Sequence[Goods], fees: Sequence[Document] = (), shipping: str = ""
+) -> list[Charge]:
+    """Shipping, handling, wrapping, fees, what is left of the total, and the other payments.
+
+    What is left is a discount or surcharge that BigCommerce keeps on no line: a discount of the
+    whole order, a total written by hand, or rounding. SeQura has to hear the order's total in any
+    case, so it is a line too.
+    """
+    known = [*_costs(order, shipping), *_fees(fees)]
+    left = to_cents(order["total_inc_tax"]) - total(lines) - total(known)
+    return [*known, *_left(left, len(lines) + len(known)), *_other_payments(order)]
+
+
+def unexplained(order: Document, lines: Sequence[Goods]) -> int:
+    """Cents of the total that neither goods nor costs explain; rounding explains a cent a line."""
+    known = _costs(order, "")
+    left = to_cents(order["total_inc_tax"]) - total(lines) - total(known)
+    return left if abs(left) > _rounding(len(lines) + len(known)) else 0
+
+
+def total(lines: Iterable[Goods | Charge]) -> int:
+    return sum(line.amount for line in lines)
+
+
+def _goods(product: Document) -> Goods:
+    return Goods(
+        id=int(product["id"]),
+        product_id=int(product.get("product_id") or 0),
+        reference=_reference(product),
+        name=_name(product),
+        quantity=int(product["quantity"]),
+        amount=_paid(product),
+        wrapping=cents(product, "wrapping_cost_inc_tax"),
+        digital=product.get("type") in ("digital", "giftcertificate"),
+    )
+
+
+def _name(product: Document) -> str:
+    """The name with the chosen options, as it was solicited: `T-shirt (Size: M, Colour: Red)`."""
+    name = " ".join(str(product.get("name") or _reference(product)).split())
+    chosen = ", ".join(
+        f"{option.get('display_name')}: {option['display_value']}"
+        for option in product.get("product_options") or ()
+        if option.get("display_value")
+    )
+    return f"{name} ({chosen})" if chosen else name
+
+
+def _reference(product: Document) -> str:
+    """The SKU; without one the product's id; a line typed in by hand has only its name."""
+    return str(product.get("sku") or product.get("product_id") or product.get("name") or "item")
+
+
+def _paid(product: Document) -> int:
+    """The line's total after all discounts.
+
+    `discounted_total_inc_tax` says it, yet BigCommerce's own examples show it as zero for lines
+    that are not free: then the discounts on the line are taken off its total.
+    """
+    paid = cents(product, "discounted_total_inc_tax")
+    if paid > 0:
+        return paid
+    discounts = product.get("applied_discounts") or ()
+    taken = sum(cents(discount, "amount") for discount in discounts)
+    return max(0, cents(product, "total_inc_tax") - taken)
+
+
+def _costs(order: Document, shipping: str) -> list[Charge]:
+    costs = (
+        ("shipping", "shipping", shipping or "Shipping", cents(order, "shipping_cost_inc_tax")),
+        ("handling", "handling", "Handling", cents(order, "handling_cost_inc_tax")),
+        ("wrapping", "gift_wrapping", "Gift wrapping", cents(order, "wrapping_cost_inc_tax")),
+    )
+    return [Charge(*cost) for cost in costs if cost[-1]]
+
+
+def _fees(fees: Iterable[Document]) -> list[Charge]:
+    return [
+        Charge(
+            f"fee {fee['id']}",
+            f"fee_{fee['id']}",
+            str(fee.get("display_name_customer") or fee.get("display_name_merchant") or "Fee"),
+            cents(fee, "cost_inc_tax"),
+        )
+        for fee in fees
+        if cents(fee, "cost_inc_tax")
+    ]
+
+
+def _left(amount: int, lines: int) -> list[Charge]:
+    if not amount:
+        return []
+    if abs(amount) <= _rounding(lines):
+        return [rounding(amount)]
+    if amount < 0:
+        return [Charge("discount", "order_discount", "Discount", amount)]
+    return [Charge("surcharge", "additional_handling", "Surcharge", amount)]
+
+
+def rounding(amount: int) -> Charge:
+    """A few cents, under the names that SeQura's own integrations use for them."""
+    if amount < 0:
+        return Charge("rounding", "additional_discount", "Discount", amount)
+    return Charge("rounding", "additional_handling", "Surcharge", amount)
+
+
+def _rounding(lines: int) -> int:
+    """Each line was rounded once."""
+    return max(1, lines)
+
+
+def _other_payments(order: Document) -> list[Charge]:
+    payments = (
+        ("store_credit", "Store credit", cents(order, "store_credit_amount")),
+        ("gift_certificate", "Gift certificate", cents(order, "gift_certificate_amount")),
+    )
+    return [
+        Charge(key, key, name, -amount, "other_payment") for key, name, amount in payments if amount
+    ]
+
+
+def cents(document: Document, field: str) -> int:
+    """An amount of a V2 document; absent, null and empty mean nothing."""
+    return to_cents(document.get(field) or 0)

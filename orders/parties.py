@@ -1,0 +1,66 @@
+"""Who and where: addresses, customer and delivery method of an order update.
+
+Names, addresses, e-mail and phone follow the order. What only the checkout knew (language, browser,
+address of the connection, earlier orders) stays as it was solicited.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orders.lines import Document
+from sequra.phones import mobile_phone
+
+Solicited = Mapping[str, Any]
+
+
+def delivery_address(order: Document, addresses: Sequence[Document]) -> dict[str, str]:
+    """The first shipping address; SeQura knows one. Digital and collected orders have none."""
+    return sequra_address(addresses[0] if addresses else order["billing_address"])
+
+
+def sequra_address(address: Document) -> dict[str, str]:
+    """A V2 address. SeQura requires the keys, not their contents. `country` is localised."""
+    country, phone = _text(address, "country_iso2").upper(), _text(address, "phone")
+    told = {
+        "given_names": _text(address, "first_name"),
+        "surnames": _text(address, "last_name"),
+        "company": _text(address, "company"),
+        "address_line_1": _text(address, "street_1"),
+        "address_line_2": _text(address, "street_2"),
+        "postal_code": _text(address, "zip"),
+        "city": _text(address, "city"),
+        "country_code": country,
+    }
+    optional = {
+        "state": _text(address, "state"),
+        "phone": phone,
+        "mobile_phone": mobile_phone(phone, country),
+    }
+    return told | {key: text for key, text in optional.items() if text}
+
+
+def customer(order: Document, solicited: Solicited) -> dict[str, Any]:
+    """The solicited customer with the names and the e-mail of the order's bill."""
+    billing = order["billing_address"]
+    told = {
+        "given_names": _text(billing, "first_name"),
+        "surnames": _text(billing, "last_name"),
+        "company": _text(billing, "company"),
+        "email": _text(billing, "email"),
+    }
+    known = dict(solicited.get("customer") or {})
+    return known | {key: text for key, text in told.items() if text}
+
+
+def delivery_method(addresses: Sequence[Document], solicited: Solicited) -> dict[str, Any]:
+    """As solicited, unless staff chose another shipping method since."""
+    known = dict(solicited.get("delivery_method") or {"name": "Shipping", "home_delivery": True})
+    name = _text(addresses[0], "shipping_method") if addresses else ""
+    if not name or name in ("None", known["name"]):
+        return known
+    return {"name": name, "home_delivery": True}
+
+
+def _text(address: Document, key: str) -> str:
+    """One line of text: foreign documents hold nulls, numbers and line breaks."""
+    return " ".join(str(address.get(key) or "").split())

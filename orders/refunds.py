@@ -1,0 +1,171 @@
+"""What refunds take out of an order: units of goods, parts of charges, and plain amounts.
+
+Refunds: https://developer.bigcommerce.com/docs/rest-management/orders/order-refunds
+The money decides. Whatever units and charges a refund names, together it takes exactly what went
+back by way of SeQura; a difference between the two is an amount of its own.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from orders.lines import Charge, Document, Goods, cents, rounding, total
+from sequra.money import round_half_up, share_out, to_cents, to_decimal
+
+NOT_THROUGH_SEQURA = ("storecredit", "giftcertificate")
+CHARGE_OF_ITEM = {"SHIPPING": "shipping", "HANDLING": "handling", "GIFT_WRAPPING": "wrapping"}
+
+
+@dataclass(slots=True)
+class Remains:
+    """What is left of an order after its refunds."""
+
+    goods: Sequence[Goods]
+    charges: list[Charge]
+    units: Counter[int] = field(default_factory=Counter)  # refunded units by id of the goods
+    amounts: list[Charge] = field(default_factory=list)  # below zero: refunds of no line
+
+    def amount(self, line: Goods) -> int:
+        """Cents still owed for the units of a line that were not refunded."""
+        return part(line.amount, line.quantity - self.units[line.id], line.quantity)
+
+    @property
+    def owed(self) -> int:
+        goods = sum(self.amount(line) for line in self.goods)
+        return goods + total(self.charges) + total(self.amounts)
+
+    def charge(self, key: str) -> int:
+        """What is left of a charge; 0 when the order has none of that name."""
+        return sum(charge.amount for charge in self.charges if charge.key == key)
+
+    def change(self, key: str, by: int) -> None:
+        self.charges = [
+            Charge(c.key, c.reference, c.name, c.amount + by, c.kind) if c.key == key else c
+            for c in self.charges
+        ]
+
+
+def part(amount: int, units: int, of: int) -> int:
+    """The cents of some units of a line: nothing for none, all of it for all."""
+    return round_half_up(to_decimal(amount) * units / of)
+
+
+def through_sequra(refund: Document) -> int:
+    """Cents that went back by way of SeQura: not as store credit or gift certificate, not declined.
+
+    `total_amount` counts those too, and must not be used when the payments are known.
+    """
+    if refund.get("payments") is None:
+        return cents(refund, "total_amount")
+    return sum(
+        cents(payment, "amount")
+        for payment in refund["payments"]
+        if not payment.get("is_declined") and payment.get("provider_id") not in NOT_THROUGH_SEQURA
+    )
+
+
+def refunded(refunds: Iterable[Document]) -> int:
+    """Cents that all refunds together sent back by way of SeQura."""
+    return sum(through_sequra(refund) for refund in refunds)
+
+
+def after_refunds(
+    goods: Sequence[Goods], charges: Sequence[Charge], refunds: Iterable[Document]
+) -> Remains:
+    """The order less its refunds. Never less than nothing: who refunds more owes SeQura nothing."""
+    remains = Remains(goods, list(charges))
+    owed = remains.owed
+    for refund in sorted(refunds, key=lambda document: int(document["id"])):
+        money = through_sequra(refund)
+        if money > 0:
+            _take(remains, refund, money)
+            owed -= money
+    if missing := max(0, owed) - remains.owed:
+        missing += remains.charge("rounding")
+        remains.charges = [charge for charge in remains.charges if charge.key != "rounding"]
+        remains.charges += [rounding(missing)] if missing else []
+    return remains
+
+
+def _take(remains: Remains, refund: Document, money: int) -> None:
+    """Take one refund. A refund shared with store credit returns money but settles no line."""
+    items = refund.get("items") or ()
+    left = money
+    if money >= cents(refund, "total_amount"):
+        left -= _take_units(remains, items)
+        left -= _take_charges(remains, items, left)
+    if abs(left) > _rounding_of(items):
+        _take_amount(remains, int(refund["id"]), left)
+
+
+def _take_units(remains: Remains, items: Iterable[Document]) -> int:
+    """Take the refunded units, and say how many cents they were."""
+    before = sum(remains.amount(line) for line in remains.goods)
+    lines = {line.id: line for line in remains.goods}
+    for item in items:
+        line = lines.get(int(item.get("item_id") or 0))
+        if item["item_type"] == "PRODUCT" and line:
+            rest = line.quantity - remains.units[line.id]
+            remains.units[line.id] += min(int(item.get("quantity") or 0), rest)
+    return before - sum(remains.amount(line) for line in remains.goods)
+
+
+def _take_charges(remains: Remains, items: Iterable[Document], money: int) -> int:
+    """Take shipping, handling, wrapping and fees, and say how many cents they were.
+
+    The amounts that were asked for may be without tax; the money is with tax. So the money, less
+    what belongs to no line, is shared out in proportion to them.
+    """
+    wanted = Counter[str]()
+    for item in items:
+        key = _charge_key(item)
+        if key and remains.charge(key) > 0:
+            wanted[key] += _wanted(remains, item, key)
+    money -= sum(
+        to_cents(i.get("requested_amount") or 0) for i in items if i["item_type"] == "ORDER"
+    )
+    if money <= 0 or not wanted.total():
+        return 0
+    taken = 0
+    for key, share in zip(wanted, share_out(money, list(wanted.values())), strict=True):
+        taken += min(share, remains.charge(key))
+        remains.change(key, -min(share, remains.charge(key)))
+    return taken
+
+
+def _charge_key(item: Document) -> str:
+    if item["item_type"] == "FEE":
+        return f"fee {item['item_id']}"
+    return CHARGE_OF_ITEM.get(item["item_type"], "")
+
+
+def _wanted(remains: Remains, item: Document, key: str) -> int:
+    """Cents an item asks of a charge: its amount, its wrapped units, or all there is."""
+    if item.get("requested_amount") is not None:
+        return to_cents(item["requested_amount"])
+    wrapped = next((g for g in remains.goods if g.id == item.get("item_id") and g.wrapping), None)
+    if key == "wrapping" and wrapped and item.get("quantity"):
+        return part(wrapped.wrapping, int(item["quantity"]), wrapped.quantity)
+    return remains.charge(key)
+
+
+def _rounding_of(items: Iterable[Document]) -> int:
+    """A cent for each unit and each charge."""
+    rounded = [item for item in items if item["item_type"] != "ORDER"]
+    return sum(max(1, int(item.get("quantity") or 1)) for item in rounded)
+
+
+def _take_amount(remains: Remains, refund_id: int, money: int) -> None:
+    """Money that belongs to no line, or, below zero, goods that were worth more than came back.
+
+    In the second case the goods carried a part of the order's discount, which goes with them;
+    what remains was kept by the merchant, for example a restocking fee.
+    """
+    reference = f"r_{refund_id}"
+    if money > 0:
+        remains.amounts.append(Charge(reference, reference, "Refund", -money, "other_payment"))
+        return
+    from_discount = min(-money, -remains.charge("discount"))
+    remains.change("discount", from_discount)
+    if kept := -money - from_discount:
+        remains.charges.append(Charge(reference, reference, "Refund adjustment", kept))

@@ -1,0 +1,70 @@
+"""Parcels: the `trackings` of an order update, and which goods travel in which.
+
+https://docs.sequra.com/docs/order-update-api: a line names its parcel by `tracking_reference`.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from orders.lines import Document
+
+
+def trackings(shipments: Iterable[Document]) -> list[dict[str, Any]]:
+    """One per shipment that can be followed: by a number or by an address."""
+    return [_tracking(shipment) for shipment in _by_id(shipments) if _can_be_followed(shipment)]
+
+
+def parcels(shipments: Iterable[Document]) -> dict[int, str]:
+    """The reference of the first parcel that carries a line, by id of the goods."""
+    carried: dict[int, str] = {}
+    for shipment in filter(_can_be_followed, _by_id(shipments)):
+        for item in shipment.get("items") or ():
+            carried.setdefault(int(item["order_product_id"]), str(shipment["id"]))
+    return carried
+
+
+def _by_id(shipments: Iterable[Document]) -> list[Document]:
+    return sorted(shipments, key=lambda shipment: int(shipment["id"]))
+
+
+def _can_be_followed(shipment: Document) -> bool:
+    return bool(shipment.get("tracking_number") or _url(shipment))
+
+
+def _tracking(shipment: Document) -> dict[str, Any]:
+    known = {"tracking_number": shipment.get("tracking_number"), "tracking_url": _url(shipment)}
+    return {
+        "type": "postal",
+        "reference": str(shipment["id"]),
+        "carrier": _carrier(shipment),
+        **{key: value for key, value in known.items() if value},
+    }
+
+
+def _carrier(shipment: Document) -> str:
+    """What people call the carrier; merchants often fill in one of four fields."""
+    names = ("shipping_provider_display_name", "tracking_carrier", "shipping_provider")
+    for name in (*names, "shipping_method"):
+        if shipment.get(name):
+            return str(shipment[name])
+    return "other"
+
+
+def _url(shipment: Document) -> str:
+    """The merchant's link, else BigCommerce's, if it is an address a browser can open."""
+    for name in ("tracking_link", "generated_tracking_link"):
+        url = str(shipment.get(name) or "").strip()
+        if _opens(url):
+            return url
+    return ""
+
+
+def _opens(url: str) -> bool:
+    if not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
