@@ -57,6 +57,11 @@ FIELDS = frozenset(
         "error",
         "where",
         "dropped",
+        "why",
+        "host",
+        "checkout",
+        "reasons",
+        "problems",
         "channel",
         "hook",
         "queue",
@@ -110,9 +115,11 @@ def tell_library(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def tidy(value: Any) -> Any:
-    """Numbers and truth as they are, lists item by item, everything else as masked text."""
+    """Numbers and truth as they are, lists and tables by item, all else as masked text."""
     if value is None or isinstance(value, bool | int | float):
         return value
+    if isinstance(value, dict):
+        return {str(key): tidy(item) for key, item in list(value.items())[:50]}
     if isinstance(value, list | tuple | set | frozenset):
         return [tidy(item) for item in list(value)[:50]]
     return mask(str(value))

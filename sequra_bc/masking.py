@@ -18,6 +18,7 @@ RULES = [
     # JSON web tokens; then keys, digests, tokens. A UUID is a reference and stays.
     (re.compile(r"\b[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}\b"), "…"),
     (re.compile(r"(?<![\w-])(?=[A-Za-z_]*\d)\w{24,}|[\w-]{40,}=*"), "…"),
+    (re.compile(r"[\w+/-]{12,}={1,2}(?!\w)"), "…"),
     # People.
     (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"), "…@…"),
     (re.compile(r"(?<![\w-])\+?\d[\d .-]{7,}\d(?![\w-])"), "…"),

@@ -33,6 +33,8 @@ def secret(name: str, least: int = 16) -> str:
 def fernet_keys(name: str) -> list[str]:
     """Comma-separated Fernet keys, every one of them usable."""
     keys = [key.strip() for key in secret(name, 44).split(",") if key.strip()]
+    if not keys:
+        raise ImproperlyConfigured(f"{name} holds no key")
     for number, key in enumerate(keys, start=1):
         try:
             Fernet(key)
