@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 from stores.models import Connection, Store
+from transaction_log.record import Subject
 
 
 class Order(models.Model):
@@ -56,12 +57,25 @@ class Order(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["due_at"], condition=models.Q(changed__gt=models.F("synced")), name="order_due"
+                fields=["due_at"],
+                condition=models.Q(changed__gt=models.F("synced")),
+                name="order_due",
             )
         ]
 
     def __str__(self) -> str:
         return f"order {self.bigcommerce_id}"
+
+    @property
+    def subject(self) -> Subject:
+        """This order, as the transaction log names it."""
+        return Subject(
+            store=self.store,
+            environment=self.connection.environment,
+            bigcommerce_id=self.bigcommerce_id,
+            reference=self.reference,
+            payment_method=self.payment_method,
+        )
 
 
 class WebhookEvent(models.Model):
@@ -83,7 +97,9 @@ class WebhookEvent(models.Model):
     class Meta:
         indexes = [
             models.Index(
-                fields=["id"], condition=models.Q(outcome__in=("new", "parked")), name="event_waiting"
+                fields=["id"],
+                condition=models.Q(outcome__in=("new", "parked")),
+                name="event_waiting",
             ),
             models.Index(fields=["store", "bigcommerce_order_id"]),
         ]

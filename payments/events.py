@@ -53,7 +53,7 @@ def cancel(solicitation: Solicitation, _: QueryDict) -> Answer:
         return 503, {"error": str(error)}
     if not done:
         return 200, too_late
-    record.heard(order, "cancel_requested")
+    record.accepted(order.subject, "cancel_requested")
     Order.objects.filter(pk=order.pk).update(changed=order.changed + 1, due_at=timezone.now())
     return 200, {"result": "cancelled"}
 

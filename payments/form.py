@@ -46,8 +46,9 @@ class _Sources(HTMLParser):
         super().__init__()
         self.found: list[str] = []
 
-    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcdoc")]
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        loading = ("src", "srcdoc", "data") + (("href",) if tag in ("link", "base") else ())
+        self.found += [value or "" for name, value in attrs if name in loading]
 
 
 def show_form(store: Store, choice: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +116,14 @@ def _check_sources(html: str, trusted: set[str]) -> list[str]:
     parser = _Sources()
     parser.feed(html)
     for source in parser.found:
-        if origin(source) not in trusted:
-            log.error("form_loads_from_elsewhere", host=origin(source))
+        if not _is_from(source, trusted):
+            log.error("form_loads_from_elsewhere", source=source[:200])
             raise NoForm("sequra_unavailable", 502, AWAY)
     return sorted(trusted)
+
+
+def _is_from(source: str, trusted: set[str]) -> bool:
+    try:
+        return origin(source) in trusted
+    except ValueError:
+        return False

@@ -4,6 +4,7 @@ The status is set once per state and only ever forward: what staff did meanwhile
 https://docs.bigcommerce.com/docs/rest-management/orders/update-order
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -110,7 +111,12 @@ def show_approved(solicitation: Solicitation) -> None:
             solicitation.bigcommerce_order, {"status_id": store.status_approved}
         )
     failpoint("approval_shown")
-    _finish(solicitation, "confirmed", Order.Status.APPROVED, "approved")
+    _finish(
+        solicitation,
+        "confirmed",
+        Order.Status.APPROVED,
+        lambda order: record.accepted(order.subject, "review_approved"),
+    )
 
 
 def show_cancelled(solicitation: Solicitation) -> None:
@@ -121,16 +127,25 @@ def show_cancelled(solicitation: Solicitation) -> None:
             solicitation.bigcommerce_order, {"status_id": store.status_cancelled}
         )
     failpoint("cancellation_shown")
-    conflict = status_id in BEYOND_CANCELLING and status_id != CANCELLED
     _finish(
         solicitation,
         "cancelled",
         Order.Status.CANCELLED,
-        "cancelled_after_shipping" if conflict else "cancelled",
+        lambda order: _log_cancellation(order, status_id),
     )
 
 
-def _finish(solicitation: Solicitation, shown: str, status: str, what: str) -> None:
+def _log_cancellation(order: Order, status_id: int) -> None:
+    """SeQura cancelled what the shop has shipped or refunded: somebody has to look at it."""
+    if status_id in BEYOND_CANCELLING and status_id != CANCELLED:
+        record.rejected(order.subject, "cancelled_by_sequra", "cancelled_after_shipping")
+    else:
+        record.accepted(order.subject, "cancelled_by_sequra")
+
+
+def _finish(
+    solicitation: Solicitation, shown: str, status: str, tell: Callable[[Order], object]
+) -> None:
     """Commit what the order shows, and the line of the transaction log that says so."""
     with transaction.atomic():
         order = Order.objects.select_for_update().get(
@@ -140,7 +155,7 @@ def _finish(solicitation: Solicitation, shown: str, status: str, what: str) -> N
         order.changed += 1
         order.due_at = timezone.now()
         order.save(update_fields=["status", "changed", "due_at"])
-        record.heard(order, what)
+        tell(order)
         solicitation.note(shown_state=shown)
     failpoint(f"shown_{shown}")
 

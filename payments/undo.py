@@ -25,7 +25,19 @@ def undo(solicitation: Solicitation) -> None:
     failpoint("undone_in_the_shop")
     words = _cancel_at_sequra(solicitation)
     failpoint("undone_at_sequra")
-    record.undone(solicitation, words)
+    subject = record.Subject(
+        store=solicitation.store,
+        environment=solicitation.connection.environment,
+        bigcommerce_id=solicitation.order_id,
+        reference=solicitation.reference,
+    )
+    record.rejected(
+        subject,
+        "purchase",
+        solicitation.refusal,
+        words=words or solicitation.refusal_detail,
+        statement=solicitation.fingerprint,
+    )
     solicitation.note(undone_at=timezone.now())
 
 

@@ -1,0 +1,129 @@
+"""Writing the transaction log: what was told to SeQura, or by SeQura, and how it ended.
+
+One thing that is wrong is one open entry, however often it is tried: the partial unique index on
+(store, order, statement, reason) says so. A later success closes whatever is open.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from stores.models import Store
+from transaction_log.models import Entry
+
+Outcome = Entry.Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The order that entries are about, in both systems."""
+
+    store: Store
+    environment: str  # sandbox, live: which SeQura portal to link to
+    bigcommerce_id: int | None = None
+    reference: UUID | None = None
+    payment_method: str = ""
+
+
+def accepted(subject: Subject, event: str, *, words: str = "", reason: str = "") -> Entry:
+    """It went well; what was open about this order is closed."""
+    close(subject)
+    return _new(subject, event, Outcome.ACCEPTED, reason=reason, words=words, closed=True)
+
+
+def ignored(subject: Subject, event: str, reason: str, *, words: str = "") -> Entry:
+    """Nothing had to be told, and this is why."""
+    return _new(subject, event, Outcome.IGNORED, reason=reason, words=words, closed=True)
+
+
+def rejected(
+    subject: Subject, event: str, reason: str, *, words: str = "", statement: str = ""
+) -> Entry:
+    """SeQura said no: the merchant has to see it. The same no again only counts up."""
+    close(subject, Outcome.DELAYED)
+    return _open(subject, event, Outcome.REJECTED, reason, words, statement)
+
+
+def delayed(
+    subject: Subject,
+    event: str,
+    reason: str,
+    *,
+    words: str = "",
+    statement: str = "",
+    next_at: datetime | None = None,
+) -> Entry:
+    """It did not get through yet, and is tried again at `next_at`."""
+    return _open(subject, event, Outcome.DELAYED, reason, words, statement, next_at)
+
+
+def close(subject: Subject, *outcomes: str) -> None:
+    """What was open about this order is settled; history stays."""
+    still_open = Entry.objects.filter(
+        store=subject.store, bigcommerce_id=subject.bigcommerce_id, closed_at__isnull=True
+    )
+    if outcomes:
+        still_open = still_open.filter(outcome__in=outcomes)
+    still_open.update(closed_at=timezone.now(), next_at=None)
+
+
+def _open(
+    subject: Subject,
+    event: str,
+    outcome: str,
+    reason: str,
+    words: str,
+    statement: str,
+    next_at: datetime | None = None,
+) -> Entry:
+    again = Entry.objects.filter(
+        store=subject.store,
+        bigcommerce_id=subject.bigcommerce_id,
+        statement=statement,
+        reason=reason,
+        closed_at__isnull=True,
+        outcome__in=(Outcome.REJECTED, Outcome.DELAYED),
+    )
+    fields = {"words": words, "next_at": next_at, "outcome": outcome, "last_at": timezone.now()}
+    if again.update(attempts=F("attempts") + 1, **fields):
+        return again.get()
+    try:
+        with transaction.atomic():
+            return _new(
+                subject, event, outcome, reason=reason, words=words,
+                statement=statement, next_at=next_at,
+            )  # fmt: skip
+    except IntegrityError:
+        again.update(attempts=F("attempts") + 1, **fields)
+        return again.get()
+
+
+def _new(
+    subject: Subject,
+    event: str,
+    outcome: str,
+    *,
+    reason: str = "",
+    words: str = "",
+    statement: str = "",
+    next_at: datetime | None = None,
+    closed: bool = False,
+) -> Entry:
+    return Entry.objects.create(
+        store=subject.store,
+        environment=subject.environment,
+        bigcommerce_id=subject.bigcommerce_id,
+        reference=subject.reference,
+        payment_method=subject.payment_method,
+        event=event,
+        outcome=outcome,
+        reason=reason,
+        words=words,
+        statement=statement,
+        next_at=next_at,
+        closed_at=timezone.now() if closed else None,
+    )
