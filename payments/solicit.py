@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Any, TypedDict
 
 import structlog
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 import bigcommerce.errors
@@ -29,6 +30,7 @@ from payments.reasons import NotOffered, Reason
 from payments.solicited_order import order_of
 from payments.store_credit import Claim, credit_balance, store_credit
 from sequra.money import to_cents
+from stores.access import language_of
 from stores.clients import bigcommerce_for, sequra_for
 from stores.locks import only_one
 from stores.models import Connection, Merchant, Store
@@ -99,8 +101,16 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
         "solicitation": public_id,
         "methods": offered.methods,
         "reasons": [str(reason) for reason in offered.reasons],
-        "message": "",
+        "message": _message(offered.reasons, shopper.locale),
     }
+
+
+def _message(reasons: list[Reason], locale: str) -> str:
+    """The one reason that a shopper can do something about, in their language."""
+    if Reason.GIFT_CERTIFICATE not in reasons:
+        return ""
+    with translation.override(language_of(locale)):
+        return _("SeQura cannot be combined with a gift certificate. Remove it to pay with SeQura.")
 
 
 def _origin(store: Store, request: Request) -> str:
