@@ -100,9 +100,10 @@ def time_zone_of(store: Store) -> ZoneInfo:
 
 
 def origin_of(url: str) -> str:
-    """`https://host[:port]` of an address, or nothing when it is none that could be framed."""
+    """`https://host[:port]` of an address as a browser would write it; nothing for no address."""
     parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
+    host = parts.netloc.rpartition("@")[2].lower()
+    host = host.removesuffix(":443" if parts.scheme == "https" else ":80")
     safe = host.isascii() and all(c.isalnum() or c in ".-:[]" for c in host)
     return f"{parts.scheme}://{host}" if parts.scheme in ("http", "https") and host and safe else ""
 
@@ -110,8 +111,11 @@ def origin_of(url: str) -> str:
 def frame_in_control_panel(response: HttpResponse, store: Store | None = None) -> HttpResponse:
     """Let the control panel, and nobody else, show this page in its iframe; let nobody keep it."""
     own = origin_of(store.control_panel_url) if store else ""
-    setattr(response, "xframe_options_exempt", True)
-    setattr(response, "_csp_replace", {"frame-ancestors": [CONTROL_PANEL, *([own] if own else [])]})
+    for mark, value in (  # read by XFrameOptionsMiddleware and CSPMiddleware
+        ("xframe_options_exempt", True),
+        ("_csp_replace", {"frame-ancestors": [CONTROL_PANEL, *([own] if own else [])]}),
+    ):
+        setattr(response, mark, value)
     response["Cache-Control"] = "no-store"
     response["Content-Language"] = translation.get_language() or "en"
     return response

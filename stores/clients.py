@@ -2,18 +2,21 @@
 
 from django.conf import settings
 
+from bigcommerce.api import TIMEOUT
 from bigcommerce.client import BigCommerce
 from sequra.client import Sequra
 from stores.models import Connection, Store
+from wire.call import Timeout
 
 
-def bigcommerce_for(store: Store) -> BigCommerce:
-    """BigCommerce as this store's token sees it."""
+def bigcommerce_for(store: Store, timeout: Timeout = TIMEOUT) -> BigCommerce:
+    """BigCommerce as this store's token sees it. `timeout`: seconds to connect, to answer."""
     return BigCommerce(
         settings.BIGCOMMERCE_API_URL,
         store.hash,
         store.access_token,
         payments_url=settings.BIGCOMMERCE_PAYMENTS_URL,
+        timeout=timeout,
     )
 
 

@@ -3,13 +3,11 @@
 import secrets
 import uuid
 from datetime import timedelta
-from typing import Any
 
 from django.db import models
 from django.utils import timezone
 
 from stores.encryption import EncryptedTextField
-
 
 PROBE_AFTER = timedelta(minutes=10)
 
@@ -54,8 +52,10 @@ class Store(models.Model):
     language = models.CharField(max_length=16, blank=True)
     # Storefront channels: [{"id": 1, "name": "...", "origins": ["https://..."]}]
     channels = models.JSONField(default=list)
-    # Registration health, a row per thing we register: {"webhooks": {"ok": true, ...}, ...}
+    # How the things we register stood when we last looked: `stores.changes.Health` per part of
+    # `stores.registration.PARTS`.
     registration = models.JSONField(default=dict)
+    registration_started_at = models.DateTimeField(null=True, blank=True)
 
     # Settings of the merchant.
     environment = models.CharField(

@@ -58,6 +58,13 @@ def environment_badge(store: Store) -> str:
     return format_html('<span class="badge badge-warning">{}</span>', _("Sandbox mode"))
 
 
+@register.simple_tag
+def step_state(icon: str) -> str:
+    """What an icon says, in words for those who do not see it."""
+    words = {"success": _("Done"), "todo": _("To do"), "error": _("Needs attention")}
+    return format_html('<span class="visually-hidden">({})</span>', words[icon])
+
+
 @register.filter
 def money(cents: int | None) -> str:
     """Cents as euros in the reader's language; nothing for no amount."""

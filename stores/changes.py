@@ -1,0 +1,104 @@
+"""What differs between a store and what we want in it, and how to put it right. No database here:
+these run on threads."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+from django.utils import timezone
+
+from bigcommerce.client import BigCommerce
+from bigcommerce.errors import Rejected, Unavailable
+from stores.models import Store
+
+Kind = Literal["missing", "changed", "surplus", "failed", "unauthorised"]
+
+
+class Problem(TypedDict):
+    """What is wrong with one thing; `words` are BigCommerce's when it refused."""
+
+    kind: Kind
+    name: str
+    words: str
+
+
+class Health(TypedDict):
+    """How one part of the registration stood at a moment (ISO 8601)."""
+
+    ok: bool
+    at: str
+    problems: list[Problem]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One call that puts one thing right."""
+
+    kind: Kind
+    name: str
+    apply: Callable[[], object]
+
+    @property
+    def problem(self) -> Problem:
+        return {"kind": self.kind, "name": self.name, "words": ""}
+
+
+Plan = Callable[[BigCommerce, Store], list[Change]]
+Part = Callable[[BigCommerce, Store], list[Problem]]
+
+
+def only_look(plan: Plan) -> Part:
+    """A part that names what is wrong and leaves it."""
+
+    def look(api: BigCommerce, store: Store) -> list[Problem]:
+        return [change.problem for change in plan(api, store)]
+
+    return look
+
+
+def put_right(plan: Plan, until: float) -> Part:
+    """A part that makes its changes; none is begun after `until` (of `time.monotonic`).
+
+    A refused change does not stop the next one. Afterwards we look again: what was refused may
+    have been there already, and a change whose answer was lost may have happened.
+    """
+
+    def work(api: BigCommerce, store: Store) -> list[Problem]:
+        problems = _refusals(plan(api, store), until)
+        return problems if problems and plan(api, store) else []
+
+    return work
+
+
+def _refusals(changes: Iterable[Change], until: float) -> list[Problem]:
+    problems: list[Problem] = []
+    for change in changes:
+        if time.monotonic() > until:
+            problems.append(change.problem)
+            continue
+        try:
+            change.apply()
+        except Rejected as refusal:
+            problems.append(refused(refusal, change.name))
+        except Unavailable as failure:
+            problems.append({"kind": "failed", "name": change.name, "words": failure.reason})
+            until = 0.0
+    return problems
+
+
+def refused(refusal: Rejected, name: str = "") -> Problem:
+    """BigCommerce's own words as a problem."""
+    kind: Kind = "unauthorised" if refusal.status == 401 else "failed"
+    return {"kind": kind, "name": name, "words": refusal.words}
+
+
+def health(part: Part, api: BigCommerce, store: Store) -> Health:
+    """How a part stands, whatever happens while it looks."""
+    try:
+        problems = part(api, store)
+    except Rejected as refusal:
+        problems = [refused(refusal)]
+    except Unavailable as failure:
+        problems = [{"kind": "failed", "name": "", "words": failure.reason}]
+    return {"ok": not problems, "at": timezone.now().isoformat(), "problems": problems}

@@ -1,0 +1,222 @@
+"""Connecting a store with its SeQura accounts: ask SeQura first, store everything or nothing.
+
+An account lives on one deployment (seQura, SVEA) and environment. What a store replaces is
+archived, not deleted: open orders still speak through it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from sequra.client import Sequra
+from sequra.documents import Addresses, Credentials, Deployment
+from sequra.errors import Rejected, Unavailable
+from stores.countries import SELLING_COUNTRIES
+from stores.deployments import deployments
+from stores.models import Connection, Merchant, Store
+
+
+class Refused(Exception):
+    """Nothing was stored; a sentence per deployment says what to do. "" is about all of them."""
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        super().__init__(" ".join(problems.values()))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Login:
+    """What a merchant types in."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Account:
+    """A login that SeQura accepted, with the merchants behind it."""
+
+    deployment: str
+    environment: str
+    addresses: Addresses
+    login: Login
+    merchants: list[Credentials]
+
+
+def trusted_origins() -> set[str]:
+    """Every origin of SeQura's; nothing else of theirs is called, framed or loaded."""
+    return {origin for deployment in deployments() for origin in deployment.origins}
+
+
+def connect(store: Store, environment: str, logins: Mapping[str, Login]) -> None:
+    """Connect the store with exactly these accounts, by deployment. Raises Refused."""
+    accounts = ask_sequra(environment, logins)
+    save(store, environment, accounts)
+
+
+def ask_sequra(environment: str, logins: Mapping[str, Login]) -> list[Account]:
+    """The accounts behind these logins. Every deployment is asked before Refused is raised."""
+    try:
+        known = {deployment.id: deployment for deployment in deployments()}
+    except (Rejected, Unavailable) as error:
+        raise Refused({"": _unavailable("SeQura")}) from error
+    accounts: list[Account] = []
+    problems: dict[str, str] = {}
+    for name, login in logins.items():
+        try:
+            accounts.append(_account(known.get(name), name, environment, login))
+        except Refused as refusal:
+            problems |= refusal.problems
+    if problems:
+        raise Refused(problems)
+    return accounts
+
+
+def _account(deployment: Deployment | None, name: str, environment: str, login: Login) -> Account:
+    if deployment is None or environment not in deployment.environments:
+        sentence = _("SeQura has no deployment “%(name)s” in this environment.")
+        raise Refused({name: sentence % {"name": name}})
+    addresses = deployment.environments[environment]
+    try:
+        rows = Sequra(addresses.api_url, login.username, login.password).credentials()
+    except Rejected as refusal:
+        raise Refused({name: _refusal(refusal, deployment.name)}) from refusal
+    except Unavailable as failure:
+        raise Refused({name: _unavailable(deployment.name)}) from failure
+    merchants = [row for row in rows if row.get("ref") and row.get("country") in SELLING_COUNTRIES]
+    if not merchants:
+        raise Refused({name: _no_merchant(deployment.name)})
+    return Account(name, environment, addresses, login, merchants)
+
+
+def _refusal(refusal: Rejected, name: str) -> str:
+    if refusal.status == 401:
+        return _(
+            "%(name)s refused this username and password. Check both in the email sent by SeQura,"
+            " and that they belong to this environment."
+        ) % {"name": name}
+    if refusal.status == 403:
+        sentence = _("%(name)s knows this account but does not let it in. Ask SeQura to enable it.")
+        return sentence % {"name": name}
+    return _("%(name)s answered: %(words)s") % {"name": name, "words": refusal.words}
+
+
+def _unavailable(name: str) -> str:
+    return _("%(name)s did not answer. Try again in a minute.") % {"name": name}
+
+
+def _no_merchant(name: str) -> str:
+    return _(
+        "This %(name)s account has no merchant id in a country that we support."
+        " Ask SeQura to add one."
+    ) % {"name": name}
+
+
+def save(store: Store, environment: str, accounts: Iterable[Account]) -> None:
+    """Replace the store's connections by these accounts, all in one transaction.
+
+    A country keeps its merchant id, and stays off when it was off; a new one is switched on.
+    """
+    with transaction.atomic():
+        Store.objects.select_for_update().get(pk=store.pk)
+        before = list(Merchant.objects.filter(store=store).exclude(connection__state="archived"))
+        kept = [_connection(store, account).pk for account in accounts]
+        archive(store.connections.exclude(pk__in=kept))
+        choose(store, _choice(store, before))
+        store.environment = environment
+        store.save(update_fields=["environment"])
+
+
+def _connection(store: Store, account: Account) -> Connection:
+    """The connection of an account, revived when the store had it before."""
+    identity = {
+        "deployment": account.deployment,
+        "environment": account.environment,
+        "username": account.login.username,
+    }
+    archive(store.connections.filter(deployment=account.deployment).exclude(**identity))
+    found = store.connections.filter(**identity).order_by("pk").last()
+    connection = found or Connection(store=store, **identity)
+    connection.password = account.login.password
+    connection.api_url, connection.assets_url = account.addresses
+    connection.state, connection.paused_until = Connection.State.CONNECTED, None
+    connection.connected_at = timezone.now()
+    connection.save()
+    _merchants(connection, account.merchants)
+    return connection
+
+
+def _merchants(connection: Connection, rows: list[Credentials]) -> None:
+    wanted = {(row["country"], row["ref"]): row for row in rows}
+    for merchant in connection.merchants.all():
+        if (merchant.country, merchant.ref) not in wanted:
+            merchant.delete()
+    for (country, ref), row in wanted.items():
+        connection.merchants.update_or_create(
+            country=country,
+            ref=ref,
+            defaults={"contract_options": row.get("contract_options") or []},
+            create_defaults={
+                "store": connection.store,
+                "contract_options": row.get("contract_options") or [],
+                "selling": False,
+            },
+        )
+
+
+def archive(connections: Iterable[Connection]) -> None:
+    """Sell through these no more; their open orders go on."""
+    for connection in connections:
+        connection.merchants.update(selling=False)
+        connection.state = Connection.State.ARCHIVED
+        connection.save(update_fields=["state"])
+
+
+def available(store: Store) -> dict[str, list[Merchant]]:
+    """The merchants of the open connections, by country."""
+    found: dict[str, list[Merchant]] = {}
+    for merchant in store.merchants.exclude(connection__state="archived").order_by("pk"):
+        found.setdefault(merchant.country, []).append(merchant)
+    return found
+
+
+def selling(store: Store) -> list[Merchant]:
+    """The merchant of each country in which the store offers SeQura."""
+    found = store.merchants.filter(selling=True).exclude(connection__state="archived")
+    return list(found.select_related("connection").order_by("country"))
+
+
+def _choice(store: Store, before: list[Merchant]) -> dict[str, str]:
+    selling = {merchant.country: merchant.ref for merchant in before if merchant.selling}
+    switched_off = {merchant.country for merchant in before} - set(selling)
+    choice = {}
+    for country, merchants in available(store).items():
+        refs = [merchant.ref for merchant in merchants]
+        if country not in switched_off:
+            choice[country] = selling[country] if selling.get(country) in refs else refs[0]
+    return choice
+
+
+def choose(store: Store, choice: Mapping[str, str]) -> None:
+    """Sell in exactly these countries with these merchant ids. Raises Refused."""
+    merchants = [_merchant(store, country, ref) for country, ref in choice.items()]
+    with transaction.atomic():
+        store.merchants.update(selling=False)
+        Merchant.objects.filter(pk__in=[merchant.pk for merchant in merchants]).update(selling=True)
+
+
+def _merchant(store: Store, country: str, ref: str) -> Merchant:
+    for merchant in available(store).get(country, []):
+        if merchant.ref == ref:
+            return merchant
+    sentence = _("“%(ref)s” is no merchant id of your SeQura account in %(country)s.")
+    raise Refused({country: sentence % {"ref": ref, "country": country}})
+
+
+def disconnect(store: Store) -> None:
+    """Offer SeQura no more; open orders stay in step."""
+    with transaction.atomic():
+        archive(store.connections.all())

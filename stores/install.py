@@ -1,0 +1,77 @@
+"""Installing and uninstalling: whose token we hold, and until when."""
+
+import re
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from bigcommerce.client import exchange_code
+from bigcommerce.documents import TokenGrant
+from stores.locks import only_one
+from stores.models import PanelUser, Store, new_secret
+
+CONTEXT = re.compile(r"stores/([a-z0-9]{1,64})")
+CALLBACK = "/auth"
+LOCK_SECONDS = 15.0
+
+# What other apps destroy when a store uninstalls us, such as checkout tokens. Called inside the
+# transaction, with the store.
+on_uninstall: list[Callable[[Store], None]] = []
+
+
+class WrongContext(Exception):
+    """The callback names no store, or another one than the token is for."""
+
+
+def install(code: str, context: str, scope: str) -> Store:
+    """Exchange the code and keep the store's token; a token we had is replaced.
+
+    Raises WrongContext, Rejected, Unavailable, and Busy when a parallel exchange takes too long.
+    """
+    named = CONTEXT.fullmatch(context)
+    if not named or not code:
+        raise WrongContext(context)
+    # In the order of the exchanges: the last token is the one that lives.
+    with only_one(f"token of {named[1]}", wait=LOCK_SECONDS):
+        grant = exchange_code(
+            settings.BIGCOMMERCE_LOGIN_URL,
+            client_id=settings.BIGCOMMERCE_CLIENT_ID,
+            client_secret=settings.BIGCOMMERCE_CLIENT_SECRET,
+            code=code,
+            context=context,
+            scope=scope,
+            redirect_uri=settings.APP_URL + CALLBACK,
+        )
+        if grant.context != context:
+            raise WrongContext(context)
+        return _keep(named[1], grant)
+
+
+@transaction.atomic
+def _keep(store_hash: str, grant: TokenGrant) -> Store:
+    store, created = Store.objects.select_for_update().get_or_create(hash=store_hash)
+    now = timezone.now()
+    if created or store.state == Store.State.UNINSTALLED:
+        store.installed_at, store.uninstalled_at = now, None
+        store.registration, store.registration_started_at = {}, None
+    store.access_token, store.scopes = grant.access_token, grant.scope
+    store.authorised_at, store.state = now, Store.State.INSTALLED
+    store.save()
+    return store
+
+
+@transaction.atomic
+def uninstall(store: Store) -> None:
+    """Forget every secret of the store at once; its orders and its log stay."""
+    store = Store.objects.select_for_update().get(pk=store.pk)
+    # Never an empty secret: one that nobody knows refuses whatever still arrives.
+    store.access_token, store.webhook_secret, store.report_token = "", new_secret(), new_secret()
+    store.state, store.uninstalled_at = Store.State.UNINSTALLED, timezone.now()
+    store.save()
+    store.merchants.update(selling=False)
+    store.connections.update(password="", state="archived")
+    PanelUser.objects.filter(store=store).delete()
+    for destroy in on_uninstall:
+        destroy(store)

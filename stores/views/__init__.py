@@ -1,0 +1,1 @@
+"""BigCommerce's callbacks and the pages of the control panel."""

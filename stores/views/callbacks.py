@@ -1,0 +1,133 @@
+"""What BigCommerce calls: https://docs.bigcommerce.com/docs/integrations/apps/guide/callbacks
+
+The signed payload is the only thing believed. `/auth` has none, so it never opens a session:
+otherwise somebody could have a merchant type SeQura's password into a foreign store.
+"""
+
+import re
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from bigcommerce.errors import Rejected, Unavailable
+from bigcommerce.signed_payload import InvalidSignedPayload
+from stores import install, registration
+from stores.access import frame_in_control_panel, open_session, panel_error
+from stores.identity import is_fresh, provision, signed_payload, spend
+from stores.locks import Busy
+from stores.models import PanelUser, Store
+from stores.scopes import missing
+from stores.tasks import register_store, wake
+
+log = structlog.get_logger(__name__)
+ORDER_URL = re.compile(r"/orders/([0-9]{1,18})/sequra/?")
+
+
+@require_GET
+def auth(request: HttpRequest) -> HttpResponse:
+    """Install, or consent again. Answers a page that sends the merchant to the Apps menu."""
+    code, context, scope = (request.GET.get(key, "") for key in ("code", "context", "scope"))
+    try:
+        store = install.install(code, context, scope)
+    except (install.WrongContext, Rejected) as error:
+        log.warning("installation_refused", reason=str(error))
+        return _not_installed(request, 400, _("Open BigCommerce and install SeQura again."))
+    except (Unavailable, Busy) as error:
+        log.warning("installation_failed", reason=str(error))
+        return _not_installed(
+            request, 503, _("BigCommerce did not answer. Install SeQura again in a minute.")
+        )
+    if not registration.register(store):
+        wake(register_store, store.pk)
+    return _installed(request, store)
+
+
+def _not_installed(request: HttpRequest, status: int, text: str) -> HttpResponse:
+    return panel_error(request, status, _("SeQura was not installed"), text)
+
+
+def _installed(request: HttpRequest, store: Store) -> HttpResponse:
+    page = render(
+        request,
+        "stores/installed.html",
+        {
+            "store": store,
+            "missing_scopes": missing(store.scopes),
+            "healthy": registration.is_healthy(store),
+            "app_id": settings.BIGCOMMERCE_APP_ID,
+        },
+    )
+    return frame_in_control_panel(page, store)
+
+
+@require_GET
+def load(request: HttpRequest) -> HttpResponse:
+    """Open the app: a new session, at an address that holds nothing of BigCommerce's payload."""
+    try:
+        payload = signed_payload(request)
+    except InvalidSignedPayload as error:
+        log.warning("payload_refused", reason=str(error))
+        return _not_open(request, _("BigCommerce did not sign this request."))
+    store = Store.objects.filter(hash=payload.store_hash).first()
+    if store is None or store.state == Store.State.UNINSTALLED:
+        return _not_open(request, _("SeQura is not installed in this store. Install it again."))
+    if not is_fresh(payload) or not spend(request, payload):
+        return _not_open(request, _("This link was used already or is too old."), store)
+    token = open_session(provision(store, payload))
+    order = ORDER_URL.fullmatch(payload.url)
+    if order:
+        return redirect("order_panel", token, int(order[1]))
+    if store.is_installed:
+        registration.check(store)
+    return redirect("dashboard", token)
+
+
+def _not_open(request: HttpRequest, why: str, store: Store | None = None) -> HttpResponse:
+    text = _("%(why)s Open SeQura from the Apps menu of your control panel.") % {"why": why}
+    return panel_error(request, 401, _("SeQura could not be opened"), text, store)
+
+
+def _refused(error: InvalidSignedPayload) -> JsonResponse:
+    log.warning("payload_refused", reason=str(error))
+    return JsonResponse({"error": "signed_payload_jwt is not valid"}, status=401)
+
+
+@require_GET
+def uninstall(request: HttpRequest) -> HttpResponse:
+    """BigCommerce has removed the app. A payload from before the installation means an old one."""
+    try:
+        payload = signed_payload(request)
+    except InvalidSignedPayload as error:
+        return _refused(error)
+    with transaction.atomic():
+        store = Store.objects.select_for_update().filter(hash=payload.store_hash).first()
+        # Payloads count whole seconds.
+        if (
+            store is None
+            or payload.issued_at < store.installed_at.replace(microsecond=0)
+            or not spend(request, payload)
+        ):
+            return JsonResponse({"status": "ignored"})
+        install.uninstall(store)
+    return JsonResponse({"status": "uninstalled"})
+
+
+@require_GET
+def remove_user(request: HttpRequest) -> HttpResponse:
+    """The user of the payload may no longer open the app; his open pages end at once."""
+    try:
+        payload = signed_payload(request)
+    except InvalidSignedPayload as error:
+        return _refused(error)
+    with transaction.atomic():
+        if not spend(request, payload):
+            return JsonResponse({"status": "ignored"})
+        PanelUser.objects.filter(
+            store__hash=payload.store_hash, bigcommerce_id=payload.user.id
+        ).delete()
+    return JsonResponse({"status": "removed"})

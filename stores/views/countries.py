@@ -1,0 +1,23 @@
+"""Selling countries: which merchant id serves which country."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from stores import connect
+from stores.access import PanelRequest, panel_page
+from stores.forms import CountriesForm
+from stores.views.answers import done
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@panel_page
+def countries(request: PanelRequest) -> HttpResponse:
+    data = request.POST if request.method == "POST" else None
+    form = CountriesForm(connect.available(request.store), data)
+    if data is not None and form.is_valid():
+        connect.choose(request.store, form.choice())
+        return done(request, "countries", "saved")
+    return render(
+        request, "stores/countries.html", {"form": form}, status=400 if form.errors else 200
+    )
