@@ -1,5 +1,20 @@
-"""Paths."""
+"""The shop's pages."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from sandbox.shop import checkout, views
+
+urlpatterns = [
+    path("", views.products),
+    path("products/<int:product_id>", views.product),
+    path("cart", views.cart),
+    path("cart/add", views.add),
+    path("cart/change", views.change),
+    path("login", views.log_in),
+    path("terms", views.terms),
+    path("checkout", checkout.checkout),
+    path("checkout/<uuid:checkout_id>", checkout.buy_now),
+    path("checkout/<uuid:checkout_id>/address", checkout.address),
+    path("checkout/<uuid:checkout_id>/order", checkout.place),
+    path("checkout/order-confirmation/<int:order_id>", checkout.confirmation),
+]

@@ -1,0 +1,481 @@
+/*
+ * The demo shop's checkout page. It draws the same elements, classes and ids on the payment step as
+ * BigCommerce's own one-page checkout, and treats them as React does: a change of the order throws
+ * the payment form away and draws a new one, so whatever another script put into it is gone.
+ */
+(() => {
+  "use strict";
+
+  const root = document.getElementById("checkout-app");
+  const { checkoutId, terms: termsOn, spam: spamOn, locale } = root.dataset;
+  const LOADING = 250; // ms that the skeleton of the payment methods is seen
+
+  const TEXTS = {
+    en: {
+      customer: "Customer", shipping: "Shipping", payment: "Payment", edit: "Edit", save: "Continue",
+      guest: "Guest", methods: "Payment method", place: "Place order", summary: "Order summary",
+      subtotal: "Subtotal", discount: "Discount", coupon: "Coupon", shippingCost: "Shipping",
+      handling: "Handling", tax: "Tax included", credit: "Store credit", certificate: "Gift certificate",
+      total: "Total", free: "Free", code: "Coupon or gift certificate", apply: "Apply",
+      remove: "Remove", badCode: "This code is not valid.", useCredit: "Apply {amount} store credit to this order",
+      covered: "Payment is not required for this order.", terms: "Yes, I agree with the",
+      termsLink: "terms and conditions", termsTitle: "Terms and conditions",
+      termsError: "Please agree to the terms and conditions.", verify: "I am not a robot: continue to payment",
+      transfer: "Bank transfer", transferText: "Transfer the amount within five days. We send the order when it arrives.",
+      cash: "Cash on delivery", cashText: "Pay the courier at your door.", items: "{count} items",
+      item: "1 item", details: "Show details", first: "First name", last: "Last name", email: "E-mail",
+      phone: "Phone", street: "Address", city: "City", zip: "Postcode", country: "Country",
+      failed: "Something went wrong. Please try again.", option: "Shipping option", missing: "Please choose how we should send your order.",
+    },
+    es: {
+      customer: "Cliente", shipping: "Envío", payment: "Pago", edit: "Editar", save: "Continuar",
+      guest: "Invitado", methods: "Método de pago", place: "Realizar pedido", summary: "Resumen del pedido",
+      subtotal: "Subtotal", discount: "Descuento", coupon: "Cupón", shippingCost: "Envío",
+      handling: "Gestión", tax: "IVA incluido", credit: "Crédito de la tienda", certificate: "Tarjeta regalo",
+      total: "Total", free: "Gratis", code: "Cupón o tarjeta regalo", apply: "Aplicar",
+      remove: "Quitar", badCode: "Este código no es válido.", useCredit: "Usar {amount} de crédito de la tienda en este pedido",
+      covered: "Este pedido no necesita pago.", terms: "Sí, acepto los",
+      termsLink: "términos y condiciones", termsTitle: "Términos y condiciones",
+      termsError: "Debes aceptar los términos y condiciones.", verify: "No soy un robot: continuar al pago",
+      transfer: "Transferencia bancaria", transferText: "Haz la transferencia en cinco días. Enviaremos el pedido cuando llegue.",
+      cash: "Contra reembolso", cashText: "Paga al repartidor en tu puerta.", items: "{count} artículos",
+      item: "1 artículo", details: "Ver detalles", first: "Nombre", last: "Apellidos", email: "Correo electrónico",
+      phone: "Teléfono", street: "Dirección", city: "Ciudad", zip: "Código postal", country: "País",
+      failed: "Algo ha ido mal. Inténtalo de nuevo.", option: "Forma de envío", missing: "Elige cómo quieres recibir el pedido.",
+    },
+  };
+  const text = (name) => (TEXTS[locale.slice(0, 2)] || TEXTS.en)[name];
+  const COUNTRIES = { ES: "España", FR: "France", IT: "Italia", PT: "Portugal", DE: "Deutschland", US: "United States" };
+  const METHODS = [
+    { id: "bankdeposit", name: text("transfer"), words: text("transferText") },
+    { id: "cod", name: text("cash"), words: text("cashText") },
+  ];
+
+  const state = {
+    checkout: null,
+    step: "payment", // the open step: customer, shipping, payment
+    method: METHODS[0].id,
+    accepted: false, // terms
+    verified: !spamOn,
+    creditTouched: false,
+    drawerOpen: false,
+  };
+
+  // --- Small tools -------------------------------------------------------------------------------
+
+  /** h("p.note#id", {attribute: value, onclick: …}, ...children) */
+  function h(selector, attributes, ...children) {
+    const [, tag, rest] = selector.match(/^([a-z0-9]+)(.*)$/);
+    const node = document.createElement(tag);
+    for (const part of rest.match(/[.#][^.#]+/g) || []) {
+      if (part[0] === "#") node.id = part.slice(1);
+      else node.classList.add(part.slice(1));
+    }
+    for (const [name, value] of Object.entries(attributes || {})) {
+      if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+      else if (name === "checked" || name === "selected" || name === "disabled") node[name] = value;
+      else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
+    }
+    node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+    return node;
+  }
+
+  const cookie = (name) =>
+    (document.cookie.split("; ").find((pair) => pair.startsWith(`${name}=`)) || "").slice(name.length + 1);
+
+  async function api(method, path, body) {
+    const answer = await fetch(`/api/storefront/${path}`, {
+      method,
+      credentials: "include",
+      headers: {
+        Accept: "application/json",
+        "Content-Type": "application/json",
+        "X-XSRF-TOKEN": decodeURIComponent(cookie("XSRF-TOKEN")),
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const document_ = answer.status === 204 ? null : await answer.json().catch(() => null);
+    if (!answer.ok) throw Object.assign(new Error(`answer ${answer.status}`), { body: document_ });
+    return document_;
+  }
+
+  const money = (amount) =>
+    new Intl.NumberFormat(locale, { style: "currency", currency: state.checkout.cart.currency.code }).format(amount);
+
+  const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+  // --- The steps above payment -------------------------------------------------------------------
+
+  function stepNode(name, title, summary, content) {
+    const open = state.step === name;
+    const node = h(
+      `li.checkout-step.optimizedCheckout-checkoutStep.checkout-step--${name}${open ? ".checkout-step--current" : ""}`, {},
+      h("div.checkout-view-header", {},
+        h("div.stepHeader", {},
+          h("div.stepHeader-figure", {}, h("h2.stepHeader-title.optimizedCheckout-headingPrimary", {}, title)),
+          h("div.stepHeader-body.optimizedCheckout-contentPrimary", {}, open ? null : summary),
+          open || name === "payment" ? null : h("div.stepHeader-actions", {},
+            h("button.button.button--tertiary.button--small.optimizedCheckout-buttonSecondary",
+              { type: "button", "data-test": `step-edit-button-${name}`, onclick: () => openStep(name) }, text("edit"))))),
+    );
+    // Mounted only while the step is the open one, as BigCommerce does.
+    if (open) node.append(h("div.checkout-view-content", { "aria-busy": "false" }, content()));
+    return node;
+  }
+
+  function openStep(name) {
+    state.step = name;
+    render();
+  }
+
+  function customerSummary() {
+    const { customer, cart } = state.checkout;
+    const email = customer.isGuest ? cart.email : customer.email;
+    return h("div", { "data-test": "step-info" }, h("div", {}, email || text("guest")));
+  }
+
+  function shippingSummary() {
+    const [consignment] = state.checkout.consignments;
+    if (!consignment) return null;
+    const { address, shippingAddress, selectedShippingOption: option } = consignment;
+    const to = address || shippingAddress;
+    return h("div", {},
+      h("div", {}, `${to.firstName} ${to.lastName}`),
+      h("div", {}, `${to.address1}, ${to.postalCode} ${to.city}`),
+      h("div", {}, COUNTRIES[to.countryCode] || to.country),
+      option ? h("div.muted", {}, `${option.description} · ${option.cost ? money(option.cost) : text("free")}`) : null);
+  }
+
+  function field(name, label, value, attributes) {
+    return h("div.form-field", {},
+      h("label.form-label.optimizedCheckout-form-label", { for: `field-${name}` }, label),
+      h(`input.form-input.optimizedCheckout-form-input#field-${name}`, { name, value: value || "", required: "", ...attributes }));
+  }
+
+  function addressForm() {
+    const [consignment] = state.checkout.consignments;
+    const now = (consignment && (consignment.address || consignment.shippingAddress)) || state.checkout.billingAddress || {};
+    return h("form.address-form", { onsubmit: saveAddress },
+      field("first_name", text("first"), now.firstName, { autocomplete: "given-name" }),
+      field("last_name", text("last"), now.lastName, { autocomplete: "family-name" }),
+      field("email", text("email"), (state.checkout.billingAddress || {}).email || state.checkout.cart.email, { type: "email", autocomplete: "email" }),
+      field("phone", text("phone"), now.phone, { type: "tel", autocomplete: "tel" }),
+      field("address1", text("street"), now.address1, { autocomplete: "address-line1" }),
+      field("postal_code", text("zip"), now.postalCode, { autocomplete: "postal-code" }),
+      field("city", text("city"), now.city, { autocomplete: "address-level2" }),
+      h("div.form-field", {},
+        h("label.form-label.optimizedCheckout-form-label", { for: "field-country" }, text("country")),
+        h("select.form-select.optimizedCheckout-form-select#field-country", { name: "country_code" },
+          Object.entries(COUNTRIES).map(([code, name]) => h("option", { value: code, selected: code === (now.countryCode || "ES") }, name)))),
+      h("div.form-actions", {},
+        h("button.button.button--primary.optimizedCheckout-buttonPrimary", { type: "submit" }, text("save"))));
+  }
+
+  async function saveAddress(event) {
+    event.preventDefault();
+    const address = Object.fromEntries(new FormData(event.target));
+    const answer = await fetch(`/checkout/${checkoutId}/address`, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(address),
+    });
+    if (!answer.ok) return;
+    await load();
+    state.step = state.checkout.consignments.every((one) => one.selectedShippingOption) ? "payment" : "shipping";
+    render();
+  }
+
+  function shippingContent() {
+    const [consignment] = state.checkout.consignments;
+    const options = (consignment && consignment.availableShippingOptions) || [];
+    const chosen = consignment && consignment.selectedShippingOption;
+    return [
+      addressForm(),
+      h("fieldset.form-fieldset.shipping-options", {},
+        h("legend.form-legend.optimizedCheckout-headingSecondary", {}, text("option")),
+        h("ul.form-checklist.optimizedCheckout-form-checklist", {}, options.map((option) =>
+          h("li.form-checklist-item.optimizedCheckout-form-checklist-item", {},
+            h("div.form-checklist-header", {}, h("div.form-field", {},
+              h(`input.form-checklist-checkbox.optimizedCheckout-form-checklist-checkbox#shipping-${option.id}`, {
+                type: "radio", name: "shippingOption", value: option.id,
+                checked: Boolean(chosen && chosen.id === option.id),
+                onchange: () => chooseShipping(consignment, option),
+              }),
+              h("label.form-label.optimizedCheckout-form-label", { for: `shipping-${option.id}` },
+                h("span.spread", {}, h("span", {}, option.description), h("strong", {}, option.cost ? money(option.cost) : text("free")))))))))),
+      h("div.form-actions", {},
+        h("button.button.button--primary.optimizedCheckout-buttonPrimary",
+          { type: "button", "data-test": "shipping-continue", disabled: !chosen, onclick: () => openStep("payment") }, text("save"))),
+    ];
+  }
+
+  async function chooseShipping(consignment, option) {
+    await api("PUT", `checkouts/${checkoutId}/consignments/${consignment.id}`, { shippingOptionId: option.id });
+    await load();
+    render();
+  }
+
+  // --- The payment step --------------------------------------------------------------------------
+
+  const paymentContent = () => document.querySelector(".checkout-step--payment > .checkout-view-content");
+
+  function skeleton() {
+    return h("div.checklist-skeleton", { "aria-hidden": "true" }, [1, 2].map(() => h("div.skeleton-row", {})));
+  }
+
+  /** Draw the payment form anew: nothing of the old one survives. */
+  async function remountPayment() {
+    const content = paymentContent();
+    if (!content) return;
+    content.setAttribute("aria-busy", "true");
+    content.replaceChildren(skeleton());
+    await pause(LOADING);
+    if (!content.isConnected) return;
+    content.replaceChildren(state.verified ? paymentForm() : spamCheck());
+    content.setAttribute("aria-busy", "false");
+  }
+
+  function spamCheck() {
+    return h("div.spamProtection-container", {},
+      h("div.spamProtection-panel.optimizedCheckout-overlay", {},
+        h("a.spamProtection-panel-message.optimizedCheckout-primaryContent", {
+          href: "#", "data-test": "spam-protection-verify-button",
+          onclick: (event) => { event.preventDefault(); state.verified = true; remountPayment(); },
+        }, text("verify"))));
+  }
+
+  function paymentForm() {
+    const covered = state.checkout.outstandingBalance <= 0;
+    return h("form.checkout-form", { "data-test": "payment-form", novalidate: "" },
+      creditField(),
+      h("fieldset.form-fieldset", {},
+        h("legend.form-legend.optimizedCheckout-headingSecondary.is-srOnly", {}, text("methods")),
+        h("div.form-body", {},
+          covered ? h("div.storeCreditOverlay", { "data-test": "payment-store-credit-overlay" },
+            h("p.storeCreditOverlay-text", {}, text("covered"))) : null,
+          h("ul.form-checklist.optimizedCheckout-form-checklist", {}, METHODS.map(methodItem)))),
+      termsOn ? termsFieldset() : null,
+      h("div.form-actions", {},
+        h("button.button.button--action.button--large.button--slab.optimizedCheckout-buttonPrimary#checkout-payment-continue",
+          { type: "submit", "data-test": "payment-submit-button" }, text("place"))));
+  }
+
+  function creditField() {
+    const { customer, isStoreCreditApplied, grandTotal } = state.checkout;
+    if (customer.isGuest || !(customer.storeCredit > 0)) return null;
+    const usable = money(Math.min(customer.storeCredit, grandTotal));
+    return h("div.form-field.store-credit", {},
+      h("input.form-checkbox.optimizedCheckout-form-checkbox#useStoreCredit", {
+        type: "checkbox", name: "useStoreCredit", value: "useStoreCredit", checked: isStoreCreditApplied,
+        onchange: (event) => { state.creditTouched = true; toggleCredit(event.target.checked); },
+      }),
+      h("label.form-label.optimizedCheckout-form-label", { for: "useStoreCredit" }, text("useCredit").replace("{amount}", usable)));
+  }
+
+  async function toggleCredit(applied) {
+    await api(applied ? "POST" : "DELETE", `checkouts/${checkoutId}/store-credit`);
+    await load();
+    drawSummary();
+    await remountPayment();
+  }
+
+  function methodItem(method) {
+    const selected = state.method === method.id;
+    const on = selected ? "--selected" : null;
+    return h(
+      `li.form-checklist-item.optimizedCheckout-form-checklist-item${on ? ".form-checklist-item--selected.optimizedCheckout-form-checklist-item--selected" : ""}`,
+      { "data-method": method.id },
+      h(`div.form-checklist-header${on ? ".form-checklist-header--selected" : ""}`, {}, h("div.form-field", {},
+        h(`input.form-checklist-checkbox.optimizedCheckout-form-checklist-checkbox#radio-${method.id}`, {
+          type: "radio", name: "paymentProviderRadio", value: method.id, checked: selected,
+          onchange: () => selectMethod(method.id),
+        }),
+        h("label.form-label.optimizedCheckout-form-label", { for: `radio-${method.id}` },
+          h("div.paymentProviderHeader-container", {},
+            h("div.paymentProviderHeader-nameContainer", { "data-test": `payment-method-${method.id}` },
+              h("div.paymentProviderHeader-name", { "data-test": "payment-method-name" }, method.name)))))),
+      selected ? h("div.form-checklist-body", {}, h("p", {}, method.words)) : null);
+  }
+
+  /** Another native method: its item is drawn anew, the list and the form stay. */
+  function selectMethod(id) {
+    state.method = id;
+    document.querySelectorAll(".checkout-step--payment li[data-method]").forEach((item) => {
+      item.replaceWith(methodItem(METHODS.find((method) => method.id === item.dataset.method)));
+    });
+    document.getElementById(`radio-${id}`).focus({ preventScroll: true });
+  }
+
+  function termsFieldset() {
+    return h("fieldset.form-fieldset.checkout-terms", {},
+      h("legend.form-legend.optimizedCheckout-headingSecondary", {}, text("termsTitle")),
+      h("div.form-body", {}, h("div.form-field", {},
+        h("input.form-checkbox.optimizedCheckout-form-checkbox#terms", {
+          type: "checkbox", name: "terms", checked: state.accepted,
+          onchange: (event) => { state.accepted = event.target.checked; if (state.accepted) termsError(false); },
+        }),
+        h("label.form-label.optimizedCheckout-form-label", { for: "terms" },
+          `${text("terms")} `, h("a", { href: "/terms", target: "_blank" }, text("termsLink")), "."))));
+  }
+
+  function termsError(shown) {
+    const old = document.getElementById("terms-field-error-message");
+    if (old) old.remove();
+    if (!shown) return;
+    document.querySelector(".checkout-terms .form-field").append(
+      h("ul.form-field-errors", { "data-test": "terms-field-error-message" },
+        h("li.form-field-error", {}, h("label.form-inlineMessage#terms-field-error-message", { for: "terms", role: "alert" }, text("termsError")))));
+  }
+
+  async function placeOrder(event) {
+    if (!event.target.matches('form[data-test="payment-form"]')) return;
+    event.preventDefault();
+    if (termsOn && !state.accepted) { termsError(true); return; }
+    const button = document.getElementById("checkout-payment-continue");
+    button.classList.add("is-loading");
+    button.disabled = true;
+    const answer = await fetch(`/checkout/${checkoutId}/order`, {
+      method: "POST", headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ method: METHODS.find((method) => method.id === state.method).name }),
+    });
+    if (answer.ok) location.replace((await answer.json()).url);
+    else { button.classList.remove("is-loading"); button.disabled = false; }
+  }
+
+  // --- The order summary -------------------------------------------------------------------------
+
+  const lines = () => {
+    const { physicalItems, digitalItems, customItems, giftCertificates } = state.checkout.cart.lineItems;
+    return [...physicalItems, ...digitalItems, ...(customItems || []), ...(giftCertificates || [])];
+  };
+
+  function row(label, amount, name, extra) {
+    return h("div.cart-priceItem.optimizedCheckout-contentPrimary", name ? { "data-test": name } : {},
+      h("span.cart-priceItem-label", {}, label, extra || null),
+      h("span.cart-priceItem-value", { "data-test": "cart-price-value" }, amount));
+  }
+
+  function removal(path) {
+    return h("button.link", { type: "button", onclick: () => redeem("DELETE", path) }, text("remove"));
+  }
+
+  function priceRows() {
+    const { checkout } = state;
+    const rows = [row(text("subtotal"), money(checkout.subtotal), "cart-subtotal")];
+    if (checkout.cart.discountAmount > 0) rows.push(row(text("discount"), `−${money(checkout.cart.discountAmount)}`, "cart-discount"));
+    (checkout.coupons || []).forEach((coupon) => rows.push(
+      row(`${text("coupon")} ${coupon.code}`, `−${money(coupon.discountedAmount)}`, "cart-coupon", removal(`coupons/${encodeURIComponent(coupon.code)}`))));
+    rows.push(row(text("shippingCost"), checkout.shippingCostTotal ? money(checkout.shippingCostTotal) : text("free"), "cart-shipping"));
+    if (checkout.handlingCostTotal) rows.push(row(text("handling"), money(checkout.handlingCostTotal), "cart-handling"));
+    (checkout.fees || []).forEach((fee) => rows.push(row(fee.displayName || fee.name, money(fee.cost), "cart-fee")));
+    if (checkout.taxTotal) rows.push(row(text("tax"), money(checkout.taxTotal), "cart-taxes"));
+    (checkout.giftCertificates || []).forEach((one) => rows.push(
+      row(`${text("certificate")} ${one.code}`, `−${money(one.used)}`, "cart-gift-certificate", removal(`gift-certificates/${encodeURIComponent(one.code)}`))));
+    if (checkout.isStoreCreditApplied) {
+      const used = checkout.grandTotal - checkout.outstandingBalance
+        - (checkout.giftCertificates || []).reduce((sum, one) => sum + one.used, 0);
+      if (used > 0) rows.push(row(text("credit"), `−${money(used)}`, "cart-store-credit"));
+    }
+    return rows;
+  }
+
+  function couponForm() {
+    return h("form.redeemable", { onsubmit: applyCode },
+      h("label.form-label.optimizedCheckout-form-label", { for: "redeemableCode" }, text("code")),
+      h("div.redeemable-row", {},
+        h("input.form-input.optimizedCheckout-form-input#redeemableCode", { name: "code", autocomplete: "off" }),
+        h("button.button.button--tertiary.optimizedCheckout-buttonSecondary", { type: "submit", "data-test": "redeemableEntry-submit" }, text("apply"))),
+      h("p.form-inlineMessage#redeemable-error", { role: "alert" }));
+  }
+
+  async function applyCode(event) {
+    event.preventDefault();
+    const code = new FormData(event.target).get("code").trim();
+    if (!code) return;
+    try {
+      await redeem("POST", "coupons", { couponCode: code });
+    } catch (error) {
+      try {
+        await redeem("POST", "gift-certificates", { giftCertificateCode: code });
+      } catch (other) {
+        document.getElementById("redeemable-error").textContent = text("badCode");
+      }
+    }
+  }
+
+  async function redeem(method, path, body) {
+    await api(method, `checkouts/${checkoutId}/${path}`, body);
+    await load();
+    drawSummary();
+    await remountPayment();
+  }
+
+  function drawSummary() {
+    const count = lines().reduce((sum, line) => sum + line.quantity, 0);
+    const counted = count === 1 ? text("item") : text("items").replace("{count}", count);
+    const article = h("article.cart.optimizedCheckout-orderSummary", { "data-test": "cart" },
+      h("header.cart-header", {}, h("h3.cart-title.optimizedCheckout-headingSecondary", {}, text("summary")),
+        h("a", { href: "/cart", target: "_top" }, text("edit"))),
+      h("section.cart-section", {},
+        h("h4.cart-section-heading", {}, counted),
+        h("ul.productList", {}, lines().map((line) =>
+          h("li.productList-item", {},
+            line.imageUrl ? h("img.product-image", { src: line.imageUrl, alt: "" }) : h("span.product-image", {}),
+            h("span.product-title", {}, `${line.quantity} × ${line.name}`),
+            h("span.product-price", {}, money(line.extendedSalePrice || line.amount || 0)))))),
+      h("section.cart-section.optimizedCheckout-orderSummary-cartSection", {}, priceRows(), couponForm()),
+      h("section.cart-section.optimizedCheckout-orderSummary-cartSection", { "data-test": "cart-total" },
+        h("div.cart-priceItem.cart-priceItem--total", {},
+          h("span.cart-priceItem-label", {}, `${text("total")} (${state.checkout.cart.currency.code})`),
+          h("span.cart-priceItem-value", { "data-test": "cart-price-value" }, money(state.checkout.outstandingBalance)))));
+    const drawer = h("div.cartDrawer.optimizedCheckout-orderSummary", {},
+      h("div", {}, h("strong", {}, counted), h("div", {},
+        h("button.link", { type: "button", "aria-expanded": String(state.drawerOpen), onclick: toggleDrawer }, text("details")))),
+      h("strong.cartDrawer-total", {}, money(state.checkout.outstandingBalance)));
+    const aside = document.querySelector(".layout-cart");
+    aside.replaceChildren(drawer, article);
+    aside.classList.toggle("is-open", state.drawerOpen);
+  }
+
+  function toggleDrawer() {
+    state.drawerOpen = !state.drawerOpen;
+    drawSummary();
+  }
+
+  // --- The page ----------------------------------------------------------------------------------
+
+  async function load() {
+    const include = "cart.lineItems.physicalItems.options,cart.lineItems.digitalItems.options,customer,customer.customerGroup,payments,promotions,consignments.availableShippingOptions";
+    state.checkout = await api("GET", `checkouts/${checkoutId}?include=${include}`);
+  }
+
+  function render() {
+    const steps = h("ol.checkout-steps", {},
+      stepNode("customer", text("customer"), customerSummary(), () => customerSummary()),
+      stepNode("shipping", text("shipping"), shippingSummary(), shippingContent),
+      stepNode("payment", text("payment"), null, skeleton));
+    root.replaceChildren(h("div.layout.optimizedCheckout-contentPrimary", {},
+      h("div.layout-main", {}, steps), h("aside.layout-cart", {})));
+    steps.querySelector('[data-test="step-edit-button-customer"]')?.remove();
+    drawSummary();
+    if (state.step === "payment") mountPayment();
+  }
+
+  /** BigCommerce applies usable store credit by itself when the payment step opens. */
+  async function mountPayment() {
+    const { customer, isStoreCreditApplied } = state.checkout;
+    if (!customer.isGuest && customer.storeCredit > 0 && !isStoreCreditApplied && !state.creditTouched) {
+      state.creditTouched = true;
+      await toggleCredit(true);
+    } else {
+      await remountPayment();
+    }
+  }
+
+  root.addEventListener("submit", placeOrder);
+  load().then(() => {
+    if (state.checkout.consignments.some((one) => !one.selectedShippingOption)) state.step = "shipping";
+    render();
+  }).catch((error) => {
+    root.replaceChildren(h("p.empty", {}, text("failed")));
+    throw error;
+  });
+})();
