@@ -1,0 +1,332 @@
+"""A reason for every no, and never an offer beside one."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.availability import Rules, availability, ip_allowed
+from payments.methods import Method, find_method, offered_methods
+from payments.reasons import SENTENCES, NotOffered, Reason
+from payments.store_credit import Claim, credit_balance, store_credit
+from tests.payloads.checkout_cases import document
+
+RULES = Rules(connected=True, countries={"ES": [], "FR": ["services"]})
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+CATALOGUE = [{"id": 101, "sku": "CAM-001", "categories": [23, 4]}]
+
+
+def ask(checkout: Any, rules: Rules = RULES, **changes: Any) -> list[Reason]:
+    usual: dict[str, Any] = {"amount": 14488, "ip": "203.0.113.7", "products": CATALOGUE}
+    return availability(rules, checkout, **usual | changes)
+
+
+def changed(case: str = "two_products", **changes: Any) -> Any:
+    """A golden checkout with other values at `a__b__0__c`."""
+    checkout = deepcopy(document(case, "checkout"))
+    for path, value in changes.items():
+        place, keys = checkout, [int(key) if key.isdigit() else key for key in path.split("__")]
+        for key in keys[:-1]:
+            place = place[key]
+        place[keys[-1]] = value
+    return checkout
+
+
+@pytest.mark.parametrize(
+    ("checkout", "rules", "changes", "reasons"),
+    [
+        ({}, {}, {}, []),
+        ({}, {"connected": False}, {}, ["not_connected"]),
+        ({"cart__email": "", "billing_address__email": "lucia"}, {}, {}, ["no_email"]),
+        ({"cart__email": "", "billing_address__email": None}, {}, {}, ["no_email"]),
+        ({"consignments": []}, {}, {}, ["no_address", "no_shipping_option"]),
+        ({"consignments__0__address": {}}, {}, {}, ["no_address"]),
+        ({"consignments__0__address__country_code": ""}, {}, {}, ["no_address"]),
+        ({"billing_address": {}}, {}, {}, ["no_address"]),
+        ({"consignments__0__selected_shipping_option": None}, {}, {}, ["no_shipping_option"]),
+        ({"consignments__0__address__country_code": "DE"}, {}, {}, ["country"]),
+        ({"billing_address__country_code": "DE"}, {}, {}, []),
+        ({"consignments__0__address__country_code": "fr"}, {}, {}, []),
+        ({"cart__currency__code": "USD"}, {}, {}, ["currency"]),
+        ({}, {"allowed_ips": ["198.51.100.0/24"]}, {}, ["ip_not_allowed"]),
+        ({}, {"allowed_ips": ["198.51.100.0/24", "203.0.113.7"]}, {}, []),
+        ({}, {"excluded_products": ["cam-001-m"]}, {}, ["excluded_product"]),
+        ({}, {"excluded_products": ["CAM-001"]}, {}, ["excluded_product"]),
+        ({}, {"excluded_products": ["CAM", ""]}, {}, []),
+        ({}, {"excluded_categories": [23]}, {}, ["excluded_category"]),
+        ({}, {"excluded_categories": ["23"]}, {}, ["excluded_category"]),
+        ({}, {"excluded_categories": [2, 3]}, {}, []),
+        ({}, {}, {"amount": 0}, ["nothing_left_to_pay"]),
+        ({}, {}, {"amount": -1}, ["nothing_left_to_pay"]),
+        (
+            {"cart__currency__code": "USD", "consignments__0__address__country_code": "DE"},
+            {"allowed_ips": ["::1"]},
+            {"amount": 0},
+            ["country", "currency", "ip_not_allowed", "nothing_left_to_pay"],
+        ),
+    ],
+)
+def test_availability_names_every_reason(
+    checkout: dict[str, Any], rules: dict[str, Any], changes: dict[str, Any], reasons: list[str]
+) -> None:
+    assert ask(changed(**checkout), replace(RULES, **rules), **changes) == reasons
+
+
+@pytest.mark.parametrize(
+    ("case", "country", "options", "reasons"),
+    [
+        ("digital_only", "ES", [], ["digital_only_without_services"]),
+        ("digital_only", "ES", ["services"], []),
+        ("digital_only", "DE", ["services"], ["country", "digital_only_without_services"]),
+        ("mixed", "ES", [], []),
+        ("pickup", "ES", [], []),
+        ("pickup", "DE", [], ["country"]),
+        ("gift_certificate_bought", "ES", [], []),
+    ],
+)
+def test_availability_of_what_is_not_delivered(
+    case: str, country: str, options: list[str], reasons: list[str]
+) -> None:
+    checkout = changed(case, billing_address__country_code=country)
+
+    assert ask(checkout, replace(RULES, countries={"ES": options})) == reasons
+
+
+def test_a_product_without_sku_is_not_excluded_by_an_empty_line() -> None:
+    checkout = document("no_sku", "checkout")
+
+    assert ask(checkout, replace(RULES, excluded_products=["", " "]), products=[]) == []
+
+
+def test_availability_of_a_cart_of_gift_certificates() -> None:
+    checkout = changed("gift_certificate_bought", consignments=[])
+    checkout["cart"]["line_items"]["physical_items"] = []
+
+    assert ask(checkout) == ["digital_only_without_services"]
+
+
+@pytest.mark.parametrize(
+    ("ip", "allowed", "answer"),
+    [
+        ("203.0.113.7", [], True),
+        ("nonsense", [], True),
+        ("203.0.113.7", ["203.0.113.7"], True),
+        ("203.0.113.70", ["203.0.113.7"], False),
+        ("203.0.113.7", [" 203.0.113.0/24 "], True),
+        ("203.0.114.7", ["203.0.113.0/24"], False),
+        ("203.0.113.7", ["203.0.113.9/24"], True),
+        ("203.0.113.7", ["0.0.0.0/0"], True),
+        ("2001:db8::1", ["0.0.0.0/0"], False),
+        ("2001:db8::1", ["2001:db8::/32"], True),
+        ("2001:DB8:0::1", ["2001:db8::1"], True),
+        ("2001:db9::1", ["2001:db8::/32"], False),
+        ("::ffff:203.0.113.7", ["203.0.113.7"], True),
+        ("203.0.113.7", ["203.0.113"], False),
+        ("203.0.113.7", ["", "203.0.113.0/33", "everyone"], False),
+        ("203.0.113.7", ["everyone", "203.0.113.7"], True),
+        ("", ["0.0.0.0/0"], False),
+        ("unknown", ["0.0.0.0/0"], False),
+    ],
+)
+def test_ip_list_lets_in_exactly_what_it_names(ip: str, allowed: list[str], answer: bool) -> None:
+    assert ip_allowed(ip, allowed) is answer
+
+
+def method(**changes: Any) -> dict[str, Any]:
+    usual = {
+        "product": "i1",
+        "campaign": None,
+        "title": "Paga Después",
+        "long_title": "Paga después. 7 días",
+        "cost_description": "sin coste adicional",
+        "description": "Compra ahora",
+        "icon": "<svg/>",
+        "starts_at": "2000-02-22T21:22:00Z",
+        "ends_at": "2222-02-22T21:22:00Z",
+        "min_amount": None,
+        "max_amount": None,
+    }
+    return usual | changes
+
+
+def options(*methods: Mapping[str, Any]) -> list[dict[str, Any]]:
+    later = {"title": "Paga Fraccionado", "category": "part_payment", "icon": None}
+    return [
+        {"title": "Paga ahora", "category": "pay_now", "methods": []},
+        later | {"methods": methods},
+    ]
+
+
+def offer(**changes: Any) -> tuple[list[Method], list[Reason]]:
+    return offered_methods(options(method(**changes)), 10000, NOW)
+
+
+def test_offered_method_is_flat() -> None:
+    assert offer() == (
+        [
+            {
+                "product": "i1",
+                "campaign": None,
+                "title": "Paga Después",
+                "description": "Compra ahora",
+                "cost_description": "sin coste adicional",
+                "icon": "<svg/>",
+                "category": "part_payment",
+                "order_name": "Paga Después",
+            }
+        ],
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({"min_amount": 10000, "max_amount": 10000}, []),
+        ({"min_amount": 10001}, ["amount"]),
+        ({"max_amount": 9999}, ["amount"]),
+        ({"max_amount": 0}, ["amount"]),
+        ({"starts_at": "2026-11-21T12:00:00Z"}, []),
+        ({"starts_at": "2026-11-21T12:00:01Z"}, ["not_yet_available"]),
+        ({"starts_at": "2026-11-21T13:00:01+01:00"}, ["not_yet_available"]),
+        ({"starts_at": "2026-11-22"}, ["not_yet_available"]),
+        ({"ends_at": "2026-11-21T12:00:01Z"}, []),
+        ({"ends_at": "2026-11-21T12:00:00Z"}, ["no_longer_available"]),
+        ({"starts_at": "0022-02-22T22:36:44Z", "ends_at": None}, []),
+        ({"starts_at": "soon", "ends_at": ""}, []),
+        (
+            {"min_amount": 10001, "ends_at": "2020-01-01T00:00:00Z"},
+            ["amount", "no_longer_available"],
+        ),
+        ({"product": None}, ["no_methods"]),
+    ],
+)
+def test_method_is_offered_within_its_bounds(changes: dict[str, Any], reasons: list[str]) -> None:
+    methods, noes = offer(**changes)
+
+    assert noes == reasons
+    assert bool(methods) is (reasons == [])
+
+
+@pytest.mark.parametrize(
+    ("found", "reasons"),
+    [(None, ["sequra_unavailable"]), ([], ["no_methods"]), (options(), ["no_methods"])],
+)
+def test_nothing_offered_has_its_reason(found: Sequence[Any] | None, reasons: list[str]) -> None:
+    assert offered_methods(found, 10000, NOW) == ([], reasons)
+
+
+def test_one_method_is_enough() -> None:
+    found = options(method(max_amount=1), method(product="pp5", campaign="temporary"))
+
+    methods, reasons = offered_methods(found, 10000, NOW)
+
+    assert [(one["product"], one["campaign"]) for one in methods] == [("pp5", "temporary")]
+    assert reasons == []
+
+
+@pytest.mark.parametrize("product", ["pp3", "pp6", "pp9"])
+def test_instalments_are_named_after_their_category(product: str) -> None:
+    methods, _ = offer(product=product, title="Desde 7,24 €/mes")
+
+    assert [(one["title"], one["order_name"]) for one in methods] == [
+        ("Desde 7,24 €/mes", "Paga Fraccionado")
+    ]
+
+
+def test_chosen_method_is_one_that_was_offered() -> None:
+    found = options(method(product="pp5", campaign="a"), method(product="pp5", campaign="b"))
+    methods, _ = offered_methods(found, 10000, NOW)
+
+    assert find_method(methods, "pp5", "b") == methods[1]
+    assert find_method(methods, "pp5", None) is None
+    assert find_method(methods, "pp5", "c") is None
+
+
+@given(
+    st.lists(
+        st.builds(
+            method,
+            min_amount=st.none() | st.integers(0, 300),
+            max_amount=st.none() | st.integers(0, 300),
+        ),
+        max_size=4,
+    ),
+    st.integers(0, 300),
+)
+def test_methods_and_reasons_exclude_each_other(found: list[dict[str, Any]], amount: int) -> None:
+    methods, reasons = offered_methods(options(*found), amount, NOW)
+
+    assert bool(methods) is not bool(reasons)
+
+
+def test_every_reason_has_a_sentence() -> None:
+    assert set(SENTENCES) == set(Reason)
+    assert str(NotOffered(Reason.CURRENCY)) == SENTENCES[Reason.CURRENCY]
+    assert str(NotOffered(Reason.UNBALANCED, "110.88 €")) == "110.88 €"
+
+
+@pytest.mark.parametrize(
+    ("balance", "applied", "outstanding", "credit"),
+    [
+        (2000, True, "89.99", 2000),
+        (2000, True, 89.99, 2000),
+        (2000, False, "109.99", 0),
+        (0, True, "109.99", 0),
+        (20000, True, "0", 10999),
+        (-5, True, "109.99", 0),
+        (2000, True, None, 2000),
+        (2000, False, None, 0),
+    ],
+)
+def test_credit_is_the_balance_or_nothing(
+    balance: int, applied: bool, outstanding: str | float | None, credit: int
+) -> None:
+    assert store_credit(balance, 10999, Claim.of(applied, outstanding)) == credit
+
+
+@pytest.mark.parametrize(
+    ("balance", "applied", "outstanding", "reason"),
+    [
+        (2000, True, 8998, Reason.GIFT_CERTIFICATE),
+        (2000, True, 9000, Reason.UNEXPLAINED_BALANCE),
+        (2000, True, 10999, Reason.UNEXPLAINED_BALANCE),
+        (2000, False, 8999, Reason.GIFT_CERTIFICATE),
+        (0, True, 1, Reason.GIFT_CERTIFICATE),
+        (0, False, 0, Reason.GIFT_CERTIFICATE),
+        (0, False, -1, Reason.UNEXPLAINED_BALANCE),
+        (20000, True, 1, Reason.UNEXPLAINED_BALANCE),
+    ],
+)
+def test_credit_that_does_not_explain_the_balance_is_refused(
+    balance: int, applied: bool, outstanding: int, reason: Reason
+) -> None:
+    with pytest.raises(NotOffered) as refusal:
+        store_credit(balance, 10999, Claim(applied, outstanding))
+
+    assert refusal.value.reason == reason
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.booleans(), st.integers(-10, 10**6))
+def test_credit_never_trusts_the_browser(
+    balance: int, total: int, applied: bool, outstanding: int
+) -> None:
+    try:
+        credit = store_credit(balance, total, Claim(applied, outstanding))
+    except NotOffered:
+        assert outstanding != total - (min(balance, total) if applied else 0)
+    else:
+        assert credit <= min(balance, total)
+        assert total - credit == outstanding
+
+
+def test_credit_balance_is_what_the_customer_has() -> None:
+    assert credit_balance(None) == 0
+    assert credit_balance({"store_credit_amounts": []}) == 0
+    assert credit_balance({"store_credit_amounts": [{"amount": 43.15}]}) == 4315
+    assert credit_balance({"store_credit_amounts": [{"amount": -1}]}) == 0
