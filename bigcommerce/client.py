@@ -154,13 +154,20 @@ class BigCommerce(Registration):
         return self._v2_rows("v2", "orders", order_id, "coupons")
 
     def fees(self, order_id: int) -> list[documents.OrderFee]:
-        """The specification declares one object where its text and example have a list."""
-        fees = self._json("GET", "v2", "orders", order_id, "fees")
-        if isinstance(fees, dict):
-            return [cast(documents.OrderFee, fees)] if fees else []
-        if not isinstance(fees, list | None):
-            raise self._unreadable("GET", "v2", "orders", order_id, "fees")
-        return fees or []
+        """The example has them in `fees`, the text speaks of a list; without any it may be 404."""
+        try:
+            answer = self._json("GET", "v2", "orders", order_id, "fees")
+        except Rejected as refusal:
+            if refusal.status == 404:
+                return []
+            raise
+        match answer:
+            case None:
+                return []
+            case list(fees) | {"fees": list(fees)}:
+                return fees
+            case _:
+                raise self._unreadable("GET", "v2", "orders", order_id, "fees")
 
     def refunds(self, order_id: int) -> list[documents.Refund]:
         path = ("v3", "orders", order_id, "payment_actions", "refunds")

@@ -57,7 +57,7 @@ class Registration(Api):
     def app_extensions(self) -> list[documents.AppExtension]:
         match self._graphql(app_extensions.LIST, {}):
             case {"store": {"appExtensions": {"edges": list(edges)}}}:
-                return [edge["node"] for edge in edges]
+                return [edge["node"] for edge in edges if isinstance(edge, dict)]
             case _:
                 raise self._unreadable("POST", "graphql")
 
