@@ -44,11 +44,13 @@ class Process:
     grace: float = 10
     remove: Path | None = None  # deleted when the process has ended
     keep_open: Sequence[int] = field(default=())  # file descriptors (locks) the tether holds too
-    user: str | None = None
+    cwd: Path | None = None
     tether: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _log_starts_at: int = field(default=0, init=False)
 
     def start(self) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._log_starts_at = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self.tether = self._spawn(output)
 
@@ -65,7 +67,7 @@ class Process:
             env=None if self.env is None else dict(self.env),
             pass_fds=tuple(self.keep_open),
             start_new_session=True,  # Ctrl-C reaches us alone, and we stop things in order
-            user=self.user,
+            cwd=self.cwd,
         )
 
     @property
@@ -81,6 +83,12 @@ class Process:
             if time.monotonic() > deadline:
                 raise StartFailed(f"{self.name} gave no answer in {timeout:g} s\n{self.tail()}")
             time.sleep(0.03)
+
+    def says(self, words: str) -> bool:
+        """Whether the log has these words since the last start."""
+        with self.log.open("rb") as written:
+            written.seek(self._log_starts_at)
+            return words.encode() in written.read()
 
     def tail(self, lines: int = 25) -> str:
         """The end of the log, for error messages."""

@@ -6,21 +6,15 @@ where the words are Python's own.
 """
 
 import logging
-import re
 import sys
-import time
 import traceback
-import uuid
-from collections.abc import Callable
 from typing import Any
 
 import structlog
-from django.http import HttpRequest, HttpResponseBase
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from django.http import HttpRequest
 from structlog.typing import EventDict, WrappedLogger
 
 from sequra_bc.masking import mask
-from sequra_bc.metrics import count_request
 
 FIELDS = frozenset(
     [
@@ -73,7 +67,6 @@ MADE_HERE = frozenset(["time", "level", "logger", "request_id", "task_id", "wher
 # Their words come from the interpreter or the driver's connection, not from data.
 TELLING = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
 DEEPEST = 12  # stack frames in a line
-REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
 def place(error: BaseException) -> list[str]:
@@ -208,36 +201,3 @@ def structured_logging(level: str) -> None:
 def route(request: HttpRequest) -> str:
     """The pattern of the address, `s/<str:session>/orders`: what was put into it stays out."""
     return request.resolver_match.route if request.resolver_match else "(none)"
-
-
-class RequestLogMiddleware:
-    """One line and one count per request; the id of the request is in every line and the answer."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
-        self.log = structlog.get_logger("request")
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        started = time.monotonic()
-        clear_contextvars()
-        request_id = request_id_of(request)
-        bind_contextvars(request_id=request_id)
-        response = self.get_response(request)
-        seconds = time.monotonic() - started
-        where, method = route(request), request.method or ""
-        count_request(method, where, response.status_code, seconds)
-        self.log.info(
-            "request",
-            method=method,
-            route=where,
-            status=response.status_code,
-            ms=round(1000 * seconds),
-        )
-        response["X-Request-Id"] = request_id
-        return response
-
-
-def request_id_of(request: HttpRequest) -> str:
-    """The proxy's id when it looks like one, else a new one."""
-    given = request.headers.get("X-Request-Id", "")
-    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -1,0 +1,239 @@
+"""The whole system as child processes: sandbox, app, worker and beat, in front of real servers.
+
+    with Stack() as stack:
+        stack.app_url, stack.sandbox_url
+        stack.restart("worker")
+
+Everything starts side by side where it can, is waited for until it answers, and is stopped in
+reverse. With `https=True` it is the production set-up: an https address behind a TLS proxy.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+from local.processes import Process, StartFailed, answers, environment, free_port
+from local.servers import LOCAL, ROOT, create_database, servers
+from local.settings import DEVELOPMENT
+from local.static_files import collect
+from local.tls import make_certificate
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Stack:
+    """Names, ports and processes of one running system."""
+
+    folder: Path | None = None  # for data and logs; without one everything is thrown away
+    https: bool = False
+    debug: bool = False
+    web_processes: int = 1
+    worker_concurrency: int = 2
+    env: Mapping[str, str] = field(default_factory=dict)  # on top of development's
+    name: str = "sequra_bc"  # of the database; the sandbox's is called {name}_sandbox
+    app_port: int = 0
+    sandbox_port: int = 0
+
+    def __post_init__(self) -> None:
+        self.app_port = self.app_port or free_port()
+        self.sandbox_port = self.sandbox_port or free_port()
+        self.public_port = free_port() if self.https else self.app_port
+        self.processes: dict[str, Process] = {}
+        self._stack = ExitStack()
+
+    # --- addresses -------------------------------------------------------------------------------
+
+    @property
+    def app_url(self) -> str:
+        """Where browsers find the app."""
+        return f"{'https' if self.https else 'http'}://app.localhost:{self.public_port}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """Where servers find the sandbox."""
+        return f"http://127.0.0.1:{self.sandbox_port}"
+
+    def origin(self, name: str) -> str:
+        """Where browsers find the sandbox's `shop`, `panel` and `sequra`."""
+        return f"http://{name}.localhost:{self.sandbox_port}"
+
+    # --- life ------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        self.home = self.folder or Path(
+            self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sequra-bc-stack-"))
+        )
+        self.urls = self._stack.enter_context(servers(self.folder))
+        database = create_database(self.urls["DATABASE_URL"], self.name)
+        self.urls["DATABASE_URL"] = database
+        self.urls["SANDBOX_DATABASE_URL"] = create_database(database, f"{self.name}_sandbox")
+        self.app_env = environment(**self._settings())
+        self._stack.callback(self._stop_all)  # before the servers go
+        self._launch(self._sandbox())
+        with ThreadPoolExecutor() as pool:
+            static = pool.submit(collect, self.app_env)
+            migrated = pool.submit(self.manage, "migrate", "--noinput", "-v0", *unmigrated())
+            static.result()
+            migrated.result()
+        for process in self._app():
+            self._launch(process)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Process.wait_ready, self.processes.values()))
+
+    def _launch(self, process: Process) -> None:
+        self.processes[process.name] = process
+        process.start()
+
+    def _stop_all(self) -> None:
+        """Asks everybody first, so that the slowest one is all we wait for."""
+        for process in reversed(self.processes.values()):
+            process.ask_to_stop()
+        for process in reversed(self.processes.values()):
+            process.stop()
+
+    def stop(self, name: str) -> None:
+        """Ends one process as an operator would."""
+        self.processes[name].stop()
+
+    def start(self, name: str) -> None:
+        """Starts a stopped process again and waits until it answers."""
+        self.processes[name].start()
+        self.processes[name].wait_ready()
+
+    def restart(self, name: str) -> None:
+        self.stop(name)
+        self.start(name)
+
+    def manage(self, *arguments: str, text: str = "") -> str:
+        """Runs a management command of the app with text on its input; returns its output."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.app_env,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise StartFailed(f"manage.py {arguments[0]} failed\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    # --- the parts -------------------------------------------------------------------------------
+
+    def _settings(self) -> dict[str, str]:
+        sandbox = self.sandbox_url
+        return {
+            **DEVELOPMENT,
+            **self.urls,
+            "APP_URL": self.app_url,
+            "ALLOWED_HOSTS": "app.localhost",
+            "TRUSTED_PROXIES": "1" if self.https else "0",
+            "DEBUG": "true" if self.debug else "false",
+            "SANDBOX": "true",
+            "SANDBOX_ALLOWED": "true",
+            "SANDBOX_PORT": str(self.sandbox_port),
+            "SANDBOX_APP_URL": f"http://127.0.0.1:{self.app_port}",
+            "BIGCOMMERCE_LOGIN_URL": sandbox,
+            "BIGCOMMERCE_API_URL": sandbox,
+            "BIGCOMMERCE_PAYMENTS_URL": sandbox,
+            "SEQURA_DEPLOYMENTS_URL": f"{sandbox}/deployments",
+            **self.env,
+        }
+
+    def _process(self, name: str, *command: str, **more: Any) -> Process:
+        log = self.home / "logs" / f"{name}.log"
+        more.setdefault("env", self.app_env)
+        return Process(name, command, log, cwd=ROOT, **more)
+
+    def _sandbox(self) -> Process:
+        env = {
+            name: value
+            for name, value in self.app_env.items()
+            if name not in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "SECRET_KEY")
+        }
+        return self._process(
+            "sandbox",
+            *(sys.executable, "-m", "sandbox", "--port", str(self.sandbox_port)),
+            env=env,
+            ready=lambda: fetch(f"{self.sandbox_url}/_control/knobs") is not None,
+        )
+
+    def _app(self) -> list[Process]:
+        live = f"http://127.0.0.1:{self.app_port}/health/live"
+        web = self._process(
+            "web",
+            *(str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1"),
+            *("--port", str(self.app_port), "--workers", str(self.web_processes)),
+            *("--blocking-threads", "8", "--backpressure", "64", "--no-ws"),
+            *("--log-config", "sequra_bc/granian.json"),
+            "sequra_bc.wsgi:application",
+            ready=lambda: fetch(live) is not None,
+        )
+        celery = (str(BIN / "celery"), "-A", "sequra_bc")
+        concurrency = str(self.worker_concurrency)
+        worker = self._process("worker", *celery, "worker", "--concurrency", concurrency, grace=25)
+        worker.ready = lambda: worker.says("worker ready") or worker.says("ready.")
+        beat = self._process("beat", *celery, "beat")
+        beat.ready = lambda: beat.running
+        return [web, worker, beat, *([self._tls_proxy()] if self.https else [])]
+
+    def _tls_proxy(self) -> Process:
+        self.certificate = make_certificate(self.home, ["app.localhost", "localhost"])
+        return self._process(
+            "tls",
+            *(sys.executable, "-m", "local.tls", "--port", str(self.public_port)),
+            *("--upstream", str(self.app_port), "--certificate", str(self.certificate)),
+            ready=lambda: answers(self.public_port),
+        )
+
+
+def fetch(url: str, timeout: float = 5) -> Any:
+    """The JSON that url answers with 200, or None. Deaf to the environment's proxies."""
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            reply = session.get(url, timeout=timeout)
+            return reply.json() if reply.status_code == 200 else None
+        except requests.RequestException:
+            return None
+
+
+def unmigrated() -> list[str]:
+    """Without migration files of ours (they are squashed before a release) tables come directly."""
+    if any((ROOT / "stores" / "migrations").glob("0*.py")):
+        return []
+    return ["--run-syncdb", "--settings", "local.unmigrated_settings"]
+
+
+if __name__ == "__main__":
+    with Stack(folder=LOCAL, debug="--debug" in sys.argv) as running:
+        print(running.app_url, running.sandbox_url, os.getpid(), flush=True)
+        sys.stdin.read()
