@@ -8,6 +8,7 @@ from typing import Any
 
 from sandbox.server import Environ
 
+SEQURA = ("/deployments", "/merchants/", "/orders", "/delivery_reports", "/store_integrations")
 SECRET_HEADERS = ("Authorization", "X-Auth-Token", "Cookie")
 _calls: deque[dict[str, Any]] = deque(maxlen=50_000)
 _numbers = itertools.count(1)
@@ -22,7 +23,7 @@ def system(environ: Environ) -> str | None:
         return "storefront" if path.startswith("/api/storefront/") else None
     if path.startswith(("/oauth2/", "/stores/")):
         return "bigcommerce"
-    if path.startswith(("/deployments", "/merchants/", "/orders")):
+    if path.startswith(SEQURA) and not path.endswith("/pumbaa_form"):
         return "sequra"
     return None
 
