@@ -20,4 +20,5 @@ DEVELOPMENT = {
     "SEQURA_DEPLOYMENTS_URL": "http://127.0.0.1:9/deployments",
     "RECONCILE_SECONDS": "86400",
     "LOG_LEVEL": "INFO",
+    "PYTHONUNBUFFERED": "1",
 }

@@ -96,7 +96,7 @@ class Stack:
         self.urls["SANDBOX_DATABASE_URL"] = create_database(database, f"{self.name}_sandbox")
         self.app_env = environment(**self._settings())
         self._stack.callback(self._stop_all)  # before the servers go
-        self._launch(self._sandbox())
+        self._launch(sandbox_process(self.home / "logs", self.app_env, self.sandbox_port))
         with ThreadPoolExecutor() as pool:
             static = pool.submit(collect, self.app_env)
             migrated = pool.submit(self.manage, "migrate", "--noinput", "-v0", *unmigrated())
@@ -149,60 +149,29 @@ class Stack:
     # --- the parts -------------------------------------------------------------------------------
 
     def _settings(self) -> dict[str, str]:
-        sandbox = self.sandbox_url
         return {
             **DEVELOPMENT,
             **self.urls,
+            **sandbox_settings(self.sandbox_port, self.app_port),
             "APP_URL": self.app_url,
             "ALLOWED_HOSTS": "app.localhost",
             "TRUSTED_PROXIES": "1" if self.https else "0",
             "DEBUG": "true" if self.debug else "false",
-            "SANDBOX": "true",
-            "SANDBOX_ALLOWED": "true",
-            "SANDBOX_PORT": str(self.sandbox_port),
-            "SANDBOX_APP_URL": f"http://127.0.0.1:{self.app_port}",
-            "BIGCOMMERCE_LOGIN_URL": sandbox,
-            "BIGCOMMERCE_API_URL": sandbox,
-            "BIGCOMMERCE_PAYMENTS_URL": sandbox,
-            "SEQURA_DEPLOYMENTS_URL": f"{sandbox}/deployments",
             **self.env,
         }
 
     def _process(self, name: str, *command: str, **more: Any) -> Process:
         log = self.home / "logs" / f"{name}.log"
-        more.setdefault("env", self.app_env)
-        return Process(name, command, log, cwd=ROOT, **more)
-
-    def _sandbox(self) -> Process:
-        env = {
-            name: value
-            for name, value in self.app_env.items()
-            if name not in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "SECRET_KEY")
-        }
-        return self._process(
-            "sandbox",
-            *(sys.executable, "-m", "sandbox", "--port", str(self.sandbox_port)),
-            env=env,
-            ready=lambda: fetch(f"{self.sandbox_url}/_control/knobs") is not None,
-        )
+        return Process(name, command, log, env=self.app_env, cwd=ROOT, **more)
 
     def _app(self) -> list[Process]:
-        live = f"http://127.0.0.1:{self.app_port}/health/live"
-        web = self._process(
-            "web",
-            *(str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1"),
-            *("--port", str(self.app_port), "--workers", str(self.web_processes)),
-            *("--blocking-threads", "8", "--backpressure", "64", "--no-ws"),
-            *("--log-config", "sequra_bc/granian.json"),
-            "sequra_bc.wsgi:application",
-            ready=lambda: fetch(live) is not None,
-        )
+        web = web_process(self.home / "logs", self.app_env, self.app_port, self.web_processes)
         celery = (str(BIN / "celery"), "-A", "sequra_bc")
         concurrency = str(self.worker_concurrency)
         worker = self._process("worker", *celery, "worker", "--concurrency", concurrency, grace=25)
-        worker.ready = lambda: worker.says("worker ready") or worker.says("ready.")
+        worker.ready = lambda: worker.says(" ready.")
         beat = self._process("beat", *celery, "beat")
-        beat.ready = lambda: beat.running
+        beat.ready = lambda: beat.says("maxinterval")
         return [web, worker, beat, *([self._tls_proxy()] if self.https else [])]
 
     def _tls_proxy(self) -> Process:
@@ -213,6 +182,52 @@ class Stack:
             *("--upstream", str(self.app_port), "--certificate", str(self.certificate)),
             ready=lambda: answers(self.public_port),
         )
+
+
+def sandbox_settings(sandbox_port: int, app_port: int) -> dict[str, str]:
+    """What makes the app speak to the sandbox, and the sandbox to the app."""
+    sandbox = f"http://127.0.0.1:{sandbox_port}"
+    return {
+        "SANDBOX": "true",
+        "SANDBOX_ALLOWED": "true",
+        "SANDBOX_PORT": str(sandbox_port),
+        "SANDBOX_APP_URL": f"http://127.0.0.1:{app_port}",
+        "BIGCOMMERCE_LOGIN_URL": sandbox,
+        "BIGCOMMERCE_API_URL": sandbox,
+        "BIGCOMMERCE_PAYMENTS_URL": sandbox,
+        "SEQURA_DEPLOYMENTS_URL": f"{sandbox}/deployments",
+    }
+
+
+def sandbox_process(logs: Path, env: Mapping[str, str], port: int) -> Process:
+    """`python -m sandbox`, which gets none of the app's secrets but the shared client secret."""
+    hidden = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS")
+    return Process(
+        "sandbox",
+        [sys.executable, "-m", "sandbox", "--port", str(port)],
+        logs / "sandbox.log",
+        env={name: value for name, value in env.items() if name not in hidden},
+        cwd=ROOT,
+        ready=lambda: fetch(f"http://127.0.0.1:{port}/_control/knobs") is not None,
+    )
+
+
+def web_process(logs: Path, env: Mapping[str, str], port: int, workers: int = 1) -> Process:
+    """The app behind granian."""
+    return Process(
+        "web",
+        [
+            *(str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1"),
+            *("--port", str(port), "--workers", str(workers)),
+            *("--blocking-threads", "8", "--backpressure", "64", "--no-ws"),
+            *("--log-config", "sequra_bc/granian.json"),
+            "sequra_bc.wsgi:application",
+        ],
+        logs / "web.log",
+        env=env,
+        cwd=ROOT,
+        ready=lambda: fetch(f"http://127.0.0.1:{port}/health/live") is not None,
+    )
 
 
 def fetch(url: str, timeout: float = 5) -> Any:

@@ -6,7 +6,7 @@ from local.settings import DEVELOPMENT
 
 os.environ.update(DEVELOPMENT)
 
-from sequra_bc.settings import *  # noqa: E402, F403
+from sequra_bc.settings import *  # noqa: F403
 
 # The sandbox has settings of its own; one type checker looks at both.
 INSTALLED_APPS = [*INSTALLED_APPS, "sandbox.bigcommerce", "sandbox.sequra"]  # noqa: F405

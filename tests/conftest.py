@@ -1,20 +1,32 @@
-"""Every test run gets its own PostgreSQL and Valkey, and made-up settings."""
+"""Every test run gets its own PostgreSQL and Valkey, and made-up settings.
+
+`sandbox` is a running pretend BigCommerce and SeQura, fresh for each test; `live_app` is the app
+behind granian on the test's own database; `stack` is the whole system; `browser` a Chromium.
+"""
 
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import django
 import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from pytest_django.fixtures import Settings
 
-from local.servers import servers
+from local import chromium
+from local.processes import environment, free_port
+from local.sandbox_control import SandboxControl
+from local.servers import create_database, servers
 from local.settings import DEVELOPMENT
+from local.stack import Stack, sandbox_process, sandbox_settings, web_process
 from local.static_files import collect
+from tests.clients.openapi import VARIABLE, folder
 
 running = ExitStack()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure(config: pytest.Config) -> None:
+def start() -> None:
     """Before Django reads its settings. Workers of pytest-xdist inherit the environment."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ.update(DEVELOPMENT)
@@ -23,5 +35,108 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
 
 
+# At import, not in a hook: the conftest.py of a folder named on the command line imports models.
+start()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if folder() is None:
+        loud = f"{VARIABLE} is not set: nothing was compared with BigCommerce's OpenAPI files"
+        terminalreporter.write_line(loud, red=True, bold=True)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     running.close()
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the processes of this test run write their logs."""
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="session")
+def sandbox_process_control(logs: Path, worker_id: str) -> Iterator[SandboxControl]:
+    """One sandbox for all tests of this worker."""
+    control = SandboxControl(free_port(), free_port())
+    database = create_database(os.environ["DATABASE_URL"], f"test_sandbox_{worker_id}")
+    settings = sandbox_settings(control.port, control.app_port)
+    process = sandbox_process(
+        logs, environment(**settings, SANDBOX_DATABASE_URL=database), control.port
+    )
+    process.start()
+    process.wait_ready()
+    yield control
+    process.stop()
+
+
+@pytest.fixture
+def sandbox(sandbox_process_control: SandboxControl, settings: Settings) -> SandboxControl:
+    """The sandbox as on its first day; the app in this process speaks to it."""
+    control = sandbox_process_control
+    control.reset()
+    for name, value in sandbox_settings(control.port, control.app_port).items():
+        if name.startswith(("BIGCOMMERCE_", "SEQURA_")):
+            setattr(settings, name, value)
+    return control
+
+
+@pytest.fixture(scope="session")
+def live_app_process(
+    django_db_setup: None, logs: Path, sandbox_process_control: SandboxControl
+) -> Iterator[str]:
+    """The app behind granian, on the test database of this worker."""
+    from django.db import connection
+
+    port = sandbox_process_control.app_port
+    name = str(connection.settings_dict["NAME"])
+    env = environment(
+        **sandbox_settings(sandbox_process_control.port, port),
+        APP_URL=f"http://app.localhost:{port}",
+        DATABASE_URL=create_database(os.environ["DATABASE_URL"], name),
+    )
+    process = web_process(logs, env, port)
+    process.start()
+    process.wait_ready()
+    yield f"http://127.0.0.1:{port}"
+    process.stop()
+
+
+@pytest.fixture
+def live_app(transactional_db: None, live_app_process: str) -> str:
+    """Its address. What the test commits it sees, and the other way round."""
+    return live_app_process
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Sandbox, app, worker and beat on databases of their own."""
+    with Stack() as running_stack:
+        yield running_stack
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """A headless Chromium that blocks third-party cookies; skipped loudly, in CI never."""
+    try:
+        started = chromium.launch(playwright)
+    except chromium.NoBrowser as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of a fresh profile."""
+    context = browser.new_context(ignore_https_errors=True)
+    yield context.new_page()
+    context.close()

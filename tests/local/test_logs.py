@@ -96,9 +96,11 @@ def test_http_libraries_never_name_addresses(lines: Lines) -> None:
 
 
 def test_an_exception_is_told_by_type_and_place(lines: Lines) -> None:
+    people: dict[str, str] = {}
+
     def look_up() -> None:
         try:
-            {}[CANARIES[0]]
+            people[CANARIES[0]]
         except KeyError as error:
             raise ValueError(f"no order for {CANARIES[3]}, {CANARIES[4]}") from error
 

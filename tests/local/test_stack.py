@@ -1,0 +1,104 @@
+"""The fixtures that other tests stand on: sandbox, live app, browser, whole system."""
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+import requests
+from django.conf import settings
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+
+from local.chromium import third_party_cookies_allowed
+from local.sandbox_control import SandboxControl
+from local.stack import Stack, fetch
+from stores.models import Store
+
+
+def test_the_app_in_this_process_speaks_to_the_sandbox(sandbox: SandboxControl) -> None:
+    assert sandbox.url == settings.BIGCOMMERCE_API_URL
+    assert fetch(settings.SEQURA_DEPLOYMENTS_URL) is not None
+
+
+def test_a_fault_hits_once_and_the_call_is_told(sandbox: SandboxControl) -> None:
+    sandbox.fault("^/deployments", status=503)
+    answers = [requests.get(f"{sandbox.url}/deployments", timeout=5).status_code for _ in "ab"]
+
+    assert answers == [503, 200]
+    assert [call["status"] for call in sandbox.calls("sequra")] == [503, 200]
+
+
+def test_the_live_app_answers(live_app: str) -> None:
+    assert fetch(f"{live_app}/health/live")["status"] == "ok"
+
+
+def test_the_live_app_sees_what_the_test_commits(live_app: str) -> None:
+    store = Store.objects.create(hash="live1")
+    figures = requests.get(f"{live_app}/metrics", timeout=5).text
+
+    assert 'sequra_bc_entries_open{outcome="rejected"} 0.0' in figures
+    store.entries.create(event="ship", outcome="rejected")
+    figures = requests.get(f"{live_app}/metrics", timeout=5).text
+    assert 'sequra_bc_entries_open{outcome="rejected"} 1.0' in figures
+
+
+def test_the_whole_system_is_up(stack: Stack) -> None:
+    assert [name for name, process in stack.processes.items() if process.running] == [
+        "sandbox",
+        "web",
+        "worker",
+        "beat",
+    ]
+    assert fetch(f"http://127.0.0.1:{stack.app_port}/health/ready")["status"] == "ok"
+
+
+def test_a_process_can_be_restarted(stack: Stack) -> None:
+    stack.restart("web")
+
+    assert fetch(f"http://127.0.0.1:{stack.app_port}/health/live")["status"] == "ok"
+
+
+class FramedSite(BaseHTTPRequestHandler):
+    """panel.localhost frames app.localhost; both set a cookie and show what came back."""
+
+    def do_GET(self) -> None:
+        host, _, port = self.headers["Host"].partition(":")
+        frame = f'<iframe src="http://app.localhost:{port}/"></iframe>'
+        body = f"<p>{self.headers.get('Cookie', 'none')}</p>{frame if host[0] == 'p' else ''}"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Set-Cookie", f"{host[0]}=1; SameSite=None; Secure; Path=/")
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def framed_site() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FramedSite)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://panel.localhost:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def cookies_seen(page: Page, address: str) -> tuple[str | None, str | None]:
+    """Of the page and of the frame in it, on the second visit."""
+    page.goto(address)
+    page.goto(address)
+    page.frames[1].wait_for_selector("p")
+    return page.text_content("p"), page.frames[1].text_content("p")
+
+
+def test_the_browser_blocks_third_party_cookies(page: Page, framed_site: str) -> None:
+    assert cookies_seen(page, framed_site) == ("p=1", "none")
+
+
+def test_third_party_cookies_can_be_allowed(
+    browser: Browser, playwright: Playwright, framed_site: str
+) -> None:
+    context: BrowserContext
+    with third_party_cookies_allowed(playwright) as context:
+        assert cookies_seen(context.new_page(), framed_site) == ("p=1", "a=1")
