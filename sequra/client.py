@@ -73,7 +73,7 @@ class Sequra:
         """The merchants of this account: one per country."""
         url = self._url("merchants", "credentials")
         document = self._wire.json("GET", url, headers=self._headers)
-        found = shaped(self._wire, "GET", url, lambda: list(rows(document)))
+        found = shaped(self._wire, "GET", url, lambda: rows(document))
         return cast(list[Credentials], found)
 
     def payment_methods(self, merchant: str) -> list[PaymentMethod]:
@@ -90,9 +90,8 @@ class Sequra:
         reply = self._wire.send(
             "POST", url, headers=self._for(merchant), body={"order": order}, timeout=timeout
         )
-        last = urlsplit(reply.headers.get("Location", "")).path.rpartition("/")[2]
         try:
-            return UUID(last)
+            return UUID(urlsplit(reply.headers.get("Location", "")).path.rpartition("/")[2])
         except ValueError as error:
             raise self._wire.unreadable("POST", url, "names no order") from error
 

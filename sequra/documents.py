@@ -3,7 +3,7 @@
 Amounts are integer cents. https://docs.sequra.com/reference
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict, cast
 from urllib.parse import urlsplit
@@ -141,9 +141,8 @@ def text(document: Mapping[str, Any], key: str) -> str:
     return str(document.get(key) or "")
 
 
-def rows(document: Any) -> Iterator[Mapping[str, Any]]:
+def rows(document: Any) -> list[Mapping[str, Any]]:
     """The objects of a list; TypeError when it is none."""
-    for row in document:
-        if not isinstance(row, dict):
-            raise TypeError(f"expected an object, got {type(row).__name__}")
-        yield row
+    if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
+        raise TypeError("expected a list of objects")
+    return document

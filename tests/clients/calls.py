@@ -75,8 +75,8 @@ def data(answer: Any) -> Any:
     return answer["data"]
 
 
-def nothing(answer: Any) -> None:
-    return None
+def always(result: Any) -> Callable[[Any], Any]:
+    return lambda *_: result
 
 
 def extension(query: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ REGISTRATION = [
     ),
     Call(
         "delete_hook", lambda bc: bc.delete_hook(20172984), "DELETE", "v3/hooks/20172984", "hook",
-        result=nothing,
+        result=always(None),
     ),
     Call(
         "hooks_admin", lambda bc: bc.hooks_admin(), "GET", "v3/hooks/admin", "hooks_admin",
@@ -149,17 +149,17 @@ REGISTRATION = [
     ),
     Call(
         "app_extensions", lambda bc: bc.app_extensions(), "POST", "graphql", "app_extensions",
-        body=extension(app_extensions.LIST, {}), result=lambda answer: [NODE],
+        body=extension(app_extensions.LIST, {}), result=always([NODE]),
     ),
     Call(
         "create_app_extension", lambda bc: bc.create_app_extension(NEW_EXTENSION), "POST",
-        "graphql", "create_app_extension", result=lambda answer: NODE,
+        "graphql", "create_app_extension", result=always(NODE),
         body=extension(app_extensions.CREATE, NEW_EXTENSION),
     ),
     Call(
         "update_app_extension",
         lambda bc: bc.update_app_extension(EXTENSION, "/orders/${id}/sequra", LABEL),
-        "POST", "graphql", "update_app_extension", result=lambda answer: NODE,
+        "POST", "graphql", "update_app_extension", result=always(NODE),
         body=extension(
             app_extensions.UPDATE,
             {"id": EXTENSION, "data": {"url": "/orders/${id}/sequra", "label": LABEL}},
@@ -168,7 +168,7 @@ REGISTRATION = [
     Call(
         "delete_app_extension", lambda bc: bc.delete_app_extension(EXTENSION), "POST", "graphql",
         "delete_app_extension", body=extension(app_extensions.DELETE, {"id": EXTENSION}),
-        result=nothing,
+        result=always(None),
     ),
 ]  # fmt: skip
 
@@ -180,11 +180,11 @@ BUYING = [
     Call(
         "checkout_token", lambda bc: bc.checkout_token(CHECKOUT, 10, 86400), "POST",
         f"v3/checkouts/{CHECKOUT}/token", "checkout_token", body={"maxUses": 10, "ttl": 86400},
-        result=lambda answer: "beb359",
+        result=always("beb359"),
     ),
     Call(
         "create_order", lambda bc: bc.create_order(CHECKOUT), "POST",
-        f"v3/checkouts/{CHECKOUT}/orders", "created_order", result=lambda answer: 250,
+        f"v3/checkouts/{CHECKOUT}/orders", "created_order", result=always(250),
     ),
     Call(
         "delete_cart", lambda bc: bc.delete_cart(CHECKOUT), "DELETE", f"v3/carts/{CHECKOUT}",
@@ -193,7 +193,7 @@ BUYING = [
     Call(
         "payment_access_token", lambda bc: bc.payment_access_token(250), "POST",
         "v3/payments/access_tokens", "payment_access_token", status=201,
-        body={"order": {"id": 250}}, result=lambda answer: "payment-token-for-tests",
+        body={"order": {"id": 250}}, result=always("payment-token-for-tests"),
     ),
     Call(
         "accepted_payment_methods", lambda bc: bc.accepted_payment_methods(250), "GET",
@@ -239,7 +239,7 @@ ORDERS = [
     ),
     Call(
         "orders_none", lambda bc: bc.orders(customer_id=7), "GET", "v2/orders", status=204,
-        query={"customer_id": "7", **ALL}, result=lambda answer: [],
+        query={"customer_id": "7", **ALL}, result=always([]),
     ),
     Call(
         "update_order", lambda bc: bc.update_order(250, PLACED), "PUT", "v2/orders/250", "order",
@@ -265,7 +265,7 @@ ORDERS = [
     ),
     Call(
         "shipments_none", lambda bc: bc.shipments(250), "GET", "v2/orders/250/shipments",
-        status=204, query=ALL, result=lambda answer: [],
+        status=204, query=ALL, result=always([]),
     ),
     Call(
         "coupons", lambda bc: bc.coupons(250), "GET", "v2/orders/250/coupons", "coupons",
@@ -285,7 +285,7 @@ ORDERS = [
     ),
     Call(
         "transactions_none", lambda bc: bc.transactions(250), "GET", "v3/orders/250/transactions",
-        status=204, result=lambda answer: [],
+        status=204, result=always([]),
     ),
 ]  # fmt: skip
 

@@ -155,7 +155,7 @@ def names(operation: Operation, schema: Any) -> set[str]:
     return own.union(*(names(operation, branch) for branch in branches))
 
 
-# OpenAPI 3.0's schemas as JSON Schema --------------------------------------------------------------
+# OpenAPI 3.0's schemas as JSON Schema ------------------------------------------------------------
 
 
 def translate(node: Any, asking: bool) -> Any:
@@ -208,13 +208,13 @@ def nullable(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [schema, {"type": "null"}]} if node.get("nullable") is True else schema
 
 
-# The files -----------------------------------------------------------------------------------------
+# The files ---------------------------------------------------------------------------------------
 
 
 @functools.cache
 def load(file: Path) -> dict[str, Any]:
-    document = yaml.load(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return {**document, "file": file}
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster
+    return {**yaml.load(file.read_text(), Loader=loader), "file": file}  # noqa: S506 it is safe
 
 
 @functools.cache

@@ -1,8 +1,6 @@
 """Exact method, address, headers and body of every call, and what it makes of the answer."""
 
-import json
 import platform
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import responses
@@ -11,6 +9,7 @@ from bigcommerce import __version__
 from bigcommerce.client import CONVERSION_TIMEOUT, STORE_CREDIT, BigCommerce, exchange_code
 from bigcommerce.errors import Unavailable
 from bigcommerce.quota import Quota
+from tests.clients.asked import body_of, query_of, requests_of, timeout_of
 from tests.clients.calls import API, CALLS, PAYMENTS, Call, fixture
 
 AGENT = f"SeQura-BigCommerce/{__version__} python/{platform.python_version()}"
@@ -26,11 +25,10 @@ def test_call_is_exact(
 
     result = call.run(bigcommerce)
 
-    (sent,) = [exchange.request for exchange in remote.calls]
-    address = urlsplit(str(sent.url))
-    assert f"https://{address.netloc}{address.path}" == call.url
-    assert dict(parse_qsl(address.query)) == call.query
-    assert (json.loads(sent.body) if sent.body else None) == call.body
+    (sent,) = requests_of(remote)
+    assert sent.url.partition("?")[0] == call.url
+    assert query_of(sent) == call.query
+    assert body_of(sent) == call.body
     assert sent.headers["X-Auth-Token"] == "token-for-tests"
     assert sent.headers["Accept"] == "application/json"
     assert sent.headers["User-Agent"] == AGENT
@@ -60,7 +58,7 @@ def test_exchange_code_sends_what_auth_was_called_with(remote: responses.Request
         redirect_uri="https://sequra.example.com/auth",
     )
 
-    assert json.loads(remote.calls[0].request.body) == {
+    assert body_of(requests_of(remote)[0]) == {
         "client_id": "client",
         "client_secret": "secret",
         "code": "code",
@@ -104,9 +102,9 @@ def test_pay_with_store_credit_pays_with_a_token_of_that_order(
 
     payment = bigcommerce.pay_with_store_credit(250)
 
-    sent = remote.calls[1].request
+    sent = requests_of(remote)[1]
     assert payment == fixture("bigcommerce/payment")["data"]
-    assert json.loads(sent.body) == STORE_CREDIT
+    assert body_of(sent) == STORE_CREDIT
     assert sent.headers["Authorization"] == "PAT payment-token-for-tests"
     assert sent.headers["Accept"] == "application/vnd.bc.v1+json"
     assert "X-Auth-Token" not in sent.headers
@@ -118,8 +116,9 @@ def test_create_order_waits_longer_and_sends_no_body(
     url = f"{API}/stores/abc123/v3/checkouts/c/orders"
     remote.post(url, json=fixture("bigcommerce/created_order"))
     bigcommerce.create_order("c")
-    assert remote.calls[0].request.body is None
-    assert remote.calls[0].request.req_kwargs["timeout"] == CONVERSION_TIMEOUT == (3, 30)
+    (sent,) = requests_of(remote)
+    assert sent.body is None
+    assert timeout_of(sent) == CONVERSION_TIMEOUT == (3, 30)
 
 
 @pytest.mark.parametrize("answer", [{"data": {}}, {"data": {"id": "250"}}, {}, [], None, "250"])
@@ -158,7 +157,7 @@ def test_v2_lists_are_read_until_a_page_is_not_full(
     remote.get(url, json=[{"id": 250}])
     products = bigcommerce.order_products(250)
     assert [product["id"] for product in products] == list(range(251))
-    assert [call.request.params["page"] for call in remote.calls] == ["1", "2"]
+    assert [query_of(sent)["page"] for sent in requests_of(remote)] == ["1", "2"]
 
 
 def test_v2_list_that_ends_with_a_full_page_ends_with_a_204(
@@ -178,7 +177,7 @@ def test_v3_lists_are_read_as_far_as_their_pages_are_counted(
         pagination = {"current_page": page, "total_pages": 2}
         remote.get(url, json={"data": [{"id": page}], "meta": {"pagination": pagination}})
     assert bigcommerce.hooks() == [{"id": 1}, {"id": 2}]
-    assert [call.request.params["page"] for call in remote.calls] == ["1", "2"]
+    assert [query_of(sent)["page"] for sent in requests_of(remote)] == ["1", "2"]
 
 
 def test_endless_list_is_given_up(
@@ -196,7 +195,7 @@ def test_many_ids_are_asked_for_in_several_requests(
 ) -> None:
     remote.get(f"{API}/stores/abc123/v3/catalog/products", json={"data": [{"id": 1}], "meta": {}})
     assert len(bigcommerce.products(range(1, 252))) == 2
-    assert [call.request.params["id:in"].count(",") for call in remote.calls] == [249, 0]
+    assert [query_of(sent)["id:in"].count(",") for sent in requests_of(remote)] == [249, 0]
 
 
 def test_no_ids_are_no_request(remote: responses.RequestsMock, bigcommerce: BigCommerce) -> None:
@@ -235,7 +234,7 @@ def test_quota_is_what_the_last_answer_said(
     remote.get(url, status=503, headers=headers | {"X-Rate-Limit-Requests-Left": "34"})
     remote.get(url, json={}, headers=headers | {"X-Rate-Limit-Requests-Left": "many"})
 
-    assert bigcommerce.quota is None
+    assert vars(bigcommerce)["quota"] is None
     bigcommerce.store()
     assert bigcommerce.quota == Quota(left=35, limit=150, window_ms=30000, reset_ms=15000)
     with pytest.raises(Unavailable):
