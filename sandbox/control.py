@@ -4,43 +4,19 @@ Each pretend system adds its part: `<system>/control.py` has `urlpatterns`, `see
 `world()`.
 """
 
-import json
-import re
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest
 from django.urls import include, path
 
 from sandbox import calls, database, faults, knobs
 from sandbox.bigcommerce import control as bigcommerce
+from sandbox.control_views import answering, body
 from sandbox.sequra import control as sequra
 
 SYSTEMS = (bigcommerce, sequra)
-View = Callable[..., JsonResponse]
-
-
-def body(request: HttpRequest) -> dict[str, Any]:
-    """The request's JSON object, {} for none."""
-    found = json.loads(request.body or b"{}")
-    if not isinstance(found, dict):
-        raise ValueError("the body is a JSON object")
-    return found
-
-
-def answering(view: Callable[..., Any]) -> View:
-    """A control view: what it returns is the JSON answer, what it raises a 400 in plain words."""
-
-    def answer(request: HttpRequest, **parts: Any) -> JsonResponse:
-        try:
-            with transaction.atomic():
-                return JsonResponse(view(request, **parts), safe=False)
-        except (KeyError, TypeError, ValueError, re.error) as error:
-            return JsonResponse({"error": f"{type(error).__name__}: {error}"}, status=400)
-
-    return answer
 
 
 @transaction.atomic
@@ -50,7 +26,7 @@ def seed() -> None:
         system.seed()
 
 
-def reset(request: HttpRequest) -> dict[str, Any]:
+def reset(_request: HttpRequest) -> dict[str, Any]:
     """Everything as on the first day, except that no id is ever given twice."""
     faults.clear()
     knobs.reset()
@@ -80,7 +56,7 @@ def list_calls(request: HttpRequest) -> list[dict[str, Any]]:
     return calls.listed(request.GET.get("system"), int(request.GET.get("since", 0)))
 
 
-def world(request: HttpRequest) -> dict[str, Any]:
+def world(_request: HttpRequest) -> dict[str, Any]:
     """All that both systems hold."""
     return {name: rows for system in SYSTEMS for name, rows in system.world().items()}
 

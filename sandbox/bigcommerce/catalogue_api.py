@@ -1,0 +1,141 @@
+"""Products, categories and customers as V3 lists them."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, JsonResponse
+
+from sandbox.bigcommerce.answers import body, data, listing, v3
+from sandbox.bigcommerce.models import Category, Customer, Document, Product
+from sandbox.bigcommerce.totals import Decimal, number
+
+
+def ids(text: str, name: str) -> list[int]:
+    """`1,2,3` as numbers."""
+    try:
+        return [int(part) for part in text.split(",") if part]
+    except ValueError:
+        raise v3(422, f"The filter {name} is invalid", {name: "error.expected.int"}) from None
+
+
+def product_as_v3(product: Product, include: str = "") -> Document:
+    shown: Document = {
+        "id": product.id, "name": product.name, "type": product.type, "sku": product.sku,
+        "description": product.description, "weight": number(product.weight),
+        "price": number(product.price), "calculated_price": number(product.price),
+        "categories": product.categories, "brand_id": 0, "tax_class_id": 0, "is_visible": True,
+        "availability": "available", "inventory_tracking": "none", "inventory_level": 0,
+        "custom_url": {"url": f"/products/{product.id}", "is_customized": False},
+    }  # fmt: skip
+    if "images" in include:
+        shown["images"] = [{"id": product.id, "url_standard": product.image, "is_thumbnail": True}]
+    return shown
+
+
+def products(request: HttpRequest, **_parts: Any) -> JsonResponse:
+    """`GET /v3/catalog/products?id:in&sku:in&sku&name&keyword&categories:in`."""
+    rows = Product.objects.order_by("id")
+    query = request.GET
+    if "id:in" in query:
+        rows = rows.filter(id__in=ids(query["id:in"], "id:in"))
+    if "categories:in" in query:
+        wanted = ids(query["categories:in"], "categories:in")
+        some = Q()
+        for number_ in wanted:
+            some |= Q(categories__contains=number_)
+        rows = rows.filter(some)
+    rows = by_text(rows, query)
+    shown = [product_as_v3(product, query.get("include", "")) for product in rows]
+    if "include_fields" in query:
+        kept = {"id", *query["include_fields"].split(",")}
+        shown = [{k: v for k, v in product.items() if k in kept} for product in shown]
+    return listing(request, shown)
+
+
+def by_text(rows: QuerySet[Product], query: Any) -> QuerySet[Product]:
+    """The filters on name and SKU."""
+    if "sku:in" in query:
+        rows = rows.filter(sku__in=query["sku:in"].split(","))
+    if "sku" in query:
+        rows = rows.filter(sku=query["sku"])
+    if "name:like" in query:
+        rows = rows.filter(name__icontains=query["name:like"])
+    if "keyword" in query:
+        word = query["keyword"]
+        rows = rows.filter(Q(name__icontains=word) | Q(sku__icontains=word))
+    return rows
+
+
+def product(request: HttpRequest, product_id: int, **_parts: Any) -> JsonResponse:
+    found = Product.objects.filter(id=product_id).first()
+    if found is None:
+        raise v3(404, f"A product was not found with an id of {product_id}")
+    return data(product_as_v3(found, request.GET.get("include", "")))
+
+
+def category_as_v3(category: Category, *, tree: bool) -> Document:
+    key = "category_id" if tree else "id"
+    return {
+        key: category.id, "parent_id": category.parent_id, "name": category.name,
+        "is_visible": True, **({"tree_id": 1} if tree else {"description": "", "sort_order": 0}),
+    }  # fmt: skip
+
+
+def categories(request: HttpRequest, *, tree: bool = False, **_parts: Any) -> JsonResponse:
+    """`GET /v3/catalog/categories` and `GET /v3/catalog/trees/categories`."""
+    rows = Category.objects.order_by("id")
+    key = "category_id:in" if tree else "id:in"
+    if key in request.GET:
+        rows = rows.filter(id__in=ids(request.GET[key], key))
+    for name in ("name:like", "keyword"):
+        if name in request.GET:
+            rows = rows.filter(name__icontains=request.GET[name])
+    return listing(request, [category_as_v3(row, tree=tree) for row in rows])
+
+
+def tree_categories(request: HttpRequest, **parts: Any) -> JsonResponse:
+    return categories(request, tree=True, **parts)
+
+
+# --- Customers -----------------------------------------------------------------------------------
+
+
+def customer_as_v3(customer: Customer, include: str) -> Document:
+    moment = customer.created.isoformat()
+    shown: Document = {
+        "id": customer.id, "email": customer.email, "first_name": customer.first_name,
+        "last_name": customer.last_name, "company": customer.company, "phone": customer.phone,
+        "notes": "", "tax_exempt_category": "", "customer_group_id": 0,
+        "accepts_product_review_abandoned_cart_emails": True, "channel_ids": None,
+        "origin_channel_id": 1, "registration_ip_address": "", "address_count": 0,
+        "authentication": {"force_password_reset": False},
+        "date_created": moment, "date_modified": moment,
+    }  # fmt: skip
+    if "storecredit" in include:
+        shown["store_credit_amounts"] = [{"amount": number(customer.store_credit)}]
+    return shown
+
+
+def customers(request: HttpRequest, **_parts: Any) -> JsonResponse:
+    """`GET /v3/customers?id:in&email:in&include=storecredit`."""
+    rows = Customer.objects.order_by("id")
+    if "id:in" in request.GET:
+        rows = rows.filter(id__in=ids(request.GET["id:in"], "id:in"))
+    if "email:in" in request.GET:
+        rows = rows.filter(email__in=request.GET["email:in"].split(","))
+    include = request.GET.get("include", "")
+    return listing(request, [customer_as_v3(row, include) for row in rows])
+
+
+def update_customers(request: HttpRequest, **_parts: Any) -> JsonResponse:
+    """`PUT /v3/customers`: only the store credit can be set here."""
+    shown = []
+    for fields in body(request, list):
+        customer = Customer.objects.select_for_update().filter(id=fields.get("id")).first()
+        if customer is None:
+            raise v3(422, "The customer does not exist", {"id": "error.invalid"})
+        for credit in fields.get("store_credit_amounts", []):
+            customer.store_credit = Decimal(str(credit["amount"]))
+        customer.save()
+        shown.append(customer_as_v3(customer, "storecredit"))
+    return data(shown)

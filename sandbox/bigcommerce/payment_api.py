@@ -1,0 +1,125 @@
+"""Store credit by the Payments API, while an order is Incomplete.
+
+https://developer.bigcommerce.com/docs/store-operations/payments
+"""
+
+import json
+import secrets
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import jwt
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+
+from sandbox.bigcommerce import orders, statuses
+from sandbox.bigcommerce.answers import STATUS_PAGE, Refused, body, data, v3
+from sandbox.bigcommerce.models import Customer, Document, Order, PaymentToken
+from sandbox.bigcommerce.webhooks import STORE_ID, emit
+
+ACCEPT = "application/vnd.bc.v1+json"
+METHOD = "bigcommerce.store_credit"
+
+
+def refusal(status: int, title: str, code: int, detail: str = "") -> Refused:
+    """The payments API's own shape."""
+    body = {
+        "status": status, "title": title, "detail": detail or title, "type": STATUS_PAGE,
+        "code": code, "errors": {},
+    }  # fmt: skip
+    return Refused(status, body)
+
+
+def access_token(request: HttpRequest, **_parts: Any) -> JsonResponse:
+    """`POST /v3/payments/access_tokens {"order": {"id": 215}}` → 201."""
+    given = body(request).get("order")
+    if not isinstance(given, dict) or not isinstance(given.get("id"), int):
+        raise v3(422, "JSON data is missing or invalid", {"order.id": "error.path.missing."})
+    order = Order.objects.filter(id=given["id"]).first()
+    if order is None:
+        raise v3(404, "Order not found")
+    now = datetime.now(UTC)
+    content = {
+        "iss": "payments.bigcommerce.com", "sub": settings.STORE_HASH, "jti": str(uuid.uuid4()),
+        "iat": now, "nbf": now, "exp": now + timedelta(hours=1),
+        "data": {
+            "store_id": STORE_ID, "order_id": str(order.id),
+            "amount": int(Decimal(order.document["total_inc_tax"]) * 100),
+            "currency": order.document["default_currency_code"],
+        },
+    }  # fmt: skip
+    signed = jwt.encode(content, secrets.token_hex(32), algorithm="HS256")
+    key = signed.rpartition(".")[2]
+    PaymentToken.objects.create(token=key, order=order, expires=now + timedelta(hours=1))
+    return data({"id": signed}, status=201)
+
+
+def balance(order: Order) -> Decimal:
+    customer = Customer.objects.filter(id=order.customer_id).first()
+    return customer.store_credit if customer else Decimal(0)
+
+
+def methods(request: HttpRequest, **_parts: Any) -> JsonResponse:
+    """`GET /v3/payments/methods?order_id=`."""
+    number = request.GET.get("order_id", "")
+    order = Order.objects.filter(id=int(number)).first() if number.isdigit() else None
+    if order is None:
+        raise v3(422, "order_id is missing or invalid", {"order_id": "error.path.missing."})
+    method = {
+        "name": "Store Credit", "test_mode": False, "type": "store_credit",
+        "supported_instruments": [], "stored_instruments": [],
+    }  # fmt: skip
+    return data([{"id": METHOD, **method}] if balance(order) > 0 else [])
+
+
+def checked_token(request: HttpRequest) -> Order:
+    """The order a PAT was given for."""
+    if request.headers.get("Accept") != ACCEPT:
+        raise refusal(406, f"Accept must be {ACCEPT}", 30000)
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    key = token.strip().rpartition(".")[2]
+    found = PaymentToken.objects.filter(token=key, expires__gt=datetime.now(UTC)).first()
+    if kind != "PAT" or not key or found is None:
+        raise refusal(401, "Unauthorized", 30001)
+    return Order.objects.select_for_update().get(id=found.order_id)
+
+
+def payment(request: HttpRequest, **_parts: Any) -> JsonResponse:
+    """`POST https://payments.bigcommerce.com/stores/{hash}/payments` with store credit."""
+    order = checked_token(request)
+    try:
+        given = json.loads(request.body)["payment"]
+        kind, method = given["instrument"]["type"], given["payment_method_id"]
+    except (ValueError, KeyError, TypeError):
+        raise refusal(400, "Input is invalid", 30002) from None
+    if kind != "store_credit" or method != METHOD:
+        raise refusal(422, "This payment method is not supported here", 30100)
+    if order.status_id != statuses.INCOMPLETE:
+        raise refusal(422, "The order cannot be paid in its status", 30101)
+    credit = min(balance(order), orders.financed(order))
+    if credit <= 0:
+        raise refusal(422, "There is no store credit to pay with", 30102)
+    pay(order, credit)
+    answer = {"id": str(uuid.uuid4()), "transaction_type": "purchase", "status": "success"}
+    return JsonResponse({"data": answer}, status=201)
+
+
+def pay(order: Order, credit: Decimal) -> None:
+    """Debit the balance; fully paid orders await fulfilment, others stay Pending."""
+    transaction = orders.use_store_credit(order, credit)
+    emit("store/order/transaction/created", event(order, transaction.id))
+    paid = orders.financed(order) == 0
+    if paid:
+        order.document["payment_method"] = "Store Credit"
+    orders.set_status(order, statuses.AWAITING_FULFILLMENT if paid else statuses.PENDING)
+
+
+def event(order: Order, transaction_id: int) -> Document:
+    return {
+        "type": "transaction", "order_id": str(order.id), "transaction_id": transaction_id,
+        "transaction_status": "ok", "transaction_type": "purchase",
+        "result": {"code": "0", "message": "", "type": "success"},
+        "platform_transaction_id": "", "provider_transaction_id": "",
+    }  # fmt: skip
