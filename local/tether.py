@@ -61,6 +61,8 @@ def main() -> int:
     kill_group(child)
     if options.remove:
         shutil.rmtree(options.remove, ignore_errors=True)
+        with contextlib.suppress(OSError):  # the last one of the servers removes their folder
+            os.rmdir(os.path.dirname(options.remove))  # noqa: PTH106, PTH120
     return code if code >= 0 else 128 - code
 
 
