@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from orders.models import Order
-from payments import conversion
+from payments import placing
 from payments.cart_check import check_cart
 from payments.failpoints import failpoint
 from payments.models import Solicitation
@@ -79,7 +79,7 @@ def put_reference(solicitation: Solicitation) -> None:
     except Refused as refusal:
         _put_longer_reference(solicitation, order, refusal)
     failpoint("reference_sent")
-    conversion.finish(solicitation, order)
+    placing.finish(solicitation)
 
 
 def _put_longer_reference(solicitation: Solicitation, order: Order, refusal: Refused) -> None:

@@ -14,8 +14,6 @@ from django.conf import settings
 from django.utils import timezone
 
 from bigcommerce.errors import Rejected
-from orders.models import Order
-from orders.sync import adopt
 from payments.failpoints import failpoint
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
@@ -106,16 +104,6 @@ def candidates(solicitation: Solicitation) -> list[dict[str, Any]]:
         if order["status_id"] == INCOMPLETE
         and parsedate_to_datetime(order["date_created"]) >= since
     ]
-
-
-def finish(solicitation: Solicitation, order: Order) -> None:
-    """Take over the baseline for later updates, delete the cart, and be done."""
-    adopt(order)
-    failpoint("baseline_taken")
-    bigcommerce_for(solicitation.store).delete_cart(solicitation.checkout_id)
-    failpoint("cart_deleted")
-    solicitation.moved(Phase.DONE, done_at=timezone.now(), shown_state=solicitation.accepted_state)
-    failpoint("done")
 
 
 def void_strays(solicitation: Solicitation) -> None:

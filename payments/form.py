@@ -15,9 +15,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from payments.budget import spend
+from payments.links import return_url
 from payments.methods import find_method, offered_methods
 from payments.models import Solicitation
-from payments.progress import return_url
 from sequra.documents import origin
 from sequra.errors import Rejected, Unavailable
 from stores.clients import sequra_for

@@ -34,6 +34,9 @@ class Solicitation(models.Model):
     # The checkout is paid with this solicitation and no other.
     TAKEN = ("confirming", "confirmed", "creating", "created", "settled", "placed", "done")
 
+    # The shopper may see the order.
+    WITH_ORDER = ("placed", "done")
+
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="solicitations")
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
     merchant_ref = models.CharField(max_length=255)

@@ -111,11 +111,11 @@ def show_approved(solicitation: Solicitation) -> None:
             solicitation.bigcommerce_order, {"status_id": store.status_approved}
         )
     failpoint("approval_shown")
-    _finish(
+    _show(
         solicitation,
-        "confirmed",
         Order.Status.APPROVED,
         lambda order: record.accepted(order.subject, "review_approved"),
+        shown_state="confirmed",
     )
 
 
@@ -127,11 +127,11 @@ def show_cancelled(solicitation: Solicitation) -> None:
             solicitation.bigcommerce_order, {"status_id": store.status_cancelled}
         )
     failpoint("cancellation_shown")
-    _finish(
+    _show(
         solicitation,
-        "cancelled",
         Order.Status.CANCELLED,
         lambda order: _log_cancellation(order, status_id),
+        shown_state="cancelled",
     )
 
 
@@ -143,10 +143,24 @@ def _log_cancellation(order: Order, status_id: int) -> None:
         record.accepted(order.subject, "cancelled_by_sequra")
 
 
-def _finish(
-    solicitation: Solicitation, shown: str, status: str, tell: Callable[[Order], object]
+def finish(solicitation: Solicitation) -> None:
+    """SeQura knows the number: the cart goes, and from now on order updates flow."""
+    bigcommerce_for(solicitation.store).delete_cart(solicitation.checkout_id)
+    failpoint("cart_deleted")
+    in_review = solicitation.accepted_state == "on_hold"
+    _show(
+        solicitation,
+        Order.Status.IN_REVIEW if in_review else Order.Status.APPROVED,
+        lambda order: record.accepted(order.subject, "purchase"),
+        phase=Phase.DONE,
+        done_at=timezone.now(),
+    )
+
+
+def _show(
+    solicitation: Solicitation, status: str, tell: Callable[[Order], object], **fields: Any
 ) -> None:
-    """Commit what the order shows, and the line of the transaction log that says so."""
+    """Commit what the order shows now, with the line of the transaction log that says so."""
     with transaction.atomic():
         order = Order.objects.select_for_update().get(
             store=solicitation.store, bigcommerce_id=solicitation.bigcommerce_order
@@ -156,8 +170,8 @@ def _finish(
         order.due_at = timezone.now()
         order.save(update_fields=["status", "changed", "due_at"])
         tell(order)
-        solicitation.note(shown_state=shown)
-    failpoint(f"shown_{shown}")
+        solicitation.note(**fields)
+    failpoint(f"shown_{status}")
 
 
 def _status(store: Store, accepted_state: str) -> int | None:

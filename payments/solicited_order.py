@@ -10,9 +10,9 @@ from django.db import connection
 from django.urls import reverse
 
 from bigcommerce.documents import Checkout
+from payments.links import return_url
 from payments.models import Solicitation
 from payments.payloads import Circumstances, Order, solicitation
-from payments.progress import return_url
 
 
 def order_of(

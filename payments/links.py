@@ -1,0 +1,26 @@
+"""Where a shopper is sent: our own page, and the shop's order confirmation."""
+
+from django.conf import settings
+from django.urls import reverse
+
+from payments.models import Solicitation
+
+
+def return_url(solicitation: Solicitation) -> str:
+    """Our own page for the shopper."""
+    return settings.APP_URL + reverse("shopper_returns", args=[solicitation.public_id])
+
+
+def confirmation_url(solicitation: Solicitation) -> str | None:
+    """The shop's order confirmation; None while the order stays Incomplete, where it shows nothing.
+
+    https://docs.bigcommerce.com/docs/rest-management/checkouts/create-checkout-token
+    """
+    store = solicitation.store
+    approved = solicitation.accepted_state == "confirmed"
+    status = store.status_approved if approved else store.status_needs_review
+    if solicitation.phase not in Solicitation.WITH_ORDER or status is None:
+        return None
+    address = f"{solicitation.origin}/checkout/order-confirmation/{solicitation.order_id}"
+    token = solicitation.checkout_token
+    return f"{address}?t={token}" if token else address

@@ -1,0 +1,109 @@
+"""Kills a process between any two side effects of `confirm`, and lets others finish its work.
+
+A warm parent forks a child for every actor; the child ends itself, without any clean-up, at the
+n-th place it reaches. Afterwards further children go on until nothing is due.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from django.db import connections
+
+from payments import failpoints
+from payments.confirm import confirm
+from payments.models import Solicitation
+from stores.locks import Busy
+
+CRASHED = 137
+NEVER = 10_000
+PATIENCE = 60.0
+
+
+class Countdown:
+    """Ends the process when it reaches its n-th place; tells through a pipe which places it saw."""
+
+    def __init__(self, crash_at: int, pipe: int) -> None:
+        self.left, self.pipe = crash_at, pipe
+
+    def __call__(self, label: str) -> None:
+        os.write(self.pipe, f"{label}\n".encode())
+        self.left -= 1
+        if self.left == 0:
+            os._exit(CRASHED)
+
+
+class Actor:
+    """A forked child that works on one payment, with the place where it dies."""
+
+    def __init__(self, work: Callable[[], None], crash_at: int = NEVER) -> None:
+        self.reading, writing = os.pipe()
+        connections.close_all()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._be_the_child(work, crash_at, writing)
+        os.close(writing)
+
+    def _be_the_child(self, work: Callable[[], None], crash_at: int, pipe: int) -> None:
+        code = 1
+        try:
+            failpoints.reach = Countdown(crash_at, pipe)
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+
+    def end(self) -> tuple[int, set[str]]:
+        """Wait for it: its exit code, and the places it reached."""
+        with os.fdopen(self.reading) as pipe:
+            labels = set(pipe.read().split())
+        _, status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(status), labels
+
+
+class CrashRunner:
+    """Counts what it did, for the table at the end."""
+
+    def __init__(self) -> None:
+        self.crashes = self.payments = 0
+        self.labels: set[str] = set()
+        self.seconds = 0.0
+
+    def pay(self, pk: int, crash_points: Iterable[int], actors: int = 1) -> int:
+        """Drive one payment with these crashes, `actors` at a time, and then to its end.
+
+        Returns how many of the crashes really happened: a crash point may lie behind the end.
+        """
+        since = time.monotonic()
+        happened = sum(self._together(pk, crash_at, actors) for crash_at in crash_points)
+        self._finish(pk)
+        self.seconds += time.monotonic() - since
+        self.payments += 1
+        self.crashes += happened
+        return happened
+
+    def _together(self, pk: int, crash_at: int, actors: int) -> int:
+        """One actor that dies, and the others beside it that do not."""
+        crowd = [Actor(lambda: drive(pk), crash_at if n == 0 else NEVER) for n in range(actors)]
+        codes = []
+        for actor in crowd:
+            code, labels = actor.end()
+            self.labels |= labels
+            codes.append(code)
+        assert set(codes) <= {0, CRASHED}, f"an actor failed by itself: {codes}"
+        return codes.count(CRASHED)
+
+    def _finish(self, pk: int) -> None:
+        """What the sweep does: go on whenever something is due, until nothing is."""
+        deadline = time.monotonic() + PATIENCE
+        while Solicitation.objects.get(pk=pk).next_at is not None:
+            assert time.monotonic() < deadline, f"{Solicitation.objects.get(pk=pk).__dict__}"
+            self._together(pk, NEVER, 1)
+            time.sleep(0.02)
+
+
+def drive(pk: int) -> None:
+    """An actor: whoever calls `confirm`; when somebody else does, that is fine."""
+    with suppress(Busy):
+        confirm(pk, wait=0.2)

@@ -1,0 +1,93 @@
+"""What SeQura tells afterwards, and SeQura's two working hours."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import requests
+from pytest_django.live_server_helper import LiveServer
+
+from payments.events import CANCEL_WITHIN, working_time
+from payments.models import Solicitation
+from tests.payments.conftest import MakeSolicitation
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "minutes"),
+    [
+        # Monday 23 November 2026; Madrid is one hour ahead of UTC in winter.
+        (datetime(2026, 11, 23, 9, 0, tzinfo=UTC), datetime(2026, 11, 23, 9, 30, tzinfo=UTC), 30),
+        # From Friday 16:30 in Madrid to Monday 9:15: half an hour and a quarter.
+        (datetime(2026, 11, 20, 15, 30, tzinfo=UTC), datetime(2026, 11, 23, 8, 15, tzinfo=UTC), 45),
+        # A weekend has no working time at all.
+        (datetime(2026, 11, 21, 9, 0, tzinfo=UTC), datetime(2026, 11, 22, 20, 0, tzinfo=UTC), 0),
+        # Before nine it has not begun.
+        (datetime(2026, 11, 23, 5, 0, tzinfo=UTC), datetime(2026, 11, 23, 7, 59, tzinfo=UTC), 0),
+    ],
+)
+def test_working_time_counts_madrid_office_hours(
+    since: datetime, until: datetime, minutes: int
+) -> None:
+    assert working_time(since, until) == timedelta(minutes=minutes)
+
+
+def test_working_time_stops_counting_when_it_is_too_late_anyway() -> None:
+    years = working_time(datetime(2016, 1, 4, tzinfo=UTC), datetime(2026, 1, 4, tzinfo=UTC))
+    assert years > CANCEL_WITHIN
+
+
+def send(live_server: LiveServer, solicitation: Solicitation, **body: str) -> requests.Response:
+    form = {
+        "order_ref": str(solicitation.reference),
+        "order_ref_2": '""',
+        "m_signature": solicitation.signature,
+    }
+    address = f"{live_server.url}/sequra/event/{solicitation.token}"
+    return requests.post(address, data=form | body, timeout=10)
+
+
+@pytest.mark.parametrize("event", ["return", "identification_action", "", "cancelled; drop"])
+def test_unknown_event_is_answered_501_with_json(
+    live_server: LiveServer, make_solicitation: MakeSolicitation, event: str
+) -> None:
+    answer = send(live_server, make_solicitation(), event=event)
+
+    assert (answer.status_code, answer.json()) == (501, {"error": f"Unknown event '{event}'"})
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [("low_risk", "low_risk"), ("high_risk", "high_risk"), ("<script>", "")],
+)
+def test_risk_assessment_is_kept(
+    live_server: LiveServer, make_solicitation: MakeSolicitation, told: str, kept: str
+) -> None:
+    solicitation = make_solicitation()
+
+    answer = send(live_server, solicitation, event="risk_assessment", risk_level=told)
+
+    solicitation.refresh_from_db()
+    assert (answer.status_code, answer.text) == (200, "Message received!")
+    assert solicitation.risk_level == kept
+
+
+def test_event_with_the_notification_s_parameter_names_is_not_authentic(
+    live_server: LiveServer, make_solicitation: MakeSolicitation
+) -> None:
+    solicitation = make_solicitation()
+
+    answer = send(live_server, solicitation, event="cancelled", m_signature="x", signature="x")
+
+    solicitation.refresh_from_db()
+    assert (answer.status_code, solicitation.state) == (404, "")
+
+
+def test_cancelled_before_any_order_refuses_the_solicitation(
+    live_server: LiveServer, make_solicitation: MakeSolicitation
+) -> None:
+    solicitation = make_solicitation()
+
+    answer = send(live_server, solicitation, event="cancelled")
+
+    solicitation.refresh_from_db()
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert (solicitation.phase, solicitation.refusal) == ("refused", "cancelled_by_sequra")
