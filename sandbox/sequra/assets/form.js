@@ -20,7 +20,7 @@
   var started = 0;
 
   function tell(action, message) {
-    window.parent.postMessage(Object.assign({ from: "sequra", action: action }, message), "*");
+    window.parent.postMessage(Object.assign({}, message, { from: "sequra", action: action }), "*");
   }
 
   function show(name) {
