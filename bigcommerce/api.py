@@ -1,6 +1,6 @@
 """The dialects of one store's APIs: V2 lists, V3 envelopes, GraphQL, and their pages.
 
-https://docs.bigcommerce.com/docs/start/about/api-types
+https://developer.bigcommerce.com/docs/start/about
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,13 +8,11 @@ from typing import Any
 
 import requests
 
-from bigcommerce import __version__
 from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.quota import Quota
 from wire import errors
-from wire.call import Params, Timeout, Wire, call_of, segment, user_agent
+from wire.call import Params, Timeout, Wire, call_of, segment
 
-AGENT = user_agent(__version__)
 PAGE = 250  # rows: the documented maximum
 PAGES = 400  # then something is wrong
 TIMEOUT: Timeout = (3, 15)
@@ -39,7 +37,7 @@ class Api:
         self._payments = f"{payments_url.rstrip('/')}/stores/{segment(store_hash)}/payments"
         self._headers = {"Accept": "application/json", "X-Auth-Token": access_token}
         self._wire = Wire(
-            Rejected, Unavailable, AGENT, timeout, session or requests.Session(), self._read_quota
+            Rejected, Unavailable, timeout, session or requests.Session(), self._read_quota
         )
 
     def _read_quota(self, headers: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
 """GraphQL for the entry in an order's Action menu that opens our panel.
 
-https://docs.bigcommerce.com/docs/integrations/apps/app-extensions
+https://developer.bigcommerce.com/docs/integrations/apps/app-extensions
 """
 
 FIELDS = "id context model url label { defaultValue locales { value localeCode } }"

@@ -1,6 +1,6 @@
 """One method per BigCommerce endpoint we use. Each may raise Rejected or Unavailable.
 
-https://docs.bigcommerce.com/docs/rest-management
+https://developer.bigcommerce.com/docs/rest-management
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from typing import Any, cast
 import requests
 
 from bigcommerce import documents
-from bigcommerce.api import AGENT, PAGE, TIMEOUT
+from bigcommerce.api import PAGE, TIMEOUT
 from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.registration import Registration
 from bigcommerce.token_grant import read_grant
@@ -40,9 +40,9 @@ def exchange_code(
 ) -> documents.TokenGrant:
     """The access token for the code that `/auth` was called with. A code works once.
 
-    https://docs.bigcommerce.com/docs/integrations/apps/guide/auth
+    https://developer.bigcommerce.com/docs/integrations/apps/guide/auth
     """
-    wire = Wire(Rejected, Unavailable, AGENT, timeout, session or requests.Session())
+    wire = Wire(Rejected, Unavailable, timeout, session or requests.Session())
     url = f"{login_url.rstrip('/')}/oauth2/token"
     body = {
         "client_id": client_id,
@@ -239,7 +239,7 @@ class BigCommerce(Registration):
     def pay_with_store_credit(self, order_id: int) -> documents.Payment:
         """Uses the customer's credit for an Incomplete order. NOT repeatable.
 
-        https://docs.bigcommerce.com/docs/store-operations/payments
+        https://developer.bigcommerce.com/docs/store-operations/payments
         """
         headers = {
             "Accept": "application/vnd.bc.v1+json",

@@ -2,7 +2,7 @@
 
 Money: V2 gives strings of major units ("69.8400"), V3 gives numbers of major units. Nothing in
 here is cents yet: `sequra.money.to_cents` reads both.
-https://docs.bigcommerce.com/docs/rest-management
+https://developer.bigcommerce.com/docs/rest-management
 """
 
 from dataclasses import dataclass, field

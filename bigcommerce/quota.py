@@ -1,6 +1,6 @@
 """How much of the store's API budget is left: all apps of the store share it.
 
-https://docs.bigcommerce.com/docs/start/best-practices/api-rate-limits
+https://docs.bigcommerce.com/developer/docs/overview/api-fundamentals/rate-limits
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """What the app registers in a store: webhooks, scripts and the entry that opens its panel.
 
 None of the `create_…` may be repeated blindly: list first, then create or update.
-https://docs.bigcommerce.com/docs/integrations/webhooks
-https://docs.bigcommerce.com/docs/integrations/scripts
+https://developer.bigcommerce.com/docs/integrations/webhooks
+https://developer.bigcommerce.com/docs/integrations/scripts
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """The `signed_payload_jwt` with which BigCommerce calls /load, /uninstall and /remove_user.
 
-https://docs.bigcommerce.com/docs/integrations/apps/guide/callbacks
+https://developer.bigcommerce.com/docs/integrations/apps/guide/callbacks
 """
 
 import re

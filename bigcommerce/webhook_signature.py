@@ -3,7 +3,7 @@
 Age is not judged: BigCommerce repeats a webhook for 48 hours, and whether its timestamp is then
 the event's or the attempt's is not documented. A webhook is only a pointer, so a replayed one
 makes us read an order once more.
-https://docs.bigcommerce.com/docs/integrations/webhooks/https-webhook-overview
+https://developer.bigcommerce.com/docs/integrations/webhooks/https-webhook-overview
 """
 
 import base64

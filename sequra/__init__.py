@@ -1,3 +1,1 @@
 """SeQura's merchant API, carts and money. No Django in here."""
-
-__version__ = "0.1.0"

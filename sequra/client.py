@@ -11,7 +11,6 @@ from uuid import UUID
 
 import requests
 
-from sequra import __version__
 from sequra.documents import (
     Credentials,
     Deployment,
@@ -21,9 +20,8 @@ from sequra.documents import (
     rows,
 )
 from sequra.errors import Rejected, Unavailable
-from wire.call import Timeout, Wire, segment, user_agent
+from wire.call import Timeout, Wire, segment
 
-AGENT = user_agent(__version__)
 TIMEOUT: Timeout = (3, 10)
 FORM_LIMIT = 1_000_000  # bytes
 JSON_HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -35,7 +33,7 @@ def deployments(
     url: str, *, session: requests.Session | None = None, timeout: Timeout = TIMEOUT
 ) -> list[Deployment]:
     """Every SeQura address there is comes from this document. Needs no account."""
-    wire = Wire(Rejected, Unavailable, AGENT, timeout, session or requests.Session())
+    wire = Wire(Rejected, Unavailable, timeout, session or requests.Session())
     document = wire.json("GET", url, headers=JSON_HEADERS)
     return shaped(
         wire, "GET", url, lambda: [read_deployment(deployment) for deployment in rows(document)]
@@ -65,7 +63,7 @@ class Sequra:
         self._base = api_url.rstrip("/")
         pair = base64.b64encode(f"{username}:{password}".encode()).decode()
         self._headers = {**JSON_HEADERS, "Authorization": f"Basic {pair}"}
-        self._wire = Wire(Rejected, Unavailable, AGENT, timeout, session or requests.Session())
+        self._wire = Wire(Rejected, Unavailable, timeout, session or requests.Session())
 
     # The account ----------------------------------------------------------------------------
 

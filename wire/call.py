@@ -21,12 +21,14 @@ from urllib.parse import quote, urlsplit
 import requests
 import urllib3.exceptions
 
+from wire import __version__
 from wire.errors import Rejected, Unavailable
 from wire.words import words_of
 
 Timeout = tuple[float, float]  # seconds: to connect; to wait for the reply and again to read it
 Params = Mapping[str, str | int]
 
+USER_AGENT = f"SeQura-BigCommerce/{__version__} python/{platform.python_version()}"
 REPLY_LIMIT = 5_000_000  # bytes
 ERROR_LIMIT = 65_536  # bytes of an error page that are worth reading
 CHUNK = 65_536
@@ -46,10 +48,6 @@ NEVER_SENT = (
     requests.exceptions.InvalidHeader,
     UnicodeError,
 )
-
-
-def user_agent(version: str) -> str:
-    return f"SeQura-BigCommerce/{version} python/{platform.python_version()}"
 
 
 def segment(value: object) -> str:
@@ -80,7 +78,6 @@ class Wire:
 
     rejected: type[Rejected]
     unavailable: type[Unavailable]
-    agent: str
     timeout: Timeout
     session: requests.Session
     on_headers: Callable[[Mapping[str, str]], object] | None = None
@@ -102,7 +99,7 @@ class Wire:
         limit: int = REPLY_LIMIT,
     ) -> Reply:
         """The reply to one request; Rejected or Unavailable when it is not a 2xx."""
-        sent = {"User-Agent": self.agent, **headers}
+        sent = {"User-Agent": USER_AGENT, **headers}
         data = None if body is None else json.dumps(body, allow_nan=False).encode()
         if data is not None:
             sent["Content-Type"] = "application/json"
@@ -162,6 +159,7 @@ class Exchange:
             data=data,
             timeout=self.timeout,
             allow_redirects=False,
+            hooks={"response": stay_here},
             stream=True,
         )
 
@@ -220,6 +218,12 @@ class Exchange:
         return call_of(self.method, self.url)
 
 
+def stay_here(response: requests.Response, **_: object) -> None:
+    """Though told not to follow a redirect, requests would read it to its end to prepare for it."""
+    if 300 <= response.status_code < 400:
+        response.headers.pop("Location", None)
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """An exception and what it was made of: requests and urllib3 wrap each other's."""
     while error is not None:
@@ -232,7 +236,7 @@ def retry_after(response: requests.Response) -> float | None:
     """Seconds until the other side wants to hear from us, when it said so.
 
     BigCommerce sends its rate-limit headers with every answer; they only mean something on a 429.
-    https://docs.bigcommerce.com/docs/start/best-practices/api-rate-limits
+    https://docs.bigcommerce.com/developer/docs/overview/api-fundamentals/rate-limits
     """
     headers = response.headers
     if response.status_code == 429 and (

@@ -1,18 +1,20 @@
 """Exact method, address, headers and body of every call, and what it makes of the answer."""
 
 import platform
+import tomllib
+from pathlib import Path
 
 import pytest
 import responses
 
-from bigcommerce import __version__
 from bigcommerce.client import CONVERSION_TIMEOUT, STORE_CREDIT, BigCommerce, exchange_code
 from bigcommerce.errors import Unavailable
 from bigcommerce.quota import Quota
 from tests.clients.asked import body_of, query_of, requests_of, timeout_of
 from tests.clients.calls import API, CALLS, PAYMENTS, Call, fixture
 
-AGENT = f"SeQura-BigCommerce/{__version__} python/{platform.python_version()}"
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+AGENT = f"SeQura-BigCommerce/{PROJECT['version']} python/{platform.python_version()}"
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)

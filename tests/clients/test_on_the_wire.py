@@ -31,6 +31,8 @@ class Remote:
     answer: Answer = BaseHTTPRequestHandler.version_string
     seen: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    connections: list[object] = field(default_factory=list)
+    keeps_alive: bool = False
 
     def client(self, timeout: tuple[float, float] = (1, 1)) -> BigCommerce:
         return BigCommerce(self.url, "abc123", "token", timeout=timeout)
@@ -41,17 +43,21 @@ def remote() -> Iterator[Remote]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def setup(self) -> None:
+            super().setup()
+            found.connections.append(self.connection)
+
         def handle_any(self) -> None:
             found.seen.append(f"{self.command} {self.path}")
             found.headers.append(dict(self.headers.items()))
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.close_connection = True
+            self.close_connection = not found.keeps_alive
             try:
                 found.answer(self)
             except (BrokenPipeError, ConnectionResetError):
                 return  # the client had enough
 
-        do_GET = do_PUT = handle_any  # noqa: N815 the names http.server asks for
+        do_GET = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 the names http.server asks for
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 its name
             """Quiet."""
@@ -98,6 +104,41 @@ def test_redirect_causes_no_second_request(remote: Remote, status: int) -> None:
         "GET /stores/abc123/v2/orders/250",
         "GET /orders/0b9a4c6e/form_v2?product=i1&ajax=1",
     ]
+
+
+def test_redirect_is_neither_read_nor_believed(remote: Remote) -> None:
+    sent: list[int] = []
+
+    def endless(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n\r\n")
+        while len(sent) < 50:
+            handler.wfile.write(b"1" * MEGABYTE)
+            sent.append(MEGABYTE)
+
+    remote.answer = endless
+    with pytest.raises(Unavailable, match="sent us elsewhere") as caught:
+        remote.client().create_order("c")
+    assert caught.value.maybe_done
+    assert sum(sent) < 20 * MEGABYTE
+
+
+def test_connection_is_kept_for_the_next_request(remote: Remote) -> None:
+    remote.keeps_alive = True
+    client = remote.client()
+    answers = [
+        ok("Content-Length: 2\r\n", b"{}"),
+        ok("Transfer-Encoding: chunked\r\n", b"2\r\n{}\r\n0\r\n\r\n"),
+        raw("HTTP/1.1 204 No Content\r\n\r\n"),
+        raw("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n", b"[]"),
+        ok("Content-Length: 2\r\n", b"{}"),
+    ]
+    for remote.answer in answers[:2]:
+        client.order(250)
+    for remote.answer in answers[2:4]:
+        client.delete_cart("c")
+    remote.answer = answers[4]
+    client.order(250)
+    assert (len(remote.seen), len(remote.connections)) == (5, 1)
 
 
 @pytest.mark.parametrize("framing", ["chunked", "length", "close"])
