@@ -1,8 +1,10 @@
 """`python -m sandbox --port 8100`: serve the pretend BigCommerce and the pretend SeQura."""
 
 import argparse
+import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 
@@ -42,11 +44,10 @@ def main() -> None:
         seed()
     server = Server(port, gate(pooled(application)))
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
-    print(f"sandbox: http://127.0.0.1:{port}", flush=True)
-    try:
+    sys.stdout.write(f"sandbox: http://127.0.0.1:{port}\n")
+    sys.stdout.flush()
+    with contextlib.suppress(KeyboardInterrupt):
         server.serve_forever()
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

@@ -10,17 +10,19 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import requests
-from django.conf import settings
+
+from sandbox import settings
 
 _sessions = threading.local()
 
 
 def session() -> requests.Session:
     """One keep-alive session per thread, deaf to the environment's proxies."""
-    if not hasattr(_sessions, "session"):
-        _sessions.session = requests.Session()
-        _sessions.session.trust_env = False
-    return _sessions.session
+    found: requests.Session | None = getattr(_sessions, "session", None)
+    if found is None:
+        found = _sessions.session = requests.Session()
+        found.trust_env = False
+    return found
 
 
 def is_loopback(url: SplitResult) -> bool:

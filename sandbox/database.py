@@ -5,10 +5,11 @@ from pathlib import Path
 
 import psycopg2
 from django.apps import apps
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from psycopg2 import errors, sql
+
+from sandbox import settings
 
 
 def create() -> None:

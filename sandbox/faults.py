@@ -60,7 +60,9 @@ class Fault:
     def answer(self) -> Answer:
         """The fault's own words."""
         text = self.body if isinstance(self.body, str) else json.dumps(self.body)
-        headers = {"Content-Type": "text/plain" if isinstance(self.body, str) else "application/json"}
+        headers = {
+            "Content-Type": "text/plain" if isinstance(self.body, str) else "application/json"
+        }
         headers |= self.headers
         return Answer(self.status or 503, list(headers.items()), text.encode(), "", self.truncated)
 

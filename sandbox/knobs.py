@@ -46,12 +46,11 @@ def turn(values: dict[str, Any]) -> dict[str, Any]:
         known = asdict(knobs)
         for name, value in values.items():
             usual = known[name]
-            if isinstance(usual, float) and isinstance(value, int):
-                value = float(value)
-            if type(value) is not type(usual):
+            fits = type(value) is type(usual) or (type(usual), type(value)) == (float, int)
+            if not fits:
                 raise TypeError(f"{name} is a {type(usual).__name__}")
         for name, value in values.items():
-            setattr(knobs, name, value)
+            setattr(knobs, name, type(known[name])(value))
         return asdict(knobs)
 
 

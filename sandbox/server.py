@@ -48,7 +48,9 @@ def pooled(app: WSGIApp, workers: int = WORKERS) -> Respond:
     def work(environ: Environ) -> Answer:
         answer = Answer(500)
 
-        def start_response(status: str, headers: list[tuple[str, str]], _exc: object = None) -> None:
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _exc: object = None
+        ) -> None:
             code, _, answer.reason = status.partition(" ")
             answer.status, answer.headers = int(code), headers
 
@@ -80,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         except HangUp:
             self.hang_up()
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer_request
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer_request  # noqa: N815
 
     def environ(self) -> Environ:
         path, _, query = self.path.partition("?")

@@ -197,9 +197,7 @@ class BigCommerceMiddleware:
             return for_path(request.path, 404, "The requested resource was not found.").response()
         return response
 
-    def process_exception(
-        self, _request: HttpRequest, exception: Exception
-    ) -> HttpResponse | None:
+    def process_exception(self, _request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return exception.response() if isinstance(exception, Refused) else None
 
 

@@ -1,5 +1,6 @@
 """Products, categories and customers as V3 lists them."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -7,7 +8,7 @@ from django.http import HttpRequest, JsonResponse
 
 from sandbox.bigcommerce.answers import body, data, listing, v3
 from sandbox.bigcommerce.models import Category, Customer, Document, Product
-from sandbox.bigcommerce.totals import Decimal, number
+from sandbox.bigcommerce.totals import number
 
 
 def ids(text: str, name: str) -> list[int]:

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from sandbox import settings
 from sandbox.bigcommerce import orders, shopper, totals
 from sandbox.bigcommerce.answers import body, data, v3
 from sandbox.bigcommerce.models import Checkout, CheckoutToken, Document
@@ -31,7 +31,7 @@ def opened(checkout_id: UUID, *, lock: bool = False) -> Checkout:
     return checkout
 
 
-def lines_of(checkout: Checkout, sums: Totals) -> Document:
+def lines_of(sums: Totals) -> Document:
     """The lines by their kind."""
     kinds: dict[str, list[Document]] = {
         "physical_items": [], "digital_items": [], "gift_certificates": [], "custom_items": [],
@@ -66,7 +66,6 @@ def custom_item(line: Line) -> Document:
 def item(line: Line) -> Document:
     """A physical or digital item; prices are as entered."""
     source, price = line.line, Decimal(line.line["price"])
-    off = line.coupon + line.discount
     discounts = [{"id": "coupon", "discounted_amount": number(line.coupon)}] if line.coupon else []
     if line.discount:
         discounts.append({"id": "manual-discount", "discounted_amount": number(line.discount)})
@@ -84,7 +83,6 @@ def item(line: Line) -> Document:
         "extended_comparison_price": number(line.extended), "added_by_promotion": False,
         "is_require_shipping": source["type"] == "physical", "is_mutable": True,
     }  # fmt: skip
-    assert off >= 0
     if source["type"] == "physical":
         shown["gift_wrapping"] = wrapping(source.get("wrapping"))
     return shown
@@ -122,7 +120,7 @@ def cart_of(checkout: Checkout, sums: Totals) -> Document:
             {"id": line.line["id"], "discounted_amount": number(line.coupon + line.discount)}
             for line in sums.lines
         ],
-        "line_items": lines_of(checkout, sums),
+        "line_items": lines_of(sums),
         "created_time": checkout.created.isoformat(timespec="seconds"),
         "updated_time": checkout.updated.isoformat(timespec="seconds"),
     }  # fmt: skip

@@ -1,24 +1,24 @@
 """BigCommerce's part of the control API.
 
-    POST merchant/<action>      {"order_id": 7, …}          sandbox/bigcommerce/merchant.py
-    POST shopper/<action>       {"checkout_id": "…", …}     sandbox/bigcommerce/shopper.py
-    POST checkouts              make_checkout's arguments → {"checkout_id", "url", "grand_total"}
-    POST install | auth_url | load_url | uninstall | remove_user       install.py's arguments
-    POST webhooks/hold | release | reorder | duplicate | drop | emit | redeliver
-    GET  webhooks               every event sent: hook, body, attempts, status; `pending` ones
-    POST channels               add a storefront {"id", "name", "url", …}
-    POST products | customers   add one {"name", "price", …}
-    POST scripts/delete | hooks/deactivate | extensions/delete | token/revoke | store | channel
+POST merchant/<action>      {"order_id": 7, …}          sandbox/bigcommerce/merchant.py
+POST shopper/<action>       {"checkout_id": "…", …}     sandbox/bigcommerce/shopper.py
+POST checkouts              make_checkout's arguments → {"checkout_id", "url", "grand_total"}
+POST install | auth_url | load_url | uninstall | remove_user       install.py's arguments
+POST webhooks/hold | release | reorder | duplicate | drop | emit | redeliver
+GET  webhooks               every event sent: hook, body, attempts, status; `pending` ones
+POST channels               add a storefront {"id", "name", "url", …}
+POST products | customers   add one {"name", "price", …}
+POST scripts/delete | hooks/deactivate | extensions/delete | token/revoke | store | channel
 """
 
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest
 from django.urls import path
 
-from sandbox import knobs
+from sandbox import knobs, settings
 from sandbox.bigcommerce import (
     catalogue,
     checkouts,
@@ -63,7 +63,19 @@ INSTALL = ("install", "auth_url", "load_url", "uninstall", "remove_user")
 def seed() -> None:
     """The store, not installed yet, with its catalogue."""
     Store.objects.create(hash=settings.STORE_HASH)
+    start_numbers_at(Order, 1000)
+    start_numbers_at(Customer, 100)
     catalogue.seed(settings.SHOP_URL)
+
+
+def start_numbers_at(model: type[Order | Customer], first: int) -> None:
+    """The next id is above `first`, and above every id ever given."""
+    sequence = f"{model._meta.db_table}_id_seq"  # noqa: SLF001 - Django's documented Meta API
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT setval(%s, GREATEST(%s, (SELECT last_value FROM {sequence})))",  # noqa: S608
+            [sequence, first],
+        )
 
 
 def reset() -> None:
@@ -133,7 +145,7 @@ def act_on_app(action: str, **given: Any) -> Any:
 
 
 def turn_webhooks(
-    action: str, scope: str = "", data: Document | None = None, copies: int = 1,
+    action: str, *, scope: str = "", data: Document | None = None, copies: int = 1,
     share: float = 1.0, seconds: float = 1.0, on: bool = True,
 ) -> Document:  # fmt: skip
     """Hold, release, reorder (held: released backwards; else shuffled), duplicate, drop, emit."""

@@ -9,8 +9,15 @@ from typing import Any
 
 from sandbox.bigcommerce import orders, statuses, totals
 from sandbox.bigcommerce.answers import v2
-from sandbox.bigcommerce.models import Channel, Document, Order, OrderAddress, OrderFee, OrderProduct
-from sandbox.bigcommerce.models import Product as CatalogueProduct
+from sandbox.bigcommerce.models import (
+    Channel,
+    Document,
+    Order,
+    OrderAddress,
+    OrderFee,
+    OrderProduct,
+    Product,
+)
 from sandbox.bigcommerce.orders import money
 from sandbox.bigcommerce.totals import Amount
 from sandbox.bigcommerce.webhooks import emit_order
@@ -182,7 +189,7 @@ def new_product(order: Order, given: Document) -> None:
         "product_id": 0, "sku": given.get("sku", ""), "type": "physical", "tax_rate": "21",
         "name": given.get("name", given.get("name_merchant")), "price": "0",
     }  # fmt: skip
-    catalogue = CatalogueProduct.objects.filter(id=given.get("product_id", 0)).first()
+    catalogue = Product.objects.filter(id=given.get("product_id", 0)).first()
     if catalogue:
         rate = {"_included": included, "_tax_rate": str(catalogue.tax_rate)}
         price = catalogue.price
@@ -211,8 +218,8 @@ def write_fees(order: Order, given: list[Document]) -> None:
     for fee in given:
         cost = Amount(decimal(fee, "cost_inc_tax"), decimal(fee, "cost_ex_tax"))
         if "id" not in fee:
-            name = fee.get("display_name_merchant", fee.get("name", "Fee"))
-            orders.add_fee(order, name, fee.get("display_name_customer", name), cost)
+            name = str(fee.get("display_name_merchant") or fee.get("name") or "Fee")
+            orders.add_fee(order, name, str(fee.get("display_name_customer") or name), cost)
             continue
         row = OrderFee.objects.filter(order=order, id=fee["id"]).first()
         if row is None:

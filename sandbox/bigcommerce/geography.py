@@ -36,7 +36,8 @@ def state_code(iso2: str, state: str) -> str:
 ADDRESSES = {
     "ES": ("Lucía", "Fernández Ortiz", "Carrer de Mallorca 401", "Barcelona", "Barcelona",
            "08013", "+34 600 123 456"),
-    "FR": ("Camille", "Lefèvre", "12 rue de la République", "Lyon", "", "69002", "+33 6 12 34 56 78"),
+    "FR": ("Camille", "Lefèvre", "12 rue de la République", "Lyon", "", "69002",
+           "+33 6 12 34 56 78"),
     "IT": ("Chiara", "Rossi", "Via Torino 12", "Milano", "Milano", "20123", "+39 320 123 4567"),
     "PT": ("João", "Gonçalves", "Rua Augusta 100", "Lisboa", "", "1100-053", "+351 912 345 678"),
     "DE": ("Anna", "Schmidt", "Torstraße 1", "Berlin", "", "10119", "+49 151 23456789"),

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from sandbox import settings
 from sandbox.bigcommerce.answers import body, data, listing, v3
 from sandbox.bigcommerce.models import Document, Hook
 from sandbox.knobs import knobs

@@ -1,10 +1,10 @@
 """BigCommerce's side of installing and opening the app.
 
-    auth_url(scope=None, user="owner", locale="en-US")    -> str    the app's /auth with a fresh code
+    auth_url(scope=None, user="owner", locale="en-US")    -> str    the app's /auth, a fresh code
     load_url(user="owner", locale="en-US", url="/", channel_id=None, **claims) -> str
-    uninstall(user="owner") -> status of the app's answer; the token dies, hooks and scripts go
+    uninstall(user="owner") -> status of the answer; the token dies, hooks and scripts go
     remove_user(user="staff") -> status of the app's answer
-    install(**auth_url's)   -> {"auth": status, "load_url": …}      the whole click, without a browser
+    install(**auth_url's)   -> {"auth": status, "load_url": …}      the click, without a browser
 
 `user` is one of USERS ("owner", "staff", "other"). The URLs begin with SANDBOX_APP_URL, or with
 `app_url=` when given (the app's public address as browsers see it).
@@ -17,9 +17,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import jwt
-from django.conf import settings
 from django.db import transaction
 
+from sandbox import settings
 from sandbox.bigcommerce.models import AppExtension, Code, Document, Hook, Script, Store
 from sandbox.bigcommerce.oauth import ACCOUNT_UUID
 from sandbox.calling import call

@@ -1,4 +1,4 @@
-"""What the merchant does in the control panel. Used by its pages and by `POST /_control/merchant/…`.
+"""What the merchant does in the control panel. Used by its pages and `POST /_control/merchant/…`.
 
 Every function takes the order's id and keyword arguments that JSON can say, does the whole thing as
 BigCommerce does it (totals, status, webhooks), and returns the document that changed:
@@ -33,7 +33,14 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.bigcommerce import orders, refunds, statuses, totals
-from sandbox.bigcommerce.models import Document, Order, OrderAddress, OrderProduct, Product, Shipment
+from sandbox.bigcommerce.models import (
+    Document,
+    Order,
+    OrderAddress,
+    OrderProduct,
+    Product,
+    Shipment,
+)
 from sandbox.bigcommerce.orders import money, pair
 from sandbox.bigcommerce.stale import remember
 from sandbox.bigcommerce.webhooks import emit, emit_order
@@ -87,7 +94,7 @@ def edit_line(order: Order, wish: Document) -> None:
     if product is None:
         raise ValueError(f"order {order.id} has no line {wish['id']}")
     document = product.document
-    quantity = int(wish.get("quantity", document["quantity"]))
+    quantity = int(wish["quantity"]) if "quantity" in wish else document["quantity"]
     if quantity < max(document["quantity_shipped"], document["quantity_refunded"]):
         raise ValueError("what is shipped or refunded cannot be removed")
     if quantity == 0:
@@ -202,7 +209,9 @@ def add_note(order_id: int, text: str) -> Document:
 def message(order_id: int, text: str) -> Document:
     """A message to the shopper."""
     order = opened(order_id)
-    emit_order(order.id, order.channel_id, "message/created", message={"order_message_id": len(text)})
+    emit_order(
+        order.id, order.channel_id, "message/created", message={"order_message_id": len(text)}
+    )
     orders.changed(order)
     return {}
 
@@ -245,7 +254,7 @@ def left_to_ship(order: Order) -> dict[int, int]:
     return found
 
 
-def ship(
+def ship(  # noqa: PLR0917
     order_id: int,
     items: list[Document] | None = None,
     tracking_number: str = "",
@@ -353,7 +362,7 @@ def unship(order_id: int, shipment_id: int) -> Document:
 # --- Refunds -------------------------------------------------------------------------------------
 
 
-def refund(
+def refund(  # noqa: PLR0917
     order_id: int,
     items: list[Document] | None = None,
     shipping: bool | str | float | None = None,

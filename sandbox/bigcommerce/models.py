@@ -1,3 +1,4 @@
+# ruff: noqa: DJ008 - nobody prints these rows
 """What the pretend BigCommerce remembers.
 
 Parts of an order are kept as the documents the V2 API answers with; amounts in them are the API's

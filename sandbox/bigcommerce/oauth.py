@@ -4,9 +4,9 @@ import json
 import secrets
 from urllib.parse import parse_qsl
 
-from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 
+from sandbox import settings
 from sandbox.bigcommerce.models import Code, Document, Store
 
 ACCOUNT_UUID = "8d4d492f-17a1-4d95-b396-e1c5720815a5"
@@ -45,21 +45,17 @@ def token(request: HttpRequest) -> JsonResponse:
 
 def wrong(given: Document, code: Code | None) -> str:
     """Why the exchange is refused, "" when it is not."""
-    if given["client_id"] != settings.BIGCOMMERCE_CLIENT_ID:
-        return "Invalid client id"
-    if given["client_secret"] != settings.BIGCOMMERCE_CLIENT_SECRET:
-        return "Invalid client secret"
-    if given["grant_type"] != "authorization_code":
-        return "Invalid grant type"
-    if not str(given["redirect_uri"]).endswith("/auth"):
-        return "Invalid redirect uri"
     if code is None or code.used:
         return "Invalid authorization code"
-    if given["context"] != f"stores/{code.store_hash}":
-        return "Invalid context"
-    if set(str(given["scope"]).split()) != set(code.scope.split()):
-        return "Invalid scope"
-    return ""
+    right = {
+        "client_id": given["client_id"] == settings.BIGCOMMERCE_CLIENT_ID,
+        "client_secret": given["client_secret"] == settings.BIGCOMMERCE_CLIENT_SECRET,
+        "grant_type": given["grant_type"] == "authorization_code",
+        "redirect_uri": str(given["redirect_uri"]).endswith("/auth"),
+        "context": given["context"] == f"stores/{code.store_hash}",
+        "scope": set(str(given["scope"]).split()) == set(code.scope.split()),
+    }
+    return ", ".join(f"Invalid {name}" for name, fits in right.items() if not fits)
 
 
 def grant(code: Code) -> Document:

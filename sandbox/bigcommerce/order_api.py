@@ -1,4 +1,7 @@
-"""V2 orders as the API reads and changes them. https://developer.bigcommerce.com/docs/rest-management/orders"""
+"""V2 orders as the API reads and changes them.
+
+https://developer.bigcommerce.com/docs/rest-management/orders
+"""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -58,7 +61,7 @@ def moment(text: str) -> datetime:
 def filtered(request: HttpRequest) -> QuerySet[Order]:
     """The orders a list asks for; 400 for a filter that does not exist."""
     rows = Order.objects.filter(is_deleted=request.GET.get("is_deleted") == "true")
-    for name, value in request.GET.items():
+    for name, value in request.GET.dict().items():
         if name in FILTERS:
             rows = rows.filter(**{FILTERS[name]: value})
         elif name in DATES:
@@ -191,7 +194,9 @@ def create_shipment(request: HttpRequest, order_id: int, **_parts: Any) -> JsonR
     return JsonResponse(shipment, status=201)
 
 
-def update_shipment(request: HttpRequest, order_id: int, row_id: int, **_parts: Any) -> JsonResponse:
+def update_shipment(
+    request: HttpRequest, order_id: int, row_id: int, **_parts: Any
+) -> JsonResponse:
     fields = body(request)
     editing.check_fields(fields, SHIPMENT_FIELDS - {"items"})
     try:
@@ -200,7 +205,9 @@ def update_shipment(request: HttpRequest, order_id: int, row_id: int, **_parts: 
         raise v2(404, str(error)) from error
 
 
-def delete_shipment(_request: HttpRequest, order_id: int, row_id: int, **_parts: Any) -> HttpResponse:
+def delete_shipment(
+    _request: HttpRequest, order_id: int, row_id: int, **_parts: Any
+) -> HttpResponse:
     if not Shipment.objects.filter(order_id=order_id, id=row_id).exists():
         raise v2(404, "The requested resource was not found.")
     merchant.unship(order_id, row_id)
@@ -236,7 +243,9 @@ def create_metafield(request: HttpRequest, order_id: int, **_parts: Any) -> Json
     fields = body(request)
     missing = [n for n in ("permission_set", "namespace", "key", "value") if not fields.get(n)]
     if missing:
-        raise v3(422, "JSON data is missing or invalid", dict.fromkeys(missing, "error.path.missing."))
+        raise v3(
+            422, "JSON data is missing or invalid", dict.fromkeys(missing, "error.path.missing.")
+        )
     same = {f"document__{name}": fields[name] for name in ("namespace", "key")}
     if Metafield.objects.filter(order_id=order_id, **same).exists():
         raise v3(409, "A metafield with this namespace and key exists")

@@ -9,8 +9,7 @@ from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any
 
-from django.conf import settings
-
+from sandbox import settings
 from sandbox.bigcommerce import statuses, totals
 from sandbox.bigcommerce.geography import CURRENCIES
 from sandbox.bigcommerce.models import (
@@ -89,7 +88,7 @@ def from_checkout(checkout: Checkout, *, carried: bool) -> Order:
             },
         )  # fmt: skip
     for fee, cost in sums.fees:
-        add_fee(order, fee["name"], fee.get("display_name", fee["name"]), cost)
+        add_fee(order, fee["name"], fee.get("display_name") or fee["name"], cost)
     if carried:
         settle(order, sums)
     recompute(order)
@@ -315,11 +314,13 @@ def write_taxes(order: Order) -> None:
     OrderTax.objects.filter(order=order).delete()
     address = OrderAddress.objects.filter(order=order).first()
     address_id = address.id if address else 0
-    rows = [
+    rows: list[tuple[Decimal, Decimal, int | None, str]] = [
         (Decimal(p.document["_tax_rate"]), discounted(p.document).tax, p.id, "item")
         for p in OrderProduct.objects.filter(order=order)
     ]
-    rows.append((totals.SHIPPING_TAX, amount(order.document, "shipping_cost").tax, None, "shipping"))
+    rows.append(
+        (totals.SHIPPING_TAX, amount(order.document, "shipping_cost").tax, None, "shipping")
+    )
     OrderTax.objects.bulk_create(
         OrderTax(
             order=order,
@@ -410,7 +411,8 @@ def products(order: Order) -> list[Document]:
 
 def shipping_addresses(order: Order) -> list[Document]:
     return [
-        part(row) | {"shipping_quotes": link(order.id, f"shipping_addresses/{row.id}/shipping_quotes")}
+        part(row)
+        | {"shipping_quotes": link(order.id, f"shipping_addresses/{row.id}/shipping_quotes")}
         for row in OrderAddress.objects.filter(order=order)
     ]
 

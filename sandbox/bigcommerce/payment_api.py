@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 import jwt
-from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 
+from sandbox import settings
 from sandbox.bigcommerce import orders, statuses
 from sandbox.bigcommerce.answers import STATUS_PAGE, Refused, body, data, v3
 from sandbox.bigcommerce.models import Customer, Document, Order, PaymentToken

@@ -26,9 +26,7 @@ def snapshot(order: Order) -> Document:
         ],
         "coupons": [orders.part(row) for row in OrderCoupon.objects.filter(order=order)],
         "taxes": [orders.part(row) for row in OrderTax.objects.filter(order=order)],
-        "fees": [
-            {"id": row.id, **row.document} for row in OrderFee.objects.filter(order=order)
-        ],
+        "fees": [{"id": row.id, **row.document} for row in OrderFee.objects.filter(order=order)],
         "refunds": [refunds.as_v3(row) for row in Refund.objects.filter(order=order)],
         "transactions": [
             {"id": row.id, "order_id": str(order.id), **row.document}

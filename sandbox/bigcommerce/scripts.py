@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from sandbox import settings
 from sandbox.bigcommerce.answers import body, data, listing, v3
 from sandbox.bigcommerce.models import Channel, Document, Script, Store
 

@@ -53,7 +53,7 @@ ELSEWHERE = "29.95"
 USUAL_LINES: list[Document] = [{"product_id": 102, "quantity": 1}, {"product_id": 104}]
 
 
-def make_checkout(
+def make_checkout(  # noqa: PLR0917
     lines: list[Document] | None = None,
     country: str = "ES",
     customer_id: int = 0,
@@ -77,7 +77,7 @@ def make_checkout(
         tax_included=knobs.tax_inclusive, discount=Decimal(str(discount)), fees=fees or [],
     )  # fmt: skip
     checkout.fees = [{"id": str(uuid.uuid4()), **fee} for fee in checkout.fees]
-    checkout.lines = [make_line(line) for line in lines or USUAL_LINES]
+    checkout.lines = [make_line(line) for line in (USUAL_LINES if lines is None else lines)]
     set_customer(checkout, customer_id, email)
     if payable:
         place = geography.address(country, checkout.email)
@@ -97,7 +97,7 @@ def make_line(wish: Document) -> Document:
     if "name" in wish:
         line = {"product_id": 0, "sku": "", "tax_rate": 21, "type": "physical", "image": "", **wish}
     else:
-        key = {name: wish[name] for name in ("product_id", "sku") if name in wish}
+        key: Document = {name: wish[name] for name in ("product_id", "sku") if name in wish}
         line = from_catalogue(key) | wish
     line |= {"id": str(uuid.uuid4()), "quantity": int(wish.get("quantity", 1))}
     return line | {"price": str(line["price"]), "tax_rate": str(line["tax_rate"])}

@@ -3,9 +3,9 @@
 import time
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from sandbox import settings
 from sandbox.bigcommerce import statuses
 from sandbox.bigcommerce.answers import data, listing, v2, v2_listing, v3
 from sandbox.bigcommerce.geography import COUNTRIES, CURRENCIES
@@ -59,9 +59,10 @@ def clock(_request: HttpRequest, **_parts: Any) -> JsonResponse:
 
 def currencies(request: HttpRequest, **_parts: Any) -> HttpResponse:
     """`GET /v2/currencies`."""
-    rows = [
+    rows: list[Document] = [
         {
-            "id": number, "is_default": code == "EUR", "country_iso2": "ES" if code == "EUR" else "",
+            "id": number, "is_default": code == "EUR",
+            "country_iso2": "ES" if code == "EUR" else "",
             "default_for_country_codes": [], "currency_code": code, "name": name,
             "currency_exchange_rate": "1.0000000000", "auto_update": False,
             "token_location": "right", "token": symbol, "decimal_token": ",",
@@ -132,7 +133,7 @@ def channel_as_v3(channel: Channel) -> Document:
     }  # fmt: skip
 
 
-def channels(request: HttpRequest, store_hash: str) -> JsonResponse:
+def channels(request: HttpRequest, **_parts: Any) -> JsonResponse:
     """`GET /v3/channels?available&type:in&include=currencies`."""
     kinds = [kind for kind in request.GET.get("type:in", "").split(",") if kind]
     rows = Channel.objects.order_by("id")

@@ -64,9 +64,7 @@ registration = [
         f"{V3}hooks/<int:hook_id>",
         endpoint(GET=hooks.read, PUT=hooks.update, DELETE=hooks.delete),
     ),
-    path(
-        f"{V3}content/scripts", endpoint(*CONTENT, GET=scripts.collection, POST=scripts.create)
-    ),
+    path(f"{V3}content/scripts", endpoint(*CONTENT, GET=scripts.collection, POST=scripts.create)),
     path(
         f"{V3}content/scripts/<uuid:uuid>",
         endpoint(*CONTENT, GET=scripts.read, PUT=scripts.update, DELETE=scripts.delete),
@@ -76,9 +74,7 @@ registration = [
 
 catalogue = [
     path(f"{V3}catalog/products", endpoint(*PRODUCTS, GET=catalogue_api.products)),
-    path(
-        f"{V3}catalog/products/<int:product_id>", endpoint(*PRODUCTS, GET=catalogue_api.product)
-    ),
+    path(f"{V3}catalog/products/<int:product_id>", endpoint(*PRODUCTS, GET=catalogue_api.product)),
     path(f"{V3}catalog/categories", endpoint(*PRODUCTS, GET=catalogue_api.categories)),
     path(f"{V3}catalog/trees/categories", endpoint(*PRODUCTS, GET=catalogue_api.tree_categories)),
     path(
@@ -130,9 +126,7 @@ order = [
             PUT=order_api.update_shipping_address,
         ),
     ),
-    path(
-        f"{ORDER}/products/<int:row_id>", endpoint(*ORDERS, GET=order_api.one_of("products"))
-    ),
+    path(f"{ORDER}/products/<int:row_id>", endpoint(*ORDERS, GET=order_api.one_of("products"))),
     *(
         path(f"{ORDER}/{name}", endpoint(*ORDERS, GET=order_api.sublist(name)))
         for name in ("products", "shipping_addresses", "coupons", "taxes", "fees")
@@ -142,9 +136,7 @@ order = [
         f"{ORDER_V3}/metafields",
         endpoint(GET=order_api.metafields, POST=order_api.create_metafield),
     ),
-    path(
-        f"{ORDER_V3}/payment_actions/refund_quotes", endpoint(*REFUNDS, POST=refund_api.quote)
-    ),
+    path(f"{ORDER_V3}/payment_actions/refund_quotes", endpoint(*REFUNDS, POST=refund_api.quote)),
     path(
         f"{ORDER_V3}/payment_actions/refunds",
         endpoint(*REFUNDS, GET=refund_api.collection, POST=refund_api.create),

@@ -21,9 +21,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from django.conf import settings
 from django.db import close_old_connections, transaction
 
+from sandbox import settings
 from sandbox.bigcommerce.models import Document, Hook
 from sandbox.calling import call
 from sandbox.knobs import knobs
