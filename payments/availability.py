@@ -15,12 +15,9 @@ from payments.addresses import (
     merchant_country,
     needs_shipping,
 )
-from payments.methods import offered_methods
 from payments.parts import Document, items
-from payments.reasons import SENTENCES, NotOffered, Reason
+from payments.reasons import Reason
 from payments.shopper import email
-
-__all__ = ["SENTENCES", "NotOffered", "Reason", "Rules", "availability", "offered_methods"]
 
 
 @dataclass(frozen=True, kw_only=True)

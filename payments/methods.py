@@ -1,15 +1,11 @@
-"""The payment methods SeQura offers for one solicited order, and which of them to show.
-
-`payment_options` is the list of `GET /merchants/{merchant}/orders/{uuid}/payment_methods`:
-categories with a title and their methods.
-"""
+"""The payment methods SeQura offers for one solicited order, and which of them to show."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from payments.parts import Document
 from payments.reasons import Reason
+from sequra.documents import PaymentMethod
 
 # Instalments have titles like "from 7.24 € a month"; an order is named after their category.
 _NAMED_AFTER_CATEGORY = {"pp3", "pp6", "pp9"}
@@ -25,37 +21,25 @@ class Method(TypedDict):
     cost_description: str
     icon: str  # SVG text, foreign: show it as an image only
     category: str
-    order_name: str  # for the order's payment method in BigCommerce
 
 
 def offered_methods(
-    payment_options: Sequence[Document] | None, amount: int, now: datetime
+    told: Sequence[PaymentMethod], amount: int, now: datetime
 ) -> tuple[list[Method], list[Reason]]:
-    """The methods that finance `amount` cents at `now`; without any, the reasons why.
-
-    `None` instead of a list means that SeQura could not be asked.
-    """
-    if payment_options is None:
-        return [], [Reason.SEQURA_UNAVAILABLE]
-    methods: list[Method] = []
-    noes: set[Reason] = set()
-    for category in payment_options:
-        for method in category.get("methods") or []:
-            reasons = reasons_against(method, amount, now)
-            noes.update(reasons)
-            if not reasons:
-                methods.append(_shown(method, category))
-    if methods:
-        return methods, []
-    return [], [reason for reason in Reason if reason in noes] or [Reason.NO_METHODS]
+    """The methods that finance `amount` cents at `now`; without any, the reasons why."""
+    noes = [(method, reasons_against(method, amount, now)) for method in told]
+    offered = [_shown(method) for method, reasons in noes if not reasons]
+    if offered:
+        return offered, []
+    found = {reason for _, reasons in noes for reason in reasons}
+    return [], [reason for reason in Reason if reason in found] or [Reason.NO_METHODS]
 
 
-def reasons_against(method: Document, amount: int, now: datetime) -> list[Reason]:
+def reasons_against(method: PaymentMethod, amount: int, now: datetime) -> list[Reason]:
     """Why a method cannot be had: its range of amounts (cents, inclusive) and its dates."""
-    least, most = method.get("min_amount"), method.get("max_amount")
-    starts, ends = _moment(method.get("starts_at")), _moment(method.get("ends_at"))
+    least, most = method["min_amount"], method["max_amount"]
+    starts, ends = _moment(method["starts_at"]), _moment(method["ends_at"])
     noes = {
-        Reason.NO_METHODS: not method.get("product"),
         Reason.AMOUNT: (least is not None and amount < least)
         or (most is not None and amount > most),
         Reason.NOT_YET_AVAILABLE: starts is not None and now < starts,
@@ -73,24 +57,20 @@ def _moment(told: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _shown(method: Document, category: Document) -> Method:
-    title = _first(method.get("title"), method.get("long_title"), category.get("title"), "SeQura")
-    by_category = method["product"] in _NAMED_AFTER_CATEGORY
+def _shown(method: PaymentMethod) -> Method:
     return {
         "product": method["product"],
-        "campaign": method.get("campaign") or None,
-        "title": title,
-        "description": _first(method.get("description"), category.get("description")),
-        "cost_description": _first(method.get("cost_description"), method.get("claim")),
-        "icon": _first(method.get("icon"), category.get("icon")),
-        "category": _first(category.get("category")),
-        "order_name": _first(category.get("title"), title) if by_category else title,
+        "campaign": method["campaign"],
+        "title": _title(method),
+        "description": method["description"],
+        "cost_description": method["cost_description"] or method["claim"],
+        "icon": method["icon"],
+        "category": method["category"],
     }
 
 
-def _first(*texts: str | None) -> str:
-    """The first text there is."""
-    return next((text for text in texts if text), "")
+def _title(method: PaymentMethod) -> str:
+    return method["title"] or method["long_title"] or method["category_title"] or "SeQura"
 
 
 def find_method(methods: Iterable[Method], product: str, campaign: str | None) -> Method | None:
@@ -99,10 +79,10 @@ def find_method(methods: Iterable[Method], product: str, campaign: str | None) -
     return next((m for m in methods if (m["product"], m["campaign"]) == wanted), None)
 
 
-def order_name(payment_options: Iterable[Document], product: str) -> str:
-    """How an order paid with this product is called, whatever its range and dates say now."""
-    for category in payment_options:
-        for method in category.get("methods") or []:
-            if method.get("product") == product:
-                return _shown(method, category)["order_name"]
+def order_name(told: Iterable[PaymentMethod], product: str) -> str:
+    """How an order paid with this product is called; empty for a product nobody told us of."""
+    for method in told:
+        if method["product"] == product:
+            by_category = product in _NAMED_AFTER_CATEGORY and method["category_title"]
+            return method["category_title"] if by_category else _title(method)
     return ""

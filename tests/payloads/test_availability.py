@@ -1,6 +1,6 @@
 """A reason for every no, and never an offer beside one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.availability import Rules, availability, ip_allowed
-from payments.methods import Method, find_method, offered_methods
+from payments.methods import Method, find_method, offered_methods, order_name
 from payments.reasons import SENTENCES, NotOffered, Reason
 from payments.store_credit import Claim, credit_balance, store_credit
+from sequra.documents import PaymentMethod, read_payment_methods
 from tests.payloads.checkout_cases import document
 
 RULES = Rules(connected=True, countries={"ES": [], "FR": ["services"]})
@@ -154,12 +155,10 @@ def method(**changes: Any) -> dict[str, Any]:
     return usual | changes
 
 
-def options(*methods: Mapping[str, Any]) -> list[dict[str, Any]]:
+def options(*methods: Mapping[str, Any]) -> list[PaymentMethod]:
     later = {"title": "Paga Fraccionado", "category": "part_payment", "icon": None}
-    return [
-        {"title": "Paga ahora", "category": "pay_now", "methods": []},
-        later | {"methods": methods},
-    ]
+    now = {"title": "Paga ahora", "category": "pay_now", "methods": []}
+    return read_payment_methods({"payment_options": [now, later | {"methods": methods}]})
 
 
 def offer(**changes: Any) -> tuple[list[Method], list[Reason]]:
@@ -177,7 +176,6 @@ def test_offered_method_is_flat() -> None:
                 "cost_description": "sin coste adicional",
                 "icon": "<svg/>",
                 "category": "part_payment",
-                "order_name": "Paga Después",
             }
         ],
         [],
@@ -215,9 +213,9 @@ def test_method_is_offered_within_its_bounds(changes: dict[str, Any], reasons: l
 
 @pytest.mark.parametrize(
     ("found", "reasons"),
-    [(None, ["sequra_unavailable"]), ([], ["no_methods"]), (options(), ["no_methods"])],
+    [([], ["no_methods"]), (options(), ["no_methods"])],
 )
-def test_nothing_offered_has_its_reason(found: Sequence[Any] | None, reasons: list[str]) -> None:
+def test_nothing_offered_has_its_reason(found: list[PaymentMethod], reasons: list[str]) -> None:
     assert offered_methods(found, 10000, NOW) == ([], reasons)
 
 
@@ -230,13 +228,19 @@ def test_one_method_is_enough() -> None:
     assert reasons == []
 
 
-@pytest.mark.parametrize("product", ["pp3", "pp6", "pp9"])
-def test_instalments_are_named_after_their_category(product: str) -> None:
-    methods, _ = offer(product=product, title="Desde 7,24 €/mes")
+@pytest.mark.parametrize(
+    ("product", "name"),
+    [
+        ("pp3", "Paga Fraccionado"),
+        ("pp6", "Paga Fraccionado"),
+        ("pp9", "Paga Fraccionado"),
+        ("i1", "Desde 7,24 €/mes"),
+    ],
+)
+def test_instalments_are_named_after_their_category(product: str, name: str) -> None:
+    told = options(method(product=product, title="Desde 7,24 €/mes"))
 
-    assert [(one["title"], one["order_name"]) for one in methods] == [
-        ("Desde 7,24 €/mes", "Paga Fraccionado")
-    ]
+    assert (order_name(told, product), order_name(told, "tbs")) == (name, "")
 
 
 def test_chosen_method_is_one_that_was_offered() -> None:

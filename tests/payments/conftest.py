@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from local.sandbox_control import SandboxControl
 from payments.models import Solicitation
 from payments.notifications import digest
 from stores.models import Connection, Merchant, Store
+from tests.payments.shop import Shop
 
 SHOP = "http://shop.localhost:8100"
 MakeSolicitation = Callable[..., Solicitation]
@@ -65,3 +67,9 @@ def make_solicitation(merchant: Merchant) -> MakeSolicitation:
         return attempt
 
     return make
+
+
+@pytest.fixture
+def shop(transactional_db: None, sandbox: SandboxControl) -> Shop:
+    """A store that is installed and connected in the sandbox."""
+    return Shop(sandbox)
