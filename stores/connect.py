@@ -59,6 +59,8 @@ def connect(store: Store, environment: str, logins: Mapping[str, Login]) -> None
 
 def ask_sequra(environment: str, logins: Mapping[str, Login]) -> list[Account]:
     """The accounts behind these logins. Every deployment is asked before Refused is raised."""
+    if not logins:
+        return []
     try:
         known = {deployment.id: deployment for deployment in deployments()}
     except (Rejected, Unavailable) as error:

@@ -7,7 +7,7 @@ from sequra.client import deployments as fetch
 from sequra.documents import Deployment
 from sequra.errors import Rejected, Unavailable
 
-FRESH, LAST = "sequra deployments", "sequra deployments, the last we saw"
+FRESH, LAST = "sequra-deployments", "sequra-deployments-last"
 SECONDS = 600
 
 

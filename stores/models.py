@@ -4,6 +4,7 @@ import secrets
 import uuid
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -70,9 +71,12 @@ class Store(models.Model):
     status_needs_review = models.PositiveSmallIntegerField(null=True, blank=True, default=12)
     status_cancelled = models.PositiveSmallIntegerField(null=True, blank=True, default=5)
     shipped_statuses = models.JSONField(default=default_shipped_statuses, blank=True)
+    # Does the status Refunded, set by hand without a refund record, mean that all was refunded?
+    refunded_status_refunds = models.BooleanField(default=False)
     reports_enabled = models.BooleanField(default=True)
     reports_hour = models.PositiveSmallIntegerField(default=4)
     report_token = EncryptedTextField(default=new_secret)
+    log_retention_days = models.PositiveSmallIntegerField(default=90)
 
     def __str__(self) -> str:
         return self.name or self.hash
@@ -81,6 +85,11 @@ class Store(models.Model):
     def origins(self) -> set[str]:
         """Every origin on which this store's checkout may run."""
         return {origin for channel in self.channels for origin in channel["origins"]}
+
+    @property
+    def report_url(self) -> str:
+        """Whoever calls this starts the store's delivery report; it is the merchant's secret."""
+        return f"{settings.APP_URL}/sequra/report/{self.public_id}/{self.report_token}"
 
     @property
     def is_installed(self) -> bool:

@@ -1,0 +1,52 @@
+"""`manage.py store_settings STORE_HASH --import FILE|-` or `--export FILE|-`."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from stores.models import Store
+from stores.store_settings import Refused, export_settings, import_settings
+
+
+class Command(BaseCommand):
+    help = "Write the settings of a store to a file, or read them from one."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("store_hash")
+        action = parser.add_mutually_exclusive_group(required=True)
+        action.add_argument("--import", dest="source", metavar="FILE", help="- is standard input")
+        action.add_argument("--export", dest="target", metavar="FILE", help="- is standard output")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        store = Store.objects.filter(hash=options["store_hash"]).first()
+        if store is None:
+            raise CommandError(f"there is no store {options['store_hash']}")
+        if options["target"]:
+            self._export(store, options["target"])
+        else:
+            self._import(store, options["source"])
+
+    def _export(self, store: Store, target: str) -> None:
+        text = json.dumps(export_settings(store), indent=2, ensure_ascii=False) + "\n"
+        if target == "-":
+            self.stdout.write(text, ending="")
+            return
+        try:
+            Path(target).write_text(text)
+        except OSError as error:
+            raise CommandError(f"{target}: {error.strerror}") from error
+
+    def _import(self, store: Store, source: str) -> None:
+        try:
+            text = sys.stdin.read() if source == "-" else Path(source).read_text()
+            import_settings(store, json.loads(text))
+        except OSError as error:
+            raise CommandError(f"{source}: {error.strerror}") from error
+        except ValueError as error:
+            raise CommandError(f"{source}: is not JSON: {error}") from error
+        except Refused as refusal:
+            raise CommandError(" ".join(str(refusal).split())) from refusal

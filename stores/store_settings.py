@@ -1,0 +1,118 @@
+"""Export and import of a store's settings. An import is validated whole, then stored whole."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from rest_framework.exceptions import ValidationError
+
+from stores import connect, payment_methods
+from stores.connect import Account, Login
+from stores.models import Connection, Store
+from stores.settings_file import SettingsFile, complaints
+
+Document = Mapping[str, Any]
+
+# Path in the document → column of Store.
+COLUMNS = {
+    ("connection", "send_statistics"): "send_statistics",
+    ("general", "allowed_ips"): "allowed_ips",
+    ("general", "excluded_categories"): "excluded_categories",
+    ("general", "excluded_products"): "excluded_products",
+    ("order_statuses", "approved"): "status_approved",
+    ("order_statuses", "needs_review"): "status_needs_review",
+    ("order_statuses", "cancelled"): "status_cancelled",
+    ("reports", "enabled"): "reports_enabled",
+    ("reports", "hour"): "reports_hour",
+}
+
+
+class Refused(Exception):
+    """Nothing was imported; says why on one line."""
+
+
+def export_settings(store: Store) -> dict[str, Any]:
+    """Everything but secrets; the address that triggers the reports is the exception."""
+    document: dict[str, Any] = {
+        "connection": {
+            "environment": store.environment,
+            "deployments": {
+                one.deployment: {"username": one.username} for one in _open(store).values()
+            },
+        },
+        "countries": {merchant.country: merchant.ref for merchant in connect.selling(store)},
+        "shipped_statuses": store.shipped_statuses,
+        "reports": {"trigger_url": store.report_url},
+    }
+    for (part, name), column in COLUMNS.items():
+        document.setdefault(part, {})[name] = getattr(store, column)
+    return document
+
+
+def _open(store: Store) -> dict[str, Connection]:
+    connections = store.connections.exclude(state="archived").order_by("deployment")
+    return {connection.deployment: connection for connection in connections}
+
+
+def import_settings(store: Store, given: Any) -> None:
+    """Store what the document says. Raises Refused when any of it cannot be."""
+    document = _validated(given)
+    if store.state == Store.State.UNINSTALLED and "connection" in document:
+        raise Refused("connection: the store has not installed the app")
+    try:
+        accounts = _accounts(store, document.get("connection", {}))
+        _save(store, document, accounts)
+    except connect.Refused as refusal:
+        sentences = [f"{name}: {text}" if name else text for name, text in refusal.problems.items()]
+        raise Refused(" ".join(sentences)) from refusal
+    if accounts is not None:
+        payment_methods.refresh(store)
+
+
+def _validated(given: Any) -> Document:
+    if not isinstance(given, dict):
+        raise Refused("the document is not a JSON object")
+    try:
+        file = SettingsFile(data=given)
+        file.is_valid(raise_exception=True)
+    except ValidationError as error:
+        raise Refused("; ".join(complaints(error.detail))) from error
+    validated: Document = file.validated_data
+    return validated
+
+
+def _accounts(store: Store, part: Document) -> list[Account] | None:
+    """What SeQura says about the credentials, None when they stay as they are."""
+    connections = _open(store)
+    environment = part.get("environment", store.environment)
+    stored = {name: Login(one.username, one.password) for name, one in connections.items()}
+    logins = {
+        name: Login(login["username"], login.get("password") or _password(connections, name))
+        for name, login in part.get("deployments", {}).items()
+    }
+    if "deployments" not in part:
+        logins = stored
+    if logins == stored and environment == store.environment:
+        return None
+    return connect.ask_sequra(environment, logins)
+
+
+def _password(connections: Mapping[str, Connection], name: str) -> str:
+    if name not in connections:
+        raise Refused(f"connection.deployments.{name}: a new account needs its password")
+    return connections[name].password
+
+
+@transaction.atomic
+def _save(store: Store, document: Document, accounts: list[Account] | None) -> None:
+    environment = document.get("connection", {}).get("environment", store.environment)
+    if accounts is not None:
+        connect.save(store, environment, accounts)
+    if "countries" in document:
+        connect.choose(store, document["countries"])
+    for (part, name), column in COLUMNS.items():
+        if name in document.get(part, {}):
+            setattr(store, column, document[part][name])
+    if "shipped_statuses" in document:
+        store.shipped_statuses = document["shipped_statuses"]
+    store.save(update_fields=[*COLUMNS.values(), "shipped_statuses"])

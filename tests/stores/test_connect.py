@@ -1,0 +1,143 @@
+"""Connecting SeQura: everything or nothing, and nothing but SeQura's own addresses."""
+
+import pytest
+from django.core.cache import cache
+
+from stores import connect, payment_methods
+from stores.connect import Login, Refused
+from stores.deployments import FRESH, deployments
+from stores.models import Connection, Merchant, Store
+from tests.stores.conftest import Panel
+from tests.stores.world import World
+
+pytestmark = pytest.mark.django_db
+SEQURA, SVEA = Login("sequra", "secret"), Login("svea", "secret")
+
+
+@pytest.fixture
+def store(panel: Panel, world: World) -> Store:
+    return panel.store
+
+
+def selling(store: Store) -> dict[str, str]:
+    return {merchant.country: merchant.ref for merchant in connect.selling(store)}
+
+
+def test_connecting_fills_in_countries_and_merchants(store: Store, world: World) -> None:
+    connect.connect(store, "sandbox", {"sequra": SEQURA, "svea": SVEA})
+
+    assert selling(store) == {"ES": "demo_es", "FR": "demo_fr", "IT": "svea_it"}
+    addresses = Connection.objects.values_list("deployment", "api_url", "assets_url")
+    assert sorted(addresses) == [
+        ("sequra", f"{world.url}/sequra", f"{world.url}/assets"),
+        ("svea", f"{world.url}/svea", f"{world.url}/assets"),
+    ]
+
+
+def test_wrong_credentials_store_nothing_and_say_what_to_do(store: Store) -> None:
+    with pytest.raises(Refused) as refused:
+        connect.connect(store, "live", {"sequra": SEQURA, "svea": Login("svea", "wrong")})
+
+    assert refused.value.problems == {
+        "svea": "SVEA refused this username and password. Check both in the email sent by SeQura,"
+        " and that they belong to this environment."
+    }
+    assert not Connection.objects.exists()
+    store.refresh_from_db()
+    assert store.environment == "sandbox"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((403, ""), "Ask SeQura to enable it"),
+        ((503, ""), "did not answer"),
+        ((200, "<html>"), "did not answer"),
+        ((200, []), "no merchant id"),
+        ((200, [{"ref": "x", "country": "DE"}]), "no merchant id"),
+        ((302, ""), "did not answer"),
+    ],
+)
+def test_every_other_answer_is_explained(
+    store: Store, world: World, answer: tuple[int, object], words: str
+) -> None:
+    world.refuse["GET /sequra/merchants/credentials"] = answer
+
+    with pytest.raises(Refused, match=words):
+        connect.connect(store, "sandbox", {"sequra": SEQURA})
+
+    assert not Connection.objects.exists()
+
+
+def test_a_deployment_outside_the_document_is_refused(store: Store) -> None:
+    with pytest.raises(Refused, match="no deployment “evil”"):
+        connect.connect(store, "sandbox", {"evil": SEQURA})
+
+
+def test_a_country_that_was_switched_off_stays_off(store: Store) -> None:
+    connect.connect(store, "sandbox", {"sequra": SEQURA})
+    connect.choose(store, {"ES": "demo_es_2"})
+
+    connect.connect(store, "sandbox", {"sequra": SEQURA, "svea": SVEA})
+
+    assert selling(store) == {"ES": "demo_es_2", "IT": "svea_it"}
+
+
+def test_another_environment_archives_the_old_connection(store: Store) -> None:
+    connect.connect(store, "sandbox", {"sequra": SEQURA})
+    old = Connection.objects.get()
+
+    connect.connect(store, "live", {"sequra": SEQURA})
+
+    old.refresh_from_db()
+    assert (old.state, old.password) == (Connection.State.ARCHIVED, "secret")
+    new = Connection.objects.get(state="connected")
+    assert {merchant.connection_id for merchant in connect.selling(store)} == {new.pk}
+    store.refresh_from_db()
+    assert store.environment == "live"
+
+
+def test_coming_back_revives_the_connection_of_open_orders(store: Store) -> None:
+    connect.connect(store, "sandbox", {"sequra": SEQURA})
+    first = Connection.objects.get()
+    connect.disconnect(store)
+    assert selling(store) == {}
+
+    connect.connect(store, "sandbox", {"sequra": SEQURA})
+
+    revived = Connection.objects.get()
+    assert (revived.pk, revived.state) == (first.pk, Connection.State.CONNECTED)
+    assert selling(store) == {"ES": "demo_es", "FR": "demo_fr"}
+
+
+def test_a_merchant_id_that_is_not_the_account_s_is_refused(store: Store) -> None:
+    connect.connect(store, "sandbox", {"sequra": SEQURA})
+
+    with pytest.raises(Refused, match="“demo_fr” is no merchant id"):
+        connect.choose(store, {"ES": "demo_fr"})
+
+    assert selling(store) == {"ES": "demo_es", "FR": "demo_fr"}
+
+
+def test_payment_methods_survive_an_outage(store: Store, world: World) -> None:
+    connect.connect(store, "sandbox", {"sequra": SEQURA})
+    assert payment_methods.refresh(store) == []
+    world.refuse["GET /sequra/merchants/demo_fr/payment_methods"] = 503, ""
+
+    assert payment_methods.refresh(store) == ["demo_fr"]
+
+    products = [one["product"] for one in Merchant.objects.get(ref="demo_fr").payment_methods]
+    assert products == ["i1", "pp3"]
+
+
+def test_trusted_origins_are_those_of_the_document(world: World) -> None:
+    assert connect.trusted_origins() == {world.url}
+
+
+def test_the_document_is_remembered_through_an_outage(world: World) -> None:
+
+    before = deployments()
+    cache.delete(FRESH)
+    world.refuse["GET /deployments"] = 500, ""
+
+    assert deployments() == before

@@ -1,0 +1,143 @@
+"""/auth: A09, A10, re-consent, scopes, and ten at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from django.test import Client
+from pytest_django.live_server_helper import LiveServer
+
+from stores.models import PanelSession, Store
+from tests.stores.conftest import ALL_SCOPES
+from tests.stores.world import World
+
+pytestmark = pytest.mark.django_db
+
+
+def query(code: str = "code1", **fields: str) -> dict[str, str]:
+    return {"code": code, "context": "stores/abc123", "scope": ALL_SCOPES, **fields}
+
+
+def test_auth_stores_the_token_and_registers_everything(client: Client, world: World) -> None:
+    response = client.get("/auth", query())
+
+    store = Store.objects.get()
+    assert response.status_code == 200
+    assert (store.hash, store.access_token) == ("abc123", world.tokens[-1])
+    assert (store.name, store.timezone, store.currency) == ("Tienda", "Europe/Madrid", "EUR")
+    assert [len(rows) for rows in (world.hooks, world.scripts, world.extensions)] == [10, 1, 1]
+    assert world.bodies[0] == {
+        "client_id": "demo-client-id",
+        "client_secret": "demo-client-secret-0123456789abcdef",
+        "code": "code1",
+        "context": "stores/abc123",
+        "scope": ALL_SCOPES,
+        "grant_type": "authorization_code",
+        "redirect_uri": "http://app.localhost:8000/auth",
+    }
+
+
+def test_auth_never_opens_a_session(client: Client, world: World) -> None:
+    response = client.get("/auth", query())
+
+    assert not PanelSession.objects.exists()
+    assert not response.cookies
+    assert "/s/" not in response.content.decode()
+    assert "Open SeQura" in response.content.decode()
+
+
+def test_auth_shows_itself_in_the_control_panel_only(client: Client, world: World) -> None:
+    response = client.get("/auth", query())
+
+    assert "X-Frame-Options" not in response
+    assert (
+        "frame-ancestors https://*.mybigcommerce.com https://store-abc123.mybigcommerce.com"
+        in response["Content-Security-Policy"]
+    )
+
+
+def test_auth_refuses_a_token_for_another_store(client: Client, world: World) -> None:
+    world.codes["evil"] = "stores/good"
+
+    response = client.get("/auth", query("evil"))
+
+    assert response.status_code == 400
+    assert not Store.objects.exists()
+
+
+@pytest.mark.parametrize("context", ["", "stores/", "stores/../x", "abc123", "stores/ABC"])
+def test_auth_refuses_what_names_no_store(client: Client, world: World, context: str) -> None:
+    assert client.get("/auth", query(context=context)).status_code == 400
+    assert world.calls == []
+    assert not Store.objects.exists()
+
+
+def test_auth_refuses_a_code_twice(client: Client, world: World) -> None:
+    client.get("/auth", query())
+    token = Store.objects.get().access_token
+
+    response = client.get("/auth", query())
+
+    assert response.status_code == 400
+    assert "SeQura was not installed" in response.content.decode()
+    assert Store.objects.get().access_token == token
+
+
+def test_auth_says_when_bigcommerce_does_not_answer(client: Client, world: World) -> None:
+    world.refuse["POST /oauth2/token"] = 503, "maintenance"
+
+    response = client.get("/auth", query())
+
+    assert response.status_code == 503
+    assert not Store.objects.exists()
+
+
+def test_consenting_again_replaces_the_token_and_keeps_the_rest(
+    client: Client, world: World
+) -> None:
+    client.get("/auth", query())
+    before = Store.objects.get()
+    before.needs_reauthorisation()
+
+    client.get("/auth", query("code2"))
+
+    after = Store.objects.get()
+    assert after.access_token == world.tokens[-1] != before.access_token
+    assert after.is_installed
+    assert after.installed_at == before.installed_at
+    assert (after.public_id, after.webhook_secret) == (before.public_id, before.webhook_secret)
+
+
+@pytest.mark.parametrize(
+    ("granted", "missing"),
+    [
+        (ALL_SCOPES, []),
+        (ALL_SCOPES.replace("store_checkout ", "store_checkouts "), []),
+        (ALL_SCOPES.replace("store_content_checkout", "store_checkout_content"), []),
+        (ALL_SCOPES.replace("store_cart", ""), ["Carts: modify"]),
+    ],
+)
+def test_auth_names_the_scopes_that_were_not_granted(
+    client: Client, world: World, granted: str, missing: list[str]
+) -> None:
+    world.scope = granted
+
+    page = client.get("/auth", query()).content.decode()
+
+    assert ("Some permissions were not granted" in page) == bool(missing)
+    for name in missing:
+        assert f"<li>{name}</li>" in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ten_installations_at_once_leave_one_of_each(live_server: LiveServer, world: World) -> None:
+    def install(number: int) -> int:
+        address = f"{live_server.url}/auth"
+        return requests.get(address, params=query(f"code{number}"), timeout=60).status_code
+
+    with ThreadPoolExecutor(10) as pool:
+        statuses = list(pool.map(install, range(10)))
+
+    assert statuses == [200] * 10
+    assert Store.objects.get().access_token == world.tokens[-1]
+    assert [len(rows) for rows in (world.hooks, world.scripts, world.extensions)] == [10, 1, 1]

@@ -1,0 +1,222 @@
+"""Webhooks, script and panel: list, then create or repair, and never a second copy."""
+
+import pytest
+from django.contrib.staticfiles.storage import staticfiles_storage
+
+from stores import checkout_script, order_panel, registration, tasks, webhooks
+from stores.models import Store
+from tests.stores.world import World
+
+pytestmark = pytest.mark.django_db
+HASHED = staticfiles_storage.stored_name(checkout_script.FILE)  # type: ignore[attr-defined]
+
+
+def changes(world: World) -> list[tuple[str, str]]:
+    """What was written, and not only read."""
+    query = "graphql"
+    writes = [call for call in world.calls if call[0] != "GET" and not call[1].endswith(query)]
+    mutations = [body for body in world.bodies if body and "mutation" in str(body.get("query"))]
+    return writes + [("MUTATION", query) for _ in mutations]
+
+
+@pytest.fixture
+def store(installed: Store, world: World) -> Store:
+    """Installed, with everything in place."""
+    world.calls.clear()
+    world.bodies.clear()
+    return installed
+
+
+def test_webhooks_are_explicit_and_carry_the_store_s_secret(store: Store, world: World) -> None:
+    assert [hook["scope"] for hook in world.hooks] == list(webhooks.SCOPES)
+    assert not any("*" in hook["scope"] for hook in world.hooks)
+    assert {
+        (hook["destination"], hook["is_active"], str(hook["headers"])) for hook in world.hooks
+    } == {
+        (
+            f"http://app.localhost:8000/webhooks/bigcommerce/{store.public_id}",
+            True,
+            str({"X-Webhook-Secret": store.webhook_secret}),
+        )
+    }
+
+
+def test_script_carries_its_hash_and_the_store(store: Store, world: World) -> None:
+    (script,) = world.scripts
+    assert {name: script[name] for name in script if name != "uuid"} == {
+        "name": "SeQura checkout",
+        "description": "Offers SeQura's payment methods in the checkout.",
+        "kind": "src",
+        "src": f"http://app.localhost:8000/static/{HASHED}?store={store.public_id}",
+        "location": "footer",
+        "load_method": "default",
+        "visibility": "checkout",
+        "consent_category": "essential",
+        "auto_uninstall": True,
+        "enabled": True,
+        "channel_id": 1,
+        "integrity_hashes": [checkout_script.integrity()],
+    }
+    assert HASHED != checkout_script.FILE
+
+
+def test_order_panel_has_its_label_in_five_languages(store: Store, world: World) -> None:
+    (extension,) = world.extensions
+    assert (extension["context"], extension["model"]) == ("PANEL", "ORDERS")
+    assert extension["url"] == "/orders/${id}/sequra"
+    label = extension["label"]
+    texts = [label["defaultValue"], *(one["value"] for one in label["locales"])]
+    assert [one["localeCode"] for one in label["locales"]] == ["es-ES", "fr-FR", "it-IT", "pt-PT"]
+    assert max(map(len, texts)) <= 25
+
+
+def test_registering_again_changes_nothing(store: Store, world: World) -> None:
+    assert registration.register(store)
+    assert changes(world) == []
+
+
+def test_what_was_changed_or_doubled_is_put_right(store: Store, world: World) -> None:
+    world.hooks[0]["is_active"] = False
+    world.hooks[1]["destination"] = "https://old.example/webhooks"
+    world.hooks[2]["headers"] = None
+    world.hooks.append({**world.hooks[3], "id": 900, "destination": "https://old.example"})
+    world.hooks.append({**world.hooks[3], "id": 901, "scope": "store/order/*"})
+    world.scripts.append({**world.scripts[0], "uuid": "twin"})
+    world.scripts[0]["consent_category"] = "analytics"
+    world.extensions.append({**world.extensions[0], "id": "bc/store/appExtension/900"})
+    world.extensions[0]["label"] = {"defaultValue": "Old", "locales": []}
+
+    assert registration.register(store)
+
+    test_webhooks_are_explicit_and_carry_the_store_s_secret(store, world)
+    test_script_carries_its_hash_and_the_store(store, world)
+    test_order_panel_has_its_label_in_five_languages(store, world)
+
+
+def test_a_new_script_keeps_the_old_hash_along(store: Store, world: World) -> None:
+    old = [f"sha384-{number}" for number in range(5)]
+    world.scripts[0] |= {"src": "http://app.localhost:8000/old.js", "integrity_hashes": old}
+
+    registration.register(store)
+
+    (script,) = world.scripts
+    assert script["integrity_hashes"] == [checkout_script.integrity(), *old[:4]]
+    assert HASHED in script["src"]
+
+
+def test_every_storefront_gets_the_script(store: Store, world: World) -> None:
+    world.channels.append({"id": 2, "name": "Boutique"})
+
+    registration.register(store)
+
+    assert sorted(script["channel_id"] for script in world.scripts) == [1, 2]
+    store.refresh_from_db()
+    assert store.origins == {
+        "https://tienda.example",
+        "https://boutique.example",
+        "https://pay.boutique.example",
+        "https://store-abc123.mybigcommerce.com",
+        "https://store-abc123-1.mybigcommerce.com",
+        "https://store-abc123-2.mybigcommerce.com",
+    }
+
+
+def test_the_script_of_a_closed_storefront_goes(store: Store, world: World) -> None:
+    world.channels.append({"id": 2, "name": "Boutique"})
+    registration.register(store)
+    world.channels.pop()
+
+    registration.register(store)
+
+    assert [script["channel_id"] for script in world.scripts] == [1]
+
+
+def test_one_refusal_does_not_stop_the_rest(store: Store, world: World) -> None:
+    world.hooks.clear()
+    world.scripts.clear()
+    world.extensions.clear()
+    words = {"status": 422, "title": "Scripts are not allowed on this plan"}
+    world.refuse["POST .*/content/scripts"] = 422, words
+
+    assert not registration.register(store)
+
+    assert (len(world.hooks), len(world.scripts), len(world.extensions)) == (10, 0, 1)
+    store.refresh_from_db()
+    (problem,) = store.registration["script"]["problems"]
+    assert (problem["kind"], problem["name"]) == ("failed", "Tienda")
+    assert "Scripts are not allowed on this plan" in problem["words"]
+    assert registration.has_failed(store)
+
+
+def test_a_lost_answer_makes_no_second_copy(store: Store, world: World) -> None:
+    """The work was done, its answer was not heard: the list tells, nothing is repeated."""
+    world.refuse["POST .*/hooks"] = 422, {"title": "Webhook exists"}
+
+    assert registration.register(store)
+    assert len(world.hooks) == 10
+
+
+def test_the_task_goes_on_after_an_outage(store: Store, world: World) -> None:
+    world.extensions.clear()
+    world.refuse["POST .*/graphql"] = 503, ""
+    registration.register(store)
+    world.refuse.clear()
+
+    tasks.tend_stores()
+
+    assert len(world.extensions) == 1
+    store.refresh_from_db()
+    assert registration.is_healthy(store)
+
+
+def test_a_script_that_the_merchant_removed_stays_out_until_he_repairs(
+    store: Store, world: World
+) -> None:
+    world.scripts.clear()
+    registration.check(store)
+
+    tasks.tend_stores()
+
+    assert world.scripts == []
+    store.refresh_from_db()
+    assert not registration.is_healthy(store)
+
+
+def test_the_daily_look_brings_webhooks_back(store: Store, world: World) -> None:
+    """BigCommerce switches off what was idle or failing."""
+    world.hooks[4]["is_active"] = False
+    world.scripts.clear()
+    yesterday = "2026-01-01T00:00:00+00:00"
+    for part in store.registration.values():
+        part["at"] = yesterday
+    store.save(update_fields=["registration"])
+
+    tasks.tend_stores()
+
+    assert world.hooks[4]["is_active"]
+    assert world.scripts == []
+
+
+def test_a_dead_token_stops_everything(store: Store, world: World) -> None:
+    world.tokens.append("another")
+
+    assert not registration.register(store)
+
+    store.refresh_from_db()
+    assert store.state == Store.State.NEEDS_REAUTHORISATION
+
+
+def test_a_token_that_was_replaced_meanwhile_is_not_mourned(store: Store) -> None:
+    stale = Store.objects.get(pk=store.pk)
+    store.authorised_at = store.authorised_at.replace(year=2027)
+    store.save(update_fields=["authorised_at"])
+
+    stale.needs_reauthorisation()
+
+    store.refresh_from_db()
+    assert store.is_installed
+
+
+def test_label_is_compared_whatever_the_order() -> None:
+    turned = {**order_panel.LABEL, "locales": order_panel.LABEL["locales"][::-1]}
+    assert order_panel._texts(turned) == order_panel._texts(order_panel.LABEL)  # type: ignore[arg-type]
