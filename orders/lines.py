@@ -95,9 +95,9 @@ def _goods(product: Document) -> Goods:
 
 def _name(product: Document) -> str:
     """The name with the chosen options, as it was solicited: `T-shirt (Size: M, Colour: Red)`."""
-    name = " ".join(str(product.get("name") or _reference(product)).split())
+    name = text(product.get("name")) or _reference(product)
     chosen = ", ".join(
-        f"{option.get('display_name')}: {option['display_value']}"
+        text(f"{option.get('display_name')}: {option['display_value']}")
         for option in product.get("product_options") or ()
         if option.get("display_value")
     )
@@ -106,7 +106,8 @@ def _name(product: Document) -> str:
 
 def _reference(product: Document) -> str:
     """The SKU; without one the product's id; a line typed in by hand has only its name."""
-    return str(product.get("sku") or product.get("product_id") or product.get("name") or "item")
+    told = (text(product.get(key) or "") for key in ("sku", "product_id", "name"))
+    return next(filter(None, told), "item")
 
 
 def _paid(product: Document) -> int:
@@ -137,7 +138,7 @@ def _fees(fees: Iterable[Document]) -> list[Charge]:
         Charge(
             f"fee {fee['id']}",
             f"fee_{fee['id']}",
-            str(fee.get("display_name_customer") or fee.get("display_name_merchant") or "Fee"),
+            text(fee.get("display_name_customer") or fee.get("display_name_merchant")) or "Fee",
             cents(fee, "cost_inc_tax"),
         )
         for fee in fees
@@ -175,6 +176,12 @@ def _other_payments(order: Document) -> list[Charge]:
     return [
         Charge(key, key, name, -amount, "other_payment") for key, name, amount in payments if amount
     ]
+
+
+def text(value: object) -> str:
+    """One line of text: foreign documents hold nulls, line breaks, NULs and half characters."""
+    whole = str("" if value is None else value).encode("utf-8", "ignore").decode()
+    return " ".join(whole.replace("\0", "").split())
 
 
 def cents(document: Document, field: str) -> int:

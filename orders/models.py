@@ -1,10 +1,10 @@
 """The link between a BigCommerce order and a SeQura order, and the inbox of webhook events."""
 
-from typing import Any
-
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
+from orders.payloads import OrderFacts, Rules
 from stores.models import Connection, Store
 from transaction_log.record import Subject
 
@@ -37,12 +37,24 @@ class Order(models.Model):
     changed = models.PositiveBigIntegerField(default=0)
     synced = models.PositiveBigIntegerField(default=0)
     due_at = models.DateTimeField(default=timezone.now)
+    # Who works on it, and until when nobody else may: renewed while he lives.
+    lease = models.CharField(max_length=32, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)  # failed ones in a row
+    failing_since = models.DateTimeField(null=True, blank=True)
+    # When to read the order once more, because BigCommerce may have answered from the past.
     settle_at = models.DateTimeField(null=True, blank=True)
+    settle_step = models.PositiveSmallIntegerField(default=0)
+
+    # What SeQura last accepted. `unsure`: a later statement may have arrived without our knowing.
     accepted_update = models.JSONField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
+    unsure = models.BooleanField(default=False)
+
+    # Its status said shipped at some moment; and that without shipment records, once we looked.
+    shipped_status_seen = models.BooleanField(default=False)
     shipped_by_status = models.BooleanField(default=False)
+    has_shipments = models.BooleanField(default=False)  # a webhook told of one
 
     class Meta:
         constraints = [
@@ -57,14 +69,43 @@ class Order(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["due_at"],
+                fields=["store", "due_at"],
                 condition=models.Q(changed__gt=models.F("synced")),
                 name="order_due",
-            )
+            ),
+            models.Index(
+                fields=["store"],
+                condition=models.Q(leased_until__isnull=False),
+                name="order_leased",
+            ),
+            models.Index(
+                fields=["settle_at"],
+                condition=models.Q(settle_at__isnull=False),
+                name="order_settles",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"order {self.bigcommerce_id}"
+
+    def facts(self, *, shipped_by_status: bool) -> OrderFacts:
+        """What an order update needs of this row."""
+        return OrderFacts(
+            merchant_ref=self.merchant_ref,
+            order_ref_1=self.order_ref_1,
+            reference=str(self.reference),
+            currency=self.currency,
+            solicited=self.solicited,
+            shipped_by_status=shipped_by_status,
+        )
+
+    @property
+    def rules(self) -> Rules:
+        """What the merchant decided about statuses."""
+        return Rules(
+            shipped_statuses=frozenset(self.store.shipped_statuses),
+            refunded_status_refunds=self.store.refunded_status_refunds,
+        )
 
     @property
     def subject(self) -> Subject:
@@ -79,30 +120,75 @@ class Order(models.Model):
 
 
 class WebhookEvent(models.Model):
-    """The inbox: one authentic delivery of BigCommerce, and what became of it."""
+    """The inbox: one authentic webhook event, however often it was delivered.
+
+    BigCommerce repeats an event with the same `hash`. A repetition is counted and makes the event
+    new again: it saves rows and decides nothing, because two changes may share a hash.
+    """
 
     class Outcome(models.TextChoices):
         NEW = "new"
         FOLDED = "folded"  # counted on its order
-        PARKED = "parked"  # about an order that we do not know yet
+        PARKED = "parked"  # about an order that we do not know (yet)
         IGNORED = "ignored"
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="webhook_events")
     scope = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
     bigcommerce_order_id = models.BigIntegerField(null=True, blank=True)
     payload = models.JSONField()
-    received_at = models.DateTimeField(default=timezone.now)
+    deliveries = models.PositiveIntegerField(default=1, db_default=1)
+    received_at = models.DateTimeField(default=timezone.now, db_default=Now())
     outcome = models.CharField(max_length=8, choices=Outcome, default=Outcome.NEW)
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["store", "scope", "hash"], name="one_row_per_event")
+        ]
         indexes = [
             models.Index(
-                fields=["id"],
+                fields=["outcome", "id"],
                 condition=models.Q(outcome__in=("new", "parked")),
                 name="event_waiting",
             ),
             models.Index(fields=["store", "bigcommerce_order_id"]),
+            models.Index(fields=["received_at"]),
         ]
 
     def __str__(self) -> str:
         return f"{self.scope} {self.bigcommerce_order_id}"
+
+
+class Gate(models.Model):
+    """How much may go to a host on behalf of a store. One row, so that all workers agree.
+
+    The breaker: after repeated failures nothing passes until `open_until`, then one at a time.
+    The rate: `budget` calls are left to us until `window_until`; beyond it nothing is known.
+    """
+
+    store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="gates")
+    host = models.CharField(max_length=255)
+    failures = models.PositiveIntegerField(default=0)  # in a row
+    open_until = models.DateTimeField(null=True, blank=True)
+    budget = models.IntegerField(default=0)
+    window_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["store", "host"], name="one_gate_per_store_and_host")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host} for {self.store}"
+
+
+class Reconciliation(models.Model):
+    """Until when the changes of a store are known to have been marked, webhook or not."""
+
+    store = models.OneToOneField(Store, on_delete=models.CASCADE, related_name="reconciliation")
+    until = models.DateTimeField(null=True, blank=True)  # changes before this are marked
+    # When the webhooks were last in order; what came after may be missing.
+    webhooks_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"changes of {self.store} until {self.until}"

@@ -7,7 +7,7 @@ address of the connection, earlier orders) stays as it was solicited.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orders.lines import Document
+from orders.lines import Document, text
 from sequra.phones import mobile_phone
 
 Solicited = Mapping[str, Any]
@@ -36,7 +36,7 @@ def sequra_address(address: Document) -> dict[str, str]:
         "phone": phone,
         "mobile_phone": mobile_phone(phone, country),
     }
-    return told | {key: text for key, text in optional.items() if text}
+    return told | {key: value for key, value in optional.items() if value}
 
 
 def customer(order: Document, solicited: Solicited) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def customer(order: Document, solicited: Solicited) -> dict[str, Any]:
         "email": _text(billing, "email"),
     }
     known = dict(solicited.get("customer") or {})
-    return known | {key: text for key, text in told.items() if text}
+    return known | {key: value for key, value in told.items() if value}
 
 
 def delivery_method(addresses: Sequence[Document], solicited: Solicited) -> dict[str, Any]:
@@ -62,5 +62,4 @@ def delivery_method(addresses: Sequence[Document], solicited: Solicited) -> dict
 
 
 def _text(address: Document, key: str) -> str:
-    """One line of text: foreign documents hold nulls, numbers and line breaks."""
-    return " ".join(str(address.get(key) or "").split())
+    return text(address.get(key) or "")

@@ -104,7 +104,7 @@ def _carts(
 
 def _remains(snapshot: Snapshot, goods: Sequence[Goods]) -> Remains:
     addresses = snapshot.get("shipping_addresses") or ()
-    shipping = str(addresses[0].get("shipping_method") or "") if addresses else ""
+    shipping = lines.text(addresses[0].get("shipping_method")) if addresses else ""
     shipping = "" if shipping == "None" else shipping
     charges = lines.charges(snapshot["order"], goods, snapshot.get("fees") or (), shipping)
     return after_refunds(goods, charges, snapshot["refunds"])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from orders.lines import Document
+from orders.lines import Document, text
 
 
 def trackings(shipments: Iterable[Document]) -> list[dict[str, Any]]:
@@ -33,7 +33,10 @@ def _can_be_followed(shipment: Document) -> bool:
 
 
 def _tracking(shipment: Document) -> dict[str, Any]:
-    known = {"tracking_number": shipment.get("tracking_number"), "tracking_url": _url(shipment)}
+    known = {
+        "tracking_number": text(shipment.get("tracking_number")),
+        "tracking_url": _url(shipment),
+    }
     return {
         "type": "postal",
         "reference": str(shipment["id"]),
@@ -47,7 +50,7 @@ def _carrier(shipment: Document) -> str:
     names = ("shipping_provider_display_name", "tracking_carrier", "shipping_provider")
     for name in (*names, "shipping_method"):
         if shipment.get(name):
-            return str(shipment[name])
+            return text(shipment[name])
     return "other"
 
 

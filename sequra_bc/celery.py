@@ -23,7 +23,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sequra_bc.settings")
 
 # Every periodic task and its interval in seconds. Beat keeps no state and counts from its own
 # start, so whatever has to happen daily asks the database whether it is due, every few minutes.
-PERIODIC: dict[str, float] = {}
+PERIODIC: dict[str, float] = {
+    "orders.tasks.sweep": 15,
+    "orders.tasks.reconcile": 15,
+    "orders.tasks.watch": 60,
+}
 
 # A dead connection is noticed within 25 s, and an idle one is not an error.
 PATIENT = {

@@ -57,7 +57,7 @@ def origin(name: str, default: str) -> str:
 # --- The process ---------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = secret("SECRET_KEY", 32)
+SECRET_KEY = secret("SECRET_KEY")
 ENCRYPTION_KEYS = fernet_keys("ENCRYPTION_KEYS")
 APP_URL = origin("APP_URL", "http://localhost:8000")
 APP_IS_HTTPS = APP_URL.startswith("https://")
@@ -79,8 +79,16 @@ BIGCOMMERCE_PAYMENTS_URL = origin("BIGCOMMERCE_PAYMENTS_URL", "https://payments.
 SEQURA_DEPLOYMENTS_URL = env.str(
     "SEQURA_DEPLOYMENTS_URL", default="https://live.sequrapi.com/deployments"
 )
+# SeQura's merchant portals; the page of an order is `/orders/{reference}` below.
+PORTAL_URL = env.str("PORTAL_URL", default="https://portal.sequra.com").rstrip("/")
+PORTAL_SANDBOX_URL = env.str(
+    "PORTAL_SANDBOX_URL", default="https://portal-sandbox.sequra.com"
+).rstrip("/")
 # BigCommerce may show a new order in its look-up this much later than it made it.
-ORDER_LOOKUP_SETTLE_SECONDS: float = env.float("ORDER_LOOKUP_SETTLE_SECONDS", default=10)
+ORDER_LOOKUP_SETTLE_SECONDS: float = env.float("ORDER_LOOKUP_SETTLE_SECONDS", default=10.0)
+# Pauses after which an order is read again, because BigCommerce may have answered from the past:
+# the first only where nothing seemed to have changed.
+SETTLE_SECONDS: list[float] = env.list("SETTLE_SECONDS", cast=float, default=[5.0, 30.0])
 RECONCILE_SECONDS = env.int("RECONCILE_SECONDS", default=24 * 60 * 60)
 
 # --- Django --------------------------------------------------------------------------------------
@@ -100,6 +108,7 @@ INSTALLED_APPS = [
     "transaction_log",
 ]
 MIDDLEWARE = [
+    "orders.intake.IntakeMiddleware",
     "sequra_bc.health.HealthMiddleware",
     "sequra_bc.proxies.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -1,0 +1,43 @@
+"""What the merchant did, seen from two order updates: the name of the entry. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from orders.payloads import CANCELLED, Snapshot
+from orders.refunds import refunded
+
+Update = Mapping[str, Any]
+CARTS = ("unshipped_cart", "shipped_cart")
+
+
+def what_happened(before: Update | None, after: Update, snapshot: Snapshot) -> str:
+    """`cancel`, `refund`, `ship`, `address` or `edit`: the weightiest that fits.
+
+    Without a `before` the whole order is news; then the order itself says what stands out.
+    """
+    if _is_cancelled(after, snapshot) and (before is None or before["unshipped_cart"]["items"]):
+        return "cancel"
+    if refunded(snapshot["refunds"]) and (before is None or _total(after) < _total(before)):
+        return "refund"
+    if _shipment(before) != _shipment(after):
+        return "ship"
+    if before is not None and all(before[cart] == after[cart] for cart in CARTS):
+        return "address"
+    return "edit"
+
+
+def _is_cancelled(after: Update, snapshot: Snapshot) -> bool:
+    return snapshot["order"]["status_id"] == CANCELLED and not after["unshipped_cart"]["items"]
+
+
+def _total(update: Update) -> int:
+    return sum(int(update[cart]["order_total_with_tax"]) for cart in CARTS)
+
+
+def _shipment(update: Update | None) -> tuple[Counter[str], Any]:
+    """Units in the shipped cart, and the parcels they travel in."""
+    units = Counter[str]()
+    for item in update["shipped_cart"]["items"] if update else ():
+        units[str(item.get("reference"))] += int(item.get("quantity", 0))
+    return units, (update or {}).get("trackings") or []

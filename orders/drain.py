@@ -1,0 +1,184 @@
+"""drain: work until nothing is due. The queue is in PostgreSQL; messages only wake us.
+
+One thread speaks with the database: it folds events into orders, claims due ones, writes results
+and keeps the leases. Up to `THREADS` others speak HTTP, each with connections of its own that stay
+open, and hold none to the database. No transaction is open during a call.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import cache, partial
+from typing import Any
+
+import requests
+import structlog
+from django.db import connection, transaction
+
+from bigcommerce.quota import Quota
+from orders import gates, queue
+from orders.doorbell import ring
+from orders.lease import Lease
+from orders.models import Order
+from orders.outcomes import finish
+from orders.store_events import handle
+from orders.sync import Kind, Result, sync_order
+from stores.clients import bigcommerce_for, sequra_for
+
+log = structlog.get_logger(__name__)
+
+THREADS = 64
+TIMEOUT = (3.0, 10.0)  # seconds to connect, to answer
+# One worker stays this long for what becomes due, so that a burst needs no second wake-up.
+LINGER = 2.5
+STOP_AFTER = 120.0  # seconds: then another wake-up goes on, and tasks stay short
+GATHER = 0.02  # results that end together are written together
+LINGERING = 7_318_441_024  # the lock of the one that lingers
+
+Done = tuple[Result, Quota | None]
+
+
+class Drain:
+    """One run over the queue."""
+
+    def __init__(self, stopping: Callable[[], bool]) -> None:
+        self.lease = Lease()
+        self.working: dict[Future[Done], Order] = {}
+        self.finished = 0
+        self._stopping = stopping
+
+    def run(self) -> int:
+        """Work until nothing is due; says how many orders were finished."""
+        while self._start() or self.working:
+            self._collect()
+        return self.finished
+
+    def _start(self) -> int:
+        """Fold, claim, and hand out."""
+        if self._stopping():
+            return 0
+        take_events()
+        room = THREADS - len(self.working)
+        orders = queue.claim(self.lease, room) if room else []
+        for order in orders:
+            self.working[_pool().submit(synchronise, order, self.lease)] = order
+        return len(orders)
+
+    def _collect(self) -> None:
+        """Wait for results, write those that are there, keep the leases."""
+        done, _ = wait(self.working, timeout=1, return_when=FIRST_COMPLETED)
+        if done and len(self.working) > len(done):
+            time.sleep(GATHER)
+            done = {future for future in self.working if future.done()}
+        self._write([(self.working.pop(future), future) for future in done])
+        if self.lease.wants_renewal:
+            asked = time.monotonic()
+            queue.renew(self.lease, (order.pk for order in self.working.values()))
+            self.lease.renewed(asked)
+
+    def _write(self, done: Iterable[tuple[Order, "Future[Done]"]]) -> None:
+        quotas: dict[int, Quota | None] = {}
+        with queue.alone():
+            for order, future in done:
+                result, quota = _outcome(order, future)
+                finish(order, result, self.lease.id)
+                quotas[order.store_id] = quota
+                self.finished += 1
+            for store, seen in quotas.items():
+                gates.saw(store, seen)
+
+
+def _outcome(order: Order, future: "Future[Done]") -> Done:
+    """What came of an order; a mistake of ours is tried again later, and logged with its place."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    log.error("sync_failed", order=order.bigcommerce_id, store=order.store.hash, exc_info=error)
+    return Result(kind=Kind.LATER, reason="internal", maybe_told=True), None
+
+
+def synchronise(order: Order, lease: Lease) -> Done:
+    """One order on a thread of its own."""
+    session = _session()
+    shop = bigcommerce_for(order.store, TIMEOUT, session)
+    result = sync_order(order, shop, sequra_for(order.connection, session), lease)
+    log.info(
+        "order_synced",
+        store=order.store.hash,
+        order=order.bigcommerce_id,
+        outcome=result.kind.value,
+        reason=result.reason or None,
+    )
+    return result, shop.quota
+
+
+_kept = threading.local()
+
+
+def _session() -> requests.Session:
+    """The connections of this thread, kept open from order to order."""
+    if not hasattr(_kept, "session"):
+        _kept.session = requests.Session()
+    session: requests.Session = _kept.session
+    return session
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Made on first use: a worker forks before."""
+    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sync")
+
+
+def take_events() -> None:
+    """Fold what arrived; events about a store itself are handled with it, or not at all."""
+    with transaction.atomic():
+        for store, scope in queue.fold():
+            handle(store, scope)
+
+
+def drain(stopping: Callable[[], bool] = lambda: False) -> int:
+    """Work until nothing is due and nothing becomes due within moments, or for `STOP_AFTER`.
+
+    Of several workers one lingers; the others leave when there is nothing left to claim. Who
+    lingered looks once more after he gave the lock away, so that no wake-up falls in between.
+    """
+    until = time.monotonic() + STOP_AFTER
+    is_over = partial(_is_over, stopping, until)
+    finished = Drain(is_over).run()
+    while not is_over():
+        with lingering() as mine:
+            if mine:
+                finished += _linger(is_over)
+        if not mine or not queue.due_within(0):
+            return finished
+    ring()
+    return finished
+
+
+def _is_over(stopping: Callable[[], bool], until: float) -> bool:
+    """Somebody asks us to stop, or another run shall go on."""
+    return stopping() or time.monotonic() > until
+
+
+def _linger(is_over: Callable[[], bool]) -> int:
+    finished = 0
+    while not is_over() and queue.due_within(LINGER):
+        time.sleep(0.1)
+        finished += Drain(is_over).run()
+    return finished
+
+
+@contextmanager
+def lingering() -> Any:
+    """True for one worker at a time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LINGERING])
+        mine = bool(cursor.fetchone()[0])
+    try:
+        yield mine
+    finally:
+        if mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LINGERING])

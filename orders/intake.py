@@ -1,0 +1,230 @@
+"""The webhook, answered ahead of Django's other middleware: store, ring, 204.
+
+Everything authentic gets a 2xx, also for stores that are paused or gone and orders that are not
+ours: BigCommerce judges our whole domain by its failures. One committed INSERT is the promise.
+https://docs.bigcommerce.com/docs/integrations/webhooks/overview
+"""
+
+import hmac
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, NoReturn, TypeVar
+
+import structlog
+from django.conf import settings
+from django.db import DataError, Error, IntegrityError, connection
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from bigcommerce.webhook_signature import InvalidWebhookSignature, is_signed, verify
+from orders.doorbell import ring
+from orders.topics import order_id
+from stores.models import Store
+
+log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+
+PATH = re.compile(r"/webhooks/bigcommerce/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
+LARGEST = 64 * 1024
+SCOPE, HASH = re.compile(r"[a-zA-Z0-9/_-]{1,64}"), re.compile(r"[a-zA-Z0-9_-]{1,64}")
+INSERT = """
+INSERT INTO orders_webhookevent (store_id, scope, hash, bigcommerce_order_id, payload, outcome)
+VALUES (%s, %s, %s, %s, %s, 'new')
+ON CONFLICT (store_id, scope, hash) DO UPDATE SET
+    deliveries = orders_webhookevent.deliveries + 1,
+    bigcommerce_order_id = excluded.bigcommerce_order_id,
+    payload = excluded.payload,
+    received_at = now(),
+    outcome = 'new'
+"""
+
+
+class Refused(Exception):
+    """The answer to a request that is not an authentic webhook."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """What we compare a webhook with; the secret never changes while the store is the same."""
+
+    pk: int
+    hash: str
+    secret: bytes
+    uninstalled: bool
+
+
+@dataclass(frozen=True)
+class Event:
+    """What an authentic body says."""
+
+    scope: str
+    hash: str
+    order_id: int | None
+    body: str
+
+
+class IntakeMiddleware:
+    """Answers `/webhooks/bigcommerce/<public id>` and leaves everything else to the others."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        path = PATH.fullmatch(request.path_info)
+        if not path:
+            return self.get_response(request)
+        try:
+            receive(request, path[1].lower())
+        except Refused as refusal:
+            response = HttpResponse(status=refusal.status)
+            if refusal.status == 405:
+                response["Allow"] = "POST"
+            return response
+        return HttpResponse(status=204)
+
+
+def receive(request: HttpRequest, public_id: str) -> None:
+    """Store one webhook event, or raise Refused."""
+    if request.method != "POST":
+        raise Refused(405)
+    body = read_body(request)
+    secret = request.META.get("HTTP_X_WEBHOOK_SECRET", "").encode("utf-8", "replace")
+    check_signature(body, request)
+    if not secret:
+        raise Refused(401)
+    receiver = authentic_receiver(public_id, secret)
+    if receiver is None:
+        return
+    store_event(receiver, read_event(body, receiver), public_id)
+    ring()
+
+
+def read_body(request: HttpRequest) -> bytes:
+    """The raw body; 413 above 64 kB, before it is read when its length is told."""
+    told = request.META.get("CONTENT_LENGTH") or "0"
+    if not told.isdecimal():
+        raise Refused(400)
+    if int(told) > LARGEST:
+        raise Refused(413)
+    body = request.read(LARGEST + 1)
+    if len(body) > LARGEST:
+        raise Refused(413)
+    return body
+
+
+def check_signature(body: bytes, request: HttpRequest) -> None:
+    """The standard signature is not promised on every delivery; where it is, it must hold."""
+    if not is_signed(request.headers):
+        return
+    try:
+        verify(body, request.headers, settings.BIGCOMMERCE_CLIENT_SECRET)
+    except InvalidWebhookSignature as error:
+        log.warning("webhook_refused", reason=str(error))
+        raise Refused(401) from error
+
+
+_receivers: dict[str, Receiver] = {}
+
+
+def authentic_receiver(public_id: str, secret: bytes) -> Receiver | None:
+    """The store this secret belongs to; None when there is no such store, or not any more.
+
+    Secrets are kept per process. What does not fit is read again before it is refused: stores
+    install again, and secrets are replaced.
+    """
+    known = _receivers.get(public_id)
+    if known and hmac.compare_digest(known.secret, secret):
+        return known
+    fresh = read_receiver(public_id)
+    if fresh is None or fresh.uninstalled:
+        return None
+    if not hmac.compare_digest(fresh.secret, secret):
+        log.warning("webhook_refused", store=fresh.hash, reason="wrong secret")
+        raise Refused(401)
+    return fresh
+
+
+def read_receiver(public_id: str) -> Receiver | None:
+    """Read a store from the database, and keep it."""
+    _receivers.pop(public_id, None)
+    store = once_more(
+        lambda: (
+            Store.objects.only("hash", "webhook_secret", "state")
+            .filter(public_id=public_id)
+            .first()
+        )
+    )
+    if store is None:
+        return None
+    uninstalled = store.state == Store.State.UNINSTALLED
+    receiver = Receiver(store.pk, store.hash, store.webhook_secret.encode(), uninstalled)
+    if not uninstalled:
+        _receivers[public_id] = receiver
+    return receiver
+
+
+def read_event(body: bytes, receiver: Receiver) -> Event:
+    """What the body says; 400 when it says nothing, 401 when it speaks for another store."""
+    try:
+        text = body.decode()
+        payload = json.loads(text, parse_constant=refuse_constant)
+        scope, producer = payload["scope"], payload["producer"]
+        number = order_id(scope, payload.get("data") or {})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Refused(400) from error
+    if not isinstance(scope, str) or not SCOPE.fullmatch(scope):
+        raise Refused(400)
+    if producer != f"stores/{receiver.hash}":
+        log.warning("webhook_refused", store=receiver.hash, reason="another producer")
+        raise Refused(401)
+    return Event(scope, event_hash(payload, body), number, text)
+
+
+def event_hash(payload: dict[str, Any], body: bytes) -> str:
+    """BigCommerce's own, which a repeated delivery keeps; without one the body's."""
+    told = payload.get("hash")
+    return told if isinstance(told, str) and HASH.fullmatch(told) else sha256(body).hexdigest()
+
+
+def refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def store_event(receiver: Receiver, event: Event, public_id: str) -> None:
+    """One committed INSERT. 503 when the database is away: BigCommerce comes again."""
+    row = [receiver.pk, event.scope, event.hash, event.order_id, event.body]
+    try:
+        once_more(lambda: execute(row))
+    except DataError as error:
+        raise Refused(400) from error
+    except IntegrityError:
+        # The store was deleted: its webhooks are nobody's.
+        _receivers.pop(public_id, None)
+
+
+def execute(row: list[Any]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, row)
+
+
+def once_more(work: Callable[[], Result]) -> Result:
+    """A kept connection may have died meanwhile: try again with a new one, then 503."""
+    try:
+        return work()
+    except (DataError, IntegrityError):
+        raise
+    except Error:
+        connection.close()
+    try:
+        return work()
+    except (DataError, IntegrityError):
+        raise
+    except Error as error:
+        connection.close()
+        log.exception("webhook_not_stored")
+        raise Refused(503) from error

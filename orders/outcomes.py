@@ -1,0 +1,199 @@
+"""Writing down how a synchronisation ended: on the order, on the gates, in the transaction log.
+
+Runs on the one thread of a worker that holds a database connection, while the order's lease is
+still his. SeQura's and the shop's own words end up in the log as they came.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from orders import gates
+from orders.models import Order
+from orders.sync import BIGCOMMERCE, SEQURA, Kind, Result
+from transaction_log import record
+
+log = structlog.get_logger(__name__)
+
+# A retry comes within three minutes, however long the outage: all is well four minutes after it.
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 180.0
+GIVE_UP_AFTER = timedelta(days=7)
+ECHO = timedelta(seconds=10)  # so long after an accepted statement an unchanged order is its echo
+WHEN_SHORT = timedelta(minutes=2)
+Fields = dict[str, Any]
+
+
+def finish(order: Order, result: Result, lease: str) -> None:
+    """Write one result, unless somebody else holds the order now: then it is told once more."""
+    result = replace(result, words=_storable(result.words))
+    with transaction.atomic():
+        fields = {"lease": "", "leased_until": None, **WRITE[result.kind](order, result)}
+        fields = _memory(order, result) | fields
+        mine = Order.objects.filter(pk=order.pk, lease=lease)
+        if mine.update(**fields):
+            return
+        transaction.set_rollback(True)
+    log.warning("lease_lost", order=order.bigcommerce_id, store=order.store.hash)
+    if result.sent:
+        Order.objects.filter(pk=order.pk).update(
+            unsure=True, changed=F("changed") + 1, due_at=timezone.now()
+        )
+
+
+def _memory(order: Order, result: Result) -> Fields:
+    """What stays true whatever happens next."""
+    fields: Fields = {}
+    if result.maybe_told:
+        fields["unsure"] = True
+    if result.update is not None:
+        fields["shipped_by_status"] = order.shipped_by_status or result.by_status
+        fields["shipped_status_seen"] = False
+    return fields
+
+
+def _synced(order: Order) -> Fields:
+    """Everything up to the change that we read is done. Newer ones keep the order due."""
+    return {
+        "synced": order.changed,
+        "attempts": 0,
+        "failing_since": None,
+        "due_at": timezone.now(),
+    }
+
+
+def _told(order: Order, result: Result) -> Fields:
+    record.accepted(order.subject, result.event)
+    return _accepted(order, result) | _settle(order, step=1)
+
+
+def _agreed(order: Order, result: Result) -> Fields:
+    return _accepted(order, result) | _settle(order, step=1)
+
+
+def _accepted(order: Order, result: Result) -> Fields:
+    _reached(order)
+    now = timezone.now()
+    news = {"accepted_update": result.update, "accepted_at": now, "unsure": False}
+    return _synced(order) | news
+
+
+def _unchanged(order: Order, _: Result) -> Fields:
+    gates.passed(order, BIGCOMMERCE)
+    record.close(order.subject)
+    return _synced(order) | _settle(order, step=order.settle_step)
+
+
+def _closed(order: Order, _: Result) -> Fields:
+    record.close(order.subject)
+    return _synced(order) | {"settle_at": None}
+
+
+def _gone(order: Order, result: Result) -> Fields:
+    record.ignored(order.subject, "archived", result.reason, words=result.words)
+    return _synced(order) | {"settle_at": None}
+
+
+def _waiting(order: Order, result: Result) -> Fields:
+    """SeQura reviews: its decision makes the order due again. Until then the log says so."""
+    if result.update is not None:
+        record.delayed(order.subject, result.event, result.reason)
+    return _synced(order)
+
+
+def _refused(order: Order, result: Result) -> Fields:
+    """A definitive no. The next change of the order tries again with another statement."""
+    record.rejected(
+        order.subject,
+        result.event,
+        result.reason,
+        words=result.words,
+        statement=result.statement,
+    )
+    if result.host == SEQURA:
+        _reached(order)
+    return _synced(order) | {"settle_at": None}
+
+
+def _no_access(order: Order, result: Result) -> Fields:
+    """Our credentials were refused: nobody asks again before a human or ten minutes passed."""
+    if result.host == BIGCOMMERCE:
+        order.store.needs_reauthorisation()
+    else:
+        order.connection.pause()
+    next_at = order.connection.paused_until if result.host == SEQURA else None
+    record.delayed(order.subject, result.event, result.reason, words=result.words, next_at=next_at)
+    return {"attempts": order.attempts + 1, "failing_since": order.failing_since or timezone.now()}
+
+
+def _later(order: Order, result: Result) -> Fields:
+    if result.host:
+        gates.failed(order, result.host, result.retry_after)
+    since = order.failing_since or timezone.now()
+    if timezone.now() - since > GIVE_UP_AFTER:
+        record.rejected(order.subject, result.event, "gave_up", words=result.words)
+        return _synced(order)
+    next_at = _next_attempt(order.attempts + 1, result.retry_after)
+    record.delayed(order.subject, result.event, result.reason, words=result.words, next_at=next_at)
+    return {"attempts": order.attempts + 1, "failing_since": since, "due_at": next_at}
+
+
+def _lost(_: Order, __: Result) -> Fields:
+    """We were stopped for too long to speak safely: whoever comes next starts afresh."""
+    return {"due_at": timezone.now()}
+
+
+WRITE: dict[Kind, Callable[[Order, Result], Fields]] = {
+    Kind.TOLD: _told,
+    Kind.AGREED: _agreed,
+    Kind.UNCHANGED: _unchanged,
+    Kind.CLOSED: _closed,
+    Kind.GONE: _gone,
+    Kind.WAITING: _waiting,
+    Kind.REFUSED: _refused,
+    Kind.LATER: _later,
+    Kind.NO_ACCESS: _no_access,
+    Kind.LOST: _lost,
+}
+
+
+def _reached(order: Order) -> None:
+    """Both systems answered."""
+    gates.passed(order, BIGCOMMERCE)
+    gates.passed(order, SEQURA)
+    order.connection.resume()
+
+
+def _next_attempt(attempts: int, retry_after: float | None) -> datetime:
+    """Full jitter; when the other side named a time, not before."""
+    jitter = random.uniform(1, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 10)))
+    return timezone.now() + timedelta(seconds=jitter + min(retry_after or 0, 900))
+
+
+def _settle(order: Order, *, step: int) -> Fields:
+    """When to read the order again, because BigCommerce may have answered from the past.
+
+    `SETTLE_SECONDS` are the pauses between readings. The first is for orders in which nothing
+    seems to have changed although a webhook said so, and is left out for the echo of a change that
+    was just told. When the store's calls run short, changes go first.
+    """
+    pauses, now = settings.SETTLE_SECONDS, timezone.now()
+    if step == 0 and order.settle_at and order.accepted_at and now - order.accepted_at < ECHO:
+        return {"settle_step": len(pauses)}
+    if step >= len(pauses):
+        return {"settle_at": None}
+    pause = timedelta(seconds=pauses[step])
+    pause = max(pause, WHEN_SHORT) if gates.is_short(order.store_id) else pause
+    return {"settle_at": now + pause, "settle_step": step + 1}
+
+
+def _storable(words: str) -> str:
+    """PostgreSQL keeps no NUL and no half characters."""
+    return words.encode("utf-8", "replace").decode().replace("\0", "")

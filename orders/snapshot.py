@@ -1,0 +1,59 @@
+"""Reading BigCommerce's documents for one order, with as few calls as possible.
+
+Three to six: the order, its products and its refunds always; addresses unless nothing is delivered,
+shipments when there are signs of any, fees when the total cannot be explained without them.
+Nothing in an order says that it has refunds (`refunded_amount` is always 0), so they are asked for.
+"""
+
+from bigcommerce.client import BigCommerce
+from orders import lines
+from orders.lines import Document
+from orders.payloads import Snapshot
+
+PARTLY_SHIPPED, SHIPPED = 3, 2
+TRIES = 3
+
+
+def read_snapshot(api: BigCommerce, order_id: int, *, has_shipments: bool) -> Snapshot:
+    """The order as it is now. Raises Rejected (404: there is no such order) and Unavailable.
+
+    The documents come one by one. When their amounts contradict each other, somebody may have
+    edited the order in between: then they are read again until it stood still.
+    """
+    order = api.order(order_id)
+    for _ in range(TRIES):
+        snapshot = _read(api, order_id, order, has_shipments)
+        if not lines.unexplained(order, lines.goods(snapshot["products"])):
+            return snapshot
+        snapshot["fees"] = api.fees(order_id)
+        again = api.order(order_id)
+        if again.get("date_modified") == order.get("date_modified"):
+            return snapshot
+        order = again
+    return snapshot
+
+
+def _read(api: BigCommerce, order_id: int, order: Document, has_shipments: bool) -> Snapshot:
+    snapshot: Snapshot = {
+        "order": order,
+        "products": api.order_products(order_id),
+        "refunds": api.refunds(order_id),
+    }
+    if has_shipments or _shows_shipments(snapshot):
+        snapshot["shipments"] = api.shipments(order_id)
+    if _is_delivered(order):
+        snapshot["shipping_addresses"] = api.shipping_addresses(order_id)
+    return snapshot
+
+
+def _shows_shipments(snapshot: Snapshot) -> bool:
+    order, products = snapshot["order"], snapshot["products"]
+    return (
+        order["status_id"] in (SHIPPED, PARTLY_SHIPPED)
+        or bool(order.get("items_shipped"))
+        or any(product.get("quantity_shipped") for product in products)
+    )
+
+
+def _is_delivered(order: Document) -> bool:
+    return not order.get("order_is_digital") and order.get("shipping_address_count") != 0

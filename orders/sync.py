@@ -1,0 +1,240 @@
+"""sync_order: read the order as it is, compute what SeQura should believe, tell it if it differs.
+
+There is no update, shipment, refund or cancellation handler: every change is this one comparison of
+whole statements, so events may come twice, late, in any order, or be our own echo.
+
+`sync_order` runs on threads and never touches the database: a row goes in, a Result comes out.
+"""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+import bigcommerce.errors
+import sequra.errors
+from bigcommerce.client import BigCommerce
+from orders.agreement import agrees
+from orders.difference import what_happened
+from orders.doorbell import ring
+from orders.lease import Lease
+from orders.models import Order
+from orders.payloads import Held, OrderUpdate, Snapshot, order_update, shipped_by_status
+from orders.snapshot import read_snapshot
+from sequra.client import Sequra
+from transaction_log import record
+
+log = structlog.get_logger(__name__)
+
+BIGCOMMERCE, SEQURA = "bigcommerce", "sequra"
+GONE = 404
+# What no document can be that we understand: somebody's hostile or broken data.
+UNREADABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError)
+
+
+class Kind(StrEnum):
+    """How a synchronisation ended."""
+
+    TOLD = "told"  # SeQura accepted a new statement
+    AGREED = "agreed"  # it is the purchase as solicited: our first statement, and no news
+    UNCHANGED = "unchanged"  # it is what SeQura accepted last
+    CLOSED = "closed"  # SeQura cancelled the order: nothing is told any more
+    GONE = "gone"  # BigCommerce has no such order
+    WAITING = "waiting"  # SeQura reviews, or does not know the order's number yet
+    REFUSED = "refused"  # somebody said no, or the order makes no sense: the merchant's to-do
+    LATER = "later"  # try again
+    NO_ACCESS = "no_access"  # our credentials were refused
+    LOST = "lost"  # somebody else works on the order now
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How a synchronisation ended, and what has to be remembered of it."""
+
+    kind: Kind
+    event: str = "edit"
+    update: OrderUpdate | None = None
+    reason: str = ""
+    words: str = ""
+    host: str = ""  # who said no, or nothing
+    retry_after: float | None = None
+    maybe_told: bool = False  # a statement may have arrived without our knowing
+    by_status: bool = False
+    statement: str = ""
+
+    @property
+    def sent(self) -> bool:
+        """Did SeQura get, or might it have got, a statement?"""
+        return self.kind is Kind.TOLD or self.maybe_told
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the order is now, and what SeQura should believe about it."""
+
+    snapshot: Snapshot
+    update: OrderUpdate
+    by_status: bool
+
+
+class NotNow(Exception):
+    """The documents say nothing that could be told: the reason, in our code."""
+
+    def __init__(self, held: Held) -> None:
+        super().__init__(held.reason)
+        self.held = held
+
+
+def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Result:
+    """Bring SeQura up to date with one order. Never raises what a system or its data may cause."""
+    try:
+        return _sync(order, shop, provider, lease)
+    except NotNow as error:
+        return _not_now(error.held)
+    except bigcommerce.errors.Rejected as error:
+        return _refused_by_shop(error)
+    except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
+        host = SEQURA if isinstance(error, sequra.errors.Unavailable) else BIGCOMMERCE
+        return Result(
+            kind=Kind.LATER,
+            reason=f"{host}_unavailable",
+            words=error.reason,
+            host=host,
+            retry_after=error.retry_after,
+            maybe_told=error.maybe_done and host == SEQURA,
+        )
+    except UNREADABLE as error:
+        log.exception("order_unreadable", order=order.bigcommerce_id, store=order.store.hash)
+        return Result(kind=Kind.REFUSED, reason="unreadable", words=type(error).__name__)
+
+
+def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Result:
+    if order.status == Order.Status.CANCELLED:
+        return Result(kind=Kind.CLOSED)
+    if order.status == Order.Status.WITHOUT_REFERENCE:
+        return Result(kind=Kind.WAITING, reason="without_reference")
+    reading = read(order, shop)
+    if not order.unsure and (known := _known(order, reading)):
+        return known
+    if order.status == Order.Status.IN_REVIEW:
+        return _result(order, reading, Kind.WAITING, reason="in_review")
+    if not lease.is_safe:
+        return Result(kind=Kind.LOST)
+    return _tell(order, reading, shop, provider)
+
+
+def read(order: Order, shop: BigCommerce) -> Reading:
+    """The order now. Raises NotNow, and what the API raises."""
+    snapshot = read_snapshot(shop, order.bigcommerce_id, has_shipments=order.has_shipments)
+    by_status = _by_status(order, snapshot)
+    update = order_update(snapshot, order.facts(shipped_by_status=by_status), order.rules)
+    if isinstance(update, Held):
+        raise NotNow(update)
+    return Reading(snapshot, update, by_status)
+
+
+def _by_status(order: Order, snapshot: Snapshot) -> bool:
+    """Was the order ever shipped by its status alone? A webhook may have seen what we did not."""
+    facts = order.facts(shipped_by_status=order.shipped_by_status or order.shipped_status_seen)
+    return order.shipped_by_status or shipped_by_status(snapshot, facts, order.rules)
+
+
+def _known(order: Order, reading: Reading) -> Result | None:
+    """The result when SeQura believes this already."""
+    if order.accepted_update is not None:
+        same = reading.update == order.accepted_update
+        return _result(order, reading, Kind.UNCHANGED) if same else None
+    if agrees(reading.update, order.solicited):
+        return _result(order, reading, Kind.AGREED)
+    return None
+
+
+def _tell(order: Order, reading: Reading, shop: BigCommerce, provider: Sequra) -> Result:
+    """Send the statement; refused, read again and send once more if it became another one."""
+    refusal = _put(order, reading, provider)
+    if refusal and not refusal.is_unauthorised:
+        again = read(order, shop)
+        if again.update != reading.update:
+            reading, refusal = again, _put(order, again, provider)
+    if refusal:
+        return _refused(order, reading, refusal)
+    return _result(order, reading, Kind.TOLD)
+
+
+def _put(order: Order, reading: Reading, provider: Sequra) -> sequra.errors.Rejected | None:
+    """SeQura's refusal, if it refuses."""
+    try:
+        provider.update_order(order.merchant_ref, order.order_ref_1, reading.update)
+    except sequra.errors.Rejected as refusal:
+        return refusal
+    return None
+
+
+def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
+    return Result(
+        kind=kind,
+        event=what_happened(order.accepted_update, reading.update, reading.snapshot),
+        update=reading.update,
+        by_status=reading.by_status,
+        statement=digest(reading.update),
+        **more,
+    )
+
+
+def _refused(order: Order, reading: Reading, refusal: sequra.errors.Rejected) -> Result:
+    if refusal.is_unauthorised:
+        return _no_access(refusal.words, SEQURA)
+    return _result(
+        order,
+        reading,
+        Kind.REFUSED,
+        reason=f"sequra_{refusal.status}",
+        words=refusal.words,
+        host=SEQURA,
+    )
+
+
+def _not_now(held: Held) -> Result:
+    """An order without products is one that BigCommerce has not finished showing."""
+    kind = Kind.LATER if held.reason == "no_products" else Kind.REFUSED
+    return Result(kind=kind, reason=held.reason, words=held.detail)
+
+
+def _refused_by_shop(refusal: bigcommerce.errors.Rejected) -> Result:
+    if refusal.status == GONE:
+        return Result(kind=Kind.GONE, reason="archived", words=refusal.words)
+    if refusal.status == 401:
+        return _no_access(refusal.words, BIGCOMMERCE)
+    return Result(
+        kind=Kind.LATER, reason="bigcommerce_refused", words=refusal.words, host=BIGCOMMERCE
+    )
+
+
+def _no_access(words: str, host: str) -> Result:
+    return Result(kind=Kind.NO_ACCESS, reason=f"{host}_unauthorised", words=words, host=host)
+
+
+def digest(update: OrderUpdate) -> str:
+    """The name of a statement: equal for equal ones."""
+    canonical = json.dumps(update, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def adopt(order: Order, *, in_review: bool = False) -> None:
+    """SeQura knows the order's number: from now on its changes are told.
+
+    Costs no call. The first synchronisation reads the order, finds that it is the purchase as
+    solicited, and remembers that as our first statement without sending it (`orders.agreement`).
+    """
+    status = Order.Status.IN_REVIEW if in_review else Order.Status.APPROVED
+    with transaction.atomic():
+        new = Order.objects.filter(pk=order.pk, status=Order.Status.WITHOUT_REFERENCE)
+        if new.update(status=status, changed=F("changed") + 1, due_at=timezone.now()):
+            record.accepted(order.subject, "purchase", reason="in_review" if in_review else "")
+    ring()

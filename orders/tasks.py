@@ -1,0 +1,45 @@
+"""Celery's part: wake-ups, and the sweep that needs none."""
+
+from collections.abc import Callable
+
+from celery import shared_task
+
+from orders import drain as draining
+from orders import queue
+from orders.reconcile import reconcile_due
+from orders.watchdog import watch_due
+from stores.locks import Busy, only_one
+
+
+@shared_task
+def drain() -> None:
+    """Work on whatever is due. Carries nothing: a lost or repeated message means nothing."""
+    draining.drain()
+
+
+@shared_task
+def sweep() -> None:
+    """What a lost wake-up forgot, and events that came before their order."""
+    queue.unpark()
+    draining.drain()
+
+
+@shared_task
+def watch() -> None:
+    """Look after the webhooks of stores whose last look is an hour ago."""
+    _unless_busy("watch", watch_due)
+
+
+@shared_task
+def reconcile() -> None:
+    """Mark orders that changed without our hearing of it, every `RECONCILE_SECONDS`."""
+    _unless_busy("reconcile", reconcile_due)
+
+
+def _unless_busy(name: str, work: Callable[[], object]) -> None:
+    """Once at a time: beat does not wait for a slow run."""
+    try:
+        with only_one(name):
+            work()
+    except Busy:
+        return
