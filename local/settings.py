@@ -1,5 +1,8 @@
 """The environment of a development app: made-up secrets, and systems that answer nowhere."""
 
+import os
+import sys
+
 # Keys for development and tests only: they guard nothing.
 DEVELOPMENT = {
     "DJANGO_SETTINGS_MODULE": "sequra_bc.settings",
@@ -22,3 +25,7 @@ DEVELOPMENT = {
     "LOG_LEVEL": "INFO",
     "PYTHONUNBUFFERED": "1",
 }
+
+if __name__ == "__main__":
+    # `python -m local.settings command …` runs a command with this environment.
+    os.execvpe(sys.argv[1], sys.argv[1:], {**os.environ, **DEVELOPMENT})

@@ -187,6 +187,7 @@ class Stack:
 def sandbox_settings(sandbox_port: int, app_port: int) -> dict[str, str]:
     """What makes the app speak to the sandbox, and the sandbox to the app."""
     sandbox = f"http://127.0.0.1:{sandbox_port}"
+    portal = f"http://sequra.localhost:{sandbox_port}/portal"
     return {
         "SANDBOX": "true",
         "SANDBOX_ALLOWED": "true",
@@ -196,6 +197,8 @@ def sandbox_settings(sandbox_port: int, app_port: int) -> dict[str, str]:
         "BIGCOMMERCE_API_URL": sandbox,
         "BIGCOMMERCE_PAYMENTS_URL": sandbox,
         "SEQURA_DEPLOYMENTS_URL": f"{sandbox}/deployments",
+        "PORTAL_URL": portal,
+        "PORTAL_SANDBOX_URL": portal,
     }
 
 

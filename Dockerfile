@@ -1,0 +1,30 @@
+# syntax=docker/dockerfile:1
+# The same Python that the tests run on; the lock pins every package by hash.
+FROM python:3.11.14-slim-bookworm AS packages
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+COPY requirements.lock /tmp/requirements.lock
+RUN python -m venv /venv \
+ && /venv/bin/pip install --require-hashes --requirement /tmp/requirements.lock
+
+FROM python:3.11.14-slim-bookworm
+ENV PATH=/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    DJANGO_SETTINGS_MODULE=sequra_bc.settings
+RUN groupadd --gid 10001 app && useradd --uid 10001 --gid app --no-create-home --home-dir /app app
+WORKDIR /app
+COPY --from=packages /venv /venv
+COPY . .
+# Nothing of this environment stays in the image; the values only let the settings load.
+RUN SECRET_KEY=only-while-the-image-is-built-0123456789abcdef0123456789 \
+    ENCRYPTION_KEYS=b25seS13aGlsZS10aGUtaW1hZ2UtaXMtYnVpbHQtMDE= \
+    BIGCOMMERCE_CLIENT_ID=build BIGCOMMERCE_CLIENT_SECRET=only-while-the-image-is-built \
+    python manage.py collectstatic --noinput
+USER 10001:10001
+EXPOSE 8000
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/ready', timeout=4)"]
+CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", \
+     "--blocking-threads", "8", "--backpressure", "64", "--no-ws", \
+     "--workers-kill-timeout", "30", "--log-config", "sequra_bc/granian.json", \
+     "sequra_bc.wsgi:application"]

@@ -1,0 +1,61 @@
+# The one place for commands: `make help` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Commands that load the settings run with development's environment.
+WITH_SETTINGS := $(BIN)/python -m local.settings
+# The first Python from 3.11 on; name another with `make setup PYTHON=…`.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	then echo $$python; break; fi; done)
+WORKERS ?= 2
+
+.PHONY: help setup demo test lint format golden migrations compose-check screenshots lock
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+setup: $(STAMP) ## make .venv with everything in requirements-dev.lock
+
+$(STAMP): requirements-dev.lock
+	@test -n "$(PYTHON)" || { echo "No Python from 3.11 on was found: install one, or name it with PYTHON=…"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) makes no virtual environment (on Debian and Ubuntu: apt-get install python3-venv)"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+		--require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+demo: setup ## start everything, and buy with SeQura before your eyes; Ctrl-C ends it
+	@exec $(BIN)/python -m local.demo
+
+test: setup ## all tests, on throw-away servers or on DATABASE_URL and REDIS_URL
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+lint: setup compose-check ## style, types, imports, migrations, the lock
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+	@$(BIN)/lint-imports
+	@$(WITH_SETTINGS) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@sh local/check_lock.sh
+
+format: setup ## let ruff tidy up
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+golden: setup ## write the golden files anew; read the diff before you commit it
+	@$(WITH_SETTINGS) $(BIN)/python -m tests.payloads.rewrite
+
+migrations: setup ## make migrations for what changed in the models
+	@$(WITH_SETTINGS) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations
+
+compose-check: setup ## docker-compose.yml against .env.example and our rules, without Docker
+	@$(BIN)/python -m local.compose_check
+
+screenshots: setup ## pictures of every page, into artifacts/
+	@$(BIN)/python -m local.screenshots
+
+lock: ## both locks anew from pyproject.toml (needs uv)
+	@sh local/lock.sh

@@ -1,0 +1,107 @@
+"""`make compose-check`: docker-compose.yml against our rules, without Docker.
+
+Every service has a health check (or runs once), is not root, restarts, drops its rights, and has
+time to stop; only `web` publishes a port, on loopback; every `${VARIABLE}` is in .env.example, and
+every variable that the settings read is handed to the app; every command starts a program that
+its image has.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.servers import ROOT
+
+ONCE = {"migrate"}
+# What the images bring, by the first word of the command.
+PROGRAMS = {
+    "app": {"granian", "celery", "python"},
+    "postgres": {"postgres", "pg_isready"},
+    "valkey": {"valkey-server", "valkey-cli"},
+}
+# Read by the settings, but not for production.
+NOT_IN_COMPOSE = {"DEBUG", "SANDBOX", "SANDBOX_ALLOWED"}
+VARIABLE = re.compile(r"\$\{(\w+)")
+READ = re.compile(r'(?:env\.\w+|secret|origin|fernet_keys)\(\s*"([A-Z_]+)"')
+MINIMUM_GRACE = 15  # seconds
+
+Service = dict[str, Any]
+
+
+def load(path: Path = ROOT / "docker-compose.yml") -> dict[str, Service]:
+    """The services, with YAML's merge keys resolved."""
+    services: dict[str, Service] = yaml.safe_load(path.read_text())["services"]
+    return services
+
+
+def documented() -> set[str]:
+    """The variables of .env.example."""
+    text = (ROOT / ".env.example").read_text()
+    return set(re.findall(r"^([A-Z_]+)=", text, re.MULTILINE))
+
+
+def kind(service: Service) -> str:
+    image = service["image"].split("/")[-1].split(":")[0]
+    return image if image in PROGRAMS else "app"
+
+
+def is_root(service: Service) -> bool:
+    return str(service.get("user", "root")).split(":")[0] in ("root", "0")
+
+
+def pinned(image: str) -> bool:
+    """`postgres:17.6-bookworm`, not `postgres` and not `postgres:latest`."""
+    tag = image.rpartition(":")[2]
+    return tag != image and any(letter.isdigit() for letter in tag)
+
+
+def seconds(duration: str) -> int:
+    return int(duration.removesuffix("s"))
+
+
+def complaints_about(name: str, service: Service) -> Iterator[str]:
+    check = service.get("healthcheck", {})
+    commands = [service["command"]] + ([check["test"][1:]] if "test" in check else [])
+    rules = {
+        "runs as root": is_root(service),
+        "has no health check": "test" not in check and name not in ONCE,
+        "does not restart": service["restart"] != "unless-stopped" and name not in ONCE,
+        "keeps capabilities": service.get("cap_drop") != ["ALL"],
+        "may gain privileges": "no-new-privileges:true" not in service.get("security_opt", []),
+        "can write to its image": not service.get("read_only"),
+        "has no time to stop": seconds(service.get("stop_grace_period", "0s")) < MINIMUM_GRACE,
+        "publishes a port": "ports" in service and name != "web",
+        "has an image without version": not pinned(service["image"]),
+    }
+    yield from (f"{name} {words}" for words, broken in rules.items() if broken)
+    for command in commands:
+        if command[0] not in PROGRAMS[kind(service)]:
+            yield f"{name}: its image has no {command[0]}"
+    for port in service.get("ports", []):
+        if not port.startswith("127.0.0.1:"):
+            yield f"{name} publishes {port} to the world"
+
+
+def complaints() -> list[str]:
+    """Everything that is wrong, in sentences."""
+    services = load()
+    found = [words for name, one in services.items() for words in complaints_about(name, one)]
+    used = set(VARIABLE.findall((ROOT / "docker-compose.yml").read_text()))
+    read = set(READ.findall((ROOT / "sequra_bc" / "settings.py").read_text()))
+    given = set(services["web"]["environment"])
+    redis = services["redis"]["command"]
+    found += [f".env.example lacks {name}" for name in sorted((used | read) - documented())]
+    found += [f"the app is not given {name}" for name in sorted(read - given - NOT_IN_COMPOSE)]
+    if "noeviction" not in redis or "--requirepass" not in redis:
+        found.append("redis evicts, or asks for no password")
+    return found
+
+
+if __name__ == "__main__":
+    if wrong := complaints():
+        sys.exit("\n".join(wrong))
+    print(f"docker-compose.yml: {len(load())} services, all in order")

@@ -1,0 +1,223 @@
+"""docker-compose.yml: our rules hold, and each service's very command runs."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from local import compose_check
+from local.compose_check import Service
+from local.processes import Process, environment, free_port
+from local.servers import (
+    ROOT,
+    as_nobody_special,
+    create_database,
+    make_cluster,
+    postgres_binary,
+    speaks_postgres,
+    valkey_binary,
+)
+from local.settings import DEVELOPMENT
+from local.stack import fetch
+
+SERVICES = compose_check.load()
+PASSWORD = "compose-password"  # of nothing
+FILLED_IN = {"WEB_PROCESSES": "2", "WORKER_CONCURRENCY": "2", "REDIS_PASSWORD": PASSWORD}
+
+
+def filled(command: list[str], replacements: Mapping[str, str] | None = None) -> list[str]:
+    """The command as compose runs it: variables filled in, then our ports for the container's."""
+    words = [re.sub(r"\$\{(\w+)[^}]*\}", lambda m: FILLED_IN[m[1]], word) for word in command]
+    for old, new in (replacements or {}).items():
+        words = [word.replace(old, new) for word in words]
+    programs = {"valkey-server": valkey_binary(), "postgres": postgres_binary("postgres")}
+    own = Path(sys.executable).parent / words[0]
+    return [programs.get(words[0]) or str(own), *words[1:]]
+
+
+@pytest.fixture
+def env() -> dict[str, str]:
+    """The app's environment on a database of its own, with the variables compose hands it."""
+    database = create_database(os.environ["DATABASE_URL"], "compose_test")
+    unset = {"TRUSTED_PROXIES": "", "ALLOWED_HOSTS": ""}
+    public = {"APP_URL": "https://app.example.com", "DATABASE_URL": database}
+    return environment(**{**DEVELOPMENT, **unset, **public})
+
+
+Run = Callable[..., Process]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """Starts a service by its command and waits until it answers."""
+    started: list[Process] = []
+
+    def start(name: str, command: list[str], env: Mapping[str, str], **more: Any) -> Process:
+        process = Process(name, command, tmp_path / name, env=env, cwd=ROOT, **more)
+        started.append(process)
+        process.start()
+        process.wait_ready()
+        return process
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+def test_our_rules_hold() -> None:
+    assert compose_check.complaints() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"user": "root"}, "web runs as root"),
+        ({"healthcheck": {"disable": True}}, "web has no health check"),
+        ({"restart": "no"}, "web does not restart"),
+        ({"cap_drop": []}, "web keeps capabilities"),
+        ({"security_opt": []}, "web may gain privileges"),
+        ({"read_only": False}, "web can write to its image"),
+        ({"stop_grace_period": "5s"}, "web has no time to stop"),
+        ({"image": "web:latest"}, "web has an image without version"),
+        ({"command": ["uvicorn"]}, "web: its image has no uvicorn"),
+        ({"ports": ["8000:8000"]}, "web publishes 8000:8000 to the world"),
+    ],
+)
+def test_a_broken_rule_is_told(change: Service, complaint: str) -> None:
+    assert list(compose_check.complaints_about("web", {**SERVICES["web"], **change})) == [complaint]
+
+
+def test_only_web_publishes_a_port() -> None:
+    redis = {**SERVICES["redis"], "ports": ["127.0.0.1:6379:6379"]}
+
+    assert list(compose_check.complaints_about("redis", redis)) == ["redis publishes a port"]
+
+
+def test_the_example_holds_the_defaults() -> None:
+    required = {
+        name: DEVELOPMENT[name]
+        for name in (
+            "SECRET_KEY",
+            "ENCRYPTION_KEYS",
+            "BIGCOMMERCE_CLIENT_ID",
+            "BIGCOMMERCE_CLIENT_SECRET",
+        )
+    }
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    example = dict(line.split("=", 1) for line in lines if line and line[0] != "#")
+    code = (
+        "from sequra_bc import settings as s;"
+        "print({k: v for k, v in vars(s).items() if k.isupper() and 'SECURITY_POLICY' not in k})"
+    )
+
+    def settings(**env: str) -> str:
+        paths = {"PATH": os.environ["PATH"]}
+        command = [sys.executable, "-c", code]
+        return subprocess.run(
+            command, cwd=ROOT, env={**env, **paths}, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert settings(**{**example, **required}) == settings(**required)
+
+
+def test_migrate_web_worker_and_beat_run(run: Run, env: dict[str, str]) -> None:
+    port = str(free_port())
+    migrate = filled(SERVICES["migrate"]["command"])
+    subprocess.run(migrate, cwd=ROOT, env=env, check=True, capture_output=True)
+    live = f"http://127.0.0.1:{port}/health/live"
+    run(
+        "web",
+        filled(SERVICES["web"]["command"], {"8000": port, "0.0.0.0": "127.0.0.1"}),  # noqa: S104
+        env,
+        ready=lambda: fetch(live) is not None,
+    )
+    for name in ("worker", "beat"):
+        run(name, filled(SERVICES[name]["command"]), env)
+
+    assert fetch(f"http://127.0.0.1:{port}/health/ready")["status"] == "ok"
+    metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+    assert "sequra_bc_database_up 1.0" in metrics
+    for name in ("web", "worker", "beat"):
+        check = filled(SERVICES[name]["healthcheck"]["test"][1:], {"8000": port})
+        assert healthy(check, env), name
+
+
+def healthy(check: list[str], env: Mapping[str, str], seconds: float = 30) -> bool:
+    """Whether the health check succeeds before long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (
+            subprocess.run(check, cwd=ROOT, env=env, check=False, capture_output=True).returncode
+            == 0
+        ):
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def test_an_unhealthy_worker_is_told(env: dict[str, str]) -> None:
+    check = filled(SERVICES["worker"]["healthcheck"]["test"][1:])
+
+    assert not healthy(check, env, seconds=0.1)
+
+
+def test_redis_asks_for_its_password(run: Run, tmp_path: Path) -> None:
+    import redis
+
+    port = free_port()
+    command = filled(SERVICES["redis"]["command"], {"/tmp": str(tmp_path)})  # noqa: S108
+    client = redis.Redis(port=port, password=PASSWORD)
+
+    def answers() -> bool:
+        try:
+            return bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    run("redis", [*command, "--port", str(port)], os.environ, ready=answers)
+    with pytest.raises(redis.AuthenticationError):
+        redis.Redis(port=port).ping()
+    assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+    client.close()
+
+
+def test_postgres_takes_its_settings(run: Run, tmp_path: Path) -> None:
+    port = free_port()
+    make_cluster(tmp_path / "data")
+    command = [*as_nobody_special(), *filled(SERVICES["postgres"]["command"])]
+    where = ["-D", str(tmp_path / "data"), "-c", f"port={port}", "-c", "unix_socket_directories="]
+    run(
+        "postgres",
+        [*command, *where],
+        os.environ,
+        ready=lambda: speaks_postgres(f"postgresql://postgres@127.0.0.1:{port}/postgres"),
+        stop_signal="SIGINT",
+    )
+
+
+def test_the_image_starts_what_compose_starts() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    command = re.findall(r"^CMD \[(.*)\]$", dockerfile, re.MULTILINE)[-1]
+    words = [re.sub(r"\$\{\w+:-(\w+)\}", r"\1", word) for word in SERVICES["web"]["command"]]
+
+    assert re.findall(r'"([^"]*)"', command) == words
+
+
+def test_the_image_gets_the_product_and_nothing_else() -> None:
+    taken = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+
+    assert {
+        name for name in ("tests", "local", "sandbox", "docs", ".git") if name in taken
+    } == set()
+    assert all(
+        package in taken
+        for package in (path.parent.name for path in ROOT.glob("*/__init__.py"))
+        if package not in ("tests", "local", "sandbox")
+    )
