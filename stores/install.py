@@ -56,6 +56,7 @@ def _keep(store_hash: str, grant: TokenGrant) -> Store:
     if created or store.state == Store.State.UNINSTALLED:
         store.installed_at, store.uninstalled_at = now, None
         store.registration, store.registration_started_at = {}, None
+        store.registration_due = True
     store.access_token, store.scopes = grant.access_token, grant.scope
     store.authorised_at, store.state = now, Store.State.INSTALLED
     store.save()

@@ -57,6 +57,8 @@ class Store(models.Model):
     # `stores.registration.PARTS`.
     registration = models.JSONField(default=dict)
     registration_started_at = models.DateTimeField(null=True, blank=True)
+    # Not everything is in place since the installation; what a merchant removes later is his wish.
+    registration_due = models.BooleanField(default=True)
 
     # Settings of the merchant.
     environment = models.CharField(

@@ -1,13 +1,14 @@
 """Everything we put into a BigCommerce store: webhooks, the checkout script, the order panel.
 
 Each part is listed first; what differs from what we want becomes a list of changes. Registering
-makes them, checking only names them. One lock per store keeps parallel installations, repairs
+makes them, looking only names them. One lock per store keeps parallel installations, repairs
 and tasks from making a second copy; no transaction is open meanwhile.
 """
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.utils import timezone
@@ -30,6 +31,8 @@ PLANS: dict[str, Plan] = {
 PARTS = ("information", *PLANS)
 # A merchant waits for this; when it is over, the task goes on where we stopped.
 SECONDS = 20.0
+# Between two attempts to finish an installation.
+SOON, LATE = timedelta(minutes=4), timedelta(hours=6)
 # While somebody waits for a page: seconds to connect, and to answer.
 BRIEF: Timeout = (2, 4)
 
@@ -51,19 +54,28 @@ def register(store: Store, seconds: float = SECONDS) -> bool:
     return is_healthy(store)
 
 
-def check(store: Store, repair: frozenset[str] = frozenset()) -> bool:
-    """Look at what is missing, touching only the parts in `repair`; True when all is well.
+def glance(store: Store) -> bool:
+    """Look at what is missing while somebody waits for a page; True when all is well.
 
     Skipped while somebody registers: his result is newer than ours would be.
     """
-    until = time.monotonic() + SECONDS
     try:
         with only_one(_lock(store)):
-            looking = {
-                name: put_right(plan, until) if name in repair else only_look(plan)
-                for name, plan in PLANS.items()
-            }
-            _record(store, _run(store, looking, BRIEF))
+            _record(store, _run(store, _parts(), BRIEF))
+    except Busy:
+        store.refresh_from_db()
+    return is_healthy(store)
+
+
+def look_after(store: Store) -> bool:
+    """Read the store's facts anew, bring webhooks back, name what else is missing.
+
+    A script that the merchant took out of the checkout is not put back behind his back.
+    """
+    try:
+        with only_one(_lock(store), wait=SECONDS):
+            found = _read_information(store)
+            _record(store, found | _run(store, _parts(repair=("webhooks",))))
     except Busy:
         store.refresh_from_db()
     return is_healthy(store)
@@ -74,18 +86,20 @@ def is_healthy(store: Store) -> bool:
     return all(store.registration.get(part, {}).get("ok", False) for part in PARTS)
 
 
-def has_failed(store: Store) -> bool:
-    """Is something missing because BigCommerce refused or did not answer, or was never asked?"""
-    parts = [store.registration.get(part) for part in PARTS]
-    return any(
-        part is None or any(problem["kind"] == "failed" for problem in part["problems"])
-        for part in parts
-    )
+def is_due(store: Store) -> bool:
+    """Is it time to try again what the installation could not? Less and less often."""
+    if not store.registration_due:
+        return False
+    tried_at = store.registration_started_at or store.authorised_at
+    wait = min(max(tried_at - store.authorised_at, SOON), LATE)
+    return timezone.now() - tried_at > wait
 
 
 def looked_at(store: Store) -> datetime:
-    """When we last looked at the part we looked at longest ago."""
-    return min(datetime.fromisoformat(store.registration[part]["at"]) for part in PLANS)
+    """When we last looked at the part we looked at longest ago; at the installation if never."""
+    health = [store.registration.get(part) for part in PLANS]
+    seen = [datetime.fromisoformat(part["at"]) if part else store.installed_at for part in health]
+    return min(seen)
 
 
 def _lock(store: Store) -> str:
@@ -100,10 +114,23 @@ def _done_since(store: Store, asked_at: datetime) -> bool:
 def _register(store: Store, until: float) -> None:
     Store.objects.filter(pk=store.pk).update(registration_started_at=timezone.now())
     # Scripts are registered per channel, so the channels come first.
+    found = _read_information(store)
+    _record(store, found | _run(store, _parts(tuple(PLANS), until)))
+    store.registration_due = not is_healthy(store)
+    store.save(update_fields=["registration_due"])
+
+
+def _read_information(store: Store) -> dict[str, Health]:
     found = _run(store, {"information": information.refresh})
     store.save(update_fields=information.FIELDS)
-    found |= _run(store, {name: put_right(plan, until) for name, plan in PLANS.items()})
-    _record(store, found)
+    return found
+
+
+def _parts(repair: tuple[str, ...] = (), until: float = math.inf) -> dict[str, Part]:
+    return {
+        name: put_right(plan, until) if name in repair else only_look(plan)
+        for name, plan in PLANS.items()
+    }
 
 
 def _run(store: Store, parts: dict[str, Part], timeout: Timeout = TIMEOUT) -> dict[str, Health]:
@@ -117,7 +144,8 @@ def _run(store: Store, parts: dict[str, Part], timeout: Timeout = TIMEOUT) -> di
 
 
 def _record(store: Store, found: dict[str, Health]) -> None:
-    store.registration = {**store.registration, **found}
+    known = Store.objects.values_list("registration", flat=True).get(pk=store.pk)
+    store.registration = {**known, **found}
     Store.objects.filter(pk=store.pk).update(registration=store.registration)
     problems = {name: part["problems"] for name, part in found.items() if not part["ok"]}
     for name, found_here in problems.items():

@@ -35,14 +35,19 @@ def register_store(store_id: int) -> None:
 
 
 @shared_task
-def tend_stores() -> None:
-    """Register again what failed, every few minutes; look at every store once a day.
+def look_after_store(store_id: int) -> None:
+    """Read the store's facts and storefronts anew, and look at what is registered."""
+    store = Store.objects.filter(pk=store_id, state=Store.State.INSTALLED).first()
+    if store:
+        registration.look_after(store)
 
-    A script that the merchant took out of the checkout stays out until he repairs it.
-    """
+
+@shared_task
+def tend_stores() -> None:
+    """Register again what failed, every few minutes; look at every store once a day."""
     forget_old_payloads()
     for store in Store.objects.filter(state=Store.State.INSTALLED).iterator(BATCH):
-        if registration.has_failed(store):
+        if registration.is_due(store):
             registration.register(store)
         elif registration.looked_at(store) < timezone.now() - LOOK_AGAIN:
-            registration.check(store, repair=frozenset({"webhooks"}))
+            registration.look_after(store)

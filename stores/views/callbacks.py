@@ -22,7 +22,7 @@ from stores.identity import is_fresh, provision, signed_payload, spend
 from stores.locks import Busy
 from stores.models import PanelUser, Store
 from stores.scopes import missing
-from stores.tasks import register_store, wake
+from stores.tasks import look_after_store, register_store, wake
 
 log = structlog.get_logger(__name__)
 ORDER_URL = re.compile(r"/orders/([0-9]{1,18})/sequra/?")
@@ -83,7 +83,8 @@ def load(request: HttpRequest) -> HttpResponse:
     if order:
         return redirect("order_panel", token, int(order[1]))
     if store.is_installed:
-        registration.check(store)
+        registration.glance(store)
+        wake(look_after_store, store.pk)
     return redirect("dashboard", token)
 
 

@@ -1,7 +1,12 @@
 """Webhooks, script and panel: list, then create or repair, and never a second copy."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from django.contrib.staticfiles.storage import staticfiles_storage
+from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from stores import checkout_script, order_panel, registration, tasks, webhooks
 from stores.models import Store
@@ -145,7 +150,7 @@ def test_one_refusal_does_not_stop_the_rest(store: Store, world: World) -> None:
     (problem,) = store.registration["script"]["problems"]
     assert (problem["kind"], problem["name"]) == ("failed", "Tienda")
     assert "Scripts are not allowed on this plan" in problem["words"]
-    assert registration.has_failed(store)
+    assert store.registration_due
 
 
 def test_a_lost_answer_makes_no_second_copy(store: Store, world: World) -> None:
@@ -160,20 +165,40 @@ def test_the_task_goes_on_after_an_outage(store: Store, world: World) -> None:
     world.extensions.clear()
     world.refuse["POST .*/graphql"] = 503, ""
     registration.register(store)
+    registration.glance(store)
     world.refuse.clear()
 
     tasks.tend_stores()
+    assert world.extensions == []  # not yet
+
+    with time_machine.travel(timezone.now() + timedelta(minutes=5)):
+        tasks.tend_stores()
 
     assert len(world.extensions) == 1
     store.refresh_from_db()
     assert registration.is_healthy(store)
+    assert not store.registration_due
+
+
+def test_a_lasting_refusal_is_asked_about_less_and_less_often(store: Store) -> None:
+    start = store.authorised_at
+    store.registration_due = True
+    times, now = [], start
+    while now < start + timedelta(days=3):
+        now += timedelta(minutes=4)
+        with time_machine.travel(now, tick=False):
+            if registration.is_due(store):
+                store.registration_started_at = now
+                times.append(now)
+
+    assert len(times) < 25
 
 
 def test_a_script_that_the_merchant_removed_stays_out_until_he_repairs(
     store: Store, world: World
 ) -> None:
     world.scripts.clear()
-    registration.check(store)
+    registration.glance(store)
 
     tasks.tend_stores()
 
@@ -220,3 +245,25 @@ def test_a_token_that_was_replaced_meanwhile_is_not_mourned(store: Store) -> Non
 def test_label_is_compared_whatever_the_order() -> None:
     turned = {**order_panel.LABEL, "locales": order_panel.LABEL["locales"][::-1]}
     assert order_panel._texts(turned) == order_panel._texts(order_panel.LABEL)  # type: ignore[arg-type]
+
+
+def test_looking_after_a_store_notices_a_new_storefront(store: Store, world: World) -> None:
+    world.channels.append({"id": 2, "name": "Boutique"})
+
+    tasks.look_after_store(store.pk)
+
+    store.refresh_from_db()
+    assert "https://boutique.example" in store.origins
+    assert store.registration["script"]["problems"] == [
+        {"kind": "missing", "name": "Boutique", "words": ""}
+    ]
+
+
+def test_a_doorbell_that_nobody_hears_breaks_nothing(store: Store) -> None:
+    class Deaf:
+        name = "deaf"
+
+        def delay(self, *_: object) -> None:
+            raise OperationalError("nobody is there")
+
+    tasks.wake(Deaf())
