@@ -31,6 +31,8 @@ CLOCK_SKEW = timedelta(seconds=60)
 # Shoppers reload the confirmation page; the token lets them for a day.
 TOKEN_USES, TOKEN_SECONDS = 10, 24 * 60 * 60
 LOOK_AGAIN_SECONDS = 1.0
+# A look-up that was too slow once gets this many times as long before strays are searched.
+STRAYS_SHOW_AFTER = 6
 TRIES = 5
 
 
@@ -84,12 +86,12 @@ def _made_earlier(solicitation: Solicitation) -> int | None:
     return None
 
 
-def _unsettled_seconds(solicitation: Solicitation) -> float:
+def _unsettled_seconds(solicitation: Solicitation, patience: int = 1) -> float:
     """How long BigCommerce may still hide an order of the last attempt from its look-up."""
     if solicitation.create_intent_at is None:
         return 0
     since = (timezone.now() - solicitation.create_intent_at).total_seconds()
-    return settings.ORDER_LOOKUP_SETTLE_SECONDS - since
+    return patience * settings.ORDER_LOOKUP_SETTLE_SECONDS - since
 
 
 def candidates(solicitation: Solicitation) -> list[dict[str, Any]]:
@@ -108,7 +110,7 @@ def candidates(solicitation: Solicitation) -> list[dict[str, Any]]:
 
 def void_strays(solicitation: Solicitation) -> None:
     """A lost answer may mean a second order: it is cancelled, never paid."""
-    if (pause := _unsettled_seconds(solicitation)) > 0:
+    if (pause := _unsettled_seconds(solicitation, STRAYS_SHOW_AFTER)) > 0:
         raise Later("looking for stray orders when BigCommerce shows them", seconds=pause)
     for order in candidates(solicitation):
         if int(order["id"]) != solicitation.order_id:

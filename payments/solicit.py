@@ -93,6 +93,8 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
         return {"solicitation": None, "methods": [], "reasons": [], "message": ""}
     spend(f"ip {shopper.ip}", allowed=600, seconds=60)
     spend(f"checkout {store.pk} {checkout_id}", allowed=20, seconds=60)
+    # BigCommerce allows 150 calls in 30 s on its smallest plan, to all apps of a store together.
+    spend(f"store {store.pk}", allowed=30, seconds=30)
     claim = Claim.of(body["store_credit_applied"], body["outstanding_balance"])
     with only_one(f"checkout {store.pk} {checkout_id}", wait=10):
         offered = solicit(store, checkout_id, claim, shopper, _origin(store, request))
@@ -160,7 +162,6 @@ def _solicit(attempt: Solicitation, claim: Claim) -> Offered:
     store = attempt.store
     merchants = selling_merchants(store)
     _cheap_noes(store, merchants, attempt.shopper["ip"])
-    spend(f"store {store.pk}", allowed=30, seconds=30)
     api = bigcommerce_for(store)
     checkout = _read_checkout(api, attempt)
     country, total = merchant_country(checkout), to_cents(checkout["grand_total"])

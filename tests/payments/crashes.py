@@ -5,9 +5,11 @@ n-th place it reaches. Afterwards further children go on until nothing is due.
 """
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 
 from django.db import connections
 
@@ -16,6 +18,7 @@ from payments.confirm import confirm
 from payments.models import Solicitation
 from stores.locks import Busy
 
+PAYMENTS = Path(failpoints.__file__).parent
 CRASHED = 137
 NEVER = 10_000
 PATIENCE = 60.0
@@ -66,7 +69,7 @@ class CrashRunner:
     """Counts what it did, for the table at the end."""
 
     def __init__(self) -> None:
-        self.crashes = self.payments = 0
+        self.crashes = self.payments = self.violations = 0
         self.labels: set[str] = set()
         self.seconds = 0.0
 
@@ -76,14 +79,14 @@ class CrashRunner:
         Returns how many of the crashes really happened: a crash point may lie behind the end.
         """
         since = time.monotonic()
-        happened = sum(self._together(pk, crash_at, actors) for crash_at in crash_points)
+        happened = sum(self.together(pk, crash_at, actors) for crash_at in crash_points)
         self._finish(pk)
         self.seconds += time.monotonic() - since
         self.payments += 1
         self.crashes += happened
         return happened
 
-    def _together(self, pk: int, crash_at: int, actors: int) -> int:
+    def together(self, pk: int, crash_at: int, actors: int) -> int:
         """One actor that dies, and the others beside it that do not."""
         crowd = [Actor(lambda: drive(pk), crash_at if n == 0 else NEVER) for n in range(actors)]
         codes = []
@@ -94,12 +97,20 @@ class CrashRunner:
         assert set(codes) <= {0, CRASHED}, f"an actor failed by itself: {codes}"
         return codes.count(CRASHED)
 
+    def table(self) -> str:
+        """What a closing note says."""
+        ms = 1000 * self.seconds / max(1, self.crashes)
+        return (
+            f"payments {self.payments}, crashes {self.crashes}, violations {self.violations}, "
+            f"{ms:.0f} ms per crash, {len(self.labels)} places"
+        )
+
     def _finish(self, pk: int) -> None:
         """What the sweep does: go on whenever something is due, until nothing is."""
         deadline = time.monotonic() + PATIENCE
         while Solicitation.objects.get(pk=pk).next_at is not None:
             assert time.monotonic() < deadline, f"{Solicitation.objects.get(pk=pk).__dict__}"
-            self._together(pk, NEVER, 1)
+            self.together(pk, NEVER, 1)
             time.sleep(0.02)
 
 
@@ -107,3 +118,12 @@ def drive(pk: int) -> None:
     """An actor: whoever calls `confirm`; when somebody else does, that is fine."""
     with suppress(Busy):
         confirm(pk, wait=0.2)
+
+
+def labels_in_the_code() -> set[str]:
+    """Every place that the code names; those with a status in them for each status."""
+    found = set()
+    for file in PAYMENTS.glob("*.py"):
+        found |= set(re.findall(r'failpoint\(f?"(\w+)', file.read_text()))
+    shown = {f"shown_{status}" for status in ("approved", "in_review", "cancelled")}
+    return {label for label in found if label != "shown_"} | shown

@@ -1,5 +1,6 @@
 """A store installed in the sandbox and connected to its SeQura, and shoppers who buy there."""
 
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -68,3 +69,36 @@ class Shop:
 
     def lose_notifications(self) -> None:
         self.sandbox.control("POST", "sequra/knobs", {"notification": {"lost": True}})
+
+    def end_review(self, solicitation: Solicitation, state: str) -> None:
+        """SeQura's review is over; the notification or event is lost."""
+        self.sandbox.control("POST", "sequra/knobs", {"event": {"lost": True}})
+        verb = "approve" if state == Solicitation.State.APPROVED else "cancel"
+        self.sandbox.drive(verb, str(solicitation.reference))
+
+    def approved_with_credit(self, credit: str, product: str = "pp3") -> Solicitation:
+        """A registered customer uses all their store credit, SeQura approved the rest."""
+        customer = self.sandbox.control("POST", "customers", {"store_credit": credit})["id"]
+        checkout = self.sandbox.checkout(customer_id=customer, store_credit=True)
+        left = Decimal(str(checkout["grand_total"])) - Decimal(credit)
+        offered = self.offer(checkout["checkout_id"], applied=True, outstanding=str(left))
+        assert offered.solicitation, offered
+        self.approve(offered.solicitation, product)
+        record_state(offered.solicitation, Solicitation.State.APPROVED, product)
+        return Solicitation.objects.get(pk=offered.solicitation.pk)
+
+    def credit_left(self, solicitation: Solicitation) -> Decimal:
+        """The balance of the customer who paid with this solicitation."""
+        ref = int(solicitation.order["customer"]["ref"])
+        customers = {one["id"]: one for one in self.sandbox.world()["customers"]}
+        return Decimal(customers[ref]["store_credit"])
+
+    def change_cart(self, solicitation: Solicitation) -> None:
+        """The shopper takes one more, in another tab."""
+        checkouts = {one["id"]: one for one in self.sandbox.world()["checkouts"]}
+        line = checkouts[solicitation.checkout_id]["cart"]["line_items"]["physical_items"][0]
+        self.sandbox.control(
+            "POST",
+            "shopper/change_quantity",
+            {"checkout_id": solicitation.checkout_id, "line_id": line["id"], "quantity": 3},
+        )

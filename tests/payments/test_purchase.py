@@ -15,12 +15,13 @@ def test_approved_purchase_becomes_one_paid_order(shop: Shop) -> None:
     solicitation.refresh_from_db()
     assert (solicitation.phase, solicitation.last_error, solicitation.next_at) == ("done", "", None)
     world = shop.sandbox.world()
-    [placed], [financed] = world["orders"], world["sequra_orders"]
+    [placed], [financed] = world["bigcommerce_orders"], world["sequra_orders"]
+    placed = placed["order"]
     assert placed["status_id"] == 11
     assert placed["payment_provider_id"] == str(solicitation.reference)
     assert placed["payment_method"].startswith("SeQura - ")
     assert (financed["state"], financed["order_ref_1"]) == ("confirmed", str(placed["id"]))
-    assert solicitation.checkout_id not in {cart["id"] for cart in world["carts"]}
+    assert solicitation.checkout_id not in world["carts"]
 
 
 def test_purchase_is_linked_and_logged(shop: Shop) -> None:
