@@ -14,6 +14,8 @@ PANEL_URL = f"http://panel.localhost:{PORT}"
 SEQURA_URL = f"http://sequra.localhost:{PORT}"
 # Where the app under test answers.
 APP_URL = os.environ.get("SANDBOX_APP_URL", "http://127.0.0.1:8000").rstrip("/")
+# Its address as browsers know it, when that is another one.
+APP_PUBLIC_URL = os.environ.get("SANDBOX_APP_PUBLIC_URL", "").rstrip("/") or APP_URL
 
 BIGCOMMERCE_CLIENT_ID = os.environ.get("BIGCOMMERCE_CLIENT_ID", "sandbox-client-id")
 BIGCOMMERCE_CLIENT_SECRET = os.environ.get(

@@ -70,7 +70,7 @@ def seed() -> None:
 
 def start_numbers_at(model: type[Order | Customer], first: int) -> None:
     """The next id is above `first`, and above every id ever given."""
-    sequence = f"{model._meta.db_table}_id_seq"  # noqa: SLF001 - Django's documented Meta API
+    sequence = f"{model._meta.db_table}_id_seq"
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT setval(%s, GREATEST(%s, (SELECT last_value FROM {sequence})))",  # noqa: S608

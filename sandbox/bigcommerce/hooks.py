@@ -49,13 +49,13 @@ def checked(fields: Document, required: tuple[str, ...]) -> Document:
 
 
 def destination_works(destination: str | None) -> bool:
-    """HTTPS on port 443; on this machine plain http is forgiven, as there is no certificate."""
+    """HTTPS on port 443; names of this machine are forgiven, they have no such port to offer."""
     if destination is None:
         return True
     url = urlsplit(destination)
     host = url.hostname or ""
-    if url.scheme == "http":
-        return host in ("127.0.0.1", "localhost") or host.endswith(".localhost")
+    if host in ("127.0.0.1", "localhost") or host.endswith(".localhost"):
+        return url.scheme in ("http", "https")
     return url.scheme == "https" and url.port in (None, 443) and "." in host
 
 

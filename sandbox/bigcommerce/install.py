@@ -6,8 +6,8 @@
     remove_user(user="staff") -> status of the app's answer
     install(**auth_url's)   -> {"auth": status, "load_url": …}      the click, without a browser
 
-`user` is one of USERS ("owner", "staff", "other"). The URLs begin with SANDBOX_APP_URL, or with
-`app_url=` when given (the app's public address as browsers see it).
+`user` is one of USERS ("owner", "staff", "other"). The URLs begin with SANDBOX_APP_PUBLIC_URL
+(else SANDBOX_APP_URL), or with `app_url=` when given.
 """
 
 import secrets
@@ -50,7 +50,7 @@ def auth_url(
         "account_uuid": ACCOUNT_UUID, "code": code.code,
         "context": f"stores/{settings.STORE_HASH}", "scope": code.scope,
     }  # fmt: skip
-    return f"{app_url or settings.APP_URL}/auth?{urlencode(query)}"
+    return f"{app_url or settings.APP_PUBLIC_URL}/auth?{urlencode(query)}"
 
 
 def payload(
@@ -74,7 +74,7 @@ def load_url(
 ) -> str:  # fmt: skip
     """The app's `/load` as the control panel's iframe opens it."""
     signed = payload(user, locale, url, channel_id, **claims)
-    return f"{app_url or settings.APP_URL}/load?{urlencode({'signed_payload_jwt': signed})}"
+    return f"{app_url or settings.APP_PUBLIC_URL}/load?{urlencode({'signed_payload_jwt': signed})}"
 
 
 def tell_app(path: str, user: str, **claims: Any) -> int:

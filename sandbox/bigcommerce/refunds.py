@@ -69,9 +69,11 @@ def everything(order: Order) -> list[Document]:
         cost = shipping_left(order)
         wishes.append({"item_type": "SHIPPING", "item_id": order.id, "amount": cost})
     planned = sum((value(order, wish).inc for wish in wishes), ZERO)
-    rest = Decimal(order.document["total_inc_tax"]) - refunded(order) - planned
-    if rest > 0:
-        wishes.append({"item_type": "ORDER", "item_id": order.id, "amount": rest})
+    left = Decimal(order.document["total_inc_tax"]) - refunded(order)
+    if planned > left:  # amounts of the order were refunded before
+        return [{"item_type": "ORDER", "item_id": order.id, "amount": left}]
+    if planned < left:
+        wishes.append({"item_type": "ORDER", "item_id": order.id, "amount": left - planned})
     return wishes
 
 

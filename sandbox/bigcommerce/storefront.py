@@ -103,7 +103,8 @@ def checkout_as_storefront(checkout: Checkout) -> Document:
         "customer": customer_of(checkout), "customerMessage": checkout.customer_message,
         "coupons": in_camel(checkouts.coupons_of(sums)),
         "fees": [
-            {**in_camel(checkouts.fee_as_v3(fee, cost)), "cost": number(cost.inc if inc else cost.ex)}
+            in_camel(checkouts.fee_as_v3(fee, cost))
+            | {"cost": number(cost.inc if inc else cost.ex)}
             for fee, cost in sums.fees
         ],
         "giftCertificates": [
