@@ -108,8 +108,3 @@ def panel(db: None) -> Panel:
         timezone="Europe/Madrid",
     )
     return panel_for(store)
-
-
-@pytest.fixture(autouse=True)
-def _own_urls(settings: Settings) -> None:
-    settings.ROOT_URLCONF = "stores.urls"
