@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
-from psycopg2 import sql
+from psycopg2 import errors, sql
 
 from local.processes import Process, StartFailed, free_port
 
@@ -184,6 +184,8 @@ def create_database(url: str, name: str) -> str:
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
             if not cursor.fetchone():
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except (errors.DuplicateDatabase, errors.UniqueViolation):  # the latter in a race
+        pass
     finally:
         connection.close()
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
@@ -42,6 +43,7 @@ class Stack:
     worker_concurrency: int = 2
     env: Mapping[str, str] = field(default_factory=dict)  # on top of development's
     name: str = "sequra_bc"  # of the database; the sandbox's is called {name}_sandbox
+    redis_database: int = 0
     app_port: int = 0
     sandbox_port: int = 0
 
@@ -94,6 +96,8 @@ class Stack:
         database = create_database(self.urls["DATABASE_URL"], self.name)
         self.urls["DATABASE_URL"] = database
         self.urls["SANDBOX_DATABASE_URL"] = create_database(database, f"{self.name}_sandbox")
+        broker = urlsplit(self.urls["REDIS_URL"])
+        self.urls["REDIS_URL"] = urlunsplit(broker._replace(path=f"/{self.redis_database}"))
         self.app_env = environment(**self._settings())
         self._stack.callback(self._stop_all)  # before the servers go
         self._launch(sandbox_process(self.home / "logs", self.app_env, self.sandbox_port))

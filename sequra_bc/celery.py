@@ -24,9 +24,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sequra_bc.settings")
 # Every periodic task and its interval in seconds. Beat keeps no state and counts from its own
 # start, so whatever has to happen daily asks the database whether it is due, every few minutes.
 PERIODIC: dict[str, float] = {
+    "payments.tasks.resume_solicitations": 10,
     "orders.tasks.sweep": 15,
     "orders.tasks.reconcile": 15,
     "orders.tasks.watch": 60,
+    "stores.tasks.tend_stores": 120,
+    "transaction_log.tasks.forget_closed_entries": 15 * 60,
 }
 
 # A dead connection is noticed within 25 s, and an idle one is not an error.

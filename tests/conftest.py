@@ -39,6 +39,15 @@ def start() -> None:
 start()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the whole system come first and share one worker: there is one system."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("stack"))
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if folder() is None:
         loud = f"{VARIABLE} is not set: nothing was compared with BigCommerce's OpenAPI files"
@@ -109,9 +118,10 @@ def live_app(transactional_db: None, live_app_process: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack(worker_id: str) -> Iterator[Stack]:
     """Sandbox, app, worker and beat on databases of their own."""
-    with Stack() as running_stack:
+    number = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
+    with Stack(name=f"stack_{worker_id}", redis_database=number + 1) as running_stack:
         yield running_stack
 
 

@@ -1,0 +1,122 @@
+"""The doorbell: it never holds up a web request, and nobody can smuggle anything in through it."""
+
+import base64
+import json
+import pickle
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from local.processes import environment, free_port
+from local.servers import ROOT
+from local.stack import Stack
+from sequra_bc.celery import PERIODIC, app
+
+PUBLISH = """
+import time
+import django
+django.setup()
+from sequra_bc.celery import app
+started = time.monotonic()
+try:
+    app.send_task("nothing")
+except Exception as error:
+    print(type(error).__name__, end=" ")
+print(time.monotonic() - started)
+"""
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A server that accepts connections and never says a word, as a paused Redis."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        yield server.getsockname()[1]
+
+
+def seconds_to_publish(port: int) -> float:
+    published = subprocess.run(
+        [sys.executable, "-c", PUBLISH],
+        cwd=ROOT,
+        env=environment(REDIS_URL=f"redis://127.0.0.1:{port}/0"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    name, seconds = published.stdout.split()[-2:]
+    assert name == "OperationalError"
+    return float(seconds)
+
+
+def test_a_paused_redis_holds_nobody_up(silent_port: int) -> None:
+    assert seconds_to_publish(silent_port) < 1.5
+
+
+def test_an_absent_redis_holds_nobody_up() -> None:
+    assert seconds_to_publish(free_port()) < 1.0
+
+
+def test_every_periodic_task_exists() -> None:
+    app.loader.import_default_modules()
+
+    assert set(PERIODIC) - set(app.tasks) == set()
+    assert {entry["options"]["expires"] for entry in app.conf.beat_schedule.values()} == set(
+        PERIODIC.values()
+    )
+
+
+def test_only_json_is_understood() -> None:
+    assert (app.conf.accept_content, app.conf.task_serializer) == (["json"], "json")
+
+
+def pickled(marker: str) -> str:
+    """A message as Celery's Redis transport stores it, with a pickle that would run a command."""
+
+    class Harm:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (open, (marker, "w"))
+
+    body = base64.b64encode(pickle.dumps(((Harm(),), {}, {}))).decode()
+    number = str(uuid.uuid4())
+    return json.dumps(
+        {
+            "body": body,
+            "content-encoding": "binary",
+            "content-type": "application/x-python-serialize",
+            "headers": {"task": "orders.tasks.sweep", "id": number},
+            "properties": {
+                "body_encoding": "base64",
+                "delivery_info": {"exchange": "", "routing_key": "celery"},
+                "delivery_mode": 2,
+                "delivery_tag": number,
+                "priority": 0,
+            },
+        }
+    )
+
+
+def test_a_poisoned_message_is_dropped_and_the_worker_lives(stack: Stack) -> None:
+    marker = stack.home / "harm"
+    broker = redis.Redis.from_url(stack.urls["REDIS_URL"])
+    broker.lpush("celery", pickled(str(marker)))
+    deadline = time.monotonic() + 10
+    worker = stack.processes["worker"]
+    while not worker.says("Refusing to deserialize") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    waiting = broker.llen("celery")
+    broker.close()
+
+    assert worker.says("Refusing to deserialize")
+    assert (marker.exists(), waiting, worker.running) == (False, 0, True)
+
+
+def test_the_worker_logs_json_and_nothing_else(stack: Stack) -> None:
+    lines = stack.processes["worker"].log.read_text().splitlines()
+
+    assert lines
+    assert all(isinstance(json.loads(line), dict) for line in lines)
