@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -18,7 +19,7 @@ import structlog
 from django.db import connection, transaction
 
 from bigcommerce.quota import Quota
-from orders import gates, queue
+from orders import gates, queue, staff_notes
 from orders.doorbell import ring
 from orders.lease import Lease
 from orders.models import Order
@@ -104,6 +105,8 @@ def synchronise(order: Order, lease: Lease) -> Done:
     session = _session()
     shop = bigcommerce_for(order.store, TIMEOUT, session)
     result = sync_order(order, shop, sequra_for(order.connection, session), lease)
+    if result.kind not in (Kind.GONE, Kind.LATER, Kind.LOST, Kind.NO_ACCESS):
+        result = replace(result, staff_note=staff_notes.write(shop, order))
     log.info(
         "order_synced",
         store=order.store.hash,

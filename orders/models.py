@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from orders.payloads import OrderFacts, Rules
 from stores.models import Connection, Store
@@ -13,10 +14,11 @@ class Order(models.Model):
     """BigCommerce order ↔ SeQura order, and what SeQura last accepted of it."""
 
     class Status(models.TextChoices):
-        APPROVED = "approved"
-        IN_REVIEW = "in_review"
-        CANCELLED = "cancelled"
-        WITHOUT_REFERENCE = "without_reference"  # confirmed, SeQura does not know the number yet
+        APPROVED = "approved", _("Approved")
+        IN_REVIEW = "in_review", _("In review")
+        CANCELLED = "cancelled", _("Cancelled")
+        # SeQura has confirmed, and does not know the order's number yet.
+        WITHOUT_REFERENCE = "without_reference", _("Confirmed without reference")
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="orders")
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
@@ -55,6 +57,8 @@ class Order(models.Model):
     shipped_status_seen = models.BooleanField(default=False)
     shipped_by_status = models.BooleanField(default=False)
     has_shipments = models.BooleanField(default=False)  # a webhook told of one
+    # Our block in BigCommerce's staff notes, as we last wrote it.
+    staff_note = models.TextField(blank=True)
 
     class Meta:
         constraints = [

@@ -53,6 +53,8 @@ def _memory(order: Order, result: Result) -> Fields:
     fields: Fields = {}
     if result.maybe_told:
         fields["unsure"] = True
+    if result.staff_note:
+        fields["staff_note"] = result.staff_note
     if result.update is not None:
         fields["shipped_by_status"] = order.shipped_by_status or result.by_status
         fields["shipped_status_seen"] = False

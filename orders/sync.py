@@ -67,6 +67,7 @@ class Result:
     maybe_told: bool = False  # a statement may have arrived without our knowing
     by_status: bool = False
     statement: str = ""
+    staff_note: str = ""  # our block as it stands in the staff notes now, if it is a new one
 
     @property
     def sent(self) -> bool:
@@ -131,7 +132,13 @@ def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Re
 
 def read(order: Order, shop: BigCommerce) -> Reading:
     """The order now. Raises NotNow, and what the API raises."""
-    snapshot = read_snapshot(shop, order.bigcommerce_id, has_shipments=order.has_shipments)
+    return reading_of(
+        order, read_snapshot(shop, order.bigcommerce_id, has_shipments=order.has_shipments)
+    )
+
+
+def reading_of(order: Order, snapshot: Snapshot) -> Reading:
+    """What these documents say. Raises NotNow, and UNREADABLE for what makes no sense."""
     by_status = _by_status(order, snapshot)
     update = order_update(snapshot, order.facts(shipped_by_status=by_status), order.rules)
     if isinstance(update, Held):

@@ -1,0 +1,72 @@
+"""What a merchant does with orders, and what SeQura believes afterwards."""
+
+from typing import Any
+
+from local.sandbox_control import SandboxControl
+from orders import queue
+from orders.drain import drain
+from orders.models import Order
+from payments.confirm import confirm
+from stores.clients import bigcommerce_for
+from tests.payments.shop import Shop
+from transaction_log.models import Entry
+
+Document = dict[str, Any]
+
+
+class Merchant:
+    """A merchant with one store; `sandbox` is BigCommerce and SeQura."""
+
+    def __init__(self, sandbox: SandboxControl) -> None:
+        self.sandbox = sandbox
+        self.shop = Shop(sandbox)
+        self.store = self.shop.store
+
+    def order(self, **wishes: Any) -> Order:
+        """An order that was bought with SeQura and whose first webhooks are worked off."""
+        solicitation = self.shop.approved(**wishes)
+        confirm(solicitation.pk)
+        solicitation.refresh_from_db()
+        order = Order.objects.get(bigcommerce_id=solicitation.order_id)
+        drain()
+        return order
+
+    def does(self, action: str, order: Order, **arguments: Any) -> Any:
+        """Something in the control panel; our webhook is worked off."""
+        told = self.acts(action, order, **arguments)
+        self.notices(order)
+        return told
+
+    def acts(self, action: str, order: Order, **arguments: Any) -> Any:
+        """Something in the control panel that we have not heard of."""
+        arguments = {"order_id": order.bigcommerce_id, **arguments}
+        return self.sandbox.control("POST", f"merchant/{action}", arguments)
+
+    def notices(self, order: Order) -> None:
+        queue.mark_changed(pk=order.pk)
+        drain()
+
+    def lines(self, order: Order) -> list[Document]:
+        """The order's products in BigCommerce."""
+        return list(bigcommerce_for(self.store).order_products(order.bigcommerce_id))
+
+    def at_sequra(self, order: Order) -> Document:
+        """The order as SeQura has it."""
+        return next(
+            found
+            for found in self.sandbox.world()["sequra_orders"]
+            if found["uuid"] == str(order.reference)
+        )
+
+    def updates(self) -> list[Document]:
+        """The order updates SeQura was sent."""
+        return [
+            call
+            for call in self.sandbox.calls("sequra")
+            if call["method"] == "PUT" and call["path"].startswith("/merchants/")
+        ]
+
+    def entries(self, order: Order) -> list[tuple[str, str, str]]:
+        """The order's lines in the transaction log: event, outcome, reason."""
+        rows = Entry.objects.filter(bigcommerce_id=order.bigcommerce_id).order_by("pk")
+        return list(rows.values_list("event", "outcome", "reason"))

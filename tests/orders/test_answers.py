@@ -1,0 +1,216 @@
+"""What comes of SeQura's and BigCommerce's answers when they are not a yes."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from orders import gates
+from orders.drain import drain
+from orders.models import Gate, Order
+from stores.models import Connection, Store
+from tests.orders.merchant import Merchant
+from transaction_log.models import Entry
+
+UPDATE = r"/merchants/[^/]+/orders/.*"
+
+
+@pytest.fixture
+def order(merchant: Merchant) -> Order:
+    return merchant.order()
+
+
+def again_due(order: Order) -> Order:
+    """As if the pause before the next attempt were over."""
+    Order.objects.filter(pk=order.pk).update(due_at=timezone.now())
+    Gate.objects.update(open_until=None)
+    return Order.objects.get(pk=order.pk)
+
+
+def open_entries(order: Order) -> list[tuple[str, str, int]]:
+    rows = Entry.objects.filter(
+        bigcommerce_id=order.bigcommerce_id,
+        closed_at__isnull=True,
+        outcome__in=("rejected", "delayed"),
+    )
+    return list(rows.order_by("pk").values_list("outcome", "reason", "attempts"))
+
+
+def test_refusal_is_one_entry_that_counts_up_and_the_next_change_heals(
+    merchant: Merchant, order: Order
+) -> None:
+    merchant.sandbox.fault(UPDATE, method="PUT", status=409, times=2, body='{"errors": ["No"]}')
+    merchant.does("ship", order)
+    merchant.notices(order)
+    assert open_entries(order) == [("rejected", "sequra_409", 2)]
+    assert Entry.objects.get(outcome="rejected").words == "No"
+    merchant.does("edit_billing_address", order, city="Girona")
+    assert open_entries(order) == []
+    assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_refused_statement_is_computed_again_once(
+    merchant: Merchant, order: Order, status: int
+) -> None:
+    merchant.sandbox.fault(UPDATE, method="PUT", status=status, times=9)
+    merchant.does("ship", order)
+    assert open_entries(order) == [("rejected", f"sequra_{status}", 1)]
+    assert len(merchant.updates()) == 1
+    order.refresh_from_db()
+    assert order.changed == order.synced
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_outage_is_an_entry_from_its_first_failure_and_success_closes_it(
+    merchant: Merchant, order: Order, status: int
+) -> None:
+    merchant.sandbox.fault(UPDATE, method="PUT", status=status, times=2)
+    merchant.does("ship", order)
+    for _ in range(2):
+        assert open_entries(order)[0][:2] == ("delayed", "sequra_unavailable")
+        order = again_due(order)
+        drain()
+    assert open_entries(order) == []
+    assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
+
+
+def test_lost_answer_is_told_again_even_when_the_change_was_taken_back(
+    merchant: Merchant, order: Order
+) -> None:
+    merchant.sandbox.fault(UPDATE, method="PUT", status=503, times=1, effect="before")
+    lamp, _ = merchant.lines(order)
+    some = [{"order_product_id": lamp["id"], "quantity": 1}]
+    shipment = merchant.does("ship", order, items=some)
+    assert merchant.at_sequra(order)["shipped_cart"]["items"] != []
+    merchant.acts("unship", order, shipment_id=shipment["id"])
+    assert again_due(order).unsure
+    drain()
+    assert merchant.at_sequra(order)["shipped_cart"]["items"] == []
+
+
+def test_refused_credentials_pause_the_account_and_one_order_asks_again(
+    merchant: Merchant, order: Order
+) -> None:
+    second = merchant.order()
+    merchant.sandbox.fault(UPDATE, method="PUT", status=401, times=99)
+    for one in (order, second):
+        merchant.does("ship", one)
+    assert len(merchant.updates()) == 1
+    assert open_entries(order) == [("delayed", "sequra_unauthorised", 1)]
+    Connection.objects.update(paused_until=timezone.now())
+    drain()
+    assert len(merchant.updates()) == 2
+    merchant.sandbox.clear_faults()
+    Connection.objects.update(paused_until=timezone.now())
+    drain()
+    drain()
+    assert Connection.objects.get().paused_until is None
+    assert open_entries(order) == open_entries(second) == []
+
+
+def test_order_in_review_waits_and_is_told_after_the_approval(merchant: Merchant) -> None:
+    order = merchant.order()
+    Order.objects.filter(pk=order.pk).update(status="in_review")
+    merchant.does("ship", order)
+    assert merchant.updates() == []
+    assert open_entries(order) == [("delayed", "in_review", 1)]
+    Order.objects.filter(pk=order.pk).update(status="approved")
+    merchant.notices(order)
+    assert len(merchant.updates()) == 1
+    assert open_entries(order) == []
+
+
+def test_order_that_sequra_cancelled_is_told_nothing(merchant: Merchant, order: Order) -> None:
+    Order.objects.filter(pk=order.pk).update(status="cancelled")
+    merchant.does("cancel", order)
+    assert merchant.updates() == []
+
+
+def test_refused_token_stops_the_store_until_it_is_authorised_again(
+    merchant: Merchant, order: Order
+) -> None:
+    merchant.sandbox.fault(r"/stores/.*", status=401, times=1)
+    merchant.does("ship", order)
+    assert Store.objects.get().state == "needs_reauthorisation"
+    drain()
+    assert merchant.updates() == []
+    Store.objects.update(state="installed")
+    drain()
+    assert len(merchant.updates()) == 1
+
+
+def test_bigcommerce_that_says_slow_down_is_left_alone_for_so_long(
+    merchant: Merchant, order: Order
+) -> None:
+    slow = {"X-Rate-Limit-Time-Reset-Ms": "7000"}
+    merchant.sandbox.fault(r"/stores/.*", status=429, headers=slow, times=1)
+    merchant.does("ship", order)
+    gate = Gate.objects.get(host="bigcommerce")
+    assert gate.open_until
+    pause = (gate.open_until - timezone.now()).total_seconds()
+    assert 6 < pause < 7.1
+    calls = len(merchant.sandbox.calls("bigcommerce"))
+    Order.objects.update(due_at=timezone.now())
+    drain()
+    assert len(merchant.sandbox.calls("bigcommerce")) == calls
+
+
+def test_host_that_fails_for_several_orders_is_probed_by_one(merchant: Merchant) -> None:
+    orders = [merchant.order() for _ in range(gates.FAILURES + 2)]
+    merchant.sandbox.fault(UPDATE, method="PUT", status=503, times=999)
+    for order in orders:
+        merchant.does("ship", order)
+    assert len(merchant.updates()) == gates.FAILURES
+    Gate.objects.update(open_until=timezone.now())
+    Order.objects.update(due_at=timezone.now())
+    drain()
+    assert len(merchant.updates()) == gates.FAILURES + 1
+    merchant.sandbox.clear_faults()
+    Gate.objects.update(open_until=timezone.now())
+    Order.objects.update(due_at=timezone.now())
+    while drain():
+        Order.objects.update(due_at=timezone.now())
+    assert all(merchant.at_sequra(o)["unshipped_cart"]["items"] == [] for o in orders)
+
+
+def test_nothing_is_retried_for_ever(merchant: Merchant, order: Order) -> None:
+    merchant.sandbox.fault(UPDATE, method="PUT", status=503, times=99)
+    merchant.does("ship", order)
+    order = again_due(order)
+    with time_machine.travel(timezone.now() + timedelta(days=8)):
+        drain()
+    assert open_entries(order)[-1][:2] == ("rejected", "gave_up")
+    order.refresh_from_db()
+    assert order.changed == order.synced
+
+
+@pytest.mark.parametrize(
+    "body", ["[]", '{"id": 1}', "<html>", '{"status_id": "x", "total_inc_tax": {}}']
+)
+def test_documents_that_make_no_sense_harm_only_their_order(
+    merchant: Merchant, order: Order, body: str
+) -> None:
+    healthy = merchant.order()
+    path = rf"/stores/[^/]+/v2/orders/{order.bigcommerce_id}$"
+    merchant.sandbox.fault(path, method="GET", status=200, body=body, times=1)
+    merchant.acts("ship", healthy)
+    merchant.notices(order)
+    merchant.notices(healthy)
+    assert merchant.at_sequra(healthy)["unshipped_cart"]["items"] == []
+    assert len(open_entries(order)) == 1
+
+
+def test_late_reads_are_read_again(
+    merchant: Merchant, order: Order, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SETTLE_SECONDS = [0.4, 0.4]
+    monkeypatch.setattr("orders.drain.LINGER", 1.0)
+    merchant.sandbox.knobs(read_lag=0.5)
+    merchant.does("ship", order)
+    merchant.sandbox.knobs(read_lag=0.0)
+    assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
+    order.refresh_from_db()
+    assert order.settle_at is None

@@ -1,0 +1,203 @@
+"""Native actions in BigCommerce, each seen in SeQura."""
+
+from typing import Any
+
+import pytest
+
+from orders.models import Order
+from tests.orders.merchant import Merchant
+
+Document = dict[str, Any]
+
+
+def items(cart: Document) -> dict[str, tuple[int, int]]:
+    """Units and cents by reference; charges have no units."""
+    return {
+        item["reference"]: (item.get("quantity", 0), item["total_with_tax"])
+        for item in cart["items"]
+    }
+
+
+def carts(merchant: Merchant, order: Order) -> tuple[Document, Document]:
+    """What SeQura believes is waiting, and what is shipped."""
+    told = merchant.at_sequra(order)
+    return items(told["unshipped_cart"]), items(told["shipped_cart"])
+
+
+LAMP, CUPS, SHIPPING = (1, 8995), (1, 5490), (0, 495)
+
+
+@pytest.fixture
+def order(merchant: Merchant) -> Order:
+    return merchant.order()
+
+
+def test_purchase_causes_no_order_update(merchant: Merchant, order: Order) -> None:
+    order.refresh_from_db()
+    assert (order.status, order.changed - order.synced) == ("approved", 0)
+    assert order.accepted_update is not None
+    assert merchant.updates() == []
+    assert merchant.entries(order) == [("purchase", "accepted", "")]
+
+
+def test_note_of_staff_causes_no_order_update(merchant: Merchant, order: Order) -> None:
+    merchant.does("add_note", order, text="ring twice")
+    assert merchant.updates() == []
+
+
+def test_edited_lines_reach_sequra(merchant: Merchant, order: Order) -> None:
+    lamp, cups = merchant.lines(order)
+    edits = [
+        {"id": lamp["id"], "price": "80.00"},
+        {"id": cups["id"], "quantity": 0},
+        {"name": "Engraving", "price": "5.00", "quantity": 2},
+    ]
+    merchant.does("edit_order", order, lines=edits)
+    waiting = {"LAMP-01": (1, 8000), "Engraving": (2, 1000), "shipping": SHIPPING}
+    assert carts(merchant, order) == (waiting, {})
+    assert merchant.entries(order)[1:] == [("edit", "accepted", "")]
+
+
+def test_edited_shipping_cost_and_discount_reach_sequra(merchant: Merchant, order: Order) -> None:
+    merchant.does("edit_order", order, shipping_cost="9.99", discount="10.00")
+    told = merchant.at_sequra(order)["unshipped_cart"]
+    assert told["order_total_with_tax"] == 8995 + 5490 + 999 - 1000
+    assert items(told)["shipping"] == (0, 999)
+
+
+def test_edited_addresses_reach_sequra(merchant: Merchant, order: Order) -> None:
+    merchant.acts("edit_billing_address", order, email="otra@example.com", city="Girona")
+    merchant.does("edit_shipping_address", order, street_1="Rambla, 1", phone="93 123 45 67")
+    (update,) = merchant.updates()
+    told = update["body"]["order"]
+    assert told["delivery_address"]["address_line_1"] == "Rambla, 1"
+    assert told["delivery_address"]["phone"] == "93 123 45 67"
+    assert told["invoice_address"]["city"] == "Girona"
+    assert told["customer"]["email"] == "otra@example.com"
+    assert told["customer"]["language_code"] == "es-ES"
+    assert merchant.entries(order)[1:] == [("address", "accepted", "")]
+
+
+def test_parcels_reach_sequra_one_by_one(merchant: Merchant, order: Order) -> None:
+    lamp, cups = merchant.lines(order)
+    merchant.does(
+        "ship",
+        order,
+        items=[{"order_product_id": lamp["id"], "quantity": 1}],
+        tracking_number="ES123",
+        carrier="seur",
+    )
+    waiting, sent = carts(merchant, order)
+    assert (waiting["CUP-6"], sent["LAMP-01"]) == (CUPS, LAMP)
+    assert waiting["shipping"][1] + sent["shipping"][1] == 495
+    tracking = merchant.updates()[-1]["body"]["order"]["trackings"][0]
+    assert (tracking["carrier"], tracking["tracking_number"]) == ("SEUR", "ES123")
+    merchant.does("ship", order)
+    assert carts(merchant, order) == ({}, {"LAMP-01": LAMP, "CUP-6": CUPS, "shipping": SHIPPING})
+    assert merchant.entries(order)[1:] == [("ship", "accepted", "")] * 2
+
+
+def test_edited_tracking_reaches_sequra(merchant: Merchant, order: Order) -> None:
+    shipment = merchant.does("ship", order, tracking_number="OLD", carrier="ups")
+    merchant.does("edit_shipment", order, shipment_id=shipment["id"], tracking_number="NEW")
+    first, second = merchant.updates()
+    assert first["body"]["order"]["trackings"][0]["tracking_number"] == "OLD"
+    assert second["body"]["order"]["trackings"][0]["tracking_number"] == "NEW"
+
+
+def test_deleted_shipment_of_a_part_puts_the_goods_back(merchant: Merchant, order: Order) -> None:
+    lamp, _ = merchant.lines(order)
+    some = [{"order_product_id": lamp["id"], "quantity": 1}]
+    shipment = merchant.does("ship", order, items=some)
+    merchant.does("unship", order, shipment_id=shipment["id"])
+    assert carts(merchant, order) == ({"LAMP-01": LAMP, "CUP-6": CUPS, "shipping": SHIPPING}, {})
+
+
+def test_shipped_by_status_is_remembered_when_the_status_moves_on(
+    merchant: Merchant, order: Order
+) -> None:
+    merchant.does("set_status", order, status_id=10)
+    everything = {"LAMP-01": LAMP, "CUP-6": CUPS, "shipping": SHIPPING}
+    assert carts(merchant, order) == ({}, everything)
+    merchant.does("refund", order, shipping=True)
+    assert carts(merchant, order) == ({}, {"LAMP-01": LAMP, "CUP-6": CUPS})
+
+
+def test_refund_of_a_line_before_shipping(merchant: Merchant, order: Order) -> None:
+    lamp, _ = merchant.lines(order)
+    merchant.does("refund", order, items=[{"order_product_id": lamp["id"], "quantity": 1}])
+    assert carts(merchant, order) == ({"CUP-6": CUPS, "shipping": SHIPPING}, {})
+    assert merchant.entries(order)[1:] == [("refund", "accepted", "")]
+
+
+def test_refund_of_an_amount_after_shipping(merchant: Merchant, order: Order) -> None:
+    merchant.does("ship", order)
+    refund = merchant.does("refund", order, amount=20)
+    _, sent = carts(merchant, order)
+    assert sent[f"r_{refund['id']}"] == (0, -2000)
+    assert merchant.at_sequra(order)["total"] == 14980 - 2000
+
+
+def test_refund_to_store_credit_is_not_told(merchant: Merchant) -> None:
+    customer = merchant.sandbox.control("POST", "customers", {"store_credit": "0"})["id"]
+    order = merchant.order(customer_id=customer)
+    merchant.does("refund", order, amount=20, provider="storecredit")
+    assert merchant.updates() == []
+
+
+def test_full_refund_leaves_nothing(merchant: Merchant, order: Order) -> None:
+    merchant.does("refund", order)
+    assert carts(merchant, order) == ({}, {})
+
+
+def test_cancellation_leaves_what_was_shipped(merchant: Merchant, order: Order) -> None:
+    lamp, _ = merchant.lines(order)
+    merchant.does("ship", order, items=[{"order_product_id": lamp["id"], "quantity": 1}])
+    merchant.does("cancel", order)
+    waiting, sent = carts(merchant, order)
+    assert (waiting, sent["LAMP-01"]) == ({}, LAMP)
+    assert merchant.entries(order)[-1] == ("cancel", "accepted", "")
+
+
+def test_several_changes_become_one_update(merchant: Merchant, order: Order) -> None:
+    lamp, cups = merchant.lines(order)
+    merchant.acts("edit_order", order, lines=[{"id": cups["id"], "quantity": 2}])
+    merchant.acts("ship", order, items=[{"order_product_id": lamp["id"], "quantity": 1}])
+    merchant.does("edit_billing_address", order, city="Girona")
+    assert len(merchant.updates()) == 1
+
+
+def test_lines_renumbered_by_an_edit_stay_shipped(merchant: Merchant, order: Order) -> None:
+    merchant.sandbox.knobs(edit_renumbers_lines=True)
+    lamp, cups = merchant.lines(order)
+    merchant.does("ship", order, items=[{"order_product_id": lamp["id"], "quantity": 1}])
+    merchant.does("edit_order", order, lines=[{"id": cups["id"], "price": "40.00"}])
+    waiting, sent = carts(merchant, order)
+    assert (waiting["CUP-6"], sent["LAMP-01"]) == ((1, 4000), LAMP)
+
+
+def test_archived_order_is_left_alone(merchant: Merchant, order: Order) -> None:
+    merchant.does("archive", order)
+    assert merchant.updates() == []
+
+
+def test_order_that_bigcommerce_does_not_know_is_told_to_nobody(merchant: Merchant) -> None:
+    order = merchant.order()
+    Order.objects.filter(pk=order.pk).update(bigcommerce_id=999_999)
+    merchant.notices(order)
+    order.refresh_from_db()
+    assert merchant.entries(order)[-1:] == [("archived", "ignored", "archived")]
+    assert order.changed == order.synced
+
+
+def test_store_credit_at_the_purchase_stays_what_sequra_does_not_pay(merchant: Merchant) -> None:
+    from payments.confirm import confirm
+
+    solicitation = merchant.shop.approved_with_credit("20.00")
+    confirm(solicitation.pk)
+    solicitation.refresh_from_db()
+    order = Order.objects.get(bigcommerce_id=solicitation.order_id)
+    merchant.notices(order)
+    assert merchant.updates() == []
+    merchant.does("ship", order)
+    assert carts(merchant, order)[1]["store_credit"] == (0, -2000)
