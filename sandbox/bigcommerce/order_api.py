@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from sandbox.bigcommerce import editing, merchant, orders
 from sandbox.bigcommerce.answers import body, listing, v2, v2_listing, v3
 from sandbox.bigcommerce.models import Document, Metafield, Order, OrderAddress, Refund, Shipment
-from sandbox.bigcommerce.reading import snapshot
+from sandbox.bigcommerce.reading import READERS
 from sandbox.bigcommerce.stale import old, remember
 from sandbox.knobs import knobs
 
@@ -41,10 +41,11 @@ def opened(order_id: int) -> Order:
     return order
 
 
-def seen(order_id: int) -> Document:
-    """The order's documents, as late readers may still see them."""
+def seen(order_id: int, name: str) -> Any:
+    """One of the order's documents, as late readers may still see it."""
     order = opened(order_id)
-    return old(order_id) or snapshot(order)
+    late = old(order_id)
+    return late[name] if late else READERS[name](order)
 
 
 def moment(text: str) -> datetime:
@@ -88,24 +89,23 @@ def count(_request: HttpRequest, **_parts: Any) -> JsonResponse:
 
 def read(request: HttpRequest, order_id: int, **_parts: Any) -> JsonResponse:
     """`GET /v2/orders/{id}?include=fees,consignments…`."""
-    found = seen(order_id)
-    order = dict(found["order"])
+    order = dict(seen(order_id, "order"))
     include = request.GET.get("include", "")
     if "fees" in include:
-        order["fees"] = found["fees"]
+        order["fees"] = seen(order_id, "fees")
     if "consignments" in include:
-        order["consignments"] = consignments(found)
+        order["consignments"] = consignments(order_id)
     return JsonResponse(order)
 
 
-def consignments(found: Document) -> Document:
+def consignments(order_id: int) -> Document:
     """The order's lines by the way they reach the shopper."""
-    lines = found["products"]
+    lines = seen(order_id, "products")
     return {
         "pickups": [],
         "shipping": [
             address | {"line_items": [p for p in lines if p["order_address_id"] == address["id"]]}
-            for address in found["shipping_addresses"]
+            for address in seen(order_id, "shipping_addresses")
         ],
         "downloads": [{"line_items": [p for p in lines if p["type"] == "digital"]}],
         "email": {"gift_certificates": [p for p in lines if p["type"] == "giftcertificate"]},
@@ -113,14 +113,14 @@ def consignments(found: Document) -> Document:
 
 
 def read_consignments(_request: HttpRequest, order_id: int, **_parts: Any) -> JsonResponse:
-    return JsonResponse(consignments(seen(order_id)))
+    return JsonResponse(consignments(order_id))
 
 
 def sublist(name: str) -> Any:
     """A view of one of the order's lists."""
 
     def view(request: HttpRequest, order_id: int, **_parts: Any) -> HttpResponse:
-        rows = seen(order_id)[name]
+        rows = seen(order_id, name)
         if name == "fees" and knobs.fees_wrapped:
             return JsonResponse({"fees": rows})
         return v2_listing(request, rows)
@@ -132,7 +132,7 @@ def one_of(name: str) -> Any:
     """A view of one row of one of the order's lists."""
 
     def view(_request: HttpRequest, order_id: int, row_id: int, **_parts: Any) -> JsonResponse:
-        for row in seen(order_id)[name]:
+        for row in seen(order_id, name):
             if row["id"] == row_id:
                 return JsonResponse(row)
         raise v2(404, "The requested resource was not found.")
@@ -215,31 +215,32 @@ def delete_shipment(
 
 
 def count_shipments(_request: HttpRequest, order_id: int, **_parts: Any) -> JsonResponse:
-    return JsonResponse({"count": len(seen(order_id)["shipments"])})
+    return JsonResponse({"count": len(seen(order_id, "shipments"))})
 
 
 # --- V3: transactions and metafields -------------------------------------------------------------
 
 
-def seen_v3(order_id: int) -> Document:
+def seen_v3(order_id: int, name: str) -> Any:
+    """The same, with V3's 404."""
     if not Order.objects.filter(id=order_id).exists():
         raise v3(404, "Order not found")
-    return seen(order_id)
+    return seen(order_id, name)
 
 
 def transactions(request: HttpRequest, order_id: int, **_parts: Any) -> HttpResponse:
     """`GET /v3/orders/{id}/transactions`: 204 when there are none."""
-    rows = seen_v3(order_id)["transactions"]
+    rows = seen_v3(order_id, "transactions")
     return listing(request, rows) if rows else HttpResponse(status=204)
 
 
 def metafields(request: HttpRequest, order_id: int, **_parts: Any) -> JsonResponse:
-    return listing(request, seen_v3(order_id)["metafields"])
+    return listing(request, seen_v3(order_id, "metafields"))
 
 
 def create_metafield(request: HttpRequest, order_id: int, **_parts: Any) -> JsonResponse:
     """`POST /v3/orders/{id}/metafields`: 409 for a second of the same namespace and key."""
-    seen_v3(order_id)
+    seen_v3(order_id, "metafields")
     fields = body(request)
     missing = [n for n in ("permission_set", "namespace", "key", "value") if not fields.get(n)]
     if missing:

@@ -1,5 +1,8 @@
 """All documents of one order."""
 
+from collections.abc import Callable
+from typing import Any
+
 from sandbox.bigcommerce import merchant, orders, refunds
 from sandbox.bigcommerce.models import (
     Document,
@@ -7,6 +10,7 @@ from sandbox.bigcommerce.models import (
     Order,
     OrderCoupon,
     OrderFee,
+    OrderPart,
     OrderTax,
     Refund,
     Shipment,
@@ -14,23 +18,39 @@ from sandbox.bigcommerce.models import (
 )
 
 
+def shipments(order: Order) -> list[Document]:
+    rows = Shipment.objects.filter(order=order)
+    return [merchant.shipment_as_v2(shipment, order) for shipment in rows]
+
+
+def parts(model: type[OrderPart]) -> Callable[[Order], list[Document]]:
+    return lambda order: [orders.part(row) for row in model._default_manager.filter(order=order)]
+
+
+def fees(order: Order) -> list[Document]:
+    return [{"id": row.id, **row.document} for row in OrderFee.objects.filter(order=order)]
+
+
+def transactions(order: Order) -> list[Document]:
+    rows = Transaction.objects.filter(order=order)
+    return [{"id": row.id, "order_id": str(order.id), **row.document} for row in rows]
+
+
+# What each of the order's GETs answers, by the name of its path.
+READERS: dict[str, Callable[[Order], Any]] = {
+    "order": orders.as_v2,
+    "products": orders.products,
+    "shipping_addresses": orders.shipping_addresses,
+    "shipments": shipments,
+    "coupons": parts(OrderCoupon),
+    "taxes": parts(OrderTax),
+    "fees": fees,
+    "refunds": lambda order: [refunds.as_v3(row) for row in Refund.objects.filter(order=order)],
+    "transactions": transactions,
+    "metafields": lambda order: [row.document for row in Metafield.objects.filter(order=order)],
+}
+
+
 def snapshot(order: Order) -> Document:
-    """What each of the order's GETs answers, by the name of its path."""
-    return {
-        "order": orders.as_v2(order),
-        "products": orders.products(order),
-        "shipping_addresses": orders.shipping_addresses(order),
-        "shipments": [
-            merchant.shipment_as_v2(shipment, order)
-            for shipment in Shipment.objects.filter(order=order)
-        ],
-        "coupons": [orders.part(row) for row in OrderCoupon.objects.filter(order=order)],
-        "taxes": [orders.part(row) for row in OrderTax.objects.filter(order=order)],
-        "fees": [{"id": row.id, **row.document} for row in OrderFee.objects.filter(order=order)],
-        "refunds": [refunds.as_v3(row) for row in Refund.objects.filter(order=order)],
-        "transactions": [
-            {"id": row.id, "order_id": str(order.id), **row.document}
-            for row in Transaction.objects.filter(order=order)
-        ],
-        "metafields": [row.document for row in Metafield.objects.filter(order=order)],
-    }
+    """All of an order's documents."""
+    return {name: read(order) for name, read in READERS.items()}

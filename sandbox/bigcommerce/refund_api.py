@@ -22,8 +22,10 @@ def refusal(title: str) -> Refused:
 
 
 def locked(order_id: int) -> Order:
-    seen_v3(order_id)
-    return Order.objects.select_for_update().get(id=order_id)
+    order = Order.objects.select_for_update().filter(id=order_id).first()
+    if order is None:
+        raise v3(404, "Order not found")
+    return order
 
 
 def quoted(order: Order, fields: Document) -> refunds.Quote:
@@ -69,7 +71,7 @@ def create(request: HttpRequest, order_id: int, **_parts: Any) -> JsonResponse:
 
 def collection(_request: HttpRequest, order_id: int, **_parts: Any) -> JsonResponse:
     """`GET /v3/orders/{id}/payment_actions/refunds`, ascending."""
-    return data(seen_v3(order_id)["refunds"])
+    return data(seen_v3(order_id, "refunds"))
 
 
 def read(_request: HttpRequest, refund_id: int, **_parts: Any) -> JsonResponse:

@@ -155,7 +155,7 @@ class Ears:
 
 def handler(ears: Ears) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - http.server asks for this name
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             ears.received.append(Received(self.path, dict(self.headers.items()), body))
             self.send_response(ears.status)

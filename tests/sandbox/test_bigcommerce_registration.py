@@ -105,8 +105,8 @@ def test_script_lives(api: Api) -> None:
     path = f"v3/content/scripts/{script['uuid']}"
     changed = api.call("PUT", path, {"src": "https://app.example.com/2.js"})["data"]
     assert (changed["src"], changed["name"]) == ("https://app.example.com/2.js", "Checkout")
-    assert api.get("v3/content/scripts", **{"channel_id:in": "1"})["data"] == [changed]
-    assert api.get("v3/content/scripts", **{"channel_id:in": "2"})["data"] == []
+    assert api.get("v3/content/scripts?channel_id:in=1")["data"] == [changed]
+    assert api.get("v3/content/scripts?channel_id:in=2")["data"] == []
     assert api.call("DELETE", path, expect=204) is None
     api.get(path, expect=404)
     api.get(f"v3/content/scripts/{uuid4()}", expect=404)
@@ -217,7 +217,7 @@ def test_graphql_mistakes_are_errors(api: Api, query: str) -> None:
 def test_second_storefront(api: Api) -> None:
     second = {"id": 2, "name": "Outlet", "url": "http://outlet.localhost:8100"}
     api.sandbox.control("POST", "channels", second)
-    channels = api.get("v3/channels", available="true", **{"type:in": "storefront"})["data"]
+    channels = api.get("v3/channels?available=true&type:in=storefront")["data"]
     assert [row["id"] for row in channels] == [1, 2]
     site = api.get("v3/channels/2/site")["data"]
     addresses = {row["type"]: row["url"] for row in site["urls"]}
