@@ -1,6 +1,6 @@
 """All documents of one order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sandbox.bigcommerce import merchant, orders, refunds
@@ -23,8 +23,8 @@ def shipments(order: Order) -> list[Document]:
     return [merchant.shipment_as_v2(shipment, order) for shipment in rows]
 
 
-def parts(model: type[OrderPart]) -> Callable[[Order], list[Document]]:
-    return lambda order: [orders.part(row) for row in model._default_manager.filter(order=order)]
+def parts(rows: Iterable[OrderPart]) -> list[Document]:
+    return [orders.part(row) for row in rows]
 
 
 def fees(order: Order) -> list[Document]:
@@ -42,8 +42,8 @@ READERS: dict[str, Callable[[Order], Any]] = {
     "products": orders.products,
     "shipping_addresses": orders.shipping_addresses,
     "shipments": shipments,
-    "coupons": parts(OrderCoupon),
-    "taxes": parts(OrderTax),
+    "coupons": lambda order: parts(OrderCoupon.objects.filter(order=order)),
+    "taxes": lambda order: parts(OrderTax.objects.filter(order=order)),
     "fees": fees,
     "refunds": lambda order: [refunds.as_v3(row) for row in Refund.objects.filter(order=order)],
     "transactions": transactions,
