@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import settings
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.crypto import salted_hmac
@@ -28,6 +29,7 @@ from django.views.decorators.csrf import csrf_exempt
 from stores.models import PanelSession, PanelUser, Store
 
 P = ParamSpec("P")
+R = TypeVar("R", bound=HttpResponseBase)  # a page, or a file that is streamed
 
 IDLE = timedelta(hours=1)
 ABSOLUTE = timedelta(hours=12)
@@ -108,7 +110,7 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{host}" if parts.scheme in ("http", "https") and host and safe else ""
 
 
-def frame_in_control_panel(response: HttpResponse, store: Store | None = None) -> HttpResponse:
+def frame_in_control_panel(response: R, store: Store | None = None) -> R:
     """Let the control panel, and nobody else, show this page in its iframe; let nobody keep it."""
     own = origin_of(store.control_panel_url) if store else ""
     for mark, value in (  # read by XFrameOptionsMiddleware and CSPMiddleware
@@ -153,13 +155,13 @@ def _csrf_holds(request: HttpRequest, expected: str) -> bool:
 
 
 def panel_page(
-    view: Callable[Concatenate[PanelRequest, P], HttpResponse],
-) -> Callable[..., HttpResponse]:
+    view: Callable[Concatenate[PanelRequest, P], HttpResponseBase],
+) -> Callable[..., HttpResponseBase]:
     """A page of the control panel; the view gets `request.store` and `request.panel_user`."""
 
     @csrf_exempt
     @wraps(view)
-    def page(request: HttpRequest, session: str, *args: Any, **kwargs: Any) -> HttpResponse:
+    def page(request: HttpRequest, session: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
         found = find_session(session)
         if found is None:
             return _session_is_over(request)

@@ -3,7 +3,6 @@
 from django.urls import include, path
 
 from stores.views import callbacks, connection, countries, overview, payment_methods
-from stores.views.order import order_panel
 
 panel = [
     path("", overview.dashboard, name="dashboard"),
@@ -14,7 +13,6 @@ panel = [
     path("countries/", countries.countries, name="countries"),
     path("payment-methods/", payment_methods.payment_methods, name="payment_methods"),
     path("payment-methods/refresh", payment_methods.refresh, name="refresh_payment_methods"),
-    path("orders/<int:order_id>/", order_panel, name="order_panel"),
 ]
 
 urlpatterns = [

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from stores.models import Store
 
@@ -10,10 +11,10 @@ class Entry(models.Model):
     """One line of the transaction log."""
 
     class Outcome(models.TextChoices):
-        ACCEPTED = "accepted"
-        REJECTED = "rejected"
-        DELAYED = "delayed"
-        IGNORED = "ignored"
+        ACCEPTED = "accepted", _("Accepted")
+        REJECTED = "rejected", _("Rejected")
+        DELAYED = "delayed", _("Delayed")
+        IGNORED = "ignored", _("Ignored")
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="entries")
     bigcommerce_id = models.BigIntegerField(null=True, blank=True)
@@ -30,6 +31,9 @@ class Entry(models.Model):
     last_at = models.DateTimeField(default=timezone.now)
     next_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    # Who of the merchant's people decided to ignore it (an e-mail address), and why.
+    ignored_by = models.CharField(max_length=255, blank=True)
+    note = models.CharField(max_length=500, blank=True)
 
     class Meta:
         verbose_name_plural = "entries"
@@ -40,10 +44,32 @@ class Entry(models.Model):
                 name="one_open_entry_per_statement_and_reason",
             )
         ]
+        # A page of the log is one range of one of these, whatever it is filtered by and however
+        # long the log is. Order number before store: the admin looks for orders of all stores.
         indexes = [
-            models.Index(fields=["store", "-id"]),
-            models.Index(fields=["store", "bigcommerce_id", "-id"]),
+            models.Index(fields=["store", "-at", "-id"], name="entry_newest"),
+            models.Index(fields=["store", "outcome", "-at", "-id"], name="entry_outcome"),
+            models.Index(fields=["store", "event", "-at", "-id"], name="entry_event"),
+            models.Index(
+                fields=["store", "outcome", "event", "-at", "-id"], name="entry_outcome_event"
+            ),
+            models.Index(fields=["bigcommerce_id", "store", "-at", "-id"], name="entry_order"),
+            models.Index(
+                fields=["reference", "store", "-at", "-id"],
+                condition=models.Q(reference__isnull=False),
+                name="entry_reference",
+            ),
+            models.Index(
+                fields=["store", "-at", "-id"],
+                condition=models.Q(closed_at__isnull=True),
+                name="entry_open",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.event} of order {self.bigcommerce_id}: {self.outcome}"
+
+    @property
+    def is_open(self) -> bool:
+        """Is it still on somebody's list: the merchant's when rejected, ours when delayed?"""
+        return self.closed_at is None

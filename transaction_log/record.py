@@ -43,9 +43,14 @@ def ignored(subject: Subject, event: str, reason: str, *, words: str = "") -> En
 def rejected(
     subject: Subject, event: str, reason: str, *, words: str = "", statement: str = ""
 ) -> Entry:
-    """SeQura said no: the merchant has to see it. The same no again only counts up."""
+    """SeQura said no: the merchant has to see it. The same no again only counts up.
+
+    What a merchant has chosen to ignore stays ignored, however often SeQura says it again.
+    """
     close(subject, Outcome.DELAYED)
-    return _open(subject, event, Outcome.REJECTED, reason, words, statement)
+    if known := _known_and_ignored(subject, reason, words, statement):
+        return known
+    return _open(subject, event, Outcome.REJECTED, reason, words=words, statement=statement)
 
 
 def delayed(
@@ -58,7 +63,9 @@ def delayed(
     next_at: datetime | None = None,
 ) -> Entry:
     """It did not get through yet, and is tried again at `next_at`."""
-    return _open(subject, event, Outcome.DELAYED, reason, words, statement, next_at)
+    return _open(
+        subject, event, Outcome.DELAYED, reason, words=words, statement=statement, next_at=next_at
+    )
 
 
 def close(subject: Subject, *outcomes: str) -> None:
@@ -71,11 +78,48 @@ def close(subject: Subject, *outcomes: str) -> None:
     still_open.update(closed_at=timezone.now(), next_at=None)
 
 
+def ignore(entry: Entry, person: str, note: str) -> bool:
+    """A merchant takes an open entry off the list, saying why. False when it was closed already."""
+    return bool(
+        Entry.objects.filter(pk=entry.pk, closed_at__isnull=True).update(
+            outcome=Outcome.IGNORED,
+            closed_at=timezone.now(),
+            next_at=None,
+            ignored_by=person,
+            note=note,
+        )
+    )
+
+
+def _known_and_ignored(subject: Subject, reason: str, words: str, statement: str) -> Entry | None:
+    """The ignored entry about this very statement, with one more attempt; None without one."""
+    if not statement:
+        return None
+    ignored = (
+        Entry.objects.filter(
+            store=subject.store,
+            bigcommerce_id=subject.bigcommerce_id,
+            statement=statement,
+            reason=reason,
+            outcome=Outcome.IGNORED,
+        )
+        .exclude(note="")
+        .order_by("-id")
+        .first()
+    )
+    if ignored:
+        ignored.words, ignored.last_at = words, timezone.now()
+        ignored.attempts += 1
+        ignored.save(update_fields=["words", "last_at", "attempts"])
+    return ignored
+
+
 def _open(
     subject: Subject,
     event: str,
     outcome: str,
     reason: str,
+    *,
     words: str,
     statement: str,
     next_at: datetime | None = None,

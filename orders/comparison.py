@@ -1,0 +1,224 @@
+"""Three views of one order, line by line: the shop's, what SeQura accepted, what would be sent.
+
+Pure. Amounts are cents with tax. A line is found again by its reference; SeQura's two carts are
+added up, and how many of its units have shipped is said beside.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orders import lines, parties
+from orders.payloads import Snapshot
+from orders.refunds import through_sequra
+from orders.split import shipped_units
+from orders.trackings import trackings
+
+Update = Mapping[str, Any]
+GOODS = ("product", "service")
+
+
+@dataclass
+class Cell:
+    """A line as one of the three sees it."""
+
+    amount: int = 0
+    units: int = 0
+    shipped: int = 0
+
+    def add(self, amount: int, units: int = 0, shipped: int = 0) -> None:
+        self.amount, self.units = self.amount + amount, self.units + units
+        self.shipped += shipped
+
+
+@dataclass
+class Row:
+    """A line as all three see it."""
+
+    reference: str
+    name: str
+    shop: Cell | None = None
+    accepted: Cell | None = None
+    wanted: Cell | None = None
+
+    @property
+    def mark(self) -> str:
+        """`added`, `removed` or `changed`: what would be news to SeQura; else nothing."""
+        if self.accepted == self.wanted:
+            return ""
+        if self.accepted is None:
+            return "added"
+        return "removed" if self.wanted is None else "changed"
+
+    @property
+    def difference(self) -> int:
+        """Cents by which SeQura would believe more, or less, than now."""
+        wanted, accepted = self.wanted or Cell(), self.accepted or Cell()
+        return wanted.amount - accepted.amount
+
+
+@dataclass(frozen=True)
+class Text:
+    """An address, or another detail, as all three see it."""
+
+    name: str  # a key of the order update
+    shop: str
+    accepted: str
+    wanted: str
+
+    @property
+    def differs(self) -> bool:
+        return self.accepted != self.wanted
+
+
+@dataclass
+class Comparison:
+    """Rows in the order of the shop, then what only SeQura knows. `wanted`: could it be said?"""
+
+    wanted: bool
+    rows: list[Row] = field(default_factory=list)
+    totals: list[Row] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
+
+    @property
+    def differs(self) -> bool:
+        return any(row.mark for row in self.rows) or any(text.differs for text in self.texts)
+
+
+def compare(snapshot: Snapshot, accepted: Update, wanted: Update | None) -> Comparison:
+    """`wanted` is None when the order cannot be told as it is: then there is nothing to mark."""
+    rows: dict[str, Row] = {}
+    shop_total = _shop(rows, snapshot)
+    _sequra(rows, "accepted", accepted)
+    if wanted is not None:
+        _sequra(rows, "wanted", wanted)
+    return Comparison(
+        wanted is not None,
+        list(rows.values()),
+        _totals(shop_total, accepted, wanted),
+        _texts(snapshot, accepted, wanted),
+    )
+
+
+def as_accepted(order_update: Update | None, solicited: Update) -> Update:
+    """What SeQura believes: the last update, before any the purchase itself."""
+    if order_update is not None:
+        return order_update
+    return {**solicited, "unshipped_cart": solicited.get("cart") or {"items": []}}
+
+
+def _shop(rows: dict[str, Row], snapshot: Snapshot) -> int:
+    """BigCommerce's lines, as ordered, and its refunds as lines below zero. Returns their sum."""
+    goods = lines.goods(snapshot["products"])
+    shipped = shipped_units(goods, snapshot.get("shipments") or ())
+    for line in goods:
+        row = _row(rows, line.reference, line.name)
+        _cell(row, "shop").add(line.amount, line.quantity, shipped[line.id])
+    charges = lines.charges(snapshot["order"], goods, snapshot.get("fees") or ())
+    for charge in charges:
+        _cell(_row(rows, charge.reference, charge.name), "shop").add(charge.amount)
+    for refund in snapshot["refunds"]:
+        if money := through_sequra(refund):
+            row = _row(rows, f"r_{refund['id']}", "Refund")
+            _cell(row, "shop").add(-money)
+    return sum(row.shop.amount for row in rows.values() if row.shop)
+
+
+def _sequra(rows: dict[str, Row], side: str, update: Update) -> None:
+    for key in ("unshipped_cart", "shipped_cart"):
+        for item in _items(update, key):
+            reference, name = str(item.get("reference")), str(item.get("name") or "")
+            units = int(item.get("quantity") or 0) if item.get("type") in GOODS else 0
+            shipped = units if key == "shipped_cart" else 0
+            cell = _cell(_row(rows, reference, name), side)
+            cell.add(int(item["total_with_tax"]), units, shipped)
+
+
+def _items(update: Update, key: str) -> Sequence[Mapping[str, Any]]:
+    items: Sequence[Mapping[str, Any]] = (update.get(key) or {}).get("items") or ()
+    return items
+
+
+def _row(rows: dict[str, Row], reference: str, name: str) -> Row:
+    return rows.setdefault(reference, Row(reference, name))
+
+
+def _cell(row: Row, side: str) -> Cell:
+    cell: Cell | None = getattr(row, side)
+    if cell is None:
+        cell = Cell()
+        setattr(row, side, cell)
+    return cell
+
+
+def _totals(shop: int, accepted: Update, wanted: Update | None) -> list[Row]:
+    """Still to ship, shipped, and both together, which is what the shopper owes."""
+    parts = (("unshipped", ("unshipped_cart",)), ("shipped", ("shipped_cart",)))
+    both = ("unshipped_cart", "shipped_cart")
+    rows = [Row(name, name, None, *_sums(keys, accepted, wanted)) for name, keys in parts]
+    return [*rows, Row("owed", "owed", Cell(shop), *_sums(both, accepted, wanted))]
+
+
+def _sums(keys: Iterable[str], accepted: Update, wanted: Update | None) -> list[Cell | None]:
+    keys = tuple(keys)
+    return [
+        None if update is None else Cell(sum(cart_total(update, key) for key in keys))
+        for update in (accepted, wanted)
+    ]
+
+
+def cart_total(update: Update, key: str) -> int:
+    """Cents of one of the two carts; nothing for one that is not there."""
+    return int((update.get(key) or {}).get("order_total_with_tax") or 0)
+
+
+def _texts(snapshot: Snapshot, accepted: Update, wanted: Update | None) -> list[Text]:
+    shop = _details(_of_shop(snapshot))
+    old, new = _details(accepted), _details(accepted if wanted is None else wanted)
+    return [
+        Text(name, shop[name], old[name], new[name] if wanted is not None else "")
+        for name in shop
+        if shop[name] or old[name] or new[name]
+    ]
+
+
+def _of_shop(snapshot: Snapshot) -> Update:
+    """BigCommerce's documents under the names of an order update."""
+    order, addresses = snapshot["order"], snapshot.get("shipping_addresses") or ()
+    return {
+        "delivery_address": parties.delivery_address(order, addresses),
+        "invoice_address": parties.sequra_address(order["billing_address"]),
+        "customer": parties.customer(order, {}),
+        "trackings": trackings(snapshot.get("shipments") or ()),
+    }
+
+
+def _details(update: Update) -> dict[str, str]:
+    return {
+        "delivery_address": _address(update.get("delivery_address") or {}),
+        "invoice_address": _address(update.get("invoice_address") or {}),
+        "customer": _joined(update.get("customer") or {}, "given_names surnames", "email"),
+        "trackings": "\n".join(
+            _joined(parcel, "carrier tracking_number", "tracking_url")
+            for parcel in update.get("trackings") or ()
+        ),
+    }
+
+
+def _address(address: Mapping[str, Any]) -> str:
+    return _joined(
+        address,
+        "given_names surnames",
+        "company",
+        "address_line_1",
+        "address_line_2",
+        "postal_code city",
+        "country_code",
+        "phone",
+    )
+
+
+def _joined(document: Mapping[str, Any], *keys: str) -> str:
+    """A line for each group of keys that has something to say."""
+    found = (" ".join(str(document.get(key) or "") for key in group.split()) for group in keys)
+    return "\n".join(line.strip() for line in found if line.strip())

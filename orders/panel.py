@@ -1,0 +1,149 @@
+"""The pages about one order: BigCommerce's side panel, the comparison, and retrying.
+
+The panel opens for every order of the store, most of which were not paid with SeQura. It makes no
+call and three queries at most: the session with its store, the order, its entries.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+
+import bigcommerce.errors
+from orders.comparison import Comparison, Update, as_accepted, cart_total, compare
+from orders.models import Order
+from orders.payloads import Snapshot
+from orders.retry import retry
+from orders.snapshot import read_snapshot
+from orders.sync import UNREADABLE, NotNow, reading_of
+from stores.access import PanelRequest, panel_page
+from stores.clients import bigcommerce_for
+from transaction_log.answers import back
+from transaction_log.links import order_link, portal_home, portal_link
+from transaction_log.models import Entry
+from transaction_log.notices import notice_of
+from transaction_log.views import no_such_thing
+
+MANY = 100
+TIMEOUT = (3.0, 8.0)  # seconds to connect, to answer: somebody is waiting for the page
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """Cents: what SeQura financed, and how it stands by what SeQura last accepted."""
+
+    financed: int
+    shipped: int
+    refunded: int
+    owed: int
+
+
+@require_safe
+@panel_page
+def order_panel(request: PanelRequest, order_id: int) -> HttpResponse:
+    """Everything we know of an order."""
+    order = _find(request, order_id)
+    if order is None:
+        context = {"order_id": order_id, "portal": portal_home(request.store.environment)}
+        return render(request, "orders/not_sequra.html", context)
+    return render(request, "orders/panel.html", _about(request, order))
+
+
+def _find(request: PanelRequest, order_id: int) -> Order | None:
+    """The store's order; its store is the session's, so that it costs no query."""
+    orders = Order.objects.select_related("connection")
+    order = orders.filter(store=request.store, bigcommerce_id=order_id).first()
+    if order:
+        order.store = request.store
+    return order
+
+
+def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
+    entries = _entries(order)
+    return {
+        "order": order,
+        "amounts": amounts_of(order),
+        "entries": entries,
+        "problems": [entry for entry in entries if entry.is_open],
+        "purchase_is_listed": any(entry.event == "purchase" for entry in entries),
+        "many": len(entries) == MANY,
+        "is_waiting": order.changed > order.synced,
+        "portal": portal_link(order.connection.environment, order.reference),
+        "shop": order_link(request.store, order.bigcommerce_id),
+        "notice": notice_of(request.GET.get("said", "")),
+    }
+
+
+def _entries(order: Order) -> list[Entry]:
+    """The order's entries, newest first; open ones are among them however old they are."""
+    entries = Entry.objects.filter(store=order.store, bigcommerce_id=order.bigcommerce_id)
+    found = entries.order_by(F("closed_at").desc(nulls_first=True), "-id")[:MANY]
+    return sorted(found, key=lambda entry: (entry.at, entry.pk), reverse=True)
+
+
+def amounts_of(order: Order) -> Amounts:
+    """What SeQura no longer asks of the shopper was refunded, whatever the merchant called it."""
+    update = order.accepted_update
+    shipped = 0 if update is None else cart_total(update, "shipped_cart")
+    unshipped = order.amount if update is None else cart_total(update, "unshipped_cart")
+    if order.status == Order.Status.CANCELLED:
+        unshipped = 0
+    owed = shipped + unshipped
+    return Amounts(order.amount, shipped, max(0, order.amount - owed), owed)
+
+
+@require_safe
+@panel_page
+def order_comparison(request: PanelRequest, order_id: int) -> HttpResponse:
+    """What BigCommerce has now, what SeQura last accepted, and what would be sent."""
+    order = _find(request, order_id)
+    if order is None:
+        return no_such_thing(request)
+    comparison, problem, words = _compare(order)
+    context = {
+        **_about(request, order),
+        "comparison": comparison,
+        "problem": problem,
+        "words": words,
+    }
+    return render(request, "orders/comparison.html", context)
+
+
+def _compare(order: Order) -> tuple[Comparison | None, str, str]:
+    """The comparison; where it is not whole, why (a reason code) and somebody's words."""
+    api = bigcommerce_for(order.store, TIMEOUT)
+    accepted = as_accepted(order.accepted_update, order.solicited)
+    try:
+        snapshot = read_snapshot(api, order.bigcommerce_id, has_shipments=order.has_shipments)
+    except bigcommerce.errors.Rejected as refusal:
+        gone = refusal.status == 404
+        return None, "archived" if gone else "bigcommerce_refused", refusal.words
+    except bigcommerce.errors.Unavailable as error:
+        return None, "bigcommerce_unavailable", error.reason
+    try:
+        return compare(snapshot, accepted, reading_of(order, snapshot).update), "", ""
+    except NotNow as error:
+        return _compare_shop(snapshot, accepted), error.held.reason, error.held.detail
+    except UNREADABLE:
+        return None, "unreadable", ""
+
+
+def _compare_shop(snapshot: Snapshot, accepted: Update) -> Comparison | None:
+    """Without what would be sent."""
+    try:
+        return compare(snapshot, accepted, None)
+    except UNREADABLE:
+        return None
+
+
+@require_POST
+@panel_page
+def retry_order(request: PanelRequest, order_id: int) -> HttpResponse:
+    """Tell SeQura about the order as it is now, and say what really came of it."""
+    order = _find(request, order_id)
+    if order is None:
+        return no_such_thing(request)
+    return back(request, retry(order), order_id)

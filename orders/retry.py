@@ -1,0 +1,50 @@
+"""Trying again because a merchant asks for it, and saying what really came of it.
+
+The order goes the way of every change: it becomes due, a worker tells it. We wait for a moment,
+because somebody looks at the page; when the worker takes longer, the answer is "queued".
+"""
+
+import time
+from datetime import datetime
+
+from django.utils import timezone
+
+from orders import queue
+from orders.doorbell import ring
+from orders.models import Order
+from transaction_log.models import Entry
+
+PATIENCE = 8.0
+POLL_SECONDS = 0.2
+
+
+def retry(order: Order, patience: float = PATIENCE) -> str:
+    """Synchronise this order now. Returns a word of `transaction_log.notices`."""
+    since = timezone.now()
+    queue.mark_changed(pk=order.pk)
+    order.refresh_from_db(fields=["changed", "attempts"])
+    ring()
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        if word := _came_of(order, since):
+            return word
+        time.sleep(POLL_SECONDS)
+    return "queued"
+
+
+def _came_of(order: Order, since: datetime) -> str:
+    """How the attempt ended; nothing while it goes on."""
+    now = Order.objects.only("synced", "attempts", "leased_until").get(pk=order.pk)
+    if now.synced < order.changed and (now.leased_until or now.attempts <= order.attempts):
+        return ""
+    written = Entry.objects.filter(
+        store=order.store_id, bigcommerce_id=order.bigcommerce_id, last_at__gte=since
+    )
+    newest = written.order_by("-last_at", "-id").first()
+    return _word(newest) if newest else "unchanged"
+
+
+def _word(entry: Entry) -> str:
+    if entry.outcome == Entry.Outcome.IGNORED:
+        return "still_ignored" if entry.note else "settled"
+    return entry.outcome

@@ -1,0 +1,120 @@
+"""Our marked block in an order's staff notes: reference, status, and where to find it at SeQura.
+
+BigCommerce has no field of ours on the order page and knows no version of an order, so whoever
+writes last wins. Staff write into the same notes. Therefore: we write only when our block would
+change; the notes are read immediately before; they must stand still between two readings; and
+whatever is not ours stays as it was, to the letter.
+https://docs.bigcommerce.com/docs/rest-management/orders/update-order
+"""
+
+import re
+
+import structlog
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from bigcommerce.client import BigCommerce
+from bigcommerce.errors import Rejected, Unavailable
+from orders.models import Order
+from stores.access import language_of
+from transaction_log.links import portal_link
+
+log = structlog.get_logger(__name__)
+
+BEGIN, END = "[SeQura]", "[/SeQura]"
+# A second beginning inside means that somebody deleted the end of the first: hands off that one.
+BLOCK = re.compile(r"\[SeQura\](?:(?!\[SeQura\]).)*?\[/SeQura\]", re.DOTALL)
+CONFLICT = 409
+READINGS = 3  # a first one, and two chances that nobody wrote since the one before
+
+
+def write(api: BigCommerce, order: Order) -> str:
+    """Bring the block up to date. Returns it when it stands there now: keep it as `staff_note`.
+
+    Costs no call while the block is the one we keep, and touches no database. A note is a
+    convenience: when BigCommerce refuses or is away nothing is returned, the side panel tells the
+    same, and the next synchronisation of the order tries again.
+    """
+    block = block_of(order)
+    if block == order.staff_note or order.status == Order.Status.WITHOUT_REFERENCE:
+        return ""
+    try:
+        return block if _written(api, order, block) else ""
+    except (Rejected, Unavailable) as error:
+        log.warning("staff_note_left", order=order.bigcommerce_id, reason=str(error))
+        return ""
+
+
+def _written(api: BigCommerce, order: Order, block: str) -> bool:
+    """Does it stand there now? False when staff were writing all the time: it is left to them."""
+    seen = _read(api, order)
+    for _attempt in range(READINGS - 1):
+        if (wanted := merged(seen, block, order)) == seen:
+            return True
+        again = _read(api, order)
+        if again == seen and _put(api, order, wanted):
+            return True
+        seen = again
+    log.info("staff_note_left", order=order.bigcommerce_id, reason="somebody else is writing")
+    return False
+
+
+def _read(api: BigCommerce, order: Order) -> str:
+    return str(api.order(order.bigcommerce_id).get("staff_notes") or "")
+
+
+def _put(api: BigCommerce, order: Order, notes: str) -> bool:
+    """False on a conflict."""
+    try:
+        api.update_order(order.bigcommerce_id, {"staff_notes": notes})
+    except Rejected as refusal:
+        if refusal.status == CONFLICT:
+            return False
+        raise
+    return True
+
+
+def block_of(order: Order) -> str:
+    """The block as it should stand, in the language of the store."""
+    with translation.override(language_of(order.store.language)):
+        return "\n".join([BEGIN, *_lines(order, order.status), END])
+
+
+def _lines(order: Order, status: str) -> list[str]:
+    return [
+        _("SeQura reference: %(reference)s") % {"reference": order.reference},
+        _("Status: %(status)s") % {"status": Order.Status(status).label},
+        portal_link(order.connection.environment, order.reference),
+    ]
+
+
+def merged(notes: str, block: str, order: Order) -> str:
+    """Staff's notes with our block in its place; the same text when it stands there already.
+
+    Lines that staff wrote inside our block move below it.
+    """
+    found = BLOCK.search(notes)
+    if found is None:
+        return f"{notes.rstrip()}\n\n{block}" if notes.strip() else block
+    old = found[0].replace("\r\n", "\n")
+    if old == block:
+        return notes
+    below = "".join(f"\n{line}" for line in _staffs_lines(old, order))
+    return f"{notes[: found.start()]}{block}{below}{notes[found.end() :]}"
+
+
+def _staffs_lines(old: str, order: Order) -> list[str]:
+    """What stands in our block and is not ours, whatever its status and language were."""
+    inside = old.removeprefix(BEGIN).removesuffix(END).split("\n")
+    ours = _ever_ours(order)
+    return [line for line in inside if line.strip() and line.strip() not in ours]
+
+
+def _ever_ours(order: Order) -> set[str]:
+    lines = {block.strip() for block in order.staff_note.split("\n")}
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            for status in Order.Status.values:
+                lines.update(_lines(order, status))
+    return lines

@@ -1,0 +1,43 @@
+"""What the templates say about an order: its status, its marks, its details."""
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from orders.comparison import Row
+from orders.models import Order
+from transaction_log.explanations import Text
+
+register = template.Library()
+
+BADGES = {
+    Order.Status.APPROVED: "success",
+    Order.Status.IN_REVIEW: "warning",
+    Order.Status.CANCELLED: "danger",
+    Order.Status.WITHOUT_REFERENCE: "secondary",
+}
+MARKS = {"added": _("Added"), "removed": _("Removed"), "changed": _("Changed")}
+DETAILS = {
+    "delivery_address": _("Delivery address"),
+    "invoice_address": _("Invoice address"),
+    "customer": _("Customer"),
+    "trackings": _("Parcels"),
+}
+
+
+@register.simple_tag
+def status_badge(order: Order) -> SafeString:
+    kind = BADGES[Order.Status(order.status)]
+    return format_html('<span class="badge badge-{}">{}</span>', kind, order.get_status_display())
+
+
+@register.simple_tag
+def mark(row: Row) -> Text:
+    """In a word what differs, because a colour alone says nothing to some."""
+    return MARKS[row.mark]
+
+
+@register.filter
+def detail(name: str) -> Text:
+    return DETAILS[name]

@@ -1,0 +1,203 @@
+"""What a merchant reads: each event and each reason in plain words, and what to do about it.
+
+SeQura's own words are shown beside these sentences, never instead of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Text = str | Promise
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What happened, what the merchant can do, and whether trying again can help."""
+
+    what: Text
+    todo: Text = ""
+    retry: bool = True
+    speaker: Text = "SeQura"  # whose words an entry with this reason carries
+
+
+EVENTS: Mapping[str, Text] = {
+    "purchase": _("Purchase"),
+    "review_approved": _("Review approved"),
+    "edit": _("Order edited"),
+    "address": _("Address changed"),
+    "ship": _("Shipment"),
+    "refund": _("Refund"),
+    "cancel": _("Cancellation"),
+    "cancelled_by_sequra": _("Cancelled by SeQura"),
+    "cancel_requested": _("Cancellation requested"),
+    "archived": _("Order deleted"),
+    "report": _("Delivery report"),
+}
+
+# Told by SeQura to us; everything else we told SeQura.
+HEARD = frozenset({"review_approved", "cancelled_by_sequra", "cancel_requested"})
+
+# The words are figures of ours, not somebody's sentence.
+_DETAILS = _("Details")
+_BIGCOMMERCE = "BigCommerce"
+
+_NO_ORDER = _("Nothing to do: the shopper was told, owes nothing and can order again.")
+_BY_ITSELF = _("Nothing to do: we try again by ourselves until it works.")
+_COMPARE = _("Compare the order line by line, correct it in BigCommerce, then retry.")
+
+REASONS: Mapping[str, Explanation] = {
+    # A payment that did not become an order; both systems were told to forget it.
+    "cart_changed": Explanation(
+        _("The cart changed between the shopper's approval and the order."),
+        _NO_ORDER,
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "checkout_gone": Explanation(
+        _("The checkout no longer existed when SeQura approved the payment."),
+        _NO_ORDER,
+        retry=False,
+    ),
+    "already_ordered": Explanation(
+        _("The checkout had become an order in another way before SeQura approved the payment."),
+        _NO_ORDER,
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "already_paid": Explanation(
+        _("The same checkout was already paid with another SeQura order."),
+        _("Nothing to do: this second payment was taken back, the first one counts."),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "refused_by_sequra": Explanation(
+        _("SeQura did not accept the confirmation of the payment."), _NO_ORDER, retry=False
+    ),
+    "conversion_refused": Explanation(
+        _("BigCommerce refused to turn the checkout into an order."),
+        _(
+            "The payment was taken back. Look for the cause in SeQura's or BigCommerce's words,"
+            " often a product that had just sold out."
+        ),
+        retry=False,
+        speaker=_BIGCOMMERCE,
+    ),
+    "amount_changed": Explanation(
+        _("The order's total differs from the amount that SeQura approved."),
+        _("Both orders were cancelled. Look for apps that change the total of an order."),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "credit_changed": Explanation(
+        _("Another part of the order than agreed was paid with store credit or gift certificates."),
+        _("Both orders were cancelled. The shopper can order again."),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "credit_refused": Explanation(
+        _("BigCommerce did not let the shopper's store credit pay its part of the order."),
+        _("Both orders were cancelled. Check the customer's store credit in BigCommerce."),
+        retry=False,
+        speaker=_BIGCOMMERCE,
+    ),
+    "cancelled_by_sequra": Explanation(
+        _("SeQura cancelled the payment before the order was made."), _NO_ORDER, retry=False
+    ),
+    "cancelled_after_shipping": Explanation(
+        _("SeQura cancelled an order that you have already shipped or refunded."),
+        _("Stop the delivery if you still can, and ask SeQura in its portal before doing more."),
+        retry=False,
+    ),
+    # An order update that SeQura refused.
+    "sequra_400": Explanation(_("SeQura could not read the update."), _COMPARE),
+    "sequra_403": Explanation(
+        _("SeQura says that this order belongs to another merchant id."),
+        _("Check the selling countries and the account in the connection settings, then retry."),
+    ),
+    "sequra_404": Explanation(
+        _("SeQura does not know this order, or it is closed there."),
+        _("Open it in SeQura's portal. When it is cancelled there, ignore this entry."),
+    ),
+    "sequra_409": Explanation(
+        _("SeQura does not accept the order as it is now in BigCommerce."), _COMPARE
+    ),
+    "sequra_422": Explanation(
+        _("SeQura does not accept the order as it is now in BigCommerce."), _COMPARE
+    ),
+    # An order that cannot be told as it is.
+    "currency_changed": Explanation(
+        _("The order's currency is no longer the one it was paid in."),
+        _("SeQura finances the currency of the purchase only: change it back, then retry."),
+        speaker=_DETAILS,
+    ),
+    "no_products": Explanation(
+        _("BigCommerce shows the order without any product."),
+        _("When you removed them all on purpose, cancel the order instead."),
+        speaker=_DETAILS,
+    ),
+    "unreadable": Explanation(
+        _("The order holds something that we cannot read."),
+        _("Look for amounts or quantities that make no sense, correct them, then retry."),
+        speaker=_DETAILS,
+    ),
+    "archived": Explanation(
+        _("The order was deleted in BigCommerce, so nothing can be told about it."),
+        _("Restore it to change it at SeQura, or cancel it in SeQura's portal."),
+        speaker=_BIGCOMMERCE,
+    ),
+    # Not now.
+    "sequra_unavailable": Explanation(_("SeQura did not answer."), _BY_ITSELF),
+    "bigcommerce_unavailable": Explanation(
+        _("BigCommerce did not answer."),
+        _BY_ITSELF,
+        speaker=_BIGCOMMERCE,
+    ),
+    "bigcommerce_refused": Explanation(
+        _("BigCommerce did not let us read the order."),
+        _("We try again. If it goes on, check and repair the set-up on the overview page."),
+        speaker=_BIGCOMMERCE,
+    ),
+    "gave_up": Explanation(
+        _("We tried for a week and did not get through."),
+        _("Retry once both systems answer again."),
+    ),
+    "sequra_unauthorised": Explanation(
+        _("SeQura no longer accepts the user name and password of your account."),
+        _("Enter them again in the connection settings; waiting updates are then sent."),
+    ),
+    "bigcommerce_unauthorised": Explanation(
+        _("BigCommerce no longer accepts our access to your store."),
+        _("Uninstall the app in the Apps menu and install it again: your settings stay."),
+        speaker=_BIGCOMMERCE,
+    ),
+    "in_review": Explanation(
+        _("SeQura is still reviewing the payment."),
+        _("Nothing to do: what you changed is sent once SeQura has approved it."),
+    ),
+    "without_reference": Explanation(
+        _("SeQura does not know the order's number yet."),
+        _("Nothing to do: what you changed is sent in a moment."),
+    ),
+}
+_REFUSED = Explanation(_("SeQura refused the update."), _COMPARE)
+_NOTHING = Explanation("", retry=False)
+
+
+def event_label(event: str) -> Text:
+    """An event in the reader's language; a code we do not know stays as it is."""
+    return EVENTS.get(event, event)
+
+
+def explain(reason: str) -> Explanation:
+    """What a reason code means; any other refusal by SeQura is a refusal."""
+    if reason in REASONS:
+        return REASONS[reason]
+    return _REFUSED if reason else _NOTHING
+
+
+def event_choices() -> list[tuple[str, Any]]:
+    """For a form."""
+    return list(EVENTS.items())

@@ -1,0 +1,40 @@
+"""What became of a merchant's action on an entry, carried over the redirect as a word."""
+
+from typing import NamedTuple
+
+from django.utils.translation import gettext_lazy as _
+
+from transaction_log.explanations import Text
+
+
+class Notice(NamedTuple):
+    kind: str  # of the message box: success, warning, error, info
+    text: Text
+
+
+NOTICES = {
+    "accepted": Notice("success", _("SeQura accepted the order as it is now in BigCommerce.")),
+    "unchanged": Notice(
+        "success",
+        _("Nothing had to be sent: SeQura already knows the order as it is now in BigCommerce."),
+    ),
+    "rejected": Notice(
+        "error", _("SeQura refused it again. Its words are below; correct the order first.")
+    ),
+    "still_ignored": Notice("warning", _("SeQura refused it again. The entry stays ignored.")),
+    "delayed": Notice(
+        "warning", _("It did not get through this time. We go on trying by ourselves.")
+    ),
+    "queued": Notice(
+        "info",
+        _("The order is queued and is sent in a moment. Reload this page to see how it went."),
+    ),
+    "ignored": Notice("success", _("The entry is off your list. It stays in the log.")),
+    "settled": Notice("info", _("This entry was settled in the meantime.")),
+    "retention": Notice("success", _("Changes saved successfully.")),
+}
+
+
+def notice_of(word: str) -> Notice | None:
+    """The sentence for a word of `?said=`; nothing for a word we did not coin."""
+    return NOTICES.get(word)

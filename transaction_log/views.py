@@ -1,0 +1,142 @@
+"""The log as a page of the control panel, at any width."""
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from stores.access import PanelRequest, panel_error, panel_page
+from stores.models import Store
+from transaction_log import record
+from transaction_log.answers import back
+from transaction_log.export import csv_lines
+from transaction_log.filters import LogFilter
+from transaction_log.forms import IgnoreForm, RetentionForm
+from transaction_log.models import Entry
+from transaction_log.notices import notice_of
+from transaction_log.querying import (
+    Page,
+    Position,
+    first_page,
+    needing_somebody,
+    newer_page,
+    older_page,
+)
+
+MANY = 100
+
+
+@require_safe
+@panel_page
+def transaction_log(request: PanelRequest) -> HttpResponse:
+    """Newest first, a page at a time. Three queries with the session's, at any length."""
+    filters = LogFilter(request.store, request.GET)
+    try:
+        page = _page(request, filters)
+    except ValueError:
+        return _unknown_place(request)
+    context = {
+        "filters": filters,
+        "page": page,
+        "query": _query(request),
+        "is_first": not {"before", "after"} & set(request.GET),
+        "needing": needing_somebody(request.store, MANY),
+        "many": MANY,
+        "notice": notice_of(request.GET.get("said", "")),
+        "retention": RetentionForm({"days": request.store.log_retention_days}),
+    }
+    return render(request, "transaction_log/log.html", context)
+
+
+def _page(request: PanelRequest, filters: LogFilter) -> Page:
+    entries = filters.entries()
+    if before := request.GET.get("before"):
+        return older_page(entries, Position.parse(before))
+    if after := request.GET.get("after"):
+        return newer_page(entries, Position.parse(after))
+    return first_page(entries)
+
+
+def _query(request: PanelRequest) -> str:
+    """The filter as it stands in the address, without the place in the list."""
+    query = request.GET.copy()
+    for name in ("before", "after", "said"):
+        query.pop(name, None)
+    return query.urlencode()
+
+
+def _unknown_place(request: PanelRequest) -> HttpResponse:
+    text = _("The address names no place in the transaction log. Open the log again.")
+    return panel_error(request, 400, _("We did not understand that"), text, request.store)
+
+
+@require_safe
+@panel_page
+def export_csv(request: PanelRequest) -> HttpResponse | StreamingHttpResponse:
+    """Everything that matches the filter, as a file that grows while it is being read."""
+    filters = LogFilter(request.store, request.GET)
+    if not filters.is_valid():
+        return panel_error(
+            request,
+            400,
+            _("We did not understand that"),
+            _("Go back and try again."),
+            request.store,
+        )
+    entries = filters.entries()
+    lines = csv_lines(request.store, entries, get_language() or "en")
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    name = f"sequra-{request.store.hash}-{timezone.localdate():%Y-%m-%d}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    # Between these two moments lie the entries: what a progress bar needs to know.
+    response["X-Export-Since"] = _oldest(request.store)
+    return response
+
+
+def _oldest(store: Store) -> str:
+    oldest = Entry.objects.filter(store=store).order_by("at", "id").first()
+    return oldest.at.isoformat() if oldest else ""
+
+
+@require_POST
+@panel_page
+def ignore_entry(request: PanelRequest, entry_id: int) -> HttpResponse:
+    """Take an entry off the list, with a reason that stays with it."""
+    entry = Entry.objects.filter(store=request.store, pk=entry_id).first()
+    if entry is None:
+        return no_such_thing(request)
+    form = IgnoreForm(request.POST)
+    if not form.is_valid():
+        return panel_error(
+            request,
+            400,
+            _("A reason is missing"),
+            _("Go back and write in a few words why this entry can be ignored."),
+            request.store,
+        )
+    done = record.ignore(entry, request.panel_user.email, form.cleaned_data["note"])
+    return back(request, "ignored" if done else "settled", entry.bigcommerce_id)
+
+
+def no_such_thing(request: PanelRequest) -> HttpResponse:
+    """The same answer for what is not there and for what is another store's."""
+    text = _("The address may be wrong, or out of date.")
+    return panel_error(request, 404, _("There is nothing here"), text, request.store)
+
+
+@require_POST
+@panel_page
+def keep_log(request: PanelRequest) -> HttpResponse:
+    """How long closed entries are kept."""
+    form = RetentionForm(request.POST)
+    if not form.is_valid():
+        days = form.errors["days"]
+        return panel_error(
+            request, 400, _("This cannot be saved"), " ".join(map(str, days)), request.store
+        )
+    request.store.log_retention_days = form.cleaned_data["days"]
+    request.store.save(update_fields=["log_retention_days"])
+    return back(request, "retention", None)
