@@ -79,7 +79,7 @@ def test_edited_addresses_reach_sequra(merchant: Merchant, order: Order) -> None
 
 
 def test_parcels_reach_sequra_one_by_one(merchant: Merchant, order: Order) -> None:
-    lamp, cups = merchant.lines(order)
+    lamp, _ = merchant.lines(order)
     merchant.does(
         "ship",
         order,
