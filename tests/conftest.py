@@ -104,7 +104,7 @@ def live_app_process(
         APP_URL=f"http://app.localhost:{port}",
         DATABASE_URL=create_database(os.environ["DATABASE_URL"], name),
     )
-    process = web_process(logs, env, port)
+    process = web_process(logs, env, port, 2)
     process.start()
     process.wait_ready()
     yield f"http://127.0.0.1:{port}"
