@@ -1,0 +1,326 @@
+"""Folding events, claiming orders, leases, limits per store: the queue without any HTTP."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from bigcommerce.quota import Quota
+from orders import gates, queue
+from orders.lease import Lease
+from orders.models import Gate, Order, WebhookEvent
+from orders.outcomes import finish
+from orders.payloads import OrderUpdate
+from orders.store_events import handle
+from orders.sync import Kind, Result, adopt
+from orders.topics import UNINSTALLED
+from stores.models import Connection, Store
+from transaction_log.models import Entry
+
+Make = Callable[..., Order]
+
+
+@pytest.fixture
+def connection(transactional_db: None) -> Connection:
+    store = Store.objects.create(hash="abc123", access_token="token")
+    return Connection.objects.create(
+        store=store,
+        deployment="sequra",
+        environment="sandbox",
+        username="demo",
+        password="demo-secret",
+        api_url="http://127.0.0.1:9",
+    )
+
+
+@pytest.fixture
+def make(connection: Connection) -> Make:
+    """An order that nothing has to be told about; keyword arguments override its fields."""
+
+    def order(**fields: Any) -> Order:
+        number = Order.objects.count() + 1
+        given = {
+            "store": connection.store,
+            "connection": connection,
+            "merchant_ref": "demo_es",
+            "bigcommerce_id": number,
+            "order_ref_1": f"{connection.store.hash}-{number}",
+            "reference": uuid4(),
+            "status": "approved",
+            "amount": 100,
+        }
+        return Order.objects.create(**given | fields)
+
+    return order
+
+
+def event(order: Order, scope: str = "store/order/updated", **data: Any) -> WebhookEvent:
+    return WebhookEvent.objects.create(
+        store=order.store,
+        scope=scope,
+        hash=uuid4().hex,
+        bigcommerce_order_id=order.bigcommerce_id,
+        payload={"scope": scope, "data": {"id": order.bigcommerce_id, **data}},
+    )
+
+
+def due(*orders: Order) -> None:
+    """Changed, and not to be waited for."""
+    for order in orders:
+        Order.objects.filter(pk=order.pk).update(
+            changed=order.synced + 1, due_at=timezone.now() - timedelta(seconds=1)
+        )
+
+
+def open_window(store: Store, left: int = 150) -> None:
+    gates.saw(store.pk, Quota(left=left, limit=150, window_ms=30_000, reset_ms=30_000))
+
+
+def claimed(room: int = 64, lease: Lease | None = None) -> list[int]:
+    return [order.bigcommerce_id for order in queue.claim(lease or Lease(), room)]
+
+
+def test_burst_of_events_makes_an_order_due_once_a_moment_later(make: Make) -> None:
+    order = make()
+    for _ in range(5):
+        event(order)
+    queue.fold()
+    order.refresh_from_db()
+    assert (order.changed, order.synced) == (5, 0)
+    assert 0.5 < (order.due_at - timezone.now()).total_seconds() <= 1
+    assert set(WebhookEvent.objects.values_list("outcome", flat=True)) == {"folded"}
+    first = order.due_at
+    event(order)
+    queue.fold()
+    order.refresh_from_db()
+    assert (order.changed, order.due_at) == (6, first)
+
+
+def test_event_of_an_unknown_order_waits_for_the_order(make: Make, connection: Connection) -> None:
+    known = make()
+    stray = event(known)
+    WebhookEvent.objects.filter(pk=stray.pk).update(bigcommerce_order_id=77)
+    queue.fold()
+    queue.unpark()
+    assert WebhookEvent.objects.get().outcome == "parked"
+    late = make(bigcommerce_id=77)
+    queue.unpark()
+    queue.fold()
+    late.refresh_from_db()
+    assert (late.changed, WebhookEvent.objects.get().outcome) == (1, "folded")
+
+
+def test_event_of_a_foreign_order_is_forgotten_in_the_end(make: Make) -> None:
+    stray = event(make())
+    WebhookEvent.objects.filter(pk=stray.pk).update(
+        bigcommerce_order_id=77, received_at=timezone.now() - timedelta(hours=2)
+    )
+    queue.fold()
+    queue.unpark()
+    assert WebhookEvent.objects.get().outcome == "ignored"
+
+
+def test_event_of_another_store_with_the_same_number_changes_nothing(make: Make) -> None:
+    order = make()
+    other = Store.objects.create(hash="other")
+    WebhookEvent.objects.filter(pk=event(order).pk).update(store=other)
+    queue.fold()
+    order.refresh_from_db()
+    assert order.changed == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "seen"),
+    [(2, True), (10, True), (3, False), ("2", False), (None, False), ({}, False)],
+)
+def test_status_that_says_shipped_is_seen_even_if_it_moves_on(
+    make: Make, status: Any, seen: bool
+) -> None:
+    order = make()
+    event(order, "store/order/statusUpdated", status={"new_status_id": status})
+    queue.fold()
+    order.refresh_from_db()
+    assert order.shipped_status_seen is seen
+
+
+def test_shipment_event_says_that_there_are_shipments(make: Make) -> None:
+    order = make()
+    event(order, "store/shipment/created")
+    queue.fold()
+    order.refresh_from_db()
+    assert order.has_shipments
+
+
+def test_uninstalled_store_is_forgotten(make: Make) -> None:
+    order = make()
+    WebhookEvent.objects.create(
+        store=order.store, scope=UNINSTALLED, hash="h", payload={"scope": UNINSTALLED}
+    )
+    assert queue.fold() == [(order.store_id, UNINSTALLED)]
+    handle(order.store_id, UNINSTALLED)
+    store = Store.objects.get()
+    assert (store.state, store.access_token) == ("uninstalled", "")
+    due(order)
+    assert claimed() == []
+
+
+def test_due_orders_are_claimed_once(make: Make) -> None:
+    order, waiting = make(), make()
+    open_window(order.store)
+    due(order)
+    Order.objects.filter(pk=waiting.pk).update(
+        changed=1, due_at=timezone.now() + timedelta(minutes=1)
+    )
+    assert claimed() == [order.bigcommerce_id]
+    assert claimed() == []
+
+
+def test_few_orders_of_a_store_are_in_flight_however_many_are_due(make: Make) -> None:
+    orders = [make() for _ in range(9)]
+    open_window(orders[0].store)
+    due(*orders)
+    assert len(claimed()) == 4
+    assert claimed() == []
+
+
+def test_stores_do_not_wait_for_each_other(make: Make) -> None:
+    busy = [make() for _ in range(9)]
+    quiet = Store.objects.create(hash="quiet", access_token="token")
+    theirs = make(store=quiet)
+    open_window(busy[0].store)
+    open_window(quiet)
+    due(*busy, theirs)
+    assert theirs.bigcommerce_id in claimed()
+
+
+def test_first_order_of_a_window_goes_alone_and_finds_out_what_is_left(make: Make) -> None:
+    orders = [make() for _ in range(9)]
+    due(*orders)
+    assert len(claimed()) == 1
+
+
+@pytest.mark.parametrize(("left", "may"), [(150, 4), (30, 3), (20, 2), (10, 1), (9, 0), (0, 0)])
+def test_half_of_what_is_left_is_left_to_others(make: Make, left: int, may: int) -> None:
+    orders = [make() for _ in range(9)]
+    open_window(orders[0].store, left)
+    due(*orders)
+    assert len(claimed()) == may
+
+
+def test_budget_of_a_window_is_never_raised_within_it(make: Make) -> None:
+    store = make().store
+    open_window(store, 40)
+    open_window(store, 150)
+    assert Gate.objects.get().budget == 20
+    Gate.objects.update(window_until=timezone.now())
+    open_window(store, 150)
+    assert Gate.objects.get().budget == 75
+
+
+def test_closed_gates_and_paused_accounts_let_nothing_pass(
+    make: Make, connection: Connection
+) -> None:
+    order = make()
+    open_window(order.store)
+    due(order)
+    soon = timezone.now() + timedelta(minutes=1)
+    for host in ("bigcommerce", connection.api_url):
+        gate, _ = Gate.objects.update_or_create(
+            store=order.store, host=host, defaults={"open_until": soon}
+        )
+        assert claimed() == []
+        Gate.objects.filter(pk=gate.pk).update(open_until=None)
+    Connection.objects.update(paused_until=soon)
+    assert claimed() == []
+    Connection.objects.update(paused_until=None)
+    assert claimed() == [order.bigcommerce_id]
+
+
+def test_lease_that_ran_out_is_taken_over_and_leaves_a_doubt(make: Make) -> None:
+    order = make()
+    open_window(order.store)
+    due(order)
+    queue.claim(Lease(), 64)
+    Order.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    (again,) = queue.claim(Lease(), 64)
+    assert again.unsure
+
+
+def test_renewed_lease_is_not_taken_over(make: Make) -> None:
+    order, lease = make(), Lease()
+    open_window(order.store)
+    due(order)
+    queue.claim(lease, 64)
+    Order.objects.update(leased_until=timezone.now() + timedelta(seconds=1))
+    queue.renew(lease, [order.pk])
+    order.refresh_from_db()
+    assert order.leased_until
+    assert (order.leased_until - timezone.now()).total_seconds() > 25
+
+
+UPDATE: OrderUpdate = {"unshipped_cart": {"items": []}, "shipped_cart": {"items": []}}
+TOLD = Result(kind=Kind.TOLD, event="ship", update=UPDATE)
+
+
+def test_result_of_somebody_who_lost_his_lease_is_told_again(make: Make) -> None:
+    order, lease = make(), Lease()
+    open_window(order.store)
+    due(order)
+    (stale,) = queue.claim(lease, 64)
+    Order.objects.update(lease="somebody else")
+    finish(stale, TOLD, lease.id)
+    order.refresh_from_db()
+    assert (order.unsure, order.accepted_update, order.lease) == (True, None, "somebody else")
+    assert order.changed == 2
+    assert not Entry.objects.exists()
+
+
+def test_change_during_the_call_keeps_the_order_due(make: Make) -> None:
+    order, lease = make(), Lease()
+    open_window(order.store)
+    due(order)
+    (working,) = queue.claim(lease, 64)
+    event(order)
+    queue.fold()
+    finish(working, TOLD, lease.id)
+    order.refresh_from_db()
+    assert (order.changed, order.synced, order.lease) == (2, 1, "")
+    assert order.due_at <= timezone.now()
+
+
+def test_adoption_twice_is_one_purchase(make: Make) -> None:
+    order = make(status="without_reference")
+    for _ in range(2):
+        adopt(order, in_review=True)
+    order.refresh_from_db()
+    assert (order.status, order.changed) == ("in_review", 1)
+    assert Entry.objects.count() == 1
+
+
+def test_claim_reads_a_large_queue_by_its_index(make: Make, connection: Connection) -> None:
+    made = [make()]
+    rows = [
+        Order(
+            store=connection.store,
+            connection=connection,
+            bigcommerce_id=1000 + number,
+            reference=uuid4(),
+            order_ref_1=str(number),
+            amount=1,
+            changed=1,
+        )
+        for number in range(5000)
+    ]
+    Order.objects.bulk_create(rows)
+    open_window(made[0].store)
+    with connections["default"].cursor() as cursor:
+        cursor.execute("ANALYZE orders_order")
+        cursor.execute(f"EXPLAIN {queue.CLAIM}", {**queue.LIMITS, "lease": "x", "room": 64})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "order_due" in plan
+    assert "Seq Scan on orders_order" not in plan
+    assert len(claimed()) == 4
