@@ -105,13 +105,16 @@ def conclude(message: Message, status: int | None) -> None:
     """Keep what the answer means: accepted, a conflict, another attempt, or given up."""
     message.attempts_left -= 1
     message.status = verdict(message, status)
-    if message.status == Message.Status.WAITING:
-        message.due_at = timezone.now() + timedelta(seconds=knobs.retry_seconds)
-        schedule(knobs.retry_seconds, deliver, message.pk)
     with transaction.atomic():
+        order = Order.objects.select_for_update().filter(pk=message.order.pk).first()
+        if order is None:
+            return  # the sandbox was emptied meanwhile
         if message.status == Message.Status.CONFLICT:
-            cancel(message.order_id, "conflict")
-        message.order.note(f"{message.kind.title()} {message.name}: {status or 'no answer'}")
+            order = cancel(order.pk, "conflict")
+        if message.status == Message.Status.WAITING:
+            message.due_at = timezone.now() + timedelta(seconds=knobs.retry_seconds)
+            schedule(knobs.retry_seconds, deliver, message.pk)
+        order.note(f"{message.kind.title()} {message.name}: {status or 'no answer'}")
         message.save()
 
 

@@ -165,4 +165,11 @@
   document.querySelector('[data-action="leave"]').addEventListener("click", function () {
     tell("finish", leaving);
   });
+  // Before this moment a click would have sent the form the old way, and left the page; and a
+  // browser draws no frame of an iframe that is still hidden.
+  window.requestAnimationFrame(function () {
+    document.querySelectorAll("fieldset[disabled], button[disabled]").forEach(function (part) {
+      part.disabled = false;
+    });
+  });
 })();

@@ -49,7 +49,6 @@
     show: function () {
       frame().style.display = "block";
       document.documentElement.style.overflow = "hidden";
-      frame().focus();
     },
     setCloseCallback: function (callback) {
       closeCallback = callback;
