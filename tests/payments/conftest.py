@@ -11,6 +11,7 @@ from payments.models import Solicitation
 from payments.notifications import digest
 from stores.models import Connection, Merchant, Store
 from tests.payments.shop import Shop
+from tests.payments.web import Web
 
 SHOP = "http://shop.localhost:8100"
 MakeSolicitation = Callable[..., Solicitation]
@@ -73,3 +74,9 @@ def make_solicitation(merchant: Merchant) -> MakeSolicitation:
 def shop(transactional_db: None, sandbox: SandboxControl) -> Shop:
     """A store that is installed and connected in the sandbox."""
     return Shop(sandbox)
+
+
+@pytest.fixture
+def web(live_app: str, shop: Shop) -> Web:
+    """The app behind granian, two processes, for the store of `shop`."""
+    return Web(live_app, shop)

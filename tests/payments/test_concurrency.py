@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import requests
@@ -16,39 +15,10 @@ from django.utils import timezone
 
 from payments.models import Solicitation
 from tests.payments.shop import Shop
+from tests.payments.web import Web
 from tests.payments.world import violations
 
 AT_MOST = 8.5  # seconds for an answer, the way to and from us included
-
-
-class Web:
-    """The app's own addresses, asked as the shop's browser and as SeQura would."""
-
-    def __init__(self, url: str, shop: Shop) -> None:
-        self.url, self.shop = url, shop
-
-    def post(self, path: str, **body: Any) -> requests.Response:
-        headers = {"Origin": self.shop.origin, "User-Agent": "Mozilla/5.0"}
-        address = f"{self.url}/storefront/{self.shop.store.public_id}/{path}"
-        return requests.post(address, json=body, headers=headers, timeout=30)
-
-    def notify(self, solicitation: Solicitation, state: str = "approved") -> requests.Response:
-        body = {
-            "order_ref": str(solicitation.reference),
-            "product_code": "pp3",
-            "sq_state": state,
-            "signature": solicitation.signature,
-        }
-        address = f"{self.url}/sequra/notification/{solicitation.token}"
-        return requests.post(address, data=body, timeout=30)
-
-    def status(self, solicitation: Solicitation) -> requests.Response:
-        return requests.get(f"{self.url}/return/{solicitation.public_id}/status", timeout=30)
-
-
-@pytest.fixture
-def web(live_app: str, shop: Shop) -> Web:
-    return Web(live_app, shop)
 
 
 def all_at_once(*calls: Callable[[], requests.Response]) -> list[requests.Response]:

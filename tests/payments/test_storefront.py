@@ -1,0 +1,276 @@
+"""The storefront endpoints: who may read, what is believed, what it costs (A24 to A30)."""
+
+import uuid
+from typing import Any
+
+import pytest
+import requests
+
+from payments.models import Offer, Solicitation
+from tests.payments.shop import Shop
+from tests.payments.web import BROWSER, Web
+
+FOREIGN = [
+    "https://evil.example",
+    "null",
+    "http://shop.localhost.evil.example",
+    "https://shop.localhost",
+    "http://shop.localhost",
+    "",
+]
+
+
+def offered(web: Web, shop: Shop, **wishes: Any) -> dict[str, Any]:
+    checkout_id = shop.sandbox.checkout(**wishes)["checkout_id"]
+    answer = web.post("payment-methods", checkout_id=checkout_id)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def permissions(answer: requests.Response) -> dict[str, str]:
+    """The CORS headers of an answer."""
+    lower = {name.lower(): value for name, value in answer.headers.items()}
+    return {name: value for name, value in lower.items() if name.startswith("access-control")}
+
+
+def test_methods_are_offered_with_what_a_button_shows(web: Web, shop: Shop) -> None:
+    answer = offered(web, shop)
+
+    assert answer["reasons"] == []
+    assert {"product", "campaign", "title", "cost_description", "icon"} <= set(answer["methods"][0])
+    assert "pp3" in {method["product"] for method in answer["methods"]}
+
+
+def test_preflight_allows_exactly_the_shop(web: Web, shop: Shop) -> None:
+    address = web.storefront("payment-methods")
+
+    answer = requests.options(address, headers={"Origin": shop.origin}, timeout=10)
+
+    assert answer.status_code == 204
+    assert permissions(answer) == {
+        "access-control-allow-origin": shop.origin,
+        "access-control-allow-methods": "POST, OPTIONS",
+        "access-control-allow-headers": "Content-Type",
+        "access-control-max-age": "600",
+    }
+    assert "Origin" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+@pytest.mark.parametrize("method", ["OPTIONS", "POST"])
+def test_other_origins_get_no_permission(web: Web, origin: str, method: str) -> None:
+    answer = requests.request(
+        method, web.storefront("payment-methods"), json={}, headers={"Origin": origin}, timeout=10
+    )
+
+    assert permissions(answer) == {}
+    assert "Origin" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 400),
+        ({"checkout_id": "../../orders"}, 400),
+        ({"checkout_id": ["a"]}, 400),
+        ({"checkout_id": "a" * 65}, 400),
+        ({"checkout_id": "11111111-1111", "outstanding_balance": "NaN"}, 400),
+        ({"checkout_id": "11111111-1111", "outstanding_balance": -1}, 400),
+        ({"checkout_id": "11111111-1111", "layout": "watch"}, 400),
+        ({"checkout_id": "11111111-1111", "locale": "<script>"}, 400),
+    ],
+)
+def test_malformed_body_is_400_and_costs_nothing(
+    web: Web, shop: Shop, body: dict[str, Any], status: int
+) -> None:
+    before = len(shop.sandbox.calls())
+
+    answer = web.post("payment-methods", **body)
+
+    assert (answer.status_code, len(shop.sandbox.calls()) - before) == (status, 0)
+
+
+def test_only_json_is_spoken(web: Web) -> None:
+    address = web.storefront("payment-methods")
+    text, json = {"Content-Type": "text/plain"}, {"Content-Type": "application/json"}
+    plain = requests.post(address, data="checkout_id=1", headers=text, timeout=10)
+    broken = requests.post(address, data="{", headers=json, timeout=10)
+    huge = requests.post(address, json={"checkout_id": "a" * 70_000}, timeout=10)
+
+    assert (plain.status_code, broken.status_code) == (415, 400)
+    assert huge.status_code in (400, 413)
+
+
+def test_unknown_store_is_404(web: Web) -> None:
+    answer = requests.post(
+        f"{web.url}/storefront/{uuid.uuid4()}/payment-methods", json={}, timeout=10
+    )
+
+    assert (answer.status_code, "Access-Control-Allow-Origin" in answer.headers) == (404, False)
+
+
+@pytest.mark.parametrize(
+    "user_agent", ["Googlebot/2.1 (+http://www.google.com/bot.html)", "facebookexternalhit/1.1"]
+)
+def test_robots_cost_nothing(web: Web, shop: Shop, user_agent: str) -> None:
+    checkout_id = shop.sandbox.checkout()["checkout_id"]
+    before = len(shop.sandbox.calls())
+
+    answer = web.post(
+        "payment-methods", headers={"User-Agent": user_agent}, checkout_id=checkout_id
+    )
+
+    assert (answer.status_code, answer.json()["methods"]) == (200, [])
+    assert len(shop.sandbox.calls()) == before
+
+
+def test_amounts_of_the_browser_are_not_believed(web: Web, shop: Shop) -> None:
+    checkout = shop.sandbox.checkout()
+    total = round(float(checkout["grand_total"]) * 100)
+
+    told = web.post(
+        "payment-methods",
+        checkout_id=checkout["checkout_id"],
+        outstanding_balance=checkout["grand_total"],
+        order_total=1,
+        amount=1,
+    )
+
+    assert told.json()["methods"] != []
+    assert [one["total"] for one in shop.sandbox.world()["sequra_orders"]] == [total]
+
+
+@pytest.mark.parametrize(
+    ("outstanding", "reason"), [(1.0, "gift_certificate"), (99999.0, "unexplained_balance")]
+)
+def test_unexplained_balance_is_refused(
+    web: Web, shop: Shop, outstanding: float, reason: str
+) -> None:
+    checkout_id = shop.sandbox.checkout()["checkout_id"]
+
+    answer = web.post(
+        "payment-methods", checkout_id=checkout_id, outstanding_balance=outstanding, locale="es-ES"
+    ).json()
+
+    assert (answer["methods"], answer["reasons"]) == ([], [reason])
+    assert shop.sandbox.world()["sequra_orders"] == []
+    assert Offer.objects.get().reasons == [reason]
+
+
+def test_the_same_cart_is_solicited_once_and_a_changed_one_anew(web: Web, shop: Shop) -> None:
+    first = offered(web, shop)
+    solicitation = Solicitation.objects.get()
+    again = web.post("payment-methods", checkout_id=solicitation.checkout_id).json()
+    shop.change_cart(solicitation)
+
+    changed = web.post("payment-methods", checkout_id=solicitation.checkout_id).json()
+
+    assert first["solicitation"] == again["solicitation"] != changed["solicitation"]
+    assert len(shop.sandbox.world()["sequra_orders"]) == 2
+    assert Solicitation.objects.count() == 2
+
+
+def test_budget_of_a_checkout_ends(web: Web, shop: Shop) -> None:
+    checkout_id = shop.sandbox.checkout()["checkout_id"]
+
+    answers = [web.post("payment-methods", checkout_id=checkout_id) for _ in range(25)]
+
+    statuses = [answer.status_code for answer in answers]
+    assert set(statuses) == {200, 429}
+    assert all(int(one.headers["Retry-After"]) > 0 for one in answers if one.status_code == 429)
+    assert "Access-Control-Allow-Origin" in answers[-1].headers
+
+
+def test_budget_of_a_store_ends(web: Web, shop: Shop) -> None:
+    answers = [web.post("payment-methods", checkout_id=str(uuid.uuid4())) for _ in range(70)]
+
+    assert {answer.status_code for answer in answers} == {404, 429}
+    assert len(shop.sandbox.calls("bigcommerce")) < 70
+
+
+def test_form_of_an_offered_method(web: Web, shop: Shop) -> None:
+    solicitation = offered(web, shop)["solicitation"]
+
+    answer = web.post("form", solicitation=solicitation, product="pp3", terms_accepted=True).json()
+
+    assert "<iframe" in answer["html"]
+    assert shop.sandbox.origin("sequra") in answer["origins"]
+    stored = Solicitation.objects.get()
+    assert (stored.product, stored.form_shown_at is None) == ("pp3", False)
+
+
+@pytest.mark.parametrize(
+    ("choice", "status", "code"),
+    [
+        ({"terms_accepted": False}, 409, "terms_not_accepted"),
+        ({"product": "zz9"}, 409, "unknown_method"),
+        ({"campaign": "summer"}, 409, "unknown_method"),
+        ({"solicitation": str(uuid.uuid4())}, 404, "unknown"),
+    ],
+)
+def test_form_is_refused(
+    web: Web, shop: Shop, choice: dict[str, Any], status: int, code: str
+) -> None:
+    usual = {"solicitation": offered(web, shop)["solicitation"], "product": "pp3"}
+
+    answer = web.post("form", **(usual | choice))
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_form_of_a_paid_checkout_is_refused(web: Web, shop: Shop) -> None:
+    solicitation = offered(web, shop)["solicitation"]
+    Solicitation.objects.update(phase="confirmed")
+
+    answer = web.post("form", solicitation=solicitation, product="pp3")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "cart_changed")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 200, "headers": {"Content-Type": "text/html"}, "body": "<p>x</p>" * 200_000},
+        {"status": 200, "headers": {"Content-Type": "application/json"}, "body": "{}"},
+        {"status": 302, "headers": {"Location": "http://127.0.0.1:1/form"}},
+        {
+            "status": 200,
+            "headers": {"Content-Type": "text/html"},
+            "body": '<script src="https://evil.example/x.js"></script>',
+        },
+        {"status": 503},
+        {"reset": True},
+    ],
+)
+def test_bad_form_is_not_shown(web: Web, shop: Shop, fault: dict[str, Any]) -> None:
+    solicitation = offered(web, shop)["solicitation"]
+    shop.sandbox.fault("form_v2", times=0, **fault)
+
+    answer = web.post("form", solicitation=solicitation, product="pp3")
+
+    assert (answer.status_code, "html" in answer.json()) == (502, False)
+    assert answer.json()["message"].startswith("SeQura cannot be reached right now.")
+
+
+def test_status_belongs_to_the_store_of_the_address(web: Web, shop: Shop) -> None:
+    solicitation = offered(web, shop)["solicitation"]
+    mine = requests.get(web.storefront(f"solicitations/{solicitation}"), timeout=10)
+    foreign = requests.get(web.storefront(f"solicitations/{uuid.uuid4()}"), timeout=10)
+
+    assert (mine.status_code, mine.json()["status"]) == (200, "waiting")
+    assert foreign.status_code == 404
+
+
+def test_script_errors_are_counted_and_limited(web: Web) -> None:
+    answers = [web.post("errors", message="boom", where="form") for _ in range(70)]
+
+    assert {answer.status_code for answer in answers} == {204, 429}
+    assert web.post("errors", message="x" * 301).status_code == 400
+
+
+def test_browsers_own_address_reaches_sequra(web: Web, shop: Shop) -> None:
+    offered(web, shop)
+
+    [order] = shop.sandbox.world()["sequra_orders"]
+    customer = order["solicited"]["customer"]
+    assert (customer["ip_number"], customer["user_agent"]) == ("127.0.0.1", BROWSER)
