@@ -15,6 +15,9 @@ document.addEventListener("submit", (event) => {
   }
 });
 
+// On a narrow screen the tabs scroll: show the one we are on.
+document.querySelector(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // Coming back with the browser's back button must not leave a form locked.
 window.addEventListener("pageshow", () => {
   for (const form of document.forms) {

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -48,6 +49,12 @@ def notice(context: dict[str, Any]) -> dict[str, str]:
     """What the form before this page did, named by `?done=` in its redirect."""
     request = context.get("request")
     return {"text": text_of(request.GET.get("done", "")) if request else ""}
+
+
+@register.simple_tag
+def app_version() -> str:
+    """The release that runs, for whoever asks for help."""
+    return settings.VERSION
 
 
 @register.simple_tag

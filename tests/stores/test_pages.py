@@ -1,0 +1,229 @@
+"""The pages of the control panel: A13, A14, A16, A20, A21, and what a merchant does on them."""
+
+import pytest
+from django.test import Client
+
+from stores import connect, payment_methods
+from stores.connect import Login
+from stores.models import Connection, PanelSession, Store
+from tests.stores.conftest import Panel, panel_for
+from tests.stores.world import World
+
+pytestmark = pytest.mark.django_db
+PAGES = ("", "connection/", "countries/", "payment-methods/", "orders/1/")
+FORM = {
+    "environment": "sandbox",
+    "sequra-username": "sequra",
+    "sequra-password": "secret",
+    "svea-username": "",
+    "svea-password": "",
+    "send_statistics": "on",
+}
+
+
+@pytest.fixture
+def connected(panel: Panel, world: World) -> Panel:
+    connect.connect(panel.store, "sandbox", {"sequra": Login("sequra", "secret")})
+    return panel
+
+
+def test_a_merchant_connects_and_chooses_countries(panel: Panel, world: World) -> None:
+    assert "Connect SeQura" in panel.get().content.decode()
+    assert "<b>Tienda</b>" in panel.get("connection/").content.decode()
+
+    answer = panel.post("connection/", FORM)
+    assert answer["Location"] == f"/s/{panel.token}/countries/?done=connected"
+    page = Client().get(answer["Location"]).content.decode()
+    assert "SeQura accepted your credentials." in page
+    assert '<option value="demo_es" selected>' in page
+
+    answer = panel.post("countries/", {"ES": "demo_es_2", "FR": ""})
+    assert answer["Location"] == f"/s/{panel.token}/countries/?done=saved"
+    assert [one.ref for one in connect.selling(panel.store)] == ["demo_es_2"]
+
+    page = panel.get("payment-methods/").content.decode()
+    assert "Paga Después" in page
+    assert "pp3 · summer" in page
+    assert "50.00 €" in page
+    assert "3,000.00 €" in page
+
+
+def test_wrong_credentials_are_explained_and_change_nothing(panel: Panel, world: World) -> None:
+    answer = panel.post("connection/", {**FORM, "sequra-password": "mistyped-secret"})
+
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    assert "seQura refused this username and password." in page
+    assert 'value="sequra"' in page
+    assert "mistyped-secret" not in page
+    assert not Connection.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"sequra-username": "", "sequra-password": ""}, "at least one account"),
+        ({"sequra-password": ""}, "This field is required."),
+        ({"sequra-username": ""}, "This field is required."),
+        ({"environment": "production"}, "Select a valid choice"),
+        ({"sequra-username": "x" * 300}, "at most 255 characters"),
+        ({"sequra-username": "x\0"}, "Null characters"),
+    ],
+)
+def test_a_form_that_is_not_filled_in_well_comes_back(
+    panel: Panel, world: World, fields: dict[str, str], words: str
+) -> None:
+    answer = panel.post("connection/", FORM | fields)
+
+    assert answer.status_code == 400
+    assert words in answer.content.decode()
+    assert not Connection.objects.exists()
+
+
+def test_the_password_stays_when_it_is_left_empty(connected: Panel) -> None:
+    answer = connected.post("connection/", {**FORM, "sequra-password": ""})
+
+    assert answer["Location"].endswith("/connection/?done=connected")
+    assert Connection.objects.get().password == "secret"
+
+
+def test_another_environment_asks_for_the_password_again(connected: Panel) -> None:
+    answer = connected.post("connection/", {**FORM, "environment": "live", "sequra-password": ""})
+
+    assert answer.status_code == 400
+    assert Connection.objects.get().environment == "sandbox"
+
+
+def test_disconnecting_hides_sequra_and_keeps_the_account_for_open_orders(connected: Panel) -> None:
+    connected.post("connection/disconnect")
+
+    assert connect.selling(connected.store) == []
+    assert Connection.objects.get().state == Connection.State.ARCHIVED
+
+
+def test_the_page_says_so_when_sequra_is_away(panel: Panel, world: World) -> None:
+    world.refuse["GET /deployments"] = 503, ""
+
+    answer = panel.get("connection/")
+
+    assert answer.status_code == 503
+    assert "SeQura did not answer" in answer.content.decode()
+
+
+def test_no_page_gives_a_secret_back(connected: Panel) -> None:
+    """A20."""
+    store, connection = connected.store, Connection.objects.get()
+    connection.password = "planted-password"
+    connection.save()
+    secrets = ["planted-password", store.access_token, store.webhook_secret, store.report_token]
+    store.access_token = secrets[1] = "planted-token"
+    store.save()
+
+    for path in PAGES:
+        page = connected.get(path).content.decode()
+        assert [secret for secret in secrets if secret in page] == []
+
+
+def test_fields_that_a_form_does_not_have_are_ignored(connected: Panel) -> None:
+    """A21."""
+    other = Store.objects.create(hash="other", access_token="token")
+    extra = {"environment": "live", "store": other.pk, "store_id": other.pk, "is_owner": "on"}
+
+    connected.post("countries/", {"ES": "demo_es", "selling": "on", **extra})
+
+    connected.store.refresh_from_db()
+    connected.user.refresh_from_db()
+    assert (connected.store.environment, connected.user.is_owner) == ("sandbox", False)
+    assert not other.merchants.exists()
+
+
+@pytest.mark.parametrize("country", ["ES", "FR"])
+def test_only_the_account_s_merchant_ids_can_be_chosen(connected: Panel, country: str) -> None:
+    before = [one.ref for one in connect.selling(connected.store)]
+
+    assert connected.post("countries/", {country: "somebody_else"}).status_code == 400
+    assert [one.ref for one in connect.selling(connected.store)] == before
+
+
+def test_a_session_shows_its_own_store_only(connected: Panel, world: World) -> None:
+    """A13, A19: the session says which store; nothing else is asked."""
+    other = Store.objects.create(hash="other", name="Otra tienda", access_token="token")
+    stranger = panel_for(other)
+
+    for path in PAGES:
+        page = stranger.get(path).content.decode()
+        assert "Tienda" not in page.replace("Otra tienda", "")
+        assert "demo_es" not in page
+
+
+def test_logging_out_ends_the_session(panel: Panel) -> None:
+    """A14."""
+    assert "You are logged out" in panel.post("logout").content.decode()
+    assert panel.get().status_code == 401
+    assert not PanelSession.objects.exists()
+
+
+def test_repair_puts_everything_in_place(installed: Store, world: World) -> None:
+    panel = panel_for(installed)
+    world.scripts.clear()
+
+    answer = panel.post("repair")
+
+    assert answer["Location"] == f"/s/{panel.token}/?done=repaired"
+    assert len(world.scripts) == 1
+    world.refuse["GET .*/hooks"] = 422, {"title": "<b>no</b> hooks today"}
+    answer = panel.post("repair")
+    assert answer["Location"] == f"/s/{panel.token}/"
+    page = panel.get().content.decode()
+    assert "&lt;b&gt;no&lt;/b&gt; hooks today" in page
+
+
+@pytest.mark.parametrize(
+    ("locale", "language", "word"),
+    [
+        ("en-US", "en", "Overview"),
+        ("es-MX", "es", "Resumen"),
+        ("fr-FR", "fr", "Vue d’ensemble"),
+        ("it", "it", "Panoramica"),
+        ("pt_BR", "pt", "Visão geral"),
+        ("de-DE", "en", "Overview"),
+        ("../../etc", "en", "Overview"),
+    ],
+)
+def test_pages_speak_the_user_s_language(
+    panel: Panel, locale: str, language: str, word: str
+) -> None:
+    panel.user.locale = locale
+    panel.user.save()
+
+    answer = panel.get("", headers={"Accept-Language": "ja"})
+
+    page = answer.content.decode()
+    assert f'<html lang="{language}">' in page
+    assert f"<h1>{word}</h1>" in page
+    assert answer["Content-Language"] == language
+
+
+@pytest.mark.parametrize(
+    ("locale", "amount", "date"),
+    [("en-US", "3,000.00 €", "22 Feb 2026"), ("es-ES", "3.000,00 €", "22 Feb 2026")],
+)
+def test_amounts_and_dates_are_written_as_the_reader_writes_them(
+    connected: Panel, locale: str, amount: str, date: str
+) -> None:
+    payment_methods.refresh(connected.store)
+    connected.user.locale = locale
+    connected.user.save()
+
+    page = connected.get("payment-methods/?country=ES").content.decode()
+
+    assert amount in page
+    assert date in page
+
+
+def test_hostile_names_are_text(panel: Panel) -> None:
+    """A17: what BigCommerce sends is shown, never run."""
+    panel.store.name = "<script>alert(1)</script>"
+    panel.store.save()
+
+    assert "<script>alert(1)" not in panel.get().content.decode()
