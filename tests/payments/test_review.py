@@ -1,0 +1,185 @@
+"""Payments in review, their ends, and what SeQura says late, twice or too late."""
+
+from typing import Any
+
+import pytest
+
+from orders.models import Order
+from payments.confirm import confirm
+from payments.models import Solicitation
+from payments.notifications import record_state
+from tests.payments.shop import Shop
+from tests.payments.web import Web
+from transaction_log.models import Entry
+
+State = Solicitation.State
+AWAITING_FULFILLMENT, MANUAL_VERIFICATION, CANCELLED, SHIPPED = 11, 12, 5, 2
+
+
+def in_review(shop: Shop) -> Solicitation:
+    """An order whose payment SeQura reviews."""
+    solicitation = shop.solicited()
+    shop.review(solicitation)
+    record_state(solicitation, State.NEEDS_REVIEW, "pp3")
+    confirm(solicitation.pk)
+    return Solicitation.objects.get(pk=solicitation.pk)
+
+
+def placed(shop: Shop) -> dict[str, Any]:
+    """The one order of the shop."""
+    [found] = shop.sandbox.world()["bigcommerce_orders"]
+    return dict(found["order"])
+
+
+def financed(shop: Shop) -> dict[str, Any]:
+    [found] = shop.sandbox.world()["sequra_orders"]
+    return dict(found)
+
+
+def set_status(shop: Shop, status_id: int) -> None:
+    order_id = placed(shop)["id"]
+    body = {"order_id": order_id, "status_id": status_id}
+    shop.sandbox.control("POST", "merchant/set_status", body)
+
+
+def test_review_holds_the_order(shop: Shop) -> None:
+    solicitation = in_review(shop)
+
+    assert (solicitation.phase, solicitation.accepted_state) == ("done", "on_hold")
+    assert placed(shop)["status_id"] == MANUAL_VERIFICATION
+    assert financed(shop)["state"] == "on_hold"
+    assert Order.objects.get().status == "in_review"
+
+
+def test_approval_moves_the_same_order_on(web: Web, shop: Shop) -> None:
+    solicitation = in_review(shop)
+    shop.end_review(solicitation, State.APPROVED)
+
+    answers = [web.notify(solicitation).status_code for _ in range(3)]
+
+    assert answers == [200, 200, 200]
+    assert placed(shop)["status_id"] == AWAITING_FULFILLMENT
+    assert (financed(shop)["state"], Order.objects.get().status) == ("confirmed", "approved")
+
+
+def test_late_review_notification_never_moves_an_approved_order_back(web: Web, shop: Shop) -> None:
+    solicitation = in_review(shop)
+    shop.end_review(solicitation, State.APPROVED)
+    web.notify(solicitation)
+
+    answer = web.notify(solicitation, "needs_review")
+
+    assert answer.status_code == 200
+    assert placed(shop)["status_id"] == AWAITING_FULFILLMENT
+    assert financed(shop)["state"] == "confirmed"
+
+
+def test_approval_leaves_an_order_that_staff_moved_on(web: Web, shop: Shop) -> None:
+    solicitation = in_review(shop)
+    set_status(shop, SHIPPED)
+    shop.end_review(solicitation, State.APPROVED)
+
+    assert web.notify(solicitation).status_code == 200
+    assert placed(shop)["status_id"] == SHIPPED
+    assert financed(shop)["state"] == "confirmed"
+
+
+def test_order_that_staff_cancelled_is_confirmed_and_never_paid_again(web: Web, shop: Shop) -> None:
+    """The confirmation is what lets the empty order update through."""
+    solicitation = in_review(shop)
+    set_status(shop, CANCELLED)
+    shop.end_review(solicitation, State.APPROVED)
+
+    assert web.notify(solicitation).status_code == 200
+    assert placed(shop)["status_id"] == CANCELLED
+    order = Order.objects.get()
+    assert (order.status, order.changed > order.synced) == ("approved", True)
+
+
+def test_cancelled_event_cancels_the_order_and_sends_nothing_back(web: Web, shop: Shop) -> None:
+    solicitation = in_review(shop)
+    shop.end_review(solicitation, State.CANCELLED)
+    before = len(shop.sandbox.calls("sequra"))
+
+    answers = [web.event(solicitation, "cancelled") for _ in range(3)]
+
+    assert {(answer.status_code, answer.content) for answer in answers} == {(200, b"")}
+    assert placed(shop)["status_id"] == CANCELLED
+    assert Order.objects.get().status == "cancelled"
+    assert len(shop.sandbox.calls("sequra")) == before
+
+
+def test_cancelled_event_for_a_shipped_order_is_the_merchant_s_to_decide(
+    web: Web, shop: Shop
+) -> None:
+    solicitation = in_review(shop)
+    set_status(shop, SHIPPED)
+    shop.end_review(solicitation, State.CANCELLED)
+
+    answers = {web.event(solicitation, "cancelled").status_code for _ in range(2)}
+
+    assert (answers, placed(shop)["status_id"]) == ({200}, SHIPPED)
+    entry = Entry.objects.get(outcome="rejected")
+    assert (entry.reason, entry.attempts) == ("cancelled_after_shipping", 1)
+
+
+def test_cancel_request_is_granted_while_nothing_has_left(web: Web, shop: Shop) -> None:
+    solicitation = shop.approved()
+    confirm(solicitation.pk)
+
+    answer = web.event(solicitation, "cancel")
+
+    assert (answer.status_code, answer.json()) == (200, {"result": "cancelled"})
+    assert placed(shop)["status_id"] == CANCELLED
+    order = Order.objects.get()
+    assert order.changed > order.synced
+
+
+def test_cancel_request_for_a_shipped_order_comes_too_late(web: Web, shop: Shop) -> None:
+    solicitation = shop.approved()
+    confirm(solicitation.pk)
+    set_status(shop, SHIPPED)
+
+    answer = web.event(solicitation, "cancel")
+
+    assert (answer.status_code, answer.json()["result"]) == (200, "toolate")
+    assert placed(shop)["status_id"] == SHIPPED
+
+
+def test_sequra_that_lost_the_number_hears_it_again(web: Web, shop: Shop) -> None:
+    solicitation = shop.approved()
+    confirm(solicitation.pk)
+    before = len(shop.sandbox.calls("sequra"))
+
+    answer = web.notify(solicitation, "confirmed-without-number")
+
+    [call] = shop.sandbox.calls("sequra")[before:]
+    sent = call["body"]["order"]["merchant_reference"]
+    assert (answer.status_code, sent["order_ref_1"]) == (200, str(placed(shop)["id"]))
+
+
+@pytest.mark.parametrize("mapping", ["status_approved", "status_needs_review"])
+def test_none_leaves_the_status_alone_and_everything_else_happens(shop: Shop, mapping: str) -> None:
+    setattr(shop.store, mapping, None)
+    shop.store.save()
+    if mapping == "status_approved":
+        confirm(shop.approved().pk)
+    else:
+        in_review(shop)
+
+    assert placed(shop)["status_id"] == 0
+    assert financed(shop)["order_ref_1"] == str(placed(shop)["id"])
+    assert placed(shop)["payment_method"].startswith("SeQura - ")
+
+
+def test_number_taken_by_another_store_gets_the_store_in_front(shop: Shop) -> None:
+    """Two shops share a SeQura merchant, and we did not know."""
+    solicitation = shop.approved()
+    refusal = '{"errors": ["order_ref_1 has already been taken"]}'
+    shop.sandbox.fault(r"^/orders/", method="PUT", status=409, body=refusal, skip=1)
+
+    for _ in range(3):
+        confirm(solicitation.pk)
+
+    number = f"demo123-{placed(shop)['id']}"
+    assert (financed(shop)["order_ref_1"], Order.objects.get().order_ref_1) == (number, number)
