@@ -112,4 +112,5 @@ def test_refused_credentials_pause_the_connection_and_refuse_nobody(
     solicitation.refresh_from_db()
     solicitation.connection.refresh_from_db()
     assert (solicitation.phase, solicitation.connection.is_paused) == ("confirming", True)
+    assert solicitation.next_at is not None
     assert (solicitation.next_at - solicitation.created_at).total_seconds() > 500

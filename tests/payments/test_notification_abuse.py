@@ -89,7 +89,7 @@ def test_unknown_path_token_is_404(
     ],
 )
 def test_a_parameter_that_comes_twice_is_400(
-    live_server: LiveServer, make_solicitation: MakeSolicitation, polluted: dict[str, list[str]]
+    live_server: LiveServer, make_solicitation: MakeSolicitation, polluted: dict[str, Any]
 ) -> None:
     solicitation = make_solicitation()
 
