@@ -73,4 +73,11 @@ APPEND_SLASH = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+# What goes wrong in here is printed; refusals are answers, not errors.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler", "level": "ERROR"}},
+    "root": {"handlers": ["console"]},
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024 * 1024  # a delivery report of 5,000 orders

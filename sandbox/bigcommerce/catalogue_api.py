@@ -107,7 +107,7 @@ def customer_as_v3(customer: Customer, include: str) -> Document:
         "id": customer.id, "email": customer.email, "first_name": customer.first_name,
         "last_name": customer.last_name, "company": customer.company, "phone": customer.phone,
         "notes": "", "tax_exempt_category": "", "customer_group_id": 0,
-        "accepts_product_review_abandoned_cart_emails": True, "channel_ids": None,
+        "accepts_product_review_abandoned_cart_emails": True, "channel_ids": [1],
         "origin_channel_id": 1, "registration_ip_address": "", "address_count": 0,
         "authentication": {"force_password_reset": False},
         "date_created": moment, "date_modified": moment,

@@ -39,7 +39,7 @@ def lines_of(sums: Totals) -> Document:
     for line in sums.lines:
         if line.line["type"] == "giftcertificate":
             kinds["gift_certificates"].append(gift_certificate(line))
-        elif line.line["product_id"] == 0 and line.line["type"] == "custom":
+        elif line.line["type"] == "custom":
             kinds["custom_items"].append(custom_item(line))
         else:
             kinds[f"{line.line['type']}_items"].append(item(line))
@@ -130,9 +130,11 @@ def address_as_v3(address: Document) -> Document:
     return {**address, "custom_fields": []}
 
 
-def consignment_of(checkout: Checkout, row: Document, sums: Totals, *, options: bool) -> Document:
+def consignment_of(
+    checkout: Checkout, row: Document, cost: totals.Amount, *, options: bool
+) -> Document:
     """A consignment; without a chosen option its key is absent, as in the real answers."""
-    chosen, cost = row.get("option"), sums.shipping
+    chosen = row.get("option")
     shown: Document = {
         "id": row["id"], "address": address_as_v3(row["address"]),
         "shipping_cost_inc_tax": number(cost.inc), "shipping_cost_ex_tax": number(cost.ex),
@@ -141,6 +143,8 @@ def consignment_of(checkout: Checkout, row: Document, sums: Totals, *, options: 
     }  # fmt: skip
     if chosen:
         shown["selected_shipping_option"] = option_as_v3(chosen)
+    if row.get("pickup"):
+        shown["selected_pickup_option"] = {"pickup_method_id": 1}
     if options:
         shown["available_shipping_options"] = [
             option_as_v3(option) for option in shopper.shipping_options(checkout)
@@ -160,7 +164,8 @@ def as_v3(checkout: Checkout, include: str = "") -> Document:
         "id": str(checkout.id), "cart": cart_of(checkout, sums),
         "billing_address": address_as_v3(checkout.billing) if checkout.billing else {},
         "consignments": [
-            consignment_of(checkout, row, sums, options=options) for row in checkout.consignments
+            consignment_of(checkout, row, cost, options=options)
+            for row, cost in zip(checkout.consignments, sums.deliveries, strict=True)
         ],
         "taxes": [
             {"name": name, "amount": number(amount)} for name, amount in totals.taxes(sums).items()
@@ -222,10 +227,9 @@ def missing_for_order(checkout: Checkout) -> str:
         return "The cart is empty"
     if not checkout.billing or not checkout.billing.get("email"):
         return "Missing billing address"
-    physical = any(line["type"] == "physical" for line in checkout.lines)
-    if physical and not checkout.consignments:
+    if any(shopper.ships(line) for line in checkout.lines) and not checkout.consignments:
         return "Missing shipping address"
-    if not all(consignment.get("option") for consignment in checkout.consignments):
+    if not all(row.get("option") or row.get("pickup") for row in checkout.consignments):
         return "Missing shipping option"
     return ""
 
@@ -248,6 +252,10 @@ def read_cart(_request: HttpRequest, checkout_id: UUID, **_parts: Any) -> JsonRe
     """`GET /v3/carts/{id}`."""
     checkout = opened(checkout_id)
     cart = cart_of(checkout, totals.of(checkout))
+    for line in [*cart["line_items"]["physical_items"], *cart["line_items"]["digital_items"]]:
+        for name in ("parent_id", "gift_wrapping"):  # absent in carts, null in checkouts
+            if line.get(name) is None:
+                line.pop(name, None)
     base = {"cart_amount": cart["cart_amount_inc_tax"], "locale": checkout.locale}
     return data(cart | base | {"version": checkout.version})
 

@@ -18,9 +18,10 @@ BigCommerce does it (totals, status, webhooks), and returns the document that ch
     edit_shipment(order_id, shipment_id, **fields)                             -> shipment
     unship(order_id, shipment_id)                                              -> {}
     refund(order_id, items=None, shipping=None, amount=None, fees=None, tax_adjustment=None,
-           provider="custom", declined=False, reason="")                       -> refund
+           provider="custom", declined=False, payments=None, reason="")        -> refund
         items: [{"order_product_id": 8, "quantity": 1}]; shipping: True (all of it) or an amount;
-        amount: an arbitrary amount of the order; nothing of these given: all that is left
+        amount: an arbitrary amount of the order; nothing of these given: all that is left;
+        payments: [{"provider_id", "amount", "is_declined"}] in place of provider and declined
     add_note(order_id, text)                                                   -> order
     message(order_id, text)                                                    -> {}
     archive(order_id)                                                          -> {}
@@ -371,6 +372,7 @@ def refund(  # noqa: PLR0917
     tax_adjustment: str | float | None = None,
     provider: str = "custom",
     declined: bool = False,
+    payments: list[Document] | None = None,
     reason: str = "",
 ) -> Document:
     """Give money back through the order's Refund action."""
@@ -390,4 +392,5 @@ def refund(  # noqa: PLR0917
     if not wishes and tax_adjustment is None:
         wishes = refunds.everything(order)
     quote = refunds.quote(order, wishes, tax_adjustment)
-    return refunds.make(order, quote, provider=provider, declined=declined, reason=reason)
+    single = {"provider_id": provider, "amount": quote.total.inc, "is_declined": declined}
+    return refunds.make(order, quote, payments or [single], reason)

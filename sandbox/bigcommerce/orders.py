@@ -76,9 +76,14 @@ def from_checkout(checkout: Checkout, *, carried: bool) -> Order:
         cart_id=checkout.id, customer_id=checkout.customer_id, channel_id=checkout.channel_id
     )
     order.document = new_document(checkout, sums)
-    addresses = [new_address(order, consignment) for consignment in checkout.consignments]
+    sent_to: dict[str, int] = {}  # line id to shipping address
+    for consignment, cost in zip(checkout.consignments, sums.deliveries, strict=True):
+        if not consignment.get("pickup"):
+            address = new_address(order, consignment, cost)
+            sent_to |= dict.fromkeys(consignment["line_item_ids"], address.id)
+    picked_up = any(consignment.get("pickup") for consignment in checkout.consignments)
     for line in sums.lines:
-        add_product(order, line, addresses[0].id if addresses else 0, sums)
+        add_product(order, line, sums, sent_to.get(line.line["id"], 0), picked_up=picked_up)
     for coupon, discount in sums.coupons:
         OrderCoupon.objects.create(
             order=order,
@@ -128,9 +133,8 @@ def new_document(checkout: Checkout, sums: totals.Totals) -> Document:
     }  # fmt: skip
 
 
-def new_address(order: Order, consignment: Document) -> OrderAddress:
+def new_address(order: Order, consignment: Document, cost: Amount) -> OrderAddress:
     """The shipping address of a consignment, with its shipping method."""
-    cost = amount(order.document, "shipping_cost")
     return OrderAddress.objects.create(
         order=order,
         document={
@@ -143,9 +147,13 @@ def new_address(order: Order, consignment: Document) -> OrderAddress:
     )  # fmt: skip
 
 
-def add_product(order: Order, line: totals.Line, address_id: int, sums: totals.Totals) -> None:
+def add_product(
+    order: Order, line: totals.Line, sums: totals.Totals, address_id: int, *, picked_up: bool
+) -> None:
     """A line of the checkout as an order product."""
     source = line.line
+    if source["type"] == "custom":
+        source = {**source, "type": "physical"}
     discounts: list[Document] = []
     if line.coupon:
         coupon = sums.coupons[0][0]
@@ -155,11 +163,13 @@ def add_product(order: Order, line: totals.Line, address_id: int, sums: totals.T
     if line.extended != line.promoted:
         name = "Promotion"
         discounts.append(discount("promotion", line.extended - line.promoted, name, None))
-    shipped_to = address_id if source["type"] == "physical" else 0
-    new_product(
-        order, source, quantity=line.quantity, included=line.included, address_id=shipped_to,
+    product = new_product(
+        order, source, quantity=line.quantity, included=line.included, address_id=address_id,
         discounts=discounts,
     )  # fmt: skip
+    if picked_up and source["type"] == "physical":
+        product.document["order_pickup_method_id"] = 1
+        product.save()
 
 
 def discount(key: str, value: Decimal, name: str, code: str | None) -> Document:
@@ -234,7 +244,7 @@ def use_store_credit(order: Order, credit: Decimal) -> Transaction:
             "currency": order.document["default_currency_code"], "gateway": "storecredit",
             "gateway_transaction_id": "", "payment_method_id": "bigcommerce.store_credit",
             "date_created": datetime.now(UTC).isoformat(), "test": False, "status": "ok",
-            "fraud_review": False, "reference_transaction_id": None,
+            "fraud_review": False,
             "store_credit": {"remaining_balance": float(customer.store_credit)},
         },
     )  # fmt: skip
@@ -314,13 +324,11 @@ def write_taxes(order: Order) -> None:
     OrderTax.objects.filter(order=order).delete()
     address = OrderAddress.objects.filter(order=order).first()
     address_id = address.id if address else 0
-    rows: list[tuple[Decimal, Decimal, int | None, str]] = [
-        (Decimal(p.document["_tax_rate"]), discounted(p.document).tax, p.id, "item")
+    rows = [
+        (Decimal(p.document["_tax_rate"]), discounted(p.document).tax, str(p.id), "item")
         for p in OrderProduct.objects.filter(order=order)
     ]
-    rows.append(
-        (totals.SHIPPING_TAX, amount(order.document, "shipping_cost").tax, None, "shipping")
-    )
+    rows.append((totals.SHIPPING_TAX, amount(order.document, "shipping_cost").tax, "", "shipping"))
     OrderTax.objects.bulk_create(
         OrderTax(
             order=order,
@@ -395,7 +403,7 @@ def as_v2(order: Order) -> Document:
     links = {
         "products": link(order.id, "products"), "coupons": link(order.id, "coupons"),
         "shipping_addresses": link(order.id, "shipping_addresses"),
-        "fees": link(order.id, "fees"), "consignments": link(order.id, "consignments"),
+        "fees": link(order.id, "fees"),
     }  # fmt: skip
     return own | public(order.document) | links
 

@@ -1,8 +1,9 @@
 """V3 refunds: quotes and refunds by API."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest, JsonResponse
 
 from sandbox.bigcommerce import refunds
@@ -39,7 +40,7 @@ def quoted(order: Order, fields: Document) -> refunds.Quote:
             raise v3(422, "JSON data is missing or invalid", {"items": "error.invalid"})
     try:
         return refunds.quote(order, items, fields.get("tax_adjustment_amount"))
-    except (ValueError, InvalidOperation) as error:
+    except (ValueError, ObjectDoesNotExist, InvalidOperation) as error:
         raise refusal(str(error)) from error
 
 
@@ -58,14 +59,10 @@ def create(request: HttpRequest, order_id: int, **_parts: Any) -> JsonResponse:
     if not payments:
         raise v3(422, "JSON data is missing or invalid", {"payments": "error.path.missing."})
     result = quoted(order, fields)
-    paid = sum((Decimal(str(payment["amount"])) for payment in payments), Decimal(0))
-    if paid != result.total.inc:
-        raise refusal("The payments do not match the refund amount")
-    if any(p["provider_id"] == "storecredit" for p in payments) and not order.customer_id:
-        raise refusal("Unable to provide store credit for a guest customer.")
-    refund = refunds.make(
-        order, result, provider=payments[0]["provider_id"], reason=fields.get("reason", "")
-    )
+    try:
+        refund = refunds.make(order, result, payments, fields.get("reason", ""))
+    except (ValueError, KeyError, InvalidOperation) as error:
+        raise refusal(str(error)) from error
     return data(refund, status=201)
 
 

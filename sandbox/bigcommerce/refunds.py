@@ -27,24 +27,26 @@ class Quote:
     tax_adjusted: bool = False
 
 
+def paid_back(refund: Document) -> list[Document]:
+    """The payments of a refund that were not declined."""
+    return [payment for payment in refund["payments"] if not payment["is_declined"]]
+
+
 def accepted(order: Order) -> list[Refund]:
-    """The order's refunds that were not declined."""
-    return [
-        refund
-        for refund in Refund.objects.filter(order=order)
-        if not any(payment["is_declined"] for payment in refund.document["payments"])
-    ]
+    """The order's refunds of which something was paid back."""
+    return [r for r in Refund.objects.filter(order=order) if paid_back(r.document)]
 
 
 def refunded(order: Order) -> Decimal:
-    return sum((Decimal(str(r.document["total_amount"])) for r in accepted(order)), ZERO)
+    amounts = [p["amount"] for refund in accepted(order) for p in paid_back(refund.document)]
+    return sum((Decimal(str(amount)) for amount in amounts), ZERO)
 
 
 def refunded_by(order: Order, item_type: str) -> Decimal:
     """What was refunded under one type of item."""
     return sum(
         (
-            Decimal(str(item["requested_amount"] or 0))
+            Decimal(str(item.get("requested_amount", 0)))
             for refund in accepted(order)
             for item in refund.document["items"]
             if item["item_type"] == item_type
@@ -80,7 +82,7 @@ def everything(order: Order) -> list[Document]:
 def value(order: Order, wish: Document) -> Amount:
     """What one item is worth. ValueError when there is not that much left of it."""
     kind = wish["item_type"]
-    if kind == "PRODUCT":
+    if kind in ("PRODUCT", "GIFT_WRAPPING"):
         return product_value(order, wish)
     amount = Decimal(str(wish["amount"]))
     if amount <= 0:
@@ -106,6 +108,8 @@ def product_value(order: Order, wish: Document) -> Amount:
     if not 0 < quantity <= document["quantity"] - before:
         raise ValueError("Refund quantity exceeds what is left of the product")
     final = orders.discounted(document)
+    if wish["item_type"] == "GIFT_WRAPPING":
+        final, before = orders.amount(document, "wrapping_cost"), 0
 
     def share(pieces: int) -> Amount:
         part = totals.cents(final.inc * pieces / document["quantity"])
@@ -138,42 +142,51 @@ def item(wish: Document, worth: Amount) -> Document:
     }  # fmt: skip
     if wish["item_type"] in ("PRODUCT", "GIFT_WRAPPING"):
         return shown | {
-            "quantity": wish["quantity"], "requested_amount": None, "adjustments": [],
+            "quantity": wish["quantity"], "adjustments": [],
         }  # fmt: skip
     return shown | {"requested_amount": number(worth.inc)}
 
 
-def make(
-    order: Order, quoted: Quote, *, provider: str = "custom", declined: bool = False,
-    reason: str = "",
-) -> Document:  # fmt: skip
-    """Make a quoted refund; a declined one is recorded and changes nothing else."""
-    if provider == "storecredit" and not order.customer_id:
-        raise ValueError("a guest's order cannot be refunded to store credit")
+def make(order: Order, quoted: Quote, payments: list[Document], reason: str = "") -> Document:
+    """Make a quoted refund; one that was declined is recorded and changes nothing else.
+
+    `payments`: [{"provider_id": "custom" | "storecredit" | …, "amount", "is_declined": False}],
+    together the quoted amount.
+    """
+    shown = [payment(number_, given) for number_, given in enumerate(payments, start=1)]
+    if sum((Decimal(str(p["amount"])) for p in shown), ZERO) != quoted.total.inc:
+        raise ValueError("The payments do not match the refund amount")
+    if any(p["provider_id"] == "storecredit" for p in shown) and not order.customer_id:
+        raise ValueError("Unable to provide store credit for a guest customer.")
     refund = Refund.objects.create(
         order=order,
         document={
             "user_id": 1, "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "reason": reason, "total_amount": number(quoted.total.inc),
             "total_tax": number(quoted.total.tax), "uses_merchant_override_values": False,
-            "items": quoted.items,
-            "payments": [{
-                "id": order.id, "provider_id": provider, "amount": number(quoted.total.inc),
-                "offline": provider not in TO_THE_SHOPPER, "is_declined": declined,
-                "declined_message": "The payment provider declined" if declined else "",
-                "transaction_id": None,
-            }],
+            "items": quoted.items, "payments": shown,
         },
     )  # fmt: skip
     emit_order(order.id, order.channel_id, "refund/created", refund={"refund_id": refund.id})
-    if declined:
-        orders.changed(order)
+    if paid_back(refund.document):
+        follow(order, quoted, paid_back(refund.document))
     else:
-        follow(order, quoted, provider)
+        orders.changed(order)
     return as_v3(refund)
 
 
-def follow(order: Order, quoted: Quote, provider: str) -> None:
+def payment(key: int, given: Document) -> Document:
+    declined = bool(given.get("is_declined"))
+    return {
+        "id": key, "provider_id": given["provider_id"],
+        "amount": number(Decimal(str(given["amount"]))),
+        "offline": given["provider_id"] not in TO_THE_SHOPPER, "is_declined": declined,
+        "declined_message": "The payment provider declined" if declined else "",
+        "transaction_id": "",
+    }  # fmt: skip
+
+
+def follow(order: Order, quoted: Quote, payments: list[Document]) -> None:
     """What a refund changes: the lines' counts, the balance of the shopper, the status."""
     for wish in quoted.items:
         if wish["item_type"] == "PRODUCT":
@@ -182,9 +195,10 @@ def follow(order: Order, quoted: Quote, provider: str) -> None:
             document = product.document
             document["is_refunded"] = document["quantity_refunded"] == document["quantity"]
             product.save()
-    if provider == "storecredit":
+    credit = [Decimal(str(p["amount"])) for p in payments if p["provider_id"] == "storecredit"]
+    if credit:
         customer = Customer.objects.select_for_update().get(id=order.customer_id)
-        customer.store_credit += quoted.total.inc
+        customer.store_credit += sum(credit, ZERO)
         customer.save()
     full = refunded(order) >= Decimal(order.document["total_inc_tax"])
     orders.set_status(order, statuses.REFUNDED if full else statuses.PARTIALLY_REFUNDED)

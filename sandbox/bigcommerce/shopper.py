@@ -3,11 +3,12 @@
     make_checkout(lines=None, country="ES", customer_id=0, email="", currency="EUR", channel_id=1,
                   coupon="", store_credit=False, shipping="standard", address=None,
                   billing=None, discount=0, fees=None, message="", locale="es",
-                  payable=True)                                                -> Checkout
+                  payable=True, second_address=None, pickup=False)             -> Checkout
         lines: [{"product_id": 101, "quantity": 2}, {"sku": "LAMP-01"},
                 {"name": "Anything", "price": "33.333", "quantity": 3, "sku": "", "tax_rate": 21,
                  "type": "physical"}]; None is two products of the catalogue
-        payable=False leaves out addresses and shipping; address and billing override fields
+        payable=False leaves out addresses and shipping; address and billing override fields;
+        second_address sends the last line to another address; pickup fetches all in the shop
     add_line(checkout, product_id, quantity=1)
     change_quantity(checkout, line_id, quantity)          0 removes the line
     set_customer(checkout, customer_id=0, email="")
@@ -70,6 +71,8 @@ def make_checkout(  # noqa: PLR0917
     message: str = "",
     locale: str = "es",
     payable: bool = True,
+    second_address: Document | None = None,
+    pickup: bool = False,
 ) -> Checkout:
     """A cart that has come as far as the payment step (see the top of this module)."""
     checkout = Checkout(
@@ -83,7 +86,11 @@ def make_checkout(  # noqa: PLR0917
         place = geography.address(country, checkout.email)
         set_address(checkout, place | (address or {}))
         set_address(checkout, place | (address or {}) | (billing or {}), shipping=False)
-        if checkout.consignments:
+        if second_address:
+            send_last_line_to(checkout, place | second_address)
+        if pickup:
+            pick_up(checkout)
+        elif checkout.consignments:
             choose_shipping(checkout, shipping)
     if coupon:
         apply_coupon(checkout, coupon)
@@ -119,13 +126,19 @@ def from_catalogue(key: Document) -> Document:
     }  # fmt: skip
 
 
+def ships(line: Document) -> bool:
+    """Whether a line needs delivery: physical goods do, and what a merchant typed in."""
+    return line["type"] in ("physical", "custom")
+
+
 def changed(checkout: Checkout) -> Checkout:
     """Store a change: the version goes up; what no longer needs shipping is no longer shipped."""
-    physical = [line["id"] for line in checkout.lines if line["type"] == "physical"]
-    for consignment in checkout.consignments:
-        consignment["line_item_ids"] = physical
-    if not physical:
-        checkout.consignments = []
+    left = [line["id"] for line in checkout.lines if ships(line)]
+    for consignment in reversed(checkout.consignments):
+        last = consignment is checkout.consignments[0]
+        consignment["line_item_ids"] = left if last else left[-1:]
+        left = [] if last else left[:-1]
+    checkout.consignments = [c for c in checkout.consignments if c["line_item_ids"]]
     checkout.version += 1
     checkout.updated = datetime.now(UTC)
     checkout.save()
@@ -170,11 +183,25 @@ def set_address(
     }  # fmt: skip
     if billing:
         checkout.billing = {"id": uuid.uuid4().hex[:13], **address}
-    if shipping and any(line["type"] == "physical" for line in checkout.lines):
-        old = checkout.consignments[0] if checkout.consignments else {}
+    if shipping and any(ships(line) for line in checkout.lines):
         checkout.consignments = [
-            {"id": old.get("id") or uuid.uuid4().hex[:13], "address": address, "option": None}
+            {"id": uuid.uuid4().hex[:13], "address": address, "option": None, "pickup": False}
         ]
+    return changed(checkout)
+
+
+def send_last_line_to(checkout: Checkout, address: Document) -> Checkout:
+    """A second consignment, with the last line that ships."""
+    first = checkout.consignments[0]
+    second = {"id": uuid.uuid4().hex[:13], "address": {**first["address"], **address}}
+    checkout.consignments.append({**first, **second})
+    return changed(checkout)
+
+
+def pick_up(checkout: Checkout) -> Checkout:
+    """Nothing is sent: the shopper comes to the shop."""
+    for consignment in checkout.consignments:
+        consignment["pickup"], consignment["option"] = True, None
     return changed(checkout)
 
 
@@ -200,7 +227,8 @@ def shipping_options(checkout: Checkout) -> list[Document]:
 def choose_shipping(checkout: Checkout, option_id: str) -> Checkout:
     for option in shipping_options(checkout):
         if option["id"] == option_id:
-            checkout.consignments[0]["option"] = option
+            for consignment in checkout.consignments:
+                consignment["option"] = option
             return changed(checkout)
     raise ValueError(f"there is no shipping option {option_id} for this address")
 

@@ -77,9 +77,11 @@ def customer_of(checkout: Checkout) -> Document:
     }  # fmt: skip
 
 
-def consignment_of(checkout: Checkout, row: Document, sums: Totals) -> Document:
-    shipping = sums.shipping.inc if checkout.tax_included else sums.shipping.ex
-    shown: Document = in_camel(checkouts.consignment_of(checkout, row, sums, options=True))
+def consignment_of(
+    checkout: Checkout, row: Document, cost: totals.Amount, sums: Totals
+) -> Document:
+    shipping = cost.inc if checkout.tax_included else cost.ex
+    shown: Document = in_camel(checkouts.consignment_of(checkout, row, cost, options=True))
     for gone in ("shippingCostIncTax", "shippingCostExTax", "handlingCostIncTax",
                  "handlingCostExTax"):  # fmt: skip
         del shown[gone]
@@ -99,7 +101,10 @@ def checkout_as_storefront(checkout: Checkout) -> Document:
     return {
         "id": str(checkout.id), "version": checkout.version, "channelId": checkout.channel_id,
         "orderId": checkout.order_id, "cart": cart_of(checkout, sums), "billingAddress": billing,
-        "consignments": [consignment_of(checkout, row, sums) for row in checkout.consignments],
+        "consignments": [
+            consignment_of(checkout, row, cost, sums)
+            for row, cost in zip(checkout.consignments, sums.deliveries, strict=True)
+        ],
         "customer": customer_of(checkout), "customerMessage": checkout.customer_message,
         "coupons": in_camel(checkouts.coupons_of(sums)),
         "fees": [

@@ -125,7 +125,7 @@ class Totals:
     """Everything a checkout adds up to."""
 
     lines: list[Line] = field(default_factory=list)
-    shipping: Amount = field(default_factory=Amount)
+    deliveries: list[Amount] = field(default_factory=list)
     shipping_discount: Decimal = ZERO
     fees: list[tuple[Document, Amount]] = field(default_factory=list)
     coupons: list[tuple[Coupon, Decimal]] = field(default_factory=list)
@@ -141,6 +141,10 @@ class Totals:
     def goods(self) -> Amount:
         """The goods as paid: BigCommerce's cart amount."""
         return total([line.final for line in self.lines])
+
+    @property
+    def shipping(self) -> Amount:
+        return total(self.deliveries)
 
     @property
     def wrapping(self) -> Amount:
@@ -174,7 +178,7 @@ def of(checkout: Checkout) -> Totals:
     weights = [line.promoted - line.coupon for line in totals.lines]
     for line, part in zip(totals.lines, spread(checkout.discount, weights), strict=True):
         line.discount = part
-    totals.shipping = shipping(checkout, totals)
+    totals.deliveries = shipping(checkout, totals)
     totals.fees = [(fee, fee_amount(checkout, fee)) for fee in checkout.fees]
     settle(checkout, totals)
     return totals
@@ -201,16 +205,17 @@ def apply_coupon(totals: Totals, coupon: Coupon) -> None:
     totals.coupons.append((coupon, sum(parts, ZERO)))
 
 
-def shipping(checkout: Checkout, totals: Totals) -> Amount:
-    """The chosen shipping options; a shipping coupon's discount goes to the first."""
-    costs = [
-        Decimal(consignment["option"]["cost"])
-        for consignment in checkout.consignments
-        if consignment.get("option")
-    ]
-    cost = sum(costs, ZERO)
-    totals.shipping_discount = min(totals.shipping_discount, cost)
-    return taxed(cost - totals.shipping_discount, SHIPPING_TAX, included=checkout.tax_included)
+def shipping(checkout: Checkout, totals: Totals) -> list[Amount]:
+    """What each consignment's shipping costs; a shipping coupon is used up from the first on."""
+    found, left = [], totals.shipping_discount
+    for consignment in checkout.consignments:
+        option = consignment.get("option")
+        cost = Decimal(option["cost"]) if option else ZERO
+        discount = min(left, cost)
+        left -= discount
+        found.append(taxed(cost - discount, SHIPPING_TAX, included=checkout.tax_included))
+    totals.shipping_discount -= left
+    return found
 
 
 def fee_amount(checkout: Checkout, fee: Document) -> Amount:

@@ -72,7 +72,8 @@ class Api:
         assert reply.status_code == expect, f"{method} {path}: {reply.status_code} {reply.text}"
         found = reply.json() if reply.content else None
         if folder() is not None and expect < 400:
-            assert validate_response(method, f"{STORE}/{path}", expect, found) == []
+            problems = validate_response(method, f"{STORE}/{path}", expect, found)
+            assert not problems, problems
         return found
 
     def get(self, path: str, expect: int = 200, **query: Any) -> Any:

@@ -266,3 +266,45 @@ def test_storefront_knows_no_strangers(api: Api) -> None:
     url = f"{base}/checkouts/{number}/store-credit"
     assert requests.post(url, headers=host, timeout=5).status_code == 403
     assert requests.get(f"{base}/carts", timeout=5).status_code == 404
+
+
+# --- Unusual carts -------------------------------------------------------------------------------
+
+
+def test_two_addresses(api: Api) -> None:
+    wish = {"city": "Girona", "postal_code": "17001"}
+    number, found = checkout(api, lines=[LAMP, BOOK], second_address=wish)
+    assert [len(row["line_item_ids"]) for row in found["consignments"]] == [1, 1]
+    assert (found["shipping_cost_total_inc_tax"], found["grand_total"]) == (9.9, 131.85)
+    order = api.call("POST", f"v3/checkouts/{number}/orders")["data"]["id"]
+    addresses = api.get(f"v2/orders/{order}/shipping_addresses")
+    lines = api.get(f"v2/orders/{order}/products")
+    assert [row["city"] for row in addresses] == ["Barcelona", "Girona"]
+    assert [row["order_address_id"] for row in lines] == [row["id"] for row in addresses]
+    assert api.get(f"v2/orders/{order}")["total_inc_tax"] == "131.8500"
+
+
+def test_pickup_has_no_shipping_address(api: Api) -> None:
+    number, found = checkout(api, lines=[LAMP], pickup=True)
+    assert found["consignments"][0]["selected_pickup_option"] == {"pickup_method_id": 1}
+    assert found["grand_total"] == 89.95
+    order = api.call("POST", f"v3/checkouts/{number}/orders")["data"]["id"]
+    assert api.get(f"v2/orders/{order}/shipping_addresses", expect=204) is None
+    line = api.get(f"v2/orders/{order}/products")[0]
+    assert (line["order_address_id"], line["order_pickup_method_id"]) == (0, 1)
+
+
+def test_custom_item_and_bought_gift_certificate(api: Api) -> None:
+    custom = {"name": "Made to measure", "price": "75", "type": "custom"}
+    gift = {"name": "Gift certificate", "price": "25", "type": "giftcertificate", "tax_rate": 0}
+    number, found = checkout(api, lines=[custom, gift])
+    items = found["cart"]["line_items"]
+    assert (items["custom_items"][0]["list_price"], items["gift_certificates"][0]["amount"]) == (
+        75, 25,
+    )  # fmt: skip
+    order = api.call("POST", f"v3/checkouts/{number}/orders")["data"]["id"]
+    lines = api.get(f"v2/orders/{order}/products")
+    assert [(row["type"], row["product_id"]) for row in lines] == [
+        ("physical", 0), ("giftcertificate", 0),
+    ]  # fmt: skip
+    assert lines[0]["order_address_id"] > 0

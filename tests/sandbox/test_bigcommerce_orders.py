@@ -252,7 +252,7 @@ def test_refunds_change_status_and_counts_but_not_totals(api: Api) -> None:
     credit = api.merchant("refund", order["id"], amount="5.00", provider="storecredit")
     assert credit["payments"][0] | {"id": 0} == {
         "id": 0, "provider_id": "storecredit", "amount": 5, "offline": False,
-        "is_declined": False, "declined_message": "", "transaction_id": None,
+        "is_declined": False, "declined_message": "", "transaction_id": "",
     }  # fmt: skip
     assert api.sandbox.world()["customers"][0]["store_credit"] == "55.00"
     declined = api.merchant("refund", order["id"], declined=True)
@@ -347,3 +347,29 @@ def test_other_documents_of_the_store(api: Api) -> None:
     assert customer["store_credit_amounts"] == [{"amount": 50}]
     assert api.get("v3/settings/inventory")["data"]["update_stock_behavior"] == "order_placed"
     assert api.get("v3/settings/storefront/security")["data"]["csp_header"]["enabled"] is False
+
+
+def test_refund_in_two_payments(api: Api) -> None:
+    order = api.order(lines=[LAMP], customer_id=11)
+    payments = [
+        {"provider_id": "custom", "amount": "6", "is_declined": True},
+        {"provider_id": "storecredit", "amount": "4"},
+    ]
+    with pytest.raises(ControlRefused, match="do not match"):
+        api.merchant("refund", order["id"], amount="11", payments=payments)
+    refund = api.merchant("refund", order["id"], amount="10", payments=payments)
+    assert [(p["amount"], p["is_declined"]) for p in refund["payments"]] == [(6, True), (4, False)]
+    assert api.sandbox.world()["customers"][0]["store_credit"] == "54.00"
+    assert fresh(api, order)["status_id"] == 14
+    assert api.merchant("refund", order["id"])["total_amount"] == 90.9
+    assert fresh(api, order)["status_id"] == 4
+
+
+def test_refund_of_wrapping_and_unknown_fee(api: Api) -> None:
+    order = api.order(lines=[LAMP | {"wrapping": {"name": "Paper", "amount": "4.00"}}])
+    base = f"v3/orders/{order['id']}/payment_actions/refund_quotes"
+    item = {"item_type": "GIFT_WRAPPING", "item_id": lines(api, order)[0]["id"], "quantity": 1}
+    quote = api.call("POST", base, {"items": [item]}, expect=201)["data"]
+    assert quote["total_refund_amount"] == 4
+    fee = {"item_type": "FEE", "item_id": 1, "amount": 1}
+    api.call("POST", base, {"items": [fee]}, expect=422)
