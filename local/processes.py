@@ -18,15 +18,21 @@ class StartFailed(Exception):
     """A process ended, or did not answer in time; the message ends with the tail of its log."""
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens there on the loopback address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def free_port() -> int:
     """A free TCP port below the ephemeral range, where no outgoing connection can sit on it."""
     for _ in range(200):
-        port = random.randrange(10_000, 32_000)
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if is_free(port := random.randrange(10_000, 32_000)):
             return port
     raise StartFailed("no free port between 10000 and 32000")
 

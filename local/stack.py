@@ -158,6 +158,7 @@ class Stack:
             **self.urls,
             **sandbox_settings(self.sandbox_port, self.app_port),
             "APP_URL": self.app_url,
+            "SANDBOX_APP_PUBLIC_URL": self.app_url,
             "ALLOWED_HOSTS": "app.localhost",
             "TRUSTED_PROXIES": "1" if self.https else "0",
             "DEBUG": "true" if self.debug else "false",

@@ -1,0 +1,169 @@
+"""`make demo`: everything starts, and a shopper in Spain buys with SeQura before your eyes.
+
+Ctrl-C ends it. Data and logs live in .local/demo (or in the folder given as an argument); delete
+it to begin anew.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import requests
+
+from local.processes import StartFailed, free_port, is_free
+from local.sandbox_control import ControlRefused, SandboxControl
+from local.servers import LOCAL
+from local.shopper import Shopper, Stuck
+from local.stack import Stack
+from sequra.money import to_cents
+
+STORE = "demo123"
+CONNECTION = {
+    "connection": {
+        "environment": "sandbox",
+        "deployments": {"sequra": {"username": "demo", "password": "demo-secret"}},
+        "send_statistics": False,
+    }
+}
+REGISTERED = 30  # seconds until webhooks, script and panel are there
+
+
+class Ended(Exception):
+    """Somebody asked us to stop, or our parent is gone."""
+
+
+def euros(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d} €"
+
+
+def say(step: str, detail: Any = "") -> None:
+    print(f"  {step:<28} {detail}", flush=True)
+
+
+def show_addresses(stack: Stack) -> None:
+    """Only what answers already is told."""
+    print("\nSeQura for BigCommerce is running:\n")
+    say("Shop", f"{stack.origin('shop')}/")
+    say("Control panel", f"{stack.origin('panel')}/")
+    say("SeQura's portal", f"{stack.origin('sequra')}/portal")
+    say("The app", f"{stack.app_url}/health/ready")
+    say("Logs", stack.home / "logs")
+
+
+def install(stack: Stack, sandbox: SandboxControl) -> None:
+    """The merchant's part: install the app, connect SeQura, wait for the registrations."""
+    installed = sandbox.control("POST", "install", {})
+    say("Installed in BigCommerce", f"store {STORE}, /auth answered {installed['auth']}")
+    stack.manage("store_settings", STORE, "--import", "-", text=json.dumps(CONNECTION))
+    say("Connected to SeQura", "account demo, sandbox")
+    deadline = time.monotonic() + REGISTERED
+    while not registered(world := sandbox.world()):
+        if time.monotonic() > deadline:
+            raise Stuck(f"no webhooks and no script after {REGISTERED} s")
+        time.sleep(0.2)
+    counted = f"{len(world['hooks'])} webhooks, {len(world['scripts'])} script"
+    say("Registered", f"{counted}, {len(world['extensions'])} order panel")
+
+
+def registered(world: dict[str, Any]) -> bool:
+    return bool(world["hooks"] and world["scripts"] and world["extensions"])
+
+
+def buy(shopper: Shopper) -> dict[str, Any]:
+    """The purchase, step by step; returns what the waiting page was told."""
+    shopper.fill_cart(*shopper.products()[:2])
+    page = shopper.go_to_checkout()
+    say("Cart and address", f"checkout {shopper.checkout_id}")
+    say("Script on the payment step", shopper.load_script(page))
+    methods = shopper.payment_methods()
+    for method in methods:
+        say("SeQura offers", f"{method['title']} {method.get('cost_description') or ''}".strip())
+    form = shopper.open_form(methods[0])
+    say("Identification form", methods[0]["title"])
+    shopper.identify(form)
+    say("Shopper identified", "SeQura approves and notifies the app")
+    outcome = shopper.wait_for_order()
+    say("The app says", outcome["status"])
+    if outcome["status"] != "confirmed":
+        raise Stuck(f"the purchase ended as {outcome}")
+    say("Order number", outcome["order"])
+    thanks = shopper.ask("GET", outcome["redirect"])
+    say("Order confirmation", f"{outcome['redirect'].split('?')[0]} answers {thanks.status_code}")
+    return outcome
+
+
+def show_both_sides(sandbox: SandboxControl, number: int) -> None:
+    """What both systems hold of the order."""
+    world = sandbox.world()
+    (order,) = (one["order"] for one in world["bigcommerce_orders"] if one["order"]["id"] == number)
+    (sequra,) = (one for one in world["sequra_orders"] if one["order_ref_1"] == str(number))
+    say(
+        "BigCommerce holds",
+        f"order {number}: {order['status']}, {euros(to_cents(order['total_inc_tax']))}",
+    )
+    say("", f"paid with {order['payment_method']}, reference {order['payment_provider_id']}")
+    cart = sequra["unshipped_cart"]
+    say("SeQura holds", f"order {sequra['order_ref_1']}: {sequra['state']}, {sequra['uuid']}")
+    say("", f"{len(cart['items'])} lines, {euros(cart['order_total_with_tax'])} not shipped yet")
+
+
+def end_when_asked() -> None:
+    """Turns Ctrl-C, SIGTERM, SIGHUP and the death of our parent (make) into Ended."""
+    parent = os.getppid()
+
+    def end(number: int, _: FrameType | None) -> None:
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+            signal.signal(one, signal.SIG_IGN)  # once is enough: stopping takes a moment
+        raise Ended(signal.Signals(number).name)
+
+    def look(number: int, frame: FrameType | None) -> None:
+        if os.getppid() != parent:
+            end(number, frame)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, 1, 1)
+
+
+def preferred(port: int) -> int:
+    """The port that people remember, unless somebody sits on it."""
+    return port if is_free(port) else free_port()
+
+
+def run(folder: Path) -> None:
+    started = time.monotonic()
+    app, sandbox_port = preferred(8000), preferred(8100)
+    # Addresses are part of what both systems remember: other ports, other databases.
+    name = f"demo_{app}_{sandbox_port}"
+    with Stack(folder, name=name, app_port=app, sandbox_port=sandbox_port) as stack:
+        sandbox = SandboxControl(stack.sandbox_port, stack.app_port)
+        show_addresses(stack)
+        print(f"\nready after {time.monotonic() - started:.1f} s. Now somebody buys:\n", flush=True)
+        install(stack, sandbox)
+        outcome = buy(Shopper(stack.origin("shop")))
+        show_both_sides(sandbox, int(outcome["order"]))
+        print("\nEverything stays up until Ctrl-C.", flush=True)
+        while True:
+            signal.pause()
+
+
+def main() -> int:
+    end_when_asked()
+    try:
+        run(Path(sys.argv[1]) if len(sys.argv) > 1 else LOCAL / "demo")
+    except Ended as end:
+        print(f"\n{end}: stopped.", flush=True)
+    except (StartFailed, Stuck, ControlRefused, requests.RequestException) as error:
+        print(f"\n{error}\n\nThe demo failed.", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

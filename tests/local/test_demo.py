@@ -1,0 +1,110 @@
+"""`make demo`: the purchase on the screen, and nothing left behind, however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.processes import environment
+from local.servers import ROOT
+
+STEPS = [
+    "Installed in BigCommerce",
+    "Connected to SeQura",
+    "Registered",
+    "Script on the payment step",
+    "SeQura offers",
+    "The app says                 confirmed",
+    "Order number",
+    "BigCommerce holds",
+    "SeQura holds",
+    "Everything stays up until Ctrl-C.",
+]
+MARKER = "SEQURA_BC_DEMO_UNDER_TEST"
+Demo = subprocess.Popen[str]
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    """The demo with a shell between us and it, as make is, on servers of its own."""
+    env = environment(DATABASE_URL="", REDIS_URL="", **{MARKER: str(tmp_path)})
+    command = f"{sys.executable} -m local.demo {tmp_path}; exit $?"
+    process = subprocess.Popen(
+        ["sh", "-c", command],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert process.stdout
+    process.stdout.close()
+
+
+def family(folder: Path) -> list[str]:
+    """Every process that inherited the demo's environment, by its command line."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{MARKER}={folder}".encode() in (process / "environ").read_bytes():
+                line = (process / "cmdline").read_bytes()
+                found.append(line.replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:  # it ended, or is not ours
+            continue
+    return found
+
+
+def left_of(folder: Path, seconds: float = 40) -> list[str]:
+    """What is still there after some patience."""
+    deadline = time.monotonic() + seconds
+    while family(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return family(folder)
+
+
+def lines_until(demo: Demo, last: str) -> list[str]:
+    """What it prints up to the line with these words, or all of it."""
+    read: list[str] = []
+    assert demo.stdout
+    for line in demo.stdout:
+        read.append(line)
+        if last in line:
+            break
+    return read
+
+
+def test_the_demo_buys_and_ctrl_c_ends_it(demo: Demo, tmp_path: Path) -> None:
+    shown = "".join(lines_until(demo, STEPS[-1]))
+    assert [step for step in STEPS if step not in shown] == []
+    assert len(family(tmp_path)) > 10
+
+    os.killpg(demo.pid, signal.SIGINT)
+    demo.wait(40)
+
+    assert left_of(tmp_path, seconds=1) == []
+
+
+@pytest.mark.parametrize("moment", ["SeQura for BigCommerce is running", "Identification form"])
+def test_a_killed_parent_takes_everything_along(demo: Demo, tmp_path: Path, moment: str) -> None:
+    lines_until(demo, moment)
+
+    demo.kill()  # the shell alone: the demo notices that it is an orphan
+
+    assert left_of(tmp_path) == []
+
+
+def test_a_killed_demo_takes_everything_along(demo: Demo, tmp_path: Path) -> None:
+    lines_until(demo, "Order number")
+
+    os.killpg(demo.pid, signal.SIGKILL)
+
+    assert left_of(tmp_path) == []
