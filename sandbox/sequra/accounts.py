@@ -71,9 +71,6 @@ ACCOUNTS = {
 DEPLOYMENT_OF = {
     ref: account.deployment for account in ACCOUNTS.values() for ref in account.merchants
 }
-MERCHANTS = {
-    ref: merchant for account in ACCOUNTS.values() for ref, merchant in account.merchants.items()
-}
 
 
 def api_url(deployment: str) -> str:

@@ -103,14 +103,27 @@ def as_merchant(view: View) -> View:
     return checked
 
 
+def parsed(text: bytes) -> Any:
+    """The JSON in `text`; 400 for anything else, and for what no database can keep."""
+
+    def no_number(name: str) -> NoReturn:
+        raise ValueError(name)
+
+    try:
+        found = json.loads(text, parse_constant=no_number)
+        json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no character
+    except ValueError:
+        refuse(400, "The request body is not valid JSON")
+    if b"\\u0000" in text:
+        refuse(400, "The request body holds a NUL character")
+    return found
+
+
 def document(request: HttpRequest, envelope: str) -> dict[str, Any]:
     """The object under `envelope` in the request's JSON; 400 or 415 when there is none."""
     if request.content_type != "application/json":
         refuse(415, "Content-Type must be application/json")
-    try:
-        body = json.loads(request.body)
-    except ValueError:
-        refuse(400, "The request body is not valid JSON")
+    body = parsed(request.body)
     if not isinstance(body, dict) or set(body) != {envelope}:
         refuse(400, f"param is missing or the value is empty: {envelope}")
     found = body[envelope]

@@ -13,6 +13,7 @@ from django.urls import path
 from sandbox.sequra import carts, knobs, later, offers
 from sandbox.sequra.messages import cancel, dispatch_and_wait, notify, tell
 from sandbox.sequra.models import DeliveryReport, Message, Order, StoreIntegration
+from sandbox.sequra.solicitations import parties
 
 STATE = Order.State
 Drive = Callable[[Order, dict[str, Any]], list[Message]]
@@ -201,6 +202,7 @@ def make_orders(body: dict[str, Any]) -> int:
             approved_amount=found["cart"]["order_total_with_tax"],
             unshipped_cart=found["cart"],
             shipped_cart=carts.empty(),
+            current=parties(found),
             order_ref_1=str(reference),
             product=body.get("product", "pp3"),
         )

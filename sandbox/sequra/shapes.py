@@ -15,9 +15,13 @@ Shape = Callable[[Any, str], Iterator[str]]
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
+MOST = 10**15
+LONGEST = 255
+
+
 def is_integer(value: Any) -> bool:
-    """JSON knows no difference between 1 and true for Python, and 1.0 is not a number of cents."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    """For Python true is a number too; and nobody has that many cents."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < MOST
 
 
 def anything(_value: Any, _where: str) -> Iterator[str]:
@@ -39,6 +43,8 @@ def reference(value: Any, where: str) -> Iterator[str]:
     if is_integer(value):
         return
     yield from filled(value, where)
+    if isinstance(value, str) and len(value) > LONGEST:
+        yield f"{where} is too long (maximum is {LONGEST} characters)"
 
 
 def boolean(value: Any, where: str) -> Iterator[str]:

@@ -3,7 +3,6 @@
 https://docs.sequra.com/docs/fetch-identification-form
 """
 
-import json
 import uuid
 from hmac import compare_digest
 from typing import Any
@@ -14,7 +13,7 @@ from django.shortcuts import render
 
 from sandbox.sequra import offers
 from sandbox.sequra.accounts import DEPLOYMENT_OF, Account, Merchant, browser_url
-from sandbox.sequra.answers import Refused, as_merchant, refuse
+from sandbox.sequra.answers import Refused, as_merchant, parsed, refuse
 from sandbox.sequra.assets import form_script_name
 from sandbox.sequra.messages import dispatch, notify
 from sandbox.sequra.models import Message, Order
@@ -116,12 +115,9 @@ def person(order: Order) -> dict[str, str]:
 
 
 def sent(request: HttpRequest) -> dict[str, Any]:
-    try:
-        found = json.loads(request.body)
-    except ValueError:
-        found = None
+    found = parsed(request.body)
     if not isinstance(found, dict):
-        refuse(400, "The request body is not valid JSON")
+        refuse(400, "The request body is not an object")
     return found
 
 

@@ -158,6 +158,8 @@ BROKEN: list[tuple[Break, str]] = [
     (item(quantity=1.5), f"{LINE}.quantity must be an integer"),
     (item(quantity=0), f"{LINE}.quantity must be greater than or equal to 1"),
     (item(downloadable=0), f"{LINE}.downloadable must be a boolean"),
+    (item(reference="x" * 256), f"{LINE}.reference is too long (maximum is 255 characters)"),
+    (item(total_with_tax=10**30), f"{LINE}.total_with_tax must be an integer"),
     (item(reference=""), f"{LINE}.reference can't be blank"),
     (item(url="/shirt"), f"{LINE}.url is not a valid URL"),
     (item(type="gift"), f"{LINE}.type 'gift' is not included in the list"),
@@ -268,18 +270,30 @@ def test_a_request_without_an_order_is_bad(sequra: Client, body: Any) -> None:
     assert sequra.call("POST", "orders", body).status_code == 400
 
 
-def test_a_request_that_is_not_json_is_bad(sequra: Client) -> None:
+@pytest.mark.parametrize(
+    "text", ["{", "", '{"order": NaN}', '{"order": "\\u0000"}', '{"a": "\\ud800"}']
+)
+def test_what_is_no_json_is_bad(sequra: Client, text: str) -> None:
     headers = {"Sequra-Merchant-Id": "demo_es", "Content-Type": "application/json"}
-    auth = ("demo", "demo-secret")
-    broken = sequra.session.post(
-        f"{sequra.url}/orders", "{", headers=headers, auth=auth, timeout=10
-    )
-    form = sequra.session.post(
+
+    answer = sequra.session.post(
         f"{sequra.url}/orders",
-        {"order": "1"},
-        headers={"Sequra-Merchant-Id": "demo_es"},
-        auth=auth,
+        text,
+        headers=headers,
+        auth=(sequra.username, sequra.password),
         timeout=10,
     )
 
-    assert (broken.status_code, form.status_code) == (400, 415)
+    assert (answer.status_code, len(answer.json()["errors"])) == (400, 1)
+
+
+def test_a_form_is_not_json(sequra: Client) -> None:
+    answer = sequra.session.post(
+        f"{sequra.url}/orders",
+        {"order": "1"},
+        headers={"Sequra-Merchant-Id": "demo_es"},
+        auth=(sequra.username, sequra.password),
+        timeout=10,
+    )
+
+    assert answer.status_code == 415
