@@ -8,6 +8,7 @@ import hashlib
 import re
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
@@ -45,11 +46,14 @@ class Shopper:
     """`shop` and `app` are origins as a browser writes them, such as `http://shop.localhost:8100`."""
 
     shop: str
+    certificate: Path | None = None  # of the app's TLS proxy
     http: requests.Session = field(default_factory=requests.Session, repr=False)
     cookies: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.http.trust_env = False
+        if self.certificate:
+            self.http.verify = str(self.certificate)
 
     def ask(self, method: str, address: str, **more: Any) -> requests.Response:
         """One request, with the cookies of that host. `*.localhost` is this machine."""

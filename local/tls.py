@@ -8,6 +8,7 @@ One request per connection: the head is rewritten, everything else passes throug
 import argparse
 import asyncio
 import contextlib
+import ipaddress
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,8 @@ def make_certificate(folder: Path, names: list[str]) -> Path:
         return path
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    loopback = x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))
+    alternatives = [*(x509.DNSName(name) for name in names), loopback]
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -36,7 +39,7 @@ def make_certificate(folder: Path, names: list[str]) -> Path:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=365))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(n) for n in names]), False)  # noqa: FBT003
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(
