@@ -1,0 +1,198 @@
+"""Random histories: whatever the webhooks do, SeQura ends up with what the shop says.
+
+Merchants edit, ship, refund and cancel at random; webhooks are duplicated, reordered, held back for
+long; both systems fail, before and after the effect. `HISTORIES=2000` runs more of them (200), and
+`SEED` others; a failure names both.
+"""
+
+import os
+import random
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from bigcommerce.errors import Rejected, Unavailable
+from local.sandbox_control import ControlRefused
+from orders import queue
+from orders.drain import drain
+from orders.models import Gate, Order, WebhookEvent
+from orders.payloads import order_update
+from orders.snapshot import read_snapshot
+from stores import webhooks
+from stores.clients import bigcommerce_for
+from tests.orders.merchant import Merchant
+from transaction_log.models import Entry
+
+TOGETHER = 50
+HISTORIES = int(os.environ.get("HISTORIES", "200"))
+SEED = int(os.environ.get("SEED", "1"))
+PATHS = (r"/merchants/[^/]+/orders/.*", r"/stores/.*/v[23]/orders/.*")
+CALM = {"webhook_duplicates": 0, "webhook_shuffle": 0.0, "webhook_hold": False}
+
+
+class Chance:
+    """What merchants and networks do next, from one seed."""
+
+    def __init__(self, merchant: Merchant, seed: int) -> None:
+        self.merchant, self.random = merchant, random.Random(seed)
+
+    def acts(self, order: Order) -> None:
+        """One action in the control panel, if the control panel lets him."""
+        acts = (self.edits, self.moves, self.ships, self.unships, self.refunds, self.refunds_money)
+        rare = (self.cancels, self.sets_status)
+        act = self.random.choice(rare if self.random.random() < 0.1 else acts)
+        try:
+            act(order)
+        except (ControlRefused, Rejected, Unavailable):
+            return
+
+    def some(self, order: Order) -> list[dict[str, Any]]:
+        lines = self.merchant.lines(order)
+        chosen = self.random.sample(lines, self.random.randint(1, len(lines)))
+        return [
+            {"order_product_id": line["id"], "quantity": self.random.randint(1, line["quantity"])}
+            for line in chosen
+        ]
+
+    def edits(self, order: Order) -> None:
+        line = self.random.choice(self.merchant.lines(order))
+        price = Decimal(line["price_inc_tax"]) * self.random.randint(50, 100) / 100
+        wishes: list[dict[str, Any]] = [
+            {"lines": [{"id": line["id"], "price": f"{price:.2f}"}]},
+            {"lines": [{"id": line["id"], "quantity": self.random.randint(0, line["quantity"])}]},
+            {"discount": f"{self.random.randint(0, 900) / 100:.2f}"},
+            {"shipping_cost": f"{self.random.randint(0, 495) / 100:.2f}"},
+        ]
+        self.merchant.acts("edit_order", order, **self.random.choice(wishes))
+
+    def moves(self, order: Order) -> None:
+        where = f"Calle Mayor, {self.random.randint(1, 99)}"
+        action = self.random.choice(["edit_billing_address", "edit_shipping_address"])
+        self.merchant.acts(action, order, street_1=where)
+
+    def ships(self, order: Order) -> None:
+        items = self.some(order) if self.random.random() < 0.7 else None
+        self.merchant.acts("ship", order, items=items, tracking_number="T", carrier="seur")
+
+    def unships(self, order: Order) -> None:
+        api = bigcommerce_for(self.merchant.store)
+        for shipment in api.shipments(order.bigcommerce_id)[:1]:
+            self.merchant.acts("unship", order, shipment_id=shipment["id"])
+
+    def refunds(self, order: Order) -> None:
+        self.merchant.acts("refund", order, items=self.some(order))
+
+    def refunds_money(self, order: Order) -> None:
+        wish = self.random.choice([{"amount": self.random.randint(1, 3000) / 100}, {"shipping": 1}])
+        self.merchant.acts("refund", order, **wish)
+
+    def cancels(self, order: Order) -> None:
+        self.merchant.acts("cancel", order)
+
+    def sets_status(self, order: Order) -> None:
+        self.merchant.acts("set_status", order, status_id=self.random.choice([2, 7, 9, 10, 11]))
+
+    def troubles(self) -> None:
+        """Sometimes something fails, with or without having done it; webhooks do as they like."""
+        if self.random.random() < 0.2:
+            self.merchant.sandbox.fault(
+                self.random.choice(PATHS),
+                status=self.random.choice([409, 429, 500, 503]),
+                effect=self.random.choice(["none", "before"]),
+                reset=self.random.random() < 0.3,
+                times=self.random.randint(1, 3),
+            )
+        self.merchant.sandbox.knobs(
+            webhook_duplicates=self.random.choice([0, 0, 1, 3]),
+            webhook_shuffle=self.random.choice([0.0, 0.2]),
+            webhook_hold=self.random.random() < 0.3,
+        )
+
+
+def bought(merchant: Merchant, chance: Chance) -> Order:
+    """A cart of several units, so that there is something to split."""
+    lines = [
+        {"product_id": number, "quantity": chance.random.randint(1, 3)}
+        for number in chance.random.sample([101, 102, 103, 104], 2)
+    ]
+    return merchant.order(lines=lines)
+
+
+def calm_down(merchant: Merchant) -> None:
+    """No more trouble; all webhooks arrive; every pause is over."""
+    merchant.sandbox.clear_faults()
+    merchant.sandbox.knobs(**CALM)
+    merchant.sandbox.control("POST", "webhooks/release", {})
+    until = time.monotonic() + 60
+    while merchant.sandbox.control("GET", "webhooks")["pending"]:
+        assert time.monotonic() < until, "webhooks are still on their way"
+        time.sleep(0.05)
+    while WebhookEvent.objects.filter(outcome="new").exists() or Order.objects.filter(
+        changed__gt=F("synced")
+    ):
+        assert time.monotonic() < until, "orders are still due"
+        Gate.objects.update(failures=0, open_until=None, window_until=None)
+        Order.objects.update(due_at=timezone.now())
+        drain()
+
+
+def difference(merchant: Merchant, order: Order, told: dict[str, Any], *, is_told: bool) -> str:
+    """What SeQura believes wrongly about an order, unless the merchant is told so.
+
+    An order that SeQura was never told about has its lines as the checkout worded them.
+    """
+    order.refresh_from_db()
+    snapshot = read_snapshot(
+        bigcommerce_for(merchant.store), order.bigcommerce_id, has_shipments=True
+    )
+    facts = order.facts(shipped_by_status=order.shipped_by_status)
+    should = order_update(snapshot, facts, order.rules)
+    assert isinstance(should, dict)
+    if Entry.objects.filter(
+        bigcommerce_id=order.bigcommerce_id, outcome="rejected", closed_at=None
+    ).exists():
+        return ""
+    compared = ("order_total_with_tax", "items") if is_told else ("order_total_with_tax",)
+    wrong = [
+        f"{cart} {key}: {told[cart][key]} instead of {should[cart][key]}"
+        for cart in ("unshipped_cart", "shipped_cart")
+        for key in compared
+        if told[cart][key] != should[cart][key]
+    ]
+    return f"order {order.bigcommerce_id}: {wrong}" if wrong else ""
+
+
+@pytest.mark.parametrize("first", range(0, HISTORIES, TOGETHER))
+def test_histories_converge(
+    merchant: Merchant, live_app: str, settings: Settings, first: int
+) -> None:
+    settings.APP_URL = live_app
+    for change in webhooks.plan(bigcommerce_for(merchant.store), merchant.store):
+        change.apply()
+    chance = Chance(merchant, SEED * 1_000_003 + first)
+    orders = [bought(merchant, chance) for _ in range(min(TOGETHER, HISTORIES - first))]
+    for _ in range(6 * len(orders)):
+        chance.acts(chance.random.choice(orders))
+        if chance.random.random() < 0.2:
+            chance.troubles()
+            Gate.objects.update(open_until=None, window_until=None)
+            queue.unpark()
+            drain()
+    calm_down(merchant)
+    told = [update["path"].rpartition("/")[2] for update in merchant.updates()]
+    known = {found["order_ref_1"]: found for found in merchant.sandbox.world()["sequra_orders"]}
+    differences = [
+        difference(merchant, order, known[order.order_ref_1], is_told=order.order_ref_1 in told)
+        for order in orders
+    ]
+    wrong = [found for found in differences if found]
+    assert wrong == [], f"SEED={SEED} HISTORIES={HISTORIES} first={first}"
+    accepted = Entry.objects.filter(outcome="accepted").exclude(event="purchase")
+    assert len(orders) <= accepted.count() <= len(told)
+    open_now = Entry.objects.filter(closed_at=None, outcome="delayed")
+    assert not open_now.exists()
