@@ -3,7 +3,7 @@
 from orders.topics import UNINSTALLED
 from stores import install
 from stores.models import Store
-from stores.tasks import register_store, wake
+from stores.tasks import look_after_store, wake
 
 
 def handle(store_id: int, scope: str) -> None:
@@ -12,4 +12,4 @@ def handle(store_id: int, scope: str) -> None:
     if scope == UNINSTALLED:
         install.uninstall(store)
     elif store.is_installed:
-        wake(register_store, store_id)
+        wake(look_after_store, store_id)

@@ -75,6 +75,11 @@ def find_session(token: str) -> PanelSession | None:
     )
 
 
+def forget_old_sessions() -> None:
+    """They have ended by themselves."""
+    PanelSession.objects.filter(created_at__lt=timezone.now() - ABSOLUTE).delete()
+
+
 def keep_open(session: PanelSession) -> None:
     """Start the hour of idleness again."""
     now = timezone.now()

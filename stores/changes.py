@@ -12,7 +12,9 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.errors import Rejected, Unavailable
 from stores.models import Store
 
-Kind = Literal["missing", "changed", "surplus", "failed", "unauthorised"]
+# outdated: from an older version of ours; changed: by somebody else.
+Kind = Literal["missing", "changed", "outdated", "surplus", "failed", "unauthorised"]
+ALL: tuple[Kind, ...] = ("missing", "changed", "outdated", "surplus")
 
 
 class Problem(TypedDict):
@@ -57,16 +59,18 @@ def only_look(plan: Plan) -> Part:
     return look
 
 
-def put_right(plan: Plan, until: float) -> Part:
-    """A part that makes its changes; none is begun after `until` (of `time.monotonic`).
+def put_right(plan: Plan, until: float, kinds: tuple[Kind, ...] = ALL) -> Part:
+    """A part that makes its changes of these kinds; none is begun after `until` (monotonic).
 
     A refused change does not stop the next one. Afterwards we look again: what was refused may
     have been there already, and a change whose answer was lost may have happened.
     """
 
     def work(api: BigCommerce, store: Store) -> list[Problem]:
-        problems = _refusals(plan(api, store), until)
-        return problems if problems and plan(api, store) else []
+        wanted = plan(api, store)
+        left = [change.problem for change in wanted if change.kind not in kinds]
+        refused = _refusals([change for change in wanted if change.kind in kinds], until)
+        return left + (refused if refused and len(plan(api, store)) > len(left) else [])
 
     return work
 

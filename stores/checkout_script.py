@@ -26,17 +26,17 @@ HASHES = 5  # BigCommerce's limit
 
 def script_url(store: Store) -> str:
     """The versioned address, with the store's public id for the script to read from itself."""
-    return f"{settings.APP_URL}{settings.STATIC_URL}{_hashed()}?store={store.public_id}"
+    return f"{settings.APP_URL}{settings.STATIC_URL}{file_name()}?store={store.public_id}"
 
 
-def _hashed() -> str:
-    """The file's name as collectstatic made it."""
+def file_name() -> str:
+    """The file's name as collectstatic made it: another one for every version."""
     return cast(ManifestStaticFilesStorage, staticfiles_storage).stored_name(FILE)
 
 
 def integrity() -> str:
     """The hash a browser checks: https://developer.mozilla.org Subresource Integrity."""
-    file = Path(staticfiles_storage.path(_hashed()))
+    file = Path(staticfiles_storage.path(file_name()))
     return "sha384-" + base64.b64encode(hashlib.sha384(file.read_bytes()).digest()).decode()
 
 
@@ -81,11 +81,12 @@ def _one(
     kept, *others = ours
     changes = [_surplus(api, script) for script in others]
     hashes = hashes_of(kept)
-    if hashes[:1] != [integrity()] or any(
-        kept.get(name, value) != value for name, value in fields.items()
-    ):
+    differing = {name for name, value in fields.items() if kept.get(name, value) != value}
+    outdated = "src" in differing or hashes[:1] != [integrity()]
+    if differing or outdated:
         fields["integrity_hashes"] = _with_old(integrity(), hashes)
-        changes.append(Change("changed", label, partial(api.update_script, kept["uuid"], fields)))
+        update = partial(api.update_script, kept["uuid"], fields)
+        changes.append(Change("outdated" if outdated else "changed", label, update))
     return changes
 
 

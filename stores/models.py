@@ -59,6 +59,8 @@ class Store(models.Model):
     registration_started_at = models.DateTimeField(null=True, blank=True)
     # Not everything is in place since the installation; what a merchant removes later is his wish.
     registration_due = models.BooleanField(default=True)
+    # The checkout script as last registered: its content-addressed file.
+    script_file = models.CharField(max_length=255, blank=True)
 
     # Settings of the merchant.
     environment = models.CharField(

@@ -33,6 +33,8 @@ PARTS = ("information", *PLANS)
 SECONDS = 20.0
 # Between two attempts to finish an installation.
 SOON, LATE = timedelta(minutes=4), timedelta(hours=6)
+# BigCommerce switches a webhook off after 90 idle days, or two days of failures.
+LOOK_AGAIN = timedelta(days=1)
 # While somebody waits for a page: seconds to connect, and to answer.
 BRIEF: Timeout = (2, 4)
 
@@ -68,14 +70,18 @@ def glance(store: Store) -> bool:
 
 
 def look_after(store: Store) -> bool:
-    """Read the store's facts anew, bring webhooks back, name what else is missing.
+    """Read the store's facts anew and bring what we registered up to date.
 
-    A script that the merchant took out of the checkout is not put back behind his back.
+    A script that the merchant took out of the checkout, or changed, is named and left: putting it
+    back is for him to choose.
     """
     try:
         with only_one(_lock(store), wait=SECONDS):
             found = _read_information(store)
-            _record(store, found | _run(store, _parts(repair=("webhooks",))))
+            kept = put_right(checkout_script.plan, math.inf, ("outdated", "surplus"))
+            parts = _parts(("webhooks", "panel")) | {"script": kept}
+            _record(store, found | _run(store, parts))
+            _remember_version(store)
     except Busy:
         store.refresh_from_db()
     return is_healthy(store)
@@ -93,6 +99,13 @@ def is_due(store: Store) -> bool:
     tried_at = store.registration_started_at or store.authorised_at
     wait = min(max(tried_at - store.authorised_at, SOON), LATE)
     return timezone.now() - tried_at > wait
+
+
+def is_outdated(store: Store) -> bool:
+    """Has a new version of the checkout script been deployed, or a day gone by?"""
+    age = timezone.now() - looked_at(store)
+    is_new = store.script_file != checkout_script.file_name()
+    return age > LOOK_AGAIN or (is_new and age > SOON)
 
 
 def looked_at(store: Store) -> datetime:
@@ -118,6 +131,16 @@ def _register(store: Store, until: float) -> None:
     _record(store, found | _run(store, _parts(tuple(PLANS), until)))
     store.registration_due = not is_healthy(store)
     store.save(update_fields=["registration_due"])
+    _remember_version(store)
+
+
+def _remember_version(store: Store) -> None:
+    """BigCommerce took this version of the script, or has none that would need it."""
+    kinds = {problem["kind"] for problem in store.registration["script"]["problems"]}
+    if kinds & {"failed", "unauthorised", "outdated"}:
+        return
+    store.script_file = checkout_script.file_name()
+    store.save(update_fields=["script_file"])
 
 
 def _read_information(store: Store) -> dict[str, Health]:

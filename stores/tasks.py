@@ -1,21 +1,22 @@
 """Celery's part: finish what a registration could not, and look after it from day to day."""
 
-from datetime import timedelta
+import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from celery import shared_task
-from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from stores import registration
+from stores.access import forget_old_sessions
 from stores.identity import forget_old_payloads
+from stores.locks import Busy, only_one
 from stores.models import Store
 
 log = structlog.get_logger(__name__)
-# BigCommerce switches a webhook off after 90 idle days, or two days of failures.
-LOOK_AGAIN = timedelta(days=1)
 BATCH = 50
+SECONDS = 100.0
 
 
 def wake(task: Any, *args: Any) -> None:
@@ -44,10 +45,20 @@ def look_after_store(store_id: int) -> None:
 
 @shared_task
 def tend_stores() -> None:
-    """Register again what failed, every few minutes; look at every store once a day."""
+    """Register again what failed, every few minutes; look at every store daily, and after an
+    update of ours: the checkout's script is another file then."""
     forget_old_payloads()
+    forget_old_sessions()
+    with suppress(Busy), only_one("tending stores"):
+        _tend(time.monotonic() + SECONDS)
+
+
+def _tend(until: float) -> None:
+    """One store after the other; who is not reached in time is next time's first."""
     for store in Store.objects.filter(state=Store.State.INSTALLED).iterator(BATCH):
+        if time.monotonic() > until:
+            return
         if registration.is_due(store):
             registration.register(store)
-        elif registration.looked_at(store) < timezone.now() - LOOK_AGAIN:
+        elif registration.is_outdated(store):
             registration.look_after(store)

@@ -1,10 +1,12 @@
 """What the templates of the control panel need: tabs, badges, notices, money, countries."""
 
+from datetime import date, datetime
 from typing import Any
 
 from django import template
 from django.conf import settings
 from django.urls import NoReverseMatch, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -76,6 +78,26 @@ def step_state(icon: str) -> str:
 def money(cents: int | None) -> str:
     """Cents as euros in the reader's language; nothing for no amount."""
     return "" if cents is None else euros(cents, get_language() or "en")
+
+
+@register.filter(expects_localtime=True)
+def day(when: date | None) -> str:
+    """`22 Feb 2026`, in the reader's language; nothing for no day."""
+    return _written(when, "j M Y")
+
+
+@register.filter(expects_localtime=True)
+def moment(when: datetime | None) -> str:
+    """`22 Feb 2026, 18:04`, in the reader's language and the store's time zone."""
+    return _written(when, "j M Y, H:i")
+
+
+def _written(when: date | None, style: str) -> str:
+    if when is None:
+        return ""
+    text = date_format(when, style)
+    # Django writes every language's months with a capital; only English does.
+    return text if (get_language() or "en").startswith("en") else text.lower()
 
 
 @register.filter

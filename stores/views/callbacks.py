@@ -81,11 +81,11 @@ def load(request: HttpRequest) -> HttpResponse:
     token = open_session(provision(store, payload))
     order = ORDER_URL.fullmatch(payload.url)
     if order:
-        return redirect("order_panel", token, int(order[1]))
+        return frame_in_control_panel(redirect("order_panel", token, int(order[1])), store)
     if store.is_installed:
         registration.glance(store)
         wake(look_after_store, store.pk)
-    return redirect("dashboard", token)
+    return frame_in_control_panel(redirect("dashboard", token), store)
 
 
 def _not_open(request: HttpRequest, why: str, store: Store | None = None) -> HttpResponse:

@@ -62,6 +62,7 @@ def _sentence(problem: dict[str, Any]) -> str:
     sentence = {
         "missing": _("Missing: %(name)s"),
         "changed": _("Changed by somebody: %(name)s"),
+        "outdated": _("From an older version: %(name)s"),
         "surplus": _("There twice, or out of date: %(name)s"),
         "unauthorised": _("BigCommerce no longer accepts our access. Reinstall the app."),
         "failed": _("%(name)s: BigCommerce answered “%(words)s”"),

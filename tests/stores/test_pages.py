@@ -206,7 +206,7 @@ def test_pages_speak_the_user_s_language(
 
 @pytest.mark.parametrize(
     ("locale", "amount", "date"),
-    [("en-US", "3,000.00 €", "22 Feb 2026"), ("es-ES", "3.000,00 €", "22 Feb 2026")],
+    [("en-US", "3,000.00 €", "22 Feb 2026"), ("es-ES", "3.000,00 €", "22 feb 2026")],
 )
 def test_amounts_and_dates_are_written_as_the_reader_writes_them(
     connected: Panel, locale: str, amount: str, date: str

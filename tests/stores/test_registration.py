@@ -9,7 +9,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from stores import checkout_script, order_panel, registration, tasks, webhooks
-from stores.models import Store
+from stores.models import PanelSession, PanelUser, SpentPayload, Store
 from tests.stores.world import World
 
 pytestmark = pytest.mark.django_db
@@ -267,3 +267,49 @@ def test_a_doorbell_that_nobody_hears_breaks_nothing(store: Store) -> None:
             raise OperationalError("nobody is there")
 
     tasks.wake(Deaf())
+
+
+def test_a_new_version_of_the_script_reaches_every_store(store: Store, world: World) -> None:
+    """After a deployment the old file may be gone; nobody waits for a merchant to notice."""
+    world.scripts[0] |= {
+        "src": "http://app.localhost:8000/old.js",
+        "integrity_hashes": ["sha384-x"],
+    }
+    store.script_file = "storefront/old.js"
+    store.save(update_fields=["script_file"])
+    world.refuse["PUT .*/content/scripts/.*"] = 503, ""
+
+    with time_machine.travel(timezone.now() + timedelta(minutes=5)):
+        tasks.tend_stores()
+        world.refuse.clear()
+    with time_machine.travel(timezone.now() + timedelta(minutes=10)):
+        tasks.tend_stores()
+
+        assert HASHED in world.scripts[0]["src"]
+        world.calls.clear()
+        tasks.tend_stores()
+        assert world.calls == []
+
+
+def test_a_script_that_the_merchant_changed_is_his_to_repair(store: Store, world: World) -> None:
+    world.scripts[0]["enabled"] = False
+
+    registration.look_after(store)
+
+    assert not world.scripts[0]["enabled"]
+    assert store.registration["script"]["problems"] == [
+        {"kind": "changed", "name": "Tienda", "words": ""}
+    ]
+
+
+def test_old_sessions_and_payloads_are_forgotten(store: Store, world: World) -> None:
+    old = timezone.now() - timedelta(days=3)
+    user = PanelUser.objects.create(store=store, bigcommerce_id=1)
+    PanelSession.objects.create(user=user, digest="old", created_at=old)
+    PanelSession.objects.create(user=user, digest="new")
+    SpentPayload.objects.create(digest="old", at=old)
+    SpentPayload.objects.create(digest="new")
+
+    tasks.tend_stores()
+
+    assert PanelSession.objects.get().digest == SpentPayload.objects.get().digest == "new"
