@@ -1,15 +1,11 @@
 /*
- * SeQura on BigCommerce's checkout page.
+ * SeQura on BigCommerce's checkout page: a radio per payment method, and the identification form.
  *
- * BigCommerce's Scripts API puts this file on the payment step, with an SRI hash: it is the same
- * bytes for every store, and learns from its own address which store it serves (?store=) and where
- * the app answers (its origin). It adds one radio per SeQura payment method to BigCommerce's list,
- * and shows SeQura's identification form when the shopper continues with one of them.
- *
- * Rules it keeps: React owns the page, so nodes of the page are looked up again each time, hidden
- * but never moved or removed, and ours are put back after every re-render. Nothing is thrown into
- * the page. When anything is missing or our server is away, BigCommerce's checkout stays as it was.
- * No cookies, no storage, no inline code, no eval: it runs under a strict Content-Security-Policy.
+ * The Scripts API puts this file on the payment step with an SRI hash, the same bytes for every
+ * store; its own address says which store (?store=) and where the app answers (the origin).
+ * React owns the page: its nodes are looked up each time, hidden but never moved or removed, and
+ * ours are put back after every re-render. Nothing is thrown into the page; when anything is
+ * missing, BigCommerce's checkout stays as it was. No cookies, no storage, no inline code.
  */
 (() => {
   "use strict";
@@ -36,82 +32,66 @@
     en: {
       pay: "Continue with SeQura",
       opening: "Opening SeQura…",
-      accepted: "Payment accepted. We are taking you to your order…",
       form: "SeQura payment form",
       terms: "Please agree to the terms and conditions to continue.",
-      cart_changed:
-        "Your cart has changed. Please check the amount and the payment options, then continue.",
+      cart_changed: "Your cart has changed. Please check the amount and continue again.",
       total_changed: "The amount to pay is now {amount}. Please check it and continue again.",
-      gone: "SeQura is not available for this order any more. Please choose another payment method.",
-      refused:
-        "SeQura could not complete this payment. You have not been charged. Please try again or choose another payment method.",
-      unavailable:
-        "SeQura is not answering right now. You have not been charged. Please try again in a moment or choose another payment method.",
-      offline: "You seem to be offline. Please check your connection and try again.",
+      gone: "SeQura is no longer available for this order.",
+      refused: "SeQura could not complete this payment.",
+      unavailable: "SeQura is not answering right now.",
+      retry: "You have not been charged. Try again in a moment or choose another payment method.",
+      offline: "You seem to be offline. Check your connection and try again.",
     },
     es: {
       pay: "Continuar con SeQura",
       opening: "Abriendo SeQura…",
-      accepted: "Pago aceptado. Te llevamos a tu pedido…",
       form: "Formulario de pago de SeQura",
       terms: "Acepta los términos y condiciones para continuar.",
-      cart_changed:
-        "Tu carrito ha cambiado. Revisa el importe y las opciones de pago y vuelve a continuar.",
-      total_changed: "El importe a pagar es ahora {amount}. Compruébalo y vuelve a continuar.",
-      gone: "SeQura ya no está disponible para este pedido. Elige otro método de pago.",
-      refused:
-        "SeQura no ha podido completar este pago. No se te ha cobrado nada. Inténtalo de nuevo o elige otro método de pago.",
-      unavailable:
-        "SeQura no responde en este momento. No se te ha cobrado nada. Inténtalo de nuevo en un momento o elige otro método de pago.",
+      cart_changed: "Tu carrito ha cambiado. Revisa el importe y vuelve a continuar.",
+      total_changed: "El importe a pagar es ahora {amount}. Revísalo y vuelve a continuar.",
+      gone: "SeQura ya no está disponible para este pedido.",
+      refused: "SeQura no ha podido completar este pago.",
+      unavailable: "SeQura no responde en este momento.",
+      retry: "No se te ha cobrado nada. Inténtalo de nuevo en un momento o elige otro método de pago.",
       offline: "Parece que no tienes conexión. Compruébala e inténtalo de nuevo.",
     },
     fr: {
       pay: "Continuer avec SeQura",
       opening: "Ouverture de SeQura…",
-      accepted: "Paiement accepté. Nous vous dirigeons vers votre commande…",
       form: "Formulaire de paiement SeQura",
       terms: "Veuillez accepter les conditions générales pour continuer.",
-      cart_changed:
-        "Votre panier a changé. Vérifiez le montant et les options de paiement, puis continuez.",
-      total_changed:
-        "Le montant à payer est maintenant de {amount}. Vérifiez-le, puis continuez à nouveau.",
-      gone: "SeQura n’est plus disponible pour cette commande. Choisissez un autre moyen de paiement.",
-      refused:
-        "SeQura n’a pas pu finaliser ce paiement. Vous n’avez pas été débité. Réessayez ou choisissez un autre moyen de paiement.",
-      unavailable:
-        "SeQura ne répond pas pour le moment. Vous n’avez pas été débité. Réessayez dans un instant ou choisissez un autre moyen de paiement.",
+      cart_changed: "Votre panier a changé. Vérifiez le montant, puis continuez.",
+      total_changed: "Le montant à payer est maintenant de {amount}. Vérifiez-le, puis continuez.",
+      gone: "SeQura n’est plus disponible pour cette commande.",
+      refused: "SeQura n’a pas pu finaliser ce paiement.",
+      unavailable: "SeQura ne répond pas pour le moment.",
+      retry: "Vous n’avez pas été débité. Réessayez dans un instant ou choisissez un autre moyen de paiement.",
       offline: "Vous semblez être hors ligne. Vérifiez votre connexion et réessayez.",
     },
     it: {
       pay: "Continua con SeQura",
       opening: "Apertura di SeQura…",
-      accepted: "Pagamento accettato. Ti portiamo al tuo ordine…",
       form: "Modulo di pagamento SeQura",
       terms: "Accetta i termini e le condizioni per continuare.",
-      cart_changed:
-        "Il carrello è cambiato. Controlla l’importo e le opzioni di pagamento, poi continua.",
+      cart_changed: "Il carrello è cambiato. Controlla l’importo e continua di nuovo.",
       total_changed: "L’importo da pagare ora è {amount}. Controllalo e continua di nuovo.",
-      gone: "SeQura non è più disponibile per questo ordine. Scegli un altro metodo di pagamento.",
-      refused:
-        "SeQura non ha potuto completare il pagamento. Non ti è stato addebitato nulla. Riprova o scegli un altro metodo di pagamento.",
-      unavailable:
-        "SeQura al momento non risponde. Non ti è stato addebitato nulla. Riprova tra poco o scegli un altro metodo di pagamento.",
+      gone: "SeQura non è più disponibile per questo ordine.",
+      refused: "SeQura non ha potuto completare il pagamento.",
+      unavailable: "SeQura al momento non risponde.",
+      retry: "Non ti è stato addebitato nulla. Riprova tra poco o scegli un altro metodo di pagamento.",
       offline: "Sembra che tu sia offline. Controlla la connessione e riprova.",
     },
     pt: {
       pay: "Continuar com a SeQura",
       opening: "A abrir a SeQura…",
-      accepted: "Pagamento aceite. Vamos levar-te à tua encomenda…",
       form: "Formulário de pagamento da SeQura",
       terms: "Aceita os termos e condições para continuar.",
-      cart_changed:
-        "O teu carrinho mudou. Verifica o valor e as opções de pagamento e continua novamente.",
+      cart_changed: "O teu carrinho mudou. Verifica o valor e continua novamente.",
       total_changed: "O valor a pagar é agora {amount}. Verifica-o e continua novamente.",
-      gone: "A SeQura já não está disponível para esta encomenda. Escolhe outro método de pagamento.",
-      refused:
-        "A SeQura não conseguiu concluir este pagamento. Nada te foi cobrado. Tenta novamente ou escolhe outro método de pagamento.",
-      unavailable:
-        "A SeQura não está a responder neste momento. Nada te foi cobrado. Tenta novamente daqui a pouco ou escolhe outro método de pagamento.",
+      gone: "A SeQura já não está disponível para esta encomenda.",
+      refused: "A SeQura não conseguiu concluir este pagamento.",
+      unavailable: "A SeQura não está a responder neste momento.",
+      retry: "Nada te foi cobrado. Tenta novamente daqui a pouco ou escolhe outro método de pagamento.",
       offline: "Parece que não tens ligação à Internet. Verifica-a e tenta novamente.",
     },
   };
@@ -124,13 +104,12 @@
     .sequra-item[aria-busy="true"]{opacity:.6}
     .sequra-description{margin:0}
     .sequra-alert:not(:empty),.sequra-error{display:block;margin:.5rem 0 1rem;color:#b3261e;font-size:1rem;line-height:1.4}
-    .sequra-alert:focus{outline:none}
     .sequra-status{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
     .sequra-own[hidden]{display:none!important}
     [data-sequra="chosen"] .form-actions>:not(.sequra-own){display:none!important}
     [data-sequra="chosen"] .form-checklist-item:not(.sequra-item)>.form-checklist-body{display:none!important}
     [data-sequra="chosen"] .form-checklist-item--selected:not(.sequra-item){background-color:transparent!important}
-    @media (prefers-reduced-motion:reduce){.sequra-item,.sequra-own{transition:none!important;animation:none!important}}
+    @media (prefers-reduced-motion:reduce){.sequra-own,.sequra-own::before{animation:none!important}}
   `;
 
   /** The page's language, as es-ES; the browser's when the page does not say. */
@@ -139,6 +118,7 @@
       /^[a-z]{2,3}([-_][a-z0-9]{2,8})*$/i.test(tag || "")
     ) || "en";
   const text = (name) => (TEXTS[locale().slice(0, 2).toLowerCase()] || TEXTS.en)[name];
+  const sorry = (name) => `${text(name)} ${text("retry")}`;
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
   // --- Failures: ours stay ours ------------------------------------------------------------------
@@ -215,12 +195,10 @@
 
   async function findCheckoutId() {
     const inPath = location.pathname.match(/\/checkout\/([0-9a-f-]{32,36})(?:\/|$)/i);
-    if (inPath) return inPath[1];
-    if (window.checkoutConfig && window.checkoutConfig.checkoutId) {
-      return String(window.checkoutConfig.checkoutId);
-    }
-    const carts = await shop("carts");
-    return carts.length ? carts[0].id : null;
+    const configured = (window.checkoutConfig || {}).checkoutId;
+    if (inPath || configured) return inPath ? inPath[1] : configured;
+    const [cart] = await shop("carts");
+    return cart ? cart.id : null;
   }
 
   async function readCheckout() {
@@ -261,12 +239,9 @@
 
   /** An amount as the shopper reads it, such as 110,89 €. */
   function money(amount, checkout) {
-    const currency = (checkout.cart && checkout.cart.currency && checkout.cart.currency.code) || "EUR";
-    try {
-      return new Intl.NumberFormat(locale().replace("_", "-"), { style: "currency", currency }).format(amount);
-    } catch (error) {
-      return `${amount.toFixed(2)} ${currency}`;
-    }
+    const currency = checkout.cart.currency.code;
+    const tag = locale().replace("_", "-");
+    return new Intl.NumberFormat(tag, { style: "currency", currency }).format(amount);
   }
 
   // --- What SeQura offers for it -----------------------------------------------------------------
@@ -288,12 +263,7 @@
       locale: locale(),
     });
     const methods = answer.solicitation && Array.isArray(answer.methods) ? answer.methods : [];
-    return {
-      ...nothing,
-      solicitation: answer.solicitation,
-      methods,
-      message: String(answer.message || ""),
-    };
+    return { ...nothing, solicitation: answer.solicitation, methods, message: answer.message || "" };
   }
 
   /** Bring the offer up to this checkout. Fails closed: without an answer nothing is offered. */
@@ -305,7 +275,7 @@
       setOffer(await ask(checkout, key));
       failures = 0;
     } catch (error) {
-      setOffer(null);
+      setOffer(null, explain(error));
       throw error;
     } finally {
       wait(false);
@@ -335,7 +305,6 @@
     try {
       await refresh();
     } catch (error) {
-      setOffer(null);
       if (!(error instanceof Failure)) throw error;
       const worthRetrying = error.status === 0 || error.status === 429 || error.status >= 500;
       if (worthRetrying && failures < RETRIES.length) schedule(RETRIES[failures++]);
@@ -362,11 +331,9 @@
   const SUBMIT = 'button#checkout-payment-continue,button[data-test="payment-submit-button"]';
   const PLACES_ORDER = `${SUBMIT},.form-actions [type="submit"],.form-actions button:not([type])`;
 
-  const step = () => document.querySelector(PAYMENT);
-
   /** The list for our options and the form around it, or null while there is none. */
   function place() {
-    const around = step() || document;
+    const around = document.querySelector(PAYMENT) || document;
     if (around.querySelector(COVERED)) return null;
     const radio = around.querySelector(NATIVE_RADIO);
     const native = radio && radio.closest(".form-checklist,ul,ol");
@@ -463,7 +430,6 @@
     radio.name = "sequraPayment";
     radio.value = id.slice("radio-".length);
     radio.addEventListener("change", safely("choose", () => choose(id)));
-    radio.addEventListener("click", safely("choose", () => choose(id)));
 
     const name = make("div", "paymentProviderHeader-nameContainer");
     name.dataset.test = `payment-method-${radio.value}`;
@@ -509,7 +475,7 @@
     return item;
   }
 
-  function setOffer(next) {
+  function setOffer(next, why) {
     const focusedBefore = focused;
     const before = chosen;
     if (offer) offer.items.forEach((item) => item.remove());
@@ -522,7 +488,7 @@
     draw();
     giveFocusBack(focusedBefore);
     const paid = offer && offer.balance !== null && offer.balance <= 0;
-    if (before && !chosen && !paid) say((offer && offer.message) || text("gone"));
+    if (before && !chosen && !paid) say(why || (offer && offer.message) || text("gone"));
   }
 
   /** Make the page show the offer. Changes nothing when it does already, so it may run often. */
@@ -651,20 +617,18 @@
     const spot = place();
     if (!spot || !spot.list.contains(radio)) return;
     if (radio.closest(".form-checklist-body")) return; // a saved card inside a native method
-    say("");
     leave();
+    say("");
   }
 
   /** While ours is chosen, whatever would place the order natively continues with SeQura. */
   function guard(event) {
-    if (!chosen || !(event.target instanceof Element)) return;
-    const form = event.target.closest('form[data-sequra="chosen"]');
-    if (!form) return;
-    const native = event.type === "submit" || event.target.closest(PLACES_ORDER);
-    if (!native) return;
+    if (!chosen || !(event.target instanceof Element)) return undefined;
+    if (!event.target.closest('form[data-sequra="chosen"]')) return undefined;
+    if (event.type !== "submit" && !event.target.closest(PLACES_ORDER)) return undefined;
     event.preventDefault();
     event.stopImmediatePropagation();
-    start();
+    return start();
   }
 
   // --- Terms and conditions ----------------------------------------------------------------------
@@ -709,10 +673,7 @@
   function say(words) {
     if (alertBox.textContent !== words) alertBox.textContent = words;
     draw();
-    if (words && alertBox.isConnected) {
-      const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-      alertBox.scrollIntoView({ block: "nearest", behavior: still ? "auto" : "smooth" });
-    }
+    if (words && alertBox.isConnected) alertBox.scrollIntoView({ block: "nearest" });
   }
 
   function setBusy(now) {
@@ -724,8 +685,8 @@
   function explain(error) {
     if (navigator.onLine === false) return text("offline");
     const said = error instanceof Failure && error.status < 500 && error.body.message;
-    const known = error.body && error.body.code === "sequra_unavailable";
-    return String((!known && said) || text("unavailable"));
+    const known = said && error.body.code === "sequra_unavailable";
+    return (!known && said) || sorry("unavailable");
   }
 
   async function start() {
@@ -738,7 +699,7 @@
       await begin();
     } catch (error) {
       say(explain(error));
-      report("continue", error);
+      if (!(error instanceof Failure)) report("continue", error);
     } finally {
       if (!leaving) {
         setBusy(false);
@@ -756,7 +717,7 @@
     await bringUp(checkout);
     const method = chosenMethod();
     if (!method) return say((offer && offer.message) || text("gone"));
-    if (!expected && before !== null && before !== offer.balance) {
+    if (!expected && before !== null && offer.balance !== null && before !== offer.balance) {
       return say(text("total_changed").replace("{amount}", money(offer.balance, checkout)));
     }
     const form = await fetchForm(method);
@@ -784,7 +745,6 @@
 
   // --- The identification form -------------------------------------------------------------------
 
-  const KEPT = { iframe: 1, div: 1, span: 1, p: 1, section: 1 };
   let leaving = false; // the browser is on its way to another page
   let dialog = null;
 
@@ -797,20 +757,15 @@
     }
   };
 
-  /** A copy without inline code: styles by CSSOM, frames of the named origins only. */
-  function copyOf(node, origins) {
-    if (node.nodeType === Node.TEXT_NODE) return document.createTextNode(node.data);
-    const tag = node.nodeType === Node.ELEMENT_NODE ? node.localName : "";
-    if (!KEPT[tag] || (tag === "iframe" && !allowed(node.getAttribute("src"), origins))) return null;
-    const copy = document.createElement(tag);
-    for (const { name, value } of node.attributes) {
-      if (name === "style") copy.style.cssText = value;
+  /** A frame without inline code: the style by CSSOM, of the named origins only. */
+  function copyOf(frame, origins) {
+    if (!allowed(frame.getAttribute("src"), origins)) throw new Error("a frame of another origin");
+    const copy = make("iframe");
+    for (const { name, value } of frame.attributes) {
+      if (name === "data-style") copy.style.cssText = value;
       else if (!/^on|^srcdoc$/i.test(name)) copy.setAttribute(name, value);
     }
-    for (const child of node.childNodes) {
-      const inner = copyOf(child, origins);
-      if (inner) copy.append(inner);
-    }
+    if (!copy.title) copy.title = text("form");
     return copy;
   }
 
@@ -821,7 +776,7 @@
       if (NONCE) copy.nonce = NONCE;
       copy.async = false;
       copy.addEventListener("load", loaded);
-      copy.addEventListener("error", () => failed(new Failure(0, null)));
+      copy.addEventListener("error", () => failed(new Error("SeQura's script was refused")));
       copy.src = url;
       into.append(copy);
     });
@@ -837,28 +792,25 @@
 
   function insertForm(form) {
     const origins = form.origins || [];
-    const parsed = new DOMParser().parseFromString(form.html, "text/html");
+    // A style attribute would count as inline code while it is parsed; copyOf() applies it.
+    const html = form.html.replace(/\sstyle\s*=/gi, " data-style=");
+    const parsed = new DOMParser().parseFromString(html, "text/html");
+    const frames = [...parsed.querySelectorAll("iframe")].map((one) => copyOf(one, origins));
+    const scripts = [...parsed.querySelectorAll("script[src]")]
+      .map((one) => one.getAttribute("src"))
+      .filter((url) => allowed(url, origins));
+    if (!frames.length || !scripts.length) throw new Error("no identification form");
     dialog = make("div", "sequra-dialog");
     dialog.setAttribute("role", "dialog");
     dialog.setAttribute("aria-modal", "true");
     dialog.setAttribute("aria-label", text("form"));
-    const scripts = [...parsed.querySelectorAll("script")];
-    scripts.forEach((one) => one.remove());
-    for (const child of parsed.body.childNodes) {
-      const copy = copyOf(child, origins);
-      if (copy) dialog.append(copy);
-    }
-    const frame = dialog.querySelector("iframe");
-    if (!frame) throw new Error("the identification form has no frame");
-    if (!frame.title) frame.title = text("form");
+    dialog.append(...frames);
     document.body.append(dialog);
     delete window.SequraFormInstance;
     // The form's inline script says no more than this, and a nonce policy would block it.
-    window.SequraFormElement = frame.id;
-    const sources = scripts.map((one) => one.getAttribute("src")).filter(Boolean);
-    const trusted = sources.filter((url) => allowed(url, origins));
-    if (!trusted.length) throw new Error("the identification form names no script we may load");
-    return { frame, loaded: Promise.all(trusted.map((url) => runScript(url, dialog))) };
+    window.SequraFormElement = frames[0].id;
+    const loaded = Promise.all(scripts.map((url) => runScript(url, dialog)));
+    return { frame: frames[0], loaded };
   }
 
   function removeForm() {
@@ -939,12 +891,11 @@
   async function afterClosing(url) {
     const outcome = await statusOf(url).catch(() => null);
     if (outcome && outcome.redirect && /^(confirmed|in_review)$/.test(outcome.status)) {
-      button.textContent = text("accepted");
       return go(outcome.redirect);
     }
     if (outcome && outcome.status === "refused") {
       changed();
-      say(outcome.message || text("refused"));
+      say(outcome.message || sorry("refused"));
     }
     return undefined;
   }

@@ -292,17 +292,24 @@
           h("div.paymentProviderHeader-container", {},
             h("div.paymentProviderHeader-nameContainer", { "data-test": `payment-method-${method.id}` },
               h("div.paymentProviderHeader-name", { "data-test": "payment-method-name" }, method.name)))))),
-      selected ? h("div.form-checklist-body", {}, h("p", {}, method.words)) : null);
+      selected ? methodBody(method) : null);
   }
 
-  /** Another native method: its item is drawn anew, the list and the form stay. */
+  /** Another native method: React keeps the nodes and changes what differs. */
   function selectMethod(id) {
     state.method = id;
     document.querySelectorAll(".checkout-step--payment li[data-method]").forEach((item) => {
-      item.replaceWith(methodItem(METHODS.find((method) => method.id === item.dataset.method)));
+      const selected = item.dataset.method === id;
+      item.classList.toggle("form-checklist-item--selected", selected);
+      item.classList.toggle("optimizedCheckout-form-checklist-item--selected", selected);
+      item.firstChild.classList.toggle("form-checklist-header--selected", selected);
+      const body = item.querySelector(".form-checklist-body");
+      if (body && !selected) body.remove();
+      if (!body && selected) item.append(methodBody(METHODS.find((method) => method.id === id)));
     });
-    document.getElementById(`radio-${id}`).focus({ preventScroll: true });
   }
+
+  const methodBody = (method) => h("div.form-checklist-body", {}, h("p", {}, method.words));
 
   function termsFieldset() {
     return h("fieldset.form-fieldset.checkout-terms", {},

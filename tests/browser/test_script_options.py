@@ -1,0 +1,303 @@
+"""The storefront script's options on the payment step."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.scripted import CHECKOUT, I1, PP3, SP1, Answer, World
+
+OURS = "li.sequra-item"
+NATIVE_BUTTON = "#checkout-payment-continue"
+BUTTON = "#sequra-continue"
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator(f"{OURS} .paymentProviderHeader-name").all_inner_texts()
+
+
+def test_one_option_per_method_with_title_cost_and_icon(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+
+    expect(page.locator(OURS)).to_have_count(3)
+
+    assert titles(page) == [PP3["title"], SP1["title"], I1["title"]]
+    costs = page.locator(".sequra-cost").all_inner_texts()
+    assert costs == [PP3["cost_description"], SP1["cost_description"], I1["cost_description"]]
+    icons = page.locator(f"{OURS} img")
+    assert icons.count() == 2
+    assert icons.first.evaluate("image => image.complete && image.naturalWidth > 0")
+    assert icons.first.get_attribute("src", timeout=100).startswith("data:image/svg+xml,")
+    names = page.locator(f"{OURS} input").evaluate_all("all => all.map(one => one.name)")
+    assert names == ["sequraPayment"] * 3
+
+
+def test_the_app_is_asked_with_the_claim_of_a_fresh_checkout(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout("lang=es-ES")
+    expect(page.locator(OURS)).to_have_count(3)
+
+    assert world.called("app", "payment-methods") == [
+        {
+            "checkout_id": CHECKOUT,
+            "outstanding_balance": 110.89,
+            "store_credit_applied": False,
+            "layout": "desktop",
+            "locale": "es-ES",
+        }
+    ]
+
+
+def test_no_cookie_is_set_or_sent(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+
+    assert page.context.cookies() == []
+    calls = [call for call in world.calls if call.system == "app"]
+    assert [call.headers.get("Cookie") for call in calls] == [None] * len(calls)
+
+
+def test_choosing_one_hides_the_native_button_and_shows_ours(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout()
+    expect(page.locator(BUTTON)).to_be_hidden()
+
+    page.get_by_label(PP3["title"]).check()
+
+    expect(page.locator(NATIVE_BUTTON)).to_be_hidden()
+    expect(page.locator(NATIVE_BUTTON)).to_have_count(1)
+    expect(page.locator(BUTTON)).to_be_visible()
+    expect(page.locator("#radio-bankdeposit")).not_to_be_checked()
+    expect(page.get_by_text(PP3["description"])).to_be_visible()
+    expect(page.locator(".form-checklist-body:visible")).to_have_count(1)
+
+
+def test_a_native_radio_takes_the_choice_back(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    page.get_by_label(PP3["title"]).check()
+
+    page.locator("#radio-bankdeposit").click()
+
+    expect(page.locator(NATIVE_BUTTON)).to_be_visible()
+    expect(page.locator(BUTTON)).to_be_hidden()
+    expect(page.get_by_label(PP3["title"])).not_to_be_checked()
+    expect(page.locator("#radio-bankdeposit")).to_be_checked()
+
+
+def test_our_own_radios_exclude_each_other(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    page.get_by_label(PP3["title"]).check()
+
+    page.get_by_label(SP1["title"]).check()
+
+    checked = page.locator(f"{OURS} input:checked").evaluate_all("all => all.map(one => one.id)")
+    assert checked == ["radio-sequra-sp1-permanente"]
+    expect(page.locator(f"{OURS}.form-checklist-item--selected")).to_have_count(1)
+
+
+def test_store_credit_reinjects_with_the_new_claim(world: World, open_checkout: Open) -> None:
+    world.balance, world.credit_applied = 50.0, True
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+    page.get_by_label(PP3["title"]).check()
+
+    page.locator("#useStoreCredit").uncheck()
+
+    expect(page.locator(".skeleton-row")).to_have_count(0)
+    expect(page.locator(OURS)).to_have_count(3)
+    expect(page.get_by_label(PP3["title"])).to_be_checked()
+    expect(page.locator(NATIVE_BUTTON)).to_be_hidden()
+    page.wait_for_timeout(400)
+    claims = [
+        (claim["outstanding_balance"], claim["store_credit_applied"])
+        for claim in world.called("app", "payment-methods")
+    ]
+    assert claims == [(60.89, True), (110.89, False)]
+
+
+def test_a_coupon_reinjects(world: World, open_checkout: Open) -> None:
+    page = open_checkout(width=1440)
+    expect(page.locator(OURS)).to_have_count(3)
+
+    page.locator("#redeemableCode").fill("SAVE10")
+    page.locator('[data-test="redeemableEntry-submit"]').click()
+    expect(page.locator('[data-test="cart-coupon"]')).to_be_visible()
+
+    expect(page.locator(OURS)).to_have_count(3)
+    page.wait_for_timeout(400)
+    balances = [one["outstanding_balance"] for one in world.called("app", "payment-methods")]
+    assert balances == [110.89, 100.89]
+
+
+def test_wiped_options_come_back_at_once_without_a_new_question(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout()
+    page.get_by_label(PP3["title"]).check()
+
+    seen = page.evaluate(
+        """async () => {
+          document.querySelectorAll('.sequra-item').forEach((item) => item.remove());
+          document.querySelector('#sequra-continue').remove();
+          await Promise.resolve();
+          return document.querySelectorAll('.sequra-item').length;
+        }"""
+    )
+
+    assert seen == 3
+    expect(page.get_by_label(PP3["title"])).to_be_checked()
+    expect(page.locator(BUTTON)).to_be_visible()
+    page.wait_for_timeout(500)
+    assert len(world.called("app", "payment-methods")) == 1
+
+
+def test_many_renders_ask_once(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+
+    page.evaluate(
+        """async () => {
+          for (let i = 0; i < 20; i++) {
+            document.querySelectorAll('.sequra-item').forEach((item) => item.remove());
+            await new Promise((done) => setTimeout(done, 20));
+          }
+        }"""
+    )
+
+    page.wait_for_timeout(500)
+    expect(page.locator(OURS)).to_have_count(3)
+    assert len(world.called("app", "payment-methods")) == 1
+
+
+def test_nothing_left_to_pay_hides_sequra(world: World, open_checkout: Open) -> None:
+    world.balance, world.credit_applied = 500.0, True
+    page = open_checkout()
+
+    expect(page.locator(".storeCreditOverlay")).to_be_visible()
+    page.wait_for_timeout(600)
+
+    expect(page.locator(OURS)).to_have_count(0)
+    assert world.called("app", "payment-methods") == []
+    page.locator("#useStoreCredit").uncheck()
+    expect(page.locator(OURS)).to_have_count(3)
+
+
+def test_the_spam_check_comes_first(world: World, open_checkout: Open) -> None:
+    page = open_checkout("spam=1")
+    page.wait_for_timeout(500)
+    expect(page.locator(OURS)).to_have_count(0)
+
+    page.locator('[data-test="spam-protection-verify-button"]').click()
+
+    expect(page.locator(OURS)).to_have_count(3)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(0),
+        Answer(503, {"detail": "no"}),
+        Answer(429, {"code": "too_many_requests"}),
+        Answer(404, {}),
+        Answer(200, "not what was expected", kind="text/html"),
+    ],
+)
+def test_without_our_server_the_native_checkout_is_untouched(
+    world: World, open_checkout: Open, answer: Answer
+) -> None:
+    world.fail("payment-methods", answer)
+    page = open_checkout()
+    page.wait_for_timeout(700)
+
+    expect(page.locator(OURS)).to_have_count(0)
+    expect(page.locator(".sequra-alert")).to_have_count(0)
+    expect(page.locator(NATIVE_BUTTON)).to_be_visible()
+    page.locator(NATIVE_BUTTON).click()
+    page.wait_for_url(re.compile("order-confirmation"))
+
+
+def test_our_server_coming_back_brings_the_options(world: World, open_checkout: Open) -> None:
+    ok = Answer(body={"solicitation": "s", "methods": [PP3], "reasons": [], "message": ""})
+    world.fail("payment-methods", Answer(503, {}), ok)
+    page = open_checkout()
+
+    expect(page.locator(OURS)).to_have_count(1, timeout=6000)
+
+
+def test_a_changed_script_is_not_run(world: World, open_checkout: Open) -> None:
+    world.script += b"\nwindow.tampered = true;"
+    page = open_checkout()
+    page.wait_for_timeout(500)
+
+    expect(page.locator(OURS)).to_have_count(0)
+    assert page.evaluate("window.tampered") is None
+    expect(page.locator(NATIVE_BUTTON)).to_be_visible()
+
+
+def test_errors_of_another_script_do_not_matter(world: World, open_checkout: Open) -> None:
+    world.extra = (
+        "<script>setInterval(() => { throw new Error('another script'); }, 30);"
+        "document.addEventListener('change', () => { throw new Error('another script'); });"
+        "</script>"
+    )
+    page = open_checkout()
+
+    page.get_by_label(PP3["title"]).check()
+
+    expect(page.locator(BUTTON)).to_be_visible()
+
+
+def test_hostile_titles_and_icons_stay_text(world: World, open_checkout: Open) -> None:
+    attack = "<img src=x onerror='window.hacked = true'>"
+    icon = '<svg onload="window.hacked = true"><script>window.hacked = true</script></svg>'
+    world.methods = [PP3 | {"title": attack, "cost_description": attack, "icon": icon}]
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(1)
+    page.wait_for_timeout(200)
+
+    assert titles(page) == [attack]
+    assert page.evaluate("window.hacked") is None
+
+
+def test_a_message_of_the_app_stands_where_the_options_would(
+    world: World, open_checkout: Open
+) -> None:
+    world.methods, world.message = [], "Con tarjetas regalo no se puede pagar con SeQura."
+    page = open_checkout()
+
+    expect(page.get_by_text(world.message)).to_be_visible()
+    expect(page.locator("input[name=sequraPayment]")).to_have_count(0)
+    expect(page.locator(NATIVE_BUTTON)).to_be_visible()
+
+
+def test_options_without_any_native_method(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    page.evaluate(
+        """() => {
+          document.querySelector('.checkout-step--payment .form-checklist').remove();
+        }"""
+    )
+
+    expect(page.locator(".sequra-list .sequra-item")).to_have_count(3)
+    page.get_by_label(PP3["title"]).check()
+    expect(page.locator(BUTTON)).to_be_visible()
+
+
+def test_the_page_does_not_jump(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+
+    shift = page.evaluate(
+        """() => new Promise((done) => {
+          let sum = 0;
+          new PerformanceObserver((list) => {
+            list.getEntries().forEach((entry) => { sum += entry.value; });
+          }).observe({ type: 'layout-shift', buffered: true });
+          setTimeout(() => done(sum), 300);
+        })"""
+    )
+
+    assert shift < 0.1

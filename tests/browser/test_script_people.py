@@ -1,0 +1,147 @@
+"""The storefront script for everybody: languages, small screens, keyboard, screen readers."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.scripted import PP3, SP1, Answer, World
+
+OURS = "li.sequra-item"
+BUTTON = "#sequra-continue"
+FRAME = "iframe#sq-identification-pp3"
+
+WORDS = {
+    "en": ("Continue with SeQura", "Please agree to the terms and conditions to continue."),
+    "es-ES": ("Continuar con SeQura", "Acepta los términos y condiciones para continuar."),
+    "fr": ("Continuer avec SeQura", "Veuillez accepter les conditions générales pour continuer."),
+    "it": ("Continua con SeQura", "Accetta i termini e le condizioni per continuare."),
+    "pt-PT": ("Continuar com a SeQura", "Aceita os termos e condições para continuar."),
+    "de": ("Continue with SeQura", "Please agree to the terms and conditions to continue."),
+}
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_words_are_in_the_language_of_the_page(
+    world: World, open_checkout: Open, language: str
+) -> None:
+    page = open_checkout(f"lang={language}&terms=1")
+    page.get_by_label(PP3["title"]).check()
+
+    page.locator(BUTTON).click()
+
+    button, terms = WORDS[language]
+    expect(page.locator(BUTTON)).to_have_text(button)
+    expect(page.locator("#sequra-terms-error")).to_have_text(terms)
+    assert world.called("app", "payment-methods")[0]["locale"] == language
+
+
+def test_every_language_has_every_text(world: World) -> None:
+    source = world.script.decode()
+    table = source[source.index("const TEXTS") : source.index("const STYLES")]
+
+    languages = {block.split(":")[0].strip() for block in table.split("\n    ") if "{" in block}
+    keys = [line.split(":")[0].strip() for line in table.splitlines() if line[:6] == "      "]
+    keys = [key for key in keys if key.isidentifier()]
+
+    assert {"en", "es", "fr", "it", "pt"} <= languages
+    counts = {key: keys.count(key) for key in keys}
+    assert set(counts.values()) == {5}
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_overflows(world: World, open_checkout: Open, width: int) -> None:
+    long = PP3 | {"title": "Paga cómodamente a plazos con SeQura durante los próximos meses",
+                  "cost_description": "desde 18,48 €/mes, sin papeleo"}  # fmt: skip
+    world.methods = [long, SP1]
+    page = open_checkout(width=width)
+    page.get_by_label(long["title"]).check()
+
+    expect(page.locator(BUTTON)).to_be_visible()
+
+    overflow = page.evaluate(
+        """() => [...document.querySelectorAll('.sequra-item, #sequra-continue')].filter((one) => {
+          const box = one.getBoundingClientRect();
+          return box.left < 0 || box.right > innerWidth || one.scrollWidth > one.clientWidth + 1;
+        }).length"""
+    )
+    assert overflow == 0
+    asked = world.called("app", "payment-methods")
+    assert [one["layout"] for one in asked] == ["smartphone" if width == 390 else "desktop"]
+
+
+def tab_to(page: Page, selector: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"document.activeElement.matches('{selector}')"):
+            return
+    raise AssertionError(f"{selector} cannot be reached with the keyboard")
+
+
+def test_a_purchase_by_keyboard_alone(world: World, open_checkout: Open) -> None:
+    page = open_checkout("terms=1")
+    expect(page.locator(OURS)).to_have_count(3)
+
+    tab_to(page, "input[name=sequraPayment]")
+    page.keyboard.press("Space")
+    expect(page.get_by_label(PP3["title"])).to_be_checked()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_label(SP1["title"])).to_be_checked()
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_label(PP3["title"])).to_be_checked()
+    tab_to(page, "#terms")
+    page.keyboard.press("Space")
+    tab_to(page, BUTTON)
+    page.keyboard.press("Enter")
+
+    expect(page.locator(FRAME)).to_be_visible()
+    page.keyboard.press("Tab")
+    page.frame_locator(FRAME).locator("#close").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(BUTTON)).to_be_focused()
+
+
+def test_the_focus_survives_a_render(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    page.get_by_label(PP3["title"]).focus()
+    page.keyboard.press("Space")
+
+    page.evaluate("document.querySelectorAll('.sequra-item').forEach((item) => item.remove())")
+
+    expect(page.get_by_label(PP3["title"])).to_be_focused()
+    expect(page.get_by_label(PP3["title"])).to_be_checked()
+
+
+def test_a_screen_reader_hears_names_descriptions_and_progress(
+    world: World, open_checkout: Open
+) -> None:
+    world.fail("/form", Answer(503, {}, delay=0.5))
+    page = open_checkout()
+    radio = page.get_by_role("radio", name=f"{PP3['title']} {PP3['cost_description']}")
+    expect(radio).to_have_accessible_description(PP3["description"])
+    radio.check()
+    expect(page.get_by_role("radio", checked=True)).to_have_count(1)
+
+    page.locator(BUTTON).click()
+
+    expect(page.locator(".sequra-status")).to_have_text("Abriendo SeQura…")
+    expect(page.locator(".sequra-status")).to_have_attribute("role", "status")
+    expect(page.locator(".sequra-alert")).to_contain_text("SeQura no responde")
+    expect(page.locator(".sequra-status")).to_be_empty()
+
+
+def test_error_text_has_contrast(world: World, open_checkout: Open) -> None:
+    world.fail("/form", Answer(503, {}))
+    page = open_checkout()
+    page.get_by_label(PP3["title"]).check()
+    page.locator(BUTTON).click()
+    expect(page.locator(".sequra-alert")).not_to_be_empty()
+
+    colour = page.locator(".sequra-alert").evaluate("one => getComputedStyle(one).color")
+
+    assert colour == "rgb(179, 38, 30)"  # 6.5:1 on white
+
+
+def test_the_script_is_small(world: World) -> None:
+    from gzip import compress
+
+    assert len(compress(world.script, 9)) <= 12_000
