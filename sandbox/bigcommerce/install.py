@@ -80,7 +80,7 @@ def load_url(
 def tell_app(path: str, user: str, **claims: Any) -> int:
     """A call of BigCommerce's server to `/uninstall` or `/remove_user`: the answer's status."""
     query = urlencode({"signed_payload_jwt": payload(user, **claims)})
-    return call("GET", f"{settings.APP_URL}{path}?{query}").status_code
+    return call("GET", f"{settings.APP_PUBLIC_URL}{path}?{query}").status_code
 
 
 def uninstall(user: str = "owner", *, tell: bool = True, **claims: Any) -> int:
