@@ -58,7 +58,7 @@ class Order(models.Model):
     shipped_by_status = models.BooleanField(default=False)
     has_shipments = models.BooleanField(default=False)  # a webhook told of one
     # Our block in BigCommerce's staff notes, as we last wrote it.
-    staff_note = models.TextField(blank=True)
+    staff_note = models.TextField(blank=True, db_default="")
 
     class Meta:
         constraints = [

@@ -65,6 +65,7 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
     entries = _entries(order)
     return {
         "order": order,
+        "order_id": order.bigcommerce_id,
         "amounts": amounts_of(order),
         "entries": entries,
         "problems": [entry for entry in entries if entry.is_open],

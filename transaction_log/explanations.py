@@ -44,7 +44,10 @@ HEARD = frozenset({"review_approved", "cancelled_by_sequra", "cancel_requested"}
 _DETAILS = _("Details")
 _BIGCOMMERCE = "BigCommerce"
 
-_NO_ORDER = _("Nothing to do: the shopper was told, owes nothing and can order again.")
+_NO_ORDER = _(
+    "The shopper was told, owes nothing and can order again:"
+    " ignore this entry once you have seen it."
+)
 _BY_ITSELF = _("Nothing to do: we try again by ourselves until it works.")
 _COMPARE = _("Compare the order line by line, correct it in BigCommerce, then retry.")
 
@@ -69,7 +72,10 @@ REASONS: Mapping[str, Explanation] = {
     ),
     "already_paid": Explanation(
         _("The same checkout was already paid with another SeQura order."),
-        _("Nothing to do: this second payment was taken back, the first one counts."),
+        _(
+            "This second payment was taken back and the first one counts:"
+            " ignore this entry once you have seen it."
+        ),
         retry=False,
         speaker=_DETAILS,
     ),
@@ -160,6 +166,7 @@ REASONS: Mapping[str, Explanation] = {
         _("We try again. If it goes on, check and repair the set-up on the overview page."),
         speaker=_BIGCOMMERCE,
     ),
+    "internal": Explanation(_("Something went wrong on our side."), _BY_ITSELF, speaker=_DETAILS),
     "gave_up": Explanation(
         _("We tried for a week and did not get through."),
         _("Retry once both systems answer again."),

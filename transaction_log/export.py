@@ -2,9 +2,8 @@
 
 import csv
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from django.utils import timezone, translation
@@ -40,9 +39,12 @@ def harmless(value: object) -> str:
 def csv_lines(store: Store, entries: QuerySet[Entry], language: str) -> Iterator[str]:
     """The file, some hundred lines at a time, in this language and the current time zone.
 
-    Runs after the view has returned, so language and zone are taken along.
+    It is read after the view has returned, so both are fixed now.
     """
-    zone = timezone.get_current_timezone()
+    return _lines(store, entries, language, timezone.get_current_timezone())
+
+
+def _lines(store: Store, entries: QuerySet[Entry], language: str, zone: tzinfo) -> Iterator[str]:
     yield BYTE_ORDER_MARK + _file([_heading(language)])
     for chunk in chunks(entries):
         with translation.override(language):
@@ -79,7 +81,7 @@ def _heading(language: str) -> list[str]:
         ]
 
 
-def _row(store: Store, entry: Entry, zone: Any) -> list[object]:
+def _row(store: Store, entry: Entry, zone: tzinfo) -> list[object]:
     explanation = explain(entry.reason)
     return [
         _moment(entry.at, zone),
@@ -103,5 +105,5 @@ def _row(store: Store, entry: Entry, zone: Any) -> list[object]:
     ]
 
 
-def _moment(at: datetime | None, zone: ZoneInfo) -> str:
+def _moment(at: datetime | None, zone: tzinfo) -> str:
     return at.astimezone(zone).isoformat(timespec="seconds") if at else ""

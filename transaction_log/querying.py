@@ -38,8 +38,8 @@ class Position(NamedTuple):
         at, _, number = text.partition("-")
         try:
             return cls(EPOCH + int(at) * MICROSECOND, _id(number))
-        except OverflowError as error:
-            raise ValueError(text) from error
+        except (ValueError, OverflowError) as error:
+            raise ValueError(f"{text!r} is no place in the log") from error
 
     def __str__(self) -> str:
         return f"{(self.at - EPOCH) // MICROSECOND}-{self.id}"

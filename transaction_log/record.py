@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from stores.models import Store
@@ -70,9 +70,10 @@ def delayed(
 
 def close(subject: Subject, *outcomes: str) -> None:
     """What was open about this order is settled; history stays."""
-    still_open = Entry.objects.filter(
-        store=subject.store, bigcommerce_id=subject.bigcommerce_id, closed_at__isnull=True
-    )
+    about = Q(bigcommerce_id=subject.bigcommerce_id) & Q(bigcommerce_id__isnull=False)
+    if subject.reference:
+        about |= Q(reference=subject.reference)
+    still_open = Entry.objects.filter(about, store=subject.store, closed_at__isnull=True)
     if outcomes:
         still_open = still_open.filter(outcome__in=outcomes)
     still_open.update(closed_at=timezone.now(), next_at=None)

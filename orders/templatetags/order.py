@@ -18,6 +18,7 @@ BADGES = {
     Order.Status.WITHOUT_REFERENCE: "secondary",
 }
 MARKS = {"added": _("Added"), "removed": _("Removed"), "changed": _("Changed")}
+TOTALS = {"unshipped": _("Still to ship"), "shipped": _("Shipped"), "owed": _("Owed")}
 DETAILS = {
     "delivery_address": _("Delivery address"),
     "invoice_address": _("Invoice address"),
@@ -41,3 +42,8 @@ def mark(row: Row) -> Text:
 @register.filter
 def detail(name: str) -> Text:
     return DETAILS[name]
+
+
+@register.filter
+def total(name: str) -> Text:
+    return TOTALS[name]

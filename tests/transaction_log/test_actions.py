@@ -1,0 +1,165 @@
+"""Ignoring, keeping, retrying: what changes, and what must not."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from orders import retry as retrying
+from orders.models import Order
+from orders.queue import mark_changed
+from tests.stores.conftest import Panel
+from tests.transaction_log.conftest import MakeEntry, MakeOrder
+from transaction_log import record
+from transaction_log.models import Entry
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker runs here, so nobody waits for one."""
+    monkeypatch.setattr(retrying, "PATIENCE", 0.0)
+    monkeypatch.setattr(retrying, "ring", lambda: None)
+
+
+def test_ignored_entry_stays_in_the_log_with_its_reason(
+    panel: Panel, make_rejected: MakeEntry
+) -> None:
+    panel.user.email = "ana@example.com"
+    panel.user.save()
+    entry = make_rejected()
+    reply = panel.post(f"log/{entry.pk}/ignore", {"note": "Settled by phone", "query": "q=250"})
+    assert reply.url == f"/s/{panel.token}/log/?q=250&said=ignored"
+    entry.refresh_from_db()
+    assert (entry.outcome, entry.note, entry.ignored_by) == (
+        "ignored",
+        "Settled by phone",
+        "ana@example.com",
+    )
+    assert entry.closed_at
+    html = panel.get("log/?said=ignored").content.decode()
+    assert "The entry is off your list." in html
+    assert "Ignored by ana@example.com:" in html
+    assert "Settled by phone" in html
+    assert "needs you" not in html.split("<form")[0]
+
+
+@pytest.mark.parametrize("note", ["", "   ", "x" * 501])
+def test_ignoring_needs_a_reason(panel: Panel, make_rejected: MakeEntry, note: str) -> None:
+    entry = make_rejected()
+    assert panel.post(f"log/{entry.pk}/ignore", {"note": note}).status_code == 400
+    entry.refresh_from_db()
+    assert entry.outcome == "rejected"
+
+
+def test_entry_that_was_settled_meanwhile_stays_settled(
+    panel: Panel, make_rejected: MakeEntry, make_order: MakeOrder
+) -> None:
+    entry = make_rejected()
+    record.accepted(make_order().subject, "ship")
+    reply = panel.post(f"log/{entry.pk}/ignore", {"note": "x", "page": "order_panel"})
+    assert reply.url == f"/s/{panel.token}/orders/250/?said=settled"
+    entry.refresh_from_db()
+    assert (entry.outcome, entry.note) == ("rejected", "")
+
+
+def test_ignored_statement_stays_ignored_when_it_is_refused_again(make_order: MakeOrder) -> None:
+    subject = make_order().subject
+    first = record.rejected(subject, "edit", "sequra_409", words="no", statement="s1")
+    assert record.ignore(first, "ana@example.com", "known")
+    again = record.rejected(subject, "edit", "sequra_409", words="no!", statement="s1")
+    assert (again.pk, again.outcome, again.attempts, again.words) == (first.pk, "ignored", 2, "no!")
+    other = record.rejected(subject, "edit", "sequra_409", words="no", statement="s2")
+    assert (other.outcome, other.is_open) == ("rejected", True)
+
+
+def test_later_success_closes_what_is_open(make_order: MakeOrder) -> None:
+    subject = make_order().subject
+    record.delayed(subject, "edit", "sequra_unavailable")
+    record.rejected(subject, "edit", "sequra_409", statement="s1")
+    record.accepted(subject, "edit")
+    assert not Entry.objects.filter(closed_at=None).exists()
+    assert Entry.objects.count() == 3
+
+
+def test_retry_without_a_worker_says_queued(panel: Panel, make_order: MakeOrder) -> None:
+    order = make_order()
+    reply = panel.post("orders/250/retry", {"page": "order_panel"})
+    assert reply.url == f"/s/{panel.token}/orders/250/?said=queued"
+    order.refresh_from_db()
+    assert order.changed > order.synced
+
+
+Ending = tuple[str, dict[str, Any], str]
+ENDINGS: list[Ending] = [
+    ("accepted", {}, "accepted"),
+    ("rejected", {"reason": "sequra_409", "statement": "s"}, "rejected"),
+    ("delayed", {"reason": "sequra_unavailable"}, "delayed"),
+    ("", {}, "unchanged"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "fields", "word"), ENDINGS)
+def test_retry_says_what_came_of_it(
+    make_order: MakeOrder,
+    monkeypatch: pytest.MonkeyPatch,
+    outcome: str,
+    fields: dict[str, Any],
+    word: str,
+) -> None:
+    order = make_order()
+
+    def worker() -> None:
+        if outcome:
+            getattr(record, outcome)(order.subject, "edit", **fields)
+        done = {"attempts": 1} if outcome == "delayed" else {"synced": 1}
+        Order.objects.filter(pk=order.pk).update(**done)
+
+    monkeypatch.setattr(retrying, "ring", worker)
+    assert retrying.retry(order, patience=1) == word
+
+
+def test_retry_waits_for_the_change_it_made(make_order: MakeOrder) -> None:
+    """An earlier change that was just finished is not ours."""
+    order = make_order()
+    mark_changed(pk=order.pk)
+    Order.objects.filter(pk=order.pk).update(synced=1)
+    assert retrying.retry(order, patience=0.3) == "queued"
+
+
+@pytest.mark.parametrize("page", ["https://evil.example", "//evil.example", "dashboard", ""])
+def test_answer_never_leads_elsewhere(panel: Panel, make_order: MakeOrder, page: str) -> None:
+    make_order()
+    reply = panel.post("orders/250/retry", {"page": page, "query": "//evil.example\r\nX: y"})
+    assert reply.url.startswith(f"/s/{panel.token}/log/?")
+    assert "\r" not in reply.url
+
+
+def test_word_we_did_not_coin_says_nothing(panel: Panel) -> None:
+    html = panel.get("log/?said=<b>hello</b>").content.decode()
+    assert "hello" not in html
+
+
+def test_retention_is_a_setting(panel: Panel) -> None:
+    assert panel.post("log/keep", {"days": "30"}).status_code == 302
+    panel.store.refresh_from_db()
+    assert panel.store.log_retention_days == 30
+    for days in ("", "0", "6", "3651", "x", "1e3"):
+        assert panel.post("log/keep", {"days": days}).status_code == 400
+    panel.store.refresh_from_db()
+    assert panel.store.log_retention_days == 30
+
+
+@pytest.mark.parametrize("path", ["log/1/ignore", "log/keep", "orders/250/retry"])
+def test_actions_want_post_and_the_form_s_secret(
+    panel: Panel, make_order: MakeOrder, path: str
+) -> None:
+    order = make_order()
+    assert panel.get(path).status_code == 405
+    assert panel.post(path, csrf="wrong").status_code == 403
+    order.refresh_from_db()
+    assert order.changed == 0
+
+
+def test_pages_want_a_session(db: None) -> None:
+    for path in ("log/", "log/export.csv", "orders/250/", "orders/250/compare/"):
+        assert Client().get(f"/s/nobody/{path}").status_code == 401

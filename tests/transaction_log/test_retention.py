@@ -1,0 +1,51 @@
+"""Old entries go; open and young ones stay."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from sequra_bc.celery import app
+from stores.models import Store
+from tests.stores.conftest import Panel
+from tests.transaction_log.conftest import MakeEntry
+from transaction_log import retention
+from transaction_log.models import Entry
+from transaction_log.tasks import forget_closed_entries
+
+
+def ago(days: float) -> datetime:
+    return timezone.now() - timedelta(days=days)
+
+
+def test_closed_entries_go_after_the_time_the_store_chose(
+    store: Store, stranger: Panel, make_entry: MakeEntry, make_rejected: MakeEntry
+) -> None:
+    make_entry(at=ago(91), closed_at=ago(91))
+    kept = {
+        make_entry(at=ago(89), closed_at=ago(89)).pk,
+        make_rejected(at=ago(400)).pk,  # still open
+        make_rejected(at=ago(400), closed_at=ago(5)).pk,  # closed the other day
+    }
+    other = {"store": stranger.store}
+    stranger.store.log_retention_days = 400
+    stranger.store.save()
+    kept.add(make_entry(at=ago(399), closed_at=ago(399), **other).pk)
+    make_entry(at=ago(401), closed_at=ago(401), **other)
+    assert retention.forget_closed_entries() == 2
+    assert set(Entry.objects.values_list("pk", flat=True)) == kept
+    assert retention.forget_closed_entries() == 0
+
+
+def test_many_entries_go_in_batches(
+    store: Store, make_entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 3)
+    for _ in range(7):
+        make_entry(at=ago(100), closed_at=ago(100))
+    forget_closed_entries()
+    assert Entry.objects.count() == 0
+
+
+def test_beat_comes_by_itself() -> None:
+    assert forget_closed_entries.name in app.conf.beat_schedule
