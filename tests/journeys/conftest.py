@@ -1,0 +1,90 @@
+"""Shoppers and merchants in a real browser, in front of the whole system."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext
+
+from local.stack import Stack
+from tests.journeys.shopper import Shopper
+from tests.journeys.system import System
+
+ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
+FAILED = pytest.StashKey[bool]()
+PATIENCE_MS = 15_000
+
+Visit = Callable[..., Shopper]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed  # type: ignore[attr-defined]
+    return report
+
+
+@pytest.fixture(scope="session")
+def installed(stack: Stack) -> System:
+    """The one system that most journeys share, installed and connected once."""
+    system = System(stack)
+    system.install()
+    return system
+
+
+@pytest.fixture
+def system(installed: System) -> System:
+    """The shared system without faults, and knobs in their usual position."""
+    installed.calm_down()
+    return installed
+
+
+def picture(item: pytest.Item, context: BrowserContext) -> None:
+    """What the browser showed when the test failed, into artifacts/."""
+    ARTIFACTS.mkdir(exist_ok=True)
+    name = re.sub(r"[^\w]+", "-", item.name).strip("-")
+    for number, page in enumerate(context.pages):
+        page.screenshot(path=ARTIFACTS / f"{name}-{number}.png")
+
+
+@pytest.fixture
+def browsers(
+    browser: Browser, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., BrowserContext]]:
+    """Opens fresh profiles; they are closed afterwards, and pictured when the test failed."""
+    contexts: list[BrowserContext] = []
+
+    def opened(**options: Any) -> BrowserContext:
+        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        return context
+
+    yield opened
+    for context in contexts:
+        if request.node.stash.get(FAILED, False):
+            picture(request.node, context)
+        context.close()
+
+
+@pytest.fixture
+def visit(system: System, browsers: Callable[..., BrowserContext]) -> Iterator[Visit]:
+    """Opens the payment step: `visit("lang=es", width=390, country="FR")`.
+
+    What another script did not throw on purpose must not reach the page.
+    """
+    shoppers: list[Shopper] = []
+
+    def visited(query: str = "", width: int = 1440, **wishes: Any) -> Shopper:
+        page = browsers(viewport={"width": width, "height": 900}).new_page()
+        shoppers.append(Shopper(page, system))
+        return shoppers[-1].come_with(query, **wishes)
+
+    yield visited
+    thrown = [error for shopper in shoppers for error in shopper.thrown]
+    assert [error for error in thrown if "another script" not in error] == []

@@ -1,0 +1,150 @@
+"""A shopper with a browser: the shop's payment step, SeQura's form, and what comes after it."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import FrameLocator, Locator, Page, expect
+
+from tests.journeys.system import System
+
+CONTINUE = '[class*="actions-section"] > button:not([disabled]):visible'
+CONFIRMATION = re.compile(r"/checkout/order-confirmation/\d+")
+PAYMENT_FORM = '[data-test="payment-form"]'
+# https://docs.sequra.com test data; the code on the phone is the last five digits of its number.
+SPAIN = {
+    "given_names": "Fulano",
+    "surnames": "De Tal",
+    "mobile_phone": "666666666",
+    "date_of_birth": "01/01/2000",
+    "nin": "23232323T",
+}
+
+
+@dataclass
+class Shopper:
+    """Speaks of what people see: titles, buttons, messages."""
+
+    page: Page
+    system: System
+    checkout_id: str = ""
+    thrown: list[str] = field(default_factory=list)  # errors that reached the page
+
+    def __post_init__(self) -> None:
+        self.page.on("pageerror", lambda error: self.thrown.append(str(error)))
+
+    @property
+    def shop(self) -> str:
+        return self.system.stack.origin("shop")
+
+    # --- To the payment step ---------------------------------------------------------------------
+
+    def come_with(self, query: str = "", **wishes: Any) -> "Shopper":
+        """Open the payment step of a checkout made as wished (the sandbox's `make_checkout`)."""
+        made = self.system.sandbox.checkout(**wishes)
+        self.checkout_id = made["checkout_id"]
+        self.page.goto(f"{self.shop}/checkout/{self.checkout_id}?{query}")
+        expect(self.page.locator(PAYMENT_FORM)).to_be_visible()
+        return self
+
+    def put_into_cart(self, *products: str) -> None:
+        for product in products:
+            self.page.goto(self.shop)
+            self.page.get_by_role("button", name=f"Add {product} to cart").click()
+
+    def check_out(self) -> None:
+        """From the cart to the payment step, with an address in Spain."""
+        page = self.page
+        page.goto(f"{self.shop}/cart")
+        page.get_by_role("link", name="Check out").click()
+        # The shop's visitor types the address.
+        self.checkout_id = page.locator("#checkout-app").get_attribute("data-checkout-id") or ""
+        for name, value in {
+            "first_name": "Fulano",
+            "last_name": "De Tal",
+            "email": "fulano@example.com",
+            "phone": "666666666",
+            "address1": "Carrer d’Alí Bei 7",
+            "postal_code": "08010",
+            "city": "Barcelona",
+        }.items():
+            page.locator(f'[name="{name}"]').fill(value)
+        page.locator(".address-form").get_by_role("button").click()
+        expect(page.locator(PAYMENT_FORM)).to_be_visible()
+
+    # --- On the payment step ---------------------------------------------------------------------
+
+    @property
+    def options(self) -> Locator:
+        """SeQura's options."""
+        return self.page.locator(".sequra-item")
+
+    def option(self, product: str, campaign: str = "") -> Locator:
+        chosen = f'[data-sequra-product="{product}"][data-sequra-campaign="{campaign}"]'
+        return self.page.locator(f"{chosen} input[type=radio]")
+
+    @property
+    def button(self) -> Locator:
+        return self.page.locator("#sequra-continue")
+
+    @property
+    def alert(self) -> Locator:
+        return self.page.locator(".sequra-alert")
+
+    @property
+    def native_button(self) -> Locator:
+        return self.page.locator("#checkout-payment-continue")
+
+    @property
+    def to_pay(self) -> Locator:
+        return self.page.locator('[data-test="cart-total"] [data-test="cart-price-value"]')
+
+    def choose(self, product: str = "pp3", campaign: str = "") -> "Shopper":
+        self.option(product, campaign).check()
+        return self
+
+    def open_form(self, product: str = "pp3", campaign: str = "") -> FrameLocator:
+        """Choose and continue; the identification form is open afterwards."""
+        self.choose(product, campaign)
+        self.button.click()
+        form = self.form(product)
+        expect(form.locator("[name=nin]")).to_be_enabled()
+        return form
+
+    def pay_natively(self) -> None:
+        """One of the shop's own methods, to show that the checkout works without SeQura."""
+        self.page.locator("#radio-cod").check()
+        expect(self.native_button).to_be_visible()
+        self.native_button.click()
+        self.page.wait_for_url(CONFIRMATION)
+        expect(self.page.get_by_text("Contra reembolso").or_(self.page.get_by_text("Cash on delivery"))).to_be_visible()
+
+    # --- In the form -----------------------------------------------------------------------------
+
+    def form(self, product: str = "pp3") -> FrameLocator:
+        return self.page.frame_locator(f"#sq-identification-{product}")
+
+    def identify(self, form: FrameLocator, **different: str) -> None:
+        """Fill everything in and type the code from the telephone."""
+        person = SPAIN | different
+        for name, value in person.items():
+            form.locator(f"[name={name}]").fill(value)
+        form.locator("#sequra_privacy_policy_accepted").check()
+        form.locator(CONTINUE).click()
+        for place, digit in enumerate(person["mobile_phone"][-5:], start=1):
+            form.get_by_label(f"Please enter OTP character {place}").fill(digit)
+        form.locator(CONTINUE).click()
+
+    def buy(self, product: str = "pp3", campaign: str = "", **different: str) -> int:
+        """The whole purchase, up to the shop's confirmation page; gives the order's number."""
+        self.identify(self.open_form(product, campaign), **different)
+        return self.confirmed()
+
+    # --- Afterwards ------------------------------------------------------------------------------
+
+    def confirmed(self) -> int:
+        """The number on the shop's confirmation page."""
+        self.page.wait_for_url(CONFIRMATION)
+        text = self.page.locator('[data-test="order-confirmation-order-number-text"]')
+        expect(text).to_be_visible()
+        return int(re.sub(r"\D", "", text.text_content() or ""))
