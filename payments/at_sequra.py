@@ -16,6 +16,7 @@ from payments.models import Solicitation
 from payments.outcomes import Later, Refused
 from sequra.errors import Rejected
 from stores.clients import sequra_for
+from transaction_log import record
 
 Phase = Solicitation.Phase
 # The answers of SeQura that blame our credentials, not the order.
@@ -75,7 +76,8 @@ def put_reference(solicitation: Solicitation) -> None:
     """Tell SeQura the number of the BigCommerce order, without which it cannot pay the merchant."""
     order = order_of(solicitation)
     try:
-        _put(solicitation, solicitation.accepted_state, order.order_ref_1)
+        if solicitation.state != Solicitation.State.CANCELLED:
+            _put(solicitation, solicitation.accepted_state, order.order_ref_1)
     except Refused as refusal:
         _put_longer_reference(solicitation, order, refusal)
     failpoint("reference_sent")
@@ -86,6 +88,7 @@ def _put_longer_reference(solicitation: Solicitation, order: Order, refusal: Ref
     """Another shop of the same SeQura merchant uses this number: put the store in front."""
     longer = f"{solicitation.store.hash}-{order.bigcommerce_id}"
     if order.order_ref_1 == longer:
+        record.delayed(order.subject, "reference", "reference_refused", words=refusal.detail)
         raise Later(f"SeQura refused the reference: {refusal.detail}")
     Order.objects.filter(pk=order.pk).update(order_ref_1=longer)
     raise Later(f"SeQura refused the reference: {refusal.detail}", seconds=0.1)

@@ -5,11 +5,11 @@ import time
 from django.db import connection
 
 COUNT = """
-INSERT INTO payments_allowance (key, "window", used) VALUES (%s, %s, 1)
+INSERT INTO payments_allowance (key, "window", used, counted_at) VALUES (%s, %s, 1, now())
 ON CONFLICT (key) DO UPDATE SET
     used = CASE WHEN payments_allowance."window" = excluded."window"
                 THEN payments_allowance.used + 1 ELSE 1 END,
-    "window" = excluded."window"
+    "window" = excluded."window", counted_at = now()
 RETURNING used
 """
 

@@ -22,8 +22,9 @@ import sequra.errors
 from payments import at_sequra, conversion, placing
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
-from payments.undo import undo
+from payments.undo import subject_of, undo
 from stores.locks import Busy, only_one
+from transaction_log import record
 
 log = structlog.get_logger()
 
@@ -43,6 +44,8 @@ LONGEST_PAUSE = 15 * 60
 PROBE_SECONDS = 10 * 60
 WAITERS = 32
 UNAUTHORISED = 401
+# SeQura has accepted and the order is not finished: from this attempt on the merchant sees it.
+SILENT_ATTEMPTS = 3
 
 
 def confirm(pk: int, wait: float = 0) -> None:
@@ -120,6 +123,13 @@ def _advance(solicitation: Solicitation) -> None:
     try:
         while step := next_step(solicitation):
             step(solicitation)
+            log.info(
+                step.__name__,
+                store=solicitation.store.hash,
+                reference=str(solicitation.reference),
+                order=solicitation.order_id,
+                phase=solicitation.phase,
+            )
     except Refused as refusal:
         _refuse(solicitation, refusal)
     except Later as later:
@@ -166,6 +176,14 @@ def _postpone(solicitation: Solicitation, why: str, seconds: float | None) -> No
     log.warning(
         "confirm_postponed", reference=str(solicitation.reference), phase=solicitation.phase
     )
-    solicitation.note(
-        attempts=attempts, last_error=why, next_at=timezone.now() + timedelta(seconds=pause)
-    )
+    next_at = timezone.now() + timedelta(seconds=pause)
+    solicitation.note(attempts=attempts, last_error=why, next_at=next_at)
+    if solicitation.accepted_state and attempts >= SILENT_ATTEMPTS:
+        record.delayed(
+            subject_of(solicitation),
+            "purchase",
+            "order_delayed",
+            words=why,
+            statement=solicitation.fingerprint,
+            next_at=next_at,
+        )

@@ -8,10 +8,12 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import F
 from django.http import QueryDict
 from django.utils import timezone
 
 from bigcommerce.errors import Rejected, Unavailable
+from orders.doorbell import ring
 from orders.models import Order
 from payments.at_sequra import order_of
 from payments.confirm import confirm_within
@@ -54,7 +56,8 @@ def cancel(solicitation: Solicitation, _: QueryDict) -> Answer:
     if not done:
         return 200, too_late
     record.accepted(order.subject, "cancel_requested")
-    Order.objects.filter(pk=order.pk).update(changed=order.changed + 1, due_at=timezone.now())
+    Order.objects.filter(pk=order.pk).update(changed=F("changed") + 1, due_at=timezone.now())
+    ring()
     return 200, {"result": "cancelled"}
 
 

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from stores.encryption import EncryptedTextField
@@ -173,6 +174,7 @@ class Allowance(models.Model):
     key = models.CharField(max_length=160, primary_key=True)
     window = models.BigIntegerField()
     used = models.PositiveIntegerField()
+    counted_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
         return self.key

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from orders.doorbell import ring
 from orders.models import Order
 from payments.credit import use_credit
 from payments.failpoints import failpoint
@@ -171,6 +172,7 @@ def _show(
         order.save(update_fields=["status", "changed", "due_at"])
         tell(order)
         solicitation.note(**fields)
+        transaction.on_commit(ring)
     failpoint(f"shown_{status}")
 
 

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from payments.confirm import help_along
 from payments.models import Solicitation
+from payments.retention import forget_abandoned
 
 BATCH = 200
 
@@ -15,3 +16,9 @@ def resume_solicitations() -> None:
     due = Solicitation.objects.filter(next_at__lte=timezone.now()).order_by("next_at")
     for pk in due.values_list("pk", flat=True)[:BATCH]:
         help_along(pk)
+
+
+@shared_task
+def forget_abandoned_payments() -> None:
+    """What nobody needs any more; a few times a day is often enough."""
+    forget_abandoned()

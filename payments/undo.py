@@ -25,20 +25,24 @@ def undo(solicitation: Solicitation) -> None:
     failpoint("undone_in_the_shop")
     words = _cancel_at_sequra(solicitation)
     failpoint("undone_at_sequra")
-    subject = record.Subject(
-        store=solicitation.store,
-        environment=solicitation.connection.environment,
-        bigcommerce_id=solicitation.order_id,
-        reference=solicitation.reference,
-    )
     record.rejected(
-        subject,
+        subject_of(solicitation),
         "purchase",
         solicitation.refusal,
         words=words or solicitation.refusal_detail,
         statement=solicitation.fingerprint,
     )
     solicitation.note(undone_at=timezone.now())
+
+
+def subject_of(solicitation: Solicitation) -> record.Subject:
+    """A payment whose order may not exist, as the transaction log names it."""
+    return record.Subject(
+        store=solicitation.store,
+        environment=solicitation.connection.environment,
+        bigcommerce_id=solicitation.order_id,
+        reference=solicitation.reference,
+    )
 
 
 def _cancel_at_sequra(solicitation: Solicitation) -> str:

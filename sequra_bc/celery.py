@@ -25,6 +25,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sequra_bc.settings")
 # start, so whatever has to happen daily asks the database whether it is due, every few minutes.
 PERIODIC: dict[str, float] = {
     "payments.tasks.resume_solicitations": 10,
+    "payments.tasks.forget_abandoned_payments": 60 * 60,
     "orders.tasks.sweep": 15,
     "orders.tasks.reconcile": 15,
     "orders.tasks.watch": 60,

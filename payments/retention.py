@@ -1,0 +1,30 @@
+"""How long payments are remembered: paid ones for ever, the rest no longer than it is of use."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from payments.models import Allowance, Offer, Solicitation
+from stores.models import Store
+
+# A form lives for two hours; after a month nobody asks about a cart that was left behind.
+ABANDONED_AFTER = timedelta(days=30)
+OFFERS_FOR = timedelta(days=90)
+ALLOWANCE_SECONDS = 24 * 60 * 60
+
+
+def forget_secrets(store: Store) -> None:
+    """The tokens that open confirmation pages: an uninstalled app keeps none."""
+    Solicitation.objects.filter(store=store).exclude(checkout_token="").update(checkout_token="")
+
+
+def forget_abandoned() -> None:
+    """Carts that nobody paid with SeQura, offers that nobody asks about, windows long past."""
+    now = timezone.now()
+    Solicitation.objects.filter(
+        phase=Solicitation.Phase.SOLICITED,
+        state="",
+        created_at__lt=now - ABANDONED_AFTER,
+    ).delete()
+    Offer.objects.filter(at__lt=now - OFFERS_FOR).delete()
+    Allowance.objects.filter(counted_at__lt=now - timedelta(seconds=ALLOWANCE_SECONDS)).delete()
