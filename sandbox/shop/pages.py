@@ -63,7 +63,7 @@ def strict_policy(response: HttpResponse, nonce: str) -> HttpResponse:
         "style-src 'self'",
         "img-src 'self' data:",
         "font-src 'self'",
-        f"connect-src 'self' {settings.APP_URL}",
+        f"connect-src 'self' {settings.APP_PUBLIC_URL}",
         f"frame-src {sequra}",
         "form-action 'self'",
         "base-uri 'self'",

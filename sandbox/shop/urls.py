@@ -1,10 +1,11 @@
-"""The shop's pages."""
+"""The shop's pages, and the storefront API's calls of its checkout page."""
 
 from django.urls import path
 
-from sandbox.shop import checkout, views
+from sandbox.shop import checkout, storefront, views
 
 urlpatterns = [
+    *storefront.urlpatterns,
     path("", views.products),
     path("products/<int:product_id>", views.product),
     path("cart", views.cart),

@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 
 from sandbox.bigcommerce import shopper
 from sandbox.bigcommerce.models import Checkout, Customer, Visit
+from sandbox.bigcommerce.storefront import COOKIE
 
-COOKIE = "SHOP_SESSION_TOKEN"
 XSRF_COOKIE = "XSRF-TOKEN"
 
 

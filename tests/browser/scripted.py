@@ -9,7 +9,6 @@ import threading
 import time
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha384
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,17 +24,17 @@ CHECKOUT = "b6fbd994-61a8-4f25-9167-6ec10489c448"
 TYPES = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml", "woff2": "font/woff2"}
 ICON = '<svg viewBox="0 0 10 10"><circle cx="5" cy="5" r="5" fill="#00c2a3"/></svg>'
 
-PP3 = {
+PP3: dict[str, Any] = {
     "product": "pp3", "campaign": None, "title": "Paga Fraccionado",
     "cost_description": "desde 18,48 €/mes", "description": "Elige en cuántas cuotas pagar.",
     "icon": ICON, "category": "part_payment",
 }  # fmt: skip
-SP1 = {
+SP1: dict[str, Any] = {
     "product": "sp1", "campaign": "permanente", "title": "Divide en 3",
     "cost_description": "sin coste", "description": "Tres pagos iguales.",
     "icon": "", "category": "part_payment",
 }  # fmt: skip
-I1 = {
+I1: dict[str, Any] = {
     "product": "i1", "campaign": None, "title": "Recibe tu compra antes de pagar",
     "cost_description": "sin coste adicional", "description": "Paga siete días después del envío.",
     "icon": ICON, "category": "pay_later",
@@ -101,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer_request
+    do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer_request  # noqa: N815
 
     def log_message(self, *_args: object) -> None:
         """The world keeps its own list of calls."""
@@ -185,18 +184,18 @@ class World:
     def answer(
         self, host: str, method: str, target: str, raw: bytes, headers: dict[str, str]
     ) -> Answer:
-        system = host.split(".")[0]
+        system = host.partition(".")[0]
         url = urlsplit(target)
         body = json.loads(raw) if raw else None
         if method != "OPTIONS":
             with self.lock:
                 self.calls.append(Call(system, method, url.path, body, headers))
-        systems: dict[str, Callable[[str, str, dict[str, list[str]], Any], Answer]] = {
-            "shop": self.shop, "app": self.app, "sequra": self.sequra,
-        }  # fmt: skip
-        if system not in systems:
-            return Answer(404)
-        return systems[system](method, url.path, parse_qs(url.query, keep_blank_values=True), body)
+        if system == "shop":
+            query = parse_qs(url.query, keep_blank_values=True)
+            return self.fault(url.path) or self.shop(method, url.path, query, body)
+        if system == "app":
+            return self.app(method, url.path)
+        return self.sequra(url.path) if system == "sequra" else Answer(404)
 
     def fault(self, path: str) -> Answer | None:
         for ending, answers in self.faults.items():
@@ -205,23 +204,17 @@ class World:
         return None
 
     def shop(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Answer:
-        fault = self.fault(path)
-        if fault:
-            return fault
         if path.startswith("/static/shop/"):
             return self.file(SHOP_FILES / path.removeprefix("/static/shop/"))
-        if path == "/api/storefront/carts":
-            return Answer(body=[{"id": CHECKOUT}])
-        if path.startswith(f"/api/storefront/checkouts/{CHECKOUT}"):
-            return self.checkout(method, path, body)
-        if path.startswith("/checkout/order-confirmation/"):
-            page = "<!doctype html><h1>Thank you</h1>"
-            return Answer(body=page, kind="text/html; charset=utf-8")
+        if path.startswith("/api/storefront/"):
+            carts = path.endswith("/carts")
+            return Answer(body=[{"id": CHECKOUT}]) if carts else self.checkout(method, path, body)
         if path.endswith("/order"):
             return Answer(body={"url": "/checkout/order-confirmation/1"})
-        if path.startswith("/checkout"):
-            return self.page(query)
-        return Answer(404)
+        if "order-confirmation" in path:
+            page = "<!doctype html><title>Thank you</title>"
+            return Answer(body=page, kind="text/html; charset=utf-8")
+        return self.page(query)
 
     def checkout(self, method: str, path: str, body: Any) -> Answer:
         if path.endswith("/store-credit"):
@@ -292,7 +285,7 @@ class World:
             )
         return Answer(body=html, kind="text/html; charset=utf-8", headers=headers)
 
-    def app(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Answer:
+    def app(self, method: str, path: str) -> Answer:
         preflight = method == "OPTIONS"
         answer = (not preflight and self.fault(path)) or self.app_answer(method, path)
         allowed = "*" if path.startswith("/static/") else self.url("shop")
@@ -338,7 +331,7 @@ class World:
             "return_url": f"{self.url('app')}/return/s1",
         }
 
-    def sequra(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Answer:
+    def sequra(self, path: str) -> Answer:
         fault = self.fault(path)
         if fault:
             return fault

@@ -28,7 +28,7 @@ def test_one_option_per_method_with_title_cost_and_icon(world: World, open_check
     icons = page.locator(f"{OURS} img")
     assert icons.count() == 2
     assert icons.first.evaluate("image => image.complete && image.naturalWidth > 0")
-    assert icons.first.get_attribute("src", timeout=100).startswith("data:image/svg+xml,")
+    expect(icons.first).to_have_attribute("src", re.compile(r"^data:image/svg\+xml,"))
     names = page.locator(f"{OURS} input").evaluate_all("all => all.map(one => one.name)")
     assert names == ["sequraPayment"] * 3
 
