@@ -146,7 +146,7 @@ class Client:
             json=body,
             headers={name: value for name, value in sent.items() if value},
             auth=(self.username, self.password),
-            timeout=20,
+            timeout=60,
         )
 
     def solicit(self, order: Document) -> str:
@@ -163,7 +163,7 @@ class Client:
         return self.call("PUT", path, {"order": order}, **headers)
 
     def control(self, path: str, body: Any = None) -> Any:
-        answer = self.session.post(f"{self.url}/_control/{path}", json=body or {}, timeout=20)
+        answer = self.session.post(f"{self.url}/_control/{path}", json=body or {}, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -174,7 +174,7 @@ class Client:
 
     def order(self, uuid: str) -> Document:
         found: Document = self.session.get(
-            f"{self.url}/_control/sequra/orders/{uuid}", timeout=20
+            f"{self.url}/_control/sequra/orders/{uuid}", timeout=60
         ).json()
         return found
 
