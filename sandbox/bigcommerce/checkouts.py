@@ -12,7 +12,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from sandbox import settings
-from sandbox.bigcommerce import orders, shopper, totals
+from sandbox.bigcommerce import conversion, shopper, totals
 from sandbox.bigcommerce.answers import body, data, v3
 from sandbox.bigcommerce.models import Checkout, CheckoutToken, Document
 from sandbox.bigcommerce.totals import COUPON_TYPES, Line, Totals, number
@@ -243,7 +243,7 @@ def convert(_request: HttpRequest, checkout_id: UUID, **_parts: Any) -> JsonResp
     missing = missing_for_order(checkout)
     if missing:
         raise v3(422, missing, {})
-    order = orders.from_checkout(checkout, carried=knobs.store_credit_carried)
+    order = conversion.from_checkout(checkout, carried=knobs.store_credit_carried)
     emit("store/cart/converted", {"type": "cart", "id": str(checkout.id), "orderId": order.id})
     return data({"id": order.id})
 

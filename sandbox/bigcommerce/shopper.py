@@ -32,7 +32,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sandbox.bigcommerce import geography, orders, totals
+from sandbox.bigcommerce import conversion, geography, orders, totals
 from sandbox.bigcommerce.models import (
     Checkout,
     Coupon,
@@ -267,7 +267,7 @@ def set_message(checkout: Checkout, text: str) -> Checkout:
 
 def place_order(checkout: Checkout, method: str = "Cash on Delivery") -> Order:
     """Pay another way: BigCommerce makes the order itself, and its cart is gone."""
-    order = orders.from_checkout(checkout, carried=True)
+    order = conversion.from_checkout(checkout, carried=True)
     order.document["payment_method"] = method
     orders.set_status(order, 11)
     checkout.cart_deleted = True

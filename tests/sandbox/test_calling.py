@@ -16,7 +16,7 @@ THROUGH_PROXY = {
 @pytest.mark.parametrize(
     ("address", "connected", "host"),
     [
-        ("http://app.localhost:8000/load?a=b", "http://127.0.0.1:8000/load?a=b", "app.localhost:8000"),
+        ("http://app.localhost:8000/x?a=b", "http://127.0.0.1:8000/x?a=b", "app.localhost:8000"),
         ("http://localhost:8000/x", "http://127.0.0.1:8000/x", "localhost:8000"),
         ("http://127.0.0.1:9000/x", "http://127.0.0.1:9000/x", "127.0.0.1:9000"),
     ],
