@@ -85,6 +85,7 @@ def script_error(request: Request, store: Store) -> Response:
     return Response(status=204)
 
 
+@csrf_exempt
 @require_GET
 def shopper_returns(request: HttpRequest, solicitation_id: uuid.UUID) -> HttpResponse:
     """Where SeQura sends the shopper: waits for the order, explains a review, moves on."""
@@ -101,6 +102,7 @@ def shopper_returns(request: HttpRequest, solicitation_id: uuid.UUID) -> HttpRes
     return response
 
 
+@csrf_exempt
 @require_GET
 def return_status(_request: HttpRequest, solicitation_id: uuid.UUID) -> HttpResponse:
     """What the return page asks while it waits."""
