@@ -29,6 +29,7 @@ from orders.payloads import Held, OrderUpdate, Snapshot, order_update, shipped_b
 from orders.snapshot import read_snapshot
 from sequra.client import Sequra
 from transaction_log import record
+from wire.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -100,16 +101,8 @@ def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) 
         return _not_now(error.held)
     except bigcommerce.errors.Rejected as error:
         return _refused_by_shop(error)
-    except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
-        host = SEQURA if isinstance(error, sequra.errors.Unavailable) else BIGCOMMERCE
-        return Result(
-            kind=Kind.LATER,
-            reason=f"{host}_unavailable",
-            words=error.reason,
-            host=host,
-            retry_after=error.retry_after,
-            maybe_told=error.maybe_done and host == SEQURA,
-        )
+    except bigcommerce.errors.Unavailable as error:
+        return Result(kind=Kind.LATER, **_trouble(BIGCOMMERCE, error))
     except UNREADABLE as error:
         log.exception("order_unreadable", order=order.bigcommerce_id, store=order.store.hash)
         return Result(kind=Kind.REFUSED, reason="unreadable", words=type(error).__name__)
@@ -164,14 +157,20 @@ def _known(order: Order, reading: Reading) -> Result | None:
 
 def _tell(order: Order, reading: Reading, shop: BigCommerce, provider: Sequra) -> Result:
     """Send the statement; refused, read again and send once more if it became another one."""
-    refusal = _put(order, reading, provider)
-    if refusal and not refusal.is_unauthorised:
-        again = read(order, shop)
-        if again.update != reading.update:
-            reading, refusal = again, _put(order, again, provider)
-    if refusal:
-        return _refused(order, reading, refusal)
-    return _result(order, reading, Kind.TOLD)
+    try:
+        refusal = _put(order, reading, provider)
+        if refusal and not refusal.is_unauthorised:
+            again = read(order, shop)
+            if again.update != reading.update:
+                reading, refusal = again, _put(order, again, provider)
+    except sequra.errors.Unavailable as error:
+        trouble = _trouble(SEQURA, error)
+        return _result(order, reading, Kind.LATER, maybe_told=error.maybe_done, **trouble)
+    if refusal is None:
+        return _result(order, reading, Kind.TOLD)
+    kind = Kind.NO_ACCESS if refusal.is_unauthorised else Kind.REFUSED
+    reason = "sequra_unauthorised" if refusal.is_unauthorised else f"sequra_{refusal.status}"
+    return _result(order, reading, kind, reason=reason, words=refusal.words, host=SEQURA)
 
 
 def _put(order: Order, reading: Reading, provider: Sequra) -> sequra.errors.Rejected | None:
@@ -194,17 +193,14 @@ def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
     )
 
 
-def _refused(order: Order, reading: Reading, refusal: sequra.errors.Rejected) -> Result:
-    if refusal.is_unauthorised:
-        return _no_access(refusal.words, SEQURA)
-    return _result(
-        order,
-        reading,
-        Kind.REFUSED,
-        reason=f"sequra_{refusal.status}",
-        words=refusal.words,
-        host=SEQURA,
-    )
+def _trouble(host: str, error: Unavailable) -> dict[str, Any]:
+    """Who gave no answer, in which words, and when he wants to be asked again."""
+    return {
+        "reason": f"{host}_unavailable",
+        "words": error.reason,
+        "host": host,
+        "retry_after": error.retry_after,
+    }
 
 
 def _not_now(held: Held) -> Result:
@@ -214,17 +210,11 @@ def _not_now(held: Held) -> Result:
 
 
 def _refused_by_shop(refusal: bigcommerce.errors.Rejected) -> Result:
-    if refusal.status == GONE:
-        return Result(kind=Kind.GONE, reason="archived", words=refusal.words)
-    if refusal.status == 401:
-        return _no_access(refusal.words, BIGCOMMERCE)
-    return Result(
-        kind=Kind.LATER, reason="bigcommerce_refused", words=refusal.words, host=BIGCOMMERCE
-    )
-
-
-def _no_access(words: str, host: str) -> Result:
-    return Result(kind=Kind.NO_ACCESS, reason=f"{host}_unauthorised", words=words, host=host)
+    kind, reason = {
+        GONE: (Kind.GONE, "archived"),
+        401: (Kind.NO_ACCESS, "bigcommerce_unauthorised"),
+    }.get(refusal.status, (Kind.LATER, "bigcommerce_refused"))
+    return Result(kind=kind, reason=reason, words=refusal.words, host=BIGCOMMERCE)
 
 
 def digest(update: OrderUpdate) -> str:

@@ -26,8 +26,7 @@ class Merchant:
         """An order that was bought with SeQura and whose first webhooks are worked off."""
         solicitation = self.shop.approved(**wishes)
         confirm(solicitation.pk)
-        solicitation.refresh_from_db()
-        order = Order.objects.get(bigcommerce_id=solicitation.order_id)
+        order = Order.objects.get(reference=solicitation.reference)
         drain()
         return order
 
@@ -48,7 +47,8 @@ class Merchant:
 
     def lines(self, order: Order) -> list[Document]:
         """The order's products in BigCommerce."""
-        return list(bigcommerce_for(self.store).order_products(order.bigcommerce_id))
+        found = bigcommerce_for(self.store).order_products(order.bigcommerce_id)
+        return [dict(line) for line in found]
 
     def at_sequra(self, order: Order) -> Document:
         """The order as SeQura has it."""

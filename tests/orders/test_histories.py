@@ -88,7 +88,11 @@ class Chance:
         self.merchant.acts("refund", order, items=self.some(order))
 
     def refunds_money(self, order: Order) -> None:
-        wish = self.random.choice([{"amount": self.random.randint(1, 3000) / 100}, {"shipping": 1}])
+        wishes: list[dict[str, Any]] = [
+            {"amount": self.random.randint(1, 3000) / 100},
+            {"shipping": True},
+        ]
+        wish = self.random.choice(wishes)
         self.merchant.acts("refund", order, **wish)
 
     def cancels(self, order: Order) -> None:

@@ -195,8 +195,7 @@ def test_store_credit_at_the_purchase_stays_what_sequra_does_not_pay(merchant: M
 
     solicitation = merchant.shop.approved_with_credit("20.00")
     confirm(solicitation.pk)
-    solicitation.refresh_from_db()
-    order = Order.objects.get(bigcommerce_id=solicitation.order_id)
+    order = Order.objects.get(reference=solicitation.reference)
     merchant.notices(order)
     assert merchant.updates() == []
     merchant.does("ship", order)

@@ -1,0 +1,124 @@
+"""What the merchant does reaches SeQura by itself: sandbox, app, worker and beat as processes."""
+
+import psycopg2
+import pytest
+import redis
+
+from local.stack import Stack
+from tests.orders.world import World
+
+FAULTY = r"/merchants/[^/]+/orders/.*"
+RECOVERED = 90.0  # seconds after the end of a trouble; four minutes are promised
+
+
+@pytest.fixture(scope="module")
+def world(stack: Stack) -> World:
+    return World(stack)
+
+
+@pytest.fixture(autouse=True)
+def calm(world: World) -> None:
+    world.sandbox.clear_faults()
+    world.sandbox.control("POST", "webhooks/release", {})
+
+
+def entries(world: World, number: int) -> list[tuple[str, str]]:
+    """The order's lines in the transaction log: event and outcome."""
+    with psycopg2.connect(world.stack.urls["DATABASE_URL"]) as database:
+        cursor = database.cursor()
+        cursor.execute(
+            "SELECT event, outcome FROM transaction_log_entry WHERE bigcommerce_id = %s"
+            " ORDER BY id",
+            [number],
+        )
+        found: list[tuple[str, str]] = cursor.fetchall()
+    database.close()
+    return found
+
+
+def test_edit_ship_and_refund_reach_sequra(world: World) -> None:
+    number = world.buy()
+    assert world.updates(number) == []
+    lamp, cups = world.lines(number)
+    world.does("edit_order", number, lines=[{"id": lamp["id"], "price": "79.95"}])
+    world.wait(lambda: world.totals(number) == (13980, 0), "the edited price")
+    some = [{"order_product_id": lamp["id"], "quantity": 1}]
+    world.does("ship", number, items=some, tracking_number="T1", carrier="seur")
+    world.wait(lambda: world.totals(number)[1] > 7995, "the first parcel")
+    world.does("ship", number, tracking_number="T2", carrier="seur")
+    world.wait(lambda: world.totals(number) == (0, 13980), "the second parcel")
+    world.does("refund", number, items=[{"order_product_id": cups["id"], "quantity": 1}])
+    world.wait(lambda: world.totals(number) == (0, 8490), "the refunded line")
+    world.does("refund", number)
+    world.wait(lambda: world.totals(number) == (0, 0), "the rest refunded")
+    events = [event for event, _ in entries(world, number)]
+    assert events == ["purchase", "edit", "ship", "ship", "refund", "refund"]
+
+
+def test_cancellation_reaches_sequra(world: World) -> None:
+    number = world.buy()
+    world.does("cancel", number)
+    world.wait(lambda: world.totals(number) == (0, 0), "the cancellation")
+    assert entries(world, number) == [("purchase", "accepted"), ("cancel", "accepted")]
+
+
+def test_webhooks_that_come_twice_backwards_and_late_cause_one_update(world: World) -> None:
+    number = world.buy()
+    world.sandbox.control("POST", "webhooks/hold", {})
+    world.does("edit_billing_address", number, city="Girona")
+    world.does("ship", number)
+    world.sandbox.control("POST", "webhooks/reorder", {"copies": 3})
+    world.wait(lambda: world.totals(number) == (0, 14980), "the shipment")
+    world.wait(lambda: world.sandbox.control("GET", "webhooks")["pending"] == 0, "all arrived")
+    assert len(world.updates(number)) == 1
+
+
+def test_nothing_is_lost_with_redis(world: World) -> None:
+    numbers = [world.buy() for _ in range(5)]
+    broker = redis.from_url(world.stack.urls["REDIS_URL"])
+    for number in numbers:
+        world.does("ship", number)
+        broker.flushdb()
+    broker.close()
+    for number in numbers:
+        world.wait(lambda n=number: world.totals(n) == (0, 14980), "shipped", RECOVERED)  # type: ignore[misc]
+        assert len(world.updates(number)) == 1
+
+
+def test_killed_worker_loses_and_doubles_nothing(world: World) -> None:
+    numbers = [world.buy() for _ in range(5)]
+    world.sandbox.fault(FAULTY, method="PUT", status=200, effect="before", delay=3, times=99)
+    for number in numbers:
+        world.does("ship", number)
+    world.wait(lambda: any(world.updates(number) for number in numbers), "working")
+    world.kill("worker")
+    world.sandbox.clear_faults()
+    world.stack.start("worker")
+    for number in numbers:
+        world.wait(lambda n=number: world.totals(n) == (0, 14980), "shipped", RECOVERED)  # type: ignore[misc]
+    for number in numbers:
+        world.wait(lambda n=number: len(entries(world, n)) == 2, "written down", RECOVERED)  # type: ignore[misc]
+        assert entries(world, number) == [("purchase", "accepted"), ("ship", "accepted")]
+
+
+def test_sequra_away_and_back(world: World) -> None:
+    number = world.buy()
+    world.sandbox.fault(FAULTY, method="PUT", status=503, times=999)
+    world.does("ship", number)
+    world.wait(lambda: ("ship", "delayed") in entries(world, number), "shown as delayed")
+    world.sandbox.clear_faults()
+    world.wait(lambda: world.totals(number) == (0, 14980), "shipped", RECOVERED)
+
+
+def test_drain_without_celery_and_redis(world: World) -> None:
+    number = world.buy()
+    world.stack.stop("beat")
+    world.stack.stop("worker")
+    try:
+        world.does("ship", number)
+        world.wait(lambda: world.sandbox.control("GET", "webhooks")["pending"] == 0, "told us")
+        world.stack.manage("drain")
+        assert world.totals(number) == (0, 14980)
+    finally:
+        world.stack.start("worker")
+        world.stack.start("beat")

@@ -1,0 +1,115 @@
+"""The whole system as its merchant and his shoppers use it: over HTTP, process by process."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from local.demo import install
+from local.sandbox_control import SandboxControl, plain_session
+from local.stack import Stack
+
+Document = dict[str, Any]
+ALLOWED = 25.0  # seconds until a change in BigCommerce must be at SeQura
+
+
+class World:
+    """A store of the running system, freshly installed."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.sandbox = SandboxControl(stack.sandbox_port, stack.app_port)
+        self.sandbox.reset()
+        install(stack, self.sandbox)
+        destination = self.sandbox.world()["hooks"][0]["destination"]
+        self.public_id = destination.rpartition("/")[2]
+        self.http = plain_session()
+
+    def buy(self) -> int:
+        """The number of an order that a shopper bought with SeQura; its webhooks are worked off."""
+        number = self.buys_quickly()
+        self.wait(lambda: self.is_known(number), "the purchase is known")
+        return number
+
+    def buys_quickly(self) -> int:
+        """The shopper asks for SeQura, finishes the form, and SeQura notifies the app."""
+        address = f"http://127.0.0.1:{self.stack.app_port}/storefront/{self.public_id}"
+        asked = {"checkout_id": self.sandbox.checkout()["checkout_id"], "layout": "desktop"}
+        headers = {
+            "Host": self.stack.app_url.split("//")[1],
+            "Origin": self.stack.origin("shop"),
+        }
+        reply = self.http.post(
+            f"{address}/payment-methods", json=asked, headers=headers, timeout=30
+        )
+        reply.raise_for_status()
+        attempt = reply.json()["solicitation"]
+        reference = self.sandbox.world()["sequra_orders"][-1]["uuid"]
+        self.sandbox.drive("approve", reference, product="pp3")
+        status = f"{address}/solicitations/{attempt}"
+
+        def order() -> int | None:
+            answer = self.http.get(status, headers=headers, timeout=30).json()
+            return int(answer["order"]) if answer["status"] == "confirmed" else None
+
+        return int(self.wait(order, "the order is made"))
+
+    def is_known(self, number: int) -> bool:
+        """Did the app read the order after its purchase?"""
+        path = f"/v2/orders/{number}/products"
+        return any(call["path"].endswith(path) for call in self.sandbox.calls("bigcommerce"))
+
+    def does(self, action: str, number: int, **arguments: Any) -> Any:
+        arguments = {"order_id": number, **arguments}
+        return self.sandbox.control("POST", f"merchant/{action}", arguments)
+
+    def lines(self, number: int) -> list[Document]:
+        orders = self.sandbox.world()["bigcommerce_orders"]
+        return next(one["products"] for one in orders if one["order"]["id"] == number)
+
+    def told(self, number: int) -> Document:
+        """The order as SeQura has it."""
+        orders = self.sandbox.world()["sequra_orders"]
+        return next(one for one in orders if one["order_ref_1"] == str(number))
+
+    def totals(self, number: int) -> tuple[int, int]:
+        """Cents that wait to be shipped, and cents that were."""
+        told = self.told(number)
+        return (
+            told["unshipped_cart"]["order_total_with_tax"],
+            told["shipped_cart"]["order_total_with_tax"],
+        )
+
+    def updates(self, number: int) -> list[Document]:
+        """The order updates SeQura was sent."""
+        path = f"/orders/{number}"
+        return [
+            call
+            for call in self.sandbox.calls("sequra")
+            if call["path"].startswith("/merchants/") and call["path"].endswith(path)
+        ]
+
+    def wait(self, ready: Callable[[], Any], what: str, seconds: float = ALLOWED) -> Any:
+        until = time.monotonic() + seconds
+        while not (found := ready()):
+            assert time.monotonic() < until, f"{what}: not within {seconds:g} s"
+            time.sleep(0.1)
+        return found
+
+    def kill(self, name: str) -> None:
+        """`kill -9` of a process and of everything it started."""
+        tether = self.stack.processes[name].tether
+        assert tether
+        for pid in reversed(list(descendants(tether.pid))):
+            os.kill(pid, signal.SIGKILL)
+        self.stack.stop(name)
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """The processes below this one, parents first."""
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, thread.read_text().split()):
+            yield child
+            yield from descendants(child)
