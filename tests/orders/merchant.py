@@ -26,6 +26,7 @@ class Merchant:
         """An order that was bought with SeQura and whose first webhooks are worked off."""
         solicitation = self.shop.approved(**wishes)
         confirm(solicitation.pk)
+        assert solicitation.reference
         order = Order.objects.get(reference=solicitation.reference)
         drain()
         return order

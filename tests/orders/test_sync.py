@@ -195,6 +195,7 @@ def test_store_credit_at_the_purchase_stays_what_sequra_does_not_pay(merchant: M
 
     solicitation = merchant.shop.approved_with_credit("20.00")
     confirm(solicitation.pk)
+    assert solicitation.reference
     order = Order.objects.get(reference=solicitation.reference)
     merchant.notices(order)
     assert merchant.updates() == []

@@ -1,0 +1,168 @@
+"""Workers: what they share, what they leave behind, and who wakes them."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, connections
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from orders import doorbell, queue, tasks
+from orders.drain import drain
+from orders.models import Gate, Order
+from tests.orders.merchant import Merchant
+
+UPDATE = r"/merchants/[^/]+/orders/.*"
+
+
+@pytest.fixture
+def orders(merchant: Merchant) -> list[Order]:
+    """Six shipped orders that SeQura does not know about."""
+    orders = [merchant.order() for _ in range(6)]
+    for order in orders:
+        merchant.acts("ship", order)
+        queue.mark_changed(pk=order.pk)
+    return orders
+
+
+def all_shipped(merchant: Merchant, orders: list[Order]) -> bool:
+    return all(merchant.at_sequra(order)["unshipped_cart"]["items"] == [] for order in orders)
+
+
+def drains_in_threads(number: int) -> None:
+    def run() -> None:
+        try:
+            drain()
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_many_workers_tell_everything_once(merchant: Merchant, orders: list[Order]) -> None:
+    drains_in_threads(4)
+    drain()
+    assert all_shipped(merchant, orders)
+    assert len(merchant.updates()) == len(orders)
+
+
+def test_no_transaction_is_open_during_a_call(merchant: Merchant, orders: list[Order]) -> None:
+    merchant.sandbox.fault(UPDATE, method="PUT", status=200, effect="before", delay=0.6, times=99)
+    worker = threading.Thread(target=drains_in_threads, args=[1])
+    worker.start()
+    seen: set[str] = set()
+    while worker.is_alive():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT state FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+                " AND now() - state_change > interval '0.3 s'"
+            )
+            seen |= {state for (state,) in cursor.fetchall()}
+        time.sleep(0.05)
+    worker.join()
+    assert seen == set()
+
+
+def test_killed_drain_is_repaired_when_its_leases_end(
+    merchant: Merchant, orders: list[Order], settings: Settings
+) -> None:
+    merchant.sandbox.fault(UPDATE, method="PUT", status=200, effect="before", delay=9, times=99)
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "drain"],
+        env={
+            **os.environ,
+            "DATABASE_URL": database_url(),
+            "BIGCOMMERCE_API_URL": settings.BIGCOMMERCE_API_URL,
+            "SEQURA_DEPLOYMENTS_URL": settings.SEQURA_DEPLOYMENTS_URL,
+        },
+        stdout=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 20
+    while not merchant.updates():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    merchant.sandbox.clear_faults()
+    drain()
+    assert Order.objects.filter(leased_until__isnull=False).exists()
+    Order.objects.filter(leased_until__isnull=False).update(leased_until=timezone.now())
+    drain()
+    assert all_shipped(merchant, orders)
+    assert not Order.objects.filter(unsure=True).exists()
+
+
+def database_url() -> str:
+    base, _, _ = os.environ["DATABASE_URL"].rpartition("/")
+    return f"{base}/{connection.settings_dict['NAME']}"
+
+
+def test_small_quota_is_halved_and_never_exceeded(merchant: Merchant, orders: list[Order]) -> None:
+    merchant.sandbox.knobs(quota=merchant_calls(merchant) + 24)
+    Gate.objects.update(window_until=timezone.now())
+    seen = len(merchant.sandbox.calls("bigcommerce"))
+    for _ in range(4):
+        drain()
+    used = merchant.sandbox.calls("bigcommerce")[seen:]
+    assert 0 < len(used) <= 12 + 5
+    assert {call["status"] for call in used} <= {200, 204}
+    merchant.sandbox.knobs(quota=100_000)
+    Gate.objects.update(window_until=timezone.now())
+    drain()
+    assert all_shipped(merchant, orders)
+
+
+def merchant_calls(merchant: Merchant) -> int:
+    """Calls of this window: the sandbox counts them like BigCommerce."""
+    return len([c for c in merchant.sandbox.calls("bigcommerce") if "/stores/" in c["path"]])
+
+
+def test_sweep_finds_what_no_wake_up_told(merchant: Merchant, orders: list[Order]) -> None:
+    tasks.sweep()
+    assert all_shipped(merchant, orders)
+
+
+def test_command_drains_without_celery(merchant: Merchant, orders: list[Order]) -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    call_command("drain")
+    signal.signal(signal.SIGTERM, before[0])
+    signal.signal(signal.SIGINT, before[1])
+    assert all_shipped(merchant, orders)
+
+
+@pytest.fixture
+def bell(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The moments at which a wake-up was published."""
+    published: list[float] = []
+
+    def publish(**_: object) -> None:
+        published.append(time.monotonic())
+        if len(published) == 1:
+            raise ConnectionError("the broker is away")
+
+    monkeypatch.setattr(tasks.drain, "apply_async", publish)
+    monkeypatch.setattr(doorbell, "PAUSE_AFTER_FAILURE", 0.2)
+    return published
+
+
+def test_many_rings_are_few_wake_ups_and_a_broken_broker_delays_nobody(bell: list[float]) -> None:
+    rung = doorbell.Doorbell()
+    began = time.monotonic()
+    while time.monotonic() - began < 0.6:
+        rung.ring()
+        time.sleep(0.001)
+    assert 4 <= len(bell) <= 11
+    pauses = [later - earlier for earlier, later in pairwise(bell)]
+    assert pauses[0] >= 0.2
+    assert min(pauses) >= 0.05
