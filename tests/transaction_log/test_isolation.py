@@ -9,7 +9,7 @@ from stores.models import Store
 from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import MakeEntry, MakeOrder
 
-REFERENCE = uuid.uuid4()
+REFERENCE = uuid.UUID("6f1c2f3e-0b6b-4d0e-9d7b-0c9b6f8d3f6a")
 
 
 @pytest.fixture(autouse=True)
