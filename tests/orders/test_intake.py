@@ -258,7 +258,7 @@ def test_deleted_store_gets_a_yes(send: Send, store: Store) -> None:
     assert rows() == 0
 
 
-@pytest.mark.parametrize("path", ["", "not-a-uuid", f"{uuid4()}/more"])
+@pytest.mark.parametrize("path", ["", "not-a-uuid", "6f1c2f3e-0b6b-4d0e-9d7b-0c9b6f8d3f6a/more"])
 def test_other_addresses_are_unknown(live_app: str, transactional_db: None, path: str) -> None:
     reply = requests.post(f"{live_app}/webhooks/bigcommerce/{path}", data=b"{}", timeout=5)
     assert reply.status_code == 404

@@ -205,7 +205,7 @@ def test_form_of_an_offered_method(web: Web, shop: Shop) -> None:
         ({"terms_accepted": False}, 409, "terms_not_accepted"),
         ({"product": "zz9"}, 409, "unknown_method"),
         ({"campaign": "summer"}, 409, "unknown_method"),
-        ({"solicitation": str(uuid.uuid4())}, 404, "unknown"),
+        ({"solicitation": "6f1c2f3e-0b6b-4d0e-9d7b-0c9b6f8d3f6a"}, 404, "unknown"),
     ],
 )
 def test_form_is_refused(
