@@ -6,8 +6,7 @@ V2 documents: https://developer.bigcommerce.com/docs/rest-management/orders
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sequra import cart
 from sequra.money import to_cents
@@ -16,8 +15,7 @@ Document = Mapping[str, Any]
 Kind = Literal["charge", "other_payment"]
 
 
-@dataclass(frozen=True, slots=True)
-class Goods:
+class Goods(NamedTuple):
     """One order product: `amount` is what the shopper pays for all its units, discounts taken."""
 
     id: int
@@ -30,8 +28,7 @@ class Goods:
     digital: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """A line of the whole order. A charge below zero is a discount; other payments always are."""
 
     key: str
@@ -96,18 +93,20 @@ def _goods(product: Document) -> Goods:
 def _name(product: Document) -> str:
     """The name with the chosen options, as it was solicited: `T-shirt (Size: M, Colour: Red)`."""
     name = text(product.get("name")) or _reference(product)
-    chosen = ", ".join(
-        text(f"{option.get('display_name')}: {option['display_value']}")
+    chosen = [
+        f"{option.get('display_name')}: {option['display_value']}"
         for option in product.get("product_options") or ()
         if option.get("display_value")
-    )
-    return f"{name} ({chosen})" if chosen else name
+    ]
+    return text(f"{name} ({', '.join(chosen)})") if chosen else name
 
 
 def _reference(product: Document) -> str:
     """The SKU; without one the product's id; a line typed in by hand has only its name."""
-    told = (text(product.get(key) or "") for key in ("sku", "product_id", "name"))
-    return next(filter(None, told), "item")
+    for key in ("sku", "product_id", "name"):
+        if told := text(product.get(key) or ""):
+            return told
+    return "item"
 
 
 def _paid(product: Document) -> int:
@@ -180,8 +179,10 @@ def _other_payments(order: Document) -> list[Charge]:
 
 def text(value: object) -> str:
     """One line of text: foreign documents hold nulls, line breaks, NULs and half characters."""
-    whole = str("" if value is None else value).encode("utf-8", "ignore").decode()
-    return " ".join(whole.replace("\0", "").split())
+    whole = value if isinstance(value, str) else str("" if value is None else value)
+    if not whole.isprintable():
+        whole = whole.encode("utf-8", "ignore").decode().replace("\0", "")
+    return " ".join(whole.split())
 
 
 def cents(document: Document, field: str) -> int:

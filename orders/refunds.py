@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from orders.lines import Charge, Document, Goods, cents, rounding, total
-from sequra.money import round_half_up, share_out, to_cents, to_decimal
+from sequra.money import share_out, to_cents
 
 NOT_THROUGH_SEQURA = ("storecredit", "giftcertificate")
 CHARGE_OF_ITEM = {"SHIPPING": "shipping", "HANDLING": "handling", "GIFT_WRAPPING": "wrapping"}
@@ -34,6 +34,10 @@ class Remains:
         goods = sum(self.amount(line) for line in self.goods)
         return goods + total(self.charges) + total(self.amounts)
 
+    def line(self, goods_id: object) -> Goods | None:
+        """The goods that a refund names; None when an edit has taken them away."""
+        return next((line for line in self.goods if line.id == goods_id), None)
+
     def charge(self, key: str) -> int:
         """What is left of a charge; 0 when the order has none of that name."""
         return sum(charge.amount for charge in self.charges if charge.key == key)
@@ -46,8 +50,8 @@ class Remains:
 
 
 def part(amount: int, units: int, of: int) -> int:
-    """The cents of some units of a line: nothing for none, all of it for all."""
-    return round_half_up(to_decimal(amount) * units / of)
+    """The cents of some units of a line: nothing for none, all of it for all, else rounded."""
+    return amount if units == of else (2 * amount * units + of) // (2 * of)
 
 
 def through_sequra(refund: Document) -> int:
@@ -100,14 +104,14 @@ def _take(remains: Remains, refund: Document, money: int) -> None:
 
 def _take_units(remains: Remains, items: Iterable[Document]) -> int:
     """Take the refunded units, and say how many cents they were."""
-    before = sum(remains.amount(line) for line in remains.goods)
-    lines = {line.id: line for line in remains.goods}
+    taken = 0
     for item in items:
-        line = lines.get(int(item.get("item_id") or 0))
+        line = remains.line(item.get("item_id"))
         if item["item_type"] == "PRODUCT" and line:
-            rest = line.quantity - remains.units[line.id]
+            before, rest = remains.amount(line), line.quantity - remains.units[line.id]
             remains.units[line.id] += min(int(item.get("quantity") or 0), rest)
-    return before - sum(remains.amount(line) for line in remains.goods)
+            taken += before - remains.amount(line)
+    return taken
 
 
 def _take_charges(remains: Remains, items: Iterable[Document], money: int) -> int:
@@ -143,8 +147,8 @@ def _wanted(remains: Remains, item: Document, key: str) -> int:
     """Cents an item asks of a charge: its amount, its wrapped units, or all there is."""
     if item.get("requested_amount") is not None:
         return to_cents(item["requested_amount"])
-    wrapped = next((g for g in remains.goods if g.id == item.get("item_id") and g.wrapping), None)
-    if key == "wrapping" and wrapped and item.get("quantity"):
+    wrapped = remains.line(item.get("item_id"))
+    if key == "wrapping" and wrapped and wrapped.wrapping and item.get("quantity"):
         return part(wrapped.wrapping, int(item["quantity"]), wrapped.quantity)
     return remains.charge(key)
 

@@ -8,7 +8,7 @@ https://docs.sequrapi.com (order, items).
 from collections.abc import Iterable, Sequence
 from typing import Literal, NotRequired, TypedDict
 
-from sequra.money import euros, round_half_up, to_decimal
+from sequra.money import euros
 
 
 class Product(TypedDict):
@@ -162,7 +162,7 @@ def _price(price: int | None, total: int, quantity: int) -> int:
     """The price of one, for people: rounded when the total does not divide."""
     if quantity < 1:
         raise ValueError(f"a quantity of {quantity}")
-    return round_half_up(to_decimal(total) / quantity) if price is None else price
+    return (2 * total + quantity) // (2 * quantity) if price is None else price
 
 
 def handling(*, reference: str, name: str, total_with_tax: int) -> Handling:

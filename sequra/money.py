@@ -5,7 +5,7 @@ BigCommerce speaks strings with four decimals (V2) and floating-point numbers (V
 """
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from fractions import Fraction
 from math import floor
 
@@ -39,7 +39,9 @@ def to_cents(value: Amount) -> int:
 
 def round_half_up(number: Decimal | Fraction) -> int:
     """The nearest integer; a half goes away from zero, as on an invoice."""
-    nearest = floor(abs(Fraction(number)) + Fraction(1, 2))
+    if isinstance(number, Decimal):
+        return int(number.to_integral_value(ROUND_HALF_UP))
+    nearest = floor(abs(number) + Fraction(1, 2))
     return -nearest if number < 0 else nearest
 
 
@@ -52,9 +54,11 @@ def share_out(cents: int, weights: Sequence[Decimal | int]) -> list[int]:
         raise ValueError("a weight may not be negative")
     if cents and not weights:
         raise ValueError(f"{cents} cents and nobody to bear them")
-    total = sum(Fraction(weight) for weight in weights)
-    if not total:
+    if not any(weights):
         return [cents, *(0 for _ in weights[1:])] if weights else []
+    if sum(1 for weight in weights if weight) == 1:
+        return [cents if weight else 0 for weight in weights]
+    total = sum(Fraction(weight) for weight in weights)
     sign = -1 if cents < 0 else 1
     shares = [Fraction(weight) * abs(cents) / total for weight in weights]
     return [sign * part for part in round_together(shares)]
