@@ -9,6 +9,7 @@ reverse. With `https=True` it is the production set-up: an https address behind 
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -221,7 +222,10 @@ def sandbox_process(logs: Path, env: Mapping[str, str], port: int) -> Process:
 
 
 def web_process(logs: Path, env: Mapping[str, str], port: int, workers: int = 1) -> Process:
-    """The app behind granian."""
+    """The app behind granian, with its counters next to its log."""
+    counters = logs / "counters"
+    shutil.rmtree(counters, ignore_errors=True)
+    counters.mkdir(parents=True)
     return Process(
         "web",
         [
@@ -232,7 +236,7 @@ def web_process(logs: Path, env: Mapping[str, str], port: int, workers: int = 1)
             "sequra_bc.wsgi:application",
         ],
         logs / "web.log",
-        env=env,
+        env={**env, "PROMETHEUS_MULTIPROC_DIR": str(counters)},
         cwd=ROOT,
         ready=lambda: fetch(f"http://127.0.0.1:{port}/health/live") is not None,
     )

@@ -4,6 +4,7 @@ Imported before prometheus_client, which looks at the environment once, while it
 """
 
 import os
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -15,12 +16,31 @@ def share() -> None:
     """Names a folder that all workers of this WSGI server share, unless the operator named one.
 
     The workers have one parent in common, the server. Without a folder of our own (somebody else
-    may have put one of that name into /tmp) each process counts for itself.
+    may have put one of that name into the temporary folder) each process counts for itself.
     """
-    name = f"sequra-bc-metrics-{os.geteuid()}-{os.getppid()}"
-    path = Path(tempfile.gettempdir()) / name
+    prefix = f"sequra-bc-metrics-{os.geteuid()}-"
+    forget_dead_servers(prefix)
+    path = Path(tempfile.gettempdir()) / f"{prefix}{os.getppid()}"
     if VARIABLE not in os.environ and ours(path):
         os.environ[VARIABLE] = str(path)
+
+
+def forget_dead_servers(prefix: str) -> None:
+    """Deletes the counters of servers that run no more."""
+    for path in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        server = path.name.removeprefix(prefix)
+        if server.isdecimal() and not alive(int(server)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def alive(server: int) -> bool:
+    try:
+        os.kill(server, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def ours(path: Path) -> bool:
