@@ -10,11 +10,17 @@ from django.views.decorators.http import require_POST
 from sandbox.bigcommerce import geography, merchant
 from sandbox.bigcommerce.models import Document, OrderProduct
 from sandbox.panel import frame
+from sandbox.shop.money import amount
 
 ADDRESS = (
     "first_name", "last_name", "company", "street_1", "street_2", "zip", "city", "country_iso2",
     "phone", "email",
 )  # fmt: skip
+
+
+def said(post: QueryDict, name: str) -> str:
+    """A field's text, "" when it is not there."""
+    return str(post.get(name, "")).strip()
 
 
 def quantities(post: QueryDict, prefix: str) -> list[Document]:
@@ -32,8 +38,8 @@ def edited_lines(order_id: int, post: QueryDict) -> list[Document]:
     lines: list[Document] = []
     for product in OrderProduct.objects.filter(order_id=order_id):
         line: Document = {"id": product.id}
-        quantity = post.get(f"quantity-{product.id}", "")
-        price = post.get(f"price-{product.id}", "")
+        quantity = said(post, f"quantity-{product.id}")
+        price = said(post, f"price-{product.id}")
         if quantity.isdigit() and int(quantity) != product.document["quantity"]:
             line["quantity"] = int(quantity)
         if price and price != f"{float(product.document['price_inc_tax']):.2f}":
@@ -41,20 +47,21 @@ def edited_lines(order_id: int, post: QueryDict) -> list[Document]:
         if len(line) > 1:
             lines.append(line)
     if post.get("add"):
-        lines.append({"product_id": int(post["add"]), "quantity": int(post["add_quantity"] or 1)})
+        quantity = said(post, "add_quantity")
+        lines.append({"product_id": int(said(post, "add")), "quantity": int(quantity or 1)})
     if post.get("custom_name") and post.get("custom_price"):
         lines.append({"name": post["custom_name"], "price": post["custom_price"], "quantity": 1})
     return lines
 
 
 def edit(order_id: int, post: QueryDict) -> str:
-    cost, cost_before = post.get("shipping_cost", ""), post.get("shipping_cost_before", "")
-    discount = post.get("discount", "")
+    cost, cost_before = said(post, "shipping_cost"), said(post, "shipping_cost_before")
+    discount = said(post, "discount")
     merchant.edit_order(
         order_id,
         edited_lines(order_id, post) or None,
         shipping_cost=cost if cost and cost != cost_before else None,
-        discount=discount if discount and discount != post.get("discount_before", "") else None,
+        discount=discount if discount and discount != said(post, "discount_before") else None,
     )
     return f"Order {order_id} has been updated."
 
@@ -63,23 +70,23 @@ def ship(order_id: int, post: QueryDict) -> str:
     merchant.ship(
         order_id,
         quantities(post, "ship"),
-        tracking_number=post.get("tracking_number", ""),
-        carrier=post.get("carrier", ""),
-        link=post.get("link", ""),
-        comments=post.get("comments", ""),
+        tracking_number=said(post, "tracking_number"),
+        carrier=said(post, "carrier"),
+        link=said(post, "link"),
+        comments=said(post, "comments"),
     )
     return f"A shipment of order {order_id} has been created."
 
 
 def change_shipment(order_id: int, post: QueryDict) -> str:
-    fields = {name: post.get(name, "") for name in ("tracking_number", "tracking_link")}
-    carrier = {"tracking_carrier": post.get("carrier", "")}
-    merchant.edit_shipment(order_id, int(post["shipment"]), **fields, **carrier)
+    fields = {name: said(post, name) for name in ("tracking_number", "tracking_link")}
+    carrier = {"tracking_carrier": said(post, "carrier")}
+    merchant.edit_shipment(order_id, int(said(post, "shipment")), **fields, **carrier)
     return "The shipment has been updated."
 
 
 def unship(order_id: int, post: QueryDict) -> str:
-    merchant.unship(order_id, int(post["shipment"]))
+    merchant.unship(order_id, int(said(post, "shipment")))
     return "The shipment has been deleted. The order's status stays as it is."
 
 
@@ -90,9 +97,9 @@ def refund(order_id: int, post: QueryDict) -> str:
         shipping=post.get("shipping") == "on",
         amount=post.get("amount") or None,
         provider=post.get("provider", "custom"),
-        reason=post.get("reason", ""),
+        reason=said(post, "reason"),
     )
-    return f"{done['total_amount']:.2f} € of order {order_id} have been refunded."
+    return f"{amount(done['total_amount'])} of order {order_id} have been refunded."
 
 
 def cancel(order_id: int, _post: QueryDict) -> str:
@@ -101,12 +108,12 @@ def cancel(order_id: int, _post: QueryDict) -> str:
 
 
 def change_status(order_id: int, post: QueryDict) -> str:
-    done = merchant.set_status(order_id, int(post["status_id"]))
+    done = merchant.set_status(order_id, int(said(post, "status_id")))
     return f"Order {order_id} is now “{done['custom_status']}”."
 
 
 def address_fields(post: QueryDict) -> dict[str, Any]:
-    fields = {name: str(post[name]) for name in ADDRESS if name in post}
+    fields = {name: said(post, name) for name in ADDRESS if name in post}
     return fields | {"country": geography.country_name(fields.get("country_iso2", ""))}
 
 
@@ -121,7 +128,7 @@ def change_delivery(order_id: int, post: QueryDict) -> str:
 
 
 def note(order_id: int, post: QueryDict) -> str:
-    merchant.add_note(order_id, post["text"].strip())
+    merchant.add_note(order_id, said(post, "text"))
     return "Your note has been added."
 
 

@@ -37,8 +37,9 @@ def store() -> Store:
 def label_of(extension: AppExtension, locale: str) -> str:
     """The extension's label in a language; English is the default value."""
     label: Document = extension.label
+    language = locale[:2]
     for one in label.get("locales") or []:
-        if one["localeCode"].split("-")[0] == locale.split("-")[0]:
+        if one["localeCode"][:2] == language:
             return str(one["value"])
     return str(label["defaultValue"])
 

@@ -101,7 +101,7 @@ def extension(request: HttpRequest, order_id: int, extension_id: int) -> HttpRes
 
 
 @require_GET
-def in_shop(request: HttpRequest, order_id: int) -> HttpResponse:
+def in_shop(_request: HttpRequest, order_id: int) -> HttpResponse:
     """The order's confirmation page as its shopper sees it."""
     order = get_object_or_404(Order, id=order_id)
     cart = Checkout.objects.filter(id=order.cart_id).first() if order.cart_id else None

@@ -8,9 +8,9 @@ SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
 
 
 def amount(value: Any, currency: str = "EUR") -> str:
-    """`1234.5` as `1,234.50 €`."""
+    """`1234.5` as `€1,234.50`."""
     rounded = Decimal(str(value or 0)).quantize(Decimal("0.01"), ROUND_HALF_UP)
-    return f"{rounded:,.2f} {SYMBOLS.get(currency, currency)}"
+    return f"{SYMBOLS.get(currency, currency)}{rounded:,.2f}"
 
 
 def moment(value: datetime) -> str:
