@@ -2,12 +2,13 @@
 
 from typing import TypedDict
 
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from payments.confirm import help_along
 from payments.links import confirmation_url, return_url
 from payments.models import Solicitation
+from stores.access import language_of
 
 Phase = Solicitation.Phase
 
@@ -27,7 +28,7 @@ def progress_of(solicitation: Solicitation) -> Progress:
     if solicitation.next_at and solicitation.next_at <= timezone.now():
         help_along(solicitation.pk)
     if solicitation.phase == Phase.REFUSED or solicitation.state == Solicitation.State.CANCELLED:
-        return _progress("refused", solicitation, message=_not_paid())
+        return _progress("refused", solicitation, message=_not_paid(solicitation))
     if solicitation.phase not in Solicitation.WITH_ORDER:
         return _progress("waiting", solicitation)
     if solicitation.accepted_state == "on_hold":
@@ -36,8 +37,17 @@ def progress_of(solicitation: Solicitation) -> Progress:
     return _progress("confirmed", solicitation, redirect=confirmation or return_url(solicitation))
 
 
-def _not_paid() -> str:
-    return _("The payment with SeQura did not go through. You have not been charged.")
+def shoppers_language(solicitation: Solicitation) -> str:
+    """The language of the page on which the shopper chose SeQura, not that of the browser."""
+    return language_of(solicitation.shopper.get("locale", ""))
+
+
+def _not_paid(solicitation: Solicitation) -> str:
+    """Why there is no order, as far as a shopper can do something about it."""
+    with translation.override(shoppers_language(solicitation)):
+        if solicitation.refusal == "cart_changed":
+            return _("Your cart changed during the payment. You have not been charged.")
+        return _("The payment with SeQura did not go through. You have not been charged.")
 
 
 def _progress(

@@ -6,6 +6,7 @@ import structlog
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 from rest_framework.decorators import api_view
@@ -17,7 +18,7 @@ from payments.budget import OverBudget, spend
 from payments.cors import storefront
 from payments.form import NoForm, show_form
 from payments.models import Solicitation
-from payments.progress import progress_of
+from payments.progress import progress_of, shoppers_language
 from payments.serializers import CheckoutClaim, MethodChoice, ScriptError
 from payments.solicit import UnknownCheckout, methods_for
 from stores.models import Store
@@ -93,12 +94,14 @@ def shopper_returns(request: HttpRequest, solicitation_id: uuid.UUID) -> HttpRes
         Solicitation.objects.select_related("store"), public_id=solicitation_id
     )
     progress = progress_of(found)
-    if progress["status"] == "confirmed" and progress["redirect"]:
-        return _leave(progress["redirect"])
+    if progress["status"] == "confirmed" and progress["confirmation"]:
+        return _leave(progress["confirmation"])
     status_url = reverse("shopper_returns_status", args=[solicitation_id])
     context = {"progress": progress, "solicitation": found, "status_url": status_url}
-    response = render(request, "payments/return.html", context)
-    response["Cache-Control"] = "no-store"
+    language = shoppers_language(found)
+    with translation.override(language):
+        response = render(request, "payments/return.html", context)
+    response["Content-Language"], response["Cache-Control"] = language, "no-store"
     return response
 
 
