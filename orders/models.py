@@ -87,6 +87,17 @@ class Order(models.Model):
                 condition=models.Q(settle_at__isnull=False),
                 name="order_settles",
             ),
+            # The dashboard: the orders of the last 30 days, and those that SeQura reviews.
+            models.Index(
+                fields=["store", "placed_at"],
+                include=["connection", "status", "amount"],
+                name="order_placed",
+            ),
+            models.Index(
+                fields=["store", "placed_at"],
+                condition=models.Q(status="in_review"),
+                name="order_in_review",
+            ),
         ]
 
     def __str__(self) -> str:

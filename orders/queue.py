@@ -97,7 +97,7 @@ WITH store AS (
         LEFT JOIN orders_gate g ON g.store_id = o.store_id AND g.host = c.api_url
         WHERE o.store_id = store.id AND o.changed > o.synced AND o.due_at <= now()
             AND (o.leased_until IS NULL OR o.leased_until <= now())
-            AND (c.paused_until IS NULL OR c.paused_until <= now())
+            AND (c.paused_until IS NULL OR c.paused_until <= now()) AND c.stopped_at IS NULL
             AND (g.open_until IS NULL OR g.open_until <= now())
         ORDER BY o.due_at
         LIMIT greatest(0, CASE

@@ -145,7 +145,7 @@ def _connection(store: Store, account: Account) -> Connection:
     connection.password = account.login.password
     connection.api_url, connection.assets_url = account.addresses
     connection.state, connection.paused_until = Connection.State.CONNECTED, None
-    connection.connected_at = timezone.now()
+    connection.connected_at, connection.stopped_at = timezone.now(), None
     connection.save()
     _merchants(connection, account.merchants)
     return connection
@@ -218,7 +218,12 @@ def _merchant(store: Store, country: str, ref: str) -> Merchant:
     raise Refused({country: sentence % {"ref": ref, "country": country}})
 
 
-def disconnect(store: Store) -> None:
-    """Offer SeQura no more; open orders stay in step."""
+def disconnect(store: Store, *, stop: bool = False) -> None:
+    """Offer SeQura no more. Open orders stay in step, unless the merchant wants that to stop too.
+
+    The password is kept either way: a payment that is under way is still confirmed.
+    """
     with transaction.atomic():
         archive(store.connections.all())
+        if stop:
+            store.connections.filter(stopped_at=None).update(stopped_at=timezone.now())

@@ -72,7 +72,7 @@ def uninstall(store: Store) -> None:
     store.state, store.uninstalled_at = Store.State.UNINSTALLED, timezone.now()
     store.save()
     store.merchants.update(selling=False)
-    store.connections.update(password="", state="archived")
+    store.connections.update(password="", state="archived", stopped_at=timezone.now())
     PanelUser.objects.filter(store=store).delete()
     for destroy in on_uninstall:
         destroy(store)

@@ -70,17 +70,31 @@ class Store(models.Model):
     allowed_ips = models.JSONField(default=list, blank=True)
     excluded_categories = models.JSONField(default=list, blank=True)
     excluded_products = models.JSONField(default=list, blank=True)
+    # Every category below an excluded one, as the catalogue stood when we last looked.
+    excluded_subcategories = models.JSONField(default=list, blank=True)
+    # What people call what is excluded: {"category 23": "Shoes", "product SKU-1": "Red shoe"}.
+    catalogue_names = models.JSONField(default=dict, blank=True)
+    # Storefront channels in which SeQura is not offered, by id.
+    disabled_channels = models.JSONField(default=list, blank=True)
+    # Is SeQura offered for carts in which nothing is shipped, where the contract has services?
+    offers_services = models.BooleanField(default=True)
     # BigCommerce status ids; null is "None": leave the status alone.
     status_approved = models.PositiveSmallIntegerField(null=True, blank=True, default=11)
     status_needs_review = models.PositiveSmallIntegerField(null=True, blank=True, default=12)
     status_cancelled = models.PositiveSmallIntegerField(null=True, blank=True, default=5)
     shipped_statuses = models.JSONField(default=default_shipped_statuses, blank=True)
+    # The merchant's own words for the statuses: {"11": "Awaiting Fulfillment"}.
+    status_labels = models.JSONField(default=dict, blank=True)
     # Does the status Refunded, set by hand without a refund record, mean that all was refunded?
     refunded_status_refunds = models.BooleanField(default=False)
     reports_enabled = models.BooleanField(default=True)
     reports_hour = models.PositiveSmallIntegerField(default=4)
     report_token = EncryptedTextField(default=new_secret)
+    # What the statistics leave out, of `stores.statistics.PARTS`.
+    statistics_without = models.JSONField(default=list, blank=True)
     log_retention_days = models.PositiveSmallIntegerField(default=90)
+    # What was seen to work before going live, and when (ISO 8601): {"paid": "2026-…"}.
+    go_live = models.JSONField(default=dict, blank=True)
 
     def __str__(self) -> str:
         return self.name or self.hash
@@ -126,6 +140,8 @@ class Connection(models.Model):
     state = models.CharField(max_length=12, choices=State, default=State.CONNECTED)
     paused_until = models.DateTimeField(null=True, blank=True)
     connected_at = models.DateTimeField(default=timezone.now)
+    # Disconnected, and nothing more is told about the orders paid through it.
+    stopped_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

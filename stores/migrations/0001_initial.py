@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('connected', 'Connected'), ('archived', 'Archived')], default='connected', max_length=12)),
                 ('paused_until', models.DateTimeField(blank=True, null=True)),
                 ('connected_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('stopped_at', models.DateTimeField(blank=True, null=True)),
             ],
         ),
         migrations.CreateModel(
@@ -90,6 +91,13 @@ class Migration(migrations.Migration):
                 ('reports_hour', models.PositiveSmallIntegerField(default=4)),
                 ('report_token', stores.encryption.EncryptedTextField(default=stores.models.new_secret)),
                 ('log_retention_days', models.PositiveSmallIntegerField(default=90)),
+                ('excluded_subcategories', models.JSONField(blank=True, default=list)),
+                ('catalogue_names', models.JSONField(blank=True, default=dict)),
+                ('disabled_channels', models.JSONField(blank=True, default=list)),
+                ('offers_services', models.BooleanField(default=True)),
+                ('status_labels', models.JSONField(blank=True, default=dict)),
+                ('statistics_without', models.JSONField(blank=True, default=list)),
+                ('go_live', models.JSONField(blank=True, default=dict)),
             ],
         ),
         migrations.CreateModel(
