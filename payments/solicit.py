@@ -4,35 +4,33 @@ Everything is read server to server; of the browser only its claim about store c
 only when it explains the amount to the cent. https://docs.sequra.com/docs/start-solicitation
 """
 
-import re
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Any, TypedDict
 
 import structlog
-from django.utils import timezone, translation
-from django.utils.translation import gettext as _
-from rest_framework.request import Request
+from django.utils import timezone
 
 import bigcommerce.errors
 import sequra.errors
-from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Checkout
 from payments.addresses import merchant_country
 from payments.availability import Rules, availability, ip_allowed
-from payments.budget import spend
+from payments.checkout_reading import (
+    UnknownCheckout,
+    customer_of,
+    orders_of_customer,
+    products_of,
+    read_checkout,
+)
 from payments.methods import Method, offered_methods
 from payments.models import Offer, Solicitation
 from payments.notifications import digest
-from payments.parts import items
 from payments.payloads import fingerprint
 from payments.reasons import NotOffered, Reason
 from payments.solicited_order import order_of
 from payments.store_credit import Claim, credit_balance, store_credit
 from sequra.money import to_cents
-from stores.access import language_of
 from stores.clients import bigcommerce_for, sequra_for
-from stores.locks import only_one
 from stores.models import Connection, Merchant, Store
 
 log = structlog.get_logger()
@@ -40,21 +38,7 @@ log = structlog.get_logger()
 REUSED_FOR = timedelta(minutes=15)
 UNKNOWN_FOR = timedelta(minutes=1)
 UNKNOWN = "unknown_checkout"
-ROBOTS = re.compile(r"bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
-GOODS = ("physical_items", "digital_items")
-
-
-class UnknownCheckout(Exception):
-    """This store has no such checkout; nobody learns more."""
-
-
-class Answer(TypedDict):
-    """What the storefront script gets to know."""
-
-    solicitation: str | None
-    methods: list[Method]
-    reasons: list[str]
-    message: str
+UNAUTHORISED = 401
 
 
 @dataclass
@@ -76,50 +60,6 @@ class Shopper:
     locale: str
     layout: str
 
-    @classmethod
-    def of(cls, request: Request, claim: dict[str, Any]) -> "Shopper":
-        return cls(
-            ip=request.META["REMOTE_ADDR"],
-            user_agent=request.headers.get("User-Agent", "")[:500],
-            locale=claim["locale"].replace("_", "-"),
-            layout=claim["layout"],
-        )
-
-
-def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
-    """`solicit` for the storefront script: within budget, one at a time per checkout."""
-    shopper, checkout_id = Shopper.of(request, body), body["checkout_id"]
-    if ROBOTS.search(shopper.user_agent) or not shopper.user_agent:
-        return {"solicitation": None, "methods": [], "reasons": [], "message": ""}
-    spend(f"ip {shopper.ip}", allowed=600, seconds=60)
-    spend(f"checkout {store.pk} {checkout_id}", allowed=20, seconds=60)
-    # BigCommerce allows 150 calls in 30 s on its smallest plan, to all apps of a store together.
-    spend(f"store {store.pk}", allowed=30, seconds=30)
-    claim = Claim.of(body["store_credit_applied"], body["outstanding_balance"])
-    with only_one(f"checkout {store.pk} {checkout_id}", wait=10):
-        offered = solicit(store, checkout_id, claim, shopper, _origin(store, request))
-    public_id = str(offered.solicitation.public_id) if offered.solicitation else None
-    return {
-        "solicitation": public_id,
-        "methods": offered.methods,
-        "reasons": [str(reason) for reason in offered.reasons],
-        "message": _message(offered.reasons, shopper.locale),
-    }
-
-
-def _message(reasons: list[Reason], locale: str) -> str:
-    """The one reason that a shopper can do something about, in their language."""
-    if Reason.GIFT_CERTIFICATE not in reasons:
-        return ""
-    with translation.override(language_of(locale)):
-        return _("SeQura cannot be combined with a gift certificate. Remove it to pay with SeQura.")
-
-
-def _origin(store: Store, request: Request) -> str:
-    """Where the shopper's checkout is: the browser's origin when it is the store's own."""
-    origin = request.headers.get("Origin", "")
-    return origin if origin in store.origins else store.secure_url.rstrip("/")
-
 
 def solicit(store: Store, checkout_id: str, claim: Claim, shopper: Shopper, origin: str) -> Offered:
     """Offer SeQura for this checkout, or know why not; either way it can be asked later."""
@@ -132,15 +72,28 @@ def solicit(store: Store, checkout_id: str, claim: Claim, shopper: Shopper, orig
         shopper=asdict(shopper),
     )
     try:
-        offered = _solicit(attempt, claim)
-    except NotOffered as no:
-        offered = Offered(reasons=[no.reason], detail=no.detail)
-    except bigcommerce.errors.Unavailable as error:
-        offered = Offered(reasons=[Reason.BIGCOMMERCE_UNAVAILABLE], detail=error.reason)
-    except sequra.errors.Unavailable as error:
-        offered = Offered(reasons=[Reason.SEQURA_UNAVAILABLE], detail=error.reason)
+        offered = _or_reason(attempt, claim)
+    except UnknownCheckout:
+        _remember(store, checkout_id, [UNKNOWN])
+        raise
     _remember(store, checkout_id, [str(reason) for reason in offered.reasons], offered.detail)
     return offered
+
+
+def _or_reason(attempt: Solicitation, claim: Claim) -> Offered:
+    """`_solicit`, with a reason in place of whatever went wrong."""
+    try:
+        return _solicit(attempt, claim)
+    except NotOffered as no:
+        return Offered(reasons=[no.reason], detail=no.detail)
+    except bigcommerce.errors.Unavailable as error:
+        return Offered(reasons=[Reason.BIGCOMMERCE_UNAVAILABLE], detail=error.reason)
+    except bigcommerce.errors.Rejected as error:
+        if error.status == UNAUTHORISED:
+            attempt.store.needs_reauthorisation()
+        return Offered(reasons=[Reason.BIGCOMMERCE_UNAVAILABLE], detail=error.words)
+    except sequra.errors.Unavailable as error:
+        return Offered(reasons=[Reason.SEQURA_UNAVAILABLE], detail=error.reason)
 
 
 def _known_unknown(store: Store, checkout_id: str) -> None:
@@ -159,33 +112,34 @@ def _remember(store: Store, checkout_id: str, reasons: list[str], detail: str = 
 
 
 def _solicit(attempt: Solicitation, claim: Claim) -> Offered:
-    store = attempt.store
-    merchants = selling_merchants(store)
+    """What is cheap to know comes first: each later question costs a call."""
+    store, merchants = attempt.store, selling_merchants(attempt.store)
     _cheap_noes(store, merchants, attempt.shopper["ip"])
-    api = bigcommerce_for(store)
-    checkout = _read_checkout(api, attempt)
-    country, total = merchant_country(checkout), to_cents(checkout["grand_total"])
-    customer = _customer(api, checkout)
+    api, rules = bigcommerce_for(store), rules_of(store, merchants)
+    checkout = read_checkout(api, attempt.checkout_id)
+    total, ip = to_cents(checkout["grand_total"]), attempt.shopper["ip"]
+    if noes := availability(rules, checkout, amount=total, ip=ip):
+        return Offered(reasons=noes)
+    customer = customer_of(api, checkout)
     attempt.store_credit = store_credit(credit_balance(customer), total, claim)
     attempt.amount = total - attempt.store_credit
-    rules = rules_of(store, merchants)
-    noes = availability(
-        rules,
-        checkout,
-        amount=attempt.amount,
-        ip=attempt.shopper["ip"],
-        products=_products(api, rules, checkout),
-    )
-    if noes:
+    products = products_of(api, rules, checkout)
+    if noes := availability(rules, checkout, amount=attempt.amount, ip=ip, products=products):
         return Offered(reasons=noes)
-    merchant = merchants[country]
-    attempt.connection, attempt.merchant_ref = merchant.connection, merchant.ref
-    attempt.country, attempt.currency = country, checkout["cart"]["currency"]["code"]
-    attempt.channel_id = checkout["cart"].get("channel_id") or 1
-    history = _previous_orders(api, checkout)
+    _address(attempt, checkout, merchants[merchant_country(checkout)])
+    attempt.fingerprint = fingerprint(order_of(attempt, checkout, customer=customer))
+    if earlier := _earlier(attempt):
+        return _with_methods(earlier)
+    history = orders_of_customer(api, checkout)
     attempt.order = order_of(attempt, checkout, customer=customer, orders=history)
-    attempt.fingerprint = fingerprint(attempt.order)
-    return _with_methods(_earlier(attempt) or _new(attempt))
+    return _with_methods(_new(attempt))
+
+
+def _address(attempt: Solicitation, checkout: Checkout, merchant: Merchant) -> None:
+    """Which SeQura merchant this attempt goes to, and for what kind of checkout."""
+    attempt.connection, attempt.merchant_ref = merchant.connection, merchant.ref
+    attempt.country, attempt.currency = merchant.country, checkout["cart"]["currency"]["code"]
+    attempt.channel_id = checkout["cart"].get("channel_id") or 1
 
 
 def _cheap_noes(store: Store, merchants: dict[str, Merchant], ip: str) -> None:
@@ -211,38 +165,6 @@ def rules_of(store: Store, merchants: dict[str, Merchant]) -> Rules:
         excluded_products=store.excluded_products,
         excluded_categories=store.excluded_categories,
     )
-
-
-def _read_checkout(api: BigCommerce, attempt: Solicitation) -> Checkout:
-    try:
-        return api.checkout(attempt.checkout_id)
-    except bigcommerce.errors.Rejected as error:
-        if error.status == 401:
-            attempt.store.needs_reauthorisation()
-        if error.status != 404:
-            raise NotOffered(Reason.BIGCOMMERCE_UNAVAILABLE, error.words) from error
-        _remember(attempt.store, attempt.checkout_id, [UNKNOWN])
-        raise UnknownCheckout from error
-
-
-def _customer(api: BigCommerce, checkout: Checkout) -> Any:
-    customer_id = checkout["cart"].get("customer_id")
-    return api.customer(customer_id) if customer_id else None
-
-
-def _previous_orders(api: BigCommerce, checkout: Checkout) -> list[Any]:
-    customer_id = checkout["cart"].get("customer_id")
-    if not customer_id:
-        return []
-    return list(api.orders(customer_id=customer_id, sort="date_created:desc", limit=20, page=1))
-
-
-def _products(api: BigCommerce, rules: Rules, checkout: Checkout) -> list[Any]:
-    """The catalogue's documents, needed only when something is excluded."""
-    if not (rules.excluded_categories or rules.excluded_products):
-        return []
-    ids = {item["product_id"] for item in items(checkout, *GOODS) if item.get("product_id")}
-    return list(api.products(sorted(ids))) if ids else []
 
 
 def _earlier(attempt: Solicitation) -> Solicitation | None:

@@ -15,12 +15,13 @@ from rest_framework.response import Response
 
 from payments import events, notifications
 from payments.budget import OverBudget, spend
+from payments.checkout_reading import UnknownCheckout
 from payments.cors import storefront
 from payments.form import NoForm, show_form
 from payments.models import Solicitation
 from payments.progress import progress_of, shoppers_language
 from payments.serializers import CheckoutClaim, MethodChoice, ScriptError
-from payments.solicit import UnknownCheckout, methods_for
+from payments.storefront import methods_for
 from stores.models import Store
 
 log = structlog.get_logger()

@@ -1,0 +1,81 @@
+"""What the storefront script gets to know: `solicit`, within budget, one at a time per checkout."""
+
+import re
+from typing import Any, TypedDict
+
+from django.utils import translation
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+
+from payments.budget import OverBudget, spend
+from payments.methods import Method
+from payments.reasons import Reason
+from payments.solicit import Shopper, solicit
+from payments.store_credit import Claim
+from stores.access import language_of
+from stores.locks import Busy, only_one
+from stores.models import Store
+
+ROBOTS = re.compile(r"bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
+LOCK_SECONDS = 10
+
+
+class Answer(TypedDict):
+    """Buttons, or the codes of the reasons why there are none."""
+
+    solicitation: str | None
+    methods: list[Method]
+    reasons: list[str]
+    message: str
+
+
+def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
+    """The payment methods for a checkout. Raises OverBudget and UnknownCheckout."""
+    shopper, checkout_id = _shopper(request, body), body["checkout_id"]
+    if ROBOTS.search(shopper.user_agent) or not shopper.user_agent:
+        return {"solicitation": None, "methods": [], "reasons": [], "message": ""}
+    _spend(store, checkout_id, shopper.ip)
+    claim = Claim.of(body["store_credit_applied"], body["outstanding_balance"])
+    try:
+        with only_one(f"checkout {store.pk} {checkout_id}", wait=LOCK_SECONDS):
+            offered = solicit(store, checkout_id, claim, shopper, _origin(store, request))
+    except Busy as error:
+        raise OverBudget(retry_after=1) from error
+    public_id = str(offered.solicitation.public_id) if offered.solicitation else None
+    return {
+        "solicitation": public_id,
+        "methods": offered.methods,
+        "reasons": [str(reason) for reason in offered.reasons],
+        "message": _message(offered.reasons, shopper.locale),
+    }
+
+
+def _shopper(request: Request, body: dict[str, Any]) -> Shopper:
+    """Who asks, as the request tells."""
+    return Shopper(
+        ip=request.META["REMOTE_ADDR"],
+        user_agent=request.headers.get("User-Agent", "")[:500],
+        locale=body["locale"].replace("_", "-"),
+        layout=body["layout"],
+    )
+
+
+def _spend(store: Store, checkout_id: str, ip: str) -> None:
+    spend(f"ip {ip}", allowed=600, seconds=60)
+    spend(f"checkout {store.pk} {checkout_id}", allowed=20, seconds=60)
+    # BigCommerce allows 150 calls in 30 s on its smallest plan, to all apps of a store together.
+    spend(f"store {store.pk}", allowed=30, seconds=30)
+
+
+def _message(reasons: list[Reason], locale: str) -> str:
+    """The one reason that a shopper can do something about, in their language."""
+    if Reason.GIFT_CERTIFICATE not in reasons:
+        return ""
+    with translation.override(language_of(locale)):
+        return _("SeQura cannot be combined with a gift certificate. Remove it to pay with SeQura.")
+
+
+def _origin(store: Store, request: Request) -> str:
+    """Where the shopper's checkout is: the browser's origin when it is the store's own."""
+    origin = request.headers.get("Origin", "")
+    return origin if origin in store.origins else store.secure_url.rstrip("/")
