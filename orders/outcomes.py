@@ -73,11 +73,11 @@ def _synced(order: Order) -> Fields:
 
 def _told(order: Order, result: Result) -> Fields:
     record.accepted(order.subject, result.event)
-    return _accepted(order, result) | _settle(order, step=1)
+    return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
 
 
 def _agreed(order: Order, result: Result) -> Fields:
-    return _accepted(order, result) | _settle(order, step=1)
+    return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
 
 
 def _accepted(order: Order, result: Result) -> Fields:
@@ -182,14 +182,14 @@ def _next_attempt(attempts: int, retry_after: float | None) -> datetime:
 def _settle(order: Order, *, step: int) -> Fields:
     """When to read the order again, because BigCommerce may have answered from the past.
 
-    `SETTLE_SECONDS` are the pauses between readings. The first is for orders in which nothing
-    seems to have changed although a webhook said so, and is left out for the echo of a change that
-    was just told. When the store's calls run short, changes go first.
+    `SETTLE_SECONDS` are the pauses between readings, all of them where nothing seems to have changed
+    although a webhook said so, the last one where a change was told. The echo of a change that was
+    just told starts no readings of its own. When the store's calls run short, changes go first.
     """
     pauses, now = settings.SETTLE_SECONDS, timezone.now()
     if step == 0 and order.settle_at and order.accepted_at and now - order.accepted_at < ECHO:
         return {"settle_step": len(pauses)}
-    if step >= len(pauses):
+    if not 0 <= step < len(pauses):
         return {"settle_at": None}
     pause = timedelta(seconds=pauses[step])
     pause = max(pause, WHEN_SHORT) if gates.is_short(order.store_id) else pause

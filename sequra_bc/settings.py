@@ -87,8 +87,8 @@ PORTAL_SANDBOX_URL = env.str(
 # BigCommerce may show a new order in its look-up this much later than it made it.
 ORDER_LOOKUP_SETTLE_SECONDS: float = env.float("ORDER_LOOKUP_SETTLE_SECONDS", default=10.0)
 # Pauses after which an order is read again, because BigCommerce may have answered from the past:
-# the first only where nothing seemed to have changed.
-SETTLE_SECONDS: list[float] = env.list("SETTLE_SECONDS", cast=float, default=[5.0, 30.0])
+# all of them where a webhook changed nothing, the last one after a change was told.
+SETTLE_SECONDS: list[float] = env.list("SETTLE_SECONDS", cast=float, default=[4.0, 12.0, 30.0])
 RECONCILE_SECONDS = env.int("RECONCILE_SECONDS", default=24 * 60 * 60)
 
 # --- Django --------------------------------------------------------------------------------------
