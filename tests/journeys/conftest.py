@@ -1,6 +1,5 @@
 """Shoppers and merchants in a real browser, in front of the whole system."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,9 +20,7 @@ Visit = Callable[..., Shopper]
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
     item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed  # type: ignore[attr-defined]
     return report
@@ -73,18 +70,33 @@ def browsers(
 
 
 @pytest.fixture
-def visit(system: System, browsers: Callable[..., BrowserContext]) -> Iterator[Visit]:
-    """Opens the payment step: `visit("lang=es", width=390, country="FR")`.
+def shoppers(
+    system: System, browsers: Callable[..., BrowserContext]
+) -> Iterator[Callable[..., Shopper]]:
+    """New shoppers, each with a browser. What they caused must not throw into the shop's page."""
+    made: list[Shopper] = []
 
-    What another script did not throw on purpose must not reach the page.
-    """
-    shoppers: list[Shopper] = []
+    def shopper(width: int = 1440, **options: Any) -> Shopper:
+        context = browsers(viewport={"width": width, "height": 900}, **options)
+        made.append(Shopper(context.new_page(), system))
+        return made[-1]
+
+    yield shopper
+    thrown = [error for shopper in made for error in shopper.thrown]
+    assert [error for error in thrown if "another script" not in error] == []
+
+
+@pytest.fixture
+def new_shopper(shoppers: Callable[..., Shopper]) -> Shopper:
+    """A shopper who has not come to the shop yet."""
+    return shoppers()
+
+
+@pytest.fixture
+def visit(shoppers: Callable[..., Shopper]) -> Visit:
+    """Opens the payment step: `visit("lang=es", width=390, country="FR")`."""
 
     def visited(query: str = "", width: int = 1440, **wishes: Any) -> Shopper:
-        page = browsers(viewport={"width": width, "height": 900}).new_page()
-        shoppers.append(Shopper(page, system))
-        return shoppers[-1].come_with(query, **wishes)
+        return shoppers(width).come_with(query, **wishes)
 
-    yield visited
-    thrown = [error for shopper in shoppers for error in shopper.thrown]
-    assert [error for error in thrown if "another script" not in error] == []
+    return visited

@@ -1,15 +1,18 @@
 """A shopper with a browser: the shop's payment step, SeQura's form, and what comes after it."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import FrameLocator, Locator, Page, expect
+from playwright.sync_api import FrameLocator, Locator, Page, Request, Response, expect
 
 from tests.journeys.system import System
 
 CONTINUE = '[class*="actions-section"] > button:not([disabled]):visible'
 CONFIRMATION = re.compile(r"/checkout/order-confirmation/\d+")
+COURIER = re.compile("Cash on delivery|Contra reembolso")
 PAYMENT_FORM = '[data-test="payment-form"]'
 # https://docs.sequra.com test data; the code on the phone is the last five digits of its number.
 SPAIN = {
@@ -19,6 +22,19 @@ SPAIN = {
     "date_of_birth": "01/01/2000",
     "nin": "23232323T",
 }
+HOME = {
+    "first_name": "Fulano",
+    "last_name": "De Tal",
+    "email": "fulano@example.com",
+    "phone": "666666666",
+    "address1": "Carrer d’Alí Bei 7",
+    "postal_code": "08010",
+    "city": "Barcelona",
+}
+
+
+def is_offer(answer: Response) -> bool:
+    return answer.url.endswith("/payment-methods") and answer.request.method == "POST"
 
 
 @dataclass
@@ -29,9 +45,15 @@ class Shopper:
     system: System
     checkout_id: str = ""
     thrown: list[str] = field(default_factory=list)  # errors that reached the page
+    forms_asked_for: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.page.on("pageerror", lambda error: self.thrown.append(str(error)))
+        self.page.on("request", self._note_form)
+
+    def _note_form(self, request: Request) -> None:
+        if request.method == "POST" and request.url.endswith("/form"):
+            self.forms_asked_for.append(request.post_data or "")
 
     @property
     def shop(self) -> str:
@@ -41,11 +63,24 @@ class Shopper:
 
     def come_with(self, query: str = "", **wishes: Any) -> "Shopper":
         """Open the payment step of a checkout made as wished (the sandbox's `make_checkout`)."""
-        made = self.system.sandbox.checkout(**wishes)
-        self.checkout_id = made["checkout_id"]
+        self.checkout_id = self.system.sandbox.checkout(**wishes)["checkout_id"]
         self.page.goto(f"{self.shop}/checkout/{self.checkout_id}?{query}")
         expect(self.page.locator(PAYMENT_FORM)).to_be_visible()
         return self
+
+    @contextmanager
+    def waiting_for_the_offer(self) -> Iterator[dict[str, Any]]:
+        """Our app's answer to "which payment methods?", filled in at the end of the block."""
+        offer: dict[str, Any] = {}
+        with self.page.expect_response(is_offer) as answer:
+            yield offer
+        offer |= answer.value.json() if answer.value.ok else {}
+
+    def log_in(self, name: str) -> None:
+        """Become one of the demo shop's customers."""
+        self.page.goto(self.shop)
+        self.page.locator(".account summary").click()
+        self.page.locator(".account-menu").get_by_role("button", name=name).click()
 
     def put_into_cart(self, *products: str) -> None:
         for product in products:
@@ -57,18 +92,10 @@ class Shopper:
         page = self.page
         page.goto(f"{self.shop}/cart")
         page.get_by_role("link", name="Check out").click()
-        # The shop's visitor types the address.
         self.checkout_id = page.locator("#checkout-app").get_attribute("data-checkout-id") or ""
-        for name, value in {
-            "first_name": "Fulano",
-            "last_name": "De Tal",
-            "email": "fulano@example.com",
-            "phone": "666666666",
-            "address1": "Carrer d’Alí Bei 7",
-            "postal_code": "08010",
-            "city": "Barcelona",
-        }.items():
-            page.locator(f'[name="{name}"]').fill(value)
+        page.locator("[data-test=step-edit-button-shipping]").click()
+        for name, value in HOME.items():
+            page.locator(f"#field-{name}").fill(value)
         page.locator(".address-form").get_by_role("button").click()
         expect(page.locator(PAYMENT_FORM)).to_be_visible()
 
@@ -111,13 +138,23 @@ class Shopper:
         expect(form.locator("[name=nin]")).to_be_enabled()
         return form
 
+    def redeem(self, code: str) -> None:
+        """Apply a coupon or a gift certificate."""
+        self.page.locator("#redeemableCode").fill(code)
+        self.page.locator("[data-test=redeemableEntry-submit]").click()
+
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than the window."""
+        wider = "document.documentElement.scrollWidth - window.innerWidth"
+        return int(self.page.evaluate(wider))
+
     def pay_natively(self) -> None:
         """One of the shop's own methods, to show that the checkout works without SeQura."""
         self.page.locator("#radio-cod").check()
         expect(self.native_button).to_be_visible()
         self.native_button.click()
-        self.page.wait_for_url(CONFIRMATION)
-        expect(self.page.get_by_text("Contra reembolso").or_(self.page.get_by_text("Cash on delivery"))).to_be_visible()
+        self.confirmed()
+        expect(self.page.locator(".orderConfirmation")).to_contain_text(COURIER)
 
     # --- In the form -----------------------------------------------------------------------------
 
@@ -126,13 +163,16 @@ class Shopper:
 
     def identify(self, form: FrameLocator, **different: str) -> None:
         """Fill everything in and type the code from the telephone."""
-        person = SPAIN | different
-        for name, value in person.items():
+        self.fill_in(form, **different)
+        for place, digit in enumerate(SPAIN["mobile_phone"][-5:], start=1):
+            form.get_by_label(f"Please enter OTP character {place}").fill(digit)
+        form.locator(CONTINUE).click()
+
+    def fill_in(self, form: FrameLocator, **different: str) -> None:
+        """The first page of the form: who the shopper is."""
+        for name, value in (SPAIN | different).items():
             form.locator(f"[name={name}]").fill(value)
         form.locator("#sequra_privacy_policy_accepted").check()
-        form.locator(CONTINUE).click()
-        for place, digit in enumerate(person["mobile_phone"][-5:], start=1):
-            form.get_by_label(f"Please enter OTP character {place}").fill(digit)
         form.locator(CONTINUE).click()
 
     def buy(self, product: str = "pp3", campaign: str = "", **different: str) -> int:

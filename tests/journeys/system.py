@@ -34,6 +34,11 @@ def eventually(look: Callable[[], Value], seconds: float = PATIENCE) -> Value:
     return found
 
 
+def cents(amount: str) -> int:
+    """BigCommerce's text for an amount, in cents."""
+    return round(float(amount) * 100)
+
+
 @dataclass
 class System:
     """One stack with its sandbox. Tests share it: each makes its own checkout and looks at that."""
