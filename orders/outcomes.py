@@ -182,9 +182,9 @@ def _next_attempt(attempts: int, retry_after: float | None) -> datetime:
 def _settle(order: Order, *, step: int) -> Fields:
     """When to read the order again, because BigCommerce may have answered from the past.
 
-    `SETTLE_SECONDS` are the pauses between readings, all of them where nothing seems to have changed
-    although a webhook said so, the last one where a change was told. The echo of a change that was
-    just told starts no readings of its own. When the store's calls run short, changes go first.
+    `SETTLE_SECONDS` are the pauses between readings: all of them where nothing seems to have
+    changed although a webhook said so, the last one where a change was told. The echo of a change
+    that was just told starts no readings of its own. When calls run short, changes go first.
     """
     pauses, now = settings.SETTLE_SECONDS, timezone.now()
     if step == 0 and order.settle_at and order.accepted_at and now - order.accepted_at < ECHO:
