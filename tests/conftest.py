@@ -39,6 +39,10 @@ def start() -> None:
 start()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rows", default=100_000, help="entries of the transaction log to plan with")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the whole system come first and share one worker: there is one system."""

@@ -1,0 +1,186 @@
+"""The side panel of an order."""
+
+import uuid
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from orders.panel import Amounts, amounts_of
+from tests.stores.conftest import Panel
+from tests.transaction_log.conftest import NOON, MakeEntry, MakeOrder
+
+REFERENCE = uuid.UUID("0b9a4c6e-6d52-4d0c-9d7b-0c9b6f8d3f6a")
+
+
+def carts(unshipped: int, shipped: int) -> dict[str, Any]:
+    return {
+        "unshipped_cart": {"order_total_with_tax": unshipped, "items": []},
+        "shipped_cart": {"order_total_with_tax": shipped, "items": []},
+    }
+
+
+@pytest.mark.parametrize(
+    ("environment", "portal", "word"),
+    [
+        ("sandbox", "https://portal-sandbox.sequra.com/orders/", "Sandbox"),
+        ("live", "https://portal.sequra.com/orders/", "Live"),
+    ],
+)
+def test_panel_shows_what_we_know(
+    panel: Panel, make_order: MakeOrder, environment: str, portal: str, word: str
+) -> None:
+    make_order(reference=REFERENCE, environment=environment, accepted_update=carts(5000, 3000))
+    html = panel.get("orders/250/").content.decode()
+    for text in (
+        f'<code id="reference">{REFERENCE}</code>',
+        'data-copy="reference"',
+        "<dd>Approved</dd>",
+        "SeQura - Paga en 3",
+        "110.89 €",
+        "80.00 €",
+        "30.00 €",
+        "30.89 €",
+        f"<dd>{word}</dd>",
+        "demo_es",
+        f'href="{portal}{REFERENCE}" target="_blank" rel="noopener"',
+        'href="https://store-abc123.mybigcommerce.com/manage/orders/250"',
+    ):
+        assert text in html
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        ("approved", "Approved"),
+        ("in_review", "In review"),
+        ("cancelled", "Cancelled"),
+        ("without_reference", "Confirmed without reference"),
+    ],
+)
+def test_status_has_one_vocabulary(
+    panel: Panel, make_order: MakeOrder, status: str, word: str
+) -> None:
+    make_order(status=status)
+    assert f"<dd>{word}</dd>" in panel.get("orders/250/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "amounts"),
+    [
+        ({"accepted_update": None}, Amounts(11089, 0, 0, 11089)),
+        ({"accepted_update": carts(11089, 0)}, Amounts(11089, 0, 0, 11089)),
+        ({"accepted_update": carts(5000, 3000)}, Amounts(11089, 3000, 3089, 8000)),
+        ({"accepted_update": carts(0, 0)}, Amounts(11089, 0, 11089, 0)),
+        ({"accepted_update": carts(12000, 0)}, Amounts(11089, 0, 0, 12000)),
+        ({"accepted_update": None, "status": "cancelled"}, Amounts(11089, 0, 11089, 0)),
+        (
+            {"accepted_update": carts(8000, 3089), "status": "cancelled"},
+            Amounts(11089, 3089, 8000, 3089),
+        ),
+    ],
+)
+def test_amounts_follow_what_sequra_accepted(
+    make_order: MakeOrder, fields: dict[str, Any], amounts: Amounts
+) -> None:
+    assert amounts_of(make_order(**fields)) == amounts
+
+
+def test_open_problems_stand_on_top_with_their_actions(
+    panel: Panel, make_order: MakeOrder, make_rejected: MakeEntry, make_entry: MakeEntry
+) -> None:
+    make_order()
+    problem = make_rejected()
+    make_entry(event="refund")
+    html = panel.get("orders/250/").content.decode()
+    assert html.index("Needs attention") < html.index("SeQura order</h2>") < html.index("Timeline")
+    assert f'action="/s/{panel.token}/orders/250/retry"' in html
+    assert f'action="/s/{panel.token}/log/{problem.pk}/ignore"' in html
+    assert "The sum of the items is 11088" in html
+
+
+def test_timeline_is_newest_first_and_ends_with_the_purchase(
+    panel: Panel, make_order: MakeOrder, make_entry: MakeEntry
+) -> None:
+    make_order()
+    make_entry(event="ship")
+    make_entry(event="cancelled_by_sequra", bigcommerce_id=250)
+    make_entry(event="refund", bigcommerce_id=251)
+    html = panel.get("orders/250/").content.decode().split('id="timeline"')[1]
+    order = [html.index(text) for text in ("Cancelled by SeQura", "Shipment", "Purchase")]
+    assert order == sorted(order)
+    assert "Heard from SeQura" in html
+    assert "SeQura financed 110.89 €." in html
+    assert "Refund</b>" not in html
+
+
+def test_old_problem_is_shown_among_many_entries(
+    panel: Panel, make_order: MakeOrder, make_rejected: MakeEntry, make_entry: MakeEntry
+) -> None:
+    make_order()
+    make_rejected(at=NOON.replace(year=2025))
+    for _ in range(120):
+        make_entry()
+    html = panel.get("orders/250/").content.decode()
+    assert "Needs attention" in html
+    assert "Earlier entries are in the transaction log" in html
+
+
+@pytest.mark.parametrize("entries", [0, 30])
+def test_panel_takes_three_queries(
+    panel: Panel,
+    make_order: MakeOrder,
+    make_rejected: MakeEntry,
+    make_entry: MakeEntry,
+    entries: int,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    """BigCommerce is at port 9, where nobody answers: a call would take the page down."""
+    make_order()
+    make_rejected()
+    for _ in range(entries):
+        make_entry()
+    with django_assert_max_num_queries(3):
+        assert panel.get("orders/250/").status_code == 200
+
+
+def test_order_of_another_payment_method_gets_a_friendly_page(panel: Panel) -> None:
+    reply = panel.get("orders/12/")
+    assert reply.status_code == 200
+    html = reply.content.decode()
+    assert "Not a SeQura order" in html
+    assert "before this app was installed" in html
+
+
+def test_order_from_before_a_reinstallation_says_what_to_do(
+    panel: Panel, make_order: MakeOrder
+) -> None:
+    make_order(password="")
+    html = panel.get("orders/250/").content.decode()
+    assert "The SeQura account of this order is not connected" in html
+    assert f'href="/s/{panel.token}/connection/"' in html
+    assert "<dd>Approved</dd>" in html
+
+
+def test_settled_problem_moves_into_the_timeline(
+    panel: Panel, make_order: MakeOrder, make_rejected: MakeEntry
+) -> None:
+    make_order()
+    make_rejected(closed_at=timezone.now())
+    html = panel.get("orders/250/").content.decode()
+    assert "Needs attention" not in html
+    assert "Settled on" in html
+
+
+def test_comparison_without_bigcommerce_says_so(
+    panel: Panel, make_order: MakeOrder, make_rejected: MakeEntry
+) -> None:
+    make_order()
+    make_rejected()
+    reply = panel.get("orders/250/compare/")
+    assert reply.status_code == 200
+    html = reply.content.decode()
+    assert "BigCommerce did not answer." in html
+    assert "/retry" in html
+    assert "<table" not in html
