@@ -5,9 +5,35 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from orders.correction_models import Correction
+from orders.drift_models import Drift, DriftCheck
 from orders.payloads import OrderFacts, Rules
+from orders.report_models import MerchantReport, RecentOrders, ReportRun
 from stores.models import Connection, Store
 from transaction_log.record import Subject
+
+__all__ = [
+    "Correction",
+    "Drift",
+    "DriftCheck",
+    "Gate",
+    "MerchantReport",
+    "Order",
+    "RecentOrders",
+    "Reconciliation",
+    "ReportRun",
+    "WebhookEvent",
+]
+
+
+def shipment_digest() -> models.Func:
+    """The name of what has shipped, as SeQura last accepted it; nothing when nothing has."""
+    items = "%(expressions)s #> '{shipped_cart,items}'"
+    return models.Func(
+        "accepted_update",
+        template=f"coalesce(md5(nullif({items}, '[]'::jsonb)::text), '')",
+        output_field=models.CharField(max_length=32),
+    )
 
 
 class Order(models.Model):
@@ -57,6 +83,18 @@ class Order(models.Model):
     shipped_status_seen = models.BooleanField(default=False)
     shipped_by_status = models.BooleanField(default=False)
     has_shipments = models.BooleanField(default=False)  # a webhook told of one
+    shipped_at = models.DateTimeField(null=True, blank=True)  # the last parcel's day, if known
+    # What has shipped, and what of it SeQura last accepted in a delivery report.
+    shipment = models.GeneratedField(
+        expression=shipment_digest(),
+        output_field=models.CharField(max_length=32),
+        db_persist=True,
+    )
+    reported_shipment = models.CharField(max_length=32, blank=True, db_default="")
+    reported_at = models.DateTimeField(null=True, blank=True)
+    # Details that SeQura corrected and nobody decided about: {"customer.email": "…"}. SeQura hears
+    # its own value until then.
+    corrected = models.JSONField(default=dict, db_default={}, blank=True)
     # Our block in BigCommerce's staff notes, as we last wrote it.
     staff_note = models.TextField(blank=True, db_default="")
 
@@ -86,6 +124,12 @@ class Order(models.Model):
                 fields=["settle_at"],
                 condition=models.Q(settle_at__isnull=False),
                 name="order_settles",
+            ),
+            models.Index(
+                fields=["store", "connection", "merchant_ref", "id"],
+                condition=~models.Q(shipment=models.F("reported_shipment"))
+                & ~models.Q(shipment=""),
+                name="order_to_report",
             ),
             # The dashboard: the orders of the last 30 days, and those that SeQura reviews.
             models.Index(
@@ -204,6 +248,8 @@ class Reconciliation(models.Model):
     until = models.DateTimeField(null=True, blank=True)  # changes before this are marked
     # When the webhooks were last in order; what came after may be missing.
     webhooks_at = models.DateTimeField(null=True, blank=True)
+    # A host was away: once all is well again every open order is looked at.
+    outage = models.BooleanField(default=False, db_default=False)
 
     def __str__(self) -> str:
         return f"changes of {self.store} until {self.until}"
