@@ -10,6 +10,7 @@ urlpatterns = [
     path("install", marketplace.start_install),
     path("manage/apps", marketplace.apps),
     path("manage/app", marketplace.app),
+    path("manage/app/<int:app_id>", marketplace.app),
     path("manage/app/uninstall", marketplace.uninstall),
     path("manage/prefer", views.prefer),
     path("manage/orders", views.order_list),
