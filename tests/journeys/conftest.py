@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from local.stack import Stack
+from tests.journeys.merchant import Merchant
 from tests.journeys.shopper import Shopper
 from tests.journeys.system import System
 
@@ -90,6 +91,12 @@ def shoppers(
 def new_shopper(shoppers: Callable[..., Shopper]) -> Shopper:
     """A shopper who has not come to the shop yet."""
     return shoppers()
+
+
+@pytest.fixture
+def merchant(system: System, browsers: Callable[..., BrowserContext]) -> Merchant:
+    """Somebody with another browser, logged in to the control panel."""
+    return Merchant(browsers().new_page(), system)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.conftest import Visit
+from tests.journeys.merchant import Merchant
 from tests.journeys.shopper import Shopper
 from tests.journeys.system import System, eventually
 
@@ -35,16 +36,25 @@ def under_review(shopper: Shopper, persona: str) -> int:
     ids=["approved", "cancelled"],
 )
 def test_a_review_moves_the_same_order_on(
-    system: System, visit: Visit, persona: str, verb: str, status: str, state: str
+    system: System,
+    visit: Visit,
+    merchant: Merchant,
+    persona: str,
+    verb: str,
+    status: str,
+    state: str,
 ) -> None:
     system.sequra_knobs(review_seconds=REVIEW_LASTS)
     shopper = visit("lang=es")
     number = under_review(shopper, persona)
-    order, sequra = system.order(shopper.checkout_id), system.sequra_order(number)
-    assert (order["status_id"], sequra["state"]) == (12, "on_hold")
+    sequra = system.sequra_order(number)
+    assert (merchant.status_of(number), sequra["state"]) == (
+        "Manual Verification Required",
+        "on_hold",
+    )
 
     system.sandbox.drive(verb, sequra["uuid"])
 
-    assert eventually(lambda: system.order(shopper.checkout_id)["status"] == status)
+    assert eventually(lambda: merchant.status_of(number) == status)
     assert eventually(lambda: system.sequra_order(number)["state"] == state)
     assert [order["id"] for order in system.orders(shopper.checkout_id)] == [number]
