@@ -25,6 +25,7 @@ class Explanation:
 
 EVENTS: Mapping[str, Text] = {
     "purchase": _("Purchase"),
+    "reference": _("Order number told"),
     "review_approved": _("Review approved"),
     "edit": _("Order edited"),
     "address": _("Address changed"),
@@ -183,6 +184,9 @@ REASONS: Mapping[str, Explanation] = {
     "in_review": Explanation(
         _("SeQura is still reviewing the payment."),
         _("Nothing to do: what you changed is sent once SeQura has approved it."),
+    ),
+    "reference_refused": Explanation(
+        _("SeQura confirmed the payment but did not take the order's number."), _BY_ITSELF
     ),
     "without_reference": Explanation(
         _("SeQura does not know the order's number yet."),
