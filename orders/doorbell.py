@@ -22,7 +22,8 @@ EXPIRES = 15
 class Doorbell:
     """Rings in the background; many rings close together are one."""
 
-    def __init__(self) -> None:
+    def __init__(self, task: str = "drain") -> None:
+        self._task = task
         self._rung = threading.Event()
         threading.Thread(target=self._run, name="doorbell", daemon=True).start()
 
@@ -35,22 +36,25 @@ class Doorbell:
             time.sleep(PAUSE if self._publish() else PAUSE_AFTER_FAILURE)
 
     def _publish(self) -> bool:
-        from orders.tasks import drain
+        from orders import tasks
 
         try:
-            drain.apply_async(expires=EXPIRES)
+            getattr(tasks, self._task).apply_async(expires=EXPIRES)
         except Exception as error:  # noqa: BLE001 (whatever the broker does, we live)
             log.warning("doorbell_unheard", reason=type(error).__name__)
             return False
         return True
 
 
-_doorbells: dict[int, Doorbell] = {}
+_doorbells: dict[tuple[int, str], Doorbell] = {}
 
 
-def ring() -> None:
-    """Say that there is work. Returns at once; a process that forked gets a doorbell of its own."""
-    process = os.getpid()
-    if process not in _doorbells:
-        _doorbells[process] = Doorbell()
-    _doorbells[process].ring()
+def ring(task: str = "drain") -> None:
+    """Say that there is work for a task of `orders.tasks`. Returns at once.
+
+    A process that forked gets doorbells of its own.
+    """
+    key = (os.getpid(), task)
+    if key not in _doorbells:
+        _doorbells[key] = Doorbell(task)
+    _doorbells[key].ring()

@@ -7,6 +7,7 @@ from celery import shared_task
 from orders import drain as draining
 from orders import queue
 from orders.reconcile import reconcile_due
+from orders.report_run import send_due
 from orders.watchdog import watch_due
 from stores.locks import Busy, only_one
 
@@ -34,6 +35,12 @@ def watch() -> None:
 def reconcile() -> None:
     """Mark orders that changed without our hearing of it, every `RECONCILE_SECONDS`."""
     _unless_busy("reconcile", reconcile_due)
+
+
+@shared_task
+def send_reports() -> None:
+    """Delivery reports: start what is due, take up what failed, go on with what is under way."""
+    send_due()
 
 
 def _unless_busy(name: str, work: Callable[[], object]) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from orders import panel
+from orders import panel, report_views
 
 pages = [
     path("orders/<int:order_id>/", panel.order_panel, name="order_panel"),
@@ -10,4 +10,11 @@ pages = [
     path("orders/<int:order_id>/retry", panel.retry_order, name="retry_order"),
 ]
 
-urlpatterns = [path("s/<str:session>/", include(pages))]
+urlpatterns = [
+    path("s/<str:session>/", include(pages)),
+    path(
+        "sequra/report/<uuid:public_id>/<str:token>",
+        report_views.trigger_report,
+        name="trigger_report",
+    ),
+]

@@ -14,12 +14,12 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from payments.budget import spend
 from payments.links import return_url
 from payments.methods import find_method, offered_methods
 from payments.models import Solicitation
 from sequra.documents import origin
 from sequra.errors import Rejected, Unavailable
+from stores.budget import spend
 from stores.clients import sequra_for
 from stores.deployments import deployments
 from stores.models import Store

@@ -4,7 +4,6 @@ import uuid
 from typing import Any
 
 from django.db import models
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from stores.encryption import EncryptedTextField
@@ -166,15 +165,3 @@ class Offer(models.Model):
 
     def __str__(self) -> str:
         return f"offer for checkout {self.checkout_id}"
-
-
-class Allowance(models.Model):
-    """How many requests of one kind somebody made in the current window."""
-
-    key = models.CharField(max_length=160, primary_key=True)
-    window = models.BigIntegerField()
-    used = models.PositiveIntegerField()
-    counted_at = models.DateTimeField(db_default=Now())
-
-    def __str__(self) -> str:
-        return self.key

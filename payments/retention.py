@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from payments.models import Allowance, Offer, Solicitation
-from stores.models import Store
+from payments.models import Offer, Solicitation
+from stores.models import Allowance, Store
 
 # A form lives for two hours; after a month nobody asks about a cart that was left behind.
 ABANDONED_AFTER = timedelta(days=30)

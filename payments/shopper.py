@@ -6,22 +6,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from orders.codes import INCOMPLETE, payment_code, status_code
 from payments.parts import Document
 from sequra.money import to_cents
-
-# https://docs.bigcommerce.com order statuses: what happened to the goods, in SeQura's three words.
-_SHIPPED = {2, 3, 8, 10}
-_CANCELLED = {4, 5, 6}
-_INCOMPLETE = 0
-
-# SeQura's codes for how an earlier order was paid, by a word in BigCommerce's free text.
-_PAYMENT_CODES = [
-    ("SQ", re.compile(r"sequra", re.IGNORECASE)),
-    ("PP", re.compile(r"paypal", re.IGNORECASE)),
-    ("COD", re.compile(r"cash on delivery|contra ?reembolso|contrassegno", re.IGNORECASE)),
-    ("TR", re.compile(r"bank|transfer|virement|bonifico|deposit", re.IGNORECASE)),
-    ("CC", re.compile(r"card|visa|tarjeta|carte|carta|stripe|adyen|braintree", re.IGNORECASE)),
-]
 
 _LANGUAGE_OF = {"ES": "es", "FR": "fr", "IT": "it", "PT": "pt"}
 
@@ -37,14 +24,6 @@ def language_code(locale: str, country: str) -> str:
     return f"{language}-{region}" if region else language
 
 
-def payment_code(name: str) -> str:
-    """How an order was paid: `SQ`, `CC`, `PP`, `TR`, `COD`, else `O/<name>`."""
-    for code, pattern in _PAYMENT_CODES:
-        if pattern.search(name):
-            return code
-    return f"O/{name}"
-
-
 def previous_orders(orders: Iterable[Document]) -> list[dict[str, Any]]:
     """A registered customer's last ten orders, newest first, of `GET /v2/orders?customer_id=`.
 
@@ -53,7 +32,7 @@ def previous_orders(orders: Iterable[Document]) -> list[dict[str, Any]]:
     placed = [
         order
         for order in orders
-        if order.get("status_id") != _INCOMPLETE and not order.get("is_deleted")
+        if order.get("status_id") != INCOMPLETE and not order.get("is_deleted")
     ]
     newest = sorted(placed, key=_created_at, reverse=True)
     return [_previous_order(order) for order in newest[:10]]
@@ -73,18 +52,12 @@ def _previous_order(order: Document) -> dict[str, Any]:
         "amount": to_cents(order["total_inc_tax"]),
         "currency": order.get("default_currency_code") or order.get("currency_code"),
         "raw_status": order.get("status"),
-        "status": _status(order.get("status_id")),
+        "status": status_code(order.get("status_id")),
         "payment_method_raw": method or None,
         "payment_method": payment_code(method) if method else None,
         "postal_code": address.get("zip") or None,
         "country_code": address.get("country_iso2") or None,
     }
-
-
-def _status(status_id: int | None) -> str:
-    if status_id in _SHIPPED:
-        return "shipped"
-    return "cancelled" if status_id in _CANCELLED else "processing"
 
 
 def email(checkout: Document) -> str:

@@ -1,18 +1,16 @@
 """The SeQura order of a checkout as it is now: built alike when soliciting and when confirming."""
 
-import platform
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.urls import reverse
 
 from bigcommerce.documents import Checkout
 from payments.links import return_url
 from payments.models import Solicitation
 from payments.payloads import Circumstances, Order, solicitation
+from stores.platform import platform_facts
 
 
 def order_of(
@@ -47,17 +45,3 @@ def order_of(
 
 def _address(name: str, token: str) -> str:
     return settings.APP_URL + reverse(name, args=[token])
-
-
-@cache
-def platform_facts() -> dict[str, str]:
-    """What SeQura wants to know about the software, and nothing about anybody's secrets."""
-    version = getattr(connection, "pg_version", 0)
-    return {
-        "name": "BigCommerce",
-        "version": "v3",
-        "plugin_version": settings.VERSION,
-        "uname": f"{platform.system()} {platform.machine()}",
-        "db_name": "postgresql",
-        "db_version": f"{version // 10000}.{version % 10000}",
-    }

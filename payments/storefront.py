@@ -7,12 +7,12 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from payments.budget import OverBudget, spend
 from payments.methods import Method
 from payments.reasons import Reason
 from payments.solicit import Shopper, solicit
 from payments.store_credit import Claim
 from stores.access import language_of
+from stores.budget import OverBudget, spend
 from stores.locks import Busy, only_one
 from stores.models import Store
 

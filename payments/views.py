@@ -14,7 +14,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from payments import events, notifications
-from payments.budget import OverBudget, spend
 from payments.checkout_reading import UnknownCheckout
 from payments.cors import storefront
 from payments.form import NoForm, show_form
@@ -22,6 +21,7 @@ from payments.models import Solicitation
 from payments.progress import progress_of, shoppers_language
 from payments.serializers import CheckoutClaim, MethodChoice, ScriptError
 from payments.storefront import methods_for
+from stores.budget import OverBudget, spend
 from stores.models import Store
 
 log = structlog.get_logger()

@@ -23,6 +23,7 @@ from sequra.errors import Rejected, Unavailable
 from wire.call import Timeout, Wire, segment
 
 TIMEOUT: Timeout = (3, 10)
+REPORT_TIMEOUT: Timeout = (3, 60)
 FORM_LIMIT = 1_000_000  # bytes
 JSON_HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
 
@@ -155,10 +156,13 @@ class Sequra:
         path = ("merchants", merchant, "orders", order_ref_1)
         self._send("PUT", merchant, *path, body={"order": update}, timeout=timeout)
 
-    def send_delivery_report(self, merchant: str, report: Mapping[str, Any]) -> None:
-        """Tell which orders were delivered, and the shop's statistics."""
+    def send_delivery_report(
+        self, merchant: str, report: Mapping[str, Any], *, timeout: Timeout = REPORT_TIMEOUT
+    ) -> None:
+        """Tell which orders were delivered, and the shop's statistics: thousands at a time."""
         body = {"delivery_report": report}
-        self._send("POST", merchant, "orders", "delivery_reports", body=body)
+        path = ("orders", "delivery_reports")
+        self._send("POST", merchant, *path, body=body, timeout=timeout)
 
     # How ------------------------------------------------------------------------------------
 

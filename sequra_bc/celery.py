@@ -29,6 +29,7 @@ PERIODIC: dict[str, float] = {
     "orders.tasks.sweep": 15,
     "orders.tasks.reconcile": 15,
     "orders.tasks.watch": 60,
+    "orders.tasks.send_reports": 60,
     "stores.tasks.tend_stores": 120,
     "transaction_log.tasks.forget_closed_entries": 15 * 60,
 }

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from stores.encryption import EncryptedTextField
@@ -244,3 +245,15 @@ class SpentPayload(models.Model):
 
     def __str__(self) -> str:
         return f"payload spent at {self.at:%Y-%m-%d %H:%M}"
+
+
+class Allowance(models.Model):
+    """How many requests of one kind somebody made in the current window."""
+
+    key = models.CharField(max_length=160, primary_key=True)
+    window = models.BigIntegerField()
+    used = models.PositiveIntegerField()
+    counted_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.key

@@ -36,10 +36,14 @@ EVENTS: Mapping[str, Text] = {
     "cancel_requested": _("Cancellation requested"),
     "archived": _("Order deleted"),
     "report": _("Delivery report"),
+    "correction": _("Correction by SeQura"),
 }
 
 # Told by SeQura to us; everything else we told SeQura.
-HEARD = frozenset({"review_approved", "cancelled_by_sequra", "cancel_requested"})
+HEARD = frozenset({"review_approved", "cancelled_by_sequra", "cancel_requested", "correction"})
+
+# A synchronisation says nothing about these: they are settled where they came from.
+SETTLED_ELSEWHERE = frozenset({"report", "correction"})
 
 # The words are figures of ours, not somebody's sentence.
 _DETAILS = _("Details")
@@ -187,6 +191,30 @@ REASONS: Mapping[str, Explanation] = {
     ),
     "reference_refused": Explanation(
         _("SeQura confirmed the payment but did not take the order's number."), _BY_ITSELF
+    ),
+    # Delivery reports.
+    "report_sent": Explanation(
+        _("SeQura accepted the delivery report of this merchant id, with so many orders."),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "report_inconsistent": Explanation(
+        _("The order does not add up, so the delivery report names it apart from the others."),
+        _("Correct it in BigCommerce: the next report tells it."),
+        speaker=_DETAILS,
+    ),
+    # What SeQura corrected on its side.
+    "corrected_by_sequra": Explanation(
+        _("SeQura has other data of the shopper than BigCommerce."),
+        _("Open the order's SeQura panel, and apply SeQura's data to BigCommerce or keep yours."),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "correction_applied": Explanation(
+        _("SeQura's data was written into the BigCommerce order."), retry=False, speaker=_DETAILS
+    ),
+    "correction_kept": Explanation(
+        _("SeQura's data was declined, and SeQura was told yours."), retry=False, speaker=_DETAILS
     ),
     "without_reference": Explanation(
         _("SeQura does not know the order's number yet."),

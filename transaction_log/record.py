@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from stores.models import Store
+from transaction_log.explanations import SETTLED_ELSEWHERE
 from transaction_log.models import Entry
 
 Outcome = Entry.Outcome
@@ -69,11 +70,12 @@ def delayed(
 
 
 def close(subject: Subject, *outcomes: str) -> None:
-    """What was open about this order is settled; history stays."""
+    """What was open about this order's updates is settled; history stays."""
     about = Q(bigcommerce_id=subject.bigcommerce_id) & Q(bigcommerce_id__isnull=False)
     if subject.reference:
         about |= Q(reference=subject.reference)
     still_open = Entry.objects.filter(about, store=subject.store, closed_at__isnull=True)
+    still_open = still_open.exclude(event__in=SETTLED_ELSEWHERE)
     if outcomes:
         still_open = still_open.filter(outcome__in=outcomes)
     still_open.update(closed_at=timezone.now(), next_at=None)

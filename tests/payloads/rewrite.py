@@ -3,8 +3,9 @@
 Read the difference before committing it.
 """
 
-from tests.payloads import checkout_cases, rewrite_orders
+from tests.payloads import checkout_cases, reports_golden, rewrite_orders
 
 if __name__ == "__main__":
     checkout_cases.rewrite()
     rewrite_orders.rewrite()
+    reports_golden.rewrite()

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from orders.codes import payment_code
 from payments.addresses import merchant_country, sequra_address
-from payments.shopper import language_code, payment_code, previous_orders
+from payments.shopper import language_code, previous_orders
 from sequra.phones import mobile_phone
 from tests.payloads.checkout_cases import document
 

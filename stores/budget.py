@@ -5,10 +5,10 @@ import time
 from django.db import connection
 
 COUNT = """
-INSERT INTO payments_allowance (key, "window", used, counted_at) VALUES (%s, %s, 1, now())
+INSERT INTO stores_allowance (key, "window", used, counted_at) VALUES (%s, %s, 1, now())
 ON CONFLICT (key) DO UPDATE SET
-    used = CASE WHEN payments_allowance."window" = excluded."window"
-                THEN payments_allowance.used + 1 ELSE 1 END,
+    used = CASE WHEN stores_allowance."window" = excluded."window"
+                THEN stores_allowance.used + 1 ELSE 1 END,
     "window" = excluded."window", counted_at = now()
 RETURNING used
 """

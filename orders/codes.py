@@ -1,0 +1,45 @@
+"""BigCommerce's words about any order in SeQura's few codes. Pure.
+
+https://docs.sequra.com/docs/delivery-report-and-statistics (statistics),
+https://docs.sequrapi.com (previous orders of a customer).
+"""
+
+import re
+
+INCOMPLETE = 0
+# https://docs.bigcommerce.com order statuses: what happened to the goods, in SeQura's three words.
+_SHIPPED = {2, 3, 8, 10}
+_CANCELLED = {4, 5, 6}
+
+# How an order was paid, by a word in BigCommerce's free text.
+_PAYMENTS = [
+    ("SQ", re.compile(r"sequra", re.IGNORECASE)),
+    ("PP", re.compile(r"paypal", re.IGNORECASE)),
+    ("COD", re.compile(r"cash on delivery|contra ?reembolso|contrassegno", re.IGNORECASE)),
+    ("TR", re.compile(r"bank|transfer|virement|bonifico|deposit", re.IGNORECASE)),
+    ("CC", re.compile(r"card|visa|tarjeta|carte|carta|stripe|adyen|braintree", re.IGNORECASE)),
+]
+_TABLET = re.compile(r"iPad|Tablet|Kindle|Silk|Android(?!.*Mobile)", re.IGNORECASE)
+_PHONE = re.compile(r"Mobi|iPhone|iPod|Android|Opera Mini", re.IGNORECASE)
+_COMPUTER = re.compile(r"Windows|Macintosh|X11|Linux|CrOS", re.IGNORECASE)
+
+
+def payment_code(name: str) -> str:
+    """How an order was paid: `SQ`, `CC`, `PP`, `TR`, `COD`, else `O/<name>`."""
+    for code, pattern in _PAYMENTS:
+        if pattern.search(name):
+            return code
+    return f"O/{name}"
+
+
+def status_code(status_id: int | None) -> str:
+    """`shipped`, `cancelled` or, for everything else, `processing`."""
+    if status_id in _SHIPPED:
+        return "shipped"
+    return "cancelled" if status_id in _CANCELLED else "processing"
+
+
+def device_code(user_agent: str) -> str:
+    """`tablet`, `phone`, `computer` or `other`, by what the browser calls itself."""
+    kinds = (("tablet", _TABLET), ("phone", _PHONE), ("computer", _COMPUTER))
+    return next((kind for kind, pattern in kinds if pattern.search(user_agent)), "other")

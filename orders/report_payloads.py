@@ -1,0 +1,123 @@
+"""What SeQura last accepted of our orders → the delivery report. Pure.
+
+A report says what really shipped and what remains, for whom and in which parcels. An order that
+does not make sense is told apart (`broken_orders`), so that it does not hold up the others.
+https://docs.sequra.com/docs/delivery-report-and-statistics
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Document = Mapping[str, Any]
+Report = dict[str, Any]
+
+PAGE = 5000  # orders in one report at most
+# Delivered would mean that the shopper has it. BigCommerce does not know that.
+STATE = "shipped"
+CARTS = {"cart": "shipped_cart", "remaining_cart": "unshipped_cart"}
+PEOPLE = ("delivery_address", "invoice_address", "customer")
+ADDRESS = ("address_line_1", "postal_code", "city", "country_code")
+BELOW_ZERO = ("discount", "other_payment")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shipped:
+    """An order that has shipped, or a part of it: the update SeQura last accepted."""
+
+    update: Document
+    sent_at: str = ""  # ISO 8601, when it is known
+
+
+@dataclass
+class Told:
+    """Orders as they stand in a report; the broken ones by their place, with what is wrong."""
+
+    orders: list[Report] = field(default_factory=list)
+    broken: dict[int, list[str]] = field(default_factory=dict)
+    broken_orders: list[Report] = field(default_factory=list)
+
+
+def tell(shipped: Iterable[Shipped]) -> Told:
+    """Sort out what can be told and what is inconsistent."""
+    told = Told()
+    for place, one in enumerate(shipped):
+        problems = inconsistencies(one.update)
+        if problems:
+            told.broken[place] = problems
+            told.broken_orders.append(reported_order(one))
+        else:
+            told.orders.append(reported_order(one))
+    return told
+
+
+def reported_order(shipped: Shipped) -> Report:
+    """One order of the report."""
+    update = shipped.update
+    order: Report = {"state": STATE}
+    if shipped.sent_at:
+        order["sent_at"] = shipped.sent_at
+    order["merchant_reference"] = update.get("merchant_reference")
+    order |= {name: update.get(key) for name, key in CARTS.items()}
+    optional = ("trackings", "delivery_method", *PEOPLE)
+    return order | {name: update[name] for name in optional if update.get(name)}
+
+
+def inconsistencies(update: Document) -> list[str]:
+    """What SeQura could not accept about this order; empty when it makes sense."""
+    try:
+        return [*_references(update), *_carts(update), *_people(update)]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return [f"unreadable: {type(error).__name__}"]
+
+
+def _references(update: Document) -> Iterator[str]:
+    if not (update.get("merchant_reference") or {}).get("order_ref_1"):
+        yield "merchant_reference: no order_ref_1"
+
+
+def _carts(update: Document) -> Iterator[str]:
+    for key in CARTS.values():
+        cart = update[key]
+        if not cart.get("currency"):
+            yield f"{key}: no currency"
+        items, total = cart["items"], int(cart["order_total_with_tax"])
+        lines = sum(int(item["total_with_tax"]) for item in items)
+        if lines != total:
+            yield f"{key}: the items add up to {lines}, order_total_with_tax is {total}"
+        for item in items:
+            if item.get("type") in BELOW_ZERO and int(item["total_with_tax"]) >= 0:
+                yield f"{key}: {item['type']} {item.get('reference')} is not below zero"
+
+
+def _people(update: Document) -> Iterator[str]:
+    for name in PEOPLE[:2]:
+        address = update.get(name) or {}
+        yield from (f"{name}: no {key}" for key in ADDRESS if not _text(address, key))
+        if not any(_text(address, key) for key in ("given_names", "surnames", "company")):
+            yield f"{name}: nobody's name"
+    if not _text(update.get("customer") or {}, "email"):
+        yield "customer: no email"
+    if not update.get("delivery_method"):
+        yield "delivery_method: missing"
+
+
+def _text(document: Document, key: str) -> str:
+    return str(document.get(key) or "").strip()
+
+
+def delivery_report(
+    merchant_ref: str,
+    orders: Sequence[Report],
+    *,
+    platform: Document,
+    broken_orders: Sequence[Report] = (),
+    statistics: Sequence[Report] | None = None,
+) -> Report:
+    """The report of one merchant id; a sign of life when there is nothing to tell."""
+    report: Report = {"merchant": {"id": merchant_ref}, "orders": list(orders)}
+    if broken_orders:
+        report["broken_orders"] = list(broken_orders)
+    if statistics is not None:
+        report["statistics"] = {"orders": list(statistics)}
+    return report | {"platform": dict(platform)}

@@ -1,0 +1,105 @@
+"""Delivery reports: which merchants get one, what is to be told, and when it is night.
+
+The rows of `orders_order` say what has shipped (`shipment`) and what of it SeQura accepted in a
+report (`reported_shipment`): what differs is to be told. BigCommerce is not asked.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from hashlib import sha256
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Max, QuerySet
+from django.utils import timezone
+
+from orders.models import Order, ReportRun
+from stores.access import time_zone_of
+from stores.models import Connection, Merchant, Store
+
+# Not everybody at once: within so many minutes of the hour, each store at its own moment.
+JITTER_MINUTES = 55
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """A merchant id at SeQura, and the account that speaks for it."""
+
+    connection: Connection
+    merchant_ref: str
+
+
+def addressees(store: Store) -> list[Addressee]:
+    """Every merchant id the store sells with, and those that still have orders to tell."""
+    merchants = Merchant.objects.filter(store=store, selling=True)
+    selling = merchants.exclude(connection__state="archived").order_by("country")
+    found = [(one.connection_id, one.ref) for one in selling]
+    found += to_report(store).values_list("connection_id", "merchant_ref").distinct()
+    connections = {one.pk: one for one in store.connections.filter(stopped_at=None)}
+    return [
+        Addressee(connections[pk], ref)
+        for pk, ref in dict.fromkeys(found)
+        if pk in connections and connections[pk].password
+    ]
+
+
+def to_report(store: Store) -> QuerySet[Order]:
+    """Orders of which something shipped that no accepted report has told."""
+    orders = Order.objects.filter(store=store).exclude(shipment=F("reported_shipment"))
+    return orders.exclude(shipment="").exclude(status=Order.Status.CANCELLED)
+
+
+def to_report_by(addressee: Addressee, store: Store) -> QuerySet[Order]:
+    return to_report(store).filter(
+        connection=addressee.connection, merchant_ref=addressee.merchant_ref
+    )
+
+
+def start(store: Store, cause: str) -> bool:
+    """Begin a run, unless one is under way. One that failed is given up for the new one."""
+    if store.report_runs.filter(state=ReportRun.State.RUNNING).exists():
+        return False
+    try:
+        with transaction.atomic():
+            store.report_runs.filter(next_at__isnull=False).update(next_at=None)
+            store.report_runs.create(cause=cause)
+    except IntegrityError:
+        return False
+    return True
+
+
+def has_failed(store: Store) -> bool:
+    """Did the last run that came to an end fail?"""
+    ended = store.report_runs.exclude(state=ReportRun.State.RUNNING).order_by("-id").first()
+    return ended is not None and ended.state == ReportRun.State.FAILED
+
+
+def moment_on(store: Store, day: date) -> datetime:
+    """When the report of this day is due: the store's hour in its time zone, and some minutes."""
+    digest = sha256(f"{store.hash} {day}".encode()).digest()
+    minutes = int.from_bytes(digest[:2]) % JITTER_MINUTES
+    zone = time_zone_of(store)
+    return datetime.combine(day, time(store.reports_hour % 24, minutes), zone)
+
+
+def last_moment(store: Store, now: datetime) -> datetime:
+    """The latest moment a report was due."""
+    today = moment_on(store, now.astimezone(time_zone_of(store)).date())
+    return today if today <= now else moment_on(store, today.date() - timedelta(days=1))
+
+
+def next_moment(store: Store, now: datetime) -> datetime:
+    """When the next report goes out by itself."""
+    return moment_on(store, last_moment(store, now).date() + timedelta(days=1))
+
+
+def due_stores(now: datetime | None = None) -> Iterator[Store]:
+    """Stores whose moment has passed since their last run; what was missed is made good."""
+    now = now or timezone.now()
+    stores = Store.objects.exclude(state=Store.State.UNINSTALLED).filter(
+        reports_enabled=True, merchants__selling=True
+    )
+    for store in stores.annotate(last_run=Max("report_runs__started_at")).iterator(500):
+        moment = last_moment(store, now)
+        if store.installed_at <= moment and (store.last_run is None or store.last_run < moment):
+            yield store
