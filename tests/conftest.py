@@ -30,6 +30,8 @@ def start() -> None:
     """Before Django reads its settings. Workers of pytest-xdist inherit the environment."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ.update(DEVELOPMENT)
+        # Playwright keeps an event loop in the main thread; Django would refuse its database there.
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
         os.environ.update(running.enter_context(servers()))
         collect(os.environ)
     django.setup()
