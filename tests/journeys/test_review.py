@@ -30,8 +30,8 @@ def under_review(shopper: Shopper, persona: str) -> int:
 @pytest.mark.parametrize(
     ("persona", "verb", "status", "state"),
     [
-        ("Review Test Approve", "approve", "Awaiting Fulfillment", "confirmed"),
-        ("Review Test Cancel", "cancel", "Cancelled", "cancelled"),
+        ("Review Test Approve", "approve", "Ready to pack", "confirmed"),
+        ("Review Test Cancel", "cancel", "Cancelled by us", "cancelled"),
     ],
     ids=["approved", "cancelled"],
 )
