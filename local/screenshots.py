@@ -1,6 +1,5 @@
 """`make screenshots`: a picture of every page that people see, into artifacts/screenshots."""
 
-import json
 import sys
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -8,7 +7,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from local import chromium
-from local.demo import CONNECTION, STORE, buy, registered
+from local.demo import buy, install
 from local.sandbox_control import SandboxControl
 from local.servers import ROOT
 from local.shopper import Shopper
@@ -80,10 +79,7 @@ def take(browser: Browser, stack: Stack, sandbox: SandboxControl) -> None:
 def main() -> int:
     with Stack() as stack, sync_playwright() as playwright:
         sandbox = SandboxControl(stack.sandbox_port, stack.app_port)
-        sandbox.control("POST", "install", {})
-        stack.manage("store_settings", STORE, "--import", "-", text=json.dumps(CONNECTION))
-        while not registered(sandbox.world()):
-            stack.processes["worker"].wait_ready()
+        install(stack, sandbox)
         buy(Shopper(stack.origin("shop")))
         take(chromium.launch(playwright), stack, sandbox)
     return 0
