@@ -29,7 +29,9 @@ class Rules:
     countries: Mapping[str, Collection[str]]
     allowed_ips: Sequence[str] = ()
     excluded_products: Collection[str] = ()  # SKUs
-    excluded_categories: Collection[int | str] = ()  # ids
+    excluded_categories: Collection[int | str] = ()  # ids, with those of the categories below
+    disabled_channels: Collection[int] = ()  # ids of storefronts
+    offers_services: bool = True  # where the contract has them
 
 
 def availability(
@@ -45,6 +47,7 @@ def availability(
     catalogue = list(products)
     noes = {
         **_incomplete(checkout),
+        Reason.CHANNEL: (checkout["cart"].get("channel_id") or 1) in rules.disabled_channels,
         Reason.COUNTRY: not _sells_in(rules, merchant_country(checkout)),
         Reason.CURRENCY: checkout["cart"]["currency"]["code"] != "EUR",
         Reason.IP_NOT_ALLOWED: not ip_allowed(ip, rules.allowed_ips),
@@ -74,7 +77,9 @@ def _sells_in(rules: Rules, country: str) -> bool:
 
 
 def _sells_services(rules: Rules, checkout: Document) -> bool:
-    return "services" in rules.countries.get(merchant_country(checkout), ())
+    return rules.offers_services and "services" in rules.countries.get(
+        merchant_country(checkout), ()
+    )
 
 
 def _is_digital(checkout: Document) -> bool:

@@ -10,6 +10,7 @@ class Reason(StrEnum):
     NO_EMAIL = "no_email"
     NO_ADDRESS = "no_address"
     NO_SHIPPING_OPTION = "no_shipping_option"
+    CHANNEL = "channel"
     COUNTRY = "country"
     CURRENCY = "currency"
     IP_NOT_ALLOWED = "ip_not_allowed"
@@ -30,39 +31,44 @@ class Reason(StrEnum):
     UNREADABLE = "unreadable"
 
 
-# For merchants. Plain strings: whoever shows them translates them.
+def _(sentence: str) -> str:
+    """Marks a sentence for the translators' files; whoever shows it translates it."""
+    return sentence
+
+
 SENTENCES: dict[Reason, str] = {
-    Reason.NOT_CONNECTED: "The store is not connected to SeQura.",
-    Reason.NO_EMAIL: "The shopper had not entered an e-mail address yet.",
-    Reason.NO_ADDRESS: "The shopper had not entered an address with a country yet.",
-    Reason.NO_SHIPPING_OPTION: "The shopper had not chosen a shipping option yet.",
-    Reason.COUNTRY: "You do not offer SeQura in the country of delivery.",
-    Reason.CURRENCY: "The checkout was not in euros, the only currency SeQura finances.",
-    Reason.IP_NOT_ALLOWED: "The shopper's address is not on your list of allowed IP addresses.",
-    Reason.EXCLUDED_PRODUCT: "The cart held a product that you excluded from SeQura.",
-    Reason.EXCLUDED_CATEGORY: "The cart held a product of a category that you excluded.",
-    Reason.DIGITAL_ONLY: (
-        "Nothing in the cart is shipped, and your contract with SeQura has no services."
+    Reason.NOT_CONNECTED: _("The store is not connected to SeQura."),
+    Reason.NO_EMAIL: _("The shopper had not entered an e-mail address yet."),
+    Reason.NO_ADDRESS: _("The shopper had not entered an address with a country yet."),
+    Reason.NO_SHIPPING_OPTION: _("The shopper had not chosen a shipping option yet."),
+    Reason.CHANNEL: _("You do not offer SeQura in this storefront."),
+    Reason.COUNTRY: _("You do not offer SeQura in the country of delivery."),
+    Reason.CURRENCY: _("The checkout was not in euros, the only currency SeQura finances."),
+    Reason.IP_NOT_ALLOWED: _("The shopper's address is not on your list of allowed IP addresses."),
+    Reason.EXCLUDED_PRODUCT: _("The cart held a product that you excluded from SeQura."),
+    Reason.EXCLUDED_CATEGORY: _("The cart held a product of a category that you excluded."),
+    Reason.DIGITAL_ONLY: _(
+        "Nothing in the cart is shipped, and you do not offer SeQura for services in this country."
     ),
-    Reason.NOTHING_LEFT_TO_PAY: "There was nothing left to pay.",
-    Reason.AMOUNT: "The amount was outside the range of every payment method.",
-    Reason.NOT_YET_AVAILABLE: "The payment method is not available yet.",
-    Reason.NO_LONGER_AVAILABLE: "The payment method is no longer available.",
-    Reason.NO_METHODS: "SeQura offered no payment method for this checkout.",
-    Reason.SEQURA_UNAVAILABLE: "SeQura could not be reached.",
-    Reason.REFUSED_BY_SEQURA: "SeQura refused the cart.",
-    Reason.BIGCOMMERCE_UNAVAILABLE: "BigCommerce could not be asked for the checkout.",
-    Reason.UNEXPLAINED_BALANCE: (
+    Reason.NOTHING_LEFT_TO_PAY: _("There was nothing left to pay."),
+    Reason.AMOUNT: _("The amount was outside the range of every payment method."),
+    Reason.NOT_YET_AVAILABLE: _("The payment method is not available yet."),
+    Reason.NO_LONGER_AVAILABLE: _("The payment method is no longer available."),
+    Reason.NO_METHODS: _("SeQura offered no payment method for this checkout."),
+    Reason.SEQURA_UNAVAILABLE: _("SeQura could not be reached."),
+    Reason.REFUSED_BY_SEQURA: _("SeQura refused the cart."),
+    Reason.BIGCOMMERCE_UNAVAILABLE: _("BigCommerce could not be asked for the checkout."),
+    Reason.UNEXPLAINED_BALANCE: _(
         "The browser showed another amount to pay than BigCommerce told us, "
         "and the customer's store credit does not explain the difference."
     ),
-    Reason.GIFT_CERTIFICATE: (
+    Reason.GIFT_CERTIFICATE: _(
         "Part of the checkout was paid with something other than store credit, usually a gift "
         "certificate. BigCommerce does not tell us about gift certificates, so SeQura cannot "
         "finance the rest."
     ),
-    Reason.UNBALANCED: "The lines of the cart do not add up to the total BigCommerce told us.",
-    Reason.UNREADABLE: "The cart holds something that cannot be told to SeQura.",
+    Reason.UNBALANCED: _("The lines of the cart do not add up to the total BigCommerce told us."),
+    Reason.UNREADABLE: _("The cart holds something that cannot be told to SeQura."),
 }
 
 

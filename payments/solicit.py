@@ -163,7 +163,9 @@ def rules_of(store: Store, merchants: dict[str, Merchant]) -> Rules:
         countries={country: found.contract_options for country, found in merchants.items()},
         allowed_ips=store.allowed_ips,
         excluded_products=store.excluded_products,
-        excluded_categories=store.excluded_categories,
+        excluded_categories=[*store.excluded_categories, *store.excluded_subcategories],
+        disabled_channels=store.disabled_channels,
+        offers_services=store.offers_services,
     )
 
 

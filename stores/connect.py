@@ -4,7 +4,7 @@ An account lives on one deployment (seQura, SVEA) and environment. What a store 
 archived, not deleted: open orders still speak through it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -17,6 +17,9 @@ from sequra.errors import Rejected, Unavailable
 from stores.countries import SELLING_COUNTRIES
 from stores.deployments import deployments
 from stores.models import Connection, Merchant, Store
+
+# How many of a store's orders were paid lately, counted by the apps that know orders.
+recent_orders: list[Callable[[Store], int]] = []
 
 
 class Refused(Exception):

@@ -6,9 +6,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from sequra.documents import Deployment
+from stores import networks, statuses
 from stores.connect import Login
 from stores.countries import country_name
 from stores.models import Connection, Merchant, Store
+from stores.statistics import PARTS
 
 ENVIRONMENTS = [("live", _("Live")), ("sandbox", _("Sandbox"))]
 
@@ -32,6 +34,9 @@ class ConnectionForm(forms.Form):
     )
     send_statistics = forms.BooleanField(
         label=_("Help improve SeQura by sending usage data"), required=False
+    )
+    replace = forms.BooleanField(
+        label=_("Yes, replace the account that is connected now"), required=False
     )
 
     def __init__(self, store: Store, deployments: list[Deployment], data: Any = None) -> None:
@@ -71,7 +76,18 @@ class ConnectionForm(forms.Form):
             self._clean_login(deployment.id, cleaned)
         if not self.errors and not self.logins():
             self.add_error(None, _("Enter the username and password of at least one account."))
+        if not self.errors and self._replaces() and not cleaned["replace"]:
+            self.add_error("replace", _("Another account than before: confirm that you mean it."))
         return cleaned
+
+    def _replaces(self) -> bool:
+        """Would an account that is connected now be so no longer?"""
+        environment = self.cleaned_data["environment"]
+        return any(
+            (self.cleaned_data.get(f"{name}-username"), environment)
+            != (one.username, one.environment)
+            for name, one in self.connected.items()
+        )
 
     def _clean_login(self, name: str, cleaned: dict[str, Any]) -> None:
         username, password = cleaned.get(f"{name}-username"), cleaned.get(f"{name}-password")
@@ -119,3 +135,175 @@ class CountriesForm(forms.Form):
 
     def choice(self) -> dict[str, str]:
         return {country: ref for country, ref in self.cleaned_data.items() if ref}
+
+
+class GeneralForm(forms.Form):
+    """Who sees SeQura: shoppers' addresses, storefronts, carts in which nothing is shipped."""
+
+    allowed_ips = forms.CharField(
+        label=_("Allowed IP addresses"),
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"class": "input mono", "rows": 4, "spellcheck": "false"}),
+        help_text=_(
+            "Only shoppers with one of these addresses see SeQura. Leave it empty to let everybody"
+            " in. One a line: an address such as 203.0.113.7 or a network such as 203.0.113.0/24."
+        ),
+    )
+    channels = forms.MultipleChoiceField(
+        label=_("Storefronts"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    services = forms.BooleanField(
+        label=_("Offer SeQura for carts in which nothing is shipped"), required=False
+    )
+
+    def __init__(self, store: Store, data: Any = None, *, services: bool = False) -> None:
+        self.names = {
+            str(one["id"]): one["name"] or _("Storefront %(id)s") % {"id": one["id"]}
+            for one in store.channels
+        }
+        disabled = {str(one) for one in store.disabled_channels}
+        initial = {
+            "allowed_ips": "\n".join(store.allowed_ips),
+            "channels": [one for one in self.names if one not in disabled],
+            "services": store.offers_services,
+        }
+        super().__init__(data, initial=initial, auto_id="%s")
+        field: Any = self.fields["channels"]
+        field.choices = list(self.names.items())
+        if len(self.names) < 2:
+            del self.fields["channels"]
+        if not services:
+            del self.fields["services"]
+
+    def clean_allowed_ips(self) -> list[str]:
+        return networks.parse(self.cleaned_data["allowed_ips"])
+
+    def save(self, store: Store) -> None:
+        store.allowed_ips = self.cleaned_data["allowed_ips"]
+        if "channels" in self.fields:
+            chosen = self.cleaned_data["channels"]
+            store.disabled_channels = [int(one) for one in self.names if one not in chosen]
+        if "services" in self.fields:
+            store.offers_services = self.cleaned_data["services"]
+        store.save(update_fields=["allowed_ips", "disabled_channels", "offers_services"])
+
+
+class StatusesForm(forms.Form):
+    """SeQura's answers → BigCommerce's statuses; which of these mean shipped, or refunded."""
+
+    shipped = forms.TypedMultipleChoiceField(
+        label=_("Statuses that count as shipped"),
+        required=False,
+        coerce=int,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    refunded_status_refunds = forms.BooleanField(
+        label=_("The status Refunded, set by hand, refunds the whole order at SeQura"),
+        required=False,
+    )
+    MAPPED = (
+        ("status_approved", _("Paid"), _("SeQura has approved the payment.")),
+        ("status_needs_review", _("In review"), _("SeQura looks at the payment first.")),
+        ("status_cancelled", _("Cancelled"), _("SeQura cancels the payment.")),
+    )
+
+    def __init__(self, store: Store, data: Any = None) -> None:
+        initial = {
+            "shipped": store.shipped_statuses,
+            "refunded_status_refunds": store.refunded_status_refunds,
+        }
+        super().__init__(data, initial=initial, auto_id="%s")
+        found = statuses.choices(store)
+        shipped: Any = self.fields["shipped"]
+        shipped.choices = found
+        for name, title, help_text in self.MAPPED:
+            self.fields[name] = forms.TypedChoiceField(
+                label=title,
+                help_text=help_text,
+                choices=[("", _("None: leave the status alone")), *found],
+                coerce=int,
+                empty_value=None,
+                required=False,
+                initial=getattr(store, name),
+                widget=forms.Select(attrs={"class": "input"}),
+            )
+
+    def mapped(self) -> list[forms.BoundField]:
+        return [self[name] for name, _title, _help in self.MAPPED]
+
+    def save(self, store: Store) -> None:
+        for name, _title, _help in self.MAPPED:
+            setattr(store, name, self.cleaned_data[name])
+        store.shipped_statuses = self.cleaned_data["shipped"]
+        store.refunded_status_refunds = self.cleaned_data["refunded_status_refunds"]
+        names = [name for name, _title, _help in self.MAPPED]
+        store.save(update_fields=[*names, "shipped_statuses", "refunded_status_refunds"])
+
+
+class ReportsForm(forms.Form):
+    """When SeQura gets its delivery report, and what the statistics in it hold."""
+
+    enabled = forms.BooleanField(label=_("Send a delivery report every day"), required=False)
+    hour = forms.TypedChoiceField(
+        label=_("Time"),
+        coerce=int,
+        choices=[(hour, f"{hour:02d}:00") for hour in range(24)],
+        widget=forms.Select(attrs={"class": "input"}),
+    )
+    send_statistics = forms.BooleanField(
+        label=_("Help improve SeQura by sending usage data"), required=False
+    )
+    parts = forms.MultipleChoiceField(
+        label=_("Told of each order"),
+        required=False,
+        choices=list(PARTS.items()),
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def __init__(self, store: Store, data: Any = None) -> None:
+        initial = {
+            "enabled": store.reports_enabled,
+            "hour": store.reports_hour,
+            "send_statistics": store.send_statistics,
+            "parts": [part for part in PARTS if part not in store.statistics_without],
+        }
+        super().__init__(data, initial=initial, auto_id="%s")
+
+    def save(self, store: Store) -> None:
+        store.reports_enabled = self.cleaned_data["enabled"]
+        store.reports_hour = self.cleaned_data["hour"]
+        store.send_statistics = self.cleaned_data["send_statistics"]
+        chosen = self.cleaned_data["parts"]
+        store.statistics_without = [part for part in PARTS if part not in chosen]
+        store.save(
+            update_fields=[
+                "reports_enabled", "reports_hour", "send_statistics", "statistics_without",
+            ]
+        )  # fmt: skip
+
+
+class ExclusionForm(forms.Form):
+    """One thing to keep from SeQura, or to offer it for again."""
+
+    kind = forms.ChoiceField(choices=[("category", "category"), ("product", "product")])
+    key = forms.CharField(max_length=255)
+    name = forms.CharField(max_length=255, required=False)
+    action = forms.ChoiceField(choices=[("exclude", "exclude"), ("allow", "allow")])
+
+    def clean(self) -> dict[str, Any]:
+        """Category ids are numbers from 1 on, as `settings_file.GeneralPart` has them."""
+        cleaned = super().clean() or {}
+        if cleaned.get("kind") == "category":
+            key = str(cleaned.get("key", ""))
+            if not key.isascii() or not key.isdigit() or not 0 < int(key[:19]) < 2**63:
+                self.add_error("key", _("This is no category."))
+            else:
+                cleaned["key"] = int(key[:19])
+        return cleaned
+
+
+class DisconnectForm(forms.Form):
+    """What becomes of the orders that are still open."""
+
+    orders = forms.ChoiceField(choices=[("keep", "keep"), ("stop", "stop")], required=False)

@@ -11,6 +11,11 @@ NOTICES = {
     "disconnected": _("SeQura is disconnected. Shoppers no longer see it in your checkout."),
     "repaired": _("Everything SeQura needs in your store is in place."),
     "refreshed": _("Payment methods were fetched from SeQura again."),
+    "stopped": _("SeQura is disconnected, and is told nothing more about your orders."),
+    "excluded": _("SeQura is no longer offered for it."),
+    "allowed": _("SeQura is offered for it again."),
+    "address": _("The old address no longer works. Give the new one to whoever calls it."),
+    "ready": _("Everything is set up: shoppers can pay with SeQura."),
 }
 
 

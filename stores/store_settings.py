@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from rest_framework.exceptions import ValidationError
 
-from stores import connect, payment_methods
+from stores import catalogue, connect, payment_methods
 from stores.connect import Account, Login
 from stores.models import Connection, Store
 from stores.settings_file import SettingsFile, complaints
@@ -59,6 +59,7 @@ def import_settings(store: Store, given: Any) -> None:
     document = _validated(given)
     if store.state == Store.State.UNINSTALLED and "connection" in document:
         raise Refused("connection: the store has not installed the app")
+    categories = store.excluded_categories
     try:
         accounts = _accounts(store, document.get("connection", {}))
         _save(store, document, accounts)
@@ -67,6 +68,8 @@ def import_settings(store: Store, given: Any) -> None:
         raise Refused(" ".join(sentences)) from refusal
     if accounts is not None:
         payment_methods.refresh(store)
+    if store.excluded_categories != categories:
+        catalogue.refresh(store)
 
 
 def _validated(given: Any) -> Document:

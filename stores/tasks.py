@@ -8,7 +8,7 @@ import structlog
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from stores import registration
+from stores import catalogue, registration, statuses
 from stores.access import forget_old_sessions
 from stores.identity import forget_old_payloads
 from stores.locks import Busy, only_one
@@ -40,7 +40,14 @@ def look_after_store(store_id: int) -> None:
     """Read the store's facts and storefronts anew, and look at what is registered."""
     store = Store.objects.filter(pk=store_id, state=Store.State.INSTALLED).first()
     if store:
-        registration.look_after(store)
+        _look_after(store)
+
+
+def _look_after(store: Store) -> None:
+    """What we registered, the merchant's words for statuses, and what is below his categories."""
+    registration.look_after(store)
+    statuses.refresh(store)
+    catalogue.refresh(store)
 
 
 @shared_task
@@ -61,4 +68,4 @@ def _tend(until: float) -> None:
         if registration.is_due(store):
             registration.register(store)
         elif registration.is_outdated(store):
-            registration.look_after(store)
+            _look_after(store)

@@ -2,12 +2,25 @@
 
 from django.urls import include, path
 
-from stores.views import callbacks, connection, countries, overview, payment_methods
+from stores.views import (
+    callbacks,
+    connection,
+    countries,
+    exclusions,
+    payment_methods,
+    session,
+    settings,
+)
 
 panel = [
-    path("", overview.dashboard, name="dashboard"),
-    path("repair", overview.repair, name="repair"),
-    path("logout", overview.logout, name="logout"),
+    path("logout", session.logout, name="logout"),
+    path("settings/", settings.general, name="settings"),
+    path("settings/exclusions/", exclusions.exclusions, name="exclusions"),
+    path("settings/exclusions/change", exclusions.change_exclusions, name="change_exclusions"),
+    path("settings/order-statuses/", settings.order_statuses, name="order_statuses"),
+    path("settings/reports/", settings.report_settings, name="report_settings"),
+    path("settings/reports/address", settings.new_report_address, name="new_report_address"),
+    path("repair", connection.repair, name="repair"),
     path("connection/", connection.connection, name="connection"),
     path("connection/disconnect", connection.disconnect, name="disconnect"),
     path("countries/", countries.countries, name="countries"),

@@ -21,16 +21,32 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def tab(context: dict[str, Any], name: str, label: str) -> str:
-    """One tab of the navigation; the page we are on carries `aria-current`."""
+def tab(context: dict[str, Any], name: str, label: str, others: str = "") -> str:
+    """One tab of the navigation; the page we are on carries `aria-current`.
+
+    `others` are the names of pages that stand behind the same tab.
+    """
+    return _link(context, "tab", name, label, others)
+
+
+@register.simple_tag(takes_context=True)
+def side_tab(context: dict[str, Any], name: str, label: str) -> str:
+    """One page of the settings."""
+    return _link(context, "side-tab", name, label, "")
+
+
+def _link(context: dict[str, Any], kind: str, name: str, label: str, others: str) -> str:
     request = context["request"]
     try:
         href = reverse(name, args=[request.panel_token])
     except NoReverseMatch:
         return ""
-    current = request.resolver_match and request.resolver_match.url_name == name
-    mark = SafeString(' aria-current="page"') if current else ""
-    return format_html('<a class="tab" href="{}"{}>{}</a>', href, mark, label)
+    here = request.resolver_match.url_name if request.resolver_match else ""
+    current = {name: ' aria-current="page"'} | dict.fromkeys(
+        others.split(), SafeString(' aria-current="true"')
+    )
+    mark = SafeString(current.get(here, ""))
+    return format_html('<a class="{}" href="{}"{}>{}</a>', kind, href, mark, label)
 
 
 @register.simple_tag(takes_context=True)
@@ -70,7 +86,12 @@ def environment_badge(store: Store) -> str:
 @register.simple_tag
 def step_state(icon: str) -> str:
     """What an icon says, in words for those who do not see it."""
-    words = {"success": _("Done"), "todo": _("To do"), "error": _("Needs attention")}
+    words = {
+        "success": _("Done"),
+        "todo": _("To do"),
+        "warning": _("Warning"),
+        "error": _("Needs attention"),
+    }
     return format_html('<span class="visually-hidden">({})</span>', words[icon])
 
 
@@ -78,6 +99,13 @@ def step_state(icon: str) -> str:
 def money(cents: int | None) -> str:
     """Cents as euros in the reader's language; nothing for no amount."""
     return "" if cents is None else euros(cents, get_language() or "en")
+
+
+@register.filter
+def round_money(cents: int) -> str:
+    """A round amount beside a chart: `1,000 €`."""
+    written = money(cents)
+    return written[:-5] + written[-2:] if cents % 100 == 0 else written
 
 
 @register.filter(expects_localtime=True)

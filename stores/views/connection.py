@@ -1,4 +1,4 @@
-"""Connecting SeQura: environment, deployments, credentials."""
+"""Connecting SeQura: environment, deployments, credentials, and the health of all of it."""
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -7,11 +7,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from sequra.documents import Deployment
 from sequra.errors import Rejected, Unavailable
-from stores import connect, payment_methods
+from stores import connect, payment_methods, registration
 from stores.access import PanelRequest, panel_page
 from stores.deployments import deployments
-from stores.forms import ConnectionForm
+from stores.forms import ConnectionForm, DisconnectForm
 from stores.views.answers import done
+from stores.views.steps import guide, setup_steps
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -24,8 +25,22 @@ def connection(request: PanelRequest) -> HttpResponse:
     form = ConnectionForm(request.store, known, data)
     if data is not None and form.is_valid() and _connect(request, form):
         return done(request, "countries" if not form.connected else "connection", "connected")
-    context = {"form": form, "connected": bool(form.connected)}
+    context = _about(request, form)
     return render(request, "stores/connection.html", context, status=400 if form.errors else 200)
+
+
+def _about(request: PanelRequest, form: ConnectionForm) -> dict[str, object]:
+    store, connections = request.store, list(form.connected.values())
+    merchants = connect.selling(store)
+    return {
+        "form": form,
+        "connected": bool(connections),
+        "orders": sum(count(store) for count in connect.recent_orders) if connections else 0,
+        "steps": setup_steps(store, connections, merchants),
+        "healthy": registration.is_healthy(store),
+        "guide": guide(connections, merchants),
+        "page": "connection",
+    }
 
 
 def _deployments() -> list[Deployment] | None:
@@ -52,5 +67,17 @@ def _connect(request: PanelRequest, form: ConnectionForm) -> bool:
 @require_POST
 @panel_page
 def disconnect(request: PanelRequest) -> HttpResponse:
-    connect.disconnect(request.store)
-    return done(request, "connection", "disconnected")
+    """Open orders stay in step, unless the merchant chose to stop that too."""
+    form = DisconnectForm(request.POST)
+    stop = form.is_valid() and form.cleaned_data["orders"] == "stop"
+    connect.disconnect(request.store, stop=stop)
+    return done(request, "connection", "stopped" if stop else "disconnected")
+
+
+@require_POST
+@panel_page
+def repair(request: PanelRequest) -> HttpResponse:
+    """Put everything in place again; what BigCommerce still refuses stays on the page."""
+    healthy = registration.register(request.store)
+    page = "connection" if request.POST.get("page") == "connection" else "dashboard"
+    return done(request, page, "repaired" if healthy else "")

@@ -8,6 +8,7 @@ from stores import connect
 from stores.access import PanelRequest, panel_page
 from stores.forms import CountriesForm
 from stores.views.answers import done
+from stores.views.steps import milestones
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -15,9 +16,10 @@ from stores.views.answers import done
 def countries(request: PanelRequest) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = CountriesForm(connect.available(request.store), data)
+    guided = request.GET.get("done") == "connected" or "guided" in request.POST
     if data is not None and form.is_valid():
         connect.choose(request.store, form.choice())
-        return done(request, "countries", "saved")
-    return render(
-        request, "stores/countries.html", {"form": form}, status=400 if form.errors else 200
-    )
+        ready = guided and form.choice()
+        return done(request, "dashboard" if ready else "countries", "ready" if ready else "saved")
+    context = {"form": form, "guide": milestones("countries") if guided else []}
+    return render(request, "stores/countries.html", context, status=400 if form.errors else 200)

@@ -1,12 +1,13 @@
 """The way from installing to selling, as a list of steps with their state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from stores import connect, registration
-from stores.models import Store
+from stores import registration
+from stores.models import Connection, Merchant, Store
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,43 @@ class Step:
     label: str = ""
 
 
-def setup_steps(store: Store) -> list[Step]:
+@dataclass(frozen=True)
+class Milestone:
+    """One of the few stations between installing and selling. `state`: done, current or ahead."""
+
+    title: str
+    state: str
+    link: str = ""
+
+
+def guide(connections: Sequence[Connection], merchants: Sequence[Merchant]) -> list[Milestone]:
+    """The way to the first sale; nothing once the merchant has gone it."""
+    if not connections:
+        return milestones("connection")
+    return [] if merchants else milestones("countries")
+
+
+def milestones(current: str) -> list[Milestone]:
+    """The whole way, seen from the page `current`."""
+    connected = current == "countries"
+    return [
+        Milestone(_("Install the app"), "done"),
+        Milestone(_("Connect SeQura"), "done" if connected else "current", "connection"),
+        Milestone(
+            _("Choose selling countries"),
+            "current" if connected else "ahead",
+            "countries" if connected else "",
+        ),
+        Milestone(_("Start selling with SeQura"), "ahead"),
+    ]
+
+
+def setup_steps(
+    store: Store, connections: Sequence[Connection], merchants: Sequence[Merchant]
+) -> list[Step]:
+    """The health of everything; `connections` are those in use."""
     parts = [_part(store, part) for part in registration.PARTS]
-    return [*parts, _connected(store), _selling(store)]
+    return [*parts, _connected(connections), _selling(connections, merchants)]
 
 
 def _titles(part: str) -> tuple[str, str]:
@@ -71,9 +106,8 @@ def _sentence(problem: dict[str, Any]) -> str:
     return sentence % names
 
 
-def _connected(store: Store) -> Step:
+def _connected(connections: Sequence[Connection]) -> Step:
     title = _("Connection with SeQura")
-    connections = list(store.connections.exclude(state="archived"))
     if not connections:
         text = _("Enter the username and password that SeQura sent you by email.")
         return Step("todo", title, text, link="connection", label=_("Connect SeQura"))
@@ -83,11 +117,9 @@ def _connected(store: Store) -> Step:
     return Step("success", title, _("SeQura accepted your credentials."))
 
 
-def _selling(store: Store) -> Step:
+def _selling(connections: Sequence[Connection], merchants: Sequence[Merchant]) -> Step:
     title = _("Selling countries")
-    merchants = connect.selling(store)
     if merchants:
         return Step("success", title, _("Shoppers in these countries can pay with SeQura."))
     text = _("Choose the countries in which you offer SeQura.")
-    linked = store.connections.exclude(state="archived").exists()
-    return Step("todo", title, text, link="countries" if linked else "", label=title)
+    return Step("todo", title, text, link="countries" if connections else "", label=title)

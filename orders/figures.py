@@ -1,0 +1,63 @@
+"""What a merchant wants to see at a glance: each of these is one short query.
+
+All of them stay fast with a hundred thousand orders: they read a range of an index, or stop at
+`MANY`.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.db.models import Count, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from orders.models import Order
+from stores.models import Store
+
+MANY = 100
+DAYS = 30
+RECENT = timedelta(days=60)
+
+
+@dataclass(frozen=True)
+class Day:
+    """What was paid with SeQura on one day of the store's calendar; cents."""
+
+    on: date
+    orders: int
+    amount: int
+
+
+def last_days(store: Store, connections: Collection[int], days: int = DAYS) -> list[Day]:
+    """One entry per day, today the last; cancelled orders count for nothing."""
+    today = timezone.localdate()
+    first = today - timedelta(days=days - 1)
+    since = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = (
+        Order.objects.filter(
+            store=store,
+            connection__in=connections,
+            placed_at__gte=since - timedelta(days=days - 1),
+        )
+        .exclude(status=Order.Status.CANCELLED)
+        .values(day=TruncDate("placed_at"))
+        .annotate(orders=Count("*"), cents=Sum("amount"))
+        .order_by("day")
+    )
+    found = {row["day"]: Day(row["day"], row["orders"], row["cents"]) for row in rows}
+    calendar = (first + timedelta(days=number) for number in range(days))
+    return [found.get(day, Day(day, 0, 0)) for day in calendar]
+
+
+def in_review(store: Store) -> list[Order]:
+    """Orders that SeQura reviews, the one that waits longest first; no more than `MANY`."""
+    waiting = Order.objects.filter(store=store, status=Order.Status.IN_REVIEW)
+    wanted = ("bigcommerce_id", "placed_at", "amount", "payment_method")
+    return list(waiting.only(*wanted).order_by("placed_at")[:MANY])
+
+
+def recent(store: Store) -> int:
+    """How many orders were paid in the last 60 days and not cancelled, counted to a thousand."""
+    placed = Order.objects.filter(store=store, placed_at__gte=timezone.now() - RECENT)
+    return placed.exclude(status=Order.Status.CANCELLED)[: MANY * 10].count()

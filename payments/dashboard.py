@@ -1,0 +1,95 @@
+"""The first page of the app: is all well, what needs somebody, how much is sold with SeQura."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from orders import figures
+from payments import go_live
+from payments.chart import chart
+from stores import connect, registration
+from stores.access import PanelRequest, panel_page
+from stores.models import Connection, Store
+from stores.views.steps import guide, setup_steps
+from transaction_log.models import Entry
+
+MANY = 200
+LISTED = 5
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Problems:
+    """What SeQura refused and nobody has settled, by age; and what was shipped and not told."""
+
+    open: list[Entry]  # the oldest first
+    today: int
+    week: int
+    older: int
+    untold: int
+
+    @property
+    def listed(self) -> list[Entry]:
+        return self.open[:LISTED]
+
+    @property
+    def many(self) -> bool:
+        return len(self.open) >= MANY
+
+
+@require_safe
+@panel_page
+def dashboard(request: PanelRequest) -> HttpResponse:
+    store = request.store
+    connections = list(store.connections.order_by("deployment"))
+    open_ones = [one for one in connections if one.state != Connection.State.ARCHIVED]
+    merchants = connect.selling(store)
+    seen = go_live.facts(store)
+    checks = go_live.checklist(store, seen)
+    context = {
+        "connections": open_ones,
+        "merchants": merchants,
+        "guide": guide(open_ones, merchants),
+        "steps": setup_steps(store, open_ones, merchants),
+        "healthy": registration.is_healthy(store),
+        "checks": checks,
+        "checks_summary": go_live.summary(checks),
+        "last_report": seen,
+        **_figures(store, connections),
+    }
+    return render(request, "payments/dashboard.html", context)
+
+
+def _figures(store: Store, connections: Sequence[Connection]) -> dict[str, Any]:
+    """Orders of the environment that is in use; nothing is hidden when it changes but the sums."""
+    in_use = [one.pk for one in connections if one.environment == store.environment]
+    return {
+        "problems": problems(store),
+        "in_review": figures.in_review(store),
+        "chart": chart(figures.last_days(store, in_use)),
+        "listed": LISTED,
+    }
+
+
+def problems(store: Store) -> Problems:
+    """The open entries of the log, counted no further than `MANY`."""
+    still_open = Entry.objects.filter(store=store, closed_at=None).order_by("at", "id")[:MANY]
+    entries = list(still_open)
+    rejected = [entry for entry in entries if entry.outcome == Entry.Outcome.REJECTED]
+    now = timezone.now()
+    ages = Counter(_age(now - entry.at) for entry in rejected)
+    untold = {entry.bigcommerce_id for entry in entries if entry.event == "ship"}
+    return Problems(rejected, ages["today"], ages["week"], ages["older"], len(untold))
+
+
+def _age(age: timedelta) -> str:
+    if age < DAY:
+        return "today"
+    return "week" if age < WEEK else "older"

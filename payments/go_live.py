@@ -1,0 +1,117 @@
+"""The checklist before going live. It ticks itself from what really happened, and stays ticked.
+
+Nothing here is asked of the merchant's word: a tick is a row that real traffic left behind.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orders.models import Order, WebhookEvent
+from payments.models import Offer
+from payments.solicit import UNKNOWN
+from stores.models import Store
+from transaction_log.models import Entry
+
+SANDBOX = "sandbox"
+# What has to be seen, and how to bring it about.
+CHECKS = {
+    "script": (
+        gettext_lazy("SeQura's script runs on your checkout"),
+        gettext_lazy("Open your shop, put something in the cart and go to the payment step."),
+    ),
+    "paid": (
+        gettext_lazy("An order was paid"),
+        gettext_lazy("Pay in the sandbox with the test card that SeQura's documentation names."),
+    ),
+    "webhook": (
+        gettext_lazy("BigCommerce's news arrive"),
+        gettext_lazy("Comes by itself with the first order."),
+    ),
+    "shipped": (
+        gettext_lazy("A shipment reached SeQura"),
+        gettext_lazy("Ship a test order in BigCommerce."),
+    ),
+    "refunded": (
+        gettext_lazy("A refund reached SeQura"),
+        gettext_lazy("Refund a part of a test order in BigCommerce."),
+    ),
+    "cancelled": (
+        gettext_lazy("A cancellation reached SeQura"),
+        gettext_lazy("Set a test order to Cancelled in BigCommerce."),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the list; `at` says since when it is known to work."""
+
+    title: str
+    how: str
+    at: datetime | None
+
+    @property
+    def icon(self) -> str:
+        return "success" if self.at else "todo"
+
+
+def last_report() -> dict[str, Subquery]:
+    """The newest delivery report in the log, for a query of stores."""
+    reports = Entry.objects.filter(store=OuterRef("pk"), event="report").order_by("-at", "-id")
+    return {
+        "report_at": Subquery(reports.values("at")[:1]),
+        "report_outcome": Subquery(reports.values("outcome")[:1]),
+    }
+
+
+def facts(store: Store) -> dict[str, Any]:
+    """What was seen, and the last report: one query of rows that indexes find."""
+    seen = {check: Exists(rows) for check, rows in _rows().items() if check not in store.go_live}
+    return dict(Store.objects.values(**seen, **last_report()).get(pk=store.pk))
+
+
+def _rows() -> dict[str, QuerySet[Any]]:
+    told = Entry.objects.filter(store=OuterRef("pk"), outcome="accepted", environment=SANDBOX)
+    store: dict[str, Any] = {"store": OuterRef("pk")}
+    return {
+        "script": Offer.objects.filter(**store).exclude(reasons=[UNKNOWN]),
+        "paid": Order.objects.filter(**store, connection__environment=SANDBOX),
+        "webhook": WebhookEvent.objects.filter(**store),
+        "shipped": told.filter(event="ship"),
+        "refunded": told.filter(event="refund"),
+        "cancelled": told.filter(event="cancel"),
+    }
+
+
+def checklist(store: Store, seen: dict[str, Any]) -> list[Check]:
+    """Every check with its tick; new ticks are remembered, rows behind them may be forgotten."""
+    now = timezone.now().isoformat()
+    new = {check: now for check in CHECKS if seen.get(check) and check not in store.go_live}
+    if new:
+        store.go_live |= new
+        store.save(update_fields=["go_live"])
+    return [
+        Check(str(title), str(how), _moment(store.go_live.get(check)))
+        for check, (title, how) in CHECKS.items()
+    ]
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def summary(checks: list[Check]) -> str:
+    """How far the merchant has come, in a sentence."""
+    done = sum(1 for check in checks if check.at)
+    if done == len(checks):
+        return _("Everything was seen to work. You can connect your live account.")
+    return _("%(done)s of %(all)s were seen to work in the sandbox.") % {
+        "done": done,
+        "all": len(checks),
+    }

@@ -1,0 +1,124 @@
+"""Categories and products kept from SeQura, found by name in the store's catalogue.
+
+An excluded category excludes everything below it too. The categories below are looked up when a
+merchant changes the list, and again from day to day, so that a checkout costs no call for them.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal, NamedTuple
+
+import structlog
+from django.db import transaction
+
+from bigcommerce.documents import Category
+from bigcommerce.errors import Rejected, Unavailable
+from stores.clients import bigcommerce_for
+from stores.models import Store
+from wire.call import Timeout
+
+log = structlog.get_logger(__name__)
+
+Kind = Literal["category", "product"]
+COLUMNS: dict[Kind, str] = {"category": "excluded_categories", "product": "excluded_products"}
+# While somebody waits for a page: seconds to connect, and to answer.
+BRIEF: Timeout = (2, 4)
+MOST = 20
+
+
+class Thing(NamedTuple):
+    """A category (key: its id) or a product (key: its SKU)."""
+
+    kind: Kind
+    key: str
+    name: str
+    excluded: bool = False
+
+
+def excluded(store: Store, kind: Kind) -> list[Thing]:
+    """What is excluded, by name as far as we know it."""
+    names = store.catalogue_names
+    keys = [str(key) for key in getattr(store, COLUMNS[kind])]
+    things = [Thing(kind, key, names.get(f"{kind} {key}", ""), excluded=True) for key in keys]
+    return sorted(things, key=lambda thing: (thing.name.casefold(), thing.key))
+
+
+def search(store: Store, text: str) -> list[Thing]:
+    """Categories and products whose name has `text` in it. Raises Rejected and Unavailable."""
+    api = bigcommerce_for(store, BRIEF)
+    categories = [
+        Thing("category", str(row["category_id"]), row["name"])
+        for row in api.categories(text)[:MOST]
+    ]
+    products = [
+        Thing("product", row["sku"].strip(), row["name"])
+        for row in api.search_products(text, MOST)
+        if row.get("sku", "").strip()
+    ]
+    return [_marked(store, thing) for thing in categories + products]
+
+
+def _marked(store: Store, thing: Thing) -> Thing:
+    keys = {str(key).casefold() for key in getattr(store, COLUMNS[thing.kind])}
+    return thing._replace(excluded=thing.key.casefold() in keys)
+
+
+def exclude(store: Store, kind: Kind, key: int | str, name: str) -> None:
+    """Keep this category or product from SeQura; again is no error."""
+    with transaction.atomic():
+        store = Store.objects.select_for_update().get(pk=store.pk)
+        keys = getattr(store, COLUMNS[kind])
+        if key not in keys:
+            keys.append(key)
+        store.catalogue_names[f"{kind} {key}"] = name
+        store.save(update_fields=[COLUMNS[kind], "catalogue_names"])
+    if kind == "category":
+        refresh(store)
+
+
+def allow(store: Store, kind: Kind, key: int | str) -> None:
+    """Offer SeQura for it again."""
+    with transaction.atomic():
+        store = Store.objects.select_for_update().get(pk=store.pk)
+        column = COLUMNS[kind]
+        setattr(store, column, [one for one in getattr(store, column) if one != key])
+        store.catalogue_names.pop(f"{kind} {key}", None)
+        store.save(update_fields=[column, "catalogue_names"])
+    if kind == "category":
+        refresh(store)
+
+
+def refresh(store: Store) -> None:
+    """Look up what lies below the excluded categories, and their names.
+
+    While BigCommerce does not say, what we knew stays; the next look comes by itself.
+    """
+    rows: list[Category] = []
+    if store.excluded_categories:
+        if not store.is_installed:
+            return
+        try:
+            rows = bigcommerce_for(store, BRIEF).categories()
+        except (Rejected, Unavailable) as error:
+            log.warning("categories_unknown", store=store.hash, reason=str(error))
+            return
+    names = {f"category {row['category_id']}": row.get("name", "") for row in rows}
+    kept = {f"category {number}" for number in store.excluded_categories}
+    store.excluded_subcategories = below(store.excluded_categories, rows)
+    store.catalogue_names |= {key: name for key, name in names.items() if key in kept}
+    store.save(update_fields=["excluded_subcategories", "catalogue_names"])
+
+
+def below(roots: Iterable[int], categories: Iterable[Any]) -> list[int]:
+    """The ids of every category under these, at any depth. A circle ends where it began."""
+    children: dict[int, list[int]] = {}
+    for row in categories:
+        children.setdefault(int(row.get("parent_id") or 0), []).append(int(row["category_id"]))
+    seen, todo = set(roots), list(roots)
+    found: set[int] = set()
+    while todo:
+        for child in children.get(todo.pop(), []):
+            if child not in seen:
+                seen.add(child)
+                found.add(child)
+                todo.append(child)
+    return sorted(found)

@@ -1,0 +1,127 @@
+"""BigCommerce's order statuses: what the merchant calls them, and which choices look wrong.
+
+Ids are fixed, labels are the merchant's: https://docs.bigcommerce.com order statuses
+"""
+
+import structlog
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from bigcommerce.errors import Rejected, Unavailable
+from stores.clients import bigcommerce_for
+from stores.models import Store
+from wire.call import Timeout
+
+log = structlog.get_logger(__name__)
+BRIEF: Timeout = (2, 4)
+
+INCOMPLETE, PARTIALLY_SHIPPED = 0, 3
+# In the order in which an order goes through them; the names are BigCommerce's own.
+NAMES = {
+    0: gettext_lazy("Incomplete"),
+    1: gettext_lazy("Pending"),
+    7: gettext_lazy("Awaiting Payment"),
+    12: gettext_lazy("Manual Verification Required"),
+    11: gettext_lazy("Awaiting Fulfillment"),
+    9: gettext_lazy("Awaiting Shipment"),
+    8: gettext_lazy("Awaiting Pickup"),
+    3: gettext_lazy("Partially Shipped"),
+    2: gettext_lazy("Shipped"),
+    10: gettext_lazy("Completed"),
+    14: gettext_lazy("Partially Refunded"),
+    4: gettext_lazy("Refunded"),
+    5: gettext_lazy("Cancelled"),
+    6: gettext_lazy("Declined"),
+    13: gettext_lazy("Disputed"),
+}
+# An order comes here without anything having been sent.
+NOT_SENT = {0, 1, 4, 5, 6, 7, 9, 11, 12, 13}
+# An order that somebody paid is none of these.
+NOT_PAID = {0, 4, 5, 6, 7}
+
+
+def label(store: Store, status: int) -> str:
+    """The merchant's word for a status; BigCommerce's as long as we do not know it."""
+    return str(store.status_labels.get(str(status)) or NAMES.get(status, status))
+
+
+def choices(store: Store) -> list[tuple[int, str]]:
+    """Every status with its label, for a form."""
+    return [(status, label(store, status)) for status in NAMES]
+
+
+def refresh(store: Store) -> bool:
+    """Ask BigCommerce for the labels anew; False when it does not say."""
+    try:
+        rows = bigcommerce_for(store, BRIEF).order_statuses()
+    except (Rejected, Unavailable) as error:
+        log.warning("order_statuses_unknown", store=store.hash, reason=str(error))
+        return False
+    found = {
+        str(row["id"]): str(row.get("custom_label") or row.get("name") or "")[:100] for row in rows
+    }
+    Store.objects.filter(pk=store.pk).update(status_labels=found)
+    store.status_labels = found
+    return True
+
+
+def mapping_warnings(store: Store) -> list[str]:
+    """What looks wrong about the statuses that SeQura's answers lead to."""
+    found = []
+    if store.status_approved in (None, INCOMPLETE):
+        found.append(
+            _(
+                "A paid order stays Incomplete: BigCommerce hides it in its list, takes nothing"
+                " off the stock and sends the shopper no confirmation."
+            )
+        )
+    elif store.status_approved in NOT_PAID:
+        found.append(
+            _("A paid order becomes “%(label)s”, as if it had not been paid.")
+            % {"label": label(store, store.status_approved)}
+        )
+    if store.status_needs_review in (None, INCOMPLETE):
+        found.append(
+            _("An order in review stays Incomplete: you do not see it until SeQura has decided.")
+        )
+    if store.status_cancelled is None:
+        found.append(
+            _("A payment that SeQura cancels changes nothing in BigCommerce: you might ship it.")
+        )
+    return found
+
+
+def shipped_warnings(store: Store) -> list[str]:
+    """What looks wrong about the statuses that count as shipped."""
+    shipped = store.shipped_statuses
+    found = []
+    if store.status_approved is not None and store.status_approved in shipped:
+        found.append(
+            _(
+                "Every order counts as shipped the moment it is paid:"
+                " “%(label)s” is your status for paid orders."
+            )
+            % {"label": label(store, store.status_approved)}
+        )
+    early = [label(store, status) for status in shipped if status in NOT_SENT]
+    if early:
+        found.append(
+            _(
+                "Orders come to %(labels)s without anything having been sent."
+                " SeQura would ask the shopper to pay for goods that are still with you."
+            )
+            % {"labels": ", ".join(f"“{one}”" for one in early)}
+        )
+    if PARTIALLY_SHIPPED in shipped:
+        found.append(
+            _("With “%(label)s” the whole order counts as shipped, not only the part that is.")
+            % {"label": label(store, PARTIALLY_SHIPPED)}
+        )
+    if not shipped:
+        found.append(
+            _(
+                "No status counts: SeQura hears of a shipment only when you create one in"
+                " BigCommerce, and of downloads with the last parcel."
+            )
+        )
+    return found
