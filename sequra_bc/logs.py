@@ -55,6 +55,8 @@ FIELDS = (
     "checkout",
     "reasons",
     "problems",
+    "source",
+    "request",
     "channel",
     "hook",
     "queue",
