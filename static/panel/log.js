@@ -81,13 +81,17 @@ async function read(reply) {
   const parts = [];
   let newest = NaN;
   let entries = 0;
+  let rest = "";
   for (;;) {
     const { done, value } = await reader.read();
     if (done) {
       return { parts, entries };
     }
     parts.push(value);
-    const dates = decoder.decode(value, { stream: true }).match(/^\d{4}-\d\d-\d\dT[\d:+-]+(?=,)/gm);
+    const text = rest + decoder.decode(value, { stream: true });
+    const whole = text.lastIndexOf("\n") + 1; // what comes after it is half a line
+    rest = text.slice(whole);
+    const dates = text.slice(0, whole).match(/^\d{4}-\d\d-\d\dT[\d:+-]+(?=,)/gm);
     if (dates) {
       entries += dates.length;
       newest = newest || Date.parse(dates[0]);

@@ -18,7 +18,8 @@ SELECT CASE WHEN n %% 5 = 0 THEN %(first)s ELSE %(first)s + n %% %(stores)s END,
     CASE WHEN n %% 50 = 0 THEN 'sequra_409' ELSE '' END,
     CASE WHEN n %% 50 = 0 THEN 'Order items totals do not match order total' ELSE '' END,
     n::text, 1, now() - n * interval '7 seconds', now() - n * interval '7 seconds',
-    CASE WHEN n %% 5000 = 0 AND n <= 1000000 THEN NULL ELSE now() - n * interval '7 seconds' END, '', ''
+    CASE WHEN n %% 5000 = 0 AND n <= 1000000 THEN NULL
+         ELSE now() - n * interval '7 seconds' END, '', ''
 FROM generate_series(1, %(rows)s) AS n
 """
 

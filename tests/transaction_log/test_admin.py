@@ -1,0 +1,86 @@
+"""Django's admin for operators: it shows, it searches, it changes nothing and tells no secret."""
+
+import uuid
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.transaction_log.conftest import MakeEntry, MakeOrder
+
+PAGES = (
+    "stores/store",
+    "stores/connection",
+    "stores/merchant",
+    "stores/paneluser",
+    "orders/order",
+    "orders/webhookevent",
+    "payments/solicitation",
+    "transaction_log/entry",
+)
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("ops"))
+    return client
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_show_and_change_nothing(
+    operator: Client, make_order: MakeOrder, make_entry: MakeEntry, page: str
+) -> None:
+    make_order()
+    make_entry()
+    for query in ("", "?q=250", f"?q={uuid.uuid4()}", "?q=nothing%00"):
+        assert operator.get(f"/admin/{page}/{query}").status_code == 200
+    assert operator.get(f"/admin/{page}/add/").status_code == 403
+
+
+def test_search_finds_an_order_of_any_store(operator: Client, make_entry: MakeEntry) -> None:
+    make_entry(bigcommerce_id=250, event="ship")
+    make_entry(bigcommerce_id=251, event="refund")
+    html = operator.get("/admin/transaction_log/entry/?q=251").content.decode()
+    assert "refund" in html
+    assert ">ship<" not in html
+
+
+def test_secrets_and_people_are_not_shown(operator: Client, make_order: MakeOrder) -> None:
+    order = make_order(
+        password="hidden-password", solicited={"customer": {"email": "fulana@example.com"}}
+    )
+    order.store.access_token = "hidden-token"
+    order.store.save()
+    pages = {
+        f"/admin/stores/store/{order.store_id}/change/": "abc123",
+        f"/admin/stores/connection/{order.connection_id}/change/": "demo",
+        f"/admin/orders/order/{order.pk}/change/": str(order.reference),
+    }
+    for page, shown in pages.items():
+        html = operator.get(page).content.decode()
+        assert shown in html
+        for secret in (
+            "hidden-",
+            "fulana",
+            order.store.webhook_secret,
+            order.store.report_token,
+        ):
+            assert secret not in html
+        assert operator.post(page, {}).status_code == 403
+
+
+def test_operator_makes_an_order_due(
+    operator: Client, make_order: MakeOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orders.admin.ring", lambda: None)
+    order = make_order()
+    form = {"action": "synchronise", "_selected_action": [order.pk]}
+    assert operator.post("/admin/orders/order/", form).status_code == 302
+    order.refresh_from_db()
+    assert order.changed == 1
+
+
+def test_admin_wants_a_login(client: Client, db: None) -> None:
+    for page in PAGES:
+        assert client.get(f"/admin/{page}/").status_code == 302

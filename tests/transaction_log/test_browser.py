@@ -1,0 +1,143 @@
+"""The log and the side panel in a real browser: at every width, and with what needs a script."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from orders.models import Order
+from stores.models import Connection, PanelUser, Store
+from tests.stores.conftest import Panel, panel_for
+from tests.transaction_log.conftest import NOON, make_store
+from transaction_log.models import Entry
+
+# A telephone, the side panel at its narrowest (45 % of 1440), and the whole page.
+WIDTHS = (390, 648, 1440)
+LOCALES = ("en-US", "es-ES", "fr-FR", "it-IT", "pt-PT")
+ENTRIES = 2500
+
+
+def entry(store: Store, number: int, **fields: object) -> Entry:
+    given = {
+        "store": store,
+        "bigcommerce_id": number,
+        "payment_method": "SeQura - Paga Fraccionado",
+        "event": "ship",
+        "outcome": "accepted",
+        "at": NOON,
+        "closed_at": NOON,
+    }
+    return Entry(**{**given, **fields})
+
+
+@pytest.fixture
+def shop(transactional_db: None) -> Panel:
+    """Many entries; order 250 has a problem with long words in it."""
+    store = make_store("abc123")
+    connection = Connection.objects.create(
+        store=store, deployment="sequra", environment="sandbox", username="u", password="p"
+    )
+    Order.objects.create(
+        store=store,
+        connection=connection,
+        merchant_ref="zapateria_del_norte_espana",
+        bigcommerce_id=250,
+        reference="0b9a4c6e-6d52-4d0c-9d7b-0c9b6f8d3f6a",
+        order_ref_1="abc123-250",
+        status="without_reference",
+        payment_method="SeQura - Paga Fraccionado",
+        amount=123456789,
+    )
+    Entry.objects.bulk_create(entry(store, number) for number in range(1000, 1000 + ENTRIES - 1))
+    words = "unshipped_cart.items[0].total_with_tax_is_not_what_it_should_be " * 5
+    problem = {"outcome": "rejected", "reason": "sequra_409", "words": words, "closed_at": None}
+    entry(store, 250, **problem).save()
+    return panel_for(store)
+
+
+def opened(browser: Browser, live_app: str, panel: Panel, path: str, width: int) -> Page:
+    context = browser.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(8000)
+    page = context.new_page()
+    page.on(
+        "console", lambda message: errors.append(message.text) if message.type == "error" else None
+    )
+    errors: list[str] = []
+    page.goto(f"{live_app}/s/{panel.token}/{path}")
+    assert errors == []
+    return page
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_nothing_runs_out_of_the_page(
+    shop: Panel, live_app: str, browser: Browser, locale: str
+) -> None:
+    PanelUser.objects.filter(pk=shop.user.pk).update(locale=locale)
+    for width in WIDTHS:
+        for path in ("log/", "log/?q=250", "log/?q=x", "orders/250/", "orders/9/"):
+            page = opened(browser, live_app, shop, path, width)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+            cut = page.evaluate(
+                "[...document.querySelectorAll('.badge, .button')].filter(one =>"
+                " one.offsetParent && one.scrollWidth > one.clientWidth + 1).length"
+            )
+            assert cut == 0, (path, width)
+            page.context.close()
+
+
+def test_reference_is_copied(shop: Panel, live_app: str, browser: Browser) -> None:
+    page = opened(browser, live_app, shop, "orders/250/", 648)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == "0b9a4c6e-6d52-4d0c-9d7b-0c9b6f8d3f6a"
+    page.context.close()
+
+
+def test_export_shows_how_far_it_is_and_saves_the_file(
+    shop: Panel, live_app: str, browser: Browser, tmp_path: Path
+) -> None:
+    page = opened(browser, live_app, shop, "log/", 1440)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export CSV").click()
+    expect(page.get_by_text("Export finished: 2,500 entries")).to_be_visible()
+    assert page.locator("progress").evaluate("bar => bar.value") == 100
+    assert download.value.suggested_filename.startswith("sequra-abc123-")
+    target = tmp_path / "log.csv"
+    download.value.save_as(target)
+    rows = list(csv.DictReader(io.StringIO(target.read_text("utf-8-sig"), newline="")))
+    assert len(rows) == ENTRIES
+    assert {"250", "1000"} <= {row["Order"] for row in rows}
+    page.context.close()
+
+
+def test_export_is_a_plain_link_without_a_script(
+    shop: Panel, live_app: str, browser: Browser
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{live_app}/s/{shop.token}/log/?q=250")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export CSV").click()
+    text = download.value.path().read_text("utf-8-sig")
+    assert len(list(csv.DictReader(io.StringIO(text, newline="")))) == 1
+    context.close()
+
+
+def test_entry_is_ignored_with_the_keyboard_alone(
+    shop: Panel, live_app: str, browser: Browser
+) -> None:
+    page = opened(browser, live_app, shop, "log/?outcome=needs_you", 1440)
+    page.locator(".ignore summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Settled by phone")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The entry is off your list.")).to_be_visible()
+    expect(page.get_by_text("No entries match")).to_be_visible()
+    saved = Entry.objects.get(bigcommerce_id=250)
+    assert (saved.outcome, saved.note) == ("ignored", "Settled by phone")
+    page.context.close()
