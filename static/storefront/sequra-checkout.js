@@ -134,7 +134,7 @@
 
   let reports = 0;
 
-  /** Tell the app what went wrong, a few times at most and without anything about the shopper. */
+  /** Tell the app what went wrong, a few times at most, nothing about the shopper. */
   function report(where, error) {
     if (reports++ >= MAX_REPORTS) return;
     const message = `${(error && error.name) || "Error"}: ${(error && error.message) || error}`;
@@ -364,10 +364,7 @@
   const known = new WeakSet(); // nodes of the payment step seen before
   let lastSignature = "";
 
-  /**
-   * Did something happen that can change the checkout? The step, its form or its list is new (they
-   * come one after the other while the methods load), the total is another, the credit is toggled.
-   */
+  /** Perhaps another checkout: step, form or list are new, the total or the credit changed. */
   function noticeChanges() {
     const content = `${PAYMENT} .checkout-view-content`;
     const radio = document.querySelector(NATIVE_RADIO);
@@ -435,9 +432,7 @@
     name.dataset.test = `payment-method-${radio.value}`;
     const image = picture(method.icon);
     if (image) name.append(image);
-    const title = make("div", "paymentProviderHeader-name", method.title);
-    title.dataset.test = "payment-method-name";
-    name.append(title);
+    name.append(make("div", "paymentProviderHeader-name", method.title));
     const line = make("div", "paymentProviderHeader-container");
     line.append(name);
     if (method.cost_description) {
@@ -496,10 +491,11 @@
     const spot = place();
     if (!spot || !spot.list.classList.contains("sequra-list")) removeOwnLists();
     if (!spot || !offer || !offer.items.length) return clear(spot);
-    if (offer.items.some((item) => item.parentNode !== spot.list)) {
+    const overtaken = spot.list.querySelector(`.sequra-item~li ${NATIVE_RADIO}`);
+    if (overtaken || offer.items.some((item) => item.parentNode !== spot.list)) {
       spot.list.append(...offer.items);
       giveFocusBack(focused);
-      if (offer.drawn) changed(); // React drew the list anew, and had a reason
+      if (offer.drawn) changed(); // React drew the list anew, for a reason
       offer.drawn = true;
     }
     drawControls(spot);
@@ -681,7 +677,7 @@
     draw();
   }
 
-  /** What a shopper understands of a failure, in the page's language wherever we have the words. */
+  /** What a shopper understands of a failure, in the page's language where we have the words. */
   function explain(error) {
     if (navigator.onLine === false) return text("offline");
     const said = error instanceof Failure && error.status < 500 && error.body.message;
@@ -800,7 +796,7 @@
       .map((one) => one.getAttribute("src"))
       .filter((url) => allowed(url, origins));
     if (!frames.length || !scripts.length) throw new Error("no identification form");
-    dialog = make("div", "sequra-dialog");
+    dialog = make("div");
     dialog.setAttribute("role", "dialog");
     dialog.setAttribute("aria-modal", "true");
     dialog.setAttribute("aria-label", text("form"));
@@ -921,15 +917,16 @@
   }
 
   function listen() {
-    const body = document.body;
-    new MutationObserver(safely("look", look)).observe(body, { childList: true, subtree: true });
-    const onRadioSafely = safely("radio", onRadio);
-    const guardSafely = safely("guard", guard);
-    window.addEventListener("click", guardSafely, true);
-    window.addEventListener("submit", guardSafely, true);
-    window.addEventListener("click", onRadioSafely, true);
-    window.addEventListener("change", onRadioSafely, true);
-    window.addEventListener("change", safely("change", onChange), true);
+    const lookSafely = safely("look", look);
+    const onInput = safely("input", (event) => {
+      onRadio(event);
+      if (event.type === "change") onChange(event);
+      setTimeout(lookSafely); // React sets its own radio again whenever it renders
+    });
+    const seen = { childList: true, subtree: true, characterData: true, attributeFilter: ["class"] };
+    new MutationObserver(lookSafely).observe(document.body, seen);
+    for (const type of ["click", "submit"]) window.addEventListener(type, safely(type, guard), true);
+    for (const type of ["click", "change"]) window.addEventListener(type, onInput, true);
     window.addEventListener("focusin", (event) => {
       focused = isOurs(event.target) ? event.target.id : null;
     });

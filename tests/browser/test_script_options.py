@@ -98,6 +98,40 @@ def test_our_own_radios_exclude_each_other(world: World, open_checkout: Open) ->
     expect(page.locator(f"{OURS}.form-checklist-item--selected")).to_have_count(1)
 
 
+def test_a_render_that_checks_the_native_radio_again_is_undone(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout("terms=1")
+    page.get_by_label(PP3["title"]).check()
+
+    page.locator("#terms").check()
+
+    expect(page.locator("#radio-bankdeposit")).not_to_be_checked()
+    expect(page.get_by_role("radio", checked=True)).to_have_count(1)
+    page.locator("#radio-bankdeposit").click()
+    expect(page.locator("#radio-bankdeposit")).to_be_checked()
+    expect(page.locator(NATIVE_BUTTON)).to_be_visible()
+
+
+def test_options_stay_below_native_methods_that_come_later(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+
+    page.evaluate(
+        """() => {
+          const item = document.querySelector('li[data-method=cod]');
+          const late = item.cloneNode(true);
+          late.querySelector('input').id = 'radio-late';
+          item.parentNode.append(late);
+        }"""
+    )
+
+    radios = page.locator(".checkout-step--payment li input")
+    assert radios.evaluate_all("all => all.map((one) => one.id)")[2] == "radio-late"
+
+
 def test_store_credit_reinjects_with_the_new_claim(world: World, open_checkout: Open) -> None:
     world.balance, world.credit_applied = 50.0, True
     page = open_checkout()

@@ -477,7 +477,17 @@
     }
   }
 
+  /** React sets a controlled radio again on every render, whatever others did to it. */
+  function controlRadios() {
+    document.querySelectorAll('input[name="paymentProviderRadio"]').forEach((radio) => {
+      radio.checked = radio.value === state.method;
+    });
+  }
+
   root.addEventListener("submit", placeOrder);
+  root.addEventListener("change", (event) => {
+    if (event.target.closest('[data-test="payment-form"]') && !event.target.matches('[name="sequraPayment"]')) controlRadios();
+  });
   load().then(() => {
     if (state.checkout.consignments.some((one) => !one.selectedShippingOption)) state.step = "shipping";
     render();
