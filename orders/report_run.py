@@ -64,7 +64,7 @@ def work(run_id: int, until: float | None = None) -> None:
         with only_one(f"delivery reports of {run.store_id}"):
             run.refresh_from_db()
             if run.state == State.RUNNING:
-                _work(run, until or time.monotonic() + SECONDS)
+                _work(run, time.monotonic() + SECONDS if until is None else until)
     except Busy:
         return
 
@@ -100,7 +100,11 @@ def _planned(run: ReportRun, addressee: Addressee) -> MerchantReport:
 
 
 def _send(report: MerchantReport, statistics: Sequence[Report] | None, until: float) -> bool:
-    """Send one merchant's report; a failure stays with it. False when the time is up."""
+    """Send one merchant's report; a failure stays with it. False when the time is up.
+
+    Merchant ids share accounts: one may have been paused a moment ago.
+    """
+    report.connection.refresh_from_db(fields=["paused_until"])
     if report.connection.is_paused:
         _fail(report, "sequra_unauthorised", "")
         return True

@@ -1,0 +1,213 @@
+"""Delivery reports of a store with two countries, up to its 12,000th order."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from orders import report_pages
+from orders.models import Order, ReportRun
+from orders.report_run import send_due, work
+from orders.reports import start
+from stores.locks import only_one
+from tests.reports.shipments import EMPTY, SENT_AT, Shipments, goods, numbers, sizes
+from transaction_log.models import Entry
+
+DONE, FAILED = ReportRun.State.DONE, ReportRun.State.FAILED
+
+
+def test_twelve_thousand_orders_of_two_countries(shipments: Shipments) -> None:
+    """Three pages for one of them, one inconsistent order, and a failure in the middle."""
+    spanish = shipments.ship("ES", range(1, 11_003))
+    shipments.ship("FR", range(20_001, 21_000))
+    shipments.break_one(spanish[100])
+    shipments.sandbox.fault("delivery_reports", method="POST", status=200, body="", effect="before")
+    shipments.sandbox.fault("delivery_reports", method="POST", status=503, body="", times=1)
+
+    run = shipments.run()
+
+    assert run.state == FAILED
+    assert run.next_at is not None
+    assert run.next_at > timezone.now()
+    accepted = shipments.reports()
+    assert sizes(accepted, "demo_es") == [4999]
+    assert sizes(accepted, "demo_fr") == [999]
+    assert shipments.marked() == 4999 + 999
+    assert shipments.entries()[-1] == (None, "delayed", "sequra_unavailable")
+
+    shipments.sandbox.clear_faults()
+    ReportRun.objects.update(next_at=timezone.now())
+    send_due()
+
+    run.refresh_from_db()
+    assert (run.state, run.next_at) == (DONE, None)
+    accepted = shipments.reports()
+    assert sizes(accepted, "demo_es") == [4999, 5000, 1002]
+    assert sizes(accepted, "demo_fr") == [999]
+    assert shipments.marked() == 12_000
+    spain = run.reports.get(merchant_ref="demo_es")
+    progress = (spain.orders, spain.told, spain.broken, spain.pages)
+    assert progress == (11_002, 11_001, 1, 3)
+    assert len(numbers(accepted)) == len(set(numbers(accepted))) == 12_000
+    first = next(one for one in accepted if one["merchant"]["id"] == "demo_es")
+    assert [one["merchant_reference"]["order_ref_1"] for one in first["broken_orders"]] == ["101"]
+    broken = Entry.objects.get(reason="report_inconsistent")
+    assert (broken.bigcommerce_id, broken.outcome, broken.closed_at) == (101, "rejected", None)
+    assert broken.words == "shipped_cart: the items add up to 4590, order_total_with_tax is 4591"
+    assert not Entry.objects.filter(reason="sequra_unavailable", closed_at=None).exists()
+
+
+def test_an_empty_report_is_a_sign_of_life(shipments: Shipments) -> None:
+    shipments.store.send_statistics = False
+    shipments.store.save()
+
+    assert shipments.run().state == DONE
+
+    assert {one["merchant"]["id"] for one in shipments.reports()} == {"demo_es", "demo_fr"}
+    assert all(one["orders"] == [] and "statistics" not in one for one in shipments.reports())
+    assert shipments.entries() == [(None, "accepted", "report_sent")] * 2
+
+
+def test_an_order_is_told_once_and_again_when_more_of_it_ships(shipments: Shipments) -> None:
+    (order,) = shipments.ship("ES", range(7, 8))
+    shipments.run()
+    shipments.run()
+
+    assert shipments.told("demo_es") == [1, 0]
+    (told,) = shipments.reports("demo_es")[0]["orders"]
+    assert told["state"] == "shipped"
+    assert told["sent_at"] == SENT_AT.isoformat()
+    assert told["cart"]["order_total_with_tax"] == 4590
+    assert told["remaining_cart"]["items"] == []
+
+    shipments.accepted(order, shipped_cart=goods(3000))
+    shipments.run()
+    assert shipments.told("demo_es") == [1, 0, 1]
+
+
+def test_what_changed_while_it_was_told_is_told_again(shipments: Shipments) -> None:
+    """Only the shipment that was sent is marked, not the one that came meanwhile."""
+    (order,) = shipments.ship("ES", range(7, 8))
+    shipments.sandbox.fault("delivery_reports", method="POST", status=503, effect="before", times=1)
+
+    assert shipments.run().state == FAILED  # SeQura has it, we do not know
+
+    assert shipments.told("demo_es") == [1]
+    assert shipments.marked() == 0
+    shipments.accepted(order, shipped_cart=goods(3000))
+    ReportRun.objects.update(next_at=timezone.now())
+    send_due()
+    last = shipments.reports("demo_es")[-1]["orders"][0]
+    assert last["cart"]["order_total_with_tax"] == 3000
+    assert shipments.marked() == 1
+
+
+def test_orders_that_sequra_refuses_are_told_apart(shipments: Shipments) -> None:
+    """It refuses whole reports: the others go out, the culprit is the merchant's to-do."""
+    orders = shipments.ship("ES", range(1, 10))
+    customer = (orders[3].accepted_update or {})["customer"]
+    shipments.accepted(orders[3], customer={**customer, "email": "nobody"})
+
+    assert shipments.run().state == DONE
+
+    assert sorted(numbers(shipments.reports())) == ["1", "2", "3", "5", "6", "7", "8", "9"]
+    entry = Entry.objects.get(reason="report_inconsistent")
+    assert entry.bigcommerce_id == 4
+    assert "email" in entry.words
+    (apart,) = [one for r in shipments.reports() for one in r.get("broken_orders", [])]
+    assert apart["merchant_reference"]["order_ref_1"] == "4"
+
+
+def test_a_broken_order_stays_on_the_list_until_it_is_right(shipments: Shipments) -> None:
+    (order,) = shipments.ship("ES", range(7, 8))
+    shipments.break_one(order)
+    shipments.run()
+    shipments.run()
+
+    entry = Entry.objects.get(reason="report_inconsistent")
+    assert (entry.attempts, entry.closed_at) == (2, None)
+
+    shipments.accepted(order, shipped_cart=goods(4590))
+    shipments.run()
+
+    entry.refresh_from_db()
+    assert entry.closed_at is not None
+    assert shipments.told("demo_es") == [0, 0, 1]
+
+
+def test_a_refused_password_pauses_the_account(shipments: Shipments) -> None:
+    shipments.connection.password = "wrong"
+    shipments.connection.save()
+
+    run = shipments.run()
+
+    shipments.connection.refresh_from_db()
+    assert run.state == FAILED
+    assert shipments.connection.is_paused
+    assert len(shipments.posts()) == 1  # the second merchant id has the same account
+    assert run.next_at is not None
+    assert shipments.connection.paused_until is not None
+    assert run.next_at >= shipments.connection.paused_until
+
+
+def test_one_run_at_a_time_and_one_worker_on_it(shipments: Shipments) -> None:
+    assert start(shipments.store, ReportRun.Cause.CALL)
+    assert not start(shipments.store, ReportRun.Cause.PERSON)
+    with held_elsewhere(f"delivery reports of {shipments.store.pk}"):
+        assert shipments.go_on().state == ReportRun.State.RUNNING
+    assert shipments.posts() == []
+
+    assert shipments.go_on().state == DONE
+    assert start(shipments.store, ReportRun.Cause.PERSON)
+
+
+@contextmanager
+def held_elsewhere(name: str) -> Iterator[None]:
+    """Another process works on it."""
+    locked, enough = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with only_one(name):
+            locked.set()
+            enough.wait(30)
+        connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert locked.wait(30)
+    yield
+    enough.set()
+    thread.join()
+
+
+def test_a_run_stops_when_its_time_is_up_and_goes_on_later(
+    shipments: Shipments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_pages, "PAGE", 2)
+    shipments.ship("ES", range(1, 6))
+    assert start(shipments.store, ReportRun.Cause.CALL)
+    run = ReportRun.objects.get()
+
+    work(run.pk, until=0.0)
+    assert ReportRun.objects.get().state == ReportRun.State.RUNNING
+    assert shipments.told("demo_es") == [2]
+
+    send_due()
+    assert ReportRun.objects.get().state == DONE
+    assert shipments.told("demo_es") == [2, 2, 1]
+
+
+@pytest.mark.parametrize("state", ["cancelled", "unshipped"])
+def test_what_has_not_shipped_is_not_told(shipments: Shipments, state: str) -> None:
+    (order,) = shipments.ship("ES", range(7, 8))
+    if state == "cancelled":
+        Order.objects.update(status=Order.Status.CANCELLED)
+    else:
+        shipments.accepted(order, unshipped_cart=goods(4590), shipped_cart=EMPTY)
+
+    shipments.run()
+
+    assert shipments.told("demo_es") == [0]
