@@ -19,16 +19,16 @@ class WhatIfForm(forms.Form):
         label=_("Amount"), min_value=0, max_value=1_000_000, decimal_places=2, localize=True
     )
     currency = forms.RegexField(label=_("Currency"), regex=r"^[A-Za-z]{3}$", initial="EUR")
+    ip = forms.GenericIPAddressField(
+        label=_("IP address of the shopper"),
+        required=False,
+        help_text=_("Leave it empty for an address that is allowed."),
+    )
     products = forms.CharField(
         label=_("Products"),
         required=False,
         max_length=600,
         help_text=_("Up to five SKUs, divided by commas. Leave it empty for any product."),
-    )
-    ip = forms.GenericIPAddressField(
-        label=_("IP address of the shopper"),
-        required=False,
-        help_text=_("Leave it empty for an address that is allowed."),
     )
     digital = forms.BooleanField(label=_("Nothing in the cart is shipped"), required=False)
 

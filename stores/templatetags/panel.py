@@ -1,14 +1,16 @@
 """What the templates of the control panel need: tabs, badges, notices, money, countries."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import template
 from django.conf import settings
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -118,6 +120,14 @@ def day(when: date | None) -> str:
 def moment(when: datetime | None) -> str:
     """`22 Feb 2026, 18:04`, in the reader's language and the store's time zone."""
     return _written(when, "j M Y, H:i")
+
+
+@register.filter
+def ago(when: datetime) -> str:
+    """How long ago, in one unit: `3 days ago`."""
+    if timezone.now() - when < timedelta(minutes=1):
+        return _("just now")
+    return _("%(time)s ago") % {"time": timesince(when, depth=1)}
 
 
 def _written(when: date | None, style: str) -> str:
