@@ -147,7 +147,7 @@
     }).catch(() => {});
   }
 
-  /** The same function, whose errors never reach the page. */
+  /** A function whose errors never reach the page. */
   const safely = (where, work) => (...args) => {
     try {
       const result = work(...args);
@@ -212,7 +212,7 @@
     }
   }
 
-  /** What is left to pay after store credit and gift certificates; null when not told. */
+  /** What is left to pay; null when not told. */
   const owed = (checkout) =>
     typeof checkout.outstandingBalance === "number"
       ? Number(checkout.outstandingBalance.toFixed(4))
@@ -362,9 +362,9 @@
   }
 
   const known = new WeakSet(); // nodes of the payment step seen before
-  let lastSignature = "";
+  let lastTotal = "";
 
-  /** Perhaps another checkout: step, form or list are new, the total or the credit changed. */
+  /** Perhaps another checkout: step, form or list are new, or the total is another. */
   function noticeChanges() {
     const content = `${PAYMENT} .checkout-view-content`;
     const radio = document.querySelector(NATIVE_RADIO);
@@ -372,11 +372,10 @@
     if (radio) nodes.push(radio.closest(".form-checklist,ul,ol") || radio);
     if (!nodes.length) return;
     const total = document.querySelector('[data-test="cart-total"],.cartDrawer-total');
-    const credit = document.querySelector("#useStoreCredit");
-    const signature = `${total ? total.textContent : ""}|${credit ? credit.checked : ""}`;
-    if (nodes.every((node) => known.has(node)) && signature === lastSignature) return;
+    const words = total ? total.textContent : "";
+    if (nodes.every((node) => known.has(node)) && words === lastTotal) return;
     nodes.forEach((node) => known.add(node));
-    lastSignature = signature;
+    lastTotal = words;
     changed();
   }
 
@@ -529,8 +528,7 @@
       : "button button--action button--large button--slab optimizedCheckout-buttonPrimary";
     const className = `${look} sequra-own${busy ? " is-loading" : ""}`;
     const words = text(busy ? "opening" : "pay");
-    const progress = busy ? words : "";
-    if (status.textContent !== progress) status.textContent = progress;
+    if (Boolean(status.textContent) !== busy) status.textContent = busy ? words : "";
     if (button.className !== className) button.className = className;
     if (button.textContent !== words) button.textContent = words;
     if (button.hidden !== !chosen) button.hidden = !chosen;
@@ -638,10 +636,9 @@
     const error = document.getElementById(TERMS_ERROR);
     const terms = termsBox();
     if (error) error.remove();
-    if (terms && terms.getAttribute("aria-describedby") === TERMS_ERROR) {
-      terms.removeAttribute("aria-describedby");
-      terms.removeAttribute("aria-invalid");
-    }
+    if (!error || !terms) return;
+    terms.removeAttribute("aria-describedby");
+    terms.removeAttribute("aria-invalid");
   }
 
   /** True when the shopper may continue; otherwise says why and goes to the checkbox. */

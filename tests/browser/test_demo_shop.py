@@ -111,8 +111,8 @@ def test_a_new_address_and_shipping_reach_bigcommerce(sandbox: SandboxControl, s
     shop.get_by_role("button", name="Continue").first.click()
     shop.wait_for_selector(FORM)
     shop.locator('[data-test="step-edit-button-shipping"]').click()
-    shop.get_by_label("Express delivery").check()
-    expect(shop.get_by_label("Express delivery")).to_be_checked()
+    with shop.expect_response(lambda answer: "/consignments/" in answer.url):
+        shop.get_by_label("Express delivery").check()
 
     [checkout] = sandbox.world()["checkouts"]
     [consignment] = checkout["consignments"]
