@@ -14,6 +14,7 @@ from payments.cart_check import check_cart
 from payments.failpoints import failpoint
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
+from payments.solicited_order import told
 from sequra.errors import Rejected
 from stores.clients import sequra_for
 from transaction_log import record
@@ -66,7 +67,12 @@ def put_confirmation(solicitation: Solicitation) -> None:
 
 def put_approval(solicitation: Solicitation) -> None:
     """The review ended well: confirm what was on hold, with its reference."""
-    _put(solicitation, "confirmed", order_of(solicitation).order_ref_1)
+    order = order_of(solicitation)
+    try:
+        _put(solicitation, "confirmed", order.order_ref_1)
+    except Refused as refusal:
+        record.rejected(order.subject, "review_approved", refusal.code, words=refusal.detail)
+        raise Later(f"SeQura refused the approval: {refusal.detail}") from refusal
     failpoint("approval_sent")
     solicitation.note(accepted_state="confirmed")
     failpoint("approval_accepted")
@@ -107,7 +113,7 @@ def order_of(solicitation: Solicitation) -> Order:
 
 def _put(solicitation: Solicitation, state: str, order_ref_1: str = "") -> None:
     """PUT the solicited order with this state. Refused when SeQura says no to the order itself."""
-    order: dict[str, Any] = {**solicitation.order, "state": state}
+    order: dict[str, Any] = {**told(solicitation), "state": state}
     if order_ref_1:
         order["merchant_reference"] = {
             "order_ref_1": order_ref_1,

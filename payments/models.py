@@ -51,6 +51,8 @@ class Solicitation(models.Model):
 
     # What was solicited: the order as sent, its fingerprint, amounts in cents.
     order = models.JSONField()
+    # Its merchant part: addresses and signature that only SeQura may know.
+    told_addresses = EncryptedTextField(blank=True)
     fingerprint = models.CharField(max_length=64)
     # What no server API tells: {"applied": bool, "outstanding": "110.89" or null}, and who asks.
     claim = models.JSONField(default=dict)

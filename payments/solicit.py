@@ -27,7 +27,7 @@ from payments.models import Offer, Solicitation
 from payments.notifications import digest
 from payments.payloads import fingerprint
 from payments.reasons import NotOffered, Reason
-from payments.solicited_order import order_of
+from payments.solicited_order import keep, order_of, told
 from payments.store_credit import Claim, credit_balance, store_credit
 from sequra.money import to_cents
 from stores.clients import bigcommerce_for, sequra_for
@@ -131,7 +131,7 @@ def _solicit(attempt: Solicitation, claim: Claim) -> Offered:
     if earlier := _earlier(attempt):
         return _with_methods(earlier)
     history = orders_of_customer(api, checkout)
-    attempt.order = order_of(attempt, checkout, customer=customer, orders=history)
+    keep(attempt, order_of(attempt, checkout, customer=customer, orders=history))
     return _with_methods(_new(attempt))
 
 
@@ -197,7 +197,7 @@ def _new(attempt: Solicitation) -> Solicitation:
     attempt.save()
     api = sequra_for(connection)
     try:
-        attempt.reference = api.solicit(attempt.merchant_ref, attempt.order)
+        attempt.reference = api.solicit(attempt.merchant_ref, told(attempt))
         options = api.order_payment_methods(attempt.merchant_ref, attempt.reference)
     except sequra.errors.Rejected as error:
         log.warning("solicitation_refused", status=error.status, request=error.request_id)

@@ -1,5 +1,6 @@
 """The SeQura order of a checkout as it is now: built alike when soliciting and when confirming."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -41,6 +42,17 @@ def order_of(
             credit=attempt.store_credit,
         ),
     )
+
+
+def keep(attempt: Solicitation, order: Order) -> None:
+    """Onto the row: the addresses that only SeQura may know are encrypted, the rest is not."""
+    attempt.order = {**order, "merchant": {"id": order["merchant"]["id"]}}
+    attempt.told_addresses = json.dumps(order["merchant"])
+
+
+def told(attempt: Solicitation) -> Order:
+    """The order exactly as SeQura was told it, wherever the app has moved since."""
+    return {**attempt.order, "merchant": json.loads(attempt.told_addresses)}
 
 
 def _address(name: str, token: str) -> str:

@@ -7,6 +7,7 @@ from django.utils import timezone
 from payments.failpoints import failpoint
 from payments.models import Solicitation
 from payments.placing import CANCELLED
+from payments.solicited_order import told
 from sequra.cart import cart
 from sequra.errors import Rejected
 from stores.clients import bigcommerce_for, sequra_for
@@ -54,7 +55,7 @@ def _cancel_at_sequra(solicitation: Solicitation) -> str:
     reference = str(solicitation.order_id or f"refused-{solicitation.public_id}")
     merchant, merchant_reference = solicitation.merchant_ref, {"order_ref_1": reference}
     order: dict[str, Any] = {
-        **solicitation.order,
+        **told(solicitation),
         "state": "confirmed",
         "merchant_reference": merchant_reference,
     }

@@ -1,5 +1,7 @@
 """One purchase against the pretend BigCommerce and SeQura: what both hold, what left the house."""
 
+from django.db import connection
+
 from orders.models import Order
 from payments.confirm import confirm
 from payments.models import Solicitation
@@ -58,3 +60,19 @@ def test_a_purchase_costs_these_calls_and_no_more(shop: Shop) -> None:
         f"PUT /orders/{reference}",
         f"DELETE /stores/{hash_}/v3/carts/{checkout}",
     ]
+
+
+def test_no_secret_of_a_payment_is_stored_readably(shop: Shop) -> None:
+    solicitation = shop.approved()
+    confirm(solicitation.pk)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT row_to_json(s)::text FROM payments_solicitation s")
+        row = cursor.fetchone()[0]
+        cursor.execute("SELECT row_to_json(o)::text FROM orders_order o")
+        row += cursor.fetchone()[0]
+
+    solicitation.refresh_from_db()
+    secrets = [solicitation.token, solicitation.signature, solicitation.checkout_token]
+    assert all(secrets)
+    assert [secret for secret in secrets if secret in row] == []

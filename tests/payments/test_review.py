@@ -183,3 +183,17 @@ def test_number_taken_by_another_store_gets_the_store_in_front(shop: Shop) -> No
 
     number = f"demo123-{placed(shop)['id']}"
     assert (financed(shop)["order_ref_1"], Order.objects.get().order_ref_1) == (number, number)
+
+
+def test_refused_approval_is_the_merchant_s_to_see_and_undoes_nothing(web: Web, shop: Shop) -> None:
+    solicitation = in_review(shop)
+    shop.end_review(solicitation, State.APPROVED)
+    words = '{"errors": ["not now"]}'
+    shop.sandbox.fault(r"^/orders/", method="PUT", status=409, body=words)
+
+    answers = [web.notify(solicitation).status_code for _ in range(2)]
+
+    entry = Entry.objects.get(event="review_approved", outcome="rejected")
+    assert (answers, entry.words) == ([503, 200], "not now")
+    assert (placed(shop)["status_id"], financed(shop)["state"]) == (11, "confirmed")
+    assert Entry.objects.filter(closed_at__isnull=True).count() == 0
