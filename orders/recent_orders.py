@@ -28,6 +28,7 @@ OVERLAP = timedelta(minutes=5)  # clocks differ
 # Tens of thousands of orders. What a busier store has beyond it comes with the next nights.
 MOST_SECONDS = 90.0
 LONGEST_WAIT = 30.0
+QUARTER = 4
 
 
 def statistics_of(store: Store) -> list[Row] | None:
@@ -85,7 +86,7 @@ def be_patient(api: BigCommerce, store_id: int) -> None:
     """Wait for the next window when a quarter of this one's calls is left."""
     quota = api.quota
     gates.saw(store_id, quota)
-    if quota and quota.left <= quota.limit // 4:
+    if quota and quota.left <= quota.limit // QUARTER:
         time.sleep(min(quota.reset_ms / 1000, LONGEST_WAIT))
 
 

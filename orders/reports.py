@@ -6,7 +6,7 @@ report (`reported_shipment`): what differs is to be told. BigCommerce is not ask
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 
 from django.db import IntegrityError, transaction
@@ -75,22 +75,26 @@ def has_failed(store: Store) -> bool:
 
 
 def moment_on(store: Store, day: date) -> datetime:
-    """When the report of this day is due: the store's hour in its time zone, and some minutes."""
+    """When the report of this day is due, in UTC: the store's own hour, and some minutes."""
     digest = sha256(f"{store.hash} {day}".encode()).digest()
     minutes = int.from_bytes(digest[:2]) % JITTER_MINUTES
-    zone = time_zone_of(store)
-    return datetime.combine(day, time(store.reports_hour % 24, minutes), zone)
+    local = datetime.combine(day, time(store.reports_hour % 24, minutes), time_zone_of(store))
+    return local.astimezone(UTC)
 
 
 def last_moment(store: Store, now: datetime) -> datetime:
     """The latest moment a report was due."""
-    today = moment_on(store, now.astimezone(time_zone_of(store)).date())
-    return today if today <= now else moment_on(store, today.date() - timedelta(days=1))
+    return moment_on(store, _last_day(store, now))
 
 
 def next_moment(store: Store, now: datetime) -> datetime:
     """When the next report goes out by itself."""
-    return moment_on(store, last_moment(store, now).date() + timedelta(days=1))
+    return moment_on(store, _last_day(store, now) + timedelta(days=1))
+
+
+def _last_day(store: Store, now: datetime) -> date:
+    today = now.astimezone(time_zone_of(store)).date()
+    return today if moment_on(store, today) <= now else today - timedelta(days=1)
 
 
 def due_stores(now: datetime | None = None) -> Iterator[Store]:
