@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 
+from local.merchant import Merchant
 from local.processes import StartFailed, free_port, is_free
 from local.sandbox_control import ControlRefused, SandboxControl
 from local.servers import LOCAL
@@ -112,6 +113,37 @@ def show_both_sides(sandbox: SandboxControl, number: int) -> None:
     say("", f"{len(cart['items'])} lines, {euros(cart['order_total_with_tax'])} not shipped yet")
 
 
+def ship_refund_and_edit(merchant: Merchant, app_port: int) -> None:
+    """Native actions reach SeQura by themselves; what it refuses shows in the transaction log."""
+    line = merchant.order()["products"][0]
+    items = [{"order_product_id": line["id"], "quantity": 1}]
+    show_change(merchant, "Ships one piece", "ship", items=items, tracking_number="SEUR0001")
+    show_change(merchant, "Refunds that piece", "refund", items=items)
+    merchant.does("edit_order", lines=[{"name": "Engraving", "price": "500.00", "quantity": 1}])
+    say("Adds 500 € to the order", "more than SeQura approved")
+    say("The transaction log says", merchant.log_words(app_port))
+
+
+def show_change(merchant: Merchant, title: str, action: str, **details: Any) -> None:
+    """One action of the merchant, and what SeQura holds a moment later."""
+    before = merchant.totals()
+    merchant.does(action, **details)
+    (unshipped, shipped), seconds = merchant.wait_for_change(before)
+    held = f"{euros(shipped)} shipped, {euros(unshipped)} not shipped"
+    say(title, f"SeQura holds {held} after {seconds:.1f} s")
+
+
+def show_where_to_click(stack: Stack, number: int) -> None:
+    print("\nWhere to click:\n")
+    panel = stack.origin("panel")
+    say("The order's side panel", f"{panel}/manage/orders → Action → SeQura")
+    say("The transaction log", f"{panel}/manage/app → Transaction log")
+    say("The order at SeQura", f"{stack.origin('sequra')}/portal")
+    say(
+        "Buy something yourself", f"{stack.origin('shop')}/ (the code is the phone's last 5 digits)"
+    )
+
+
 def end_when_asked() -> None:
     """Turns Ctrl-C, SIGTERM, SIGHUP and the death of our parent (make) into Ended."""
     parent = os.getppid()
@@ -147,7 +179,11 @@ def run(folder: Path) -> None:
         print(f"\nready after {time.monotonic() - started:.1f} s. Now somebody buys:\n", flush=True)
         install(stack, sandbox)
         outcome = buy(Shopper(stack.origin("shop")))
-        show_both_sides(sandbox, int(outcome["order"]))
+        number = int(outcome["order"])
+        show_both_sides(sandbox, number)
+        print("\nNow the merchant works on the order in BigCommerce:\n", flush=True)
+        ship_refund_and_edit(Merchant(sandbox, number), stack.app_port)
+        show_where_to_click(stack, number)
         print("\nEverything stays up until Ctrl-C.", flush=True)
         while True:
             signal.pause()

@@ -23,6 +23,9 @@ STEPS = [
     "Order number",
     "BigCommerce holds",
     "SeQura holds",
+    "Ships one piece",
+    "Refunds that piece",
+    "The transaction log says",
     "Everything stays up until Ctrl-C.",
 ]
 MARKER = "SEQURA_BC_DEMO_UNDER_TEST"
