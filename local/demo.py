@@ -133,7 +133,7 @@ def show_change(merchant: Merchant, title: str, action: str, **details: Any) -> 
     say(title, f"SeQura holds {held} after {seconds:.1f} s")
 
 
-def show_where_to_click(stack: Stack, number: int) -> None:
+def show_where_to_click(stack: Stack) -> None:
     print("\nWhere to click:\n")
     panel = stack.origin("panel")
     say("The order's side panel", f"{panel}/manage/orders → Action → SeQura")
@@ -183,7 +183,7 @@ def run(folder: Path) -> None:
         show_both_sides(sandbox, number)
         print("\nNow the merchant works on the order in BigCommerce:\n", flush=True)
         ship_refund_and_edit(Merchant(sandbox, number), stack.app_port)
-        show_where_to_click(stack, number)
+        show_where_to_click(stack)
         print("\nEverything stays up until Ctrl-C.", flush=True)
         while True:
             signal.pause()

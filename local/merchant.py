@@ -59,7 +59,8 @@ class Merchant:
             opened = session.get(urlunsplit(path), headers=host, allow_redirects=False, timeout=10)
             panel = urlsplit(opened.headers["Location"]).path
             page = f"http://127.0.0.1:{app_port}{panel}log/?q={self.number}"
-            return until(lambda: rejected(session.get(page, headers=host, timeout=10).text))
+            words: str = until(lambda: rejected(session.get(page, headers=host, timeout=10).text))
+        return words
 
 
 def rejected(page: str) -> str | None:
