@@ -30,7 +30,7 @@ CHECKS = {
         gettext_lazy("Pay in the sandbox with the test card that SeQura's documentation names."),
     ),
     "webhook": (
-        gettext_lazy("BigCommerce's news arrive"),
+        gettext_lazy("BigCommerce's webhooks arrive"),
         gettext_lazy("Comes by itself with the first order."),
     ),
     "shipped": (
