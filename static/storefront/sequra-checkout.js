@@ -798,12 +798,14 @@
     dialog.setAttribute("aria-modal", "true");
     dialog.setAttribute("aria-label", text("form"));
     dialog.append(...frames);
+    // Focus that arrives while a frame changes from empty to its page leaves the keyboard dead.
+    const ready = new Promise((done) => frames[0].addEventListener("load", done, { once: true }));
     document.body.append(dialog);
     delete window.SequraFormInstance;
     // The form's inline script says no more than this, and a nonce policy would block it.
     window.SequraFormElement = frames[0].id;
     const loaded = Promise.all(scripts.map((url) => runScript(url, dialog)));
-    return { frame: frames[0], loaded };
+    return { frame: frames[0], loaded, ready };
   }
 
   function removeForm() {
@@ -829,7 +831,7 @@
   async function showForm(form) {
     let open = true;
     try {
-      const { frame, loaded } = insertForm(form);
+      const { frame, loaded, ready } = insertForm(form);
       const instance = await Promise.race([
         formInstance(),
         loaded.then(() => new Promise(() => {})),
@@ -845,7 +847,7 @@
       });
       instance.show();
       quietPage();
-      frame.focus();
+      ready.then(() => open && frame.focus());
       const paid = watch(form.status_url, () => open);
       await Promise.race([closed, paid, gone(frame, () => open)]);
     } finally {
