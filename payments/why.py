@@ -29,7 +29,9 @@ from wire.call import Timeout
 
 MOST = 20
 BRIEF: Timeout = (2, 4)  # seconds: somebody waits for the page
-CHECKOUT_ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+CHECKOUT_ID = re.compile(
+    r"(?<![0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE
+)
 # Where a merchant can do something about it.
 PAGES = {
     Reason.NOT_CONNECTED: "connection",

@@ -13,7 +13,7 @@ from stores.models import Connection, Merchant, PanelUser, Store
 from transaction_log import record
 
 CHECKOUT = "0f6cb3d2-8a4e-4a3f-9d7c-3b1b2c4d5e6f"
-METHODS = [
+METHODS: list[dict[str, Any]] = [
     {
         "product": product,
         "campaign": campaign,

@@ -1,0 +1,205 @@
+"""The first page, the go-live checklist, and the answers to "Why is SeQura not shown?"."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import responses
+import time_machine
+from django.test import Client
+from django.utils import timezone
+
+from orders.figures import Day, last_days
+from orders.models import Order, WebhookEvent
+from payments import go_live
+from payments.chart import chart, nice
+from payments.dashboard import problems
+from payments.models import Offer
+from stores.models import Store
+from tests.panel.test_settings import API, Panel
+from tests.panel.world import CHECKOUT, empty_store, filled_store
+from transaction_log import record
+
+pytestmark = pytest.mark.django_db
+
+
+def ticked(store: Store) -> set[str]:
+    checks = go_live.checklist(store, go_live.facts(store))
+    return {name for name, check in zip(go_live.CHECKS, checks, strict=True) if check.at}
+
+
+def test_a_fresh_store_has_seen_nothing() -> None:
+    assert ticked(empty_store()) == set()
+
+
+def test_the_checklist_ticks_itself_from_real_traffic() -> None:
+    store = filled_store()
+    assert ticked(store) == {"script", "paid", "webhook", "shipped", "refunded"}
+
+    order = store.orders.select_related("connection").get(bigcommerce_id=1007)
+    record.accepted(order.subject, "cancel")
+
+    assert ticked(store) == set(go_live.CHECKS)
+
+
+def test_a_tick_stays_when_its_row_is_forgotten() -> None:
+    store = filled_store()
+    before = ticked(store)
+    WebhookEvent.objects.all().delete()
+    Offer.objects.all().delete()
+
+    assert ticked(Store.objects.get(pk=store.pk)) == before
+
+
+def test_guesses_and_live_orders_tick_nothing() -> None:
+    store = filled_store(environment="live")
+    Offer.objects.update(reasons=["unknown_checkout"])
+
+    assert ticked(store) == {"webhook"}
+
+
+def test_problems_are_counted_by_age() -> None:
+    found = problems(filled_store())
+
+    assert [entry.bigcommerce_id for entry in found.open] == [1002, 1001]
+    assert (found.today, found.week, found.older, found.untold) == (1, 0, 1, 2)
+
+
+def test_the_dashboard_leads_to_what_needs_somebody() -> None:
+    panel = Panel(filled_store())
+    page = panel.get("").content.decode()
+
+    assert f'href="{panel.session}orders/1002/"' in page
+    assert f'href="{panel.session}log/?outcome=needs_you"' in page
+    assert "In review" in page
+    assert "5 of 6 were seen to work in the sandbox." in page
+
+
+def test_days_are_those_of_the_store() -> None:
+    """An order paid at 23:30 UTC was paid on the next day in Madrid."""
+    store = filled_store()
+    connection = store.connections.get()
+    Order.objects.filter(store=store).delete()
+    with time_machine.travel(datetime(2026, 11, 20, 12, tzinfo=UTC), tick=False):
+        from tests.panel.world import add_order
+
+        order = add_order(store, connection, 1)
+        Order.objects.filter(pk=order.pk).update(
+            placed_at=datetime(2026, 11, 18, 23, 30, tzinfo=UTC)
+        )
+        with timezone.override("Europe/Madrid"):
+            days = last_days(store, [connection.pk])
+    assert len(days) == 30
+    assert days[-1].on == date(2026, 11, 20)
+    assert [day for day in days if day.orders] == [Day(date(2026, 11, 19), 1, order.amount)]
+
+
+def test_orders_of_another_environment_are_not_summed() -> None:
+    store = filled_store()
+    assert sum(day.orders for day in last_days(store, [])) == 0
+
+
+def test_bars_stay_inside_the_drawing() -> None:
+    today = date(2026, 11, 20)
+    days = [Day(today - timedelta(days=n), n, n * 12_345) for n in range(30)]
+    drawn = chart(days)
+
+    assert (drawn.orders, drawn.amount) == (435, 435 * 12_345)
+    assert drawn.top == nice(29 * 12_345) == 500_000
+    for bar in drawn.bars:
+        assert 0 <= bar.y <= 140
+        assert bar.height >= 0
+        assert bar.x + bar.width <= 600
+    assert chart([]).bars == []
+
+
+@pytest.mark.parametrize(
+    ("cents", "top"), [(0, 10_000), (10_001, 20_000), (99_999, 100_000), (2_000_001, 5_000_000)]
+)
+def test_the_scale_is_a_round_amount(cents: int, top: int) -> None:
+    assert nice(cents) == top
+
+
+# --- Why is SeQura not shown? ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", [CHECKOUT, CHECKOUT.upper(), f"https://shop.example/checkout/{CHECKOUT}?x=1"]
+)
+def test_a_checkout_tells_every_moment(text: str) -> None:
+    page = Client().get(Panel(filled_store()).session + "why/", {"q": text}).content.decode()
+
+    assert "The shopper had not entered an e-mail address yet." in page
+    assert "not on your list of allowed IP addresses" in page
+    assert page.count(">Not shown<") == 2
+    assert page.count(">Shown<") == 1
+
+
+def test_an_order_paid_with_sequra_says_so() -> None:
+    assert "This order was paid with SeQura" in (
+        Panel(filled_store()).get("why/?q=1001").content.decode()
+    )
+
+
+@responses.activate
+def test_another_order_leads_to_its_checkout() -> None:
+    responses.get(f"{API}/v2/orders/77", json={"id": 77, "cart_id": CHECKOUT})
+    responses.get(f"{API}/v2/orders/78", json={"id": 78, "cart_id": None})
+    responses.get(f"{API}/v2/orders/79", status=404, json=[])
+    panel = Panel(filled_store())
+
+    assert "not on your list of allowed" in panel.get("why/?q=77").content.decode()
+    assert "This order was not made in your checkout." in panel.get("why/?q=78").content.decode()
+    assert "no order with this number" in panel.get("why/?q=79").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nonsense", "neither an order number nor the id"),
+        ("1" * 40, "neither an order number nor the id"),
+        ("<script>alert(1)</script>", "neither an order number nor the id"),
+        (str(CHECKOUT).replace("0f", "aa"), "This checkout never asked for SeQura"),
+        ("77", "BigCommerce did not answer. Try again in a moment."),
+    ],
+)
+def test_what_is_not_known_is_said(text: str, words: str) -> None:
+    page = Client().get(Panel(filled_store()).session + "why/", {"q": text}).content.decode()
+    assert words in page
+    assert "<script>alert" not in page
+
+
+CART = {"country": "ES", "amount": "99.50", "currency": "EUR", "products": "", "ip": ""}
+
+
+@pytest.mark.parametrize(
+    ("cart", "words"),
+    [
+        ({}, "Yes, SeQura would be shown"),
+        ({"country": ""}, "You do not offer SeQura in the country of delivery."),
+        ({"currency": "usd"}, "not in euros"),
+        ({"ip": "8.8.8.8"}, "not on your list of allowed IP addresses"),
+        ({"ip": "203.0.113.77"}, "Yes, SeQura would be shown"),
+        ({"products": "SHOE-9, sku-1"}, "The cart held a product that you excluded"),
+        ({"amount": "9000"}, "No, SeQura would not be shown"),
+        ({"amount": "0"}, "There was nothing left to pay."),
+        ({"digital": "on"}, "Yes, SeQura would be shown"),
+        ({"amount": "lots"}, "Enter a number."),
+        ({"ip": "8.8"}, "Enter a valid IPv4 or IPv6 address."),
+    ],
+)
+def test_a_cart_that_might_be_gets_the_answer_of_the_checkout(
+    cart: dict[str, str], words: str
+) -> None:
+    store = filled_store()
+    Store.objects.update(excluded_categories=[])
+    page = Client().get(Panel(store).session + "why/", CART | cart).content.decode()
+    assert words in page
+
+
+@responses.activate
+def test_categories_of_a_cart_are_looked_up() -> None:
+    rows = [{"id": 1, "sku": "SHOE-9", "categories": [24]}, {"id": 2, "sku": "SHOE-99"}]
+    responses.get(f"{API}/v3/catalog/products", json={"data": rows})
+    store = filled_store(excluded_subcategories=[24])
+    page = Client().get(Panel(store).session + "why/", CART | {"products": "shoe-9"})
+    assert "a product of a category that you excluded" in page.content.decode()

@@ -1,0 +1,304 @@
+"""What a merchant can set, what is refused, and what comes of it in the checkout."""
+
+from typing import Any
+
+import pytest
+import responses
+from django.test import Client
+
+from payments.availability import Rules
+from payments.solicit import rules_of, selling_merchants
+from stores import catalogue, statuses
+from stores.access import csrf_token
+from stores.models import Connection, Store
+from stores.store_settings import export_settings
+from tests.panel.world import filled_store, session_of
+
+pytestmark = pytest.mark.django_db
+API = "http://127.0.0.1:9/stores/abc123"
+
+
+class Panel:
+    """A merchant on the pages of his store."""
+
+    def __init__(self, store: Store, locale: str = "en-US") -> None:
+        self.store, self.session = store, session_of(store, locale)
+
+    def get(self, path: str) -> Any:
+        return Client().get(self.session + path)
+
+    def post(self, path: str, **fields: Any) -> Any:
+        token = csrf_token(self.session.split("/")[2])
+        answer = Client().post(self.session + path, {"csrf": token, **fields})
+        self.store.refresh_from_db()
+        return answer
+
+
+@pytest.fixture
+def panel() -> Panel:
+    return Panel(filled_store())
+
+
+def rules(store: Store) -> Rules:
+    return rules_of(store, selling_merchants(store))
+
+
+def test_addresses_and_storefronts_are_saved(panel: Panel) -> None:
+    answer = panel.post(
+        "settings/", allowed_ips="203.0.113.7, 2001:db8::/32\n203.0.113.7", channels=["1"]
+    )
+
+    assert answer["Location"] == f"{panel.session}settings/?done=saved"
+    assert panel.store.allowed_ips == ["203.0.113.7", "2001:db8::/32"]
+    assert panel.store.disabled_channels == [7]
+    assert panel.store.offers_services is False
+    found = rules(panel.store)
+    assert (found.disabled_channels, found.offers_services) == ([7], False)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("300.1.1.1", "“300.1.1.1” is no IP address or network."),
+        ("203.0.113.9/24", "Did you mean 203.0.113.0/24?"),
+        ("<script>", "“&lt;script&gt;” is no IP address"),
+        ("203.0.113.0/33", "is no IP address or network"),
+    ],
+)
+def test_addresses_that_are_none_are_refused(panel: Panel, text: str, words: str) -> None:
+    answer = panel.post("settings/", allowed_ips=f"198.51.100.1\n{text}", channels=["1", "7"])
+
+    assert answer.status_code == 400
+    assert words in answer.content.decode()
+    assert panel.store.allowed_ips == ["203.0.113.0/24"]
+
+
+def test_services_are_a_setting_only_where_the_contract_has_them(panel: Panel) -> None:
+    assert "Offer SeQura for carts" in panel.get("settings/").content.decode()
+    panel.store.merchants.update(contract_options=[])
+
+    assert "Offer SeQura for carts" not in panel.get("settings/").content.decode()
+    panel.post("settings/", allowed_ips="", channels=["1", "7"])
+    assert panel.store.offers_services is True
+
+
+@responses.activate
+def test_products_and_categories_are_found_by_name(panel: Panel) -> None:
+    trees = f"{API}/v3/catalog/trees/categories"
+    responses.get(trees, json={"data": [{"category_id": 23, "name": "Ofertas", "parent_id": 0}]})
+    products = [
+        {"id": 5, "name": "Ofertón <b>", "sku": "OFF-5", "categories": [23]},
+        {"id": 6, "name": "Sin SKU", "sku": "", "categories": []},
+    ]
+    responses.get(f"{API}/v3/catalog/products", json={"data": products})
+
+    page = panel.get("settings/exclusions/?q=ofert").content.decode()
+
+    assert "2 matches for “ofert”" in page
+    assert "Ofertón &lt;b&gt;" in page
+    assert "Sin SKU" not in page
+    assert page.count("Excluded</span>") == 1  # the category is excluded already
+
+
+@responses.activate
+def test_an_excluded_category_excludes_what_is_below_it(panel: Panel) -> None:
+    rows = [
+        {"category_id": 23, "name": "Ofertas", "parent_id": 0},
+        {"category_id": 24, "name": "Rebajas", "parent_id": 23},
+        {"category_id": 25, "name": "Últimas", "parent_id": 24},
+        {"category_id": 30, "name": "Botas", "parent_id": 0},
+    ]
+    responses.get(f"{API}/v3/catalog/trees/categories", json={"data": rows})
+    fields = {"kind": "category", "key": "30", "name": "Botas", "action": "exclude", "q": "bot"}
+
+    answer = panel.post("settings/exclusions/change", **fields)
+
+    assert answer["Location"] == f"{panel.session}settings/exclusions/?done=excluded&q=bot"
+    assert panel.store.excluded_categories == [23, 30]
+    assert panel.store.excluded_subcategories == [24, 25]
+    assert rules(panel.store).excluded_categories == [23, 30, 24, 25]
+    assert export_settings(panel.store)["general"]["excluded_categories"] == [23, 30]
+    panel.post("settings/exclusions/change", **{**fields, "key": "23", "action": "allow"})
+    assert panel.store.excluded_categories == [30]
+    assert panel.store.excluded_subcategories == []
+
+
+def test_what_was_known_stays_while_bigcommerce_is_away(panel: Panel) -> None:
+    panel.store.excluded_subcategories = [24]
+    panel.store.save()
+
+    page = panel.get("settings/exclusions/?q=bot").content.decode()
+    catalogue.refresh(panel.store)
+
+    assert "BigCommerce did not answer. Search again in a moment." in page
+    panel.store.refresh_from_db()
+    assert panel.store.excluded_subcategories == [24]
+
+
+def test_categories_in_a_circle_end_somewhere() -> None:
+    rows = [{"category_id": 1, "parent_id": 2}, {"category_id": 2, "parent_id": 1}]
+    assert catalogue.below([1], rows) == [2]
+
+
+def test_a_product_is_excluded_by_its_sku(panel: Panel) -> None:
+    fields = {"kind": "product", "key": "OFF-5", "name": "Ofertón", "action": "exclude"}
+    panel.post("settings/exclusions/change", **fields)
+    panel.post("settings/exclusions/change", **fields)
+
+    assert panel.store.excluded_products == ["SKU-1", "OFF-5"]
+    assert "Ofertón" in panel.get("settings/exclusions/").content.decode()
+    panel.post("settings/exclusions/change", **{**fields, "action": "allow"})
+    assert panel.store.excluded_products == ["SKU-1"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "category", "key": "x"},
+        {"kind": "category", "key": "0"},
+        {"kind": "category", "key": "9" * 30},
+        {"kind": "brand", "key": "1"},
+        {"kind": "product", "key": ""},
+        {"kind": "product", "key": "a", "action": "burn"},
+        {"kind": "product", "key": "x\0"},
+    ],
+)
+def test_strange_exclusions_are_refused(panel: Panel, fields: dict[str, str]) -> None:
+    answer = panel.post("settings/exclusions/change", **{"action": "exclude", **fields})
+
+    assert answer.status_code == 400
+    assert panel.store.excluded_categories == [23]
+    assert panel.store.excluded_products == ["SKU-1"]
+
+
+def test_statuses_are_chosen_by_the_merchant_s_own_labels(panel: Panel) -> None:
+    page = panel.get("settings/order-statuses/").content.decode()
+    assert '<option value="11" selected>Por preparar</option>' in page
+
+    answer = panel.post(
+        "settings/order-statuses/",
+        status_approved="9",
+        status_needs_review="",
+        status_cancelled="5",
+        shipped=["2"],
+        refunded_status_refunds="on",
+    )
+
+    assert answer["Location"] == f"{panel.session}settings/order-statuses/?done=saved"
+    store = panel.store
+    assert (store.status_approved, store.status_needs_review, store.status_cancelled) == (
+        9,
+        None,
+        5,
+    )
+    assert (store.shipped_statuses, store.refunded_status_refunds) == ([2], True)
+    order = store.orders.select_related("store").first()
+    assert order is not None
+    assert order.rules.refunded_status_refunds is True
+
+
+@pytest.mark.parametrize("fields", [{"status_approved": "99"}, {"shipped": ["x"]}])
+def test_statuses_that_do_not_exist_are_refused(panel: Panel, fields: dict[str, Any]) -> None:
+    assert panel.post("settings/order-statuses/", **fields).status_code == 400
+    assert panel.store.status_approved == 11
+
+
+@responses.activate
+def test_the_labels_are_asked_for_once(panel: Panel) -> None:
+    panel.store.status_labels = {}
+    panel.store.save()
+    rows = [{"id": 11, "name": "Awaiting Fulfillment", "custom_label": "Zu packen"}]
+    responses.get(f"{API}/v2/order_statuses", json=rows)
+
+    for _ in range(2):
+        assert "Zu packen" in panel.get("settings/order-statuses/").content.decode()
+    assert len(responses.calls) == 1
+
+
+def test_without_an_answer_the_names_are_bigcommerce_s(panel: Panel) -> None:
+    panel.store.status_labels = {}
+    panel.store.save()
+
+    page = panel.get("settings/order-statuses/").content.decode()
+
+    assert "The statuses carry BigCommerce&#x27;s own names" in page or "own names" in page
+    assert "Awaiting Fulfillment" in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"status_approved": None}, ["A paid order stays Incomplete"]),
+        ({"status_approved": 0}, ["A paid order stays Incomplete"]),
+        ({"status_approved": 5}, ["A paid order becomes “Cancelled”"]),
+        ({"status_needs_review": None}, ["An order in review stays Incomplete"]),
+        ({"status_cancelled": None}, ["A payment that SeQura cancels changes nothing"]),
+        ({}, []),
+    ],
+)
+def test_statuses_that_make_no_sense_are_warned_of(
+    panel: Panel, fields: dict[str, Any], words: list[str]
+) -> None:
+    for name, value in fields.items():
+        setattr(panel.store, name, value)
+    found = statuses.mapping_warnings(panel.store)
+    assert len(found) == len(words)
+    assert all(one.startswith(start) for one, start in zip(found, words, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("shipped", "words"),
+    [
+        ([2, 10], []),
+        ([], ["No status counts"]),
+        ([3], ["With “Partially Shipped” the whole order"]),
+        ([11], ["Every order counts as shipped the moment", "Orders come to “Por preparar”"]),
+        ([2, 7], ["Orders come to “Awaiting Payment”"]),
+    ],
+)
+def test_shipped_statuses_that_make_no_sense_are_warned_of(
+    panel: Panel, shipped: list[int], words: list[str]
+) -> None:
+    panel.store.shipped_statuses = shipped
+    found = statuses.shipped_warnings(panel.store)
+    assert len(found) == len(words)
+    assert all(one.startswith(start) for one, start in zip(found, words, strict=True))
+
+
+def test_reports_are_set(panel: Panel) -> None:
+    answer = panel.post("settings/reports/", hour="7", parts=["amount", "country"])
+
+    assert answer["Location"] == f"{panel.session}settings/reports/?done=saved"
+    store = panel.store
+    assert (store.reports_enabled, store.reports_hour, store.send_statistics) == (False, 7, False)
+    assert store.statistics_without == ["payment_method", "status", "device"]
+    assert panel.post("settings/reports/", hour="24").status_code == 400
+
+
+def test_the_trigger_address_is_shown_and_made_anew(panel: Panel) -> None:
+    before = panel.store.report_url
+    assert before in panel.get("settings/reports/").content.decode()
+
+    panel.post("settings/reports/address")
+
+    assert panel.store.report_url != before
+    page = panel.get("settings/reports/").content.decode()
+    assert panel.store.report_url in page
+    assert before not in page
+
+
+def test_a_disconnected_store_keeps_its_orders_in_step(panel: Panel) -> None:
+    panel.post("connection/disconnect", orders="keep")
+
+    connection = Connection.objects.get()
+    assert (connection.state, connection.stopped_at) == ("archived", None)
+
+
+def test_a_merchant_may_stop_everything(panel: Panel) -> None:
+    answer = panel.post("connection/disconnect", orders="stop")
+
+    assert answer["Location"].endswith("?done=stopped")
+    connection = Connection.objects.get()
+    assert connection.state == "archived"
+    assert connection.stopped_at is not None
+    assert selling_merchants(panel.store) == {}
