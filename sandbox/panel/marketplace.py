@@ -21,8 +21,8 @@ def start_install(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def app(request: HttpRequest, app_id: int = 0) -> HttpResponse:  # noqa: ARG001
-    """The app in its frame; `?url=` is a deep link. BigCommerce's address ends in the app's id."""
+def app(request: HttpRequest) -> HttpResponse:
+    """The app in its frame; `?url=` is a deep link."""
     if not frame.store().access_token:
         return HttpResponseRedirect("/manage/apps")
     address = install.load_url(

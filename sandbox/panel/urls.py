@@ -10,7 +10,8 @@ urlpatterns = [
     path("install", marketplace.start_install),
     path("manage/apps", marketplace.apps),
     path("manage/app", marketplace.app),
-    path("manage/app/<int:app_id>", marketplace.app),
+    # BigCommerce's address ends in the app's id; here there is one app.
+    path("manage/app/<int:app_id>", RedirectView.as_view(url="/manage/app", query_string=True)),
     path("manage/app/uninstall", marketplace.uninstall),
     path("manage/prefer", views.prefer),
     path("manage/orders", views.order_list),

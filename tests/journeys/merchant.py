@@ -40,9 +40,13 @@ class Merchant:
         """A tab of our app."""
         self.app.get_by_role("navigation").get_by_role("link", name=page_name).click()
 
+    def follow_the_guide(self, station: str) -> None:
+        """A step of onboarding."""
+        guide = self.app.get_by_role("navigation", name="Getting started")
+        guide.get_by_role("link", name=station).click()
+
     def connect(self, username: str, password: str) -> None:
-        """The first step of onboarding."""
-        self.app.get_by_role("link", name="Connect SeQura").click()
+        """The form with SeQura's credentials."""
         self.app.get_by_label("Sandbox").check()
         box = self.app.get_by_role("group", name="seQura")
         box.get_by_label("Username").fill(username)

@@ -24,13 +24,13 @@ def test_install_to_confirmation(fresh: System, browsers: Callable[..., BrowserC
     merchant = Merchant(browsers().new_page(), fresh)
     merchant.install()
     merchant.open_app_from_there()
+    merchant.follow_the_guide("Connect SeQura")
     merchant.connect("demo", "wrong-password")
     expect(merchant.app.get_by_text("refused this username and password")).to_be_visible()
-    merchant.go_to("Overview")
     merchant.connect("demo", "demo-secret")
     for country in ("Spain", "France", "Italy", "Portugal"):
         expect(merchant.app.get_by_label(country)).not_to_have_value("")
-    merchant.app.get_by_role("button", name="Save changes").click()
+    merchant.app.get_by_role("button", name="Save and finish").click()
     merchant.go_to("Payment methods")
     expect(merchant.app.get_by_role("cell", name="Paga Fraccionado")).to_be_visible()
 
