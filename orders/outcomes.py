@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from orders import gates
+from orders import corrections, gates
 from orders.models import Order
 from orders.sync import BIGCOMMERCE, SEQURA, Kind, Result
 from transaction_log import record
@@ -55,6 +55,10 @@ def _memory(order: Order, result: Result) -> Fields:
         fields["unsure"] = True
     if result.staff_note:
         fields["staff_note"] = result.staff_note
+    if result.agreed:
+        corrections.agreed(order, result.agreed)
+    if result.shipped_at:
+        fields["shipped_at"] = result.shipped_at
     if result.update is not None:
         fields["shipped_by_status"] = order.shipped_by_status or result.by_status
         fields["shipped_status_seen"] = False

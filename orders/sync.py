@@ -8,6 +8,7 @@ whole statements, so events may come twice, late, in any order, or be our own ec
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
@@ -21,11 +22,13 @@ import bigcommerce.errors
 import sequra.errors
 from bigcommerce.client import BigCommerce
 from orders.agreement import agrees
+from orders.corrected import agreeing, overlaid
 from orders.difference import what_happened
 from orders.doorbell import ring
 from orders.lease import Lease
 from orders.models import Order
 from orders.payloads import Held, OrderUpdate, Snapshot, order_update, shipped_by_status
+from orders.shipping_date import shipped_at
 from orders.snapshot import read_snapshot
 from sequra.client import Sequra
 from transaction_log import record
@@ -69,6 +72,8 @@ class Result:
     by_status: bool = False
     statement: str = ""
     staff_note: str = ""  # our block as it stands in the staff notes now, if it is a new one
+    shipped_at: datetime | None = None
+    agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce says too by now
 
     @property
     def sent(self) -> bool:
@@ -83,6 +88,7 @@ class Reading:
     snapshot: Snapshot
     update: OrderUpdate
     by_status: bool
+    agreed: tuple[str, ...] = ()
 
 
 class NotNow(Exception):
@@ -136,7 +142,8 @@ def reading_of(order: Order, snapshot: Snapshot) -> Reading:
     update = order_update(snapshot, order.facts(shipped_by_status=by_status), order.rules)
     if isinstance(update, Held):
         raise NotNow(update)
-    return Reading(snapshot, update, by_status)
+    agreed = tuple(agreeing(update, order.corrected))
+    return Reading(snapshot, overlaid(update, order.corrected), by_status, agreed)
 
 
 def _by_status(order: Order, snapshot: Snapshot) -> bool:
@@ -188,6 +195,8 @@ def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
         event=what_happened(order.accepted_update, reading.update, reading.snapshot),
         update=reading.update,
         by_status=reading.by_status,
+        agreed=reading.agreed,
+        shipped_at=shipped_at(reading.snapshot),
         statement=digest(reading.update),
         **more,
     )

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from orders import corrections
 from orders.doorbell import ring
 from orders.models import Order
 from payments.credit import use_credit
@@ -61,6 +62,7 @@ def _link(solicitation: Solicitation) -> Order:
             "amount": solicitation.amount,
             "currency": solicitation.currency,
             "solicited": solicitation.order,
+            "corrected": corrections.open_for(store, solicitation.sequra_order),
         },
     )
     return order

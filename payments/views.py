@@ -13,6 +13,8 @@ from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from orders import corrections
+from orders.models import Correction
 from payments import events, notifications
 from payments.checkout_reading import UnknownCheckout
 from payments.cors import storefront
@@ -127,7 +129,9 @@ def notification(request: HttpRequest, token: str) -> HttpResponse:
     try:
         found = notifications.authenticate(token, request.POST, request.GET)
         state, product = request.POST.get("sq_state", ""), request.POST.get("product_code", "")
-        return HttpResponse(status=notifications.receive(found, state, product))
+        status = notifications.receive(found, state, product)
+        heard_with(found, request, Correction.Source.NOTIFICATION)
+        return HttpResponse(status=status)
     except notifications.NotAuthentic:
         return HttpResponse(status=404)
     except (notifications.Malformed, notifications.UnknownState):
@@ -144,7 +148,13 @@ def event(request: HttpRequest, token: str) -> HttpResponse:
         return HttpResponse(status=404)
     except notifications.Malformed:
         return HttpResponse(status=400)
+    heard_with(found, request, Correction.Source.EVENT)
     status, body = events.handle(request.POST.get("event", ""), found, request.POST)
     if isinstance(body, dict):
         return JsonResponse(body, status=status)
     return HttpResponse(body, status=status, content_type="text/plain")
+
+
+def heard_with(found: Solicitation, request: HttpRequest, source: str) -> None:
+    """What SeQura corrected about the shopper comes as further parameters, if at all."""
+    corrections.heard(found.store, found.reference, found.order, request.POST.dict(), source)

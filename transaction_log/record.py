@@ -32,7 +32,8 @@ class Subject:
 
 def accepted(subject: Subject, event: str, *, words: str = "", reason: str = "") -> Entry:
     """It went well; what was open about this order is closed."""
-    close(subject)
+    if event not in SETTLED_ELSEWHERE:
+        close(subject)
     return _new(subject, event, Outcome.ACCEPTED, reason=reason, words=words, closed=True)
 
 
@@ -48,7 +49,8 @@ def rejected(
 
     What a merchant has chosen to ignore stays ignored, however often SeQura says it again.
     """
-    close(subject, Outcome.DELAYED)
+    if event not in SETTLED_ELSEWHERE:
+        close(subject, Outcome.DELAYED)
     if known := _known_and_ignored(subject, reason, words, statement):
         return known
     return _open(subject, event, Outcome.REJECTED, reason, words=words, statement=statement)

@@ -1,0 +1,109 @@
+"""What SeQura corrected about a shopper, beside what the shop says. Pure.
+
+SeQura corrects wrong e-mails and addresses on its side. How it tells a shop is not documented, so
+every plain spelling of a detail is understood: `customer[email]`, `customer.email`,
+`customer_email`, each also below `order`, and `email` alone.
+"""
+
+import copy
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from sequra.phones import mobile_phone
+
+Update = Mapping[str, Any]
+
+# SeQura's names of the details → BigCommerce's. Country and merchant belong together: not here.
+PERSON = {"given_names": "first_name", "surnames": "last_name", "company": "company"}
+PLACE = {
+    **PERSON,
+    "address_line_1": "street_1",
+    "address_line_2": "street_2",
+    "postal_code": "zip",
+    "city": "city",
+    "state": "state",
+    "phone": "phone",
+}
+PARTS = {
+    "customer": {"email": "email", **PERSON},
+    "delivery_address": PLACE,
+    "invoice_address": PLACE,
+}
+PATHS = [f"{part}.{name}" for part, names in PARTS.items() for name in names]
+_SPELLINGS = {path.replace(".", "_"): path for path in PATHS} | {"email": "customer.email"}
+_LONGEST = 255
+
+
+def read(parameters: Mapping[str, str]) -> dict[str, str]:
+    """The details among the parameters of a notification or an event, by path."""
+    found = {}
+    for name, value in parameters.items():
+        spelled = re.sub(r"[\[\].]+", "_", name).strip("_").removeprefix("order_")
+        if spelled in _SPELLINGS and (text := clean(value)):
+            found[_SPELLINGS[spelled]] = text
+    return found
+
+
+def clean(value: str) -> str:
+    """One line, as long as a column."""
+    whole = value.encode("utf-8", "ignore").decode().replace("\0", "")
+    return " ".join(whole.split())[:_LONGEST]
+
+
+def differences(told: Update, heard: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Path → what SeQura was told and what it says, where the two differ."""
+    pairs = {path: (value_at(told, path), theirs) for path, theirs in heard.items()}
+    return {path: pair for path, pair in pairs.items() if not same(path, *pair)}
+
+
+def same(path: str, one: str, other: str) -> bool:
+    if path.endswith(".email"):
+        return one.casefold() == other.casefold()
+    return one == other
+
+
+def value_at(update: Update, path: str) -> str:
+    part, name = path.split(".")
+    return clean(str((update.get(part) or {}).get(name) or ""))
+
+
+def overlaid(update: Update, corrections: Mapping[str, str]) -> dict[str, Any]:
+    """The update with SeQura's own values in the details that nobody has decided about."""
+    changed = copy.deepcopy(dict(update))
+    for path, theirs in corrections.items():
+        part, name = path.split(".")
+        if part in changed:
+            changed[part] = _with(changed[part], name, theirs)
+    return changed
+
+
+def _with(document: dict[str, Any], name: str, value: str) -> dict[str, Any]:
+    """A phone number is told twice when it is a mobile one."""
+    changed = {**document, name: value}
+    if name == "phone":
+        changed.pop("mobile_phone", None)
+        if mobile := mobile_phone(value, str(document.get("country_code", ""))):
+            changed["mobile_phone"] = mobile
+    return changed
+
+
+def agreeing(update: Update, corrections: Mapping[str, str]) -> list[str]:
+    """Details in which the shop says by now what SeQura says."""
+    return [
+        path for path, theirs in corrections.items() if same(path, value_at(update, path), theirs)
+    ]
+
+
+def in_bigcommerce(corrections: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The fields to write into the billing and into the shipping address of the order."""
+    billing = dict(_fields(corrections, ("customer", "invoice_address")))
+    shipping = dict(_fields(corrections, ("delivery_address",)))
+    return billing, shipping
+
+
+def _fields(corrections: Mapping[str, str], parts: Collection[str]) -> Iterator[tuple[str, str]]:
+    for path, theirs in corrections.items():
+        part, name = path.split(".")
+        if part in parts:
+            yield PARTS[part][name], theirs

@@ -1,0 +1,197 @@
+"""SeQura's corrections: kept, shown, and decided about by the merchant.
+
+While one is open SeQura hears its own value in that detail, so that no update overwrites what it
+knows better; the transaction log and the order's panel say that the two differ. Applied, the value
+is written into BigCommerce, and nothing has to be told. Declined, SeQura is told ours.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from bigcommerce.client import BigCommerce
+from orders.comparison import as_accepted
+from orders.corrected import clean, differences, in_bigcommerce, overlaid, read
+from orders.doorbell import ring
+from orders.models import Correction, Order
+from orders.queue import mark_changed
+from stores.clients import bigcommerce_for
+from stores.models import Store
+from transaction_log import record
+from transaction_log.models import Entry
+
+Document = Mapping[str, Any]
+Source, Decision = Correction.Source, Correction.Decision
+OPEN = Decision.OPEN
+WRITABLE = (
+    "first_name", "last_name", "company", "street_1", "street_2", "city", "state", "zip",
+    "country", "country_iso2", "phone", "email",
+)  # fmt: skip
+
+
+def heard(
+    store: Store,
+    reference: UUID | None,
+    solicited: Document,
+    parameters: Mapping[str, str],
+    source: str,
+) -> None:
+    """Details that came with a notification or an event. Most come with none."""
+    values = read(parameters)
+    if values and reference:
+        note(store, reference, solicited, values, source=source)
+
+
+@transaction.atomic
+def note(
+    store: Store,
+    reference: UUID,
+    solicited: Document,
+    values: Mapping[str, str],
+    *,
+    source: str,
+    person: str = "",
+) -> list[str]:
+    """Keep what differs from what SeQura was told. Returns the paths of what is new."""
+    order = Order.objects.select_for_update().filter(store=store, reference=reference).first()
+    told = as_accepted(order.accepted_update, order.solicited) if order else solicited
+    new = differences(told, values)
+    for path, (ours, theirs) in new.items():
+        Correction.objects.update_or_create(
+            store=store,
+            reference=reference,
+            path=path,
+            decision=OPEN,
+            defaults={"theirs": theirs, "source": source, "heard_by": person},
+            create_defaults={
+                "ours": ours,
+                "theirs": theirs,
+                "source": source,
+                "heard_by": person,
+            },
+        )
+    if order and new:
+        _believe(order, {path: theirs for path, (_, theirs) in new.items()})
+    return list(new)
+
+
+def open_for(store: Store, reference: UUID) -> dict[str, str]:
+    """What was corrected before the order existed."""
+    rows = open_rows(store, reference)
+    return {row.path: row.theirs for row in rows}
+
+
+def open_rows(store: Store, reference: UUID) -> list[Correction]:
+    rows = Correction.objects.filter(store=store, reference=reference, decision=OPEN)
+    return list(rows.order_by("path"))
+
+
+def _believe(order: Order, theirs: Mapping[str, str]) -> None:
+    """SeQura says so itself: that is what it believes from now on, and is shown to the merchant."""
+    order.corrected = {**order.corrected, **theirs}
+    if order.accepted_update is not None:
+        order.accepted_update = overlaid(order.accepted_update, theirs)
+    else:
+        order.solicited = overlaid(order.solicited, theirs)
+    order.save(update_fields=["corrected", "accepted_update", "solicited"])
+    # An update may be on its way that still says ours.
+    mark_changed(pk=order.pk)
+    transaction.on_commit(ring)
+    _remind(order)
+
+
+def _remind(order: Order) -> None:
+    """The details, not what they say: people's data stays on the order's panel."""
+    record.rejected(
+        order.subject,
+        "correction",
+        "corrected_by_sequra",
+        words=", ".join(sorted(order.corrected)),
+        statement="correction",
+    )
+
+
+def keep_ours(order: Order, correction: Correction, person: str) -> None:
+    """Decline it: the next update tells SeQura ours."""
+    _decide(order, [correction.path], Decision.KEPT, person)
+    mark_changed(pk=order.pk)
+    ring()
+
+
+def apply(order: Order, correction: Correction, person: str) -> None:
+    """Write it into the BigCommerce order. Raises Rejected and Unavailable, and then stays open.
+
+    The webhook that follows finds SeQura's own value in the order: there is nothing to tell.
+    """
+    theirs = {correction.path: correction.theirs}
+    write(bigcommerce_for(order.store), order.bigcommerce_id, theirs)
+    _decide(order, list(theirs), Decision.APPLIED, person)
+
+
+def write(api: BigCommerce, order_id: int, corrections: Mapping[str, str]) -> None:
+    """Both addresses keep what is not corrected; without a shipping address there is one only."""
+    billing, shipping = in_bigcommerce(corrections)
+    if shipping:
+        addresses = api.shipping_addresses(order_id)
+        if addresses:
+            api.update_shipping_address(order_id, addresses[0]["id"], shipping)
+        else:
+            billing |= shipping
+    if billing:
+        known: Document = api.order(order_id)["billing_address"]
+        whole = {name: known[name] for name in WRITABLE if known.get(name) is not None}
+        api.update_order(order_id, {"billing_address": {**whole, **billing}})
+
+
+def agreed(order: Order, paths: Collection[str]) -> None:
+    """BigCommerce says the same by now: somebody corrected it there."""
+    _decide(order, paths, Decision.AGREED, "")
+
+
+@transaction.atomic
+def _decide(
+    order: Order, paths: Collection[str], decision: Correction.Decision, person: str
+) -> None:
+    """The decision, its line in the log, and the reminder closed when nothing is left open."""
+    rows = Correction.objects.filter(
+        store=order.store_id,
+        reference=order.reference,
+        path__in=paths,
+        decision=OPEN,
+    )
+    rows.update(decision=decision, decided_at=timezone.now(), decided_by=person)
+    locked = Order.objects.select_for_update().only("corrected").get(pk=order.pk)
+    left = dict(locked.corrected)
+    for path in paths:
+        left.pop(path, None)
+    Order.objects.filter(pk=order.pk).update(corrected=left)
+    order.corrected = left
+    reason = "correction_kept" if decision == Decision.KEPT else "correction_applied"
+    words = ", ".join(sorted(paths))
+    record.accepted(order.subject, "correction", reason=reason, words=words)
+    if left:
+        _remind(order)
+    else:
+        _close_reminder(order)
+
+
+def _close_reminder(order: Order) -> None:
+    reminders = Entry.objects.filter(
+        store=order.store_id,
+        bigcommerce_id=order.bigcommerce_id,
+        event="correction",
+        closed_at__isnull=True,
+    )
+    reminders.update(closed_at=timezone.now())
+
+
+def enter(order: Order, path: str, value: str, person: str) -> bool:
+    """A correction that SeQura told somebody by phone or mail. False when it is no news."""
+    values = {path: clean(value)}
+    told = note(
+        order.store, order.reference, order.solicited, values, source=Source.PERSON, person=person
+    )
+    return bool(told)
