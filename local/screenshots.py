@@ -15,8 +15,15 @@ from local.stack import Stack
 
 FOLDER = ROOT / "artifacts" / "screenshots"
 SIZES: dict[str, ViewportSize] = {
-    "wide": {"width": 1280, "height": 900},
+    "wide": {"width": 1440, "height": 900},
     "narrow": {"width": 390, "height": 844},
+}
+LANGUAGES = {"en": "en-US", "es": "es-ES"}
+# What no link leads to: an answer that somebody asked for.
+ASKED = {
+    "settings-exclusions-found": "settings/exclusions/?q=a",
+    "why-shown": "why/?country=ES&amount=120&currency=EUR&products=&ip=",
+    "why-not-shown": "why/?country=&amount=120&currency=USD&products=&ip=",
 }
 
 
@@ -42,6 +49,9 @@ def panel_pages(page: Page, load_url: str) -> Iterator[str]:
         page.goto(origin + path)
         yield path.removeprefix(session).strip("/") or "dashboard"
         todo += links(page, session)
+    for name, path in ASKED.items():
+        page.goto(f"{origin}{session}/{path}")
+        yield name
 
 
 def shop_pages(page: Page, shop: str, checkout: str) -> Iterator[str]:
@@ -57,19 +67,32 @@ def shop_pages(page: Page, shop: str, checkout: str) -> Iterator[str]:
     yield "shop-checkout"
 
 
-def picture(page: Page, name: str, size: str) -> None:
-    path = FOLDER / size / f"{name.replace('/', '-')}.png"
+def picture(page: Page, name: str, folder: str) -> None:
+    path = FOLDER / folder / f"{name.replace('/', '-')}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=path, full_page=True)
     print(path.relative_to(ROOT), flush=True)
 
 
+def take_first_steps(browser: Browser, sandbox: SandboxControl) -> None:
+    """What a merchant sees before the store is connected."""
+    for size, viewport in SIZES.items():
+        page = browser.new_page(viewport=viewport)
+        for language, locale in LANGUAGES.items():
+            page.goto(sandbox.control("POST", "load_url", {"locale": locale})["url"])
+            picture(page, "first-steps", f"{size}-{language}")
+            page.locator(".empty-start .button").click()
+            picture(page, "first-steps-connection", f"{size}-{language}")
+        page.close()
+
+
 def take(browser: Browser, stack: Stack, sandbox: SandboxControl) -> None:
     for size, viewport in SIZES.items():
         page = browser.new_page(viewport=viewport)
-        load_url = sandbox.control("POST", "load_url", {})["url"]
-        for name in panel_pages(page, load_url):
-            picture(page, name, size)
+        for language, locale in LANGUAGES.items():
+            load_url = sandbox.control("POST", "load_url", {"locale": locale})["url"]
+            for name in panel_pages(page, load_url):
+                picture(page, name, f"{size}-{language}")
         checkout = sandbox.checkout()["url"]
         for name in shop_pages(page, stack.origin("shop"), checkout):
             picture(page, name, size)
@@ -79,9 +102,12 @@ def take(browser: Browser, stack: Stack, sandbox: SandboxControl) -> None:
 def main() -> int:
     with Stack() as stack, sync_playwright() as playwright:
         sandbox = SandboxControl(stack.sandbox_port, stack.app_port)
+        browser = chromium.launch(playwright)
+        sandbox.control("POST", "install", {})
+        take_first_steps(browser, sandbox)
         install(stack, sandbox)
         buy(Shopper(stack.origin("shop")))
-        take(chromium.launch(playwright), stack, sandbox)
+        take(browser, stack, sandbox)
     return 0
 
 

@@ -236,7 +236,9 @@ def test_closed_gates_and_paused_accounts_let_nothing_pass(
         Gate.objects.filter(pk=gate.pk).update(open_until=None)
     Connection.objects.update(paused_until=soon)
     assert claimed() == []
-    Connection.objects.update(paused_until=None)
+    Connection.objects.update(paused_until=None, stopped_at=timezone.now())
+    assert claimed() == []
+    Connection.objects.update(stopped_at=None)
     assert claimed() == [order.bigcommerce_id]
 
 

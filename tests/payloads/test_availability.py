@@ -62,6 +62,9 @@ def changed(case: str = "two_products", **changes: Any) -> Any:
         ({}, {"excluded_categories": [23]}, {}, ["excluded_category"]),
         ({}, {"excluded_categories": ["23"]}, {}, ["excluded_category"]),
         ({}, {"excluded_categories": [2, 3]}, {}, []),
+        ({}, {"disabled_channels": [7]}, {}, []),
+        ({"cart__channel_id": 7}, {"disabled_channels": [7]}, {}, ["channel"]),
+        ({"cart__channel_id": None}, {"disabled_channels": [1]}, {}, ["channel"]),
         ({}, {}, {"amount": 0}, ["nothing_left_to_pay"]),
         ({}, {}, {"amount": -1}, ["nothing_left_to_pay"]),
         (
@@ -96,6 +99,12 @@ def test_availability_of_what_is_not_delivered(
     checkout = changed(case, billing_address__country_code=country)
 
     assert ask(checkout, replace(RULES, countries={"ES": options})) == reasons
+
+
+def test_services_are_offered_only_where_the_merchant_wants_it() -> None:
+    rules = replace(RULES, countries={"ES": ["services"]}, offers_services=False)
+
+    assert ask(changed("digital_only"), rules) == ["digital_only_without_services"]
 
 
 def test_a_product_without_sku_is_not_excluded_by_an_empty_line() -> None:

@@ -94,6 +94,51 @@ def test_another_environment_asks_for_the_password_again(connected: Panel) -> No
     assert Connection.objects.get().environment == "sandbox"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"environment": "live", "sequra-password": "secret"},
+        {
+            "sequra-username": "",
+            "sequra-password": "",
+            "svea-username": "svea",
+            "svea-password": "secret",
+        },
+    ],
+)
+def test_another_account_has_to_be_meant(connected: Panel, fields: dict[str, str]) -> None:
+    answer = connected.post("connection/", FORM | fields)
+
+    assert answer.status_code == 400
+    assert "confirm that you mean it" in answer.content.decode()
+    assert Connection.objects.get().state == Connection.State.CONNECTED
+
+    answer = connected.post("connection/", {**FORM, **fields, "replace": "on"})
+    assert answer["Location"].endswith("/connection/?done=connected")
+    assert Connection.objects.filter(state=Connection.State.ARCHIVED).count() == 1
+
+
+def test_a_stopped_account_that_comes_back_goes_on(connected: Panel) -> None:
+    connected.post("connection/disconnect", {"orders": "stop"})
+    assert Connection.objects.get().stopped_at
+
+    connected.post("connection/", FORM)
+    again = Connection.objects.get()
+    assert (again.state, again.stopped_at) == (Connection.State.CONNECTED, None)
+
+
+def test_the_way_to_the_first_sale_is_shown(panel: Panel, world: World) -> None:
+    assert 'aria-current="step"' in panel.get().content.decode()
+    panel.post("connection/", FORM)
+    page = panel.get("countries/?done=connected").content.decode()
+    assert "Save and finish" in page
+    answer = panel.post("countries/", {"ES": "demo_es", "FR": "demo_fr", "guided": "1"})
+    assert answer["Location"] == f"/s/{panel.token}/?done=ready"
+    page = panel.get("?done=ready").content.decode()
+    assert "Everything is set up" in page
+    assert 'aria-current="step"' not in page
+
+
 def test_disconnecting_hides_sequra_and_keeps_the_account_for_open_orders(connected: Panel) -> None:
     connected.post("connection/disconnect")
 
