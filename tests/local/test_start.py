@@ -20,6 +20,7 @@ PRODUCTION = {
 
 def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     env = environment(**PRODUCTION, PYTHONWARNINGS="default")
+    env.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)  # of this test process alone
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
