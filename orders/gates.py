@@ -16,8 +16,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from bigcommerce.quota import Quota
-from orders.models import Gate, Order
+from orders.models import Gate, Order, Reconciliation
 from orders.sync import BIGCOMMERCE
+from stores.models import Store
 
 CALLS_PER_ORDER = 5  # what one synchronisation may need: usually fewer
 FAILURES = 5  # of different orders, in a row: then the gate closes
@@ -131,9 +132,20 @@ def failed(order: Order, system: str, retry_after: float | None) -> None:
     pause = timedelta(seconds=min(retry_after, 900)) if retry_after else None
     if failures >= FAILURES:
         pause = max(pause or timedelta(), _pause(failures))
+        after_outage(order.store)
     if pause:
         gate = Gate.objects.filter(store=order.store_id, host=host)
         gate.update(open_until=timezone.now() + pause)
+
+
+def after_outage(store: Store) -> None:
+    """Something was away: once all is well every open order is looked at (`orders.drift`)."""
+    Reconciliation.objects.update_or_create(store=store, defaults={"outage": True})
+
+
+def is_well(store: Store) -> bool:
+    """Does every host answer?"""
+    return not Gate.objects.filter(store=store, failures__gt=0).exists()
 
 
 def _is_closed(store: int, host: str) -> bool:

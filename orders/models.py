@@ -84,6 +84,8 @@ class Order(models.Model):
     shipped_by_status = models.BooleanField(default=False)
     has_shipments = models.BooleanField(default=False)  # a webhook told of one
     shipped_at = models.DateTimeField(null=True, blank=True)  # the last parcel's day, if known
+    # BigCommerce's own date of change when we last read the order, as it wrote it.
+    seen_modified = models.CharField(max_length=64, blank=True, db_default="")
     # What has shipped, and what of it SeQura last accepted in a delivery report.
     shipment = models.GeneratedField(
         expression=shipment_digest(),

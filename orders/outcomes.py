@@ -60,6 +60,7 @@ def _memory(order: Order, result: Result) -> Fields:
     if result.shipped_at:
         fields["shipped_at"] = result.shipped_at
     if result.update is not None:
+        fields["seen_modified"] = result.modified
         fields["shipped_by_status"] = order.shipped_by_status or result.by_status
         fields["shipped_status_seen"] = False
     return fields

@@ -15,8 +15,8 @@ from bigcommerce.api import PAGE
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Order as Listed
 from bigcommerce.errors import Rejected, Unavailable
-from orders import gates
 from orders.models import Order, RecentOrders
+from orders.patience import be_patient
 from orders.statistics import DAYS, Ours, Row, is_recent, row_of, statistic
 from stores.clients import bigcommerce_for
 from stores.models import Store
@@ -27,8 +27,6 @@ FRESH = timedelta(minutes=15)
 OVERLAP = timedelta(minutes=5)  # clocks differ
 # Tens of thousands of orders. What a busier store has beyond it comes with the next nights.
 MOST_SECONDS = 90.0
-LONGEST_WAIT = 30.0
-QUARTER = 4
 
 
 def statistics_of(store: Store) -> list[Row] | None:
@@ -80,14 +78,6 @@ def _listed(api: BigCommerce, store_id: int, filters: dict[str, str]) -> Iterato
         if len(found) < PAGE:
             return
         be_patient(api, store_id)
-
-
-def be_patient(api: BigCommerce, store_id: int) -> None:
-    """Wait for the next window when a quarter of this one's calls is left."""
-    quota = api.quota
-    gates.saw(store_id, quota)
-    if quota and quota.left <= quota.limit // QUARTER:
-        time.sleep(min(quota.reset_ms / 1000, LONGEST_WAIT))
 
 
 def _lines(store: Store, rows: dict[str, Row]) -> list[Row]:

@@ -23,12 +23,12 @@ import sequra.errors
 from bigcommerce.client import BigCommerce
 from orders.agreement import agrees
 from orders.corrected import agreeing, overlaid
+from orders.dates import last_change, shipped_at
 from orders.difference import what_happened
 from orders.doorbell import ring
 from orders.lease import Lease
 from orders.models import Order
 from orders.payloads import Held, OrderUpdate, Snapshot, order_update, shipped_by_status
-from orders.shipping_date import shipped_at
 from orders.snapshot import read_snapshot
 from sequra.client import Sequra
 from transaction_log import record
@@ -73,6 +73,7 @@ class Result:
     statement: str = ""
     staff_note: str = ""  # our block as it stands in the staff notes now, if it is a new one
     shipped_at: datetime | None = None
+    modified: str = ""  # BigCommerce's own date of the order's last change
     agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce says too by now
 
     @property
@@ -197,6 +198,7 @@ def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
         by_status=reading.by_status,
         agreed=reading.agreed,
         shipped_at=shipped_at(reading.snapshot),
+        modified=last_change(reading.snapshot, timezone.now()),
         statement=digest(reading.update),
         **more,
     )

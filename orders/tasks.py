@@ -6,6 +6,7 @@ from celery import shared_task
 
 from orders import drain as draining
 from orders import queue
+from orders.drift_run import check_due
 from orders.reconcile import reconcile_due
 from orders.report_run import send_due
 from orders.watchdog import watch_due
@@ -41,6 +42,12 @@ def reconcile() -> None:
 def send_reports() -> None:
     """Delivery reports: start what is due, take up what failed, go on with what is under way."""
     send_due()
+
+
+@shared_task
+def check_drift() -> None:
+    """Look at every open order of the stores whose night has come, or whose outage is over."""
+    check_due()
 
 
 def _unless_busy(name: str, work: Callable[[], object]) -> None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.errors import Rejected, Unavailable
+from orders.gates import after_outage
 from orders.models import Reconciliation, WebhookEvent
 from orders.reconcile import replay
 from stores import registration, webhooks
@@ -69,4 +70,5 @@ def _was_deaf(api: BigCommerce, store: Store) -> bool:
 def _listen_again(store: Store, since: datetime) -> None:
     registration.look_after(store)
     count = replay(store, since)
+    after_outage(store)
     log.info("webhooks_replayed", store=store.hash, count=count)

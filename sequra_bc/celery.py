@@ -30,6 +30,7 @@ PERIODIC: dict[str, float] = {
     "orders.tasks.reconcile": 15,
     "orders.tasks.watch": 60,
     "orders.tasks.send_reports": 60,
+    "orders.tasks.check_drift": 60,
     "stores.tasks.tend_stores": 120,
     "transaction_log.tasks.forget_closed_entries": 15 * 60,
 }

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from orders import recent_orders
+from orders import patience, recent_orders
 from orders.models import RecentOrders
 from orders.recent_orders import statistics_of
 from tests.orders.merchant import Merchant
@@ -67,8 +67,8 @@ def test_many_pages_wait_for_the_stores_calls(
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(recent_orders, "PAGE", 1)
-    monkeypatch.setattr(recent_orders, "QUARTER", 1)
-    monkeypatch.setattr("orders.recent_orders.time.sleep", waits.append)
+    monkeypatch.setattr(patience, "QUARTER", 1)
+    monkeypatch.setattr("orders.patience.time.sleep", waits.append)
     for _ in range(3):
         merchant.order()
 

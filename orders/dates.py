@@ -1,10 +1,13 @@
-"""When an order left the shop, as far as BigCommerce says. Pure."""
+"""When an order left the shop and when it last changed, as far as BigCommerce says. Pure."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from orders.payloads import Snapshot
+
+# BigCommerce writes seconds, and its clock is not ours.
+STOOD_STILL = timedelta(minutes=1)
 
 
 def shipped_at(snapshot: Snapshot) -> datetime | None:
@@ -12,6 +15,15 @@ def shipped_at(snapshot: Snapshot) -> datetime | None:
     parcels = [shipment.get("date_created") for shipment in snapshot.get("shipments") or ()]
     known = list(_moments(parcels)) or list(_moments([snapshot["order"].get("date_shipped")]))
     return max(known, default=None)
+
+
+def last_change(snapshot: Snapshot, now: datetime) -> str:
+    """BigCommerce's date of the last change, as it wrote it, if the order stood still since.
+
+    Nothing right after a change: another one within the same second would look alike.
+    """
+    written = str(snapshot["order"].get("date_modified") or "")
+    return written[:64] if any(at < now - STOOD_STILL for at in _moments([written])) else ""
 
 
 def _moments(texts: list[object]) -> Iterator[datetime]:
