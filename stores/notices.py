@@ -19,6 +19,17 @@ NOTICES = {
 }
 
 
+PROBLEMS = {
+    "not_refreshed": _("SeQura did not answer for every country. What it told us before stays."),
+    "not_repaired": _("Something is still missing. The set-up says what, and why."),
+}
+
+
 def text_of(word: str) -> str:
     """The sentence for a word of `?done=`; nothing for a word we did not coin."""
-    return str(NOTICES.get(word, ""))
+    return str({**NOTICES, **PROBLEMS}.get(word, ""))
+
+
+def kind_of(word: str) -> str:
+    """How the sentence looks: as good news or as bad."""
+    return "warning" if word in PROBLEMS else "success"

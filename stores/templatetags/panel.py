@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from sequra.money import euros
 from stores.countries import country_name
 from stores.models import Store
-from stores.notices import text_of
+from stores.notices import kind_of, text_of
 
 register = template.Library()
 
@@ -68,7 +68,8 @@ def csrf_field(context: dict[str, Any]) -> str:
 def notice(context: dict[str, Any]) -> dict[str, str]:
     """What the form before this page did, named by `?done=` in its redirect."""
     request = context.get("request")
-    return {"text": text_of(request.GET.get("done", "")) if request else ""}
+    word = request.GET.get("done", "") if request else ""
+    return {"text": text_of(word), "kind": kind_of(word)}
 
 
 @register.simple_tag

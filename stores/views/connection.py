@@ -80,4 +80,4 @@ def repair(request: PanelRequest) -> HttpResponse:
     """Put everything in place again; what BigCommerce still refuses stays on the page."""
     healthy = registration.register(request.store)
     page = "connection" if request.POST.get("page") == "connection" else "dashboard"
-    return done(request, page, "repaired" if healthy else "")
+    return done(request, page, "repaired" if healthy else "not_repaired")

@@ -43,4 +43,4 @@ def _moment(text: str | None) -> datetime | None:
 @panel_page
 def refresh(request: PanelRequest) -> HttpResponse:
     failed = methods.refresh(request.store)
-    return done(request, "payment_methods", "" if failed else "refreshed")
+    return done(request, "payment_methods", "not_refreshed" if failed else "refreshed")

@@ -182,6 +182,17 @@ def test_fields_that_a_form_does_not_have_are_ignored(connected: Panel) -> None:
     assert not other.merchants.exists()
 
 
+def test_payment_methods_that_could_not_be_fetched_are_said(connected: Panel, world: World) -> None:
+    payment_methods.refresh(connected.store)
+    world.refuse["GET .*/payment_methods"] = 503, ""
+
+    answer = connected.post("payment-methods/refresh")
+
+    page = Client().get(answer["Location"]).content.decode()
+    assert "SeQura did not answer for every country." in page
+    assert "Paga Después" in page
+
+
 @pytest.mark.parametrize("country", ["ES", "FR"])
 def test_only_the_account_s_merchant_ids_can_be_chosen(connected: Panel, country: str) -> None:
     before = [one.ref for one in connect.selling(connected.store)]
@@ -218,7 +229,7 @@ def test_repair_puts_everything_in_place(installed: Store, world: World) -> None
     assert len(world.scripts) == 1
     world.refuse["GET .*/hooks"] = 422, {"title": "<b>no</b> hooks today"}
     answer = panel.post("repair")
-    assert answer["Location"] == f"/s/{panel.token}/"
+    assert answer["Location"] == f"/s/{panel.token}/?done=not_repaired"
     page = panel.get().content.decode()
     assert "&lt;b&gt;no&lt;/b&gt; hooks today" in page
 
