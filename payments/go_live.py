@@ -63,7 +63,9 @@ class Check:
 
 def last_report() -> dict[str, Subquery]:
     """The newest delivery report in the log, for a query of stores."""
-    reports = Entry.objects.filter(store=OuterRef("pk"), event="report").order_by("-at", "-id")
+    reports = Entry.objects.filter(
+        store=OuterRef("pk"), event="report", bigcommerce_id=None
+    ).order_by("-at", "-id")
     return {
         "report_at": Subquery(reports.values("at")[:1]),
         "report_outcome": Subquery(reports.values("outcome")[:1]),
