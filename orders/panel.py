@@ -14,6 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 import bigcommerce.errors
 from orders.comparison import Comparison, Update, as_accepted, cart_total, compare
+from orders.correction_views import CorrectionForm
+from orders.corrections import open_rows
 from orders.models import Order
 from orders.payloads import Snapshot
 from orders.retry import retry
@@ -75,6 +77,8 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
         "portal": portal_link(order.connection.environment, order.reference),
         "shop": order_link(request.store, order.bigcommerce_id),
         "notice": notice_of(request.GET.get("said", "")),
+        "corrections": open_rows(order.store, order.reference) if order.corrected else (),
+        "correction_form": CorrectionForm(auto_id="correction_%s"),
     }
 
 

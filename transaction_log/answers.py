@@ -8,6 +8,7 @@ from stores.access import PanelRequest
 
 # Pages that show entries; the panel and the comparison are about one order.
 PAGES_OF_ORDER = ("order_panel", "order_comparison")
+PAGES_OF_STORE = ("shipping", "reconciliation")
 
 
 def back(request: PanelRequest, word: str, order_id: int | None) -> HttpResponse:
@@ -16,6 +17,8 @@ def back(request: PanelRequest, word: str, order_id: int | None) -> HttpResponse
     if page in PAGES_OF_ORDER and order_id is not None:
         address = reverse(page, args=[request.panel_token, order_id])
         return redirect(f"{address}?said={word}")
+    if page in PAGES_OF_STORE:
+        return redirect(f"{reverse(page, args=[request.panel_token])}?said={word}")
     query = QueryDict(request.POST.get("query", "")[:500], mutable=True)
     query["said"] = word
     address = reverse("transaction_log", args=[request.panel_token])

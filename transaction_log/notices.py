@@ -32,6 +32,19 @@ NOTICES = {
     "ignored": Notice("success", _("The entry is off your list. It stays in the log.")),
     "settled": Notice("info", _("This entry was settled in the meantime.")),
     "retention": Notice("success", _("Changes saved successfully.")),
+    "sending": Notice("info", _("The report is being sent. This page shows how far it is.")),
+    "under_way": Notice("info", _("A report is already under way.")),
+    "checking": Notice("info", _("Every open order is being compared with SeQura.")),
+    "check_under_way": Notice("info", _("A check is already under way.")),
+    "finished": Notice("success", _("The order has the status of paid orders now.")),
+    "not_finished": Notice("warning", _("The order is not approved, so its status stays.")),
+    "applied": Notice("success", _("SeQura's data is in the BigCommerce order now.")),
+    "kept": Notice("success", _("Your data stays, and SeQura is told so.")),
+    "entered": Notice("success", _("Noted. Decide below which of the two is right.")),
+    "no_news": Notice("info", _("SeQura was told the same already, so there is nothing to note.")),
+    "bigcommerce_failed": Notice(
+        "error", _("BigCommerce did not take the change. Nothing was changed; try again.")
+    ),
 }
 
 

@@ -5,11 +5,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from orders import correction_words, drift_words
 from orders.comparison import Row
 from orders.models import Order
 from transaction_log.explanations import Text
 
 register = template.Library()
+register.filter("path_label", correction_words.label)
+register.filter("explain_drift", drift_words.explain)
 
 BADGES = {
     Order.Status.APPROVED: "success",

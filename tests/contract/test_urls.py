@@ -38,6 +38,7 @@ PUBLIC: dict[str, str] = {
     "shopper_returns_status": "GET",
     "sequra_notification": "POST",
     "sequra_event": "POST",
+    "trigger_report": "GET",
 }
 # What a session of the control panel may do, and how.
 PANEL: dict[str, str] = {
@@ -63,6 +64,19 @@ PANEL: dict[str, str] = {
     "ignore_entry": "POST",
     "order_comparison": "GET",
     "retry_order": "POST",
+    "tell_again": "POST",
+    "finish_order": "POST",
+    "enter_correction": "POST",
+    "apply_correction": "POST",
+    "keep_correction": "POST",
+    "shipping": "GET",
+    "send_report_now": "POST",
+    "report_progress": "GET",
+    "report_document": "GET",
+    "reconciliation": "GET",
+    "check_now": "POST",
+    "drift_progress": "GET",
+    "drift_csv": "GET",
 }
 
 
@@ -94,6 +108,8 @@ def filled(route: str, session: str = TOKEN, number: int = 1) -> str:
         "<uuid:reference>": UUID,
         "<int:order_id>": str(number),
         "<int:entry_id>": str(number),
+        "<int:correction_id>": str(number),
+        "<int:check_id>": str(number),
     }.items():
         route = route.replace(place, value)
     assert "<" not in route, f"fill in {route}"

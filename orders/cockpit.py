@@ -1,0 +1,135 @@
+"""What the shipping page shows: what SeQura has not heard, tonight's report, and the last ones.
+
+Everything comes from our own rows: the page costs no call, and a dry run sends nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F, Q
+
+from orders.models import MerchantReport, Order, ReportRun
+from orders.report_pages import COLUMNS, Page, shipped
+from orders.report_payloads import PAGE, Report, delivery_report, tell
+from orders.reports import Addressee, addressees, to_report_by
+from stores.models import Store
+from stores.platform import platform_facts
+from transaction_log.models import Entry
+
+MANY = 100
+SHOWN = 50  # orders of a dry run
+RUNS = 14
+
+
+@dataclass(frozen=True)
+class Untold:
+    """Shipped in BigCommerce, and SeQura has not accepted it: since when, and why."""
+
+    bigcommerce_id: int
+    since: datetime
+    entry: Entry | None = None  # none while it is on its way
+
+
+def untold(store: Store) -> list[Untold]:
+    """Refused and delayed shipments, and those that are on their way; the oldest first."""
+    entries = Entry.objects.filter(
+        store=store, event="ship", closed_at__isnull=True, bigcommerce_id__isnull=False
+    )
+    found = [Untold(one.bigcommerce_id or 0, one.at, one) for one in entries.order_by("at")[:MANY]]
+    on_their_way = Order.objects.filter(store=store, changed__gt=F("synced")).filter(
+        Q(shipped_status_seen=True) | Q(has_shipments=True, shipment="")
+    )
+    known = [one.bigcommerce_id for one in found]
+    rows = on_their_way.exclude(bigcommerce_id__in=known).order_by("due_at")[:MANY]
+    found += [Untold(row.bigcommerce_id, row.failing_since or row.due_at) for row in rows]
+    return sorted(found, key=lambda one: one.since)
+
+
+@dataclass(frozen=True)
+class Line:
+    """An order of the dry run. Amounts are cents."""
+
+    order: Order
+    shipped: int
+    remaining: int
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """Tonight's report of one merchant id: how many orders, and the first of them."""
+
+    merchant_ref: str
+    orders: int
+    lines: Sequence[Line]
+
+    @property
+    def more(self) -> int:
+        return self.orders - len(self.lines)
+
+
+def dry_runs(store: Store) -> list[DryRun]:
+    return [_dry_run(store, addressee) for addressee in addressees(store)]
+
+
+def _dry_run(store: Store, addressee: Addressee) -> DryRun:
+    rows = to_report_by(addressee, store)
+    first = Page.of(list(rows.order_by("pk").only(*COLUMNS)[:SHOWN]))
+    return DryRun(addressee.merchant_ref, rows.count(), list(_lines(first)))
+
+
+def _lines(page: Page) -> Iterator[Line]:
+    problems = {order.pk: words for order, words in page.broken}
+    for order in sorted(page.orders, key=lambda order: order.pk not in problems):
+        update = order.accepted_update or {}
+        gone, left = _total(update.get("shipped_cart")), _total(update.get("unshipped_cart"))
+        yield Line(order, gone, left, problems.get(order.pk, ""))
+
+
+def _total(cart: object) -> int:
+    """What a cart says, which may be nonsense: then it is on the list for that."""
+    total = cart.get("order_total_with_tax") if isinstance(cart, dict) else 0
+    return total if isinstance(total, int) else 0
+
+
+def document(store: Store, merchant_ref: str) -> Report | None:
+    """The first page of the report as it would be sent, without its statistics."""
+    for addressee in addressees(store):
+        if addressee.merchant_ref == merchant_ref:
+            rows = to_report_by(addressee, store).order_by("pk").only(*COLUMNS)[:PAGE]
+            told = tell(shipped(row) for row in rows)
+            return delivery_report(
+                merchant_ref,
+                told.orders,
+                platform=platform_facts(),
+                broken_orders=told.broken_orders,
+            )
+    return None
+
+
+def runs(store: Store) -> list[ReportRun]:
+    """The last runs with their reports."""
+    newest = store.report_runs.order_by("-id").prefetch_related("reports")
+    return list(newest[:RUNS])
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the run under way is, in orders."""
+
+    done: int
+    total: int
+
+    @property
+    def percent(self) -> int:
+        return min(99, 100 * self.done // self.total) if self.total else 0
+
+
+def progress(store: Store) -> Progress | None:
+    """None when no run is under way."""
+    running = store.report_runs.filter(state=ReportRun.State.RUNNING).first()
+    if running is None:
+        return None
+    reports = list(MerchantReport.objects.filter(run=running))
+    return Progress(sum(one.looked_at for one in reports), sum(one.orders for one in reports))

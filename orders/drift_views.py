@@ -1,0 +1,129 @@
+"""The page about drift: what the last look at all open orders found, and what to do about it."""
+
+from typing import Any
+
+from django.db.models import Count, F, Q
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from bigcommerce.errors import Rejected, Unavailable
+from orders import drift_run
+from orders.codes import INCOMPLETE
+from orders.doorbell import ring
+from orders.drift_export import csv_file
+from orders.models import Drift, DriftCheck, Order
+from orders.retry import retry
+from stores.access import PanelRequest, panel_page
+from stores.clients import bigcommerce_for
+from transaction_log.answers import back
+from transaction_log.notices import notice_of
+from transaction_log.views import no_such_thing
+
+SHOWN = 200
+
+
+@require_safe
+@panel_page
+def reconciliation(request: PanelRequest) -> HttpResponse:
+    """The newest check, or the one the address names."""
+    checks = DriftCheck.objects.filter(store=request.store).order_by("-id")
+    named = request.GET.get("check", "")
+    check = checks.filter(pk=named).first() if named.isdecimal() else checks.first()
+    context: dict[str, Any] = {
+        "check": check,
+        "checks": checks[: drift_run.KEEP],
+        "notice": notice_of(request.GET.get("said", "")),
+        "shown": SHOWN,
+    }
+    if check:
+        context |= {"counts": _counts(check), "drifts": check.drifts.order_by("repaired", "pk")}
+        context["drifts"] = context["drifts"][:SHOWN]
+    return render(request, "orders/reconciliation.html", context)
+
+
+def _counts(check: DriftCheck) -> list[dict[str, Any]]:
+    """Every kind with how many were found and how many are left."""
+    rows = check.drifts.values("kind").annotate(
+        found=Count("pk"), left=Count("pk", filter=Q(repaired=False))
+    )
+    known = {row["kind"]: row for row in rows}
+    nothing = {"found": 0, "left": 0}
+    return [{"label": kind.label, **known.get(kind.value, nothing)} for kind in Drift.Kind]
+
+
+@require_POST
+@panel_page
+def check_now(request: PanelRequest) -> HttpResponse:
+    started = drift_run.start(request.store, DriftCheck.Cause.PERSON)
+    ring("check_drift")
+    address = reverse("reconciliation", args=[request.panel_token])
+    return redirect(f"{address}?said={'checking' if started else 'check_under_way'}")
+
+
+@require_safe
+@panel_page
+def drift_progress(request: PanelRequest) -> JsonResponse:
+    """For the page while it waits."""
+    checks = DriftCheck.objects.filter(store=request.store, state=DriftCheck.State.RUNNING)
+    found = checks.first()
+    if found is None:
+        return JsonResponse({"running": False})
+    percent = min(99, 100 * found.checked // found.total) if found.total else 0
+    return JsonResponse(
+        {"running": True, "done": found.checked, "total": found.total, "percent": percent}
+    )
+
+
+@require_safe
+@panel_page
+def drift_csv(request: PanelRequest, check_id: int) -> HttpResponse:
+    """All that one check found."""
+    check = DriftCheck.objects.filter(store=request.store, pk=check_id).first()
+    if check is None:
+        return no_such_thing(request)
+    response = HttpResponse(csv_file(check), content_type="text/csv; charset=utf-8")
+    name = f"sequra-{request.store.hash}-drift-{timezone.localtime(check.started_at):%Y-%m-%d}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _order(request: PanelRequest, order_id: int) -> Order | None:
+    orders = Order.objects.select_related("store", "connection")
+    return orders.filter(store=request.store, bigcommerce_id=order_id).first()
+
+
+@require_POST
+@panel_page
+def tell_again(request: PanelRequest, order_id: int) -> HttpResponse:
+    """Tell SeQura the whole order even where nothing seems to differ: its portal may say else."""
+    order = _order(request, order_id)
+    if order is None:
+        return no_such_thing(request)
+    Order.objects.filter(pk=order.pk).update(unsure=True, changed=F("changed") + 1)
+    return back(request, retry(order), order_id)
+
+
+@require_POST
+@panel_page
+def finish_order(request: PanelRequest, order_id: int) -> HttpResponse:
+    """Give an order that was paid and stayed Incomplete the status of paid ones."""
+    order = _order(request, order_id)
+    if order is None:
+        return no_such_thing(request)
+    return back(request, _finish(order), order_id)
+
+
+def _finish(order: Order) -> str:
+    status, api = order.store.status_approved, bigcommerce_for(order.store)
+    if order.status != Order.Status.APPROVED or status is None:
+        return "not_finished"
+    try:
+        if api.order(order.bigcommerce_id)["status_id"] == INCOMPLETE:
+            api.update_order(order.bigcommerce_id, {"status_id": status})
+    except (Rejected, Unavailable):
+        return "bigcommerce_failed"
+    return "finished"
