@@ -18,7 +18,7 @@ from stores.platform import platform_facts
 from transaction_log.models import Entry
 
 MANY = 100
-SHOWN = 50  # orders of a dry run
+LOOKED_AT, SHOWN = 500, 10  # orders of a dry run; what is broken among them is shown in any case
 RUNS = 14
 
 
@@ -75,13 +75,14 @@ def dry_runs(store: Store) -> list[DryRun]:
 
 def _dry_run(store: Store, addressee: Addressee) -> DryRun:
     rows = to_report_by(addressee, store)
-    first = Page.of(list(rows.order_by("pk").only(*COLUMNS)[:SHOWN]))
+    first = Page.of(list(rows.order_by("pk").only(*COLUMNS)[:LOOKED_AT]))
     return DryRun(addressee.merchant_ref, rows.count(), list(_lines(first)))
 
 
 def _lines(page: Page) -> Iterator[Line]:
     problems = {order.pk: words for order, words in page.broken}
-    for order in sorted(page.orders, key=lambda order: order.pk not in problems):
+    shown = sorted(page.orders, key=lambda order: order.pk not in problems)
+    for order in shown[: len(problems) + SHOWN]:
         update = order.accepted_update or {}
         gone, left = _total(update.get("shipped_cart")), _total(update.get("unshipped_cart"))
         yield Line(order, gone, left, problems.get(order.pk, ""))

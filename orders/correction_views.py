@@ -12,11 +12,17 @@ from django.views.decorators.http import require_POST
 
 from bigcommerce.errors import Rejected, Unavailable
 from orders import corrections
-from orders.correction_words import choices
+from orders.corrected import PATHS
 from orders.models import Correction, Order
 from stores.access import PanelRequest, panel_error, panel_page
 from transaction_log.answers import back
+from transaction_log.detail_words import label
 from transaction_log.views import no_such_thing
+
+
+def choices() -> list[tuple[str, str]]:
+    return [(path, label(path)) for path in PATHS]
+
 
 Decide = Callable[[Order, Correction, str], None]
 

@@ -1,8 +1,8 @@
 """Is every open order what SeQura believes? What differs is classified and, where safe, repaired.
 
 Compared are the order in BigCommerce now, the update SeQura last accepted, and the update we would
-send. SeQura shows no order to a shop, so an edit in its portal can only be suspected: it refuses
-an order that it knew, or it tells us data that differ.
+send. SeQura shows no order to a shop, so an edit in its portal can only be suspected, where it
+refuses an order that it knew.
 """
 
 from collections import defaultdict
@@ -106,7 +106,7 @@ def _by_refusal(order: Order, entries: Sequence[Entry]) -> Iterator[Found]:
         portal = entry.reason == UNKNOWN_AT_SEQURA and order.accepted_update is not None
         yield Found(Kind.PORTAL if portal else Kind.REJECTED, entry.words or entry.reason)
     if order.corrected:
-        yield Found(Kind.PORTAL, ", ".join(sorted(order.corrected)))
+        yield Found(Kind.CORRECTED, ", ".join(sorted(order.corrected)))
 
 
 def _may_differ(order: Order, known: Listed | None) -> bool:

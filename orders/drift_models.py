@@ -52,6 +52,7 @@ class Drift(models.Model):
         MISSED = "missed", _("Missed change")
         REJECTED = "rejected", _("Refused by SeQura")
         PORTAL = "portal", _("Changed in SeQura's portal?")
+        CORRECTED = "corrected", _("SeQura has other data")
         REVIEW = "review", _("Review takes too long")
         STRAY = "stray", _("Incomplete order")
         WITHOUT_REFERENCE = "without_reference", _("Confirmed without number")

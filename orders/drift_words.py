@@ -15,8 +15,11 @@ WORDS: dict[str, Text] = {
         "SeQura refused the order as it is in BigCommerce. Compare, correct it, then retry."
     ),
     Kind.PORTAL: _(
-        "SeQura seems to have other data: somebody may have changed or closed the order in its"
-        " portal. Look there, then decide which of the two is right."
+        "SeQura no longer takes an order that it knew: somebody may have changed or closed it in"
+        " the portal. Look there first."
+    ),
+    Kind.CORRECTED: _(
+        "SeQura corrected the shopper's data, and nobody has decided yet which of the two is right."
     ),
     Kind.REVIEW: _(
         "SeQura has been reviewing the payment for more than two days. Do not ship, ask SeQura."

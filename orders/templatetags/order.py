@@ -5,13 +5,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from orders import correction_words, drift_words
+from orders import drift_words
 from orders.comparison import Row
 from orders.models import Order
+from transaction_log import detail_words
 from transaction_log.explanations import Text
 
 register = template.Library()
-register.filter("path_label", correction_words.label)
+register.filter("path_label", detail_words.label)
+register.filter("details", detail_words.labels)
 register.filter("explain_drift", drift_words.explain)
 
 BADGES = {

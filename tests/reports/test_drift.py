@@ -161,7 +161,7 @@ def test_a_correction_nobody_decided_about_is_drift(merchant: Merchant) -> None:
     corrections.enter(order, "customer.email", "right@example.com", "ana@example.com")
     drain()
 
-    assert check(merchant) == {order.bigcommerce_id: Kind.PORTAL}
+    assert check(merchant) == {order.bigcommerce_id: Kind.CORRECTED}
 
 
 def test_deleted_and_cancelled_orders_are_no_drift(merchant: Merchant) -> None:

@@ -7,6 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from transaction_log.detail_words import labels
 from transaction_log.explanations import HEARD, Explanation, Text, event_label, explain
 from transaction_log.links import order_link, portal_link
 from transaction_log.models import Entry
@@ -48,6 +49,12 @@ def can_retry(entry: Entry) -> bool:
 def speaker(entry: Entry) -> Text:
     """Whose words the entry carries."""
     return explain(entry.reason).speaker
+
+
+@register.filter
+def words(entry: Entry) -> str:
+    """What was said, details by the names that people give them."""
+    return labels(entry.words) if entry.event == "correction" else entry.words
 
 
 @register.filter

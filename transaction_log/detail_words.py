@@ -2,7 +2,6 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from orders.corrected import PATHS
 from transaction_log.explanations import Text
 
 PARTS: dict[str, Text] = {
@@ -25,11 +24,13 @@ NAMES: dict[str, Text] = {
 
 
 def label(path: str) -> str:
-    """`Delivery address: City`."""
-    part, name = path.split(".")
+    """`Delivery address: City` for `delivery_address.city`; anything else as it is."""
+    part, _dot, name = path.partition(".")
+    if part not in PARTS or name not in NAMES:
+        return path
     return f"{PARTS[part]}: {NAMES[name]}"
 
 
-def choices() -> list[tuple[str, str]]:
-    """For a form."""
-    return [(path, label(path)) for path in PATHS]
+def labels(paths: str) -> str:
+    """The same for several, separated by commas."""
+    return ", ".join(label(path) for path in paths.split(", "))
