@@ -163,7 +163,6 @@ class Stack:
             "ALLOWED_HOSTS": "app.localhost",
             "TRUSTED_PROXIES": "1" if self.https else "0",
             "DEBUG": "true" if self.debug else "false",
-            **while_models_move(),
             **self.env,
         }
 
@@ -252,13 +251,6 @@ def fetch(url: str, timeout: float = 5) -> Any:
             return reply.json() if reply.status_code == 200 else None
         except requests.RequestException:
             return None
-
-
-def while_models_move() -> dict[str, str]:
-    """As long as pytest runs with `--no-migrations`, tables come from the models here too."""
-    if "--no-migrations" in (ROOT / "pyproject.toml").read_text():
-        return {"DJANGO_SETTINGS_MODULE": "local.unmigrated_settings"}
-    return {}
 
 
 if __name__ == "__main__":
