@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import FrameLocator, expect
+from playwright.sync_api import FrameLocator, Locator, expect
 
 from tests.journeys.conftest import Visit
 from tests.journeys.merchant import Merchant
@@ -43,6 +43,12 @@ def outcome_in_log(merchant: Merchant, number: int, word: str) -> bool:
     """Does the newest entry of the order say so? Read anew."""
     log = open_log(merchant, number)
     return word in (log.locator("table.log tbody tr").first.text_content() or "")
+
+
+def shows_in_log(merchant: Merchant, number: int, what: Locator) -> bool:
+    """Is this on the log's page now? Read anew."""
+    open_log(merchant, number)
+    return what.count() == 1
 
 
 def test_refused_update_is_seen_corrected_retried_and_closed(
@@ -96,7 +102,7 @@ def test_delayed_update_heals_by_itself(system: System, visit: Visit, merchant: 
     # The purchase was accepted too: what we wait for is the delay, and then what settles it.
     delayed = merchant.app.locator("table.log tbody tr", has_text="Delayed")
     settled = delayed.get_by_text("Settled on")
-    assert eventually(lambda: open_log(merchant, number) and settled.count() == 1, 60)
+    assert eventually(lambda: shows_in_log(merchant, number, settled), 60)
     assert outcome_in_log(merchant, number, "Accepted")
     expect(delayed.get_by_text("SeQura did not answer.")).to_be_visible()
 
