@@ -70,7 +70,8 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
         "order_id": order.bigcommerce_id,
         "amounts": amounts_of(order),
         "entries": entries,
-        "problems": [entry for entry in entries if entry.is_open],
+        # Corrections have a place of their own on the page, with both values.
+        "problems": [one for one in entries if one.is_open and one.event != "correction"],
         "purchase_is_listed": any(entry.event == "purchase" for entry in entries),
         "many": len(entries) == MANY,
         "is_waiting": order.changed > order.synced,
