@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 SECONDS = 150.0  # then another task goes on
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
+KEEP = 200  # runs of a store: the trigger address may be called all day
 State, Part = ReportRun.State, MerchantReport.State
 
 
@@ -168,6 +169,8 @@ def _end(run: ReportRun) -> None:
     run.save(update_fields=["ended_at", "attempts", "state", "next_at"])
     for report in failed:
         _say_so(report, run.next_at)
+    newest = ReportRun.objects.filter(store=run.store).order_by("-id").values_list("pk", flat=True)
+    ReportRun.objects.filter(store=run.store, pk__lt=min(newest[:KEEP])).delete()
     log.info("reports_ended", store=run.store.hash, state=run.state, count=run.reports.count())
 
 
