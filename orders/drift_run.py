@@ -19,14 +19,14 @@ from orders.drift import Found, listed, look, open_orders, problems_of, strays
 from orders.models import Drift, DriftCheck, Order, Reconciliation
 from orders.patience import be_patient
 from orders.queue import mark_changed
-from orders.reports import last_moment
+from orders.reports import SECRETS, last_moment
 from stores.clients import bigcommerce_for
 from stores.locks import Busy, only_one
 from stores.models import Store
 
 log = structlog.get_logger(__name__)
 
-SECONDS = 150.0  # then another task goes on
+SECONDS = 120.0  # then another task goes on
 CHUNK = 100
 KEEP = 30  # checks of a store
 State, Cause, Kind = DriftCheck.State, DriftCheck.Cause, Drift.Kind
@@ -45,7 +45,7 @@ def check_due() -> None:
 def _due() -> list[tuple[Store, str]]:
     """Stores whose night has come, and those that an outage is over for."""
     now = timezone.now()
-    stores = Store.objects.filter(state=Store.State.INSTALLED)
+    stores = Store.objects.filter(state=Store.State.INSTALLED).defer(*SECRETS)
     due: list[tuple[Store, str]] = []
     for store in stores.annotate(last=Max("drift_checks__started_at")).iterator(500):
         moment = last_moment(store, now)
@@ -88,7 +88,7 @@ def work(check_id: int, until: float | None = None) -> None:
 def _work(check: DriftCheck, until: float) -> None:
     api = bigcommerce_for(check.store)
     try:
-        while _chunk(check, api):
+        while _chunk(check, api, until):
             if time.monotonic() > until:
                 return
         for stray in strays(check.store, api):
@@ -100,8 +100,8 @@ def _work(check: DriftCheck, until: float) -> None:
     ring()
 
 
-def _chunk(check: DriftCheck, api: BigCommerce) -> bool:
-    """Look at the next orders. False when there are none."""
+def _chunk(check: DriftCheck, api: BigCommerce, until: float) -> bool:
+    """Look at the next orders, while there is time. False when there are none."""
     rows = open_orders(check.store).filter(bigcommerce_id__gt=check.after)
     orders = list(rows.select_related("connection")[:CHUNK])
     if not orders:
@@ -113,6 +113,8 @@ def _chunk(check: DriftCheck, api: BigCommerce) -> bool:
         found = look(order, api, listing, entries[order.bigcommerce_id])
         _found(check, order, found)
         be_patient(api, check.store_id)
+        if time.monotonic() > until:
+            break
     return True
 
 

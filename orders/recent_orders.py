@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 FRESH = timedelta(minutes=15)
 OVERLAP = timedelta(minutes=5)  # clocks differ
 # Tens of thousands of orders. What a busier store has beyond it comes with the next nights.
-MOST_SECONDS = 90.0
+MOST_SECONDS = 60.0
 
 
 def statistics_of(store: Store) -> list[Row] | None:

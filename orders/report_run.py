@@ -29,7 +29,7 @@ from transaction_log.models import Entry
 
 log = structlog.get_logger(__name__)
 
-SECONDS = 150.0  # then another task goes on
+SECONDS = 60.0  # then another task goes on; the statistics and a page may take that long too
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
 KEEP = 200  # runs of a store: the trigger address may be called all day
 State, Part = ReportRun.State, MerchantReport.State
