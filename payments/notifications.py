@@ -8,6 +8,7 @@ import hashlib
 import hmac
 from datetime import timedelta
 
+import structlog
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -16,6 +17,8 @@ from payments.confirm import confirm_within
 from payments.models import Solicitation
 from payments.outcomes import Refused
 from sequra.errors import Rejected, Unavailable
+
+log = structlog.get_logger()
 
 ANSWER_SECONDS = 7.5
 OK, GONE, TRY_AGAIN = 200, 410, 503
@@ -72,6 +75,7 @@ def receive(solicitation: Solicitation, sq_state: str, product: str) -> int:
 def record_state(solicitation: Solicitation, state: Solicitation.State, product: str = "") -> None:
     """Commit what SeQura says, if it moves the payment forward: review, approved, cancelled."""
     now = timezone.now()
+    log.info("sequra_said", reference=str(solicitation.reference), state=str(state))
     earlier = {
         State.NEEDS_REVIEW: [""],
         State.APPROVED: ["", State.NEEDS_REVIEW],

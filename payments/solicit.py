@@ -206,6 +206,7 @@ def _new(attempt: Solicitation) -> Solicitation:
             raise NotOffered(Reason.SEQURA_UNAVAILABLE, error.words) from error
         raise NotOffered(Reason.REFUSED_BY_SEQURA, error.words) from error
     connection.resume()
+    log.info("solicited", store=attempt.store.hash, reference=str(attempt.reference))
     attempt.note(reference=attempt.reference, payment_methods=options)
     return attempt
 
