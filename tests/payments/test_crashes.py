@@ -134,6 +134,8 @@ def test_crashes_while_a_changed_order_is_undone(
     check(shop, runner)
 
 
+# With a database like the others, because pytest-django sorts tests by that.
+@pytest.mark.django_db(transaction=True)
 def test_every_place_was_reached_and_enough_crashes_happened(runner: CrashRunner) -> None:
     """Runs last: the labels in the code and those the runner saw are the same."""
     assert runner.labels == labels_in_the_code()
