@@ -3,16 +3,18 @@
 Everything comes from our own rows: the page costs no call, and a dry run sends nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, Q
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 
-from orders.models import MerchantReport, Order, ReportRun
+from orders.models import Order, ReportRun
 from orders.report_pages import COLUMNS, Page, shipped
 from orders.report_payloads import PAGE, Report, delivery_report, tell
-from orders.reports import Addressee, addressees, to_report_by
+from orders.reports import addressees, to_report, to_report_by
 from stores.models import Store
 from stores.platform import platform_facts
 from transaction_log.models import Entry
@@ -70,13 +72,23 @@ class DryRun:
 
 
 def dry_runs(store: Store) -> list[DryRun]:
-    return [_dry_run(store, addressee) for addressee in addressees(store)]
+    """One for each merchant id, in two queries however many there are."""
+    waiting = to_report(store)
+    by_merchant = waiting.order_by().values_list("connection_id", "merchant_ref")
+    counts = {(pk, ref): orders for pk, ref, orders in by_merchant.annotate(Count("pk"))}
+    first: dict[tuple[int, str], list[Order]] = defaultdict(list)
+    for order in _first_of_each(waiting):
+        first[order.connection_id, order.merchant_ref].append(order)
+    return [
+        DryRun(ref, counts.get((pk, ref), 0), list(_lines(Page.of(first[pk, ref]))))
+        for pk, ref in ((one.connection.pk, one.merchant_ref) for one in addressees(store, counts))
+    ]
 
 
-def _dry_run(store: Store, addressee: Addressee) -> DryRun:
-    rows = to_report_by(addressee, store)
-    first = Page.of(list(rows.order_by("pk").only(*COLUMNS)[:LOOKED_AT]))
-    return DryRun(addressee.merchant_ref, rows.count(), list(_lines(first)))
+def _first_of_each(waiting: QuerySet[Order]) -> QuerySet[Order]:
+    place = Window(RowNumber(), partition_by=["connection_id", "merchant_ref"], order_by="pk")
+    looked_at = waiting.annotate(place=place).filter(place__lte=LOOKED_AT).order_by("pk")
+    return looked_at.only(*COLUMNS, "connection_id", "merchant_ref")
 
 
 def _lines(page: Page) -> Iterator[Line]:
@@ -129,8 +141,13 @@ class Progress:
 
 def progress(store: Store) -> Progress | None:
     """None when no run is under way."""
-    running = store.report_runs.filter(state=ReportRun.State.RUNNING).first()
+    return progress_of(runs(store))
+
+
+def progress_of(newest: Iterable[ReportRun]) -> Progress | None:
+    """Of the run under way among the last ones, which are read already."""
+    running = next((run for run in newest if run.state == ReportRun.State.RUNNING), None)
     if running is None:
         return None
-    reports = list(MerchantReport.objects.filter(run=running))
+    reports = list(running.reports.all())
     return Progress(sum(one.looked_at for one in reports), sum(one.orders for one in reports))

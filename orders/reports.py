@@ -4,7 +4,7 @@ The rows of `orders_order` say what has shipped (`shipment`) and what of it SeQu
 report (`reported_shipment`): what differs is to be told. BigCommerce is not asked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
@@ -31,12 +31,17 @@ class Addressee:
     merchant_ref: str
 
 
-def addressees(store: Store) -> list[Addressee]:
-    """Every merchant id the store sells with, and those that still have orders to tell."""
+def addressees(store: Store, waiting: Iterable[tuple[int, str]] | None = None) -> list[Addressee]:
+    """Every merchant id the store sells with, and those that still have orders to tell.
+
+    `waiting`: connection and merchant id of the latter, for those who have asked already.
+    """
     merchants = Merchant.objects.filter(store=store, selling=True)
     selling = merchants.exclude(connection__state="archived").order_by("country")
     found = [(one.connection_id, one.ref) for one in selling]
-    found += to_report(store).values_list("connection_id", "merchant_ref").distinct()
+    if waiting is None:
+        waiting = to_report(store).values_list("connection_id", "merchant_ref").distinct()
+    found += waiting
     connections = {one.pk: one for one in store.connections.filter(stopped_at=None)}
     return [
         Addressee(connections[pk], ref)

@@ -21,14 +21,15 @@ from transaction_log.views import no_such_thing
 def shipping(request: PanelRequest) -> HttpResponse:
     """Shipped and not told, tonight's report as a dry run, and what SeQura last accepted."""
     store = request.store
+    runs = cockpit.runs(store)
     context = {
         "warnings": statuses.shipped_warnings(store),
         "shipped_statuses": [statuses.label(store, one) for one in store.shipped_statuses],
         "untold": cockpit.untold(store),
         "dry_runs": cockpit.dry_runs(store),
         "next_at": next_moment(store, timezone.now()) if store.reports_enabled else None,
-        "progress": cockpit.progress(store),
-        "runs": cockpit.runs(store),
+        "progress": cockpit.progress_of(runs),
+        "runs": runs,
         "notice": notice_of(request.GET.get("said", "")),
     }
     return render(request, "orders/shipping.html", context)

@@ -41,6 +41,8 @@ METHODS: list[dict[str, Any]] = [
 PAGES = (
     "",
     "log/",
+    "shipping/",
+    "reconciliation/",
     "payment-methods/",
     "why/",
     f"why/?q={CHECKOUT}",
