@@ -13,6 +13,7 @@ from stores.countries import SELLING_COUNTRIES
 
 # https://docs.bigcommerce.com order statuses: Incomplete (0) to Partially Refunded (14)
 LAST_STATUS = 14
+LARGEST_ID = 2**31 - 1  # of BigCommerce, whose look-ups refuse larger ones
 
 
 class Strict(serializers.Serializer[Any]):
@@ -92,7 +93,9 @@ class CountriesPart(serializers.DictField):
 
 class GeneralPart(Strict):
     allowed_ips = serializers.ListField(child=Text(validators=[network]), required=False)
-    excluded_categories = serializers.ListField(child=Integer(min_value=1), required=False)
+    excluded_categories = serializers.ListField(
+        child=Integer(min_value=1, max_value=LARGEST_ID), required=False
+    )
     excluded_products = serializers.ListField(child=Text(max_length=255), required=False)
 
 

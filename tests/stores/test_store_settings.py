@@ -138,6 +138,7 @@ def test_the_environment_of_an_unconnected_store(store: Store, load: Any, world:
 
 REFUSED: list[tuple[Any, str]] = [
     ("{", "is not JSON"),
+    ("[" * 100_000, "is not JSON: maximum recursion depth"),
     ("[]", "the document is not a JSON object"),
     ({"nonsense": 1}, "nonsense: is not a setting"),
     ({"general": {"ips": []}}, "general.ips: is not a setting"),
@@ -147,6 +148,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"general": {"allowed_ips": "203.0.113.0"}}, "general.allowed_ips: Expected a list"),
     ({"general": {"excluded_categories": ["23"]}}, "excluded_categories.0: is not an integer"),
     ({"general": {"excluded_categories": [True]}}, "excluded_categories.0: is not an integer"),
+    ({"general": {"excluded_categories": [10**30]}}, "excluded_categories.0: Ensure this value"),
     ({"general": {"excluded_products": [5]}}, "excluded_products.0: is not a string"),
     ({"order_statuses": {"approved": 15}}, "order_statuses.approved: Ensure this value"),
     ({"order_statuses": {"approved": -1}}, "order_statuses.approved: Ensure this value"),

@@ -46,7 +46,7 @@ class Command(BaseCommand):
             import_settings(store, json.loads(text))
         except OSError as error:
             raise CommandError(f"{source}: {error.strerror}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CommandError(f"{source}: is not JSON: {error}") from error
         except Refused as refusal:
             raise CommandError(" ".join(str(refusal).split())) from refusal
