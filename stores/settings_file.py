@@ -13,7 +13,7 @@ from stores.countries import SELLING_COUNTRIES
 
 # https://docs.bigcommerce.com order statuses: Incomplete (0) to Partially Refunded (14)
 LAST_STATUS = 14
-LARGEST_ID = 2**31 - 1  # of BigCommerce, whose look-ups refuse larger ones
+LARGEST_ID = 2**31 - 1
 
 
 class Strict(serializers.Serializer[Any]):
