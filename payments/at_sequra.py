@@ -54,11 +54,13 @@ def _yield_to_rival(solicitation: Solicitation) -> None:
 
 def put_confirmation(solicitation: Solicitation) -> None:
     """Tell SeQura `confirmed` or `on_hold`; only its 2xx moves money."""
+    if solicitation.state == Solicitation.State.CANCELLED:
+        raise Refused("cancelled_by_sequra")
     if solicitation.confirm_intent_at:
         check_cart(solicitation)
     solicitation.note(confirm_intent_at=timezone.now())
     failpoint("confirm_intended")
-    accepted = ACCEPTED.get(Solicitation.State(solicitation.state), "on_hold")
+    accepted = ACCEPTED[Solicitation.State(solicitation.state)]
     _put(solicitation, accepted)
     failpoint("confirm_sent")
     solicitation.moved(Phase.CONFIRMED, accepted_state=accepted)

@@ -64,10 +64,12 @@ def cancel(solicitation: Solicitation, _: QueryDict) -> Answer:
 def _cancel_in_shop(solicitation: Solicitation) -> bool:
     """Cancel the BigCommerce order, unless goods have left; the order update follows by itself."""
     api, order_id = bigcommerce_for(solicitation.store), solicitation.bigcommerce_order
-    status_id = api.order(order_id)["status_id"]
-    if status_id in HAS_SHIPPED:
+    order = api.order(order_id)
+    has_left = {*HAS_SHIPPED, *solicitation.store.shipped_statuses}
+    # A refund afterwards takes the status away from Shipped, not the goods back.
+    if order["status_id"] in has_left or order.get("items_shipped"):
         return False
-    if status_id != IS_CANCELLED:
+    if order["status_id"] != IS_CANCELLED:
         api.update_order(order_id, {"status_id": IS_CANCELLED})
     return True
 

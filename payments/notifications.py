@@ -91,14 +91,12 @@ def answer(solicitation: Solicitation, state: Solicitation.State) -> int:
     """200, 410 or 503 by where the solicitation stands, never by how the attempt went."""
     if state == State.CANCELLED:
         return OK
-    if solicitation.phase == Solicitation.Phase.REFUSED and not solicitation.accepted_state:
-        return GONE
     if solicitation.state == State.CANCELLED:
         return GONE
-    if not solicitation.accepted_state:
-        return TRY_AGAIN
-    waiting = state == State.APPROVED and solicitation.accepted_state != "confirmed"
-    return TRY_AGAIN if waiting else OK
+    accepted = solicitation.accepted_state
+    if accepted == "confirmed" or (accepted and state == State.NEEDS_REVIEW):
+        return OK
+    return GONE if solicitation.phase == Solicitation.Phase.REFUSED else TRY_AGAIN
 
 
 def _say_the_number_again(solicitation: Solicitation) -> int:

@@ -52,7 +52,8 @@ def _cancel_at_sequra(solicitation: Solicitation) -> str:
     A refusal means there is nothing to take back: SeQura never confirmed, or cancelled already.
     """
     api = sequra_for(solicitation.connection)
-    reference = str(solicitation.order_id or f"refused-{solicitation.public_id}")
+    # Not the order's number: another shop of the same SeQura merchant may use it.
+    reference = f"refused-{solicitation.public_id}"
     merchant, merchant_reference = solicitation.merchant_ref, {"order_ref_1": reference}
     order: dict[str, Any] = {
         **told(solicitation),
