@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 import structlog
-from django.db import connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from bigcommerce.quota import Quota
 from orders import gates, queue, staff_notes
@@ -84,11 +84,21 @@ class Drain:
         with queue.alone():
             for order, future in done:
                 result, quota = _outcome(order, future)
-                finish(order, result, self.lease.id)
+                self._finish(order, result)
                 quotas[order.store_id] = quota
                 self.finished += 1
             for store, seen in quotas.items():
                 gates.saw(store, seen)
+
+    def _finish(self, order: Order, result: Result) -> None:
+        """One result that cannot be written must not keep those of all others from it."""
+        try:
+            with transaction.atomic():
+                finish(order, result, self.lease.id)
+        except (DataError, IntegrityError, ValueError, TypeError):
+            log.exception("result_not_written", order=order.bigcommerce_id, store=order.store.hash)
+            trouble = Result(kind=Kind.LATER, reason="internal", maybe_told=result.sent)
+            finish(order, trouble, self.lease.id)
 
 
 def _outcome(order: Order, future: "Future[Done]") -> Done:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -14,9 +15,10 @@ from django.db import connection, connections
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from orders import doorbell, queue, tasks
+from orders import doorbell, outcomes, queue, tasks
 from orders.drain import drain
 from orders.models import Gate, Order
+from orders.sync import Kind, Result
 from tests.orders.merchant import Merchant
 
 UPDATE = r"/merchants/[^/]+/orders/.*"
@@ -55,6 +57,27 @@ def test_many_workers_tell_everything_once(merchant: Merchant, orders: list[Orde
     drain()
     assert all_shipped(merchant, orders)
     assert len(merchant.updates()) == len(orders)
+
+
+def test_a_result_that_cannot_be_written_keeps_no_other_from_it(
+    merchant: Merchant, orders: list[Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What SeQura accepted of the first order is nothing that PostgreSQL takes."""
+    broken = orders[0].pk
+    written = outcomes.WRITE[Kind.TOLD]
+
+    def told(order: Order, result: Result) -> dict[str, Any]:
+        fields = written(order, result)
+        return fields | {"accepted_update": {"name": "\0"}} if order.pk == broken else fields
+
+    monkeypatch.setitem(outcomes.WRITE, Kind.TOLD, told)
+    drain()
+
+    found = Order.objects.get(pk=broken)
+    assert (found.attempts, found.unsure, found.lease) == (1, True, "")
+    assert found.due_at > timezone.now()
+    assert not Order.objects.exclude(pk=broken).filter(accepted_update=None).exists()
+    assert all_shipped(merchant, orders)
 
 
 def test_no_transaction_is_open_during_a_call(merchant: Merchant, orders: list[Order]) -> None:
