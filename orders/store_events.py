@@ -1,5 +1,6 @@
 """Webhook events that are about a store itself, not about an order."""
 
+from orders.models import WebhookEvent
 from orders.topics import UNINSTALLED
 from stores import install
 from stores.models import Store
@@ -10,6 +11,15 @@ def handle(store_id: int, scope: str) -> None:
     """The store is cancelled: forget it. Or it has a new name, language, address: read it again."""
     store = Store.objects.get(pk=store_id)
     if scope == UNINSTALLED:
-        install.uninstall(store)
+        if not _is_from_before(store):
+            install.uninstall(store)
     elif store.is_installed:
         wake(look_after_store, store_id)
+
+
+def _is_from_before(store: Store) -> bool:
+    """Is the newest such event about an earlier installation? Deliveries may be days late."""
+    events = WebhookEvent.objects.filter(store=store, scope=UNINSTALLED)
+    newest = events.order_by("-received_at").first()
+    created = newest.payload.get("created_at") if newest else None
+    return isinstance(created, int) and created < int(store.installed_at.timestamp())

@@ -168,6 +168,15 @@ def test_uninstalled_store_is_forgotten(make: Make) -> None:
     assert claimed() == []
 
 
+def test_late_event_of_an_earlier_installation_forgets_nothing(make: Make) -> None:
+    store = make().store
+    earlier = int(store.installed_at.timestamp()) - 60
+    payload = {"scope": UNINSTALLED, "created_at": earlier}
+    WebhookEvent.objects.create(store=store, scope=UNINSTALLED, hash="h", payload=payload)
+    handle(store.pk, UNINSTALLED)
+    assert Store.objects.get().state == "installed"
+
+
 def test_due_orders_are_claimed_once(make: Make) -> None:
     order, waiting = make(), make()
     open_window(order.store)
