@@ -14,8 +14,6 @@ from hashlib import sha256
 from typing import Any
 
 import structlog
-from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 import bigcommerce.errors
@@ -25,13 +23,11 @@ from orders.agreement import agrees
 from orders.corrected import agreeing, overlaid
 from orders.dates import last_change, shipped_at
 from orders.difference import what_happened
-from orders.doorbell import ring
 from orders.lease import Lease
 from orders.models import Order
 from orders.payloads import Held, OrderUpdate, Snapshot, order_update, shipped_by_status
 from orders.snapshot import read_snapshot
 from sequra.client import Sequra
-from transaction_log import record
 from wire.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -232,17 +228,3 @@ def digest(update: OrderUpdate) -> str:
     """The name of a statement: equal for equal ones."""
     canonical = json.dumps(update, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def adopt(order: Order, *, in_review: bool = False) -> None:
-    """SeQura knows the order's number: from now on its changes are told.
-
-    Costs no call. The first synchronisation reads the order, finds that it is the purchase as
-    solicited, and remembers that as our first statement without sending it (`orders.agreement`).
-    """
-    status = Order.Status.IN_REVIEW if in_review else Order.Status.APPROVED
-    with transaction.atomic():
-        new = Order.objects.filter(pk=order.pk, status=Order.Status.WITHOUT_REFERENCE)
-        if new.update(status=status, changed=F("changed") + 1, due_at=timezone.now()):
-            record.accepted(order.subject, "purchase", reason="in_review" if in_review else "")
-    ring()

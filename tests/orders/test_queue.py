@@ -16,7 +16,7 @@ from orders.models import Gate, Order, WebhookEvent
 from orders.outcomes import finish
 from orders.payloads import OrderUpdate
 from orders.store_events import handle
-from orders.sync import Kind, Result, adopt
+from orders.sync import Kind, Result
 from orders.topics import UNINSTALLED
 from stores.models import Connection, Store
 from transaction_log.models import Entry
@@ -301,15 +301,6 @@ def test_change_during_the_call_keeps_the_order_due(make: Make) -> None:
     order.refresh_from_db()
     assert (order.changed, order.synced, order.lease) == (2, 1, "")
     assert order.due_at <= timezone.now()
-
-
-def test_adoption_twice_is_one_purchase(make: Make) -> None:
-    order = make(status="without_reference")
-    for _ in range(2):
-        adopt(order, in_review=True)
-    order.refresh_from_db()
-    assert (order.status, order.changed) == ("in_review", 1)
-    assert Entry.objects.count() == 1
 
 
 def test_claim_reads_a_large_queue_by_its_index(make: Make, connection: Connection) -> None:
