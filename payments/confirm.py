@@ -79,6 +79,7 @@ def _confirm_if_free(pk: int) -> None:
     except Busy:
         log.debug("confirm_busy", solicitation=pk)
     except Exception:
+        # Nobody waits for this thread: what it says is lost unless it is logged here.
         log.exception("confirm_failed", solicitation=pk)
     finally:
         connection.close()

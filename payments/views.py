@@ -89,7 +89,7 @@ def script_error(request: Request, store: Store) -> Response:
     return Response(status=204)
 
 
-@csrf_exempt
+@csrf_exempt  # reads only: another method is a 405, not a matter of tokens
 @require_GET
 def shopper_returns(request: HttpRequest, solicitation_id: uuid.UUID) -> HttpResponse:
     """Where SeQura sends the shopper: waits for the order, explains a review, moves on."""
@@ -108,7 +108,7 @@ def shopper_returns(request: HttpRequest, solicitation_id: uuid.UUID) -> HttpRes
     return response
 
 
-@csrf_exempt
+@csrf_exempt  # reads only: another method is a 405, not a matter of tokens
 @require_GET
 def return_status(_request: HttpRequest, solicitation_id: uuid.UUID) -> HttpResponse:
     """What the return page asks while it waits."""
@@ -122,7 +122,7 @@ def _leave(address: str) -> HttpResponse:
     return HttpResponse(status=302, headers={"Location": address, "Cache-Control": "no-store"})
 
 
-@csrf_exempt
+@csrf_exempt  # SeQura has no session of ours: token, signature and reference must fit
 @require_POST
 def notification(request: HttpRequest, token: str) -> HttpResponse:
     """SeQura's notification. The shopper waits for this answer."""
@@ -138,7 +138,7 @@ def notification(request: HttpRequest, token: str) -> HttpResponse:
         return HttpResponse(status=400)
 
 
-@csrf_exempt
+@csrf_exempt  # SeQura has no session of ours: token, signature and reference must fit
 @require_POST
 def event(request: HttpRequest, token: str) -> HttpResponse:
     """SeQura's events after the purchase: cancelled, cancel, risk_assessment."""

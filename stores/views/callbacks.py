@@ -67,7 +67,7 @@ def _installed(request: HttpRequest, store: Store) -> HttpResponse:
     return frame_in_control_panel(page, store)
 
 
-@csrf_exempt
+@csrf_exempt  # another method is a 405, not a matter of tokens
 @require_GET
 def load(request: HttpRequest) -> HttpResponse:
     """Open the app: a new session, at an address that holds nothing of BigCommerce's payload."""
@@ -101,7 +101,7 @@ def _refused(error: InvalidSignedPayload) -> JsonResponse:
     return JsonResponse({"error": "signed_payload_jwt is not valid"}, status=401)
 
 
-@csrf_exempt
+@csrf_exempt  # another method is a 405, not a matter of tokens
 @require_GET
 def uninstall(request: HttpRequest) -> HttpResponse:
     """BigCommerce has removed the app. A payload from before the installation means an old one."""
@@ -122,7 +122,7 @@ def uninstall(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": "uninstalled"})
 
 
-@csrf_exempt
+@csrf_exempt  # another method is a 405, not a matter of tokens
 @require_GET
 def remove_user(request: HttpRequest) -> HttpResponse:
     """The user of the payload may no longer open the app; his open pages end at once."""
