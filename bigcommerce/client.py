@@ -73,8 +73,21 @@ class BigCommerce(Registration):
         return self._v3_rows("v3", "channels", params=params)
 
     def site(self, channel_id: int) -> documents.Site:
-        """The addresses of a storefront: primary, canonical and checkout."""
-        return cast(documents.Site, self._data("GET", "v3", "channels", channel_id, "site"))
+        """The addresses of a storefront: primary, canonical and checkout; empty before it has any.
+
+        A channel without a site is a 404, and sometimes an answer without content.
+        """
+        path = ("v3", "channels", channel_id, "site")
+        try:
+            document = self._json("GET", *path)
+        except Rejected as refusal:
+            if refusal.status != 404:
+                raise
+            return {}
+        data = document.get("data") if isinstance(document, dict) else document
+        if not isinstance(data or {}, dict):
+            raise self._unreadable("GET", *path)
+        return cast(documents.Site, data or {})
 
     def currencies(self) -> list[documents.Currency]:
         return self._v2_rows("v2", "currencies")

@@ -4,7 +4,6 @@ from typing import Any
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Channel, Site
-from bigcommerce.errors import Rejected
 from stores.access import origin_of
 from stores.changes import Problem
 from stores.models import Store
@@ -45,18 +44,8 @@ def _channel(api: BigCommerce, store: Store, channel: Channel) -> dict[str, Any]
     return {
         "id": channel["id"],
         "name": _text(channel.get("name"), 255),
-        "origins": origins(store, channel["id"], _site(api, channel["id"])),
+        "origins": origins(store, channel["id"], api.site(channel["id"])),
     }
-
-
-def _site(api: BigCommerce, channel_id: int) -> Site:
-    """A channel without a site is being prepared: it has no address of its own yet."""
-    try:
-        return api.site(channel_id)
-    except Rejected as refusal:
-        if refusal.status != 404:
-            raise
-        return {}
 
 
 def origins(store: Store, channel_id: int, site: Site) -> list[str]:
