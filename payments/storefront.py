@@ -7,17 +7,22 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
+from payments.checkout_reading import UnknownCheckout
 from payments.methods import Method
 from payments.reasons import Reason
 from payments.solicit import Shopper, solicit
 from payments.store_credit import Claim
 from stores.access import language_of
-from stores.budget import OverBudget, spend
+from stores.budget import OverBudget, demand, spend
 from stores.locks import Busy, only_one
 from stores.models import Store
 
 ROBOTS = re.compile(r"bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
 LOCK_SECONDS = 10
+# BigCommerce allows 150 calls in 30 s on its smallest plan, to all apps of a store together.
+OF_A_STORE = {"allowed": 30, "seconds": 30}
+# Who makes checkouts up gets less than half of that, so that shoppers still see SeQura.
+GUESSES = {"allowed": 12, "seconds": 30}
 
 
 class Answer(TypedDict):
@@ -34,6 +39,8 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
     shopper, checkout_id = _shopper(request, body), body["checkout_id"]
     if ROBOTS.search(shopper.user_agent) or not shopper.user_agent:
         return {"solicitation": None, "methods": [], "reasons": [], "message": ""}
+    guesses = f"guesses {store.pk} {shopper.ip}"
+    demand(guesses, **GUESSES)
     _spend(store, checkout_id, shopper.ip)
     claim = Claim.of(body["store_credit_applied"], body["outstanding_balance"])
     try:
@@ -41,6 +48,9 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
             offered = solicit(store, checkout_id, claim, shopper, _origin(store, request))
     except Busy as error:
         raise OverBudget(retry_after=1) from error
+    except UnknownCheckout:
+        spend(guesses, **GUESSES)
+        raise
     public_id = str(offered.solicitation.public_id) if offered.solicitation else None
     return {
         "solicitation": public_id,
@@ -63,8 +73,7 @@ def _shopper(request: Request, body: dict[str, Any]) -> Shopper:
 def _spend(store: Store, checkout_id: str, ip: str) -> None:
     spend(f"ip {ip}", allowed=600, seconds=60)
     spend(f"checkout {store.pk} {checkout_id}", allowed=20, seconds=60)
-    # BigCommerce allows 150 calls in 30 s on its smallest plan, to all apps of a store together.
-    spend(f"store {store.pk}", allowed=30, seconds=30)
+    spend(f"store {store.pk}", **OF_A_STORE)
 
 
 def _message(reasons: list[Reason], locale: str) -> str:

@@ -4,6 +4,8 @@ import time
 
 from django.db import connection
 
+from stores.models import Allowance
+
 COUNT = """
 INSERT INTO stores_allowance (key, "window", used, counted_at) VALUES (%s, %s, 1, now())
 ON CONFLICT (key) DO UPDATE SET
@@ -20,6 +22,14 @@ class OverBudget(Exception):
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"again in {retry_after} s")
         self.retry_after = retry_after
+
+
+def demand(key: str, allowed: int, seconds: int) -> None:
+    """Raises OverBudget when as many as `allowed` of this key were spent in the window."""
+    now = int(time.time())
+    spent = Allowance.objects.filter(key=key, window=now // seconds, used__gte=allowed)
+    if spent.exists():
+        raise OverBudget(seconds - now % seconds)
 
 
 def spend(key: str, allowed: int, seconds: int) -> None:

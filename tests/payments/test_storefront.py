@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from payments.models import Offer, Solicitation
+from stores.models import Allowance
 from tests.payments.shop import Shop
 from tests.payments.web import BROWSER, Web
 
@@ -186,6 +187,15 @@ def test_budget_of_a_store_ends(web: Web, shop: Shop) -> None:
 
     assert {answer.status_code for answer in answers} == {404, 429}
     assert len(shop.sandbox.calls("bigcommerce")) < 70
+
+
+def test_made_up_checkouts_leave_room_for_shoppers(web: Web, shop: Shop) -> None:
+    guesses = [web.post("payment-methods", checkout_id=str(uuid.uuid4())) for _ in range(40)]
+
+    answered = [answer.status_code for answer in guesses].count(404)
+    assert answered <= 24  # 12, and as many again where a window ends meanwhile
+    spent = Allowance.objects.get(key=f"store {shop.store.pk}")
+    assert spent.used <= 12
 
 
 def test_form_of_an_offered_method(web: Web, shop: Shop) -> None:
