@@ -108,7 +108,13 @@ def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) 
         return Result(kind=Kind.LATER, **_trouble(BIGCOMMERCE, error))
     except UNREADABLE as error:
         log.exception("order_unreadable", order=order.bigcommerce_id, store=order.store.hash)
-        return Result(kind=Kind.REFUSED, reason="unreadable", words=type(error).__name__)
+        words = type(error).__name__
+        return Result(
+            kind=Kind.REFUSED,
+            reason="unreadable",
+            words=words,
+            statement=unsaid("unreadable", words),
+        )
 
 
 def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Result:
@@ -213,7 +219,9 @@ def _trouble(host: str, error: Unavailable) -> dict[str, Any]:
 def _not_now(held: Held) -> Result:
     """An order without products is one that BigCommerce has not finished showing."""
     kind = Kind.LATER if held.reason == "no_products" else Kind.REFUSED
-    return Result(kind=kind, reason=held.reason, words=held.detail)
+    return Result(
+        kind=kind, reason=held.reason, words=held.detail, statement=unsaid(held.reason, held.detail)
+    )
 
 
 def _refused_by_shop(refusal: bigcommerce.errors.Rejected) -> Result:
@@ -222,6 +230,11 @@ def _refused_by_shop(refusal: bigcommerce.errors.Rejected) -> Result:
         401: (Kind.NO_ACCESS, "bigcommerce_unauthorised"),
     }.get(refusal.status, (Kind.LATER, "bigcommerce_refused"))
     return Result(kind=kind, reason=reason, words=refusal.words, host=BIGCOMMERCE)
+
+
+def unsaid(reason: str, detail: str) -> str:
+    """The name of what kept us from making a statement: equal while it is the same."""
+    return sha256(f"{reason}: {detail}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def digest(update: OrderUpdate) -> str:

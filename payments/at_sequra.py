@@ -73,8 +73,15 @@ def put_approval(solicitation: Solicitation) -> None:
     try:
         _put(solicitation, "confirmed", order.order_ref_1)
     except Refused as refusal:
-        record.rejected(order.subject, "review_approved", refusal.code, words=refusal.detail)
-        raise Later(f"SeQura refused the approval: {refusal.detail}") from refusal
+        record.rejected(
+            order.subject,
+            "review_approved",
+            "approval_refused",
+            words=refusal.detail,
+            statement=solicitation.fingerprint,
+        )
+        why = f"SeQura refused the approval: {refusal.detail}"
+        raise Later(why, is_logged=True) from refusal
     failpoint("approval_sent")
     solicitation.note(accepted_state="confirmed")
     failpoint("approval_accepted")
@@ -97,7 +104,7 @@ def _put_longer_reference(solicitation: Solicitation, order: Order, refusal: Ref
     longer = f"{solicitation.store.hash}-{order.bigcommerce_id}"
     if order.order_ref_1 == longer:
         record.delayed(order.subject, "reference", "reference_refused", words=refusal.detail)
-        raise Later(f"SeQura refused the reference: {refusal.detail}")
+        raise Later(f"SeQura refused the reference: {refusal.detail}", is_logged=True)
     Order.objects.filter(pk=order.pk).update(order_ref_1=longer)
     raise Later(f"SeQura refused the reference: {refusal.detail}", seconds=0.1)
 

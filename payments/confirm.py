@@ -40,13 +40,20 @@ STEPS: dict[str, Step] = {
     Phase.SETTLED: placing.place,
     Phase.PLACED: at_sequra.put_reference,
 }
-LONGEST_PAUSE = 15 * 60
+# However long an outage was: all is well four minutes after its end.
+LONGEST_PAUSE = 3 * 60
 DOUBLED_AT_MOST = 10  # times; by then the pause is the longest anyway
-PROBE_SECONDS = 10 * 60
 WAITERS = 32
 UNAUTHORISED = 401
 # SeQura has accepted and the order is not finished: from this attempt on the merchant sees it.
 SILENT_ATTEMPTS = 3
+# What is late, as the transaction log calls it: an event and a reason. Else it is the order.
+DELAYS: dict[Step | None, tuple[str, str]] = {
+    at_sequra.put_approval: ("review_approved", "news_delayed"),
+    placing.show_approved: ("review_approved", "news_delayed"),
+    placing.show_cancelled: ("cancelled_by_sequra", "news_delayed"),
+    undo: ("purchase", "undo_delayed"),
+}
 
 
 def confirm(pk: int, wait: float = 0) -> None:
@@ -139,7 +146,7 @@ def _advance(solicitation: Solicitation) -> None:
     except Refused as refusal:
         _refuse(solicitation, refusal)
     except Later as later:
-        _postpone(solicitation, str(later), later.seconds)
+        _postpone(solicitation, str(later), later.seconds, is_logged=later.is_logged)
     except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
         _postpone(solicitation, str(error), error.retry_after)
     except (bigcommerce.errors.Rejected, sequra.errors.Rejected) as error:
@@ -165,7 +172,7 @@ def _after_rejection(
         solicitation.connection.pause()
     elif error.status == UNAUTHORISED:
         solicitation.store.needs_reauthorisation()
-    _postpone(solicitation, error.words, PROBE_SECONDS)
+    _postpone(solicitation, error.words, LONGEST_PAUSE)
 
 
 def _refuse(solicitation: Solicitation, refusal: Refused) -> None:
@@ -179,7 +186,9 @@ def _refuse(solicitation: Solicitation, refusal: Refused) -> None:
     )
 
 
-def _postpone(solicitation: Solicitation, why: str, seconds: float | None) -> None:
+def _postpone(
+    solicitation: Solicitation, why: str, seconds: float | None, *, is_logged: bool = False
+) -> None:
     """Try again later: as the other side says, else with full jitter."""
     attempts = solicitation.attempts + 1
     longest = min(LONGEST_PAUSE, 2.0 ** min(attempts, DOUBLED_AT_MOST))
@@ -189,12 +198,21 @@ def _postpone(solicitation: Solicitation, why: str, seconds: float | None) -> No
     )
     next_at = timezone.now() + timedelta(seconds=pause)
     solicitation.note(attempts=attempts, last_error=why, next_at=next_at)
-    if solicitation.accepted_state and attempts >= SILENT_ATTEMPTS:
-        record.delayed(
-            subject_of(solicitation),
-            "purchase",
-            "order_delayed",
-            words=why,
-            statement=solicitation.fingerprint,
-            next_at=next_at,
-        )
+    if solicitation.accepted_state and attempts >= SILENT_ATTEMPTS and not is_logged:
+        _show_delay(solicitation)
+
+
+def _show_delay(solicitation: Solicitation) -> None:
+    """It takes longer than a moment, and SeQura has accepted: the merchant may wonder."""
+    step = next_step(solicitation)
+    if step is conversion.void_strays:
+        return  # the order is complete
+    event, reason = DELAYS.get(step, ("purchase", "order_delayed"))
+    record.delayed(
+        subject_of(solicitation),
+        event,
+        reason,
+        words=solicitation.last_error,
+        statement=solicitation.fingerprint,
+        next_at=solicitation.next_at,
+    )

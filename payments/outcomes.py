@@ -10,8 +10,11 @@ class Refused(Exception):
 
 
 class Later(Exception):
-    """Not now: the step is tried again after so many seconds (None: with back-off)."""
+    """Not now: the step is tried again after so many seconds (None: with back-off).
 
-    def __init__(self, why: str, seconds: float | None = None) -> None:
+    `is_logged`: the merchant finds it in the transaction log already.
+    """
+
+    def __init__(self, why: str, seconds: float | None = None, *, is_logged: bool = False) -> None:
         super().__init__(why)
-        self.seconds = seconds
+        self.seconds, self.is_logged = seconds, is_logged

@@ -25,11 +25,11 @@ from stores.models import Merchant, Store
 from transaction_log import record
 
 Phase = Solicitation.Phase
-INCOMPLETE, PENDING, CANCELLED = 0, 1, 5
+INCOMPLETE, PENDING, CANCELLED, DECLINED = 0, 1, 5, 6
 # Store credit alone moves an Incomplete order to Pending; from both the first status is set.
 NOT_PLACED = (INCOMPLETE, PENDING)
 # Goods left, money went back, or it is over: SeQura's cancellation is for the merchant to decide.
-BEYOND_CANCELLING = (2, 3, 4, 5, 6, 10, 14)
+BEYOND_CANCELLING = (2, 3, 4, CANCELLED, DECLINED, 10, 14)
 
 
 def settle(solicitation: Solicitation) -> None:
@@ -82,7 +82,7 @@ def payment_method_name(solicitation: Solicitation) -> str:
 
 def place(solicitation: Solicitation) -> None:
     """Payment fields and status in one write; after a crash only if it did not arrive."""
-    status = _status(solicitation.store, solicitation.accepted_state)
+    status = _first_status(solicitation)
     if solicitation.place_intent_at and _status_id(solicitation) not in NOT_PLACED:
         status = None
     solicitation.note(place_intent_at=timezone.now())
@@ -140,7 +140,8 @@ def show_cancelled(solicitation: Solicitation) -> None:
 
 def _log_cancellation(order: Order, status_id: int) -> None:
     """SeQura cancelled what the shop has shipped or refunded: somebody has to look at it."""
-    if status_id in BEYOND_CANCELLING and status_id != CANCELLED:
+    is_over = status_id in (CANCELLED, DECLINED, order.store.status_cancelled)
+    if status_id in BEYOND_CANCELLING and not is_over:
         record.rejected(order.subject, "cancelled_by_sequra", "cancelled_after_shipping")
     else:
         record.accepted(order.subject, "cancelled_by_sequra")
@@ -178,9 +179,16 @@ def _show(
     failpoint(f"shown_{status}")
 
 
-def _status(store: Store, accepted_state: str) -> int | None:
-    """The merchant's mapping; None leaves the status alone."""
-    return store.status_approved if accepted_state == "confirmed" else store.status_needs_review
+def _first_status(solicitation: Solicitation) -> int | None:
+    """The merchant's mapping; None leaves the status alone.
+
+    What SeQura has cancelled meanwhile is never shown as paid, not even for a moment.
+    """
+    store = solicitation.store
+    if solicitation.state == Solicitation.State.CANCELLED:
+        return store.status_cancelled
+    confirmed = solicitation.accepted_state == "confirmed"
+    return store.status_approved if confirmed else store.status_needs_review
 
 
 def _status_id(solicitation: Solicitation) -> int:

@@ -117,6 +117,33 @@ REASONS: Mapping[str, Explanation] = {
     "cancelled_by_sequra": Explanation(
         _("SeQura cancelled the payment before the order was made."), _NO_ORDER, retry=False
     ),
+    # A payment that SeQura accepted, and what is late about it.
+    "order_delayed": Explanation(
+        _("SeQura approved the payment, but the order is not complete yet."),
+        _("Nothing to do: we go on by ourselves until it is. Do not ship it before."),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "undo_delayed": Explanation(
+        _("The payment could not become an order, and it is not yet taken back everywhere."),
+        _("Nothing to do: we go on by ourselves until it is."),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "news_delayed": Explanation(
+        _("SeQura has decided about this payment, and the order does not show it yet."),
+        _("Nothing to do: we go on by ourselves until it does. Do not ship it before."),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "approval_refused": Explanation(
+        _("SeQura approved the payment after its review, but does not take our confirmation."),
+        _(
+            "Do not ship yet. We go on trying by ourselves;"
+            " if it stays, ask SeQura about this order in its portal."
+        ),
+        retry=False,
+    ),
     "cancelled_after_shipping": Explanation(
         _("SeQura cancelled an order that you have already shipped or refunded."),
         _("Stop the delivery if you still can, and ask SeQura in its portal before doing more."),

@@ -4,14 +4,17 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
-from payments import at_sequra, confirm
+from payments import at_sequra, confirm, placing, tasks
 from payments.models import Solicitation
 from payments.notifications import answer, record_state
 from payments.outcomes import Refused
+from stores.models import Store
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.shop import Shop
 from tests.payments.web import Web
+from transaction_log.models import Entry
 
 State, Phase = Solicitation.State, Solicitation.Phase
 PARTLY_REFUNDED = 14
@@ -82,6 +85,28 @@ def test_cancelled_before_we_confirm_is_never_put_on_hold(shop: Shop) -> None:
     assert shop.sandbox.world()["bigcommerce_orders"] == []
 
 
+@pytest.mark.parametrize("mapped", [5, 6, None])
+def test_cancelled_before_the_order_is_placed_is_never_shown_as_paid(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, mapped: int | None
+) -> None:
+    Store.objects.filter(pk=shop.store.pk).update(status_cancelled=mapped)
+    solicitation = shop.approved()
+
+    def cancelled_meanwhile(attempt: Solicitation) -> None:
+        record_state(attempt, State.CANCELLED)
+        attempt.state = State.CANCELLED
+        placing.settle(attempt)
+
+    monkeypatch.setitem(confirm.STEPS, Phase.CREATED, cancelled_meanwhile)
+    confirm.confirm(solicitation.pk)
+
+    calls = shop.sandbox.calls("bigcommerce")
+    written = [call["body"]["status_id"] for call in calls if "status_id" in (call["body"] or {})]
+    assert written == ([] if mapped is None else [mapped])
+    assert again(solicitation).phase == Phase.DONE
+    assert not Entry.objects.filter(closed_at=None).exists()
+
+
 def test_approval_of_a_review_that_we_have_refused_is_gone(
     make_solicitation: MakeSolicitation,
 ) -> None:
@@ -128,3 +153,58 @@ def test_cancel_request_comes_too_late_for_goods_that_left_and_were_partly_refun
     reply = web.event(solicitation, "cancel")
 
     assert (reply.status_code, reply.json()["result"]) == (200, "toolate")
+
+
+def test_purchase_that_takes_long_is_shown_and_settles_with_its_order(
+    shop: Shop, settings: Settings
+) -> None:
+    settings.ORDER_LOOKUP_SETTLE_SECONDS = 0
+    solicitation = shop.approved()
+    shop.sandbox.fault(r"/v3/checkouts/[^/]+/orders", method="POST", status=503, times=4)
+
+    for _ in range(4):
+        confirm.confirm(solicitation.pk)
+
+    entry = Entry.objects.get()
+    assert (entry.event, entry.outcome, entry.reason) == ("purchase", "delayed", "order_delayed")
+    assert entry.next_at
+
+    confirm.confirm(solicitation.pk)
+    entry.refresh_from_db()
+    assert again(solicitation).phase == Phase.DONE
+    assert entry.closed_at
+
+
+def test_cancellation_that_the_shop_does_not_take_yet_is_shown_as_such(shop: Shop) -> None:
+    solicitation = shop.approved()
+    confirm.confirm(solicitation.pk)
+    record_state(again(solicitation), State.CANCELLED)
+    shop.sandbox.fault(r"/v2/orders/\d+$", method="GET", status=503, times=3)
+
+    for _ in range(3):
+        confirm.confirm(solicitation.pk)
+
+    entry = Entry.objects.get(closed_at=None)
+    assert (entry.event, entry.reason) == ("cancelled_by_sequra", "news_delayed")
+
+    confirm.confirm(solicitation.pk)
+    assert not Entry.objects.filter(closed_at=None).exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"), [("installed", 1), ("uninstalled", 0), ("needs_reauthorisation", 0)]
+)
+def test_payments_of_a_store_without_access_wait_for_it(
+    make_solicitation: MakeSolicitation,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+    expected: int,
+) -> None:
+    attempt = make_solicitation(phase=Phase.CREATING, next_at=timezone.now())
+    Store.objects.filter(pk=attempt.store_id).update(state=state)
+    helped: list[int] = []
+    monkeypatch.setattr(tasks, "help_along", helped.append)
+
+    tasks.resume_solicitations()
+
+    assert helped == [attempt.pk] * expected

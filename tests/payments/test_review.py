@@ -10,6 +10,8 @@ from payments.models import Solicitation
 from payments.notifications import record_state
 from tests.payments.shop import Shop
 from tests.payments.web import Web
+from transaction_log import record
+from transaction_log.explanations import explain
 from transaction_log.models import Entry
 
 State = Solicitation.State
@@ -197,3 +199,26 @@ def test_refused_approval_is_the_merchant_s_to_see_and_undoes_nothing(web: Web, 
     assert (answers, entry.words) == ([503, 200], "not now")
     assert (placed(shop)["status_id"], financed(shop)["state"]) == (11, "confirmed")
     assert Entry.objects.filter(closed_at__isnull=True).count() == 0
+
+
+def test_refused_approval_stays_one_entry_with_its_own_advice(web: Web, shop: Shop) -> None:
+    solicitation = in_review(shop)
+    shop.end_review(solicitation, State.APPROVED)
+    shop.sandbox.fault(r"^/orders/", method="PUT", status=409, body='{"errors": ["no"]}', times=9)
+
+    web.notify(solicitation)
+    for _ in range(4):
+        confirm(solicitation.pk)
+
+    entry = Entry.objects.get(closed_at__isnull=True)
+    assert (entry.event, entry.outcome, entry.reason) == (
+        "review_approved",
+        "rejected",
+        "approval_refused",
+    )
+    assert entry.attempts > 3
+    assert "Do not ship yet." in str(explain(entry.reason).todo)
+
+    record.ignore(entry, "ana@example.com", "known")
+    confirm(solicitation.pk)
+    assert not Entry.objects.filter(closed_at__isnull=True).exists()
