@@ -18,10 +18,14 @@ from local.processes import Process, StartFailed, environment, free_port
 from local.servers import ROOT, as_nobody_special, owned, servers
 
 ORDINARY_USER = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+# What runs in the background inherits signals that are ignored; here they are as in a terminal.
 PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 from local.servers import servers
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 with servers(Path(sys.argv[1]) if len(sys.argv) > 1 else None) as urls:
     print(urls["DATABASE_URL"], urls["REDIS_URL"], flush=True)
     sys.stdin.read()
