@@ -54,6 +54,14 @@ def panel_pages(page: Page, load_url: str) -> Iterator[str]:
         yield name
 
 
+def side_panel_pages(page: Page, load_url: str) -> Iterator[str]:
+    """What the Action menu of an order opens, and its other tab."""
+    page.goto(load_url)
+    yield "side-panel"
+    page.locator(".tab").last.click()
+    yield "side-panel-log"
+
+
 def shop_pages(page: Page, shop: str, checkout: str) -> Iterator[str]:
     """The shop up to the payment step."""
     page.goto(shop)
@@ -87,11 +95,16 @@ def take_first_steps(browser: Browser, sandbox: SandboxControl) -> None:
 
 
 def take(browser: Browser, stack: Stack, sandbox: SandboxControl) -> None:
+    (order,) = (one["order"] for one in sandbox.world()["bigcommerce_orders"])
+    side_panel = f"/orders/{order['id']}/sequra"
     for size, viewport in SIZES.items():
         page = browser.new_page(viewport=viewport)
         for language, locale in LANGUAGES.items():
             load_url = sandbox.control("POST", "load_url", {"locale": locale})["url"]
             for name in panel_pages(page, load_url):
+                picture(page, name, f"{size}-{language}")
+            opened = sandbox.control("POST", "load_url", {"locale": locale, "url": side_panel})
+            for name in side_panel_pages(page, opened["url"]):
                 picture(page, name, f"{size}-{language}")
         checkout = sandbox.checkout()["url"]
         for name in shop_pages(page, stack.origin("shop"), checkout):

@@ -9,7 +9,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet
+from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from bigcommerce.client import BigCommerce
@@ -85,8 +88,29 @@ def open_for(store: Store, reference: UUID) -> dict[str, str]:
 
 
 def open_rows(store: Store, reference: UUID) -> list[Correction]:
-    rows = Correction.objects.filter(store=store, reference=reference, decision=OPEN)
-    return list(rows.order_by("path"))
+    return list(_open_of(store=store, reference=reference))
+
+
+def with_open_rows(orders: QuerySet[Order]) -> QuerySet[Order]:
+    """Orders that bring their open corrections along, in the same query: see `brought_along`."""
+    rows = _open_of(store=OuterRef("store"), reference=OuterRef("reference"))
+    columns = {field.attname: field.attname for field in Correction._meta.concrete_fields}
+    return orders.annotate(open_corrections=ArraySubquery(rows.values(row=JSONObject(**columns))))
+
+
+def brought_along(order: Order) -> list[Correction]:
+    """The open corrections of an order that was found `with_open_rows`."""
+    return [_row(columns) for columns in vars(order)["open_corrections"]]
+
+
+def _row(columns: Document) -> Correction:
+    """JSON knows no moments and no uuids: the fields read them from text."""
+    fields = Correction._meta.concrete_fields
+    return Correction(**{one.attname: one.to_python(columns[one.attname]) for one in fields})
+
+
+def _open_of(**whose: Any) -> QuerySet[Correction]:
+    return Correction.objects.filter(decision=OPEN, **whose).order_by("path")
 
 
 def _believe(order: Order, theirs: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 import bigcommerce.errors
 from orders.comparison import Comparison, Update, as_accepted, cart_total, compare
 from orders.correction_views import CorrectionForm
-from orders.corrections import open_rows
+from orders.corrections import brought_along, with_open_rows
 from orders.models import Order
 from orders.payloads import Snapshot
 from orders.retry import retry
@@ -56,7 +56,7 @@ def order_panel(request: PanelRequest, order_id: int) -> HttpResponse:
 
 def _find(request: PanelRequest, order_id: int) -> Order | None:
     """The store's order; its store is the session's, so that it costs no query."""
-    orders = Order.objects.select_related("connection")
+    orders = with_open_rows(Order.objects.select_related("connection"))
     order = orders.filter(store=request.store, bigcommerce_id=order_id).first()
     if order:
         order.store = request.store
@@ -78,7 +78,7 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
         "portal": portal_link(order.connection.environment, order.reference),
         "shop": order_link(request.store, order.bigcommerce_id),
         "notice": notice_of(request.GET.get("said", "")),
-        "corrections": open_rows(order.store, order.reference) if order.corrected else (),
+        "corrections": brought_along(order),
         "correction_form": CorrectionForm(auto_id="correction_%s"),
     }
 

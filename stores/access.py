@@ -54,13 +54,17 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def open_session(user: PanelUser) -> str:
-    """A new session of this user, closing the ones before; the token for the path."""
+def open_session(user: PanelUser, side_panel_of: int | None = None) -> str:
+    """A new session of this user, in place of the one before; the token for the path.
+
+    `side_panel_of` is the order whose Action menu opened it: its pages look like a side panel.
+    The app's page and the side panel each have a session, because people have both open.
+    """
     token = secrets.token_urlsafe(32)
     with transaction.atomic():
         PanelUser.objects.select_for_update().get(pk=user.pk)
-        user.sessions.all().delete()
-        user.sessions.create(digest=digest(token))
+        user.sessions.filter(side_panel_of__isnull=side_panel_of is None).delete()
+        user.sessions.create(digest=digest(token), side_panel_of=side_panel_of)
     return token
 
 

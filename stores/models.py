@@ -230,6 +230,8 @@ class PanelSession(models.Model):
 
     user = models.ForeignKey(PanelUser, on_delete=models.CASCADE, related_name="sessions")
     digest = models.CharField(max_length=64, unique=True)
+    # The order whose Action menu opened it as a side panel; none for the app's own page.
+    side_panel_of = models.BigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     used_at = models.DateTimeField(default=timezone.now)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -23,12 +24,12 @@ register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def tab(context: dict[str, Any], name: str, label: str, others: str = "") -> str:
+def tab(context: dict[str, Any], name: str, label: str, others: str = "", *args: Any) -> str:
     """One tab of the navigation; the page we are on carries `aria-current`.
 
-    `others` are the names of pages that stand behind the same tab.
+    `others` are the names of pages that stand behind the same tab; `args` are the page's own.
     """
-    return _link(context, "tab", name, label, others)
+    return _link(context, "tab", name, label, others, *args)
 
 
 @register.simple_tag(takes_context=True)
@@ -37,18 +38,26 @@ def side_tab(context: dict[str, Any], name: str, label: str) -> str:
     return _link(context, "side-tab", name, label, "")
 
 
-def _link(context: dict[str, Any], kind: str, name: str, label: str, others: str) -> str:
+def _link(
+    context: dict[str, Any], kind: str, name: str, label: str, others: str, *args: Any
+) -> str:
     request = context["request"]
     try:
-        href = reverse(name, args=[request.panel_token])
+        href = reverse(name, args=[request.panel_token, *args])
     except NoReverseMatch:
         return ""
-    here = request.resolver_match.url_name if request.resolver_match else ""
-    current = {name: ' aria-current="page"'} | dict.fromkeys(
-        others.split(), SafeString(' aria-current="true"')
-    )
-    mark = SafeString(current.get(here, ""))
+    mark = ""
+    if request.path == href:
+        mark = SafeString(' aria-current="page"')
+    elif _is_behind(request, others, href if args else ""):
+        mark = SafeString(' aria-current="true"')
     return format_html('<a class="{}" href="{}"{}>{}</a>', kind, href, mark, label)
+
+
+def _is_behind(request: HttpRequest, pages: str, address: str) -> bool:
+    """Are we on one of these pages; of this one thing, where an address names one?"""
+    here = request.resolver_match.url_name if request.resolver_match else ""
+    return here in pages.split() and request.path.startswith(address)
 
 
 @register.simple_tag(takes_context=True)

@@ -81,10 +81,11 @@ def load(request: HttpRequest) -> HttpResponse:
         return _not_open(request, _("SeQura is not installed in this store. Install it again."))
     if not is_fresh(payload) or not spend(request, payload):
         return _not_open(request, _("This link was used already or is too old."), store)
-    token = open_session(provision(store, payload))
-    order = ORDER_URL.fullmatch(payload.url)
-    if order:
-        return frame_in_control_panel(redirect("order_panel", token, int(order[1])), store)
+    asked = ORDER_URL.fullmatch(payload.url)
+    order = int(asked[1]) if asked else None
+    token = open_session(provision(store, payload), side_panel_of=order)
+    if order is not None:
+        return frame_in_control_panel(redirect("order_panel", token, order), store)
     if store.is_installed:
         registration.glance(store)
         wake(look_after_store, store.pk)

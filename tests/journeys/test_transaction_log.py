@@ -90,6 +90,36 @@ def test_refused_update_is_seen_corrected_retried_and_closed(
     assert 5000 in [item["total_with_tax"] for item in cart["items"]]
 
 
+def test_refused_update_is_found_and_settled_in_the_log_s_side_panel(
+    system: System, visit: Visit, merchant: Merchant
+) -> None:
+    system.sequra_knobs(increase="refused")
+    number = visit("lang=es").buy()
+    reference = system.sequra_order(number)["uuid"]
+    edit_price(merchant, number, "200.00")
+    assert eventually(lambda: outcome_in_log(merchant, number, "Rejected"))
+
+    side = merchant.open_side_panel(number)
+    side.get_by_role("link", name="Transaction log", exact=True).click()
+    side.get_by_label("Order number or SeQura reference").fill(reference)
+    side.get_by_label("Status").select_option("Needs you")
+    side.get_by_role("button", name="Search").click()
+    row = side.locator("table.log tbody tr")
+    expect(row).to_have_count(1)
+    expect(row.get_by_text("but the approved amount is")).to_be_visible()
+    shop, portal = row.locator("a.out").all()
+    assert (shop.get_attribute("href") or "").endswith(f"/manage/orders/{number}")
+    assert (portal.get_attribute("href") or "").endswith(f"/portal/orders/{reference}")
+
+    system.sandbox.control("POST", "webhooks/hold", {})
+    edit_price(Merchant(merchant.page.context.new_page(), system), number, "50.00")
+    row.get_by_role("button", name="Retry").click()
+    expect(side.get_by_text("SeQura accepted the order as it is now")).to_be_visible()
+    expect(side.get_by_text("No entries match")).to_be_visible()
+    side.get_by_role("link", name=f"Order {number}", exact=True).click()
+    expect(side.get_by_text("Settled on")).to_be_visible()
+
+
 def test_delayed_update_heals_by_itself(system: System, visit: Visit, merchant: Merchant) -> None:
     number = visit("lang=es").buy()
     system.sequra_order(number)

@@ -90,11 +90,13 @@ class Panel:
         return Client(enforce_csrf_checks=True).post(f"/s/{self.token}/{path}", fields)
 
 
-def panel_for(store: Store, number: int = 9, locale: str = "en-US") -> Panel:
+def panel_for(
+    store: Store, number: int = 9, locale: str = "en-US", side_panel_of: int | None = None
+) -> Panel:
     user, _ = PanelUser.objects.get_or_create(
         store=store, bigcommerce_id=number, defaults={"locale": locale}
     )
-    return Panel(store, user, open_session(user))
+    return Panel(store, user, open_session(user, side_panel_of))
 
 
 @pytest.fixture

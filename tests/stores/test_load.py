@@ -83,6 +83,15 @@ def test_load_goes_nowhere_but_to_its_own_pages(
     assert response["Location"] == f"/s/{token_in(response)}/{where}"
 
 
+@pytest.mark.parametrize(("url", "order"), [("/", None), ("/orders/106/sequra", 106)])
+def test_session_remembers_the_order_whose_menu_opened_it(
+    load: Load, sign: Sign, url: str, order: int | None
+) -> None:
+    load(sign(url=url))
+
+    assert PanelSession.objects.get().side_panel_of == order
+
+
 def mutated(token: str) -> str:
     head, body, signature = token.split(".")
     flipped = "A" if signature[0] != "A" else "B"

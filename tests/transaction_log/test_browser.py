@@ -87,6 +87,18 @@ def test_nothing_runs_out_of_the_page(
             page.context.close()
 
 
+def test_side_panel_s_tabs_fit_and_lead_back(shop: Panel, live_app: str, browser: Browser) -> None:
+    side = panel_for(shop.store, side_panel_of=250)
+    for width in WIDTHS:
+        page = opened(browser, live_app, side, "orders/250/", width)
+        page.get_by_role("link", name="Transaction log", exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Transaction log")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+        page.get_by_role("link", name="Order 250", exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Order 250")
+        page.context.close()
+
+
 def test_reference_is_copied(shop: Panel, live_app: str, browser: Browser) -> None:
     page = opened(browser, live_app, shop, "orders/250/", 648)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

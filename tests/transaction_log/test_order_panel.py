@@ -7,6 +7,8 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from orders.corrections import brought_along, with_open_rows
+from orders.models import Correction, Order
 from orders.panel import Amounts, amounts_of
 from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import NOON, MakeEntry, MakeOrder
@@ -143,6 +145,43 @@ def test_panel_takes_three_queries(
         make_entry()
     with django_assert_max_num_queries(3):
         assert panel.get("orders/250/").status_code == 200
+
+
+def test_corrections_cost_no_query_of_their_own(
+    panel: Panel,
+    make_order: MakeOrder,
+    make_rejected: MakeEntry,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    order = make_order(corrected={"customer.email": "right@example.com"})
+    make_rejected(event="correction", reason="corrected_by_sequra")
+    row = Correction.objects.create(
+        store=order.store,
+        reference=order.reference,
+        path="customer.email",
+        ours="wrong@example.com",
+        theirs="right@example.com",
+        source="person",
+        heard_by="ana@example.com",
+        heard_at=NOON,
+    )
+    Correction.objects.create(
+        store=order.store, reference=order.reference, path="customer.email", decision="kept"
+    )
+    with django_assert_max_num_queries(3):
+        html = panel.get("orders/250/").content.decode()
+    for text in (
+        "Customer: Email",
+        "wrong@example.com",
+        "right@example.com",
+        "Entered by hand, ana@example.com",
+        "20 Nov 2026, 12:00",
+        f'action="/s/{panel.token}/orders/250/corrections/{row.pk}/apply"',
+    ):
+        assert text in html
+    found = with_open_rows(Order.objects.filter(pk=order.pk)).get()
+    assert brought_along(found) == [row]
+    assert vars(brought_along(found)[0]) | {"_state": 0} == vars(row) | {"_state": 0}
 
 
 def test_order_of_another_payment_method_gets_a_friendly_page(panel: Panel) -> None:
