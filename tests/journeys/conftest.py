@@ -42,11 +42,12 @@ def system(installed: System) -> System:
     return installed
 
 
-def picture(item: pytest.Item, context: BrowserContext) -> None:
-    """What the browser showed when the test failed, into artifacts/."""
+def pictures(item: pytest.Item, contexts: list[BrowserContext]) -> None:
+    """What the browsers showed when the test failed, into artifacts/."""
     ARTIFACTS.mkdir(exist_ok=True)
     name = re.sub(r"[^\w]+", "-", item.name).strip("-")
-    for number, page in enumerate(context.pages):
+    pages = (page for context in contexts for page in context.pages)
+    for number, page in enumerate(pages):
         page.screenshot(path=ARTIFACTS / f"{name}-{number}.png")
 
 
@@ -64,9 +65,9 @@ def browsers(
         return context
 
     yield opened
+    if request.node.stash.get(FAILED, False):
+        pictures(request.node, contexts)
     for context in contexts:
-        if request.node.stash.get(FAILED, False):
-            picture(request.node, context)
         context.close()
 
 

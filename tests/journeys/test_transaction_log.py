@@ -34,6 +34,8 @@ def open_log(merchant: Merchant, number: int) -> FrameLocator:
     merchant.go_to("Transaction log")
     merchant.app.get_by_label("Order number or SeQura reference").fill(str(number))
     merchant.app.get_by_role("button", name="Search").click()
+    # Until the answer is there, the page still lists the other orders.
+    expect(merchant.app.get_by_role("link", name="Clear")).to_be_visible()
     return merchant.app
 
 
