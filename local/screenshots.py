@@ -1,13 +1,14 @@
 """`make screenshots`: a picture of every page that people see, into artifacts/screenshots."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from local import chromium
-from local.demo import buy, install
+from local.demo import buy, install, ship_refund_and_edit
+from local.merchant import Merchant
 from local.sandbox_control import SandboxControl
 from local.servers import ROOT
 from local.shopper import Shopper
@@ -18,6 +19,8 @@ SIZES: dict[str, ViewportSize] = {
     "wide": {"width": 1440, "height": 900},
     "narrow": {"width": 390, "height": 844},
 }
+FIRST_ORDER = 1001
+SIDE_PANEL = 0.45  # of the control panel's width, at its narrowest
 LANGUAGES = {"en": "en-US", "es": "es-ES"}
 # What no link leads to: an answer that somebody asked for.
 ASKED = {
@@ -54,11 +57,13 @@ def panel_pages(page: Page, load_url: str) -> Iterator[str]:
         yield name
 
 
-def side_panel_pages(page: Page, load_url: str) -> Iterator[str]:
-    """What the Action menu of an order opens, and its other tab."""
-    page.goto(load_url)
+def side_panel_pages(page: Page, load_url: Callable[[str], str]) -> Iterator[str]:
+    """What the Action menus of a SeQura order and of another order open, and the log beside it."""
+    page.goto(load_url("/orders/9/sequra"))
+    yield "side-panel-other-order"
+    page.goto(load_url(f"/orders/{FIRST_ORDER}/sequra"))
     yield "side-panel"
-    page.locator(".tab").last.click()
+    page.get_by_role("navigation").locator(".tab").last.click()
     yield "side-panel-log"
 
 
@@ -95,21 +100,50 @@ def take_first_steps(browser: Browser, sandbox: SandboxControl) -> None:
 
 
 def take(browser: Browser, stack: Stack, sandbox: SandboxControl) -> None:
-    (order,) = (one["order"] for one in sandbox.world()["bigcommerce_orders"])
-    side_panel = f"/orders/{order['id']}/sequra"
     for size, viewport in SIZES.items():
         page = browser.new_page(viewport=viewport)
         for language, locale in LANGUAGES.items():
-            load_url = sandbox.control("POST", "load_url", {"locale": locale})["url"]
-            for name in panel_pages(page, load_url):
+
+            def load_url(url: str, locale: str = locale) -> str:
+                opened = sandbox.control("POST", "load_url", {"locale": locale, "url": url})
+                return str(opened["url"])
+
+            for name in panel_pages(page, load_url("/")):
                 picture(page, name, f"{size}-{language}")
-            opened = sandbox.control("POST", "load_url", {"locale": locale, "url": side_panel})
-            for name in side_panel_pages(page, opened["url"]):
+            if size == "wide":
+                width = round(viewport["width"] * SIDE_PANEL)
+                page.set_viewport_size({**viewport, "width": width})
+            for name in side_panel_pages(page, load_url):
                 picture(page, name, f"{size}-{language}")
+            page.set_viewport_size(viewport)
         checkout = sandbox.checkout()["url"]
         for name in shop_pages(page, stack.origin("shop"), checkout):
             picture(page, name, size)
         page.close()
+
+
+def have_a_history(browser: Browser, stack: Stack, sandbox: SandboxControl) -> None:
+    """Orders of every kind: refused, ignored, delayed, corrected by SeQura."""
+    for _ in range(3):
+        buy(Shopper(stack.origin("shop")))
+    first, second, third = (Merchant(sandbox, FIRST_ORDER + number) for number in range(3))
+    ship_refund_and_edit(first, stack.app_port)
+    for merchant in (second, third):
+        merchant.does("edit_order", lines=[{"name": "Gift", "price": "700.00", "quantity": 1}])
+        merchant.log_words(stack.app_port)
+    page = browser.new_page()
+    page.goto(
+        sandbox.control("POST", "load_url", {"url": f"/orders/{second.number}/sequra"})["url"]
+    )
+    page.get_by_text("Ignore", exact=False).first.click()
+    page.get_by_label("Why can it be ignored?").fill("Agreed with SeQura by phone")
+    page.get_by_role("button", name="Ignore it").click()
+    page.get_by_text("SeQura told you of a correction?").click()
+    page.get_by_label("What SeQura says").fill("lucia.ortiz@example.com")
+    page.get_by_role("button", name="Note it").click()
+    page.close()
+    sandbox.fault(rf"/orders/{third.number}$", method="PUT", status=503, times=999)
+    third.does("cancel")
 
 
 def main() -> int:
@@ -119,7 +153,7 @@ def main() -> int:
         sandbox.control("POST", "install", {})
         take_first_steps(browser, sandbox)
         install(stack, sandbox)
-        buy(Shopper(stack.origin("shop")))
+        have_a_history(browser, stack, sandbox)
         take(browser, stack, sandbox)
     return 0
 

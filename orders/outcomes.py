@@ -17,6 +17,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from orders import corrections, gates
+from orders.comparison import cart_total
+from orders.difference import CARTS
 from orders.models import Order
 from orders.sync import BIGCOMMERCE, SEQURA, Kind, Result
 from transaction_log import record
@@ -77,7 +79,7 @@ def _synced(order: Order) -> Fields:
 
 
 def _told(order: Order, result: Result) -> Fields:
-    record.accepted(order.subject, result.event)
+    record.accepted(order.subject, result.event, told=_statement(result))
     return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
 
 
@@ -111,7 +113,7 @@ def _gone(order: Order, result: Result) -> Fields:
 def _waiting(order: Order, result: Result) -> Fields:
     """SeQura reviews: its decision makes the order due again. Until then the log says so."""
     if result.update is not None:
-        record.delayed(order.subject, result.event, result.reason)
+        record.delayed(order.subject, result.event, result.reason, told=_statement(result))
     return _synced(order)
 
 
@@ -123,6 +125,7 @@ def _refused(order: Order, result: Result) -> Fields:
         result.reason,
         words=result.words,
         statement=result.statement,
+        told=_statement(result),
     )
     if result.host == SEQURA:
         _reached(order)
@@ -136,7 +139,7 @@ def _no_access(order: Order, result: Result) -> Fields:
     else:
         order.connection.pause()
     next_at = order.connection.paused_until if result.host == SEQURA else None
-    record.delayed(order.subject, result.event, result.reason, words=result.words, next_at=next_at)
+    _delayed(order, result, next_at)
     return {"attempts": order.attempts + 1, "failing_since": order.failing_since or timezone.now()}
 
 
@@ -145,11 +148,30 @@ def _later(order: Order, result: Result) -> Fields:
         gates.failed(order, result.host, result.retry_after)
     since = order.failing_since or timezone.now()
     if timezone.now() - since > GIVE_UP_AFTER:
-        record.rejected(order.subject, result.event, "gave_up", words=result.words)
+        told = _statement(result)
+        record.rejected(order.subject, result.event, "gave_up", words=result.words, told=told)
         return _synced(order)
     next_at = _next_attempt(order.attempts + 1, result.retry_after)
-    record.delayed(order.subject, result.event, result.reason, words=result.words, next_at=next_at)
+    _delayed(order, result, next_at)
     return {"attempts": order.attempts + 1, "failing_since": since, "due_at": next_at}
+
+
+def _delayed(order: Order, result: Result, next_at: datetime | None) -> None:
+    record.delayed(
+        order.subject,
+        result.event,
+        result.reason,
+        words=result.words,
+        told=_statement(result),
+        next_at=next_at,
+    )
+
+
+def _statement(result: Result) -> record.Told:
+    """What the update says, or would have said."""
+    if result.update is None:
+        return record.NOTHING
+    return record.Told(*(cart_total(result.update, cart) for cart in CARTS))
 
 
 def _lost(_: Order, __: Result) -> Fields:

@@ -135,3 +135,4 @@ def _put(solicitation: Solicitation, state: str, order_ref_1: str = "") -> None:
         if error.status in CREDENTIALS:
             raise
         raise Refused("refused_by_sequra", error.words) from error
+    solicitation.connection.resume()

@@ -155,7 +155,9 @@ def finish(solicitation: Solicitation) -> None:
     _show(
         solicitation,
         Order.Status.IN_REVIEW if in_review else Order.Status.APPROVED,
-        lambda order: record.accepted(order.subject, "purchase"),
+        lambda order: record.accepted(
+            order.subject, "purchase", told=record.Told(unshipped=order.amount, shipped=0)
+        ),
         phase=Phase.DONE,
         done_at=timezone.now(),
     )

@@ -15,13 +15,18 @@ BATCH = 200
 def resume_solicitations() -> None:
     """Go on with every solicitation that is due; somebody else's work in progress is left alone.
 
-    Those of a store whose access is gone wait for it, and are due at once when it is back.
+    Those of a store or an account that refused us wait until its access is back, and are due at
+    once then. Of an account that may be asked again, one goes first.
     """
-    due = Solicitation.objects.filter(
-        next_at__lte=timezone.now(), store__state=Store.State.INSTALLED
-    ).order_by("next_at")
-    for pk in due.values_list("pk", flat=True)[:BATCH]:
-        help_along(pk)
+    now, probed = timezone.now(), set[int]()
+    due = Solicitation.objects.filter(next_at__lte=now, store__state=Store.State.INSTALLED)
+    due = due.exclude(connection__paused_until__gt=now).order_by("next_at")
+    rows = due.values_list("pk", "connection_id", "connection__paused_until")[:BATCH]
+    for pk, connection, paused in rows:
+        if paused is None or connection not in probed:
+            help_along(pk)
+        if paused is not None:
+            probed.add(connection)
 
 
 @shared_task

@@ -187,11 +187,9 @@ REASONS: Mapping[str, Explanation] = {
         speaker=_BIGCOMMERCE,
     ),
     # Not now.
-    "sequra_unavailable": Explanation(_("SeQura did not answer."), _BY_ITSELF),
+    "sequra_unavailable": Explanation(_("SeQura did not answer."), _BY_ITSELF, speaker=_DETAILS),
     "bigcommerce_unavailable": Explanation(
-        _("BigCommerce did not answer."),
-        _BY_ITSELF,
-        speaker=_BIGCOMMERCE,
+        _("BigCommerce did not answer."), _BY_ITSELF, speaker=_DETAILS
     ),
     "bigcommerce_refused": Explanation(
         _("BigCommerce did not let us read the order."),

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
@@ -71,6 +72,8 @@ def _heading(language: str) -> list[str]:
             _("SeQura's words"),
             _("What happened"),
             _("What to do"),
+            _("Still to ship"),
+            _("Shipped"),
             _("Attempts"),
             _("Last attempt"),
             _("Closed"),
@@ -95,6 +98,8 @@ def _row(store: Store, entry: Entry, zone: tzinfo) -> list[object]:
         entry.words,
         explanation.what,
         explanation.todo,
+        _euros(entry.unshipped),
+        _euros(entry.shipped),
         entry.attempts,
         _moment(entry.last_at, zone),
         _moment(entry.closed_at, zone),
@@ -103,6 +108,11 @@ def _row(store: Store, entry: Entry, zone: tzinfo) -> list[object]:
         order_link(store, entry.bigcommerce_id),
         portal_link(entry.environment, entry.reference),
     ]
+
+
+def _euros(cents: int | None) -> str:
+    """An amount that a spreadsheet reads as a number, whatever the language."""
+    return "" if cents is None else f"{Decimal(cents) / 100:.2f}"
 
 
 def _moment(at: datetime | None, zone: tzinfo) -> str:

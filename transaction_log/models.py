@@ -26,6 +26,9 @@ class Entry(models.Model):
     reason = models.CharField(max_length=64, blank=True)  # our code; explained in words by the page
     words = models.TextField(blank=True)  # SeQura's own words
     statement = models.CharField(max_length=64, blank=True)  # digest of the update that was refused
+    # What that update said, in cents; unknown where nothing was to be said.
+    unshipped = models.BigIntegerField(null=True, blank=True)
+    shipped = models.BigIntegerField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=1)
     at = models.DateTimeField(default=timezone.now)
     last_at = models.DateTimeField(default=timezone.now)

@@ -6,6 +6,7 @@ One thing that is wrong is one open entry, however often it is tried: the partia
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -30,11 +31,25 @@ class Subject:
     payment_method: str = ""
 
 
-def accepted(subject: Subject, event: str, *, words: str = "", reason: str = "") -> Entry:
+class Told(NamedTuple):
+    """What SeQura was told of an order, in cents: still to ship, and shipped."""
+
+    unshipped: int | None = None
+    shipped: int | None = None
+
+
+NOTHING = Told()
+
+
+def accepted(
+    subject: Subject, event: str, *, words: str = "", reason: str = "", told: Told = NOTHING
+) -> Entry:
     """It went well; what was open about this order is closed."""
     if event not in SETTLED_ELSEWHERE:
         close(subject)
-    return _new(subject, event, Outcome.ACCEPTED, reason=reason, words=words, closed=True)
+    return _new(
+        subject, event, Outcome.ACCEPTED, reason=reason, words=words, told=told, closed=True
+    )
 
 
 def ignored(subject: Subject, event: str, reason: str, *, words: str = "") -> Entry:
@@ -43,7 +58,13 @@ def ignored(subject: Subject, event: str, reason: str, *, words: str = "") -> En
 
 
 def rejected(
-    subject: Subject, event: str, reason: str, *, words: str = "", statement: str = ""
+    subject: Subject,
+    event: str,
+    reason: str,
+    *,
+    words: str = "",
+    statement: str = "",
+    told: Told = NOTHING,
 ) -> Entry:
     """SeQura said no: the merchant has to see it. The same no again only counts up.
 
@@ -53,7 +74,9 @@ def rejected(
         close(subject, Outcome.DELAYED)
     if known := _known_and_ignored(subject, reason, words, statement):
         return known
-    return _open(subject, event, Outcome.REJECTED, reason, words=words, statement=statement)
+    return _open(
+        subject, event, Outcome.REJECTED, reason, words=words, statement=statement, told=told
+    )
 
 
 def delayed(
@@ -63,12 +86,14 @@ def delayed(
     *,
     words: str = "",
     statement: str = "",
+    told: Told = NOTHING,
     next_at: datetime | None = None,
 ) -> Entry:
     """It did not get through yet, and is tried again at `next_at`."""
     return _open(
-        subject, event, Outcome.DELAYED, reason, words=words, statement=statement, next_at=next_at
-    )
+        subject, event, Outcome.DELAYED, reason,
+        words=words, statement=statement, told=told, next_at=next_at,
+    )  # fmt: skip
 
 
 def close(subject: Subject, *outcomes: str) -> None:
@@ -127,6 +152,7 @@ def _open(
     *,
     words: str,
     statement: str,
+    told: Told,
     next_at: datetime | None = None,
 ) -> Entry:
     again = Entry.objects.filter(
@@ -137,14 +163,20 @@ def _open(
         closed_at__isnull=True,
         outcome__in=(Outcome.REJECTED, Outcome.DELAYED),
     )
-    fields = {"words": words, "next_at": next_at, "outcome": outcome, "last_at": timezone.now()}
+    fields = {
+        "words": words,
+        "next_at": next_at,
+        "outcome": outcome,
+        "last_at": timezone.now(),
+        **told._asdict(),
+    }
     if again.update(attempts=F("attempts") + 1, **fields):
         return again.get()
     try:
         with transaction.atomic():
             return _new(
                 subject, event, outcome, reason=reason, words=words,
-                statement=statement, next_at=next_at,
+                statement=statement, told=told, next_at=next_at,
             )  # fmt: skip
     except IntegrityError:
         again.update(attempts=F("attempts") + 1, **fields)
@@ -159,6 +191,7 @@ def _new(
     reason: str = "",
     words: str = "",
     statement: str = "",
+    told: Told = NOTHING,
     next_at: datetime | None = None,
     closed: bool = False,
 ) -> Entry:
@@ -173,6 +206,8 @@ def _new(
         reason=reason,
         words=words,
         statement=statement,
+        unshipped=told.unshipped,
+        shipped=told.shipped,
         next_at=next_at,
         closed_at=timezone.now() if closed else None,
     )

@@ -24,6 +24,18 @@ BADGES = {
 }
 MARKS = {"added": _("Added"), "removed": _("Removed"), "changed": _("Changed")}
 TOTALS = {"unshipped": _("Still to ship"), "shipped": _("Shipped"), "owed": _("Owed")}
+# Lines that are no goods, under the names they have when BigCommerce gives them none.
+CHARGES = {
+    "Shipping": _("Shipping cost"),
+    "Handling": _("Handling"),
+    "Gift wrapping": _("Gift wrapping"),
+    "Fee": _("Fee"),
+    "Discount": _("Discount"),
+    "Surcharge": _("Surcharge"),
+    "Store credit": _("Store credit"),
+    "Gift certificate": _("Gift certificate"),
+    "Refund": _("Refund"),
+}
 DETAILS = {
     "delivery_address": _("Delivery address"),
     "invoice_address": _("Invoice address"),
@@ -47,6 +59,12 @@ def mark(row: Row) -> Text:
 @register.filter
 def detail(name: str) -> Text:
     return DETAILS[name]
+
+
+@register.filter
+def line(name: str) -> Text:
+    """A line's name; that of a charge in the reader's language."""
+    return CHARGES.get(name, name)
 
 
 @register.filter

@@ -97,6 +97,24 @@ def test_parcels_reach_sequra_one_by_one(merchant: Merchant, order: Order) -> No
     assert merchant.entries(order)[1:] == [("ship", "accepted", "")] * 2
 
 
+def test_the_log_holds_what_each_update_said(merchant: Merchant, order: Order) -> None:
+    lamp, cups = merchant.lines(order)
+    some = [{"order_product_id": lamp["id"], "quantity": 1}]
+    merchant.does("ship", order, items=some)
+    shipping = carts(merchant, order)[1]["shipping"][1]
+    merchant.does("refund", order, items=[{"order_product_id": cups["id"], "quantity": 1}])
+    merchant.sandbox.fault(r"/merchants/[^/]+/orders/", method="PUT", status=409)
+    merchant.does("refund", order)
+
+    told = list(order.store.entries.order_by("id").values_list("event", "unshipped", "shipped"))
+    assert told == [
+        ("purchase", 14980, 0),
+        ("ship", 14980 - 8995 - shipping, 8995 + shipping),
+        ("refund", 0, 14980 - 5490),  # with nothing left to ship, all of the shipping cost went
+        ("refund", 0, 0),
+    ]
+
+
 def test_edited_tracking_reaches_sequra(merchant: Merchant, order: Order) -> None:
     shipment = merchant.does("ship", order, tracking_number="OLD", carrier="ups")
     merchant.does("edit_shipment", order, shipment_id=shipment["id"], tracking_number="NEW")

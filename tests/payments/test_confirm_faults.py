@@ -4,12 +4,14 @@ import time
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from bigcommerce.api import Api
 from bigcommerce.client import BigCommerce
 from payments.confirm import confirm
 from payments.models import Solicitation
+from payments.tasks import resume_solicitations
 from sequra.client import Sequra
 from tests.payments.shop import Shop
 from tests.payments.world import violations
@@ -112,5 +114,10 @@ def test_refused_credentials_pause_the_connection_and_refuse_nobody(
     solicitation.refresh_from_db()
     solicitation.connection.refresh_from_db()
     assert (solicitation.phase, solicitation.connection.is_paused) == ("confirming", True)
-    assert solicitation.next_at is not None
-    assert (solicitation.next_at - solicitation.created_at).total_seconds() > 500
+    paused_until = solicitation.connection.paused_until
+    assert paused_until
+    assert (paused_until - timezone.now()).total_seconds() > 500
+    calls = len(shop.sandbox.calls("sequra"))
+    Solicitation.objects.update(next_at=timezone.now())
+    resume_solicitations()
+    assert len(shop.sandbox.calls("sequra")) == calls

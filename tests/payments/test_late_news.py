@@ -208,3 +208,35 @@ def test_payments_of_a_store_without_access_wait_for_it(
     tasks.resume_solicitations()
 
     assert helped == [attempt.pk] * expected
+
+
+@pytest.mark.parametrize(
+    ("pause", "expected"), [(None, 3), (timedelta(minutes=5), 0), (-timedelta(seconds=1), 1)]
+)
+def test_account_that_refused_us_is_probed_by_one_payment(
+    make_solicitation: MakeSolicitation,
+    monkeypatch: pytest.MonkeyPatch,
+    pause: timedelta | None,
+    expected: int,
+) -> None:
+    for _ in range(3):
+        attempt = make_solicitation(phase=Phase.CONFIRMING, next_at=timezone.now())
+    attempt.connection.paused_until = timezone.now() + pause if pause else None
+    attempt.connection.save()
+    helped: list[int] = []
+    monkeypatch.setattr(tasks, "help_along", helped.append)
+
+    tasks.resume_solicitations()
+
+    assert len(helped) == expected
+
+
+def test_account_that_takes_a_confirmation_is_no_longer_paused(shop: Shop) -> None:
+    solicitation = shop.approved()
+    solicitation.connection.paused_until = timezone.now() - timedelta(seconds=1)
+    solicitation.connection.save()
+
+    confirm.confirm(solicitation.pk)
+
+    solicitation.connection.refresh_from_db()
+    assert solicitation.connection.paused_until is None

@@ -26,7 +26,13 @@ def rows(reply: Any) -> list[dict[str, str]]:
 
 
 def test_file_holds_what_the_page_shows(panel: Panel, make_rejected: MakeEntry) -> None:
-    make_rejected(reference=REFERENCE, words='He said "no",\nthen left', attempts=2)
+    make_rejected(
+        reference=REFERENCE,
+        words='He said "no",\nthen left',
+        unshipped=123456,
+        shipped=5,
+        attempts=2,
+    )
     reply = panel.get("log/export.csv")
     assert reply["Content-Type"] == "text/csv; charset=utf-8"
     assert reply["Content-Disposition"].startswith('attachment; filename="sequra-abc123-20')
@@ -39,7 +45,7 @@ def test_file_holds_what_the_page_shows(panel: Panel, make_rejected: MakeEntry) 
     assert row["Status"] == "Rejected"
     assert row["Reason"] == "sequra_409"
     assert row["SeQura's words"] == 'He said "no",\nthen left'
-    assert row["Attempts"] == "2"
+    assert (row["Still to ship"], row["Shipped"], row["Attempts"]) == ("1234.56", "0.05", "2")
     assert row["SeQura"] == f"https://portal-sandbox.sequra.com/orders/{REFERENCE}"
 
 
