@@ -129,6 +129,8 @@ def _compare(order: Order) -> tuple[Comparison | None, str, str]:
         return None, "archived" if gone else "bigcommerce_refused", refusal.words
     except bigcommerce.errors.Unavailable as error:
         return None, "bigcommerce_unavailable", error.reason
+    if order.status == Order.Status.CANCELLED:
+        return _compare_shop(snapshot, accepted), "closed", ""
     try:
         return compare(snapshot, accepted, reading_of(order, snapshot).update), "", ""
     except NotNow as error:

@@ -1,7 +1,8 @@
 """Trying again because a merchant asks for it, and saying what really came of it.
 
 The order goes the way of every change: it becomes due, a worker tells it. We wait for a moment,
-because somebody looks at the page; when the worker takes longer, the answer is "queued".
+because somebody looks at the page; when the worker takes longer, the answer is "queued". Where no
+worker may speak for the order, it stays due and the answer says what is in the way.
 """
 
 import time
@@ -23,6 +24,9 @@ def retry(order: Order, patience: float = PATIENCE) -> str:
     since = timezone.now()
     queue.mark_changed(pk=order.pk)
     order.refresh_from_db(fields=["changed", "attempts"])
+    if barrier := _barrier(order):
+        return barrier
+    order.connection.resume()  # a merchant who asks may have mended the account
     ring()
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
@@ -30,6 +34,13 @@ def retry(order: Order, patience: float = PATIENCE) -> str:
             return word
         time.sleep(POLL_SECONDS)
     return "queued"
+
+
+def _barrier(order: Order) -> str:
+    """What only the merchant can remove; nothing when the order may be told."""
+    if not order.store.is_installed:
+        return "no_access"
+    return "not_connected" if order.connection.stopped_at else ""
 
 
 def _came_of(order: Order, since: datetime) -> str:

@@ -149,6 +149,11 @@ REASONS: Mapping[str, Explanation] = {
         _("Stop the delivery if you still can, and ask SeQura in its portal before doing more."),
         retry=False,
     ),
+    "closed": Explanation(
+        _("SeQura has cancelled this order, so nothing is told about it any more."),
+        _("If that is wrong, ask SeQura about it in its portal."),
+        retry=False,
+    ),
     # An order update that SeQura refused.
     "sequra_400": Explanation(_("SeQura could not read the update."), _COMPARE),
     "sequra_403": Explanation(

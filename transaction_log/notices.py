@@ -29,6 +29,20 @@ NOTICES = {
         "info",
         _("The order is queued and is sent in a moment. Reload this page to see how it went."),
     ),
+    "not_connected": Notice(
+        "warning",
+        _(
+            "Nothing was sent: the SeQura account of this order is not connected."
+            " It is sent once you connect that account again in the connection settings."
+        ),
+    ),
+    "no_access": Notice(
+        "warning",
+        _(
+            "Nothing was sent: BigCommerce no longer accepts our access to your store."
+            " It is sent once you have installed the app again; your settings stay."
+        ),
+    ),
     "ignored": Notice("success", _("The entry is off your list. It stays in the log.")),
     "settled": Notice("info", _("This entry was settled in the meantime.")),
     "retention": Notice("success", _("Changes saved successfully.")),

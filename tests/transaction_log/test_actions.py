@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from orders import retry as retrying
 from orders.models import Order
@@ -12,6 +13,7 @@ from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import MakeEntry, MakeOrder
 from transaction_log import record
 from transaction_log.models import Entry
+from transaction_log.notices import NOTICES
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +118,26 @@ def test_retry_says_what_came_of_it(
 
     monkeypatch.setattr(retrying, "ring", worker)
     assert retrying.retry(order, patience=1) == word
+
+
+def test_retry_says_what_is_in_the_way_and_keeps_the_order_due(make_order: MakeOrder) -> None:
+    order = make_order()
+    order.connection.stopped_at = timezone.now()
+    assert retrying.retry(order) == "not_connected"
+    order.store.needs_reauthorisation()
+    order.store.refresh_from_db()
+    assert retrying.retry(order) == "no_access"
+    order.refresh_from_db()
+    assert order.changed == 2 > order.synced
+    assert {"not_connected", "no_access"} <= set(NOTICES)
+
+
+def test_retry_asks_an_account_that_had_refused_us(make_order: MakeOrder) -> None:
+    order = make_order()
+    order.connection.pause()
+    assert retrying.retry(order, patience=0) == "queued"
+    order.connection.refresh_from_db()
+    assert not order.connection.is_paused
 
 
 def test_retry_waits_for_the_change_it_made(make_order: MakeOrder) -> None:

@@ -85,7 +85,15 @@ def test_refused_purchase_offers_no_retry(panel: Panel, make_rejected: MakeEntry
     make_rejected(event="purchase", reason="cart_changed")
     html = panel.get("log/").content.decode()
     assert "/retry" not in html
+    assert "/compare" not in html
     assert "/ignore" in html
+
+
+def test_what_cannot_be_retried_can_be_compared(panel: Panel, make_rejected: MakeEntry) -> None:
+    make_rejected(event="cancelled_by_sequra", reason="cancelled_after_shipping")
+    html = panel.get("log/").content.decode()
+    assert "/retry" not in html
+    assert f'href="/s/{panel.token}/orders/250/compare/"' in html
 
 
 def test_hostile_words_stay_text(panel: Panel, make_rejected: MakeEntry) -> None:

@@ -1,5 +1,6 @@
 """The side panel of an order."""
 
+import re
 import uuid
 from typing import Any
 
@@ -10,7 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 from orders.corrections import brought_along, with_open_rows
 from orders.models import Correction, Order
 from orders.panel import Amounts, amounts_of
-from tests.stores.conftest import Panel
+from tests.orders.merchant import Merchant
+from tests.stores.conftest import Panel, panel_for
 from tests.transaction_log.conftest import NOON, MakeEntry, MakeOrder
 
 REFERENCE = uuid.UUID("0b9a4c6e-6d52-4d0c-9d7b-0c9b6f8d3f6a")
@@ -223,3 +225,32 @@ def test_comparison_without_bigcommerce_says_so(
     assert "BigCommerce did not answer." in html
     assert "/retry" in html
     assert "<table" not in html
+
+
+def test_comparison_lays_the_three_side_by_side(merchant: Merchant) -> None:
+    """BigCommerce's documents through the sandbox: a lamp at another price, not told yet."""
+    order = merchant.order()
+    lamp, _ = merchant.lines(order)
+    merchant.acts("edit_order", order, lines=[{"id": lamp["id"], "price": "100.00"}])
+
+    side = panel_for(merchant.store).get(f"orders/{order.bigcommerce_id}/compare/")
+
+    text = " ".join(re.sub(r"<[^>]+>", " ", side.content.decode()).split())
+    assert "LAMP-01 100.00 € 1 unit 89.95 € 1 unit 100.00 € 1 unit Changed +10.05 €" in text
+    assert "CUP-6 54.90 € 1 unit 54.90 € 1 unit 54.90 € 1 unit" in text
+    assert "Still to ship – nothing 149.80 € 159.85 € Changed +10.05 €" in text
+    assert merchant.updates() == []
+
+
+def test_comparison_of_an_order_that_sequra_cancelled_says_that_nothing_is_sent(
+    merchant: Merchant,
+) -> None:
+    order = merchant.order()
+    Order.objects.filter(pk=order.pk).update(status="cancelled")
+
+    html = panel_for(merchant.store).get(f"orders/{order.bigcommerce_id}/compare/").content.decode()
+
+    assert "SeQura has cancelled this order, so nothing is told about it any more." in html
+    assert "If that is wrong, ask SeQura about it in its portal." in html
+    assert "89.95 €" in html
+    assert "Changed" not in html

@@ -46,6 +46,12 @@ def can_retry(entry: Entry) -> bool:
 
 
 @register.filter
+def can_compare(entry: Entry) -> bool:
+    """Is there an order to lay beside what SeQura knows? A purchase that failed has left none."""
+    return entry.is_open and entry.bigcommerce_id is not None and entry.event != "purchase"
+
+
+@register.filter
 def speaker(entry: Entry) -> Text:
     """Whose words the entry carries."""
     return explain(entry.reason).speaker
