@@ -3,9 +3,11 @@
 import uuid
 
 import pytest
+from django.contrib.admin.sites import site
 from django.contrib.auth.models import User
 from django.test import Client
 
+from stores.encryption import EncryptedTextField
 from tests.transaction_log.conftest import MakeEntry, MakeOrder
 
 PAGES = (
@@ -68,6 +70,17 @@ def test_secrets_and_people_are_not_shown(operator: Client, make_order: MakeOrde
         ):
             assert secret not in html
         assert operator.post(page, {}).status_code == 403
+
+
+def test_nothing_that_is_kept_encrypted_is_shown() -> None:
+    kept = [
+        (admin, field.name)
+        for model, admin in site._registry.items()
+        for field in model._meta.get_fields()
+        if isinstance(field, EncryptedTextField)
+    ]
+    assert {"password", "access_token", "told_addresses"} <= {name for _, name in kept}
+    assert [name for admin, name in kept if name not in (admin.exclude or ())] == []
 
 
 def test_operator_makes_an_order_due(
