@@ -136,7 +136,7 @@ def show_change(merchant: Merchant, title: str, action: str, **details: Any) -> 
 def show_where_to_click(stack: Stack) -> None:
     print("\nWhere to click:\n")
     panel = stack.origin("panel")
-    say("The order's side panel", f"{panel}/manage/orders → Action → SeQura")
+    say("The order's side panel", f"{panel}/manage/orders → Action → SeQura order")
     say("The transaction log", f"{panel}/manage/app → Transaction log")
     say("The order at SeQura", f"{stack.origin('sequra')}/portal")
     say(

@@ -58,6 +58,8 @@ class Order(models.Model):
     amount = models.PositiveIntegerField()  # financed at the purchase, cents
     currency = models.CharField(max_length=3, default="EUR")
     placed_at = models.DateTimeField(default=timezone.now)
+    # How the purchase came about: [["solicited", "2026-…"], …], the names of `orders.beginnings`.
+    beginnings = models.JSONField(default=list, db_default=[], blank=True)
     # What confirm() sent: delivery method, customer and platform stay as the shopper gave them.
     solicited = models.JSONField(default=dict)
 

@@ -170,7 +170,7 @@ def _delayed(order: Order, result: Result, next_at: datetime | None) -> None:
 def _statement(result: Result) -> record.Told:
     """What the update says, or would have said."""
     if result.update is None:
-        return record.NOTHING
+        return record.Told()
     return record.Told(*(cart_total(result.update, cart) for cart in CARTS))
 
 

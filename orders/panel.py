@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 import bigcommerce.errors
+from orders.beginnings import newest_first
 from orders.comparison import Comparison, Update, as_accepted, cart_total, compare
 from orders.correction_views import CorrectionForm
 from orders.corrections import brought_along, with_open_rows
@@ -73,6 +74,7 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
         # Corrections have a place of their own on the page, with both values.
         "problems": [one for one in entries if one.is_open and one.event != "correction"],
         "purchase_is_listed": any(entry.event == "purchase" for entry in entries),
+        "beginnings": newest_first(order.beginnings),
         "many": len(entries) == MANY,
         "is_waiting": order.changed > order.synced,
         "portal": portal_link(order.connection.environment, order.reference),

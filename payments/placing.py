@@ -61,11 +61,23 @@ def _link(solicitation: Solicitation) -> Order:
             "payment_method": payment_method_name(solicitation),
             "amount": solicitation.amount,
             "currency": solicitation.currency,
+            "beginnings": _beginnings(solicitation),
             "solicited": solicitation.order,
             "corrected": corrections.open_for(store, solicitation.sequra_order),
         },
     )
     return order
+
+
+def _beginnings(solicitation: Solicitation) -> list[tuple[str, str]]:
+    """What was told and heard until now, for the order's timeline: see `orders.beginnings`."""
+    moments = (
+        ("solicited", solicitation.created_at),
+        ("form_shown", solicitation.form_shown_at),
+        (solicitation.state, solicitation.notified_at),
+        (solicitation.accepted_state, solicitation.confirm_intent_at),
+    )
+    return [(name, at.isoformat()) for name, at in moments if at]
 
 
 def merchant_reference(store: Store, merchant_ref: str, order_id: int) -> str:

@@ -6,11 +6,11 @@ One thing that is wrong is one open entry, however often it is tried: the partia
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from stores.models import Store
@@ -18,6 +18,8 @@ from transaction_log.explanations import SETTLED_ELSEWHERE
 from transaction_log.models import Entry
 
 Outcome = Entry.Outcome
+# What a further attempt changes about an open entry.
+NEWS = ("words", "next_at", "outcome", "last_at", "unshipped", "shipped")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,62 +40,41 @@ class Told(NamedTuple):
     shipped: int | None = None
 
 
-NOTHING = Told()
+class Details(TypedDict, total=False):
+    """What else is known about an entry."""
+
+    words: str  # SeQura's own, or somebody else's: see `explanations`
+    statement: str  # the name of what was said, or of what kept us from saying it
+    told: Told
+    next_at: datetime | None  # when it is tried again
 
 
-def accepted(
-    subject: Subject, event: str, *, words: str = "", reason: str = "", told: Told = NOTHING
-) -> Entry:
+def accepted(subject: Subject, event: str, reason: str = "", **details: Unpack[Details]) -> Entry:
     """It went well; what was open about this order is closed."""
     if event not in SETTLED_ELSEWHERE:
         close(subject)
-    return _new(
-        subject, event, Outcome.ACCEPTED, reason=reason, words=words, told=told, closed=True
-    )
+    return _closed(_entry(subject, event, Outcome.ACCEPTED, reason, **details))
 
 
-def ignored(subject: Subject, event: str, reason: str, *, words: str = "") -> Entry:
+def ignored(subject: Subject, event: str, reason: str, **details: Unpack[Details]) -> Entry:
     """Nothing had to be told, and this is why."""
-    return _new(subject, event, Outcome.IGNORED, reason=reason, words=words, closed=True)
+    return _closed(_entry(subject, event, Outcome.IGNORED, reason, **details))
 
 
-def rejected(
-    subject: Subject,
-    event: str,
-    reason: str,
-    *,
-    words: str = "",
-    statement: str = "",
-    told: Told = NOTHING,
-) -> Entry:
+def rejected(subject: Subject, event: str, reason: str, **details: Unpack[Details]) -> Entry:
     """SeQura said no: the merchant has to see it. The same no again only counts up.
 
     What a merchant has chosen to ignore stays ignored, however often SeQura says it again.
     """
     if event not in SETTLED_ELSEWHERE:
         close(subject, Outcome.DELAYED)
-    if known := _known_and_ignored(subject, reason, words, statement):
-        return known
-    return _open(
-        subject, event, Outcome.REJECTED, reason, words=words, statement=statement, told=told
-    )
+    entry = _entry(subject, event, Outcome.REJECTED, reason, **details)
+    return _known_and_ignored(entry) or _opened(entry)
 
 
-def delayed(
-    subject: Subject,
-    event: str,
-    reason: str,
-    *,
-    words: str = "",
-    statement: str = "",
-    told: Told = NOTHING,
-    next_at: datetime | None = None,
-) -> Entry:
-    """It did not get through yet, and is tried again at `next_at`."""
-    return _open(
-        subject, event, Outcome.DELAYED, reason,
-        words=words, statement=statement, told=told, next_at=next_at,
-    )  # fmt: skip
+def delayed(subject: Subject, event: str, reason: str, **details: Unpack[Details]) -> Entry:
+    """It did not get through yet, and is tried again."""
+    return _opened(_entry(subject, event, Outcome.DELAYED, reason, **details))
 
 
 def close(subject: Subject, *outcomes: str) -> None:
@@ -121,81 +102,12 @@ def ignore(entry: Entry, person: str, note: str) -> bool:
     )
 
 
-def _known_and_ignored(subject: Subject, reason: str, words: str, statement: str) -> Entry | None:
-    """The ignored entry about this very statement, with one more attempt; None without one."""
-    if not statement:
-        return None
-    ignored = (
-        Entry.objects.filter(
-            store=subject.store,
-            bigcommerce_id=subject.bigcommerce_id,
-            statement=statement,
-            reason=reason,
-            outcome=Outcome.IGNORED,
-        )
-        .exclude(note="")
-        .order_by("-id")
-        .first()
-    )
-    if ignored:
-        ignored.words, ignored.last_at = words, timezone.now()
-        ignored.attempts += 1
-        ignored.save(update_fields=["words", "last_at", "attempts"])
-    return ignored
-
-
-def _open(
-    subject: Subject,
-    event: str,
-    outcome: str,
-    reason: str,
-    *,
-    words: str,
-    statement: str,
-    told: Told,
-    next_at: datetime | None = None,
+def _entry(
+    subject: Subject, event: str, outcome: str, reason: str, **details: Unpack[Details]
 ) -> Entry:
-    again = Entry.objects.filter(
-        store=subject.store,
-        bigcommerce_id=subject.bigcommerce_id,
-        statement=statement,
-        reason=reason,
-        closed_at__isnull=True,
-        outcome__in=(Outcome.REJECTED, Outcome.DELAYED),
-    )
-    fields = {
-        "words": words,
-        "next_at": next_at,
-        "outcome": outcome,
-        "last_at": timezone.now(),
-        **told._asdict(),
-    }
-    if again.update(attempts=F("attempts") + 1, **fields):
-        return again.get()
-    try:
-        with transaction.atomic():
-            return _new(
-                subject, event, outcome, reason=reason, words=words,
-                statement=statement, told=told, next_at=next_at,
-            )  # fmt: skip
-    except IntegrityError:
-        again.update(attempts=F("attempts") + 1, **fields)
-        return again.get()
-
-
-def _new(
-    subject: Subject,
-    event: str,
-    outcome: str,
-    *,
-    reason: str = "",
-    words: str = "",
-    statement: str = "",
-    told: Told = NOTHING,
-    next_at: datetime | None = None,
-    closed: bool = False,
-) -> Entry:
-    return Entry.objects.create(
+    """A line that is not written yet."""
+    told = details.get("told", Told())
+    return Entry(
         store=subject.store,
         environment=subject.environment,
         bigcommerce_id=subject.bigcommerce_id,
@@ -204,10 +116,54 @@ def _new(
         event=event,
         outcome=outcome,
         reason=reason,
-        words=words,
-        statement=statement,
+        words=details.get("words", ""),
+        statement=details.get("statement", ""),
         unshipped=told.unshipped,
         shipped=told.shipped,
-        next_at=next_at,
-        closed_at=timezone.now() if closed else None,
+        next_at=details.get("next_at"),
+    )
+
+
+def _closed(entry: Entry) -> Entry:
+    entry.closed_at = timezone.now()
+    entry.save()
+    return entry
+
+
+def _opened(entry: Entry) -> Entry:
+    """The open entry about the same, one attempt older; a new one when there is none."""
+    again = _same(entry).filter(
+        closed_at__isnull=True, outcome__in=(Outcome.REJECTED, Outcome.DELAYED)
+    )
+    news = {name: getattr(entry, name) for name in NEWS}
+    if again.update(attempts=F("attempts") + 1, **news):
+        return again.get()
+    try:
+        with transaction.atomic():
+            entry.save()
+            return entry
+    except IntegrityError:
+        again.update(attempts=F("attempts") + 1, **news)
+        return again.get()
+
+
+def _known_and_ignored(entry: Entry) -> Entry | None:
+    """The ignored entry about this very statement, with one more attempt; None without one."""
+    if not entry.statement:
+        return None
+    known = _same(entry).filter(outcome=Outcome.IGNORED).exclude(note="").order_by("-id").first()
+    if known:
+        known.words, known.last_at = entry.words, entry.last_at
+        known.attempts += 1
+        known.save(update_fields=["words", "last_at", "attempts"])
+    return known
+
+
+def _same(entry: Entry) -> QuerySet[Entry]:
+    """Entries about the same statement of the same order, with the same reason."""
+    return Entry.objects.filter(
+        store=entry.store,
+        bigcommerce_id=entry.bigcommerce_id,
+        statement=entry.statement,
+        reason=entry.reason,
     )

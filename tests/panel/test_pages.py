@@ -3,8 +3,10 @@
 import re
 import time
 import uuid
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -129,8 +131,29 @@ def fill(store: Store, count: int) -> None:
     )
 
 
+def cost_of(address: str) -> float:
+    """Seconds that a page takes by itself: our processor's, and those we wait for the database.
+
+    Not those in which other tests have the machine.
+    """
+    waited = 0.0
+
+    def timed(execute: Callable[..., Any], *statement: Any) -> Any:
+        nonlocal waited
+        began, used = time.perf_counter(), time.process_time()
+        try:
+            return execute(*statement)
+        finally:
+            waited += time.perf_counter() - began - (time.process_time() - used)
+
+    used = time.process_time()
+    with connection.execute_wrapper(timed):
+        assert Client().get(address).status_code == 200
+    return time.process_time() - used + waited
+
+
 def test_every_page_is_quick_with_a_hundred_thousand_orders() -> None:
-    """In this process, templates, queries and all; other tests may keep the machine busy."""
+    """Templates, queries and all."""
     store = filled_store()
     fill(store, 100_000)
     session = session_of(store)
@@ -138,9 +161,7 @@ def test_every_page_is_quick_with_a_hundred_thousand_orders() -> None:
     for path in PAGES:
         took: list[float] = []
         while len(took) < MOST_TRIES and min(took, default=1) > MOST_SECONDS:
-            started = time.perf_counter()
-            assert Client().get(session + path).status_code == 200
-            took.append(time.perf_counter() - started)
+            took.append(cost_of(session + path))
         if min(took) > MOST_SECONDS:
             slow[path] = took
     assert slow == {}

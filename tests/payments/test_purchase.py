@@ -2,6 +2,7 @@
 
 from django.db import connection
 
+from orders.beginnings import MOMENTS
 from orders.models import Order
 from payments.confirm import confirm
 from payments.models import Solicitation
@@ -31,7 +32,16 @@ def test_purchase_is_linked_and_logged(shop: Shop) -> None:
 
     confirm(solicitation.pk)
 
+    solicitation.refresh_from_db()
     order, entry = Order.objects.get(), Entry.objects.get()
+    assert solicitation.notified_at
+    assert solicitation.confirm_intent_at
+    assert order.beginnings == [
+        ["solicited", solicitation.created_at.isoformat()],
+        ["approved", solicitation.notified_at.isoformat()],
+        ["confirmed", solicitation.confirm_intent_at.isoformat()],
+    ]
+    assert {name for name, _ in order.beginnings} <= set(MOMENTS)
     assert (order.status, order.amount) == ("approved", solicitation.amount)
     assert order.order_ref_1 == str(order.bigcommerce_id)
     assert (entry.event, entry.outcome, entry.closed_at is None) == ("purchase", "accepted", False)

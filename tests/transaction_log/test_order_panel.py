@@ -119,6 +119,26 @@ def test_timeline_is_newest_first_and_ends_with_the_purchase(
     assert "Refund</b>" not in html
 
 
+def test_timeline_goes_back_to_the_cart(
+    panel: Panel, make_order: MakeOrder, make_entry: MakeEntry
+) -> None:
+    names = ["solicited", "form_shown", "needs_review", "on_hold", "of_another_release"]
+    moments = [[name, f"2026-11-20T10:5{minute}:00+00:00"] for minute, name in enumerate(names)]
+    make_order(beginnings=moments)
+    make_entry(event="purchase")
+    html = panel.get("orders/250/").content.decode().split('id="timeline"')[1]
+    items = [
+        " ".join(re.sub(r"<[^>]+>", " ", item).split())
+        for item in html.split("<ol")[1].split("</ol>", maxsplit=1)[0].split("<li")[2:]
+    ]
+    assert [item.removeprefix("> ") for item in items] == [
+        "Payment put on hold Told to SeQura 20 Nov 2026, 11:53",
+        "Payment taken into review Heard from SeQura 20 Nov 2026, 11:52",
+        "Identification form shown to the shopper 20 Nov 2026, 11:51",
+        "Cart told, payment methods received Told to SeQura 20 Nov 2026, 11:50",
+    ]
+
+
 def test_old_problem_is_shown_among_many_entries(
     panel: Panel, make_order: MakeOrder, make_rejected: MakeEntry, make_entry: MakeEntry
 ) -> None:
