@@ -97,6 +97,16 @@ class Api:
                 break
         return rows
 
+    def _v3_list(self, *path: object) -> list[Any]:
+        """A V3 list without pages. None yet is an empty one, or a 204."""
+        match self._json("GET", *path):
+            case None:
+                return []
+            case {"data": list(rows)}:
+                return rows
+            case _:
+                raise self._unreadable("GET", *path)
+
     def _v3_rows(self, *path: object, params: Params | None = None) -> list[Any]:
         """All pages of a V3 list, as many as `meta.pagination` counts."""
         rows: list[Any] = []

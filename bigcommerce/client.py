@@ -183,19 +183,10 @@ class BigCommerce(Registration):
                 raise self._unreadable("GET", "v2", "orders", order_id, "fees")
 
     def refunds(self, order_id: int) -> list[documents.Refund]:
-        path = ("v3", "orders", order_id, "payment_actions", "refunds")
-        return cast(list[documents.Refund], self._data("GET", *path, kind=list))
+        return self._v3_list("v3", "orders", order_id, "payment_actions", "refunds")
 
     def transactions(self, order_id: int) -> list[documents.Transaction]:
-        """None yet is a 204."""
-        document = self._json("GET", "v3", "orders", order_id, "transactions")
-        match document:
-            case None:
-                return []
-            case {"data": list(rows)}:
-                return rows
-            case _:
-                raise self._unreadable("GET", "v3", "orders", order_id, "transactions")
+        return self._v3_list("v3", "orders", order_id, "transactions")
 
     # Customers and catalogue ----------------------------------------------------------------
 

@@ -35,6 +35,7 @@ class OrderAdmin(LookingAdmin):
     @admin.action(description="Tell SeQura again", permissions=["synchronise"])
     def synchronise(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         """Make these orders due."""
+        orders.update(refused="")
         marked = queue.mark_changed(pk__in=list(orders.values_list("pk", flat=True)))
         ring()
         self.message_user(request, f"{marked} orders are due.", messages.SUCCESS)

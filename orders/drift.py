@@ -22,9 +22,9 @@ from orders.codes import INCOMPLETE
 from orders.dates import last_change
 from orders.models import Drift, Order
 from orders.snapshot import read_snapshot
-from orders.sync import UNREADABLE, NotNow, Reading, reading_of
+from orders.sync import UNREADABLE, NotNow, Reading, digest, reading_of
 from stores.models import Store
-from transaction_log.explanations import SETTLED_ELSEWHERE
+from transaction_log.explanations import UPDATES
 from transaction_log.models import Entry
 
 Kind = Drift.Kind
@@ -67,7 +67,7 @@ def problems_of(store: Store, orders: Sequence[Order]) -> dict[int, list[Entry]]
         closed_at__isnull=True,
         outcome=Entry.Outcome.REJECTED,
     )
-    for entry in entries.exclude(event__in=SETTLED_ELSEWHERE):
+    for entry in entries.filter(event__in=UPDATES):
         found[entry.bigcommerce_id or 0].append(entry)
     return found
 
@@ -131,7 +131,8 @@ def _by_reading(order: Order, api: BigCommerce) -> Iterator[Found]:
 def _compared(order: Order, reading: Reading) -> Iterator[Found]:
     if _is_stray(order, reading.snapshot["order"]):
         yield Found(Kind.STRAY)
-    if order.unsure or reading.update != order.accepted_update:
+    stands = order.refused != "" and order.refused == digest(reading.update)
+    if order.unsure or (reading.update != order.accepted_update and not stands):
         yield Found(Kind.MISSED)
     elif seen := last_change(reading.snapshot, timezone.now()):
         Order.objects.filter(pk=order.pk).update(seen_modified=seen)

@@ -12,6 +12,8 @@ from sequra import cart
 from sequra.money import to_cents
 
 Document = Mapping[str, Any]
+# A gift certificate that is bought has no number, and another name in V2 than in the checkout.
+BOUGHT_CERTIFICATE = "bought_gift_certificate"
 Kind = Literal["charge", "other_payment"]
 
 
@@ -103,6 +105,8 @@ def _name(product: Document) -> str:
 
 def _reference(product: Document) -> str:
     """The SKU; without one the product's id; a line typed in by hand has only its name."""
+    if product.get("type") == "giftcertificate":
+        return BOUGHT_CERTIFICATE
     for key in ("sku", "product_id", "name"):
         if told := text(product.get(key) or ""):
             return told

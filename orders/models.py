@@ -79,6 +79,8 @@ class Order(models.Model):
     # What SeQura last accepted. `unsure`: a later statement may have arrived without our knowing.
     accepted_update = models.JSONField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
+    # The name of the statement that SeQura refused last, until it accepts one or a merchant asks.
+    refused = models.CharField(max_length=64, blank=True, db_default="")
     unsure = models.BooleanField(default=False)
 
     # Its status said shipped at some moment; and that without shipment records, once we looked.

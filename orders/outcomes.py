@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
 from orders import corrections, gates
@@ -57,6 +57,8 @@ def _memory(order: Order, result: Result) -> Fields:
         fields["unsure"] = True
     if result.staff_note:
         fields["staff_note"] = result.staff_note
+    if result.put_away and (_statement(result).unshipped or 0) > 0:
+        record.ignored(order.subject, "archived", "put_away")
     if result.agreed:
         corrections.agreed(order, result.agreed)
     if result.shipped_at:
@@ -64,7 +66,9 @@ def _memory(order: Order, result: Result) -> Fields:
     if result.update is not None:
         fields["seen_modified"] = result.modified
         fields["shipped_by_status"] = order.shipped_by_status or result.by_status
-        fields["shipped_status_seen"] = False
+        fields["shipped_status_seen"] = Case(  # unless a webhook has set it since we read the row
+            When(changed=order.changed, then=Value(value=False)), default=F("shipped_status_seen")
+        )
     return fields
 
 
@@ -84,13 +88,14 @@ def _told(order: Order, result: Result) -> Fields:
 
 
 def _agreed(order: Order, result: Result) -> Fields:
+    record.close(order.subject)
     return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
 
 
 def _accepted(order: Order, result: Result) -> Fields:
     _reached(order)
     now = timezone.now()
-    news = {"accepted_update": result.update, "accepted_at": now, "unsure": False}
+    news = {"accepted_update": result.update, "accepted_at": now, "unsure": False, "refused": ""}
     return _synced(order) | news
 
 
@@ -100,12 +105,33 @@ def _unchanged(order: Order, _: Result) -> Fields:
     return _synced(order) | _settle(order, step=order.settle_step)
 
 
-def _closed(order: Order, _: Result) -> Fields:
+def _stands(order: Order, _: Result) -> Fields:
+    """What SeQura refused stays on the merchant's list."""
+    gates.passed(order, BIGCOMMERCE)
+    return _synced(order) | _settle(order, step=order.settle_step)
+
+
+def _closed(order: Order, result: Result) -> Fields:
     record.close(order.subject)
+    if result.reason and not _was_warned(order):
+        record.rejected(
+            order.subject,
+            "cancelled_by_sequra",
+            result.reason,
+            statement=result.statement,
+            told=_statement(result),
+        )
     return _synced(order) | {"settle_at": None}
 
 
+def _was_warned(order: Order) -> bool:
+    """Did the merchant hear, when SeQura cancelled, that goods had left?"""
+    entries = order.store.entries.filter(bigcommerce_id=order.bigcommerce_id)
+    return entries.filter(reason="cancelled_after_shipping").exists()
+
+
 def _gone(order: Order, result: Result) -> Fields:
+    record.close(order.subject)
     record.ignored(order.subject, "archived", result.reason, words=result.words)
     return _synced(order) | {"settle_at": None}
 
@@ -129,7 +155,12 @@ def _refused(order: Order, result: Result) -> Fields:
     )
     if result.host == SEQURA:
         _reached(order)
-    return _synced(order) | {"settle_at": None}
+    return _synced(order) | {"settle_at": None, "refused": _refused_statement(result)}
+
+
+def _refused_statement(result: Result) -> str:
+    """Only what was said can have been refused."""
+    return result.statement if result.host == SEQURA else ""
 
 
 def _no_access(order: Order, result: Result) -> Fields:
@@ -140,7 +171,9 @@ def _no_access(order: Order, result: Result) -> Fields:
         order.connection.pause()
     next_at = order.connection.paused_until if result.host == SEQURA else None
     _delayed(order, result, next_at)
-    return {"attempts": order.attempts + 1, "failing_since": order.failing_since or timezone.now()}
+    since = order.failing_since or timezone.now()
+    # Behind those that have not been the probe yet.
+    return {"attempts": order.attempts + 1, "failing_since": since, "due_at": timezone.now()}
 
 
 def _later(order: Order, result: Result) -> Fields:
@@ -183,6 +216,7 @@ WRITE: dict[Kind, Callable[[Order, Result], Fields]] = {
     Kind.TOLD: _told,
     Kind.AGREED: _agreed,
     Kind.UNCHANGED: _unchanged,
+    Kind.STANDS: _stands,
     Kind.CLOSED: _closed,
     Kind.GONE: _gone,
     Kind.WAITING: _waiting,
@@ -203,7 +237,7 @@ def _reached(order: Order) -> None:
 def _next_attempt(attempts: int, retry_after: float | None) -> datetime:
     """Full jitter; when the other side named a time, not before."""
     jitter = random.uniform(1, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 10)))
-    return timezone.now() + timedelta(seconds=jitter + min(retry_after or 0, 900))
+    return timezone.now() + timedelta(seconds=max(jitter, min(retry_after or 0, 900)))
 
 
 def _settle(order: Order, *, step: int) -> Fields:

@@ -18,6 +18,7 @@ from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order, RecentOrders
 from orders.patience import be_patient
 from orders.statistics import DAYS, Ours, Row, is_recent, row_of, statistic
+from orders.sync import UNREADABLE
 from stores.clients import bigcommerce_for
 from stores.models import Store
 
@@ -55,13 +56,22 @@ def _refresh(api: BigCommerce, memory: RecentOrders, now: datetime) -> None:
         filters["min_date_modified"] = _written(memory.until - OVERLAP)
         rows = {key: row for key, row in memory.rows.items() if is_recent(row, now)}
     for order in _listed(api, memory.store_id, filters):
-        row = row_of(order)
+        row = _readable(order)
         if row:
             rows[str(order["id"])] = row
         else:
             rows.pop(str(order["id"]), None)
     memory.rows, memory.until = rows, now
     memory.save(update_fields=["rows", "until"])
+
+
+def _readable(order: Listed) -> Row | None:
+    """One order that makes no sense must not keep the others from the report."""
+    try:
+        return row_of(order)
+    except UNREADABLE:
+        log.warning("statistic_left_out", order=order.get("id"))
+        return None
 
 
 def _written(moment: datetime) -> str:

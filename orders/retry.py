@@ -17,11 +17,17 @@ from transaction_log.models import Entry
 
 PATIENCE = 8.0
 POLL_SECONDS = 0.2
+# What it means that an attempt wrote nothing down; else SeQura knew it all.
+_SILENT: dict[str, str] = {
+    Order.Status.WITHOUT_REFERENCE: "delayed",
+    Order.Status.CANCELLED: "closed",
+}
 
 
 def retry(order: Order, patience: float = PATIENCE) -> str:
     """Synchronise this order now. Returns a word of `transaction_log.notices`."""
     since = timezone.now()
+    Order.objects.filter(pk=order.pk).update(refused="")
     queue.mark_changed(pk=order.pk)
     order.refresh_from_db(fields=["changed", "attempts"])
     if barrier := _barrier(order):
@@ -45,17 +51,19 @@ def _barrier(order: Order) -> str:
 
 def _came_of(order: Order, since: datetime) -> str:
     """How the attempt ended; nothing while it goes on."""
-    now = Order.objects.only("synced", "attempts", "leased_until").get(pk=order.pk)
+    now = Order.objects.only("status", "synced", "attempts", "leased_until").get(pk=order.pk)
     if now.synced < order.changed and (now.leased_until or now.attempts <= order.attempts):
         return ""
     written = Entry.objects.filter(
         store=order.store_id, bigcommerce_id=order.bigcommerce_id, last_at__gte=since
     )
-    newest = written.order_by("-last_at", "-id").first()
-    return _word(newest) if newest else "unchanged"
+    newest = written.exclude(reason="put_away").order_by("-last_at", "-id").first()
+    return _word(newest) if newest else _SILENT.get(now.status, "unchanged")
 
 
 def _word(entry: Entry) -> str:
+    if entry.reason == "archived":
+        return "archived"
     if entry.outcome == Entry.Outcome.IGNORED:
         return "still_ignored" if entry.note else "settled"
     return entry.outcome

@@ -6,6 +6,7 @@ Nothing in an order says that it has refunds (`refunded_amount` is always 0), so
 """
 
 from bigcommerce.client import BigCommerce
+from bigcommerce.errors import Rejected, Unavailable
 from orders import lines
 from orders.lines import Document
 from orders.payloads import Snapshot
@@ -34,6 +35,16 @@ def read_snapshot(api: BigCommerce, order_id: int, *, has_shipments: bool) -> Sn
 
 
 def _read(api: BigCommerce, order_id: int, order: Document, has_shipments: bool) -> Snapshot:
+    """The order with its parts: one that is missing says nothing about the order itself."""
+    try:
+        return _parts(api, order_id, order, has_shipments)
+    except Rejected as refusal:
+        if refusal.status != 404:
+            raise
+        raise Unavailable(f"BigCommerce shows a part only: {refusal.call}") from refusal
+
+
+def _parts(api: BigCommerce, order_id: int, order: Document, has_shipments: bool) -> Snapshot:
     snapshot: Snapshot = {
         "order": order,
         "products": api.order_products(order_id),

@@ -96,12 +96,19 @@ def merged(notes: str, block: str, order: Order) -> str:
     """
     found = BLOCK.search(notes)
     if found is None:
-        return f"{notes.rstrip()}\n\n{block}" if notes.strip() else block
+        return with_line(notes, block)
     old = found[0].replace("\r\n", "\n")
     if old == block:
         return notes
     below = "".join(f"\n{line}" for line in _staffs_lines(old, order))
     return f"{notes[: found.start()]}{block}{below}{notes[found.end() :]}"
+
+
+def with_line(notes: str, line: str) -> str:
+    """Staff's notes with a line of ours at the end; the same text when it stands there already."""
+    if line in notes:
+        return notes
+    return f"{notes.rstrip()}\n\n{line}" if notes.strip() else line
 
 
 def _staffs_lines(old: str, order: Order) -> list[str]:

@@ -7,7 +7,7 @@ https://docs.sequra.com/docs/delivery-report-and-statistics
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -75,9 +75,10 @@ def is_recent(row: Row, now: datetime) -> bool:
 def _moment(text: str) -> datetime:
     """V2 writes RFC 2822 dates; its filters and newer endpoints know ISO 8601."""
     try:
-        return parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(text)
     except ValueError:
-        return datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _text(value: object) -> str:

@@ -44,6 +44,7 @@ class Kind(StrEnum):
     TOLD = "told"  # SeQura accepted a new statement
     AGREED = "agreed"  # it is the purchase as solicited: our first statement, and no news
     UNCHANGED = "unchanged"  # it is what SeQura accepted last
+    STANDS = "stands"  # it is what SeQura refused last: only a merchant asks again
     CLOSED = "closed"  # SeQura cancelled the order: nothing is told any more
     GONE = "gone"  # BigCommerce has no such order
     WAITING = "waiting"  # SeQura reviews, or does not know the order's number yet
@@ -71,6 +72,7 @@ class Result:
     shipped_at: datetime | None = None
     modified: str = ""  # BigCommerce's own date of the order's last change
     agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce says too by now
+    put_away: bool = False  # deleted in the control panel, where it can be restored
 
     @property
     def sent(self) -> bool:
@@ -119,7 +121,7 @@ def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) 
 
 def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Result:
     if order.status == Order.Status.CANCELLED:
-        return Result(kind=Kind.CLOSED)
+        return _closed(order, shop)
     if order.status == Order.Status.WITHOUT_REFERENCE:
         return Result(kind=Kind.WAITING, reason="without_reference")
     reading = read(order, shop)
@@ -130,6 +132,18 @@ def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Re
     if not lease.is_safe:
         return Result(kind=Kind.LOST)
     return _tell(order, reading, shop, provider)
+
+
+def _closed(order: Order, shop: BigCommerce) -> Result:
+    """Nothing is told any more. But goods that leave now are lost: somebody has to hear of it."""
+    try:
+        reading = read(order, shop)
+    except (NotNow, bigcommerce.errors.Rejected, bigcommerce.errors.Unavailable, *UNREADABLE):
+        return Result(kind=Kind.CLOSED)
+    known = (order.accepted_update or {}).get("shipped_cart", {}).get("items") or []
+    left = reading.update["shipped_cart"]["items"]
+    reason = "shipped_after_cancellation" if left and left != known else ""
+    return _result(order, reading, Kind.CLOSED, reason=reason)
 
 
 def read(order: Order, shop: BigCommerce) -> Reading:
@@ -156,12 +170,13 @@ def _by_status(order: Order, snapshot: Snapshot) -> bool:
 
 
 def _known(order: Order, reading: Reading) -> Result | None:
-    """The result when SeQura believes this already."""
-    if order.accepted_update is not None:
-        same = reading.update == order.accepted_update
-        return _result(order, reading, Kind.UNCHANGED) if same else None
-    if agrees(reading.update, order.solicited):
+    """The result when SeQura believes this already, or has said that it will not."""
+    if reading.update == order.accepted_update:
+        return _result(order, reading, Kind.UNCHANGED)
+    if order.accepted_update is None and agrees(reading.update, order.solicited):
         return _result(order, reading, Kind.AGREED)
+    if order.refused and order.refused == digest(reading.update):
+        return _result(order, reading, Kind.STANDS)
     return None
 
 
@@ -169,18 +184,24 @@ def _tell(order: Order, reading: Reading, shop: BigCommerce, provider: Sequra) -
     """Send the statement; refused, read again and send once more if it became another one."""
     try:
         refusal = _put(order, reading, provider)
-        if refusal and not refusal.is_unauthorised:
+        if refusal and not _is_account(refusal, provider):
             again = read(order, shop)
             if again.update != reading.update:
                 reading, refusal = again, _put(order, again, provider)
+        no_access = refusal is not None and _is_account(refusal, provider)
     except sequra.errors.Unavailable as error:
         trouble = _trouble(SEQURA, error)
         return _result(order, reading, Kind.LATER, maybe_told=error.maybe_done, **trouble)
     if refusal is None:
         return _result(order, reading, Kind.TOLD)
-    kind = Kind.NO_ACCESS if refusal.is_unauthorised else Kind.REFUSED
-    reason = "sequra_unauthorised" if refusal.is_unauthorised else f"sequra_{refusal.status}"
+    kind = Kind.NO_ACCESS if no_access else Kind.REFUSED
+    reason = "sequra_unauthorised" if no_access else f"sequra_{refusal.status}"
     return _result(order, reading, kind, reason=reason, words=refusal.words, host=SEQURA)
+
+
+def _is_account(refusal: sequra.errors.Rejected, provider: Sequra) -> bool:
+    """Is it the account that SeQura refuses? A 403 may be about this order alone."""
+    return refusal.status == 401 or (refusal.is_unauthorised and not provider.knows_us())
 
 
 def _put(order: Order, reading: Reading, provider: Sequra) -> sequra.errors.Rejected | None:
@@ -202,6 +223,7 @@ def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
         shipped_at=shipped_at(reading.snapshot),
         modified=last_change(reading.snapshot, timezone.now()),
         statement=digest(reading.update),
+        put_away=bool(reading.snapshot["order"].get("is_deleted")),
         **more,
     )
 

@@ -58,13 +58,31 @@ def put_confirmation(solicitation: Solicitation) -> None:
         raise Refused("cancelled_by_sequra")
     if solicitation.confirm_intent_at:
         check_cart(solicitation)
+    in_doubt = solicitation.confirm_intent_at
     solicitation.note(confirm_intent_at=timezone.now())
     failpoint("confirm_intended")
     accepted = ACCEPTED[Solicitation.State(solicitation.state)]
-    _put(solicitation, accepted)
+    try:
+        _put(solicitation, accepted)
+    except Refused as refusal:
+        if in_doubt is None:
+            _never_confirmed(solicitation, refusal)
+        raise
     failpoint("confirm_sent")
     solicitation.moved(Phase.CONFIRMED, accepted_state=accepted)
     failpoint("confirmed")
+
+
+def _never_confirmed(solicitation: Solicitation, refusal: Refused) -> None:
+    """SeQura's only answer was no: there is nothing to take back, and nothing more to say to it."""
+    record.rejected(
+        solicitation.subject,
+        "purchase",
+        refusal.code,
+        words=refusal.detail,
+        statement=solicitation.fingerprint,
+    )
+    solicitation.note(confirm_intent_at=None)
 
 
 def put_approval(solicitation: Solicitation) -> None:

@@ -22,7 +22,8 @@ import sequra.errors
 from payments import at_sequra, conversion, placing
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
-from payments.undo import subject_of, undo
+from payments.undo import undo
+from stores.clients import sequra_for
 from stores.locks import Busy, only_one
 from transaction_log import record
 
@@ -44,6 +45,8 @@ STEPS: dict[str, Step] = {
 LONGEST_PAUSE = 3 * 60
 DOUBLED_AT_MOST = 10  # times; by then the pause is the longest anyway
 WAITERS = 32
+# What waits for a thread already: a sweep that comes again adds nothing.
+_queued: set[int] = set()
 UNAUTHORISED = 401
 # SeQura has accepted and the order is not finished: from this attempt on the merchant sees it.
 SILENT_ATTEMPTS = 3
@@ -65,21 +68,34 @@ def confirm(pk: int, wait: float = 0) -> None:
 
 def confirm_within(pk: int, seconds: float) -> Solicitation:
     """`confirm`, waited for no longer than this; the work itself goes on in its thread."""
-    future = _waiters().submit(_confirm_in_thread, pk, seconds)
+    within(seconds, lambda: confirm(pk, seconds))
+    return Solicitation.objects.select_related("store", "connection").get(pk=pk)
+
+
+def within(seconds: float, work: Callable[[], None]) -> bool:
+    """Is this done before so many seconds? It goes on in its thread in any case.
+
+    Raises what `work` raises in time, but for Busy.
+    """
+    future = _waiters().submit(_in_thread, work)
     try:
         future.result(timeout=seconds)
     except (TookTooLong, Busy):
-        log.info("confirm_goes_on", solicitation=pk)
-    return Solicitation.objects.select_related("store", "connection").get(pk=pk)
+        log.info("work_goes_on")
+        return False
+    return True
 
 
 def help_along(pk: int) -> None:
     """`confirm` in the background, waiting for nobody: whoever holds the lock does the work."""
-    _waiters().submit(_confirm_if_free, pk)
+    if pk not in _queued:
+        _queued.add(pk)
+        _waiters().submit(_confirm_if_free, pk)
 
 
 def _confirm_if_free(pk: int) -> None:
     """Somebody may have done it, or postponed it, while this waited for a thread."""
+    _queued.discard(pk)
     try:
         if Solicitation.objects.filter(pk=pk, next_at__lte=timezone.now()).exists():
             confirm(pk)
@@ -97,9 +113,9 @@ def _waiters() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=WAITERS, thread_name_prefix="confirm")
 
 
-def _confirm_in_thread(pk: int, wait: float) -> None:
+def _in_thread(work: Callable[[], None]) -> None:
     try:
-        confirm(pk, wait)
+        work()
     finally:
         connection.close()
 
@@ -169,10 +185,19 @@ def _after_rejection(
 ) -> None:
     """One side does not take our credentials or request: neither hammer nor give up."""
     if isinstance(error, sequra.errors.Rejected):
-        solicitation.connection.pause()
+        if error.status == UNAUTHORISED or not _account_is_good(solicitation):
+            solicitation.connection.pause()
     elif error.status == UNAUTHORISED:
         solicitation.store.needs_reauthorisation()
     _postpone(solicitation, error.words, LONGEST_PAUSE)
+
+
+def _account_is_good(solicitation: Solicitation) -> bool:
+    """A 403 may be about this order alone; while nobody can say, the account stays as it is."""
+    try:
+        return sequra_for(solicitation.connection).knows_us()
+    except sequra.errors.Unavailable:
+        return True
 
 
 def _refuse(solicitation: Solicitation, refusal: Refused) -> None:
@@ -209,7 +234,7 @@ def _show_delay(solicitation: Solicitation) -> None:
         return  # the order is complete
     event, reason = DELAYS.get(step, ("purchase", "order_delayed"))
     record.delayed(
-        subject_of(solicitation),
+        solicitation.subject,
         event,
         reason,
         words=solicitation.last_error,

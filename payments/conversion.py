@@ -5,7 +5,7 @@ every attempt, and after an unknown outcome the order is looked up by its cart i
 https://docs.bigcommerce.com/docs/rest-management/checkouts/create-order
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from bigcommerce.errors import Rejected
+from orders.staff_notes import with_line
 from payments.failpoints import failpoint
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
@@ -33,7 +34,8 @@ TOKEN_USES, TOKEN_SECONDS = 10, 24 * 60 * 60
 LOOK_AGAIN_SECONDS = 1.0
 # A look-up that was too slow once gets this many times as long before strays are searched.
 STRAYS_SHOW_AFTER = 6
-TRIES = 5
+# A cart that changed a moment ago may be refused for a while.
+TRIES, PAUSE_SECONDS = 8, 2.0
 
 
 def make_checkout_token(solicitation: Solicitation) -> None:
@@ -61,7 +63,7 @@ def make_order(solicitation: Solicitation) -> None:
 
 def _convert(solicitation: Solicitation) -> int:
     """Write the intention afresh before every attempt: the look-up waits from there."""
-    now = timezone.now()
+    now, in_doubt_since = timezone.now(), solicitation.create_intent_at
     solicitation.note(
         create_intent_at=now,
         create_attempts=solicitation.create_attempts + 1,
@@ -71,9 +73,16 @@ def _convert(solicitation: Solicitation) -> int:
     try:
         return bigcommerce_for(solicitation.store).create_order(solicitation.checkout_id)
     except Rejected as error:
-        if error.status in (401, 403, 429) or solicitation.attempts < TRIES:
-            raise Later(f"BigCommerce made no order yet: {error.words}", seconds=2) from error
+        _no_order(solicitation, in_doubt_since)
+        if error.status in (401, 403) or solicitation.conversions_refused < TRIES:
+            raise Later(f"BigCommerce made no order yet: {error.words}", PAUSE_SECONDS) from error
         raise Refused("conversion_refused", error.words) from error
+
+
+def _no_order(solicitation: Solicitation, in_doubt_since: datetime | None) -> None:
+    """This attempt made none for certain; what earlier ones did is as uncertain as before."""
+    refused = solicitation.conversions_refused + 1
+    solicitation.note(create_intent_at=in_doubt_since, conversions_refused=refused)
 
 
 def _made_earlier(solicitation: Solicitation) -> int | None:
@@ -115,7 +124,11 @@ def void_strays(solicitation: Solicitation) -> None:
     for order in candidates(solicitation):
         if int(order["id"]) != solicitation.order_id:
             bigcommerce_for(solicitation.store).update_order(
-                int(order["id"]), {"status_id": CANCELLED, "staff_notes": STRAY_NOTE}
+                int(order["id"]),
+                {
+                    "status_id": CANCELLED,
+                    "staff_notes": with_line(str(order.get("staff_notes") or ""), STRAY_NOTE),
+                },
             )
             failpoint("stray_voided")
     solicitation.note(strays_voided_at=timezone.now())

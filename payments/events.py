@@ -19,6 +19,7 @@ from payments.at_sequra import order_of
 from payments.confirm import confirm_within
 from payments.models import Solicitation
 from payments.notifications import record_state
+from payments.placing import has_left
 from stores.clients import bigcommerce_for
 from transaction_log import record
 
@@ -29,7 +30,6 @@ ANSWER_SECONDS = 6.0
 # A merchant has two working hours to begin with an order; then SeQura's request comes too late.
 WORK_BEGINS, WORK_ENDS, WORK_ZONE = time(9), time(17), ZoneInfo("Europe/Madrid")
 CANCEL_WITHIN = timedelta(hours=2)
-HAS_SHIPPED = (2, 3, 10)
 IS_CANCELLED = 5
 
 
@@ -44,6 +44,8 @@ def cancel(solicitation: Solicitation, _: QueryDict) -> Answer:
     """SeQura asks whether the order can still be cancelled; a shipped or old one cannot."""
     since = working_time(solicitation.created_at, timezone.now())
     too_late = {"result": "toolate", "since": int(since.total_seconds() // 60)}
+    if solicitation.phase == Solicitation.Phase.REFUSED:
+        return 200, {"result": "cancelled"}
     if solicitation.phase != Solicitation.Phase.DONE:
         return 503, {"error": "the order is still being made"}
     order = order_of(solicitation)
@@ -65,9 +67,7 @@ def _cancel_in_shop(solicitation: Solicitation) -> bool:
     """Cancel the BigCommerce order, unless goods have left; the order update follows by itself."""
     api, order_id = bigcommerce_for(solicitation.store), solicitation.bigcommerce_order
     order = api.order(order_id)
-    has_left = {*HAS_SHIPPED, *solicitation.store.shipped_statuses}
-    # A refund afterwards takes the status away from Shipped, not the goods back.
-    if order["status_id"] in has_left or order.get("items_shipped"):
+    if has_left(solicitation.store, order):
         return False
     if order["status_id"] != IS_CANCELLED:
         api.update_order(order_id, {"status_id": IS_CANCELLED})

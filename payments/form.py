@@ -104,7 +104,8 @@ def _fetch(solicitation: Solicitation, product: str, campaign: str | None) -> st
 def trusted_origins(solicitation: Solicitation) -> set[str]:
     """The origins of the deployments document; those of the connection when it cannot be read."""
     connection = solicitation.connection
-    ours = {origin(url) for url in (connection.api_url, connection.assets_url) if url}
+    named = (connection.api_url, connection.assets_url, settings.SEQURA_DEPLOYMENTS_URL)
+    ours = {origin(url) for url in named if url}
     try:
         return ours.union(*(deployment.origins for deployment in deployments()))
     except (Rejected, Unavailable):

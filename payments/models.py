@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from stores.encryption import EncryptedTextField
 from stores.models import Connection, Store, new_secret
+from transaction_log.record import Subject
 
 
 class Solicitation(models.Model):
@@ -93,6 +94,7 @@ class Solicitation(models.Model):
     checkout_token = EncryptedTextField(blank=True)
     order_id = models.BigIntegerField(null=True, blank=True)
     create_attempts = models.PositiveIntegerField(default=0)
+    conversions_refused = models.PositiveIntegerField(default=0, db_default=0)
     strays_voided_at = models.DateTimeField(null=True, blank=True)
     undone_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -141,6 +143,16 @@ class Solicitation(models.Model):
         if self.order_id is None:
             raise ValueError(f"{self} has no BigCommerce order")
         return self.order_id
+
+    @property
+    def subject(self) -> Subject:
+        """This payment, whose order may not exist, as the transaction log names it."""
+        return Subject(
+            store=self.store,
+            environment=self.connection.environment,
+            bigcommerce_id=self.order_id,
+            reference=self.reference,
+        )
 
     def moved(self, phase: str, **fields: Any) -> None:
         """Commit that this step is behind us; whatever was wrong before is forgotten."""

@@ -13,10 +13,11 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from payments import at_sequra
-from payments.confirm import confirm_within
+from payments.confirm import confirm_within, within
 from payments.models import Solicitation
 from payments.outcomes import Refused
 from sequra.errors import Rejected, Unavailable
+from stores.models import Store
 
 log = structlog.get_logger()
 
@@ -50,6 +51,7 @@ def authenticate(token: str, body: QueryDict, query: QueryDict, prefix: str = ""
     solicitation = (
         Solicitation.objects.select_related("store", "connection")
         .filter(token_digest=digest(token))
+        .exclude(store__state=Store.State.UNINSTALLED)
         .first()
     )
     if solicitation is None:
@@ -104,7 +106,7 @@ def _say_the_number_again(solicitation: Solicitation) -> int:
     if solicitation.phase != Solicitation.Phase.DONE:
         return answer(confirm_within(solicitation.pk, ANSWER_SECONDS), State.NEEDS_REVIEW)
     try:
-        at_sequra.resend_reference(solicitation)
+        done = within(ANSWER_SECONDS, lambda: at_sequra.resend_reference(solicitation))
     except (Rejected, Unavailable, Refused):
         return TRY_AGAIN
-    return OK
+    return OK if done else TRY_AGAIN

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
+from orders.lines import BOUGHT_CERTIFICATE, text
 from payments.reasons import NotOffered, Reason
 from sequra import cart
 from sequra.cart import Line
@@ -76,7 +77,7 @@ def _product(item: Document, *, downloadable: bool) -> Part:
     name = _name(item)
     return Part(
         kind="product",
-        reference=item.get("sku") or (str(product_id) if product_id else name),
+        reference=text(item.get("sku")) or (str(product_id) if product_id else name),
         name=name,
         amount=exact_cents(item.get("extended_list_price") if price is None else price),
         taxable=item.get("is_taxable") is not False,
@@ -91,7 +92,7 @@ def _certificate(item: Document) -> Part:
     """A gift certificate that is bought: sent by e-mail, so nothing is shipped."""
     return Part(
         kind="product",
-        reference="gift_certificate",
+        reference=BOUGHT_CERTIFICATE,
         name=item.get("name") or "Gift certificate",
         amount=exact_cents(item.get("amount")),
         taxable=item.get("taxable") is True,

@@ -7,10 +7,13 @@ https://docs.bigcommerce.com/docs/rest-management/orders/update-order
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from bigcommerce.documents import Order as OrderDocument
+from bigcommerce.errors import Rejected
 from orders import corrections
 from orders.doorbell import ring
 from orders.models import Order
@@ -24,12 +27,15 @@ from stores.clients import bigcommerce_for
 from stores.models import Merchant, Store
 from transaction_log import record
 
+log = structlog.get_logger()
+
 Phase = Solicitation.Phase
+UNAUTHORISED = 401
 INCOMPLETE, PENDING, CANCELLED, DECLINED = 0, 1, 5, 6
 # Store credit alone moves an Incomplete order to Pending; from both the first status is set.
 NOT_PLACED = (INCOMPLETE, PENDING)
-# Goods left, money went back, or it is over: SeQura's cancellation is for the merchant to decide.
-BEYOND_CANCELLING = (2, 3, 4, CANCELLED, DECLINED, 10, 14)
+# Shipped in part or whole, or done; money went back. Then SeQura's wish to cancel comes too late.
+HAS_SHIPPED, HAS_REFUNDS = (2, 3, 10), (4, 14)
 
 
 def settle(solicitation: Solicitation) -> None:
@@ -136,8 +142,11 @@ def show_approved(solicitation: Solicitation) -> None:
 
 def show_cancelled(solicitation: Solicitation) -> None:
     """SeQura cancelled: the mapped status, unless goods have left or it is over anyway."""
-    store, status_id = solicitation.store, _status_id(solicitation)
-    if store.status_cancelled is not None and status_id not in BEYOND_CANCELLING:
+    store = solicitation.store
+    document = bigcommerce_for(store).order(solicitation.bigcommerce_order)
+    too_late = has_left(store, document) or document["status_id"] in HAS_REFUNDS
+    is_over = document["status_id"] in (CANCELLED, DECLINED, store.status_cancelled)
+    if store.status_cancelled is not None and not (too_late or is_over):
         bigcommerce_for(store).update_order(
             solicitation.bigcommerce_order, {"status_id": store.status_cancelled}
         )
@@ -145,15 +154,23 @@ def show_cancelled(solicitation: Solicitation) -> None:
     _show(
         solicitation,
         Order.Status.CANCELLED,
-        lambda order: _log_cancellation(order, status_id),
+        lambda order: _log_cancellation(order, too_late=too_late),
         shown_state="cancelled",
     )
 
 
-def _log_cancellation(order: Order, status_id: int) -> None:
+def has_left(store: Store, document: OrderDocument) -> bool:
+    """Have goods left the shop, by status or by shipments?
+
+    A refund afterwards takes the status away from Shipped, not the goods back.
+    """
+    statuses = {*HAS_SHIPPED, *store.shipped_statuses}
+    return document["status_id"] in statuses or bool(document.get("items_shipped"))
+
+
+def _log_cancellation(order: Order, *, too_late: bool) -> None:
     """SeQura cancelled what the shop has shipped or refunded: somebody has to look at it."""
-    is_over = status_id in (CANCELLED, DECLINED, order.store.status_cancelled)
-    if status_id in BEYOND_CANCELLING and not is_over:
+    if too_late:
         record.rejected(order.subject, "cancelled_by_sequra", "cancelled_after_shipping")
     else:
         record.accepted(order.subject, "cancelled_by_sequra")
@@ -161,7 +178,13 @@ def _log_cancellation(order: Order, status_id: int) -> None:
 
 def finish(solicitation: Solicitation) -> None:
     """SeQura knows the number: the cart goes, and from now on order updates flow."""
-    bigcommerce_for(solicitation.store).delete_cart(solicitation.checkout_id)
+    try:
+        bigcommerce_for(solicitation.store).delete_cart(solicitation.checkout_id)
+    except Rejected as refusal:
+        if refusal.status == UNAUTHORISED:
+            raise
+        # The order is made and paid: a cart that stays is a nuisance, no reason to stop.
+        log.warning("cart_stays", order=solicitation.order_id, status=refusal.status)
     failpoint("cart_deleted")
     in_review = solicitation.accepted_state == "on_hold"
     _show(
@@ -184,9 +207,10 @@ def _show(
             store=solicitation.store, bigcommerce_id=solicitation.bigcommerce_order
         )
         order.status = status
+        order.refused = ""  # what SeQura refused in another state it may take now
         order.changed += 1
         order.due_at = timezone.now()
-        order.save(update_fields=["status", "changed", "due_at"])
+        order.save(update_fields=["status", "refused", "changed", "due_at"])
         tell(order)
         solicitation.note(**fields)
         transaction.on_commit(ring)

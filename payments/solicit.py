@@ -174,6 +174,8 @@ def _earlier(attempt: Solicitation) -> Solicitation | None:
     return (
         Solicitation.objects.filter(
             store=attempt.store,
+            connection=attempt.connection,
+            merchant_ref=attempt.merchant_ref,
             checkout_id=attempt.checkout_id,
             fingerprint=attempt.fingerprint,
             claim=attempt.claim,

@@ -9,6 +9,9 @@ from payments.retention import forget_abandoned
 from stores.models import Store
 
 BATCH = 200
+Phase = Solicitation.Phase
+# The phases whose next step may need SeQura.
+ASKING_SEQURA = (Phase.SOLICITED, Phase.CONFIRMING, Phase.PLACED, Phase.DONE, Phase.REFUSED)
 
 
 @shared_task
@@ -20,7 +23,7 @@ def resume_solicitations() -> None:
     """
     now, probed = timezone.now(), set[int]()
     due = Solicitation.objects.filter(next_at__lte=now, store__state=Store.State.INSTALLED)
-    due = due.exclude(connection__paused_until__gt=now).order_by("next_at")
+    due = due.exclude(connection__paused_until__gt=now, phase__in=ASKING_SEQURA).order_by("next_at")
     rows = due.values_list("pk", "connection_id", "connection__paused_until")[:BATCH]
     for pk, connection, paused in rows:
         if paused is None or connection not in probed:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from orders.staff_notes import with_line
 from payments.failpoints import failpoint
 from payments.models import Solicitation
 from payments.placing import CANCELLED
@@ -19,15 +20,12 @@ TOLD_AGAIN = ("delivery_method", "delivery_address", "invoice_address", "custome
 def undo(solicitation: Solicitation) -> None:
     """Cancel the BigCommerce order, if there is one, and the SeQura order; say so in the log."""
     if solicitation.order_id:
-        bigcommerce_for(solicitation.store).update_order(
-            solicitation.order_id,
-            {"status_id": CANCELLED, "staff_notes": f"SeQura: not paid ({solicitation.refusal})."},
-        )
+        _cancel_in_shop(solicitation, solicitation.order_id)
     failpoint("undone_in_the_shop")
     words = _cancel_at_sequra(solicitation)
     failpoint("undone_at_sequra")
     record.rejected(
-        subject_of(solicitation),
+        solicitation.subject,
         "purchase",
         solicitation.refusal,
         words=words or solicitation.refusal_detail,
@@ -36,14 +34,12 @@ def undo(solicitation: Solicitation) -> None:
     solicitation.note(undone_at=timezone.now())
 
 
-def subject_of(solicitation: Solicitation) -> record.Subject:
-    """A payment whose order may not exist, as the transaction log names it."""
-    return record.Subject(
-        store=solicitation.store,
-        environment=solicitation.connection.environment,
-        bigcommerce_id=solicitation.order_id,
-        reference=solicitation.reference,
-    )
+def _cancel_in_shop(solicitation: Solicitation, order_id: int) -> None:
+    """Staff may have written into the order by now: our line comes below theirs, once."""
+    api = bigcommerce_for(solicitation.store)
+    notes = str(api.order(order_id).get("staff_notes") or "")
+    line = f"SeQura: not paid ({solicitation.refusal})."
+    api.update_order(order_id, {"status_id": CANCELLED, "staff_notes": with_line(notes, line)})
 
 
 def _cancel_at_sequra(solicitation: Solicitation) -> str:

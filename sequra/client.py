@@ -75,6 +75,14 @@ class Sequra:
         found = shaped(self._wire, "GET", url, lambda: rows(document))
         return cast(list[Credentials], found)
 
+    def knows_us(self) -> bool:
+        """Are these credentials good for anything? Tells a refused order from a refused account."""
+        try:
+            self.credentials()
+        except Rejected as refusal:
+            return not refusal.is_unauthorised
+        return True
+
     def payment_methods(self, merchant: str) -> list[PaymentMethod]:
         """What the merchant may sell, whatever the cart."""
         return self._payment_methods(merchant, "merchants", merchant, "payment_methods")

@@ -81,7 +81,8 @@ def origin(url: str) -> str:
         raise ValueError(f"{url!r} is not an absolute http(s) address")
     if "@" in parts.netloc or not url.isprintable() or any(mark in url for mark in " \\"):
         raise ValueError(f"{url!r} is not a plain address")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    usual = ":443" if parts.scheme == "https" else ":80"  # which browsers leave out
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"
 
 
 def address(url: str) -> str:

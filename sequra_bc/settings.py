@@ -61,7 +61,9 @@ SECRET_KEY = secret("SECRET_KEY")
 ENCRYPTION_KEYS = fernet_keys("ENCRYPTION_KEYS")
 APP_URL = origin("APP_URL", "http://localhost:8000")
 APP_IS_HTTPS = APP_URL.startswith("https://")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[urlsplit(APP_URL).hostname])
+ALLOWED_HOSTS = [
+    host.strip() for host in env.list("ALLOWED_HOSTS", default=[urlsplit(APP_URL).hostname])
+]
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1 if APP_IS_HTTPS else 0)
 
 SANDBOX = env.bool("SANDBOX", default=False)
@@ -232,6 +234,8 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Reports, comparisons and registrations may take minutes: a change never waits behind them.
+CELERY_WORKER_CONCURRENCY = max(4, os.cpu_count() or 1)
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

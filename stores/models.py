@@ -123,6 +123,12 @@ class Store(models.Model):
             pk=self.pk, state=self.State.INSTALLED, authorised_at=self.authorised_at
         ).update(state=self.State.NEEDS_REAUTHORISATION)
 
+    def works_again(self) -> None:
+        """BigCommerce takes the token after all."""
+        Store.objects.filter(
+            pk=self.pk, state=self.State.NEEDS_REAUTHORISATION, authorised_at=self.authorised_at
+        ).update(state=self.State.INSTALLED)
+
 
 class Connection(models.Model):
     """A store's SeQura account on one deployment and environment."""
@@ -250,11 +256,12 @@ class SpentPayload(models.Model):
 
 
 class Allowance(models.Model):
-    """How many requests of one kind somebody made in the current window."""
+    """How many requests of one kind somebody made in the current window, and in the one before."""
 
     key = models.CharField(max_length=160, primary_key=True)
     window = models.BigIntegerField()
     used = models.PositiveIntegerField()
+    used_before = models.PositiveIntegerField(default=0, db_default=0)  # in the window before
     counted_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:

@@ -67,7 +67,7 @@ def selling_country(code: str) -> None:
 
 
 class LoginPart(Strict):
-    username = Text(max_length=255)
+    username = Text(max_length=255, required=False)
     password = Text(max_length=255, required=False, trim_whitespace=False)
 
 
@@ -113,7 +113,7 @@ class StatusesPart(Strict):
 class ReportsPart(Strict):
     enabled = Boolean(required=False)
     hour = Integer(min_value=0, max_value=23, required=False)
-    trigger_url = serializers.JSONField(required=False)  # exported, never imported
+    trigger_url = serializers.JSONField(required=False, allow_null=True)  # exported, never imported
 
 
 class SettingsFile(Strict):

@@ -90,7 +90,7 @@ def _accounts(store: Store, part: Document) -> list[Account] | None:
     environment = part.get("environment", store.environment)
     stored = {name: Login(one.username, one.password) for name, one in connections.items()}
     logins = {
-        name: Login(login["username"], login.get("password") or _password(connections, name))
+        name: _login(connections, name, login)
         for name, login in part.get("deployments", {}).items()
     }
     if "deployments" not in part:
@@ -100,10 +100,15 @@ def _accounts(store: Store, part: Document) -> list[Account] | None:
     return connect.ask_sequra(environment, logins)
 
 
-def _password(connections: Mapping[str, Connection], name: str) -> str:
-    if name not in connections:
-        raise Refused(f"connection.deployments.{name}: a new account needs its password")
-    return connections[name].password
+def _login(connections: Mapping[str, Connection], name: str, given: Document) -> Login:
+    """What is left out keeps its value; of a new account nothing may be left out."""
+    known = connections.get(name)
+    username = given.get("username") or (known.username if known else "")
+    password = given.get("password") or (known.password if known else "")
+    for field, value in (("username", username), ("password", password)):
+        if not value:
+            raise Refused(f"connection.deployments.{name}: a new account needs its {field}")
+    return Login(username, password)
 
 
 @transaction.atomic

@@ -8,8 +8,11 @@ import structlog
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
+from bigcommerce.errors import Rejected, Unavailable
 from stores import catalogue, registration, statuses
 from stores.access import forget_old_sessions
+from stores.budget import OverBudget, spend
+from stores.clients import bigcommerce_for
 from stores.identity import forget_old_payloads
 from stores.locks import Busy, only_one
 from stores.models import Store
@@ -17,6 +20,7 @@ from stores.models import Store
 log = structlog.get_logger(__name__)
 BATCH = 50
 SECONDS = 100.0
+PROBES = {"allowed": 1, "seconds": 3600}  # of a token that BigCommerce refused
 
 
 def wake(task: Any, *args: Any) -> None:
@@ -51,6 +55,23 @@ def _look_after(store: Store) -> None:
 
 
 @shared_task
+def try_again(store_id: int) -> None:
+    """Does BigCommerce take the token that it refused? It may have been a mistake of a moment."""
+    store = Store.objects.filter(pk=store_id, state=Store.State.NEEDS_REAUTHORISATION).first()
+    if store:
+        _try_again(store)
+
+
+def _try_again(store: Store) -> None:
+    try:
+        bigcommerce_for(store).store()
+    except (Rejected, Unavailable) as error:
+        log.info("access_still_refused", store=store.hash, reason=str(error))
+    else:
+        store.works_again()
+
+
+@shared_task
 def tend_stores() -> None:
     """Register again what failed, every few minutes; look at every store daily, and after an
     update of ours: the checkout's script is another file then."""
@@ -69,3 +90,7 @@ def _tend(until: float) -> None:
             registration.register(store)
         elif registration.is_outdated(store):
             _look_after(store)
+    for store in Store.objects.filter(state=Store.State.NEEDS_REAUTHORISATION).iterator(BATCH):
+        with suppress(OverBudget):
+            spend(f"access of store {store.pk}", **PROBES)
+            _try_again(store)

@@ -42,8 +42,16 @@ EVENTS: Mapping[str, Text] = {
 # Told by SeQura to us; everything else we told SeQura.
 HEARD = frozenset({"review_approved", "cancelled_by_sequra", "cancel_requested", "correction"})
 
-# A synchronisation says nothing about these: they are settled where they came from.
-SETTLED_ELSEWHERE = frozenset({"report", "correction"})
+# What a success settles: of an update all that was wrong with updates, of a payment all that was
+# wrong with the payment. Reports and corrections are settled where they came from.
+UPDATES = frozenset({"edit", "address", "ship", "refund", "cancel"})
+PAYMENTS = frozenset({"purchase", "reference", "review_approved", "cancelled_by_sequra"})
+
+
+def settled_by(event: str) -> frozenset[str]:
+    """The events whose open entries an accepted one of this kind closes."""
+    return next((family for family in (UPDATES, PAYMENTS) if event in family), frozenset())
+
 
 # The words are figures of ours, not somebody's sentence.
 _DETAILS = _("Details")
@@ -149,6 +157,17 @@ REASONS: Mapping[str, Explanation] = {
         _("Stop the delivery if you still can, and ask SeQura in its portal before doing more."),
         retry=False,
     ),
+    "shipped_after_cancellation": Explanation(
+        _("You have shipped goods of an order that SeQura had cancelled."),
+        _("SeQura does not pay for it: stop the delivery if you still can, or ask SeQura."),
+        retry=False,
+    ),
+    "put_away": Explanation(
+        _("The order was deleted in BigCommerce, and SeQura still has it as it was."),
+        _("When nothing is to be paid for it, restore and cancel it, or cancel it at SeQura."),
+        retry=False,
+        speaker=_BIGCOMMERCE,
+    ),
     "closed": Explanation(
         _("SeQura has cancelled this order, so nothing is told about it any more."),
         _("If that is wrong, ask SeQura about it in its portal."),
@@ -220,7 +239,9 @@ REASONS: Mapping[str, Explanation] = {
         _("Nothing to do: what you changed is sent once SeQura has approved it."),
     ),
     "reference_refused": Explanation(
-        _("SeQura confirmed the payment but did not take the order's number."), _BY_ITSELF
+        _("SeQura confirmed the payment but did not take the order's number."),
+        _BY_ITSELF,
+        retry=False,
     ),
     # Delivery reports.
     "report_sent": Explanation(
@@ -249,6 +270,7 @@ REASONS: Mapping[str, Explanation] = {
     "without_reference": Explanation(
         _("SeQura does not know the order's number yet."),
         _("Nothing to do: what you changed is sent in a moment."),
+        retry=False,
     ),
 }
 _REFUSED = Explanation(_("SeQura refused the update."), _COMPARE)

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +18,7 @@ from transaction_log.querying import newest_first
 NEEDS_YOU = "needs_you"
 OUTCOMES = [("", _("All")), (NEEDS_YOU, _("Needs you")), *Entry.Outcome.choices]
 MOST_DIGITS = 18
+EARLIEST, LATEST = date(2000, 1, 1), date(2999, 12, 31)  # within what a database can compare
 INPUT = {"class": "input"}
 
 
@@ -26,7 +28,13 @@ class DateInput(forms.DateInput):
 
 def _date(label: Any) -> forms.DateField:
     widget = DateInput(attrs=INPUT, format="%Y-%m-%d")
-    return forms.DateField(label=label, required=False, widget=widget, input_formats=["%Y-%m-%d"])
+    return forms.DateField(
+        label=label,
+        required=False,
+        widget=widget,
+        input_formats=["%Y-%m-%d"],
+        validators=[MinValueValidator(EARLIEST), MaxValueValidator(LATEST)],
+    )
 
 
 class LogFilter(forms.Form):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
-from transaction_log.explanations import Text
+from transaction_log.explanations import REASONS, Text
 
 
 class Notice(NamedTuple):
@@ -25,6 +25,8 @@ NOTICES = {
     "delayed": Notice(
         "warning", _("It did not get through this time. We go on trying by ourselves.")
     ),
+    "archived": Notice("warning", REASONS["archived"].what),
+    "closed": Notice("info", REASONS["closed"].what),
     "queued": Notice(
         "info",
         _("The order is queued and is sent in a moment. Reload this page to see how it went."),

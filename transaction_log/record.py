@@ -4,6 +4,7 @@ One thing that is wrong is one open entry, however often it is tried: the partia
 (store, order, statement, reason) says so. A later success closes whatever is open.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypedDict, Unpack
@@ -14,7 +15,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from stores.models import Store
-from transaction_log.explanations import SETTLED_ELSEWHERE
+from transaction_log.explanations import UPDATES, settled_by
 from transaction_log.models import Entry
 
 Outcome = Entry.Outcome
@@ -50,15 +51,16 @@ class Details(TypedDict, total=False):
 
 
 def accepted(subject: Subject, event: str, reason: str = "", **details: Unpack[Details]) -> Entry:
-    """It went well; what was open about this order is closed."""
-    if event not in SETTLED_ELSEWHERE:
-        close(subject)
+    """It went well; what was open about the same is closed."""
+    close(subject, settled_by(event))
     return _closed(_entry(subject, event, Outcome.ACCEPTED, reason, **details))
 
 
 def ignored(subject: Subject, event: str, reason: str, **details: Unpack[Details]) -> Entry:
-    """Nothing had to be told, and this is why."""
-    return _closed(_entry(subject, event, Outcome.IGNORED, reason, **details))
+    """Nothing had to be told, and this is why. The same again only counts up."""
+    entry = _entry(subject, event, Outcome.IGNORED, reason, **details)
+    known = _same(entry).filter(event=event, outcome=Outcome.IGNORED, note="")
+    return _once_more(known, entry) or _closed(entry)
 
 
 def rejected(subject: Subject, event: str, reason: str, **details: Unpack[Details]) -> Entry:
@@ -66,8 +68,7 @@ def rejected(subject: Subject, event: str, reason: str, **details: Unpack[Detail
 
     What a merchant has chosen to ignore stays ignored, however often SeQura says it again.
     """
-    if event not in SETTLED_ELSEWHERE:
-        close(subject, Outcome.DELAYED)
+    close(subject, settled_by(event), Outcome.DELAYED)
     entry = _entry(subject, event, Outcome.REJECTED, reason, **details)
     return _known_and_ignored(entry) or _opened(entry)
 
@@ -77,13 +78,14 @@ def delayed(subject: Subject, event: str, reason: str, **details: Unpack[Details
     return _opened(_entry(subject, event, Outcome.DELAYED, reason, **details))
 
 
-def close(subject: Subject, *outcomes: str) -> None:
-    """What was open about this order's updates is settled; history stays."""
+def close(subject: Subject, events: Collection[str] = UPDATES, *outcomes: str) -> None:
+    """What was open about these events of the order is settled; history stays."""
     about = Q(bigcommerce_id=subject.bigcommerce_id) & Q(bigcommerce_id__isnull=False)
     if subject.reference:
         about |= Q(reference=subject.reference)
-    still_open = Entry.objects.filter(about, store=subject.store, closed_at__isnull=True)
-    still_open = still_open.exclude(event__in=SETTLED_ELSEWHERE)
+    still_open = Entry.objects.filter(
+        about, store=subject.store, event__in=events, closed_at__isnull=True
+    )
     if outcomes:
         still_open = still_open.filter(outcome__in=outcomes)
     still_open.update(closed_at=timezone.now(), next_at=None)
@@ -151,12 +153,18 @@ def _known_and_ignored(entry: Entry) -> Entry | None:
     """The ignored entry about this very statement, with one more attempt; None without one."""
     if not entry.statement:
         return None
-    known = _same(entry).filter(outcome=Outcome.IGNORED).exclude(note="").order_by("-id").first()
-    if known:
-        known.words, known.last_at = entry.words, entry.last_at
-        known.attempts += 1
-        known.save(update_fields=["words", "last_at", "attempts"])
-    return known
+    known = _same(entry).filter(outcome=Outcome.IGNORED).exclude(note="")
+    return _once_more(known, entry)
+
+
+def _once_more(known: QuerySet[Entry], entry: Entry) -> Entry | None:
+    """The newest of these, one attempt older and with the words of this one; None without any."""
+    newest = known.order_by("-id").first()
+    if newest:
+        newest.words, newest.last_at = entry.words, entry.last_at
+        newest.attempts += 1
+        newest.save(update_fields=["words", "last_at", "attempts"])
+    return newest
 
 
 def _same(entry: Entry) -> QuerySet[Entry]:

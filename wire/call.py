@@ -35,6 +35,8 @@ CHUNK = 65_536
 READS_ONLY = {"GET", "HEAD"}
 NOT_NOW = {408, 423, 429, 499}  # the 4xx that say "not now" and not "no"
 NO_EFFECT = {423, 429}  # refused before anything happened
+# Whoever names a later time is asked before all the same: after an outage minutes count.
+MOST_PATIENCE = 180.0  # seconds
 LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError)
 NEVER_SENT = (
     urllib3.exceptions.NewConnectionError,
@@ -233,7 +235,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Seconds until the other side wants to hear from us, when it said so.
+    """Seconds until the other side wants to hear from us, when it said so; at most `MOST_PATIENCE`.
 
     BigCommerce sends its rate-limit headers with every answer; they only mean something on a 429.
     https://docs.bigcommerce.com/developer/docs/overview/api-fundamentals/rate-limits
@@ -242,10 +244,10 @@ def retry_after(response: requests.Response) -> float | None:
     if response.status_code == 429 and (
         reset := seconds(headers.get("X-Rate-Limit-Time-Reset-Ms"))
     ):
-        return reset / 1000
+        return min(reset / 1000, MOST_PATIENCE)
     for name in ("X-Retry-After", "Retry-After"):
         if (wait := seconds(headers.get(name))) is not None:
-            return wait
+            return min(wait, MOST_PATIENCE)
     return None
 
 

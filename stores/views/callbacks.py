@@ -23,7 +23,7 @@ from stores.identity import is_fresh, provision, signed_payload, spend
 from stores.locks import Busy
 from stores.models import PanelUser, Store
 from stores.scopes import missing
-from stores.tasks import look_after_store, register_store, wake
+from stores.tasks import look_after_store, register_store, try_again, wake
 
 log = structlog.get_logger(__name__)
 ORDER_URL = re.compile(r"/orders/([0-9]{1,18})/sequra/?")
@@ -84,6 +84,8 @@ def load(request: HttpRequest) -> HttpResponse:
     asked = ORDER_URL.fullmatch(payload.url)
     order = int(asked[1]) if asked else None
     token = open_session(provision(store, payload), side_panel_of=order)
+    if store.state == Store.State.NEEDS_REAUTHORISATION:
+        wake(try_again, store.pk)
     if order is not None:
         return frame_in_control_panel(redirect("order_panel", token, order), store)
     if store.is_installed:

@@ -8,8 +8,10 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from orders import gates
+from orders import retry as retrying
 from orders.drain import drain
 from orders.models import Gate, Order
+from orders.retry import retry
 from stores.models import Connection, Store
 from tests.orders.merchant import Merchant
 from transaction_log.models import Entry
@@ -43,7 +45,13 @@ def test_refusal_is_one_entry_that_counts_up_and_the_next_change_heals(
 ) -> None:
     merchant.sandbox.fault(UPDATE, method="PUT", status=409, times=2, body='{"errors": ["No"]}')
     merchant.does("ship", order)
-    merchant.notices(order)
+    assert open_entries(order) == [("rejected", "sequra_409", 1)]
+    for _ in range(3):  # webhooks, the comparison at night: nobody asks SeQura the same again
+        merchant.notices(order)
+    assert len(merchant.updates()) == 1
+    assert open_entries(order) == [("rejected", "sequra_409", 1)]
+    assert retry(order, patience=0) == "queued"  # but a merchant may
+    drain()
     assert open_entries(order) == [("rejected", "sequra_409", 2)]
     assert Entry.objects.get(outcome="rejected").words == "No"
     merchant.does("edit_billing_address", order, city="Girona")
@@ -214,3 +222,79 @@ def test_late_reads_are_read_again(
     assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
     order.refresh_from_db()
     assert order.settle_at is None
+
+
+def test_403_about_one_order_is_its_refusal(merchant: Merchant, order: Order) -> None:
+    other = merchant.order()
+    path = rf"/merchants/[^/]+/orders/{order.bigcommerce_id}$"
+    words = '{"errors": ["You do not have access to this URL"]}'
+    merchant.sandbox.fault(path, method="PUT", status=403, times=9, body=words)
+    merchant.does("ship", order)
+    merchant.does("ship", other)
+    assert open_entries(order) == [("rejected", "sequra_403", 1)]
+    assert merchant.at_sequra(other)["unshipped_cart"]["items"] == []
+    assert not Connection.objects.exclude(paused_until=None).exists()
+
+
+def test_403_of_the_account_pauses_it(merchant: Merchant, order: Order) -> None:
+    merchant.sandbox.fault(r"^/merchants/", status=403, times=9)
+    merchant.does("ship", order)
+    assert open_entries(order) == [("delayed", "sequra_unauthorised", 1)]
+    assert Connection.objects.get().is_paused
+
+
+def test_missing_part_of_an_order_is_no_missing_order(merchant: Merchant, order: Order) -> None:
+    merchant.sandbox.fault(r"/v2/orders/\d+/shipping_addresses", status=404)
+    merchant.does("ship", order)
+    assert open_entries(order) == [("delayed", "bigcommerce_unavailable", 1)]
+    again_due(order)
+    drain()
+    assert open_entries(order) == []
+    assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
+
+
+def test_deleted_order_leaves_nothing_open_and_retry_says_so(
+    merchant: Merchant, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merchant.sandbox.fault(UPDATE, method="PUT", status=503)
+    merchant.does("ship", order)
+    assert open_entries(order) == [("delayed", "sequra_unavailable", 1)]
+    merchant.sandbox.fault(r"/v2/orders/\d+$", method="GET", status=404, times=9)
+    again_due(order)
+    drain()
+    assert open_entries(order) == []
+    monkeypatch.setattr(retrying, "ring", drain)
+    order.refresh_from_db()
+    assert retry(order) == "archived"
+    (archived,) = Entry.objects.filter(event="archived")
+    assert (archived.outcome, archived.reason, archived.attempts) == ("ignored", "archived", 2)
+
+
+def test_order_in_the_bin_is_told_and_said(merchant: Merchant, order: Order) -> None:
+    merchant.does("archive", order)
+    merchant.does("ship", order)
+    assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
+    archived = Entry.objects.filter(event="archived")
+    assert list(archived.values_list("outcome", "reason")) == [("ignored", "put_away")]
+
+
+def test_goods_that_leave_after_sequra_cancelled_are_the_merchant_s_to_stop(
+    merchant: Merchant, order: Order
+) -> None:
+    Order.objects.filter(pk=order.pk).update(status="cancelled")
+    merchant.notices(order)
+    assert open_entries(order) == []
+    for _ in range(2):
+        merchant.does("ship", order) if not open_entries(order) else merchant.notices(order)
+    assert open_entries(order) == [("rejected", "shipped_after_cancellation", 2)]
+    assert merchant.updates() == []
+
+
+def test_retry_of_what_waits_for_its_number_says_that_it_waits(
+    merchant: Merchant, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrying, "ring", drain)
+    for status, word in (("without_reference", "delayed"), ("cancelled", "closed")):
+        Order.objects.filter(pk=order.pk).update(status=status)
+        order.refresh_from_db()
+        assert retry(order) == word

@@ -315,7 +315,7 @@ def test_claim_reads_a_large_queue_by_its_index(make: Make, connection: Connecti
             amount=1,
             changed=1,
         )
-        for number in range(5000)
+        for number in range(20_000)
     ]
     Order.objects.bulk_create(rows)
     open_window(made[0].store)

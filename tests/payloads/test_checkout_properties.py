@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orders.lines import _reference
 from payments.lines import cart_lines
+from payments.parts import product_parts
 from payments.reasons import NotOffered, Reason
 from sequra.cart import lines_total
 from sequra.money import to_cents
@@ -184,3 +186,14 @@ def test_a_total_that_nothing_explains_is_refused(case: str, difference: int) ->
         cart_lines(checkout)
 
     assert refusal.value.reason == Reason.UNBALANCED
+
+
+@pytest.mark.parametrize("sku", ["AB  1 ", "AB\t1", " AB 1"])
+def test_a_line_has_the_reference_that_it_has_in_the_order(sku: str) -> None:
+    """V2 and V3 show the same SKU; both are told as one line of text, so nothing seems changed."""
+    checkout = document(CASES[0], "checkout")
+    item = checkout["cart"]["line_items"]["physical_items"][0]
+    item["sku"] = sku
+    told = next(iter(product_parts(checkout))).reference
+    product = {"sku": sku, "type": "physical", "product_id": 5, "name": "x"}
+    assert told == _reference(product) == "AB 1"

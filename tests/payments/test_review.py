@@ -1,13 +1,18 @@
 """Payments in review, their ends, and what SeQura says late, twice or too late."""
 
+import time
 from typing import Any
 
 import pytest
 
+from orders.drain import drain
 from orders.models import Order
+from orders.queue import mark_changed
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.notifications import record_state
+from stores.install import uninstall
+from stores.models import Store
 from tests.payments.shop import Shop
 from tests.payments.web import Web
 from transaction_log import record
@@ -222,3 +227,62 @@ def test_refused_approval_stays_one_entry_with_its_own_advice(web: Web, shop: Sh
     record.ignore(entry, "ana@example.com", "known")
     confirm(solicitation.pk)
     assert not Entry.objects.filter(closed_at__isnull=True).exists()
+
+
+@pytest.mark.parametrize("status", [9, 14])
+def test_cancelled_event_respects_the_statuses_that_the_merchant_counts_as_shipped(
+    web: Web, shop: Shop, status: int
+) -> None:
+    Store.objects.filter(pk=shop.store.pk).update(shipped_statuses=[9])
+    solicitation = in_review(shop)
+    set_status(shop, status)
+    shop.end_review(solicitation, State.CANCELLED)
+
+    assert web.event(solicitation, "cancelled").status_code == 200
+
+    assert placed(shop)["status_id"] == status
+    assert Entry.objects.get(outcome="rejected").reason == "cancelled_after_shipping"
+
+
+def test_cancellation_after_shipping_stays_on_the_list(web: Web, shop: Shop) -> None:
+    solicitation = in_review(shop)
+    body = {"order_id": placed(shop)["id"]}
+    shop.sandbox.control("POST", "merchant/ship", body)
+    shop.end_review(solicitation, State.CANCELLED)
+    web.event(solicitation, "cancelled")
+
+    for _ in range(2):
+        mark_changed(store=shop.store)
+        drain()
+
+    entry = Entry.objects.get(closed_at=None)
+    assert (entry.outcome, entry.reason) == ("rejected", "cancelled_after_shipping")
+
+
+def test_cancel_request_for_a_payment_that_became_no_order_is_granted(web: Web, shop: Shop) -> None:
+    solicitation = shop.approved()
+    solicitation.note(phase=Solicitation.Phase.REFUSED)
+
+    answer = web.event(solicitation, "cancel")
+
+    assert (answer.status_code, answer.json()) == (200, {"result": "cancelled"})
+
+
+def test_number_is_said_again_within_eight_seconds(web: Web, shop: Shop) -> None:
+    solicitation = shop.approved()
+    confirm(solicitation.pk)
+    shop.sandbox.fault(r"^/orders/", method="PUT", status=200, delay=9.5)
+
+    began = time.monotonic()
+    answer = web.notify(solicitation, "confirmed-without-number")
+
+    assert (answer.status_code, time.monotonic() - began < 8) == (503, True)
+
+
+def test_notification_for_a_store_that_uninstalled_us_finds_nothing(web: Web, shop: Shop) -> None:
+    solicitation = shop.approved()
+    uninstall(shop.store)
+    before = len(shop.sandbox.calls())
+
+    assert web.notify(solicitation).status_code == 404
+    assert len(shop.sandbox.calls()) == before

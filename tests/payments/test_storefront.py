@@ -1,13 +1,16 @@
 """The storefront endpoints: who may read, what is believed, what it costs (A24 to A30)."""
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
+import time_machine
 
 from payments.models import Offer, Solicitation
-from stores.models import Allowance
+from stores.budget import OverBudget, demand, spend
+from stores.models import Allowance, Connection, Merchant
 from tests.payments.shop import Shop
 from tests.payments.web import BROWSER, Web
 
@@ -284,3 +287,41 @@ def test_browsers_own_address_reaches_sequra(web: Web, shop: Shop) -> None:
     [order] = shop.sandbox.world()["sequra_orders"]
     customer = order["solicited"]["customer"]
     assert (customer["ip_number"], customer["user_agent"]) == ("127.0.0.1", BROWSER)
+
+
+def test_another_account_is_another_solicitation(web: Web, shop: Shop) -> None:
+    """As after going live: nobody pays a live order in the sandbox."""
+    first = offered(web, shop)
+    solicitation = Solicitation.objects.get(public_id=first["solicitation"])
+    live = Connection.objects.create(
+        store=shop.store,
+        deployment="sequra",
+        environment="live",
+        username="demo",
+        password="demo-secret",
+        api_url=solicitation.connection.api_url,
+        state="archived",
+    )
+    Connection.objects.filter(pk=solicitation.connection_id).update(state="archived")
+    Connection.objects.filter(pk=live.pk).update(state="connected")
+    Merchant.objects.filter(store=shop.store).update(connection=live)
+
+    again = web.post("payment-methods", checkout_id=solicitation.checkout_id).json()
+
+    assert again["solicitation"] != first["solicitation"]
+    assert Solicitation.objects.get(public_id=again["solicitation"]).connection == live
+
+
+def test_budget_does_not_double_at_the_end_of_a_window(db: None) -> None:
+    with time_machine.travel(datetime(2026, 11, 27, 12, 0, 58, tzinfo=UTC), tick=False) as clock:
+        for _ in range(20):
+            spend("k", allowed=20, seconds=60)
+        clock.shift(4)
+        with pytest.raises(OverBudget) as over:
+            spend("k", allowed=20, seconds=60)
+        assert 0 < over.value.retry_after <= 60
+        clock.shift(30)
+        for _ in range(9):
+            spend("k", allowed=20, seconds=60)
+        clock.shift(90)
+        demand("k", allowed=1, seconds=60)

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from orders import report_pages
+from orders import report_pages, report_run
 from orders.models import Order, ReportRun
 from orders.report_run import send_due, work
 from orders.reports import start
@@ -211,3 +211,24 @@ def test_what_has_not_shipped_is_not_told(shipments: Shipments, state: str) -> N
     shipments.run()
 
     assert shipments.told("demo_es") == [0]
+
+
+def test_one_merchant_id_s_report_settles_nothing_of_another_s(shipments: Shipments) -> None:
+    (order,) = shipments.ship("FR", range(7, 8))
+    shipments.break_one(order)
+    for _ in range(3):
+        shipments.run()
+
+    entry = Entry.objects.get(reason="report_inconsistent")
+    assert (entry.attempts, entry.closed_at) == (3, None)
+
+
+def test_a_run_that_fails_unforeseen_keeps_no_other_from_going_on(
+    shipments: Shipments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_run, "work", lambda *_: 1 / 0)
+    start(shipments.store, ReportRun.Cause.CALL)
+
+    report_run.send_due()
+
+    assert ReportRun.objects.get().state == ReportRun.State.RUNNING

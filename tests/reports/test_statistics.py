@@ -9,6 +9,7 @@ from django.utils import timezone
 from orders import patience, recent_orders
 from orders.models import RecentOrders
 from orders.recent_orders import statistics_of
+from orders.statistics import row_of
 from tests.orders.merchant import Merchant
 
 
@@ -103,3 +104,26 @@ def test_parts_that_are_switched_off_are_left_out(merchant: Merchant) -> None:
     (line,) = _lines(merchant)
 
     assert set(line) == {"completed_at", "currency", "merchant_reference"}
+
+
+ODD: list[dict[str, Any]] = [
+    {"date_created": "yesterday"},
+    {"date_created": 5},
+    {"total_inc_tax": "n/a"},
+    {"billing_address": "Calle Mayor 1"},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_order_that_makes_no_sense_is_left_out(odd: dict[str, Any]) -> None:
+    order = {"id": 1, "date_created": "Fri, 27 Nov 2026 10:00:00 +0000", "status_id": 11}
+    readable: Any = recent_orders._readable
+    assert readable(order)["completed_at"] == "2026-11-27T10:00:00+00:00"
+    assert readable(order | odd) is None
+
+
+def test_a_date_without_its_zone_is_utc() -> None:
+    for written in ("Fri, 27 Nov 2026 10:00:00 -0000", "2026-11-27T10:00:00"):
+        row = row_of({"id": 1, "date_created": written, "status_id": 11})
+        assert row
+        assert row["completed_at"] == "2026-11-27T10:00:00+00:00"

@@ -16,7 +16,9 @@ from django.conf import settings
 from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
+from stores import tasks
 from stores.models import PanelSession, PanelUser, SpentPayload, Store
+from stores.views import callbacks
 from tests.stores.conftest import Sign
 from tests.stores.world import World
 
@@ -263,3 +265,28 @@ def test_ten_loads_at_once_leave_one_user_and_one_session(
     assert statuses == [302] * 10
     assert PanelUser.objects.count() == PanelSession.objects.count() == 1
     assert [len(rows) for rows in (world.hooks, world.scripts, world.extensions)] == [10, 1, 1]
+
+
+def test_token_that_was_refused_by_mistake_works_again(
+    load: Load, sign: Sign, installed: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed.needs_reauthorisation()
+    monkeypatch.setattr(callbacks, "wake", lambda task, *args: task(*args))
+
+    load(sign(url="/orders/106/sequra"))
+
+    installed.refresh_from_db()
+    assert installed.state == Store.State.INSTALLED
+
+
+def test_refused_token_is_probed_once_an_hour(
+    installed: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed.needs_reauthorisation()
+    probed: list[str] = []
+    monkeypatch.setattr(tasks, "_try_again", lambda store: probed.append(store.hash))
+
+    for _ in range(3):
+        tasks.tend_stores()
+
+    assert probed == ["abc123"]

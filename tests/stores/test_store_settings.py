@@ -136,6 +136,19 @@ def test_the_environment_of_an_unconnected_store(store: Store, load: Any, world:
     assert world.calls == []
 
 
+def test_what_is_left_out_of_an_account_keeps_its_value(
+    store: Store, load: Any, world: World
+) -> None:
+    load({"connection": {"deployments": {"sequra": {"username": "sequra", "password": "secret"}}}})
+    before = export(store)["connection"]
+
+    load({"connection": {"deployments": {"sequra": {}}}, "reports": {"trigger_url": None}})
+    load({"connection": {"deployments": {"sequra": {"password": "secret"}}}})
+
+    assert export(store)["connection"] == before
+    assert store.connections.get(state="connected").password == "secret"
+
+
 REFUSED: list[tuple[Any, str]] = [
     ("{", "is not JSON"),
     ("[" * 100_000, "is not JSON: maximum recursion depth"),
@@ -161,7 +174,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"countries": {"DE": "x"}}, "SeQura does not sell in 'DE'"),
     ({"countries": {"ES": "demo_fr"}}, "“demo_fr” is no merchant id"),
     ({"connection": {"environment": "production"}}, "connection.environment"),
-    ({"connection": {"deployments": {"sequra": {}}}}, "username: This field is required"),
+    ({"connection": {"deployments": {"svea": {}}}}, "a new account needs its username"),
     (
         {"connection": {"deployments": {"sequra": {"username": "other", "password": "x"}}}},
         "refused",

@@ -83,6 +83,20 @@ def test_later_success_closes_what_is_open(make_order: MakeOrder) -> None:
     assert Entry.objects.count() == 3
 
 
+def test_a_success_settles_only_what_it_is_about(make_order: MakeOrder) -> None:
+    subject = make_order().subject
+    for event in ("edit", "review_approved", "cancelled_by_sequra", "correction", "report"):
+        record.rejected(subject, event, f"{event} refused", statement=event)
+    still_open = Entry.objects.filter(closed_at=None).order_by("id").values_list("event", flat=True)
+
+    record.close(subject)
+    assert list(still_open) == ["review_approved", "cancelled_by_sequra", "correction", "report"]
+    record.accepted(subject, "cancel_requested")
+    assert len(still_open.all()) == 4
+    record.accepted(subject, "review_approved")
+    assert list(still_open.all()) == ["correction", "report"]
+
+
 def test_retry_without_a_worker_says_queued(panel: Panel, make_order: MakeOrder) -> None:
     order = make_order()
     reply = panel.post("orders/250/retry", {"page": "order_panel"})

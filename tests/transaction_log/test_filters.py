@@ -92,3 +92,12 @@ def test_unknown_values_find_nothing(panel: Panel, make_entry: MakeEntry, query:
     reply = panel.get(f"log/?{query}")
     assert reply.status_code == 200
     assert b"987654" not in reply.content
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "1999-12-31", "3000-01-01"])
+def test_days_beyond_every_calendar_are_refused_kindly(panel: Panel, day: str) -> None:
+    for query in (f"since={day}", f"until={day}"):
+        reply = panel.get(f"log/?{query}")
+        assert reply.status_code == 200
+        assert "Nothing was searched" in reply.content.decode()
+        assert panel.get(f"log/export.csv?{query}").status_code == 400
