@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 	then echo $$python; break; fi; done)
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint format golden migrations compose-check screenshots lock
+.PHONY: help setup demo test lint format golden migrations messages compose-check screenshots lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -50,6 +50,9 @@ golden: setup ## write the golden files anew; read the diff before you commit it
 
 migrations: setup ## make migrations for what changed in the models
 	@$(WITH_SETTINGS) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations
+
+messages: setup ## compile the translations in locale/ (needs gettext)
+	@$(WITH_SETTINGS) $(BIN)/python -W ignore::RuntimeWarning manage.py compilemessages --ignore $(VENV)
 
 compose-check: setup ## docker-compose.yml against .env.example and our rules, without Docker
 	@$(BIN)/python -m local.compose_check

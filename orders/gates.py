@@ -23,8 +23,8 @@ from stores.models import Store
 CALLS_PER_ORDER = 5  # what one synchronisation may need: usually fewer
 FAILURES = 5  # of different orders, in a row: then the gate closes
 PROBE_AFTER, PROBE_AT_LEAST_EVERY = 10.0, 60.0
-# Without rate headers we guess the smallest plan: 150 calls in 30 seconds, half of them.
-GUESS = Quota(left=150, limit=150, window_ms=30_000, reset_ms=30_000)
+# BigCommerce always says what is left. Who does not say so is not known to count: a 429 will tell.
+GUESS = Quota(left=600, limit=600, window_ms=30_000, reset_ms=30_000)
 
 SAW = """
 INSERT INTO orders_gate (store_id, host, failures, budget, window_until)
