@@ -22,6 +22,8 @@ from orders.difference import CARTS
 from orders.models import Order
 from orders.sync import BIGCOMMERCE, SEQURA, Kind, Result
 from transaction_log import record
+from transaction_log.explanations import UPDATES
+from transaction_log.models import Entry
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +59,8 @@ def _memory(order: Order, result: Result) -> Fields:
         fields["unsure"] = True
     if result.staff_note:
         fields["staff_note"] = result.staff_note
-    if result.put_away and (_statement(result).unshipped or 0) > 0:
+    is_closed = order.status == Order.Status.CANCELLED
+    if result.put_away and not is_closed and (_statement(result).unshipped or 0) > 0:
         record.ignored(order.subject, "archived", "put_away")
     if result.agreed:
         corrections.agreed(order, result.agreed)
@@ -102,12 +105,13 @@ def _accepted(order: Order, result: Result) -> Fields:
 def _unchanged(order: Order, _: Result) -> Fields:
     gates.passed(order, BIGCOMMERCE)
     record.close(order.subject)
-    return _synced(order) | _settle(order, step=order.settle_step)
+    return _synced(order) | {"refused": ""} | _settle(order, step=order.settle_step)
 
 
 def _stands(order: Order, _: Result) -> Fields:
-    """What SeQura refused stays on the merchant's list."""
+    """What SeQura refused stays on the merchant's list; what was only late is over."""
     gates.passed(order, BIGCOMMERCE)
+    record.close(order.subject, UPDATES, Entry.Outcome.DELAYED)
     return _synced(order) | _settle(order, step=order.settle_step)
 
 
@@ -131,9 +135,10 @@ def _was_warned(order: Order) -> bool:
 
 
 def _gone(order: Order, result: Result) -> Fields:
-    record.close(order.subject)
+    """What was only late is over; what SeQura refused is the merchant's to settle with SeQura."""
+    record.close(order.subject, UPDATES, Entry.Outcome.DELAYED)
     record.ignored(order.subject, "archived", result.reason, words=result.words)
-    return _synced(order) | {"settle_at": None}
+    return _synced(order) | {"settle_at": None, "refused": ""}
 
 
 def _waiting(order: Order, result: Result) -> Fields:
@@ -155,12 +160,13 @@ def _refused(order: Order, result: Result) -> Fields:
     )
     if result.host == SEQURA:
         _reached(order)
-    return _synced(order) | {"settle_at": None, "refused": _refused_statement(result)}
+    return _synced(order) | {"settle_at": None, "refused": _refused_statement(order, result)}
 
 
-def _refused_statement(result: Result) -> str:
-    """Only what was said can have been refused."""
-    return result.statement if result.host == SEQURA else ""
+def _refused_statement(order: Order, result: Result) -> Any:
+    """Only what was said can have been refused; who asked again meanwhile is answered again."""
+    statement = Value(result.statement if result.host == SEQURA else "")
+    return Case(When(changed=order.changed, then=statement), default=F("refused"))
 
 
 def _no_access(order: Order, result: Result) -> Fields:

@@ -15,6 +15,10 @@ PARTLY_SHIPPED, SHIPPED = 3, 2
 TRIES = 3
 
 
+class PartMissing(Unavailable):
+    """The order is there and a part of it is not: BigCommerce answers, so it is not away."""
+
+
 def read_snapshot(api: BigCommerce, order_id: int, *, has_shipments: bool) -> Snapshot:
     """The order as it is now. Raises Rejected (404: there is no such order) and Unavailable.
 
@@ -41,7 +45,7 @@ def _read(api: BigCommerce, order_id: int, order: Document, has_shipments: bool)
     except Rejected as refusal:
         if refusal.status != 404:
             raise
-        raise Unavailable(f"BigCommerce shows a part only: {refusal.call}") from refusal
+        raise PartMissing(f"BigCommerce shows a part only: {refusal.call}") from refusal
 
 
 def _parts(api: BigCommerce, order_id: int, order: Document, has_shipments: bool) -> Snapshot:

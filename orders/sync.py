@@ -7,7 +7,8 @@ whole statements, so events may come twice, late, in any order, or be our own ec
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -26,7 +27,7 @@ from orders.difference import what_happened
 from orders.lease import Lease
 from orders.models import Order
 from orders.payloads import Held, OrderUpdate, Snapshot, order_update, shipped_by_status
-from orders.snapshot import read_snapshot
+from orders.snapshot import PartMissing, read_snapshot
 from sequra.client import Sequra
 from wire.errors import Unavailable
 
@@ -106,6 +107,8 @@ def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) 
         return _not_now(error.held)
     except bigcommerce.errors.Rejected as error:
         return _refused_by_shop(error)
+    except PartMissing as error:
+        return Result(kind=Kind.LATER, reason="bigcommerce_unavailable", words=error.reason)
     except bigcommerce.errors.Unavailable as error:
         return Result(kind=Kind.LATER, **_trouble(BIGCOMMERCE, error))
     except UNREADABLE as error:
@@ -138,12 +141,14 @@ def _closed(order: Order, shop: BigCommerce) -> Result:
     """Nothing is told any more. But goods that leave now are lost: somebody has to hear of it."""
     try:
         reading = read(order, shop)
-    except (NotNow, bigcommerce.errors.Rejected, bigcommerce.errors.Unavailable, *UNREADABLE):
+    except (NotNow, *UNREADABLE):
         return Result(kind=Kind.CLOSED)
     known = (order.accepted_update or {}).get("shipped_cart", {}).get("items") or []
     left = reading.update["shipped_cart"]["items"]
-    reason = "shipped_after_cancellation" if left and left != known else ""
-    return _result(order, reading, Kind.CLOSED, reason=reason)
+    if not left or left == known:
+        return _result(order, reading, Kind.CLOSED)
+    told = _result(order, reading, Kind.CLOSED, reason="shipped_after_cancellation")
+    return replace(told, statement=digest({"items": left}))
 
 
 def read(order: Order, shop: BigCommerce) -> Reading:
@@ -184,11 +189,12 @@ def _tell(order: Order, reading: Reading, shop: BigCommerce, provider: Sequra) -
     """Send the statement; refused, read again and send once more if it became another one."""
     try:
         refusal = _put(order, reading, provider)
-        if refusal and not _is_account(refusal, provider):
+        no_access = refusal is not None and provider.is_about_us(refusal)
+        if refusal and not no_access:
             again = read(order, shop)
             if again.update != reading.update:
                 reading, refusal = again, _put(order, again, provider)
-        no_access = refusal is not None and _is_account(refusal, provider)
+                no_access = refusal is not None and provider.is_about_us(refusal)
     except sequra.errors.Unavailable as error:
         trouble = _trouble(SEQURA, error)
         return _result(order, reading, Kind.LATER, maybe_told=error.maybe_done, **trouble)
@@ -197,11 +203,6 @@ def _tell(order: Order, reading: Reading, shop: BigCommerce, provider: Sequra) -
     kind = Kind.NO_ACCESS if no_access else Kind.REFUSED
     reason = "sequra_unauthorised" if no_access else f"sequra_{refusal.status}"
     return _result(order, reading, kind, reason=reason, words=refusal.words, host=SEQURA)
-
-
-def _is_account(refusal: sequra.errors.Rejected, provider: Sequra) -> bool:
-    """Is it the account that SeQura refuses? A 403 may be about this order alone."""
-    return refusal.status == 401 or (refusal.is_unauthorised and not provider.knows_us())
 
 
 def _put(order: Order, reading: Reading, provider: Sequra) -> sequra.errors.Rejected | None:
@@ -259,7 +260,7 @@ def unsaid(reason: str, detail: str) -> str:
     return sha256(f"{reason}: {detail}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def digest(update: OrderUpdate) -> str:
+def digest(update: Mapping[str, Any]) -> str:
     """The name of a statement: equal for equal ones."""
     canonical = json.dumps(update, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()

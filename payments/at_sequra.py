@@ -8,7 +8,9 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from orders.doorbell import ring
 from orders.models import Order
+from orders.queue import mark_changed
 from payments import placing
 from payments.cart_check import check_cart
 from payments.failpoints import failpoint
@@ -20,8 +22,6 @@ from stores.clients import sequra_for
 from transaction_log import record
 
 Phase = Solicitation.Phase
-# The answers of SeQura that blame our credentials, not the order.
-CREDENTIALS = (401, 403)
 ACCEPTED = {
     Solicitation.State.APPROVED: "confirmed",
     Solicitation.State.NEEDS_REVIEW: "on_hold",
@@ -128,8 +128,15 @@ def _put_longer_reference(solicitation: Solicitation, order: Order, refusal: Ref
 
 
 def resend_reference(solicitation: Solicitation) -> None:
-    """SeQura says `confirmed-without-number`: say the number again."""
-    _put(solicitation, solicitation.accepted_state, order_of(solicitation).order_ref_1)
+    """SeQura says `confirmed-without-number`: say the number again.
+
+    What it refused while it did not know the order it may take now.
+    """
+    order = order_of(solicitation)
+    _put(solicitation, solicitation.accepted_state, order.order_ref_1)
+    Order.objects.filter(pk=order.pk).update(refused="")
+    mark_changed(pk=order.pk)
+    ring()
 
 
 def order_of(solicitation: Solicitation) -> Order:
@@ -150,7 +157,7 @@ def _put(solicitation: Solicitation, state: str, order_ref_1: str = "") -> None:
     try:
         api.put_order(solicitation.merchant_ref, solicitation.sequra_order, order)
     except Rejected as error:
-        if error.status in CREDENTIALS:
+        if api.is_about_us(error):
             raise
         raise Refused("refused_by_sequra", error.words) from error
     solicitation.connection.resume()

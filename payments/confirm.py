@@ -23,7 +23,6 @@ from payments import at_sequra, conversion, placing
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
 from payments.undo import undo
-from stores.clients import sequra_for
 from stores.locks import Busy, only_one
 from transaction_log import record
 
@@ -44,7 +43,7 @@ STEPS: dict[str, Step] = {
 # However long an outage was: all is well four minutes after its end.
 LONGEST_PAUSE = 3 * 60
 DOUBLED_AT_MOST = 10  # times; by then the pause is the longest anyway
-WAITERS = 32
+WAITERS = 12  # each with a database connection
 # What waits for a thread already: a sweep that comes again adds nothing.
 _queued: set[int] = set()
 UNAUTHORISED = 401
@@ -185,19 +184,10 @@ def _after_rejection(
 ) -> None:
     """One side does not take our credentials or request: neither hammer nor give up."""
     if isinstance(error, sequra.errors.Rejected):
-        if error.status == UNAUTHORISED or not _account_is_good(solicitation):
-            solicitation.connection.pause()
+        solicitation.connection.pause()
     elif error.status == UNAUTHORISED:
         solicitation.store.needs_reauthorisation()
     _postpone(solicitation, error.words, LONGEST_PAUSE)
-
-
-def _account_is_good(solicitation: Solicitation) -> bool:
-    """A 403 may be about this order alone; while nobody can say, the account stays as it is."""
-    try:
-        return sequra_for(solicitation.connection).knows_us()
-    except sequra.errors.Unavailable:
-        return True
 
 
 def _refuse(solicitation: Solicitation, refusal: Refused) -> None:

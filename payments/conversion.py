@@ -5,7 +5,7 @@ every attempt, and after an unknown outcome the order is looked up by its cart i
 https://docs.bigcommerce.com/docs/rest-management/checkouts/create-order
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -73,16 +73,21 @@ def _convert(solicitation: Solicitation) -> int:
     try:
         return bigcommerce_for(solicitation.store).create_order(solicitation.checkout_id)
     except Rejected as error:
-        _no_order(solicitation, in_doubt_since)
-        if error.status in (401, 403) or solicitation.conversions_refused < TRIES:
-            raise Later(f"BigCommerce made no order yet: {error.words}", PAUSE_SECONDS) from error
+        # This attempt made none for certain; what earlier ones did is as uncertain as before.
+        solicitation.note(create_intent_at=in_doubt_since)
+        if error.status == 401:
+            raise
+        _count(solicitation, error)
+        raise Later(f"BigCommerce made no order yet: {error.words}", PAUSE_SECONDS) from error
+
+
+def _count(solicitation: Solicitation, error: Rejected) -> None:
+    """So many noes to the checkout are final; a no to us (403) says nothing about it."""
+    if error.status == 403:
+        return
+    solicitation.note(conversions_refused=solicitation.conversions_refused + 1)
+    if solicitation.conversions_refused >= TRIES:
         raise Refused("conversion_refused", error.words) from error
-
-
-def _no_order(solicitation: Solicitation, in_doubt_since: datetime | None) -> None:
-    """This attempt made none for certain; what earlier ones did is as uncertain as before."""
-    refused = solicitation.conversions_refused + 1
-    solicitation.note(create_intent_at=in_doubt_since, conversions_refused=refused)
 
 
 def _made_earlier(solicitation: Solicitation) -> int | None:

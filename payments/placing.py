@@ -144,8 +144,8 @@ def show_cancelled(solicitation: Solicitation) -> None:
     """SeQura cancelled: the mapped status, unless goods have left or it is over anyway."""
     store = solicitation.store
     document = bigcommerce_for(store).order(solicitation.bigcommerce_order)
-    too_late = has_left(store, document) or document["status_id"] in HAS_REFUNDS
     is_over = document["status_id"] in (CANCELLED, DECLINED, store.status_cancelled)
+    too_late = not is_over and (has_left(store, document) or document["status_id"] in HAS_REFUNDS)
     if store.status_cancelled is not None and not (too_late or is_over):
         bigcommerce_for(store).update_order(
             solicitation.bigcommerce_order, {"status_id": store.status_cancelled}
@@ -170,6 +170,7 @@ def has_left(store: Store, document: OrderDocument) -> bool:
 
 def _log_cancellation(order: Order, *, too_late: bool) -> None:
     """SeQura cancelled what the shop has shipped or refunded: somebody has to look at it."""
+    record.close(order.subject, {"review_approved"})  # which nobody will approve any more
     if too_late:
         record.rejected(order.subject, "cancelled_by_sequra", "cancelled_after_shipping")
     else:

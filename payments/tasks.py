@@ -1,6 +1,7 @@
 """Celery's part of a purchase: the sweep that finishes what a crash or an outage interrupted."""
 
 from celery import shared_task
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from payments.confirm import help_along
@@ -21,15 +22,18 @@ def resume_solicitations() -> None:
     Those of a store or an account that refused us wait until its access is back, and are due at
     once then. Of an account that may be asked again, one goes first.
     """
-    now, probed = timezone.now(), set[int]()
+    now = timezone.now()
     due = Solicitation.objects.filter(next_at__lte=now, store__state=Store.State.INSTALLED)
-    due = due.exclude(connection__paused_until__gt=now, phase__in=ASKING_SEQURA).order_by("next_at")
-    rows = due.values_list("pk", "connection_id", "connection__paused_until")[:BATCH]
-    for pk, connection, paused in rows:
-        if paused is None or connection not in probed:
-            help_along(pk)
-        if paused is not None:
-            probed.add(connection)
+    asks_nobody_who_refused = Q(connection__paused_until=None) | ~Q(phase__in=ASKING_SEQURA)
+    ready = due.filter(asks_nobody_who_refused).order_by("next_at")
+    probes = due.exclude(asks_nobody_who_refused).filter(connection__paused_until__lte=now)
+    probes = probes.order_by("connection_id", "next_at").distinct("connection_id")
+    for pk in [*_keys(ready), *_keys(probes)]:
+        help_along(pk)
+
+
+def _keys(solicitations: QuerySet[Solicitation]) -> list[int]:
+    return list(solicitations.values_list("pk", flat=True)[:BATCH])
 
 
 @shared_task

@@ -68,7 +68,7 @@ def _cancel_at_sequra(solicitation: Solicitation) -> str:
         api.put_order(merchant, solicitation.sequra_order, order)
         api.update_order(merchant, reference, update)
     except Rejected as error:
-        if error.status in (401, 403):
+        if api.is_about_us(error):
             raise
         return error.words
     return ""

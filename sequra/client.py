@@ -75,13 +75,15 @@ class Sequra:
         found = shaped(self._wire, "GET", url, lambda: rows(document))
         return cast(list[Credentials], found)
 
-    def knows_us(self) -> bool:
-        """Are these credentials good for anything? Tells a refused order from a refused account."""
+    def is_about_us(self, refusal: Rejected) -> bool:
+        """Is it the account that SeQura refuses? A 403 may be about one order alone."""
+        if refusal.status != 403:
+            return refusal.is_unauthorised
         try:
             self.credentials()
-        except Rejected as refusal:
-            return not refusal.is_unauthorised
-        return True
+        except Rejected as other:
+            return other.is_unauthorised
+        return False
 
     def payment_methods(self, merchant: str) -> list[PaymentMethod]:
         """What the merchant may sell, whatever the cart."""

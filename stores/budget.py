@@ -1,25 +1,31 @@
 """How often somebody may ask, counted in PostgreSQL so that all processes agree.
 
-A window slides: of the fixed window before this one counts the part that lies within it still. Who
-is refused is not counted further, so that whoever goes on asking is heard again in time.
+A window slides: of the fixed window before this one counts the part that lies within it still. Only
+what is granted is counted, so whoever asks too often gets as much as is allowed, and no less.
 """
 
+import math
 import time
+from typing import NamedTuple
 
 from django.db import connection
 
 from stores.models import Allowance
 
+# Nothing is written, and no row returned, when the budget is used up.
 COUNT = """
 INSERT INTO stores_allowance AS known (key, "window", used, used_before, counted_at)
 VALUES (%(key)s, %(window)s, 1, 0, now())
 ON CONFLICT (key) DO UPDATE SET
-    used = CASE WHEN known."window" = excluded."window"
-                THEN least(known.used + 1, %(allowed)s + 1) ELSE 1 END,
+    used = CASE WHEN known."window" = excluded."window" THEN known.used + 1 ELSE 1 END,
     used_before = CASE known."window" WHEN excluded."window" THEN known.used_before
                        WHEN excluded."window" - 1 THEN known.used ELSE 0 END,
     "window" = excluded."window", counted_at = now()
-RETURNING used, used_before
+WHERE CASE known."window"
+    WHEN excluded."window" THEN known.used + known.used_before * %(left)s
+    WHEN excluded."window" - 1 THEN known.used * %(left)s
+    ELSE 0 END < %(allowed)s
+RETURNING used
 """
 
 
@@ -31,29 +37,40 @@ class OverBudget(Exception):
         self.retry_after = retry_after
 
 
-def demand(key: str, allowed: int, seconds: int) -> None:
-    """Raises OverBudget when as many as `allowed` of this key were spent in the window."""
-    now = time.time()
-    known = Allowance.objects.filter(key=key).values_list("window", "used", "used_before").first()
-    window, used, before = known or (0, 0, 0)
-    if window == now // seconds - 1:
-        used, before = 0, used
-    elif window != now // seconds:
-        used, before = 0, 0
-    _check(used, before, allowed - 1, seconds, now)
+class _Window(NamedTuple):
+    """The fixed window that we are in, and how much of the one before lies in the sliding one."""
+
+    number: int
+    left: float
+
+    @classmethod
+    def at(cls, now: float, seconds: int) -> "_Window":
+        return cls(int(now // seconds), 1 - now % seconds / seconds)
 
 
 def spend(key: str, allowed: int, seconds: int) -> None:
-    """Count one request of this key; raises OverBudget above `allowed` within `seconds`."""
-    now = time.time()
-    row: dict[str, str | int] = {"key": key, "window": int(now) // seconds, "allowed": allowed}
+    """Count one request of this key; raises OverBudget when `allowed` were granted in `seconds`."""
+    window = _Window.at(time.time(), seconds)
+    row: dict[str, str | int | float] = {
+        "key": key,
+        "window": window.number,
+        "left": window.left,
+        "allowed": allowed,
+    }
     with connection.cursor() as cursor:
         cursor.execute(COUNT, row)
-        used, before = cursor.fetchone()
-    _check(used, before, allowed, seconds, now)
+        granted = cursor.fetchone()
+    if not granted:
+        raise OverBudget(math.ceil(seconds * window.left))
 
 
-def _check(used: int, before: int, allowed: int, seconds: int, now: float) -> None:
-    left = 1 - now % seconds / seconds  # of the window before, within the one that slides
-    if used + min(before, allowed) * left > allowed:
-        raise OverBudget(max(1, round(seconds * left)))
+def demand(key: str, allowed: int, seconds: int) -> None:
+    """Raises OverBudget when `allowed` requests of this key were granted in `seconds`."""
+    window = _Window.at(time.time(), seconds)
+    known = Allowance.objects.filter(key=key, window__gte=window.number - 1).first()
+    if known is None:
+        return
+    is_current = known.window == window.number
+    used, before = (known.used, known.used_before) if is_current else (0, known.used)
+    if used + before * window.left >= allowed:
+        raise OverBudget(math.ceil(seconds * window.left))

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -83,14 +84,20 @@ def tend_stores() -> None:
 
 def _tend(until: float) -> None:
     """One store after the other; who is not reached in time is next time's first."""
-    for store in Store.objects.filter(state=Store.State.INSTALLED).iterator(BATCH):
+    refused = Store.objects.filter(state=Store.State.NEEDS_REAUTHORISATION)
+    installed = Store.objects.filter(state=Store.State.INSTALLED)
+    for store in chain(refused.iterator(BATCH), installed.iterator(BATCH)):
         if time.monotonic() > until:
             return
-        if registration.is_due(store):
-            registration.register(store)
-        elif registration.is_outdated(store):
-            _look_after(store)
-    for store in Store.objects.filter(state=Store.State.NEEDS_REAUTHORISATION).iterator(BATCH):
+        _tend_one(store)
+
+
+def _tend_one(store: Store) -> None:
+    if not store.is_installed:
         with suppress(OverBudget):
             spend(f"access of store {store.pk}", **PROBES)
             _try_again(store)
+    elif registration.is_due(store):
+        registration.register(store)
+    elif registration.is_outdated(store):
+        _look_after(store)

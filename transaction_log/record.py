@@ -139,14 +139,14 @@ def _opened(entry: Entry) -> Entry:
     )
     news = {name: getattr(entry, name) for name in NEWS}
     if again.update(attempts=F("attempts") + 1, **news):
-        return again.get()
+        return again.latest("id")
     try:
         with transaction.atomic():
             entry.save()
             return entry
     except IntegrityError:
         again.update(attempts=F("attempts") + 1, **news)
-        return again.get()
+        return again.latest("id")
 
 
 def _known_and_ignored(entry: Entry) -> Entry | None:

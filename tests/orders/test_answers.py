@@ -208,7 +208,8 @@ def test_documents_that_make_no_sense_harm_only_their_order(
     merchant.notices(order)
     merchant.notices(healthy)
     assert merchant.at_sequra(healthy)["unshipped_cart"]["items"] == []
-    assert len(open_entries(order)) == 1
+    told = order.store.entries.filter(bigcommerce_id=order.bigcommerce_id)
+    assert told.filter(outcome__in=("rejected", "delayed")).count() == 1
 
 
 def test_late_reads_are_read_again(
@@ -298,3 +299,25 @@ def test_retry_of_what_waits_for_its_number_says_that_it_waits(
         Order.objects.filter(pk=order.pk).update(status=status)
         order.refresh_from_db()
         assert retry(order) == word
+
+
+def test_refused_edit_that_was_taken_back_and_made_again_is_told_again(
+    merchant: Merchant, order: Order
+) -> None:
+    lamp, _ = merchant.lines(order)
+    merchant.sandbox.fault(UPDATE, method="PUT", status=409, times=2)
+    for price in ("60.00", lamp["price_inc_tax"], "60.00"):
+        merchant.does("edit_order", order, lines=[{"id": lamp["id"], "price": price}])
+    assert open_entries(order) == [("rejected", "sequra_409", 1)]
+    assert len(merchant.updates()) == 2
+
+
+def test_delay_of_a_refused_order_ends_with_the_outage(merchant: Merchant, order: Order) -> None:
+    merchant.sandbox.fault(UPDATE, method="PUT", status=409)
+    merchant.does("ship", order)
+    merchant.sandbox.fault(r"/v2/orders/\d+$", method="GET", status=503)
+    merchant.notices(order)
+    assert [outcome for outcome, *_ in open_entries(order)] == ["rejected", "delayed"]
+    again_due(order)
+    drain()
+    assert open_entries(order) == [("rejected", "sequra_409", 1)]

@@ -108,6 +108,8 @@ def idle_in_transaction() -> int:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
+            # Between two statements of a transaction there may be a moment.
+            " AND clock_timestamp() - state_change > interval '0.3 seconds'"
         )
         return int(cursor.fetchone()[0])
 

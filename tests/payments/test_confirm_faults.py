@@ -137,7 +137,8 @@ def test_a_403_about_one_payment_leaves_the_account_to_others(shop: Shop) -> Non
 
     solicitation.refresh_from_db()
     other.refresh_from_db()
-    assert (solicitation.phase, solicitation.connection.is_paused) == ("confirming", False)
+    assert (solicitation.phase, solicitation.refusal) == ("refused", "refused_by_sequra")
+    assert not solicitation.connection.is_paused
     assert other.phase == "done"
 
 
@@ -243,3 +244,19 @@ def test_undoing_leaves_what_staff_wrote(shop: Shop, monkeypatch: pytest.MonkeyP
     assert "Ring twice" in notes
     assert notes.count("SeQura: not paid (amount_changed).") == 1
     assert order["order"]["status_id"] == 5
+
+
+@pytest.mark.parametrize(("status", "state"), [(401, "needs_reauthorisation"), (403, "installed")])
+def test_refused_token_costs_the_conversion_no_attempts(
+    shop: Shop, status: int, state: str
+) -> None:
+    solicitation = shop.approved()
+    shop.sandbox.fault(r"/v3/checkouts/.*/orders$", method="POST", status=status, times=99)
+
+    for _ in range(TRIES + 2):
+        confirm(solicitation.pk)
+
+    solicitation.refresh_from_db()
+    shop.store.refresh_from_db()
+    assert (solicitation.phase, solicitation.conversions_refused) == ("creating", 0)
+    assert shop.store.state == state

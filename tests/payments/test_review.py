@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import pytest
+from django.db.models import F
 
 from orders.drain import drain
 from orders.models import Order
@@ -286,3 +287,25 @@ def test_notification_for_a_store_that_uninstalled_us_finds_nothing(web: Web, sh
 
     assert web.notify(solicitation).status_code == 404
     assert len(shop.sandbox.calls()) == before
+
+
+def test_number_said_again_lets_what_was_refused_be_told(web: Web, shop: Shop) -> None:
+    solicitation = shop.approved()
+    confirm(solicitation.pk)
+    Order.objects.update(refused="x" * 64, synced=F("changed"))
+
+    assert web.notify(solicitation, "confirmed-without-number").status_code == 200
+
+    order = Order.objects.get()
+    assert (order.refused, order.changed > order.synced) == ("", True)
+
+
+def test_cancelled_mapped_to_refunded_is_no_refund(web: Web, shop: Shop) -> None:
+    Store.objects.filter(pk=shop.store.pk).update(status_cancelled=4)
+    solicitation = in_review(shop)
+    set_status(shop, 4)
+    shop.end_review(solicitation, State.CANCELLED)
+
+    web.event(solicitation, "cancelled")
+
+    assert not Entry.objects.filter(outcome="rejected").exists()
