@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from payments.links import return_url
 from payments.methods import find_method, offered_methods
 from payments.models import Solicitation
+from sequra.client import Sequra
 from sequra.documents import origin
 from sequra.errors import Rejected, Unavailable
 from stores.budget import spend
@@ -97,8 +98,19 @@ def _fetch(solicitation: Solicitation, product: str, campaign: str | None) -> st
         raise NoForm("sequra_unavailable", 502, AWAY) from error
     except Rejected as error:
         log.warning("form_refused", reference=str(solicitation.reference), status=error.status)
-        code = "sequra_unavailable" if error.status in (401, 403) else "cart_changed"
-        raise NoForm(code, 409, CHANGED if code == "cart_changed" else AWAY) from error
+        raise _refused(api, solicitation, error) from error
+
+
+def _refused(api: Sequra, solicitation: Solicitation, refusal: Rejected) -> NoForm:
+    """Our account is refused, or this solicitation: then the same cart is solicited anew."""
+    try:
+        away = api.is_about_us(refusal)
+    except Unavailable:
+        away = True
+    if away:
+        return NoForm("sequra_unavailable", 409, AWAY)
+    solicitation.note(stale=True)
+    return NoForm("cart_changed", 409, CHANGED)
 
 
 def trusted_origins(solicitation: Solicitation) -> set[str]:

@@ -68,6 +68,7 @@ class Solicitation(models.Model):
     # What the shopper chose and what SeQura said.
     product = models.CharField(max_length=32, blank=True)
     campaign = models.CharField(max_length=64, blank=True)
+    stale = models.BooleanField(default=False, db_default=False)  # SeQura shows no form any more
     form_shown_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=16, choices=State, blank=True)
     risk_level = models.CharField(max_length=32, blank=True)

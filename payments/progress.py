@@ -11,6 +11,8 @@ from payments.models import Solicitation
 from stores.access import language_of
 
 Phase = Solicitation.Phase
+# The checkout became an order, only not by this payment.
+OTHERWISE_ORDERED = ("already_paid", "already_ordered", "checkout_gone")
 
 
 class Progress(TypedDict):
@@ -27,14 +29,28 @@ def progress_of(solicitation: Solicitation) -> Progress:
     """Where the payment stands; work that is due is done now, in the background."""
     if solicitation.next_at and solicitation.next_at <= timezone.now():
         help_along(solicitation.pk)
+    if solicitation.refusal in OTHERWISE_ORDERED and (winner := _winner(solicitation)):
+        return progress_of(winner)
     if solicitation.phase == Phase.REFUSED or solicitation.state == Solicitation.State.CANCELLED:
         return _progress("refused", solicitation, message=_not_paid(solicitation))
     if solicitation.phase not in Solicitation.WITH_ORDER:
-        return _progress("waiting", solicitation)
+        # Once SeQura has decided, only our page may wait: the checkout could be paid once more.
+        redirect = return_url(solicitation) if solicitation.state else None
+        return _progress("waiting", solicitation, redirect=redirect)
     if solicitation.accepted_state == "on_hold":
         return _progress("in_review", solicitation, redirect=return_url(solicitation))
     confirmation = confirmation_url(solicitation)
     return _progress("confirmed", solicitation, redirect=confirmation or return_url(solicitation))
+
+
+def _winner(solicitation: Solicitation) -> Solicitation | None:
+    """The payment of the same checkout, from another tab, that became the order."""
+    others = Solicitation.objects.select_related("store", "connection").filter(
+        store=solicitation.store,
+        checkout_id=solicitation.checkout_id,
+        phase__in=Solicitation.TAKEN,
+    )
+    return others.first()
 
 
 def shoppers_language(solicitation: Solicitation) -> str:

@@ -17,7 +17,7 @@ from stores.budget import OverBudget, demand, spend
 from stores.locks import Busy, only_one
 from stores.models import Store
 
-ROBOTS = re.compile(r"bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
+ROBOTS = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
 LOCK_SECONDS = 10
 # BigCommerce allows 150 calls in 30 s on its smallest plan, to all apps of a store together.
 OF_A_STORE = {"allowed": 30, "seconds": 30}

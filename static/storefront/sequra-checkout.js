@@ -5,7 +5,7 @@
  * store; its own address says which store (?store=) and where the app answers (the origin).
  * React owns the page: its nodes are looked up each time, hidden but never moved or removed, and
  * ours are put back after every re-render. Nothing is thrown into the page; when anything is
- * missing, BigCommerce's checkout stays as it was. No cookies, no storage, no inline code.
+ * missing, BigCommerce's checkout stays as it was.
  */
 (() => {
   "use strict";
@@ -18,12 +18,12 @@
   window.sequraCheckout = true;
 
   const API = `${address.origin}/storefront/${encodeURIComponent(store)}`;
-  // Readable only while the script itself runs; scripts of the form need it under a nonce policy.
+  // Readable only now; under a nonce policy the form's scripts need it.
   const NONCE = script.nonce || "";
   const DEBOUNCE = 150; // ms; a re-render is a burst of mutations
   const PATIENCE = 12000; // ms for one request
   const RETRIES = [3000, 10000, 30000]; // ms, for options that could not be asked for
-  const FORM_POLL = 100; // ms, https://docs.sequra.es: wait for SequraFormInstance
+  const FORM_POLL = 100; // ms
   const FORM_LIMIT = 10000; // ms
   const STATUS_POLL = 4000; // ms
   const MAX_REPORTS = 5;
@@ -134,7 +134,7 @@
 
   let reports = 0;
 
-  /** Tell the app what went wrong, a few times at most, nothing about the shopper. */
+  /** Tell the app what went wrong, nothing about the shopper. */
   function report(where, error) {
     if (reports++ >= MAX_REPORTS) return;
     const message = `${(error && error.name) || "Error"}: ${(error && error.message) || error}`;
@@ -240,7 +240,7 @@
   /** An amount as the shopper reads it, such as 110,89 €. */
   function money(amount, checkout) {
     const currency = checkout.cart.currency.code;
-    const tag = locale().replace("_", "-");
+    const tag = locale().replace(/_/g, "-");
     return new Intl.NumberFormat(tag, { style: "currency", currency }).format(amount);
   }
 
@@ -262,11 +262,13 @@
       layout: window.matchMedia("(max-width: 800px)").matches ? "smartphone" : "desktop",
       locale: locale(),
     });
+    // Away for a moment: asked again, like a failed request.
+    if (/_unavailable/.test(answer.reasons)) throw new Failure(503);
     const methods = answer.solicitation && Array.isArray(answer.methods) ? answer.methods : [];
     return { ...nothing, solicitation: answer.solicitation, methods, message: answer.message || "" };
   }
 
-  /** Bring the offer up to this checkout. Fails closed: without an answer nothing is offered. */
+  /** Bring the offer up to this checkout; without an answer nothing is offered. */
   async function bringUp(checkout, anew) {
     const key = keyOf(checkout);
     if (offer && offer.key === key && !anew) return;
@@ -485,7 +487,7 @@
     if (before && !chosen && !paid) say(why || (offer && offer.message) || text("gone"));
   }
 
-  /** Make the page show the offer. Changes nothing when it does already, so it may run often. */
+  /** Make the page show the offer; changes nothing when it does already. */
   function draw() {
     const spot = place();
     if (!spot || !spot.list.classList.contains("sequra-list")) removeOwnLists();
@@ -538,7 +540,8 @@
   /** Take our options away. The choice is kept for when React brings the list back. */
   function clear(spot) {
     if (offer) offer.items.forEach((item) => item.remove());
-    unmark();
+    // While the list is drawn anew, the native button must not come back.
+    if (!chosen || !offer || document.querySelector(COVERED)) unmark();
     button.remove();
     status.remove();
     if (!alertBox.textContent) alertBox.remove();
@@ -674,7 +677,7 @@
     draw();
   }
 
-  /** What a shopper understands of a failure, in the page's language where we have the words. */
+  /** What a shopper understands of a failure. */
   function explain(error) {
     if (navigator.onLine === false) return text("offline");
     const said = error instanceof Failure && error.status < 500 && error.body.message;
@@ -693,6 +696,7 @@
     } catch (error) {
       say(explain(error));
       if (!(error instanceof Failure)) report("continue", error);
+      if (!offer) schedule(RETRIES[0]);
     } finally {
       if (!leaving) {
         setBusy(false);
@@ -701,7 +705,7 @@
     }
   }
 
-  /** A fresh look at the checkout, then the form: the shopper confirms what is true now. */
+  /** A fresh look at the checkout, then the form. */
   async function begin() {
     const expected = Boolean(dirty || timer || running);
     if (running) await running;
@@ -740,6 +744,7 @@
 
   let leaving = false; // the browser is on its way to another page
   let dialog = null;
+  let statusUrl; // of the form shown last
 
   const allowed = (url, origins) => {
     try {
@@ -762,7 +767,7 @@
     return copy;
   }
 
-  /** Load a script of SeQura's: markup that is inserted never runs its scripts. */
+  /** Inserted markup never runs its scripts. */
   function runScript(url, into) {
     return new Promise((loaded, failed) => {
       const copy = document.createElement("script");
@@ -801,16 +806,15 @@
     // Focus that arrives while a frame changes from empty to its page leaves the keyboard dead.
     const ready = new Promise((done) => frames[0].addEventListener("load", done, { once: true }));
     document.body.append(dialog);
-    delete window.SequraFormInstance;
-    // The form's inline script says no more than this, and a nonce policy would block it.
+    window.SequraFormInstance = undefined;
+    // All that the form's inline script says; a nonce policy would block it.
     window.SequraFormElement = frames[0].id;
     const loaded = Promise.all(scripts.map((url) => runScript(url, dialog)));
     return { frame: frames[0], loaded, ready };
   }
 
   function removeForm() {
-    delete window.SequraFormInstance;
-    delete window.SequraFormElement;
+    window.SequraFormInstance = window.SequraFormElement = undefined;
     if (dialog) dialog.remove();
     dialog = null;
     document.querySelectorAll("[data-sequra-inert]").forEach((node) => {
@@ -830,6 +834,7 @@
   /** Show the form and wait until it is closed or the payment is through. */
   async function showForm(form) {
     let open = true;
+    statusUrl = form.status_url;
     try {
       const { frame, loaded, ready } = insertForm(form);
       const instance = await Promise.race([
@@ -848,13 +853,13 @@
       instance.show();
       quietPage();
       ready.then(() => open && frame.focus());
-      const paid = watch(form.status_url, () => open);
+      const paid = watch(statusUrl, () => open);
       await Promise.race([closed, paid, gone(frame, () => open)]);
     } finally {
       open = false;
       if (!leaving) removeForm();
     }
-    if (!leaving) await afterClosing(form.status_url);
+    if (!leaving) await afterClosing(statusUrl);
   }
 
   /** Resolves when the form vanished without telling us. */
@@ -871,7 +876,7 @@
     location.replace(target.href);
   }
 
-  /** SeQura's form brings the shopper back by itself; this is for when it does not. */
+  /** For when SeQura's form does not bring the shopper back by itself. */
   async function watch(url, stillOpen) {
     for (;;) {
       await pause(STATUS_POLL);
@@ -885,10 +890,9 @@
   /** The shopper closed the form: perhaps the payment is through all the same. */
   async function afterClosing(url) {
     const outcome = await statusOf(url).catch(() => null);
-    if (outcome && outcome.redirect && /^(confirmed|in_review)$/.test(outcome.status)) {
-      return go(outcome.redirect);
-    }
+    if (outcome && outcome.redirect) return go(outcome.redirect);
     if (outcome && outcome.status === "refused") {
+      if (offer) offer.key = null;
       changed();
       say(outcome.message || sorry("refused"));
     }
@@ -949,6 +953,7 @@
     removeForm();
     setBusy(false);
     changed();
+    if (statusUrl) afterClosing(statusUrl);
   }
 
   const begun = safely("begin", () => {

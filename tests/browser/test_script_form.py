@@ -375,3 +375,19 @@ def test_a_redirect_that_is_no_web_address_is_not_followed(
 
     expect(page.locator(FRAME)).to_have_count(0)
     assert page.evaluate("window.hacked") is None
+
+
+def test_closing_while_the_order_is_being_made_leads_to_the_page_that_waits(
+    world: World, open_checkout: Open
+) -> None:
+    """The checkout could be paid a second time."""
+    target = f"{world.url('app')}/waiting"
+    page = open_checkout()
+    choose(page)
+    page.locator(BUTTON).click()
+    expect(page.locator(FRAME)).to_be_visible()
+    world.status = {"status": "waiting", "redirect": target, "message": ""}
+
+    page.frame_locator(FRAME).locator("#close").click()
+
+    page.wait_for_url(target)

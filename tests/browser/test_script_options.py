@@ -335,3 +335,40 @@ def test_the_page_does_not_jump(world: World, open_checkout: Open) -> None:
     )
 
     assert shift < 0.1
+
+
+@pytest.mark.parametrize("reason", ["sequra_unavailable", "bigcommerce_unavailable"])
+def test_a_system_that_was_away_for_a_moment_is_asked_again(
+    world: World, open_checkout: Open, reason: str
+) -> None:
+    away = Answer(body={"solicitation": None, "methods": [], "reasons": [reason], "message": ""})
+    ok = Answer(body={"solicitation": "s", "methods": [PP3], "reasons": [], "message": ""})
+    world.fail("payment-methods", away, ok)
+    page = open_checkout()
+
+    expect(page.locator(OURS)).to_have_count(1, timeout=6000)
+    assert len(world.called("app", "payment-methods")) == 2
+
+
+def test_a_list_that_is_drawn_anew_never_opens_the_native_button(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout()
+    page.get_by_label(PP3["title"]).check()
+
+    page.evaluate(
+        """async () => {
+          const list = document.querySelector('.form-checklist');
+          const skeleton = document.createElement('div');
+          skeleton.className = 'checklist-skeleton';
+          list.replaceWith(skeleton);
+          await new Promise((done) => setTimeout(done, 100));
+          document.querySelector('#checkout-payment-continue').click();
+          await new Promise((done) => setTimeout(done, 300));
+          skeleton.replaceWith(list);
+        }"""
+    )
+
+    page.wait_for_timeout(500)
+    assert "order-confirmation" not in page.url
+    assert world.called("app", "form")

@@ -10,8 +10,11 @@ import requests
 import time_machine
 
 from payments.models import Offer, Solicitation
+from payments.progress import progress_of
+from payments.storefront import ROBOTS
 from stores.budget import OverBudget, demand, spend
 from stores.models import Allowance, Connection, Merchant
+from tests.payments.conftest import MakeSolicitation
 from tests.payments.shop import Shop
 from tests.payments.web import BROWSER, Web
 
@@ -342,3 +345,57 @@ def test_who_asks_seldom_is_always_answered(db: None) -> None:
 
 def test_one_an_hour_is_one_an_hour(db: None) -> None:
     assert 23 <= granted(24 * 3600, 300, allowed=1, window=3600) <= 25
+
+
+def test_form_that_sequra_refuses_is_followed_by_a_new_solicitation(web: Web, shop: Shop) -> None:
+    checkout_id = shop.sandbox.checkout()["checkout_id"]
+    first = web.post("payment-methods", checkout_id=checkout_id).json()["solicitation"]
+    shop.sandbox.fault(r"/form_v2", status=410)
+
+    asked = {"solicitation": first, "product": "pp3", "terms_accepted": True}
+    refused = web.post("form", **asked)
+    second = web.post("payment-methods", checkout_id=checkout_id).json()["solicitation"]
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "cart_changed")
+    assert second != first
+    assert web.post("form", **{**asked, "solicitation": second}).status_code == 200
+
+
+def test_another_language_is_another_solicitation(web: Web, shop: Shop) -> None:
+    checkout_id = shop.sandbox.checkout()["checkout_id"]
+    told = [
+        web.post("payment-methods", checkout_id=checkout_id, locale=locale).json()["solicitation"]
+        for locale in ("es-ES", "fr-FR", "fr-FR")
+    ]
+    assert told[0] != told[1] == told[2]
+
+
+@pytest.mark.parametrize("agent", ["CUBOT X30", "CUBOT_NOTE", "Googlebot/2.1", "AhrefsBot"])
+def test_a_phone_called_cubot_is_no_robot(agent: str) -> None:
+    assert bool(ROBOTS.search(f"Mozilla/5.0 (Linux; {agent}) x")) is not agent.startswith("CUBOT")
+
+
+def test_only_our_page_waits_once_sequra_has_decided(make_solicitation: MakeSolicitation) -> None:
+    attempt = make_solicitation(phase="solicited")
+    assert progress_of(attempt)["redirect"] is None
+    attempt.note(state="approved", phase="creating")
+    told = progress_of(attempt)
+    assert told["status"] == "waiting"
+    assert str(attempt.public_id) in str(told["redirect"])
+
+
+@pytest.mark.parametrize("refusal", ["already_paid", "checkout_gone"])
+def test_the_other_tab_hears_of_the_order_that_was_made(
+    make_solicitation: MakeSolicitation, refusal: str
+) -> None:
+    loser = make_solicitation(phase="refused", refusal=refusal)
+    assert progress_of(loser)["status"] == "refused"
+    winner = make_solicitation(
+        phase="done",
+        checkout_id=loser.checkout_id,
+        state="approved",
+        accepted_state="confirmed",
+        order_id=1001,
+    )
+    assert progress_of(loser) == progress_of(winner)
+    assert progress_of(loser)["status"] == "confirmed"
