@@ -122,6 +122,12 @@ def is_short(store: int) -> bool:
     return gate.filter(budget__lt=2 * CALLS_PER_ORDER).exists()
 
 
+def spared(order: Order, system: str) -> None:
+    """The probe of a closed gate did not have to ask: the next order may."""
+    gate = Gate.objects.filter(store=order.store_id, host=host_of(order, system))
+    gate.filter(failures__gte=FAILURES).update(open_until=timezone.now())
+
+
 def failed(order: Order, system: str, retry_after: float | None) -> None:
     """The host gave no answer. An order that fails again and again counts once."""
     host = host_of(order, system)

@@ -32,6 +32,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 5.0, 180.0
 GIVE_UP_AFTER = timedelta(days=7)
 ECHO = timedelta(seconds=10)  # so long after an accepted statement an unchanged order is its echo
 WHEN_SHORT = timedelta(minutes=2)
+# How a synchronisation ends that needed nothing of SeQura: a probe that was none.
+NOT_ASKED = (Kind.UNCHANGED, Kind.STANDS, Kind.WAITING, Kind.CLOSED, Kind.GONE)
 Fields = dict[str, Any]
 
 
@@ -41,6 +43,7 @@ def finish(order: Order, result: Result, lease: str) -> None:
     with transaction.atomic():
         fields = {"lease": "", "leased_until": None, **WRITE[result.kind](order, result)}
         fields = _memory(order, result) | fields
+        _ways(order, result)
         mine = Order.objects.filter(pk=order.pk, lease=lease)
         if mine.update(**fields):
             return
@@ -50,6 +53,15 @@ def finish(order: Order, result: Result, lease: str) -> None:
         Order.objects.filter(pk=order.pk).update(
             unsure=True, changed=F("changed") + 1, due_at=timezone.now()
         )
+
+
+def _ways(order: Order, result: Result) -> None:
+    """What the gates learn of it: BigCommerce answered, or SeQura did not have to be asked."""
+    if result.update is not None or result.kind is Kind.GONE:
+        gates.passed(order, BIGCOMMERCE)
+    if result.kind in NOT_ASKED:
+        gates.spared(order, SEQURA)
+        order.connection.spared()
 
 
 def _memory(order: Order, result: Result) -> Fields:
@@ -103,14 +115,12 @@ def _accepted(order: Order, result: Result) -> Fields:
 
 
 def _unchanged(order: Order, _: Result) -> Fields:
-    gates.passed(order, BIGCOMMERCE)
     record.close(order.subject)
     return _synced(order) | {"refused": ""} | _settle(order, step=order.settle_step)
 
 
 def _stands(order: Order, _: Result) -> Fields:
     """What SeQura refused stays on the merchant's list; what was only late is over."""
-    gates.passed(order, BIGCOMMERCE)
     record.close(order.subject, UPDATES, Entry.Outcome.DELAYED)
     return _synced(order) | _settle(order, step=order.settle_step)
 
@@ -136,7 +146,8 @@ def _was_warned(order: Order) -> bool:
 
 def _gone(order: Order, result: Result) -> Fields:
     """What was only late is over; what SeQura refused is the merchant's to settle with SeQura."""
-    record.close(order.subject, UPDATES, Entry.Outcome.DELAYED)
+    is_closed = order.status == Order.Status.CANCELLED
+    record.close(order.subject, UPDATES, *([] if is_closed else [Entry.Outcome.DELAYED]))
     record.ignored(order.subject, "archived", result.reason, words=result.words)
     return _synced(order) | {"settle_at": None, "refused": ""}
 

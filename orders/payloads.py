@@ -11,7 +11,7 @@ from typing import Any, NotRequired, TypedDict
 
 from orders import lines, parties
 from orders.lines import Document, Goods
-from orders.refunds import Remains, after_refunds, through_sequra
+from orders.refunds import Remains, after_refunds, happened
 from orders.split import all_shipped, shipped_units, split
 from orders.trackings import parcels, trackings
 from sequra.cart import cart
@@ -65,7 +65,8 @@ def order_update(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> OrderUp
     if order["default_currency_code"] != facts.currency:
         return Held("currency_changed", str(order["default_currency_code"]))
     goods = lines.goods(snapshot["products"])
-    if not goods and lines.cents(order, "total_inc_tax") > 0:
+    is_cancelled = order["status_id"] == CANCELLED
+    if not goods and not is_cancelled and lines.cents(order, "total_inc_tax") > 0:
         return Held("no_products")
     unshipped, shipped = _carts(snapshot, goods, facts, rules)
     return _statement(snapshot, facts) | {"unshipped_cart": unshipped, "shipped_cart": shipped}
@@ -90,8 +91,10 @@ def _carts(
     remains = _remains(snapshot, goods)
     tracking = parcels(snapshot.get("shipments") or ())
     shipped = _shipped(snapshot, goods, remains, facts, rules)
-    unshipped_lines, shipped_lines = split(remains, shipped, tracking)
     status = snapshot["order"]["status_id"]
+    unshipped_lines, shipped_lines = split(
+        remains, shipped, tracking, is_cancelled=status == CANCELLED
+    )
     if remains.owed <= 0 or (status == REFUNDED and _refunded_by_status(snapshot, rules)):
         unshipped_lines, shipped_lines = [], []
     elif status == CANCELLED:
@@ -112,7 +115,7 @@ def _remains(snapshot: Snapshot, goods: Sequence[Goods]) -> Remains:
 
 def _refunded_by_status(snapshot: Snapshot, rules: Rules) -> bool:
     """Status Refunded without a refund record: counts only where the merchant said so."""
-    recorded = any(through_sequra(refund) for refund in snapshot["refunds"])
+    recorded = any(happened(refund) for refund in snapshot["refunds"])
     return rules.refunded_status_refunds and not recorded
 
 

@@ -59,13 +59,19 @@ def through_sequra(refund: Document) -> int:
 
     `total_amount` counts those too, and must not be used when the payments are known.
     """
-    if refund.get("payments") is None:
+    if not refund.get("payments"):
         return cents(refund, "total_amount")
     return sum(
         cents(payment, "amount")
         for payment in refund["payments"]
         if not payment.get("is_declined") and payment.get("provider_id") not in NOT_THROUGH_SEQURA
     )
+
+
+def happened(refund: Document) -> bool:
+    """Did any money go back, whichever way?"""
+    payments: Iterable[Document] = refund.get("payments") or ({},)
+    return any(not payment.get("is_declined") for payment in payments)
 
 
 def refunded(refunds: Iterable[Document]) -> int:
@@ -95,7 +101,7 @@ def _take(remains: Remains, refund: Document, money: int) -> None:
     """Take one refund. A refund shared with store credit returns money but settles no line."""
     items = refund.get("items") or ()
     left = money
-    if money >= cents(refund, "total_amount"):
+    if money + _rounding_of(items) >= cents(refund, "total_amount"):
         left -= _take_units(remains, items)
         left -= _take_charges(remains, items, left)
     if abs(left) > _rounding_of(items):

@@ -66,12 +66,17 @@ def all_shipped(
 
 
 def split(
-    remains: Remains, shipped: Mapping[int, int], tracking: Mapping[int, str]
+    remains: Remains,
+    shipped: Mapping[int, int],
+    tracking: Mapping[int, str],
+    *,
+    is_cancelled: bool = False,
 ) -> tuple[list[cart.Line], list[cart.Line]]:
     """The lines of the unshipped and of the shipped cart.
 
     Goods go where their units are, charges in proportion to the goods, refunds of an amount to
-    the unshipped cart as far as it can bear them.
+    the unshipped cart as far as it can bear them. That of a cancelled order is emptied and bears
+    nothing: a refund in it would never be told.
     """
     unshipped, sent = Side(), Side()
     for line in remains.goods:
@@ -82,7 +87,7 @@ def split(
     for charge in charges:
         _place(charge, share_out(charge.amount, weights)[0], unshipped, sent)
     for refund in remains.amounts:
-        _place(refund, refund.amount, unshipped, sent)
+        _place(refund, 0 if is_cancelled else refund.amount, unshipped, sent)
     return unshipped.lines, sent.lines
 
 

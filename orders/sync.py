@@ -189,12 +189,14 @@ def _tell(order: Order, reading: Reading, shop: BigCommerce, provider: Sequra) -
     """Send the statement; refused, read again and send once more if it became another one."""
     try:
         refusal = _put(order, reading, provider)
-        no_access = refusal is not None and provider.is_about_us(refusal)
+        no_access = _is_about_us(refusal, order, provider)
         if refusal and not no_access:
             again = read(order, shop)
             if again.update != reading.update:
                 reading, refusal = again, _put(order, again, provider)
-                no_access = refusal is not None and provider.is_about_us(refusal)
+                no_access = refusal is not None and provider.is_about_us(
+                    refusal, order.merchant_ref
+                )
     except sequra.errors.Unavailable as error:
         trouble = _trouble(SEQURA, error)
         return _result(order, reading, Kind.LATER, maybe_told=error.maybe_done, **trouble)
@@ -203,6 +205,10 @@ def _tell(order: Order, reading: Reading, shop: BigCommerce, provider: Sequra) -
     kind = Kind.NO_ACCESS if no_access else Kind.REFUSED
     reason = "sequra_unauthorised" if no_access else f"sequra_{refusal.status}"
     return _result(order, reading, kind, reason=reason, words=refusal.words, host=SEQURA)
+
+
+def _is_about_us(refusal: sequra.errors.Rejected | None, order: Order, provider: Sequra) -> bool:
+    return refusal is not None and provider.is_about_us(refusal, order.merchant_ref)
 
 
 def _put(order: Order, reading: Reading, provider: Sequra) -> sequra.errors.Rejected | None:

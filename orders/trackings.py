@@ -29,7 +29,7 @@ def _by_id(shipments: Iterable[Document]) -> list[Document]:
 
 
 def _can_be_followed(shipment: Document) -> bool:
-    return bool(shipment.get("tracking_number") or _url(shipment))
+    return bool(text(shipment.get("tracking_number")) or _url(shipment))
 
 
 def _tracking(shipment: Document) -> dict[str, Any]:
@@ -49,8 +49,8 @@ def _carrier(shipment: Document) -> str:
     """What people call the carrier; merchants often fill in one of four fields."""
     names = ("shipping_provider_display_name", "tracking_carrier", "shipping_provider")
     for name in (*names, "shipping_method"):
-        if shipment.get(name):
-            return text(shipment[name])
+        if found := text(shipment.get(name)):
+            return found
     return "other"
 
 

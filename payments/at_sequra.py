@@ -22,6 +22,7 @@ from stores.clients import sequra_for
 from transaction_log import record
 
 Phase = Solicitation.Phase
+FORBIDDEN = 403  # says nothing about the number
 ACCEPTED = {
     Solicitation.State.APPROVED: "confirmed",
     Solicitation.State.NEEDS_REVIEW: "on_hold",
@@ -120,7 +121,7 @@ def put_reference(solicitation: Solicitation) -> None:
 def _put_longer_reference(solicitation: Solicitation, order: Order, refusal: Refused) -> None:
     """Another shop of the same SeQura merchant uses this number: put the store in front."""
     longer = f"{solicitation.store.hash}-{order.bigcommerce_id}"
-    if order.order_ref_1 == longer:
+    if order.order_ref_1 == longer or refusal.status == FORBIDDEN:
         record.delayed(order.subject, "reference", "reference_refused", words=refusal.detail)
         raise Later(f"SeQura refused the reference: {refusal.detail}", is_logged=True)
     Order.objects.filter(pk=order.pk).update(order_ref_1=longer)
@@ -157,7 +158,7 @@ def _put(solicitation: Solicitation, state: str, order_ref_1: str = "") -> None:
     try:
         api.put_order(solicitation.merchant_ref, solicitation.sequra_order, order)
     except Rejected as error:
-        if api.is_about_us(error):
+        if api.is_about_us(error, solicitation.merchant_ref):
             raise
-        raise Refused("refused_by_sequra", error.words) from error
+        raise Refused("refused_by_sequra", error.words, error.status) from error
     solicitation.connection.resume()

@@ -43,7 +43,9 @@ STEPS: dict[str, Step] = {
 # However long an outage was: all is well four minutes after its end.
 LONGEST_PAUSE = 3 * 60
 DOUBLED_AT_MOST = 10  # times; by then the pause is the longest anyway
-WAITERS = 12  # each with a database connection
+# Threads of a process, each with a database connection: for notifications, whose answer somebody
+# waits for, and for what is only helped along, so that a shop that hangs stops nobody else's.
+WAITERS, HELPERS = 12, 4
 # What waits for a thread already: a sweep that comes again adds nothing.
 _queued: set[int] = set()
 UNAUTHORISED = 401
@@ -89,7 +91,7 @@ def help_along(pk: int) -> None:
     """`confirm` in the background, waiting for nobody: whoever holds the lock does the work."""
     if pk not in _queued:
         _queued.add(pk)
-        _waiters().submit(_confirm_if_free, pk)
+        _helpers().submit(_confirm_if_free, pk)
 
 
 def _confirm_if_free(pk: int) -> None:
@@ -110,6 +112,11 @@ def _confirm_if_free(pk: int) -> None:
 @cache
 def _waiters() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=WAITERS, thread_name_prefix="confirm")
+
+
+@cache
+def _helpers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=HELPERS, thread_name_prefix="help")
 
 
 def _in_thread(work: Callable[[], None]) -> None:

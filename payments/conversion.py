@@ -75,19 +75,12 @@ def _convert(solicitation: Solicitation) -> int:
     except Rejected as error:
         # This attempt made none for certain; what earlier ones did is as uncertain as before.
         solicitation.note(create_intent_at=in_doubt_since)
-        if error.status == 401:
+        if error.status in (401, 403):  # a no to us says nothing about the checkout
             raise
-        _count(solicitation, error)
+        solicitation.note(conversions_refused=solicitation.conversions_refused + 1)
+        if solicitation.conversions_refused >= TRIES:
+            raise Refused("conversion_refused", error.words) from error
         raise Later(f"BigCommerce made no order yet: {error.words}", PAUSE_SECONDS) from error
-
-
-def _count(solicitation: Solicitation, error: Rejected) -> None:
-    """So many noes to the checkout are final; a no to us (403) says nothing about it."""
-    if error.status == 403:
-        return
-    solicitation.note(conversions_refused=solicitation.conversions_refused + 1)
-    if solicitation.conversions_refused >= TRIES:
-        raise Refused("conversion_refused", error.words) from error
 
 
 def _made_earlier(solicitation: Solicitation) -> int | None:

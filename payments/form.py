@@ -104,7 +104,7 @@ def _fetch(solicitation: Solicitation, product: str, campaign: str | None) -> st
 def _refused(api: Sequra, solicitation: Solicitation, refusal: Rejected) -> NoForm:
     """Our account is refused, or this solicitation: then the same cart is solicited anew."""
     try:
-        away = api.is_about_us(refusal)
+        away = api.is_about_us(refusal, solicitation.merchant_ref)
     except Unavailable:
         away = True
     if away:

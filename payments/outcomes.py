@@ -2,11 +2,14 @@
 
 
 class Refused(Exception):
-    """This solicitation will never become an order: definitive, and stored with its reason."""
+    """This solicitation will never become an order: definitive, and stored with its reason.
 
-    def __init__(self, code: str, detail: str = "") -> None:
+    `status` is the HTTP status of the system that refused, if one did.
+    """
+
+    def __init__(self, code: str, detail: str = "", status: int = 0) -> None:
         super().__init__(f"{code}: {detail}" if detail else code)
-        self.code, self.detail = code, detail
+        self.code, self.detail, self.status = code, detail, status
 
 
 class Later(Exception):

@@ -145,7 +145,9 @@ def show_cancelled(solicitation: Solicitation) -> None:
     store = solicitation.store
     document = bigcommerce_for(store).order(solicitation.bigcommerce_order)
     is_over = document["status_id"] in (CANCELLED, DECLINED, store.status_cancelled)
-    too_late = not is_over and (has_left(store, document) or document["status_id"] in HAS_REFUNDS)
+    too_late = bool(document.get("items_shipped")) or (
+        not is_over and (has_left(store, document) or document["status_id"] in HAS_REFUNDS)
+    )
     if store.status_cancelled is not None and not (too_late or is_over):
         bigcommerce_for(store).update_order(
             solicitation.bigcommerce_order, {"status_id": store.status_cancelled}

@@ -7,6 +7,7 @@ from django.utils import timezone
 from orders.staff_notes import with_line
 from payments.failpoints import failpoint
 from payments.models import Solicitation
+from payments.outcomes import Later
 from payments.placing import CANCELLED
 from payments.solicited_order import told
 from sequra.cart import cart
@@ -68,7 +69,9 @@ def _cancel_at_sequra(solicitation: Solicitation) -> str:
         api.put_order(merchant, solicitation.sequra_order, order)
         api.update_order(merchant, reference, update)
     except Rejected as error:
-        if api.is_about_us(error):
+        if api.is_about_us(error, merchant):
             raise
+        if error.status == 403:  # no answer to the question whether there is something to take back
+            raise Later(error.words) from error
         return error.words
     return ""

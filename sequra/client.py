@@ -75,15 +75,17 @@ class Sequra:
         found = shaped(self._wire, "GET", url, lambda: rows(document))
         return cast(list[Credentials], found)
 
-    def is_about_us(self, refusal: Rejected) -> bool:
-        """Is it the account that SeQura refuses? A 403 may be about one order alone."""
+    def is_about_us(self, refusal: Rejected, merchant: str) -> bool:
+        """Is it our account, or this merchant id of it, that SeQura refuses?
+
+        A 403 may be about one order alone: then the account still has the merchant id.
+        """
         if refusal.status != 403:
             return refusal.is_unauthorised
         try:
-            self.credentials()
+            return merchant not in [known["ref"] for known in self.credentials()]
         except Rejected as other:
             return other.is_unauthorised
-        return False
 
     def payment_methods(self, merchant: str) -> list[PaymentMethod]:
         """What the merchant may sell, whatever the cart."""

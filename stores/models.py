@@ -172,6 +172,12 @@ class Connection(models.Model):
         self.paused_until = timezone.now() + PROBE_AFTER
         self.save(update_fields=["paused_until"])
 
+    def spared(self) -> None:
+        """The probe of a paused account did not have to ask: the next one may."""
+        if self.paused_until is not None:
+            self.paused_until = timezone.now()
+            self.save(update_fields=["paused_until"])
+
     def resume(self) -> None:
         """SeQura takes the password (again)."""
         if self.paused_until is not None:

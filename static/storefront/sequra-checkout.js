@@ -251,6 +251,7 @@
   let running = null; // the refresh in flight
   let timer = 0;
   let failures = 0;
+  let failed = false; // and perhaps said so
 
   async function ask(checkout, key) {
     const nothing = { key, balance: owed(checkout), solicitation: null, methods: [], message: "" };
@@ -275,8 +276,11 @@
     wait(true);
     try {
       setOffer(await ask(checkout, key));
+      if (failed) say("");
+      failed = false;
       failures = 0;
     } catch (error) {
+      failed = true;
       setOffer(null, explain(error));
       throw error;
     } finally {
@@ -892,6 +896,7 @@
     const outcome = await statusOf(url).catch(() => null);
     if (outcome && outcome.redirect) return go(outcome.redirect);
     if (outcome && outcome.status === "refused") {
+      statusUrl = "";
       if (offer) offer.key = null;
       changed();
       say(outcome.message || sorry("refused"));

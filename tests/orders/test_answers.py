@@ -321,3 +321,28 @@ def test_delay_of_a_refused_order_ends_with_the_outage(merchant: Merchant, order
     again_due(order)
     drain()
     assert open_entries(order) == [("rejected", "sequra_409", 1)]
+
+
+def test_a_probe_that_needed_nothing_lets_the_next_one_ask(
+    merchant: Merchant, order: Order
+) -> None:
+    host = order.connection.api_url
+    later = timezone.now() + timedelta(minutes=5)
+    gate, _ = Gate.objects.update_or_create(
+        store=merchant.store, host=host, defaults={"failures": 7, "open_until": None}
+    )
+    Connection.objects.update(paused_until=timezone.now() - timedelta(seconds=1))
+    merchant.notices(order)  # nothing has changed: SeQura is not asked
+    gate.refresh_from_db()
+    assert gate.open_until
+    assert gate.open_until <= timezone.now() < later
+    assert not Connection.objects.get().is_paused
+
+
+def test_merchant_id_that_is_no_longer_ours_pauses_the_account(
+    merchant: Merchant, order: Order
+) -> None:
+    Order.objects.filter(pk=order.pk).update(merchant_ref="somebody_else_s")
+    merchant.does("ship", order)
+    assert open_entries(order) == [("delayed", "sequra_unauthorised", 1)]
+    assert Connection.objects.get().is_paused

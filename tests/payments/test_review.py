@@ -309,3 +309,20 @@ def test_cancelled_mapped_to_refunded_is_no_refund(web: Web, shop: Shop) -> None
     web.event(solicitation, "cancelled")
 
     assert not Entry.objects.filter(outcome="rejected").exists()
+
+
+def test_cancellation_of_an_order_that_was_partly_shipped_and_then_cancelled_is_a_warning(
+    web: Web, shop: Shop
+) -> None:
+    solicitation = shop.approved()
+    confirm(solicitation.pk)
+    order_id = placed(shop)["id"]
+    line = shop.sandbox.world()["bigcommerce_orders"][0]["products"][0]
+    items = [{"order_product_id": line["id"], "quantity": 1}]
+    shop.sandbox.control("POST", "merchant/ship", {"order_id": order_id, "items": items})
+    set_status(shop, CANCELLED)
+    shop.end_review(solicitation, State.CANCELLED)
+
+    web.event(solicitation, "cancelled")
+
+    assert Entry.objects.get(outcome="rejected").reason == "cancelled_after_shipping"
