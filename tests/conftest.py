@@ -5,6 +5,7 @@ behind granian on the test's own database; `stack` is the whole system; `browser
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +24,7 @@ from local.stack import Stack, sandbox_process, sandbox_settings, web_process
 from local.static_files import collect
 from tests.clients.openapi import VARIABLE, folder
 
+LONGEST_TEST = 600  # seconds
 running = ExitStack()
 
 
@@ -62,6 +64,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     running.close()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_waits_for_ever() -> Iterator[None]:
+    """A browser that never answers fails the test that asked, instead of holding up all."""
+
+    def give_up(_number: int, _frame: object) -> None:
+        raise TimeoutError(f"not finished after {LONGEST_TEST} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(LONGEST_TEST)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")
