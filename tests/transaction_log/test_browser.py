@@ -13,8 +13,9 @@ from tests.stores.conftest import Panel, panel_for
 from tests.transaction_log.conftest import NOON, make_store
 from transaction_log.models import Entry
 
-# A telephone, the side panel at its narrowest (45 % of 1440), and the whole page.
-WIDTHS = (390, 648, 1440)
+# A telephone, the side panel at its narrowest (45 % of 1440), a laptop, and the whole page.
+WIDTHS = (390, 648, 1280, 1440)
+ONE_LINE = 40  # px: the height of a button whose words are not broken
 LOCALES = ("en-US", "es-ES", "fr-FR", "it-IT", "pt-PT")
 ENTRIES = 2500
 
@@ -84,6 +85,12 @@ def test_nothing_runs_out_of_the_page(
                 " one.offsetParent && one.scrollWidth > one.clientWidth + 1).length"
             )
             assert cut == 0, (path, width)
+            heights = page.evaluate(
+                "[...document.querySelectorAll('.log .button')]"
+                ".filter(one => one.checkVisibility())"
+                ".map(one => one.getBoundingClientRect().height)"
+            )
+            assert max(heights, default=0) <= ONE_LINE, (path, width)
             page.context.close()
 
 
