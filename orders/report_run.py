@@ -50,7 +50,7 @@ def _work_alone(run_id: int, until: float) -> None:
     """A run that fails in a way nobody foresaw keeps no other store from its reports."""
     try:
         work(run_id, until)
-    except Exception:
+    except Exception:  # whatever it is: logged whole here, and the run is taken up again
         log.exception("reports_failed")
 
 

@@ -25,7 +25,7 @@ class Entry(models.Model):
     outcome = models.CharField(max_length=8, choices=Outcome)
     reason = models.CharField(max_length=64, blank=True)  # our code; explained in words by the page
     words = models.TextField(blank=True)  # SeQura's own words
-    statement = models.CharField(max_length=64, blank=True)  # digest of the update that was refused
+    statement = models.CharField(max_length=64, blank=True)  # names what was said, or was not
     # What that update said, in cents; unknown where nothing was to be said.
     unshipped = models.BigIntegerField(null=True, blank=True)
     shipped = models.BigIntegerField(null=True, blank=True)

@@ -1,7 +1,7 @@
 """Writing the transaction log: what was told to SeQura, or by SeQura, and how it ended.
 
 One thing that is wrong is one open entry, however often it is tried: the partial unique index on
-(store, order, statement, reason) says so. A later success closes whatever is open.
+(store, order, statement, reason) says so. A later success closes what it is about: `settled_by`.
 """
 
 from collections.abc import Collection

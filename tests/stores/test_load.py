@@ -290,3 +290,17 @@ def test_refused_token_is_probed_once_an_hour(
         tasks.tend_stores()
 
     assert probed == ["abc123"]
+
+
+def test_app_page_and_side_panel_are_open_side_by_side(
+    load: Load, sign: Sign, client: Client
+) -> None:
+    """Of each there is one: opening it again ends the session before (A11)."""
+    app, side = (load(sign(url=url))["Location"] for url in ("/", "/orders/106/sequra"))
+    assert [client.get(page).status_code for page in (app, side)] == [200, 200]
+
+    again = load(sign(url="/orders/107/sequra"))["Location"]
+    assert [client.get(page).status_code for page in (app, side, again)] == [200, 401, 200]
+
+    load(sign())
+    assert [client.get(page).status_code for page in (app, again)] == [401, 200]
