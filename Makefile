@@ -60,5 +60,5 @@ compose-check: setup ## docker-compose.yml against .env.example and our rules, w
 screenshots: setup ## pictures of every page, into artifacts/
 	@$(BIN)/python -m local.screenshots
 
-lock: ## both locks anew from pyproject.toml (needs uv)
+lock: setup ## both locks anew from pyproject.toml
 	@sh local/lock.sh

@@ -6,7 +6,7 @@ folder=${1:-.}
 lock() {
     output=$1
     shift
-    uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+    .venv/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
         --no-header --no-annotate --output-file "$folder/$output" "$@"
 }
 lock requirements.lock

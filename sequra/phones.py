@@ -1,20 +1,24 @@
-"""Mobile numbers as SeQura's form wants them: it sends a code to the mobile phone."""
+"""Mobile numbers as SeQura's identification form expects them: it sends a code to that phone."""
 
-import re
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberType
 
-# National numbers of mobile phones, and the country's calling code.
-_MOBILE = {
-    "ES": re.compile(r"(?:(?:\+|00)34)?([67]\d{8})"),
-    "FR": re.compile(r"(?:(?:\+|00)33)?0?([67]\d{8})"),
-    "IT": re.compile(r"(?:(?:\+|00)39)?(3\d{8,9})"),
-    "PT": re.compile(r"(?:(?:\+|00)351)?(9\d{8})"),
-}
+# Ranges that a country does not keep apart count: the form asks the shopper once more anyway.
+_MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 
 def mobile_phone(phone: str, country: str) -> str:
-    """The bare national number when it is a mobile one there, else nothing."""
-    digits = re.sub(r"[^\d+]", "", phone)
-    match = _MOBILE[country].fullmatch(digits) if country in _MOBILE else None
-    if match is None:
+    """Return the bare national number when it is a mobile number of the country, else "".
+
+    `country` is an ISO 3166 code. French numbers keep their leading zero.
+    """
+    try:
+        number = phonenumbers.parse(phone, country)
+    except NumberParseException:
         return ""
-    return f"0{match[1]}" if country == "FR" else match[1]
+    if phonenumbers.region_code_for_number(number) != country:
+        return ""
+    if phonenumbers.number_type(number) not in _MOBILE:
+        return ""
+    national = phonenumbers.national_significant_number(number)
+    return f"0{national}" if country == "FR" else national
