@@ -1,0 +1,40 @@
+"""Orders that BigCommerce has and a row that is behind does not know.
+
+PostgreSQL may fail over, or be restored from a backup, and lose the last commits while both vendors
+remember them. So before a checkout is converted, refused or taken back, its orders are read: one
+that carries the SeQura reference, in whatever status, was placed and is ours.
+https://docs.bigcommerce.com/docs/rest-management/orders
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from bigcommerce.documents import Order as OrderDocument
+from stores.clients import bigcommerce_for
+from stores.models import Store
+
+INCOMPLETE, CANCELLED = 0, 5
+# Written in one call with the first status, so an order that has them was placed.
+REFERENCE_FIELDS = ("external_order_id", "payment_provider_id")
+
+
+def finished_order(store: Store, checkout_id: str, reference: UUID) -> OrderDocument | None:
+    """Return the order of this checkout that was placed for this SeQura order, if there is one.
+
+    Archived orders count. Raises Rejected or Unavailable when BigCommerce does not answer.
+    """
+    api = bigcommerce_for(store)
+    found = finished(api.orders(cart_id=checkout_id), reference)
+    return found or finished(api.orders(cart_id=checkout_id, is_deleted="true"), reference)
+
+
+def finished(orders: Iterable[OrderDocument], reference: UUID) -> OrderDocument | None:
+    """Return the order that was placed for this SeQura order, the first that is not cancelled."""
+    ours = [order for order in orders if is_finished(order, reference)]
+    return min(ours, key=lambda order: (order["status_id"] == CANCELLED, order["id"]), default=None)
+
+
+def is_finished(order: OrderDocument, reference: UUID) -> bool:
+    """Was this order placed for this SeQura order?"""
+    written = {str(order.get(name) or "").strip().lower() for name in REFERENCE_FIELDS}
+    return order["status_id"] != INCOMPLETE and str(reference) in written
