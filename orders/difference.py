@@ -4,19 +4,21 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from orders.payloads import CANCELLED, Snapshot
+from orders.payloads import Rules, Snapshot
 from orders.refunds import refunded
 
 Update = Mapping[str, Any]
 CARTS = ("unshipped_cart", "shipped_cart")
 
 
-def what_happened(before: Update | None, after: Update, snapshot: Snapshot) -> str:
+def what_happened(before: Update | None, after: Update, snapshot: Snapshot, rules: Rules) -> str:
     """`cancel`, `refund`, `ship`, `address` or `edit`: the weightiest that fits.
 
     Without a `before` the whole order is news; then the order itself says what stands out.
     """
-    if _is_cancelled(after, snapshot) and (before is None or before["unshipped_cart"]["items"]):
+    if _is_cancelled(after, snapshot, rules) and (
+        before is None or before["unshipped_cart"]["items"]
+    ):
         return "cancel"
     if refunded(snapshot["refunds"]) and (before is None or _total(after) < _total(before)):
         return "refund"
@@ -27,8 +29,9 @@ def what_happened(before: Update | None, after: Update, snapshot: Snapshot) -> s
     return "edit"
 
 
-def _is_cancelled(after: Update, snapshot: Snapshot) -> bool:
-    return snapshot["order"]["status_id"] == CANCELLED and not after["unshipped_cart"]["items"]
+def _is_cancelled(after: Update, snapshot: Snapshot, rules: Rules) -> bool:
+    cancels = snapshot["order"]["status_id"] in rules.cancelling_statuses
+    return cancels and not after["unshipped_cart"]["items"]
 
 
 def _total(update: Update) -> int:

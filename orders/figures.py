@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -29,18 +29,21 @@ class Day:
     amount: int
 
 
+def paid(store: Store) -> QuerySet[Order]:
+    """Return the store's orders that neither SeQura nor the shop has cancelled."""
+    cancelled_in_shop = Q(seen_status__in=store.cancelling_statuses, seen_status__isnull=False)
+    orders = Order.objects.filter(store=store).exclude(status=Order.Status.CANCELLED)
+    return orders.exclude(cancelled_in_shop)
+
+
 def last_days(store: Store, connections: Collection[int], days: int = DAYS) -> list[Day]:
     """One entry per day, today the last; cancelled orders count for nothing."""
     today = timezone.localdate()
     first = today - timedelta(days=days - 1)
     since = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     rows = (
-        Order.objects.filter(
-            store=store,
-            connection__in=connections,
-            placed_at__gte=since - timedelta(days=days - 1),
-        )
-        .exclude(status=Order.Status.CANCELLED)
+        paid(store)
+        .filter(connection__in=connections, placed_at__gte=since - timedelta(days=days - 1))
         .values(day=TruncDate("placed_at"))
         .annotate(orders=Count("*"), cents=Sum("amount"))
         .order_by("day")
@@ -52,12 +55,11 @@ def last_days(store: Store, connections: Collection[int], days: int = DAYS) -> l
 
 def in_review(store: Store) -> list[Order]:
     """Orders that SeQura reviews, the one that waits longest first; no more than `MANY`."""
-    waiting = Order.objects.filter(store=store, status=Order.Status.IN_REVIEW)
+    waiting = paid(store).filter(status=Order.Status.IN_REVIEW)
     wanted = ("bigcommerce_id", "placed_at", "amount", "payment_method")
     return list(waiting.only(*wanted).order_by("placed_at")[:MANY])
 
 
 def recent(store: Store) -> int:
     """How many orders were paid in the last 60 days and not cancelled, counted to a thousand."""
-    placed = Order.objects.filter(store=store, placed_at__gte=timezone.now() - RECENT)
-    return placed.exclude(status=Order.Status.CANCELLED)[: MANY * 10].count()
+    return paid(store).filter(placed_at__gte=timezone.now() - RECENT)[: MANY * 10].count()

@@ -86,8 +86,16 @@ class Order(models.Model):
     # Its status said shipped at some moment; and that without shipment records, once we looked.
     shipped_status_seen = models.BooleanField(default=False)
     shipped_by_status = models.BooleanField(default=False)
+    # Which of its goods left by word of the status, and which status had that word when we last
+    # read the order: what is added while it stays has not left. See `orders.ledger`.
+    left_by_status = models.JSONField(default=list, db_default=[], blank=True)
+    shipped_word = models.PositiveSmallIntegerField(null=True, blank=True)
+    # On which side SeQura accepted each refund and each shipped unit: see `orders.ledger`.
+    ledger = models.JSONField(default=dict, db_default={}, blank=True)
     has_shipments = models.BooleanField(default=False)  # a webhook told of one
     shipped_at = models.DateTimeField(null=True, blank=True)  # the last parcel's day, if known
+    # BigCommerce's status when we last read the order.
+    seen_status = models.PositiveSmallIntegerField(null=True, blank=True)
     # BigCommerce's own date of change when we last read the order, as it wrote it.
     seen_modified = models.CharField(max_length=64, blank=True, db_default="")
     # What has shipped, and what of it SeQura last accepted in a delivery report.
@@ -140,7 +148,7 @@ class Order(models.Model):
             # The dashboard: the orders of the last 30 days, and those that SeQura reviews.
             models.Index(
                 fields=["store", "placed_at"],
-                include=["connection", "status", "amount"],
+                include=["connection", "status", "seen_status", "amount"],
                 name="order_placed",
             ),
             models.Index(
@@ -169,6 +177,7 @@ class Order(models.Model):
         """What the merchant decided about statuses."""
         return Rules(
             shipped_statuses=frozenset(self.store.shipped_statuses),
+            cancelling_statuses=frozenset(self.store.cancelling_statuses),
             refunded_status_refunds=self.store.refunded_status_refunds,
         )
 

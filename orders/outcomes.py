@@ -80,6 +80,7 @@ def _memory(order: Order, result: Result) -> Fields:
         fields["shipped_at"] = result.shipped_at
     if result.update is not None:
         fields["seen_modified"] = result.modified
+        fields["seen_status"] = result.status_id
         fields["shipped_by_status"] = order.shipped_by_status or result.by_status
         fields["shipped_status_seen"] = Case(  # unless a webhook has set it since we read the row
             When(changed=order.changed, then=Value(value=False)), default=F("shipped_status_seen")

@@ -16,7 +16,7 @@ from orders.split import all_shipped, shipped_units, split
 from orders.trackings import parcels, trackings
 from sequra.cart import cart
 
-REFUNDED, CANCELLED = 4, 5
+REFUNDED = 4
 OrderUpdate = dict[str, Any]
 
 
@@ -48,6 +48,7 @@ class Rules:
     """What the merchant decides about statuses."""
 
     shipped_statuses: frozenset[int] = frozenset({2, 10})
+    cancelling_statuses: frozenset[int] = frozenset({5, 6})
     refunded_status_refunds: bool = False
 
 
@@ -65,7 +66,7 @@ def order_update(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> OrderUp
     if order["default_currency_code"] != facts.currency:
         return Held("currency_changed", str(order["default_currency_code"]))
     goods = lines.goods(snapshot["products"])
-    is_cancelled = order["status_id"] == CANCELLED
+    is_cancelled = order["status_id"] in rules.cancelling_statuses
     if not goods and not is_cancelled and lines.cents(order, "total_inc_tax") > 0:
         return Held("no_products")
     unshipped, shipped = _carts(snapshot, goods, facts, rules)
@@ -92,12 +93,11 @@ def _carts(
     tracking = parcels(snapshot.get("shipments") or ())
     shipped = _shipped(snapshot, goods, remains, facts, rules)
     status = snapshot["order"]["status_id"]
-    unshipped_lines, shipped_lines = split(
-        remains, shipped, tracking, is_cancelled=status == CANCELLED
-    )
+    is_cancelled = status in rules.cancelling_statuses
+    unshipped_lines, shipped_lines = split(remains, shipped, tracking, is_cancelled=is_cancelled)
     if remains.owed <= 0 or (status == REFUNDED and _refunded_by_status(snapshot, rules)):
         unshipped_lines, shipped_lines = [], []
-    elif status == CANCELLED:
+    elif is_cancelled:
         unshipped_lines = []
     return (
         {**cart(facts.currency, unshipped_lines)},

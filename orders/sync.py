@@ -71,6 +71,7 @@ class Result:
     statement: str = ""
     staff_note: str = ""  # our block as it stands in the staff notes now, if it is a new one
     shipped_at: datetime | None = None
+    status_id: int | None = None  # BigCommerce's, of the order
     modified: str = ""  # BigCommerce's own date of the order's last change
     agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce says too by now
     put_away: bool = False  # deleted in the control panel, where it can be restored
@@ -223,11 +224,12 @@ def _put(order: Order, reading: Reading, provider: Sequra) -> sequra.errors.Reje
 def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
     return Result(
         kind=kind,
-        event=what_happened(order.accepted_update, reading.update, reading.snapshot),
+        event=what_happened(order.accepted_update, reading.update, reading.snapshot, order.rules),
         update=reading.update,
         by_status=reading.by_status,
         agreed=reading.agreed,
         shipped_at=shipped_at(reading.snapshot),
+        status_id=int(reading.snapshot["order"]["status_id"]),
         modified=last_change(reading.snapshot, timezone.now()),
         statement=digest(reading.update),
         put_away=bool(reading.snapshot["order"].get("is_deleted")),

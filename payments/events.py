@@ -21,6 +21,7 @@ from payments.models import Solicitation
 from payments.notifications import record_state
 from payments.placing import has_left
 from stores.clients import bigcommerce_for
+from stores.statuses import cancelled_status
 from transaction_log import record
 
 State = Solicitation.State
@@ -30,7 +31,6 @@ ANSWER_SECONDS = 6.0
 # A merchant has two working hours to begin with an order; then SeQura's request comes too late.
 WORK_BEGINS, WORK_ENDS, WORK_ZONE = time(9), time(17), ZoneInfo("Europe/Madrid")
 CANCEL_WITHIN = timedelta(hours=2)
-IS_CANCELLED = 5
 
 
 def cancelled(solicitation: Solicitation, _: QueryDict) -> Answer:
@@ -69,8 +69,8 @@ def _cancel_in_shop(solicitation: Solicitation) -> bool:
     order = api.order(order_id)
     if has_left(solicitation.store, order):
         return False
-    if order["status_id"] != IS_CANCELLED:
-        api.update_order(order_id, {"status_id": IS_CANCELLED})
+    if order["status_id"] not in solicitation.store.cancelling_statuses:
+        api.update_order(order_id, {"status_id": cancelled_status(solicitation.store)})
     return True
 
 

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 Phase = Solicitation.Phase
 UNAUTHORISED = 401
-INCOMPLETE, PENDING, CANCELLED, DECLINED = 0, 1, 5, 6
+INCOMPLETE, PENDING, CANCELLED = 0, 1, 5
 # Store credit alone moves an Incomplete order to Pending; from both the first status is set.
 NOT_PLACED = (INCOMPLETE, PENDING)
 # Shipped in part or whole, or done; money went back. Then SeQura's wish to cancel comes too late.
@@ -144,7 +144,7 @@ def show_cancelled(solicitation: Solicitation) -> None:
     """SeQura cancelled: the mapped status, unless goods have left or it is over anyway."""
     store = solicitation.store
     document = bigcommerce_for(store).order(solicitation.bigcommerce_order)
-    is_over = document["status_id"] in (CANCELLED, DECLINED, store.status_cancelled)
+    is_over = document["status_id"] in {*store.cancelling_statuses, store.status_cancelled}
     too_late = bool(document.get("items_shipped")) or (
         not is_over and (has_left(store, document) or document["status_id"] in HAS_REFUNDS)
     )

@@ -190,10 +190,16 @@ class GeneralForm(forms.Form):
 
 
 class StatusesForm(forms.Form):
-    """SeQura's answers → BigCommerce's statuses; which of these mean shipped, or refunded."""
+    """SeQura's answers → BigCommerce's statuses; which of these ship, cancel or refund."""
 
     shipped = forms.TypedMultipleChoiceField(
         label=_("Statuses that count as shipped"),
+        required=False,
+        coerce=int,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    cancelling = forms.TypedMultipleChoiceField(
+        label=_("Statuses that cancel the order at SeQura"),
         required=False,
         coerce=int,
         widget=forms.CheckboxSelectMultiple,
@@ -211,12 +217,13 @@ class StatusesForm(forms.Form):
     def __init__(self, store: Store, data: Any = None) -> None:
         initial = {
             "shipped": store.shipped_statuses,
+            "cancelling": store.cancelling_statuses,
             "refunded_status_refunds": store.refunded_status_refunds,
         }
         super().__init__(data, initial=initial, auto_id="%s")
-        found = statuses.choices(store)
-        shipped: Any = self.fields["shipped"]
-        shipped.choices = found
+        self.store, found = store, statuses.choices(store)
+        lists: Any = self.fields
+        lists["shipped"].choices = lists["cancelling"].choices = found
         for name, title, help_text in self.MAPPED:
             self.fields[name] = forms.TypedChoiceField(
                 label=title,
@@ -229,6 +236,21 @@ class StatusesForm(forms.Form):
                 widget=forms.Select(attrs={"class": "input"}),
             )
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        both = statuses.in_both(cleaned.get("shipped", ()), cleaned.get("cancelling", ()))
+        if both:
+            labels = ", ".join(f"“{statuses.label(self.store, one)}”" for one in both)
+            self.add_error(
+                "cancelling",
+                _(
+                    "A status either ships an order or cancels it. Remove %(labels)s from one of"
+                    " the two lists."
+                )
+                % {"labels": labels},
+            )
+        return cleaned
+
     def mapped(self) -> list[forms.BoundField]:
         return [self[name] for name, _title, _help in self.MAPPED]
 
@@ -236,9 +258,11 @@ class StatusesForm(forms.Form):
         for name, _title, _help in self.MAPPED:
             setattr(store, name, self.cleaned_data[name])
         store.shipped_statuses = self.cleaned_data["shipped"]
+        store.cancelling_statuses = self.cleaned_data["cancelling"]
         store.refunded_status_refunds = self.cleaned_data["refunded_status_refunds"]
         names = [name for name, _title, _help in self.MAPPED]
-        store.save(update_fields=[*names, "shipped_statuses", "refunded_status_refunds"])
+        lists = ["shipped_statuses", "cancelling_statuses"]
+        store.save(update_fields=[*names, *lists, "refunded_status_refunds"])
 
 
 class ReportsForm(forms.Form):

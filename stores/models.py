@@ -24,6 +24,11 @@ def default_shipped_statuses() -> list[int]:
     return [2, 10]
 
 
+def default_cancelling_statuses() -> list[int]:
+    """Cancelled and Declined, https://docs.bigcommerce.com order statuses."""
+    return [5, 6]
+
+
 class Store(models.Model):
     """A BigCommerce store that installed the app, with its settings."""
 
@@ -84,6 +89,10 @@ class Store(models.Model):
     status_needs_review = models.PositiveSmallIntegerField(null=True, blank=True, default=12)
     status_cancelled = models.PositiveSmallIntegerField(null=True, blank=True, default=5)
     shipped_statuses = models.JSONField(default=default_shipped_statuses, blank=True)
+    # Statuses in which the shopper owes nothing for what has not been shipped.
+    cancelling_statuses = models.JSONField(
+        default=default_cancelling_statuses, db_default=[5, 6], blank=True
+    )
     # The merchant's own words for the statuses: {"11": "Awaiting Fulfillment"}.
     status_labels = models.JSONField(default=dict, blank=True)
     # Does the status Refunded, set by hand without a refund record, mean that all was refunded?

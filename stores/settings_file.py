@@ -124,6 +124,7 @@ class SettingsFile(Strict):
     general = GeneralPart(required=False)
     order_statuses = StatusesPart(required=False)
     shipped_statuses = serializers.ListField(child=Status(), required=False)
+    cancelling_statuses = serializers.ListField(child=Status(), required=False)
     reports = ReportsPart(required=False)
 
 

@@ -3,6 +3,8 @@
 Ids are fixed, labels are the merchant's: https://docs.bigcommerce.com order statuses
 """
 
+from collections.abc import Collection
+
 import structlog
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -15,7 +17,7 @@ from wire.call import Timeout
 log = structlog.get_logger(__name__)
 BRIEF: Timeout = (2, 4)
 
-INCOMPLETE, PARTIALLY_SHIPPED = 0, 3
+INCOMPLETE, PARTIALLY_SHIPPED, CANCELLED = 0, 3, 5
 # In the order in which an order goes through them; the names are BigCommerce's own.
 NAMES = {
     0: gettext_lazy("Incomplete"),
@@ -38,11 +40,24 @@ NAMES = {
 NOT_SENT = {0, 1, 4, 5, 6, 7, 9, 11, 12, 13}
 # An order that somebody paid is none of these.
 NOT_PAID = {0, 4, 5, 6, 7}
+# Statuses of orders that are prepared or under way, so that their shoppers owe them.
+ALIVE = {1, 2, 3, 8, 9, 10, 11, 12}
 
 
 def label(store: Store, status: int) -> str:
     """The merchant's word for a status; BigCommerce's as long as we do not know it."""
     return str(store.status_labels.get(str(status)) or NAMES.get(status, status))
+
+
+def in_both(shipped: Collection[int], cancelling: Collection[int]) -> list[int]:
+    """Return the statuses that would both ship and cancel an order."""
+    return sorted(set(shipped) & set(cancelling))
+
+
+def cancelled_status(store: Store) -> int:
+    """Return the status that cancels an order of this store: Cancelled, where that one counts."""
+    cancelling = store.cancelling_statuses
+    return CANCELLED if CANCELLED in cancelling or not cancelling else min(cancelling)
 
 
 def choices(store: Store) -> list[tuple[int, str]]:
@@ -123,5 +138,26 @@ def shipped_warnings(store: Store) -> list[str]:
                 "No status counts: SeQura hears of a shipment only when you create one in"
                 " BigCommerce, and of downloads with the last parcel."
             )
+        )
+    return found
+
+
+def cancelling_warnings(store: Store) -> list[str]:
+    """Return what looks wrong about the statuses that cancel an order at SeQura."""
+    cancelling = store.cancelling_statuses
+    found = []
+    if CANCELLED not in cancelling:
+        found.append(
+            _("SeQura keeps asking shoppers to pay for orders that become “%(label)s”.")
+            % {"label": label(store, CANCELLED)}
+        )
+    alive = [label(store, status) for status in cancelling if status in ALIVE]
+    if alive:
+        found.append(
+            _(
+                "Orders that you still deliver come to %(labels)s."
+                " SeQura would ask nothing for what has not been shipped by then."
+            )
+            % {"labels": ", ".join(f"“{one}”" for one in alive)}
         )
     return found

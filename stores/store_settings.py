@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from rest_framework.exceptions import ValidationError
 
-from stores import catalogue, connect, payment_methods
+from stores import catalogue, connect, payment_methods, statuses
 from stores.connect import Account, Login
 from stores.models import Connection, Store
 from stores.settings_file import SettingsFile, complaints
@@ -27,6 +27,10 @@ COLUMNS = {
 }
 
 
+# Lists of statuses at the top of the document, by the columns of Store that hold them.
+STATUS_LISTS = ("shipped_statuses", "cancelling_statuses")
+
+
 class Refused(Exception):
     """Nothing was imported; says why on one line."""
 
@@ -41,7 +45,7 @@ def export_settings(store: Store) -> dict[str, Any]:
             },
         },
         "countries": {merchant.country: merchant.ref for merchant in connect.selling(store)},
-        "shipped_statuses": store.shipped_statuses,
+        **{name: getattr(store, name) for name in STATUS_LISTS},
         "reports": {"trigger_url": store.report_url},
     }
     for (part, name), column in COLUMNS.items():
@@ -60,6 +64,7 @@ def import_settings(store: Store, given: Any) -> None:
     if store.state == Store.State.UNINSTALLED and "connection" in document:
         raise Refused("connection: the store has not installed the app")
     categories = store.excluded_categories
+    _check_status_lists(store, document)
     try:
         accounts = _accounts(store, document.get("connection", {}))
         _save(store, document, accounts)
@@ -82,6 +87,17 @@ def _validated(given: Any) -> Document:
         raise Refused("; ".join(complaints(error.detail))) from error
     validated: Document = file.validated_data
     return validated
+
+
+def _check_status_lists(store: Store, document: Document) -> None:
+    """Refuse a status that would be in both lists once the import is stored."""
+    shipped, cancelling = (document.get(name, getattr(store, name)) for name in STATUS_LISTS)
+    if both := statuses.in_both(shipped, cancelling):
+        listed = ", ".join(map(str, both))
+        raise Refused(
+            f"cancelling_statuses: {listed} is in shipped_statuses too;"
+            " a status either ships an order or cancels it"
+        )
 
 
 def _accounts(store: Store, part: Document) -> list[Account] | None:
@@ -121,6 +137,7 @@ def _save(store: Store, document: Document, accounts: list[Account] | None) -> N
     for (part, name), column in COLUMNS.items():
         if name in document.get(part, {}):
             setattr(store, column, document[part][name])
-    if "shipped_statuses" in document:
-        store.shipped_statuses = document["shipped_statuses"]
-    store.save(update_fields=[*COLUMNS.values(), "shipped_statuses"])
+    for name in STATUS_LISTS:
+        if name in document:
+            setattr(store, name, document[name])
+    store.save(update_fields=[*COLUMNS.values(), *STATUS_LISTS])

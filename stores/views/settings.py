@@ -43,6 +43,7 @@ def order_statuses(request: PanelRequest) -> HttpResponse:
         "known": known,
         "mapping_warnings": statuses.mapping_warnings(store),
         "shipped_warnings": statuses.shipped_warnings(store),
+        "cancelling_warnings": statuses.cancelling_warnings(store),
     }
     status = 400 if form.errors else 200
     return render(request, "stores/order_statuses.html", context, status=status)

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from orders import figures
 from orders.models import Order
+from stores.models import Store
 from tests.orders.merchant import Merchant
 
 Document = dict[str, Any]
@@ -219,3 +221,32 @@ def test_store_credit_at_the_purchase_stays_what_sequra_does_not_pay(merchant: M
     assert merchant.updates() == []
     merchant.does("ship", order)
     assert carts(merchant, order)[1]["store_credit"] == (0, -2000)
+
+
+def test_declined_order_owes_nothing(merchant: Merchant, order: Order) -> None:
+    merchant.does("set_status", order, status_id=6)
+    assert carts(merchant, order) == ({}, {})
+    assert merchant.entries(order)[1:] == [("cancel", "accepted", "")]
+
+
+def test_which_statuses_cancel_is_the_merchants_choice(merchant: Merchant, order: Order) -> None:
+    Store.objects.update(cancelling_statuses=[5, 13])
+    merchant.does("set_status", order, status_id=6)
+    assert merchant.updates() == []
+    merchant.does("set_status", order, status_id=13)
+    assert carts(merchant, order) == ({}, {})
+
+
+@pytest.mark.parametrize("status_id", [5, 6])
+def test_dashboard_counts_no_order_that_the_shop_cancelled(
+    merchant: Merchant, order: Order, status_id: int
+) -> None:
+    def figures_now() -> tuple[int, int]:
+        days = figures.last_days(merchant.store, [order.connection_id])
+        return sum(day.amount for day in days), figures.recent(merchant.store)
+
+    assert figures_now() == (14980, 1)
+    merchant.does("set_status", order, status_id=status_id)
+    assert figures_now() == (0, 0)
+    merchant.does("set_status", order, status_id=11)
+    assert figures_now() == (14980, 1)

@@ -181,6 +181,7 @@ def test_statuses_are_chosen_by_the_merchant_s_own_labels(panel: Panel) -> None:
         status_needs_review="",
         status_cancelled="5",
         shipped=["2"],
+        cancelling=["5", "13"],
         refunded_status_refunds="on",
     )
 
@@ -192,9 +193,19 @@ def test_statuses_are_chosen_by_the_merchant_s_own_labels(panel: Panel) -> None:
         5,
     )
     assert (store.shipped_statuses, store.refunded_status_refunds) == ([2], True)
+    assert store.cancelling_statuses == [5, 13]
     order = store.orders.select_related("store").first()
     assert order is not None
     assert order.rules.refunded_status_refunds is True
+    assert order.rules.cancelling_statuses == {5, 13}
+
+
+def test_a_status_cannot_both_ship_and_cancel(panel: Panel) -> None:
+    answer = panel.post("settings/order-statuses/", shipped=["2", "10"], cancelling=["5", "10"])
+    assert answer.status_code == 400
+    assert "Remove “Completed” from one of the two lists" in answer.content.decode()
+    store = panel.store
+    assert (store.shipped_statuses, store.cancelling_statuses) == ([2, 10], [5, 6])
 
 
 @pytest.mark.parametrize("fields", [{"status_approved": "99"}, {"shipped": ["x"]}])
@@ -263,6 +274,23 @@ def test_shipped_statuses_that_make_no_sense_are_warned_of(
     found = statuses.shipped_warnings(panel.store)
     assert len(found) == len(words)
     assert all(one.startswith(start) for one, start in zip(found, words, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("cancelling", "starts"),
+    [
+        ([5, 6], []),
+        ([], ["SeQura keeps asking shoppers to pay for orders that become “Cancelled”"]),
+        ([5, 11], ["Orders that you still deliver come to “Por preparar”"]),
+    ],
+)
+def test_cancelling_statuses_that_make_no_sense_are_warned_of(
+    panel: Panel, cancelling: list[int], starts: list[str]
+) -> None:
+    panel.store.cancelling_statuses = cancelling
+    found = statuses.cancelling_warnings(panel.store)
+    assert len(found) == len(starts)
+    assert all(one.startswith(start) for one, start in zip(found, starts, strict=True))
 
 
 def test_reports_are_set(panel: Panel) -> None:

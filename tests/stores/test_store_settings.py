@@ -29,6 +29,7 @@ FULL: dict[str, Any] = {
     },
     "order_statuses": {"approved": 11, "needs_review": None, "cancelled": 0},
     "shipped_statuses": [2, 10, 3],
+    "cancelling_statuses": [5, 6, 13],
     "reports": {"enabled": False, "hour": 23},
 }
 
@@ -62,6 +63,7 @@ def test_export_of_an_unconnected_store(store: Store) -> None:
         "general": {"allowed_ips": [], "excluded_categories": [], "excluded_products": []},
         "order_statuses": {"approved": 11, "needs_review": 12, "cancelled": 5},
         "shipped_statuses": [2, 10],
+        "cancelling_statuses": [5, 6],
         "reports": {"enabled": True, "hour": 4, "trigger_url": store.report_url},
     }
 
@@ -169,6 +171,9 @@ REFUSED: list[tuple[Any, str]] = [
     ({"order_statuses": {"approved": 11.0}}, "order_statuses.approved: is not an integer"),
     ({"shipped_statuses": [None]}, "shipped_statuses.0: This field may not be null"),
     ({"shipped_statuses": None}, "shipped_statuses: This field may not be null"),
+    ({"cancelling_statuses": [15]}, "cancelling_statuses.0: Ensure this value is less than"),
+    ({"cancelling_statuses": [5, 2]}, "cancelling_statuses: 2 is in shipped_statuses too"),
+    ({"shipped_statuses": [6, 5]}, "cancelling_statuses: 5, 6 is in shipped_statuses too"),
     ({"reports": {"hour": 24}}, "reports.hour: Ensure this value"),
     ({"reports": {"enabled": "yes"}}, "reports.enabled: is not true or false"),
     ({"countries": {"DE": "x"}}, "SeQura does not sell in 'DE'"),
