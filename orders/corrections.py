@@ -21,6 +21,7 @@ from orders.corrected import clean, differences, in_bigcommerce, overlaid, read
 from orders.doorbell import ring
 from orders.models import Correction, Order
 from orders.queue import mark_changed
+from orders.sync import unsaid
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transaction_log import record
@@ -62,22 +63,20 @@ def note(
     order = Order.objects.select_for_update().filter(store=store, reference=reference).first()
     told = as_accepted(order.accepted_update, order.solicited) if order else solicited
     new = differences(told, values)
+    rows = []
     for path, (ours, theirs) in new.items():
-        Correction.objects.update_or_create(
+        said = {"theirs": theirs, "source": source, "heard_by": person}
+        row, _created = Correction.objects.update_or_create(
             store=store,
             reference=reference,
             path=path,
             decision=OPEN,
-            defaults={"theirs": theirs, "source": source, "heard_by": person},
-            create_defaults={
-                "ours": ours,
-                "theirs": theirs,
-                "source": source,
-                "heard_by": person,
-            },
+            defaults=said,
+            create_defaults={"ours": ours, **said},
         )
-    if order and new:
-        _believe(order, {path: theirs for path, (_, theirs) in new.items()})
+        rows.append(row)
+    if order and rows:
+        _believe(order, rows)
     return list(new)
 
 
@@ -113,8 +112,9 @@ def _open_of(**whose: Any) -> QuerySet[Correction]:
     return Correction.objects.filter(decision=OPEN, **whose).order_by("path")
 
 
-def _believe(order: Order, theirs: Mapping[str, str]) -> None:
+def _believe(order: Order, rows: Collection[Correction]) -> None:
     """SeQura says so itself: that is what it believes from now on, and is shown to the merchant."""
+    theirs = {row.path: row.theirs for row in rows}
     order.corrected = {**order.corrected, **theirs}
     if order.accepted_update is not None:
         order.accepted_update = overlaid(order.accepted_update, theirs)
@@ -124,17 +124,22 @@ def _believe(order: Order, theirs: Mapping[str, str]) -> None:
     # An update may be on its way that still says ours.
     mark_changed(pk=order.pk)
     transaction.on_commit(ring)
-    _remind(order)
+    _settle_reminders(order, theirs)
+    _remind(order, rows)
 
 
-def _remind(order: Order) -> None:
-    """The details, not what they say: people's data stays on the order's panel."""
+def _remind(order: Order, rows: Collection[Correction]) -> None:
+    """Put these corrections on the merchant's list, whatever became of earlier ones.
+
+    The entry names the details, not their values: people's data stays on the order's panel.
+    """
+    about = sorted(f"{row.pk} {row.theirs}" for row in rows)
     record.rejected(
         order.subject,
         "correction",
         "corrected_by_sequra",
-        words=", ".join(sorted(order.corrected)),
-        statement="correction",
+        words=", ".join(sorted(row.path for row in rows)),
+        statement=unsaid("correction", "\n".join(about)),
     )
 
 
@@ -196,20 +201,25 @@ def _decide(
     reason = "correction_kept" if decision == Decision.KEPT else "correction_applied"
     words = ", ".join(sorted(paths))
     record.accepted(order.subject, "correction", reason=reason, words=words)
-    if left:
-        _remind(order)
-    else:
-        _close_reminder(order)
+    _settle_reminders(order, paths)
 
 
-def _close_reminder(order: Order) -> None:
+def _settle_reminders(order: Order, paths: Collection[str]) -> None:
+    """Take these details off the open reminders; a reminder without any is closed."""
     reminders = Entry.objects.filter(
         store=order.store_id,
         bigcommerce_id=order.bigcommerce_id,
+        reference=order.reference,
         event="correction",
         closed_at__isnull=True,
     )
-    reminders.update(closed_at=timezone.now())
+    for reminder in reminders:
+        left = [path for path in reminder.words.split(", ") if path not in paths]
+        if left:
+            reminder.words = ", ".join(left)
+        else:
+            reminder.closed_at = timezone.now()
+        reminder.save(update_fields=["words", "closed_at"])
 
 
 def enter(order: Order, path: str, value: str, person: str) -> bool:

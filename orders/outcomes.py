@@ -128,7 +128,7 @@ def _stands(order: Order, _: Result) -> Fields:
 
 def _closed(order: Order, result: Result) -> Fields:
     record.close(order.subject)
-    if result.reason and not _was_warned(order):
+    if not _was_warned(order, result) and result.reason:
         record.rejected(
             order.subject,
             "cancelled_by_sequra",
@@ -139,10 +139,22 @@ def _closed(order: Order, result: Result) -> Fields:
     return _synced(order) | {"settle_at": None}
 
 
-def _was_warned(order: Order) -> bool:
-    """Did the merchant hear, when SeQura cancelled, that goods had left?"""
-    entries = order.store.entries.filter(bigcommerce_id=order.bigcommerce_id)
-    return entries.filter(reason="cancelled_after_shipping").exists()
+def _was_warned(order: Order, result: Result) -> bool:
+    """Has the merchant read that these goods had left, when SeQura cancelled?
+
+    The first look after the cancellation adds to that entry which goods it is about: what leaves
+    later is another matter.
+    """
+    warning = order.store.entries.filter(
+        bigcommerce_id=order.bigcommerce_id,
+        reference=order.reference,
+        reason="cancelled_after_shipping",
+    )
+    if result.update is not None:
+        unshipped, shipped = _statement(result)
+        about = {"statement": result.statement, "unshipped": unshipped, "shipped": shipped}
+        warning.filter(statement="").update(**about)
+    return warning.filter(statement=result.statement).exists()
 
 
 def _gone(order: Order, result: Result) -> Fields:
@@ -199,8 +211,14 @@ def _later(order: Order, result: Result) -> Fields:
         gates.failed(order, result.host, result.retry_after)
     since = order.failing_since or timezone.now()
     if timezone.now() - since > GIVE_UP_AFTER:
-        told = _statement(result)
-        record.rejected(order.subject, result.event, "gave_up", words=result.words, told=told)
+        record.rejected(
+            order.subject,
+            result.event,
+            "gave_up",
+            words=result.words,
+            statement=result.statement,
+            told=_statement(result),
+        )
         return _synced(order)
     next_at = _next_attempt(order.attempts + 1, result.retry_after)
     _delayed(order, result, next_at)

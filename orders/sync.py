@@ -119,7 +119,7 @@ def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) 
             kind=Kind.REFUSED,
             reason="unreadable",
             words=words,
-            statement=unsaid("unreadable", words),
+            statement=unsaid("unreadable", f"{words} {error}"),
         )
 
 

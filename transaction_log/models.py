@@ -42,9 +42,10 @@ class Entry(models.Model):
         verbose_name_plural = "entries"
         constraints = [
             models.UniqueConstraint(
-                fields=["store", "bigcommerce_id", "statement", "reason"],
+                fields=["store", "bigcommerce_id", "reference", "statement", "reason"],
                 condition=models.Q(outcome__in=("rejected", "delayed"), closed_at__isnull=True),
                 name="one_open_entry_per_statement_and_reason",
+                nulls_distinct=False,  # a payment without an order is one thing, too
             )
         ]
         # A page of the log is one range of one of these, whatever it is filtered by and however

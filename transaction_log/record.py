@@ -1,7 +1,9 @@
 """Writing the transaction log: what was told to SeQura, or by SeQura, and how it ended.
 
 One thing that is wrong is one open entry, however often it is tried: the partial unique index on
-(store, order, statement, reason) says so. A later success closes what it is about: `settled_by`.
+(store, BigCommerce order, SeQura order, statement, reason) says so. Two SeQura orders of one cart
+are two things, and so are two statements about one order. A later success closes what it is about:
+`settled_by`.
 """
 
 from collections.abc import Collection
@@ -20,7 +22,9 @@ from transaction_log.models import Entry
 
 Outcome = Entry.Outcome
 # What a further attempt changes about an open entry.
-NEWS = ("words", "next_at", "outcome", "last_at", "unshipped", "shipped")
+NEWS = (
+    "bigcommerce_id", "event", "words", "next_at", "outcome", "last_at", "unshipped", "shipped",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,10 +172,17 @@ def _once_more(known: QuerySet[Entry], entry: Entry) -> Entry | None:
 
 
 def _same(entry: Entry) -> QuerySet[Entry]:
-    """Entries about the same statement of the same order, with the same reason."""
+    """Entries about the same statement of the same order, with the same reason.
+
+    A payment may get its BigCommerce order while something about it is open: that stays one entry.
+    """
+    order = Q(bigcommerce_id=entry.bigcommerce_id)
+    if entry.reference:
+        order |= Q(bigcommerce_id=None)
     return Entry.objects.filter(
+        order,
         store=entry.store,
-        bigcommerce_id=entry.bigcommerce_id,
+        reference=entry.reference,
         statement=entry.statement,
         reason=entry.reason,
     )

@@ -14,6 +14,7 @@ from orders.models import Gate, Order
 from orders.retry import retry
 from stores.models import Connection, Store
 from tests.orders.merchant import Merchant
+from transaction_log import record
 from transaction_log.models import Entry
 
 UPDATE = r"/merchants/[^/]+/orders/.*"
@@ -289,6 +290,23 @@ def test_goods_that_leave_after_sequra_cancelled_are_the_merchant_s_to_stop(
         merchant.does("ship", order) if not open_entries(order) else merchant.notices(order)
     assert open_entries(order) == [("rejected", "shipped_after_cancellation", 2)]
     assert merchant.updates() == []
+
+
+def test_a_warning_about_some_goods_hides_no_later_ones(merchant: Merchant, order: Order) -> None:
+    """Goods had left when SeQura cancelled, as the merchant read; then more of them leave."""
+    first, *_ = merchant.lines(order)
+    merchant.does("ship", order, items=[{"order_product_id": first["id"], "quantity": 1}])
+    record.rejected(order.subject, "cancelled_by_sequra", "cancelled_after_shipping")
+    Order.objects.filter(pk=order.pk).update(status="cancelled")
+    merchant.notices(order)
+    warning = Entry.objects.get(reason="cancelled_after_shipping")
+    assert (warning.is_open, warning.statement != "", bool(warning.shipped)) == (True, True, True)
+    assert record.ignore(warning, "ana@example.com", "We ask for them back")
+
+    merchant.notices(order)
+    assert open_entries(order) == []
+    merchant.does("ship", order)
+    assert open_entries(order) == [("rejected", "shipped_after_cancellation", 1)]
 
 
 def test_retry_of_what_waits_for_its_number_says_that_it_waits(

@@ -15,6 +15,7 @@ from payments.models import Solicitation
 from stores.clients import bigcommerce_for
 from tests.orders.merchant import Merchant
 from tests.payments.shop import Shop
+from transaction_log import record
 from transaction_log.models import Entry
 
 THEIRS = "right@example.com"
@@ -147,6 +148,44 @@ def test_entered_by_hand(merchant: Merchant) -> None:
 
     row = only(order)
     assert (row.source, row.heard_by) == ("person", "ana@example.com")
+
+
+def open_reminders(order: Order) -> list[str]:
+    found = Entry.objects.filter(event="correction", closed_at=None, reference=order.reference)
+    return list(found.order_by("id").values_list("words", flat=True))
+
+
+def test_an_ignored_correction_hides_no_other(merchant: Merchant) -> None:
+    order = merchant.order()
+    hear(order, email=THEIRS)
+    assert record.ignore(Entry.objects.get(event="correction"), "ana@example.com", "We know")
+
+    hear(order, **{"delivery_address[city]": "Girona"})
+    assert open_reminders(order) == ["delivery_address.city"]
+    hear(order, email="third@example.com")
+    assert open_reminders(order) == ["delivery_address.city", "customer.email"]
+
+
+def test_a_reminder_is_closed_with_the_last_of_its_details(merchant: Merchant) -> None:
+    order = merchant.order()
+    hear(order, **{"delivery_address[address_line_1]": STREET, "email": THEIRS})
+    hear(order, **{"delivery_address[city]": "Girona"})
+    both = "customer.email, delivery_address.address_line_1"
+    assert open_reminders(order) == [both, "delivery_address.city"]
+
+    street, city = "delivery_address.address_line_1", "delivery_address.city"
+    for path, left in (("customer.email", [street, city]), (city, [street]), (street, [])):
+        row = Correction.objects.get(path=path)
+        corrections.keep_ours(order, row, "ana@example.com")
+        assert open_reminders(order) == left
+
+
+def test_a_newer_value_takes_the_place_of_the_older_reminder(merchant: Merchant) -> None:
+    order = merchant.order()
+    hear(order, email=THEIRS)
+    hear(order, email="third@example.com")
+    assert open_reminders(order) == ["customer.email"]
+    assert Entry.objects.filter(outcome="rejected", event="correction").count() == 2
 
 
 def test_a_notification_brings_one_before_the_order_exists(merchant: Merchant) -> None:

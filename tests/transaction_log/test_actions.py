@@ -1,8 +1,11 @@
 """Ignoring, keeping, retrying: what changes, and what must not."""
 
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -72,6 +75,49 @@ def test_ignored_statement_stays_ignored_when_it_is_refused_again(make_order: Ma
     assert (again.pk, again.outcome, again.attempts, again.words) == (first.pk, "ignored", 2, "no!")
     other = record.rejected(subject, "edit", "sequra_409", words="no", statement="s2")
     assert (other.outcome, other.is_open) == ("rejected", True)
+
+
+def test_two_sequra_orders_of_one_cart_are_two_entries(make_order: MakeOrder) -> None:
+    """A cart may be paid twice before it becomes an order: the fingerprint is the same."""
+    payment = replace(make_order().subject, bigcommerce_id=None)
+    twice = [replace(payment, reference=uuid4()) for _ in range(2)]
+    for subject in (*twice, *twice):
+        record.rejected(subject, "purchase", "conversion_refused", statement="cart")
+    found = Entry.objects.order_by("id").values_list("reference", "attempts")
+    assert list(found) == [(subject.reference, 2) for subject in twice]
+
+    assert record.ignore(Entry.objects.earliest("id"), "ana@example.com", "seen")
+    third = record.rejected(
+        replace(payment, reference=uuid4()), "purchase", "conversion_refused", statement="cart"
+    )
+    assert (third.outcome, third.is_open) == ("rejected", True)
+
+
+def test_payment_that_becomes_an_order_stays_one_entry(make_order: MakeOrder) -> None:
+    subject = make_order().subject
+    before = replace(subject, bigcommerce_id=None)
+    record.delayed(before, "purchase", "order_delayed", statement="cart")
+    record.delayed(subject, "purchase", "order_delayed", statement="cart")
+    found = Entry.objects.values_list("bigcommerce_id", "attempts")
+    assert list(found) == [(subject.bigcommerce_id, 2)]
+
+
+def test_the_database_keeps_payments_without_an_order_apart(make_order: MakeOrder) -> None:
+    payment = replace(make_order().subject, bigcommerce_id=None)
+    entry = record.delayed(payment, "purchase", "order_delayed", statement="cart")
+    entry.pk = None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        entry.save(force_insert=True)
+    entry.reference = uuid4()
+    entry.save(force_insert=True)
+
+
+def test_what_is_late_is_named_as_it_stands_now(make_order: MakeOrder) -> None:
+    subject = make_order().subject
+    record.delayed(subject, "edit", "sequra_unavailable", told=record.Told(10000, 0))
+    record.delayed(subject, "ship", "sequra_unavailable", told=record.Told(0, 10000))
+    found = Entry.objects.values_list("event", "unshipped", "shipped", "attempts")
+    assert list(found) == [("ship", 0, 10000, 2)]
 
 
 def test_later_success_closes_what_is_open(make_order: MakeOrder) -> None:
