@@ -26,5 +26,6 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/ready', timeout=4)"]
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", \
      "--blocking-threads", "8", "--backpressure", "64", "--no-ws", \
-     "--workers-kill-timeout", "30", "--log-config", "sequra_bc/granian.json", \
+     "--workers-kill-timeout", "30", "--respawn-failed-workers", \
+     "--log-config", "sequra_bc/granian.json", \
      "sequra_bc.wsgi:application"]

@@ -3,7 +3,7 @@
 Every service has a health check (or runs once), is not root, restarts, drops its rights, and has
 time to stop; only `web` publishes a port, on loopback; every `${VARIABLE}` is in .env.example, and
 every variable that the settings read is handed to the app; every command starts a program that
-its image has.
+its image has, and the threads of its processes fit into the container.
 """
 
 import re
@@ -28,6 +28,9 @@ NOT_IN_COMPOSE = {"DEBUG", "SANDBOX", "SANDBOX_ALLOWED"}
 VARIABLE = re.compile(r"\$\{(\w+)")
 READ = re.compile(r'(?:env\.\w+|secret|origin|fernet_keys)\(\s*"([A-Z_]+)"')
 MINIMUM_GRACE = 15  # seconds
+# What a process has besides the threads that its code asks for: itself, the broker, the runtime.
+BESIDES = 10
+DEFAULT = re.compile(r"\$\{\w+:-(\d+)\}")
 
 Service = dict[str, Any]
 
@@ -63,6 +66,33 @@ def seconds(duration: str) -> int:
     return int(duration.removesuffix("s"))
 
 
+def option(command: list[str], name: str) -> int:
+    """The number after an option; a variable's default."""
+    value = command[command.index(name) + 1]
+    return int(DEFAULT.sub(r"\1", value))
+
+
+def constant(module: str, name: str) -> int:
+    """A number as the code sets it. The module itself needs Django."""
+    text = (ROOT / module).read_text()
+    if found := re.search(rf"^{name} = (\d+)$", text, re.MULTILINE):
+        return int(found[1])
+    raise LookupError(f"{module} has no {name}")
+
+
+def threads(command: list[str]) -> int:
+    """How many threads and processes this service has when all of them are busy."""
+    helpers = constant("payments/confirm.py", "HELPERS")
+    if command[0] == "granian":
+        waiters = constant("payments/confirm.py", "WAITERS") + helpers
+        each = option(command, "--blocking-threads") + waiters + BESIDES
+        return option(command, "--workers") * each + BESIDES
+    if "worker" in command:
+        each = constant("orders/drain.py", "THREADS") + helpers + BESIDES
+        return option(command, "--concurrency") * each + BESIDES
+    return BESIDES
+
+
 def complaints_about(name: str, service: Service) -> Iterator[str]:
     check = service.get("healthcheck", {})
     commands = [service["command"]] + ([check["test"][1:]] if "test" in check else [])
@@ -76,6 +106,7 @@ def complaints_about(name: str, service: Service) -> Iterator[str]:
         "has no time to stop": seconds(service.get("stop_grace_period", "0s")) < MINIMUM_GRACE,
         "publishes a port": "ports" in service and name != "web",
         "has an image without version": not pinned(service["image"]),
+        "has more threads than its container": threads(service["command"]) > service["pids_limit"],
     }
     yield from (f"{name} {words}" for words, broken in rules.items() if broken)
     for command in commands:

@@ -174,7 +174,7 @@ class Stack:
         web = web_process(self.home / "logs", self.app_env, self.app_port, self.web_processes)
         celery = (str(BIN / "celery"), "-A", "sequra_bc")
         concurrency = str(self.worker_concurrency)
-        worker = self._process("worker", *celery, "worker", "--concurrency", concurrency, grace=25)
+        worker = self._process("worker", *celery, "worker", "--concurrency", concurrency, grace=20)
         worker.ready = lambda: worker.says(" ready.")
         beat = self._process("beat", *celery, "beat")
         beat.ready = lambda: beat.says("maxinterval")
@@ -232,6 +232,7 @@ def web_process(logs: Path, env: Mapping[str, str], port: int, workers: int = 1)
             *(str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1"),
             *("--port", str(port), "--workers", str(workers)),
             *("--blocking-threads", "8", "--backpressure", "64", "--no-ws"),
+            "--respawn-failed-workers",
             *("--log-config", "sequra_bc/granian.json"),
             "sequra_bc.wsgi:application",
         ],

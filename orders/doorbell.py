@@ -8,15 +8,17 @@ finds what a lost wake-up forgot.
 import os
 import threading
 import time
+from typing import Any
 
 import structlog
+from celery import Task
 
 log = structlog.get_logger(__name__)
 
 PAUSE = 0.05
 PAUSE_AFTER_FAILURE = 5.0
-# A wake-up nobody fetched in time says nothing that the next sweep does not say.
-EXPIRES = 15
+# So many wake-ups wait already that another one says nothing: nobody fetches them.
+ENOUGH = 50
 
 
 class Doorbell:
@@ -39,11 +41,20 @@ class Doorbell:
         from orders import tasks
 
         try:
-            getattr(tasks, self._task).apply_async(expires=EXPIRES)
+            publish(getattr(tasks, self._task))
         except Exception as error:  # noqa: BLE001 (whatever the broker does, we live)
             log.warning("doorbell_unheard", reason=type(error).__name__)
             return False
         return True
+
+
+def publish(task: "Task[..., Any]") -> None:
+    """Send one wake-up, unless the queue is full of them. It never expires."""
+    app = task.app
+    with app.producer_pool.acquire(block=True) as producer:
+        lane = app.amqp.router.route({}, task.name)["queue"]
+        if lane(producer.channel).queue_declare().message_count < ENOUGH:
+            task.apply_async(producer=producer)
 
 
 _doorbells: dict[tuple[int, str], Doorbell] = {}

@@ -18,6 +18,7 @@ import requests
 import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 
+from bigcommerce.client import BigCommerce
 from bigcommerce.quota import Quota
 from orders import gates, queue, staff_notes
 from orders.doorbell import ring
@@ -27,6 +28,7 @@ from orders.outcomes import finish
 from orders.store_events import handle
 from orders.sync import Kind, Result, sync_order
 from stores.clients import bigcommerce_for, sequra_for
+from wire.stopping import Stopping, interruptible, stopping
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +36,8 @@ THREADS = 64
 TIMEOUT = (3.0, 10.0)  # seconds to connect, to answer
 # One worker stays this long for what becomes due, so that a burst needs no second wake-up.
 LINGER = 2.5
-STOP_AFTER = 120.0  # seconds: then another wake-up goes on, and tasks stay short
+# Seconds: then another wake-up goes on. A payment that is due waits no longer for a free slot.
+STOP_AFTER = 20.0
 GATHER = 0.02  # results that end together are written together
 LINGERING = 7_318_441_024  # the lock of the one that lingers
 
@@ -106,6 +109,8 @@ def _outcome(order: Order, future: "Future[Done]") -> Done:
     error = future.exception()
     if error is None:
         return future.result()
+    if isinstance(error, Stopping):  # nothing was sent: whoever comes next starts afresh
+        return Result(kind=Kind.LOST), None
     log.error("sync_failed", order=order.bigcommerce_id, store=order.store.hash, exc_info=error)
     return Result(kind=Kind.LATER, reason="internal", maybe_told=True), None
 
@@ -114,9 +119,10 @@ def synchronise(order: Order, lease: Lease) -> Done:
     """One order on a thread of its own."""
     session = _session()
     shop = bigcommerce_for(order.store, TIMEOUT, session)
-    result = sync_order(order, shop, sequra_for(order.connection, session), lease)
-    if result.kind not in (Kind.GONE, Kind.LATER, Kind.LOST, Kind.NO_ACCESS):
-        result = replace(result, staff_note=staff_notes.write(shop, order))
+    with interruptible():
+        result = sync_order(order, shop, sequra_for(order.connection, session), lease)
+        if result.kind not in (Kind.GONE, Kind.LATER, Kind.LOST, Kind.NO_ACCESS):
+            result = replace(result, staff_note=_staff_note(shop, order))
     log.info(
         "order_synced",
         store=order.store.hash,
@@ -125,6 +131,14 @@ def synchronise(order: Order, lease: Lease) -> Done:
         reason=result.reason or None,
     )
     return result, shop.quota
+
+
+def _staff_note(shop: BigCommerce, order: Order) -> str:
+    """Our block in the staff notes, when it is a new one; what SeQura accepted stands without."""
+    try:
+        return staff_notes.write(shop, order)
+    except Stopping:
+        return ""
 
 
 _kept = threading.local()
@@ -151,14 +165,13 @@ def take_events() -> None:
             handle(store, scope)
 
 
-def drain(stopping: Callable[[], bool] = lambda: False) -> int:
+def drain() -> int:
     """Work until nothing is due and nothing becomes due within moments, or for `STOP_AFTER`.
 
     Of several workers one lingers; the others leave when there is nothing left to claim. Who
     lingered looks once more after he gave the lock away, so that no wake-up falls in between.
     """
-    until = time.monotonic() + STOP_AFTER
-    is_over = partial(_is_over, stopping, until)
+    is_over = partial(_is_over, time.monotonic() + STOP_AFTER)
     finished = Drain(is_over).run()
     while not is_over():
         with lingering() as mine:
@@ -170,7 +183,7 @@ def drain(stopping: Callable[[], bool] = lambda: False) -> int:
     return finished
 
 
-def _is_over(stopping: Callable[[], bool], until: float) -> bool:
+def _is_over(until: float) -> bool:
     """Somebody asks us to stop, or another run shall go on."""
     return stopping() or time.monotonic() > until
 

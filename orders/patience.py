@@ -1,9 +1,8 @@
 """Long readings leave room: all apps of a store share its calls to BigCommerce."""
 
-import time
-
 from bigcommerce.client import BigCommerce
 from orders import gates
+from wire.stopping import pause
 
 LONGEST_WAIT = 30.0
 QUARTER = 4
@@ -14,4 +13,4 @@ def be_patient(api: BigCommerce, store_id: int) -> None:
     quota = api.quota
     gates.saw(store_id, quota)
     if quota and quota.left <= quota.limit // QUARTER:
-        time.sleep(min(quota.reset_ms / 1000, LONGEST_WAIT))
+        pause(min(quota.reset_ms / 1000, LONGEST_WAIT))

@@ -25,6 +25,7 @@ from payments.outcomes import Later, Refused
 from payments.undo import undo
 from stores.locks import Busy, only_one
 from transaction_log import record
+from wire.stopping import stopping
 
 log = structlog.get_logger()
 
@@ -45,7 +46,8 @@ LONGEST_PAUSE = 3 * 60
 DOUBLED_AT_MOST = 10  # times; by then the pause is the longest anyway
 # Threads of a process, each with a database connection: for notifications, whose answer somebody
 # waits for, and for what is only helped along, so that a shop that hangs stops nobody else's.
-WAITERS, HELPERS = 12, 4
+WAITERS = 12
+HELPERS = 4
 # What waits for a thread already: a sweep that comes again adds nothing.
 _queued: set[int] = set()
 UNAUTHORISED = 401
@@ -97,6 +99,8 @@ def help_along(pk: int) -> None:
 def _confirm_if_free(pk: int) -> None:
     """Somebody may have done it, or postponed it, while this waited for a thread."""
     _queued.discard(pk)
+    if stopping():
+        return
     try:
         if Solicitation.objects.filter(pk=pk, next_at__lte=timezone.now()).exists():
             confirm(pk)
@@ -107,6 +111,12 @@ def _confirm_if_free(pk: int) -> None:
         log.exception("confirm_failed", solicitation=pk)
     finally:
         connection.close()
+
+
+def finish_helping() -> None:
+    """Wait for what is being helped along, before a worker's process ends."""
+    if _helpers.cache_info().currsize:
+        _helpers().shutdown(cancel_futures=True)
 
 
 @cache
@@ -156,7 +166,7 @@ def _strays(solicitation: Solicitation) -> Step | None:
 
 def _advance(solicitation: Solicitation) -> None:
     try:
-        while step := next_step(solicitation):
+        while (step := next_step(solicitation)) and not stopping():
             step(solicitation)
             log.info(
                 step.__name__,
@@ -182,7 +192,9 @@ def _advance(solicitation: Solicitation) -> None:
 
 
 def _rest(solicitation: Solicitation) -> None:
-    """Nothing is left to do, unless SeQura said something new meanwhile."""
+    """Nothing is left to do, unless SeQura said something new meanwhile, or the process ends."""
+    if next_step(solicitation):
+        return
     Solicitation.objects.filter(pk=solicitation.pk, state=solicitation.state).update(next_at=None)
 
 

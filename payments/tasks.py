@@ -1,10 +1,13 @@
 """Celery's part of a purchase: the sweep that finishes what a crash or an outage interrupted."""
 
+from typing import Any
+
 from celery import shared_task
+from celery.signals import worker_process_shutdown
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from payments.confirm import help_along
+from payments.confirm import finish_helping, help_along
 from payments.models import Solicitation
 from payments.retention import forget_abandoned
 from stores.models import Store
@@ -13,6 +16,12 @@ BATCH = 200
 Phase = Solicitation.Phase
 # The phases whose next step may need SeQura.
 ASKING_SEQURA = (Phase.SOLICITED, Phase.CONFIRMING, Phase.PLACED, Phase.DONE, Phase.REFUSED)
+
+
+@worker_process_shutdown.connect
+def finish(**_: Any) -> None:
+    """Runs in a worker's child before it ends, as it does every few hundred tasks."""
+    finish_helping()
 
 
 @shared_task

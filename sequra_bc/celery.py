@@ -2,38 +2,57 @@
 
 A web process must never wait for a broker that is away, so the settings give publishing half a
 second. A worker and beat wait on their connection for a living: they get other socket options.
+
+There are two lanes. `fast` brings order changes and payments, `slow` everything that may take
+minutes. A worker that serves both keeps slots for the fast one; `-Q fast` and `-Q slow` serve one.
 """
 
+import fcntl
 import os
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import (
     beat_init,
+    celeryd_after_setup,
     celeryd_init,
     setup_logging,
     task_postrun,
     task_prerun,
+    worker_shutting_down,
 )
+from celery.worker.request import Request
+from kombu import Queue
+from kombu.exceptions import OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from wire.stopping import Stopping, interruptible, stop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sequra_bc.settings")
 
-# Every periodic task and its interval in seconds. Beat keeps no state and counts from its own
-# start, so whatever has to happen daily asks the database whether it is due, every few minutes.
-PERIODIC: dict[str, float] = {
-    "payments.tasks.resume_solicitations": 10,
-    "payments.tasks.forget_abandoned_payments": 60 * 60,
-    "orders.tasks.sweep": 15,
-    "orders.tasks.reconcile": 15,
-    "orders.tasks.watch": 60,
-    "orders.tasks.send_reports": 60,
-    "orders.tasks.check_drift": 60,
-    "stores.tasks.tend_stores": 120,
-    "transaction_log.tasks.forget_closed_entries": 15 * 60,
+FAST, SLOW = "fast", "slow"
+# Every periodic task, its lane and its interval in seconds. Beat keeps no state and counts from its
+# own start, so whatever has to happen daily asks the database whether it is due, every few minutes.
+PERIODIC: dict[str, tuple[str, float]] = {
+    "payments.tasks.resume_solicitations": (FAST, 10),
+    "payments.tasks.forget_abandoned_payments": (SLOW, 60 * 60),
+    "orders.tasks.sweep": (FAST, 15),
+    "orders.tasks.reconcile": (SLOW, 15),
+    "orders.tasks.watch": (SLOW, 60),
+    "orders.tasks.send_reports": (SLOW, 60),
+    "orders.tasks.check_drift": (SLOW, 60),
+    "stores.tasks.tend_stores": (SLOW, 120),
+    "transaction_log.tasks.forget_closed_entries": (SLOW, 15 * 60),
 }
+# What is not periodic and not slow.
+WAKE_UPS = ("orders.tasks.drain",)
+KEPT_FOR_FAST = 2  # slots of a worker that serves both lanes
+TRY_AGAIN = 3.0  # seconds until a slow task asks for a slot again
 
 # A dead connection is noticed within 25 s, and an idle one is not an error.
 PATIENT = {
@@ -44,13 +63,105 @@ PATIENT = {
 }
 
 log = structlog.get_logger(__name__)
-app = Celery("sequra_bc")
+
+
+class Slots:
+    """How many slow tasks a worker runs at once: locks on the bytes of a file without a name.
+
+    The processes of the worker share it, and the kernel frees a lock however its holder ends.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the worker lives)
+        self.number = number
+
+    @contextmanager
+    def one(self) -> Iterator[bool]:
+        """Hold one; False when all are taken."""
+        for slot in range(self.number):
+            try:
+                fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, slot)
+            except OSError:
+                continue
+            try:
+                yield True
+            finally:
+                fcntl.lockf(self.file, fcntl.LOCK_UN, 1, slot)
+            return
+        yield False
+
+
+slots: list[Slots] = []  # of this worker; none where no lane has to be kept free
+
+
+class Unacknowledged(Request):
+    """A message that was over when it arrived.
+
+    Its queue is consumed without acknowledgements. Kombu restores unacknowledged messages when a
+    connection breaks, through the channel that broke, and the worker ends with an AttributeError;
+    and it would acknowledge on the old channel what arrived before. Nothing of this is needed:
+    a message carries nothing, and a lost one is made up for by the next.
+    """
+
+    def acknowledge(self) -> None:
+        self.acknowledged = True
+
+    def reject(self, requeue: bool = False) -> None:  # noqa: ARG002 (Celery's own)
+        self.acknowledged = True
+
+
+class LaneTask(Task):  # type: ignore[type-arg]
+    """A task that leaves the slots of the fast lane alone."""
+
+    Request = f"{__name__}:{Unacknowledged.__name__}"
+    max_retries = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if lane_of(self.name) == FAST:
+            return self.run(*args, **kwargs)
+        if not slots or self.request.called_directly:
+            return self._interruptibly(*args, **kwargs)
+        with slots[0].one() as free:
+            return self._interruptibly(*args, **kwargs) if free else self._later()
+
+    def _interruptibly(self, *args: Any, **kwargs: Any) -> None:
+        """Run; the process may end before each call to somebody else."""
+        try:
+            with interruptible():
+                self.run(*args, **kwargs)
+        except Stopping:
+            log.info("task_interrupted", task=self.name)
+
+    def _later(self) -> None:
+        """Come again, unless the message expires before."""
+        try:
+            raise self.retry(countdown=TRY_AGAIN)
+        except OperationalError as error:
+            log.warning("doorbell_unheard", task=self.name, reason=type(error).__name__)
+
+
+def lane_of(task: str) -> str:
+    """Return the lane of a task. What nobody named is slow."""
+    lane, _ = PERIODIC.get(task, (FAST if task in WAKE_UPS else SLOW, 0))
+    return lane
+
+
+app = Celery("sequra_bc", task_cls=LaneTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_queues = [Queue(lane, routing_key=lane, no_ack=True) for lane in (FAST, SLOW)]
+app.conf.task_default_queue = SLOW
+app.conf.task_routes = {
+    task: {"queue": FAST} for task in [*PERIODIC, *WAKE_UPS] if lane_of(task) == FAST
+}
 app.autodiscover_tasks()
 app.conf.beat_schedule = {
-    # A wake-up that nobody fetched in time says nothing that the next one does not say.
-    name: {"task": name, "schedule": seconds, "options": {"expires": seconds}}
-    for name, seconds in PERIODIC.items()
+    # A slow task that nobody fetched in time says nothing that the next one does not say.
+    name: {
+        "task": name,
+        "schedule": seconds,
+        "options": {"expires": seconds} if lane == SLOW else {},
+    }
+    for name, (lane, seconds) in PERIODIC.items()
 }
 
 
@@ -65,6 +176,19 @@ def be_patient_as_worker(instance: Any, conf: Any, **_: Any) -> None:
 def be_patient_as_beat(sender: Any, **_: Any) -> None:
     """Runs in `celery beat` before its first message."""
     sender.app.conf.broker_transport_options = PATIENT
+
+
+@celeryd_after_setup.connect
+def keep_slots_for_the_fast_lane(instance: Any, **_: Any) -> None:
+    """Runs in `celery worker` when it knows its queues, before it forks."""
+    if set(instance.app.amqp.queues.consume_from) == {FAST, SLOW}:
+        slots[:] = [Slots(max(1, instance.concurrency - KEPT_FOR_FAST))]
+
+
+@worker_shutting_down.connect
+def stop_long_tasks(**_: Any) -> None:
+    """Runs in a worker's main process at SIGTERM: its children end what they are at."""
+    stop()
 
 
 @setup_logging.connect

@@ -233,8 +233,10 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TIMEZONE = "UTC"
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# Reports, comparisons and registrations may take minutes: a change never waits behind them.
+# Messages are not acknowledged, so nothing but this keeps a worker from fetching them all.
+CELERY_WORKER_DISABLE_PREFETCH = REDIS_URL.startswith(("redis", "rediss", "sentinel"))
+# Reports, comparisons and registrations may take minutes. A worker of both lanes leaves two of
+# these free for changes and payments (sequra_bc/celery.py).
 CELERY_WORKER_CONCURRENCY = max(4, os.cpu_count() or 1)
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 from django.db import connection
 
+from wire.stopping import stopping
+
 POLL_SECONDS = 0.05
 
 
@@ -33,7 +35,7 @@ def only_one(name: str, wait: float = 0) -> Iterator[None]:
     """Hold the lock of this name; raises Busy when it is not free within `wait` seconds."""
     key, deadline = _key(name), time.monotonic() + wait
     while not _try(key):
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline or stopping():
             raise Busy(name)
         time.sleep(POLL_SECONDS)
     try:

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from stores.models import Store
 from transaction_log.models import Entry
+from wire.stopping import before_a_call
 
 # Small enough never to block anybody for long.
 BATCH = 5000
@@ -18,6 +19,7 @@ def forget_closed_entries() -> int:
 
 def _forget(store: Store) -> int:
     forgotten = 0
+    before_a_call()
     while deleted := _forget_batch(store):
         forgotten += deleted
         if deleted < BATCH:

@@ -23,6 +23,7 @@ import urllib3.exceptions
 
 from wire import __version__
 from wire.errors import Rejected, Unavailable
+from wire.stopping import before_a_call
 from wire.words import words_of
 
 Timeout = tuple[float, float]  # seconds: to connect; to wait for the reply and again to read it
@@ -101,6 +102,7 @@ class Wire:
         limit: int = REPLY_LIMIT,
     ) -> Reply:
         """The reply to one request; Rejected or Unavailable when it is not a 2xx."""
+        before_a_call()
         sent = {"User-Agent": USER_AGENT, **headers}
         data = None if body is None else json.dumps(body, allow_nan=False).encode()
         if data is not None:

@@ -16,7 +16,7 @@ import redis
 from local.processes import environment, free_port
 from local.servers import ROOT
 from local.stack import Stack
-from sequra_bc.celery import PERIODIC, app
+from sequra_bc.celery import FAST, PERIODIC, SLOW, app
 
 PUBLISH = """
 import time
@@ -65,9 +65,17 @@ def test_every_periodic_task_exists() -> None:
     app.loader.import_default_modules()
 
     assert set(PERIODIC) - set(app.tasks) == set()
-    assert {entry["options"]["expires"] for entry in app.conf.beat_schedule.values()} == set(
-        PERIODIC.values()
-    )
+
+
+def test_only_messages_of_the_slow_lane_expire() -> None:
+    """A fast one waits for its turn; a slow one is made up for by the next."""
+    expiring = {
+        name: entry["options"].get("expires") for name, entry in app.conf.beat_schedule.items()
+    }
+
+    assert expiring == {
+        name: seconds if lane == SLOW else None for name, (lane, seconds) in PERIODIC.items()
+    }
 
 
 def test_only_json_is_understood() -> None:
@@ -91,7 +99,7 @@ def pickled(marker: str) -> str:
             "headers": {"task": "orders.tasks.sweep", "id": number},
             "properties": {
                 "body_encoding": "base64",
-                "delivery_info": {"exchange": "", "routing_key": "celery"},
+                "delivery_info": {"exchange": "", "routing_key": FAST},
                 "delivery_mode": 2,
                 "delivery_tag": number,
                 "priority": 0,
@@ -103,12 +111,12 @@ def pickled(marker: str) -> str:
 def test_a_poisoned_message_is_dropped_and_the_worker_lives(stack: Stack) -> None:
     marker = stack.home / "harm"
     broker = redis.Redis.from_url(stack.urls["REDIS_URL"])
-    broker.lpush("celery", pickled(str(marker)))
+    broker.lpush(FAST, pickled(str(marker)))
     deadline = time.monotonic() + 10
     worker = stack.processes["worker"]
     while not worker.says("Refusing to deserialize") and time.monotonic() < deadline:
         time.sleep(0.1)
-    waiting = broker.llen("celery")
+    waiting = broker.llen(FAST)
     broker.close()
 
     assert worker.says("Refusing to deserialize")

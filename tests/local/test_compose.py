@@ -29,7 +29,12 @@ from local.stack import fetch
 
 SERVICES = compose_check.load()
 PASSWORD = "compose-password"  # of nothing
-FILLED_IN = {"WEB_PROCESSES": "2", "WORKER_CONCURRENCY": "2", "REDIS_PASSWORD": PASSWORD}
+FILLED_IN = {
+    "WEB_PROCESSES": "2",
+    "WORKER_CONCURRENCY": "2",
+    "SLOW_WORKER_CONCURRENCY": "2",
+    "REDIS_PASSWORD": PASSWORD,
+}
 
 
 def filled(command: list[str], replacements: Mapping[str, str] | None = None) -> list[str]:
@@ -87,6 +92,7 @@ def test_our_rules_hold() -> None:
         ({"stop_grace_period": "5s"}, "web has no time to stop"),
         ({"image": "web:latest"}, "web has an image without version"),
         ({"command": ["uvicorn"]}, "web: its image has no uvicorn"),
+        ({"pids_limit": 30}, "web has more threads than its container"),
         ({"ports": ["8000:8000"]}, "web publishes 8000:8000 to the world"),
     ],
 )
@@ -127,7 +133,15 @@ def test_the_example_holds_the_defaults() -> None:
     assert settings(**{**example, **required}) == settings(**required)
 
 
-def test_migrate_web_worker_and_beat_run(run: Run, env: dict[str, str]) -> None:
+def test_four_children_that_fill_their_threads_need_more_than_256() -> None:
+    worker = {**SERVICES["worker"], "pids_limit": 256}
+
+    assert list(compose_check.complaints_about("worker", worker)) == [
+        "worker has more threads than its container"
+    ]
+
+
+def test_migrate_web_workers_and_beat_run(run: Run, env: dict[str, str]) -> None:
     port = str(free_port())
     migrate = filled(SERVICES["migrate"]["command"])
     subprocess.run(migrate, cwd=ROOT, env=env, check=True, capture_output=True)
@@ -138,13 +152,13 @@ def test_migrate_web_worker_and_beat_run(run: Run, env: dict[str, str]) -> None:
         env,
         ready=lambda: fetch(live) is not None,
     )
-    for name in ("worker", "beat"):
+    for name in ("worker", "worker-slow", "beat"):
         run(name, filled(SERVICES[name]["command"]), env)
 
     assert fetch(f"http://127.0.0.1:{port}/health/ready")["status"] == "ok"
     metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
     assert "sequra_bc_database_up 1.0" in metrics
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker", "worker-slow", "beat"):
         check = filled(SERVICES[name]["healthcheck"]["test"][1:], {"8000": port})
         assert healthy(check, env), name
 

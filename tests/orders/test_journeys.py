@@ -5,6 +5,7 @@ import pytest
 import redis
 
 from local.stack import Stack
+from sequra_bc.celery import app
 from tests.orders.world import World
 
 FAULTY = r"/merchants/[^/]+/orders/.*"
@@ -102,6 +103,40 @@ def test_killed_worker_loses_and_doubles_nothing(world: World) -> None:
         assert entries(world, number) == [("purchase", "accepted"), ("ship", "accepted")]
 
 
+def test_a_worker_that_stops_under_load_leaves_nothing_behind(world: World) -> None:
+    """Calls are under way in both lanes: they end, no other begins, nothing is in doubt."""
+    numbers, store = [world.buy() for _ in range(6)], store_id(world)
+    world.sandbox.fault(FAULTY, method="PUT", status=200, effect="before", delay=4, times=99)
+    world.sandbox.fault(r"/v3/hooks", delay=4, times=0)
+    with app.connection_for_write(world.stack.app_env["REDIS_URL"]) as connection:
+        for _ in range(4):
+            app.send_task("stores.tasks.look_after_store", [store], connection=connection)
+    for number in numbers:
+        world.does("ship", number)
+    world.wait(lambda: any(world.updates(number) for number in numbers), "working")
+    worker = world.stack.processes["worker"]
+    worker.stop()
+    assert worker.tether
+    assert worker.tether.returncode == 0  # it ended by itself, before it would be killed
+    assert in_hand(world) == 0
+    world.sandbox.clear_faults()
+    world.stack.start("worker")
+    for number in numbers:
+        world.wait(lambda n=number: world.totals(n) == (0, 14980), "shipped", RECOVERED)  # type: ignore[misc]
+        assert len(world.updates(number)) == 1
+
+
+def in_hand(world: World) -> int:
+    """Orders that are leased or in doubt."""
+    with psycopg2.connect(world.stack.urls["DATABASE_URL"]) as database:
+        cursor = database.cursor()
+        cursor.execute("SELECT count(*) FROM orders_order WHERE leased_until IS NOT NULL OR unsure")
+        found = cursor.fetchone()
+    database.close()
+    assert found
+    return int(found[0])
+
+
 def test_sequra_away_and_back(world: World) -> None:
     number = world.buy()
     world.sandbox.fault(FAULTY, method="PUT", status=503, times=999)
@@ -123,3 +158,32 @@ def test_drain_without_celery_and_redis(world: World) -> None:
     finally:
         world.stack.start("worker")
         world.stack.start("beat")
+
+
+def store_id(world: World) -> int:
+    with psycopg2.connect(world.stack.urls["DATABASE_URL"]) as database:
+        cursor = database.cursor()
+        cursor.execute("SELECT id FROM stores_store WHERE public_id = %s", [world.public_id])
+        found = cursor.fetchone()
+    database.close()
+    assert found
+    return int(found[0])
+
+
+def test_long_tasks_leave_a_slot_for_a_change(world: World) -> None:
+    """A plain worker with two slots, and a BigCommerce that takes its time to list webhooks."""
+    number, store = world.buy(), store_id(world)
+    world.sandbox.fault(r"/v3/hooks", delay=9, times=0)
+    with app.connection_for_write(world.stack.app_env["REDIS_URL"]) as connection:
+        for _ in range(12):
+            app.send_task("stores.tasks.look_after_store", [store], connection=connection)
+    world.wait(lambda: is_listing_webhooks(world), "a slot is taken")
+    world.does("ship", number)
+    world.wait(lambda: world.totals(number) == (0, 14980), "the change")
+    world.wait(lambda: is_listing_webhooks(world), "the slow lane has still work")
+
+
+def is_listing_webhooks(world: World) -> bool:
+    """Whether a call is under way."""
+    calls = world.sandbox.calls("bigcommerce")
+    return any(call["path"].endswith("/v3/hooks") and call["status"] is None for call in calls)
