@@ -5,6 +5,7 @@
 
 import os
 import random
+import signal
 import time
 from collections.abc import Iterator
 
@@ -70,6 +71,7 @@ def total(world: World, number: int) -> int:
 
 
 def test_worker_and_beat_outlive_their_broker(world: World, broker: Process) -> None:
+    signal.alarm(600 + 60 * RESTARTS)  # the long form takes longer than a test may
     numbers = [world.buy() for _ in range(ORDERS)]
     began = {number: total(world, number) for number in numbers}
     alive = {name: main_process(world, name) for name in ("worker", "beat")}
