@@ -115,6 +115,7 @@ MIDDLEWARE = [
     "sequra_bc.proxies.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "stores.checkout_script.ScriptVersionMiddleware",
     "csp.middleware.CSPMiddleware",
     "sequra_bc.request_log.RequestLogMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,27 +1,43 @@
 """The script on the checkout page of every storefront: https://docs.bigcommerce.com Scripts API
 
-The browser refuses a script that does not match its hash, so the file is content-addressed and
-stays reachable under its old name, and the old hash is kept along for pages in caches.
+The browser refuses a script that does not match its hash, so the file is content-addressed, and the
+old hash is kept along for pages in caches. Before a name is given to BigCommerce its file is stored
+in the database: whatever version a process is of, it serves every name that a store may still use.
 """
 
 import base64
 import hashlib
+import re
+from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import structlog
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, staticfiles_storage
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotFound
+from django.utils import timezone
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import require_safe
+from prometheus_client import Counter
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Script
 from stores.changes import Change
-from stores.models import Store
+from stores.models import ScriptVersion, Store
 
+log = structlog.get_logger(__name__)
 FILE = "storefront/sequra-checkout.js"
 NAME = "SeQura checkout"
 DEFAULT_CHANNEL = {"id": 1, "name": "", "origins": []}
 HASHES = 5  # BigCommerce's limit
+VERSIONED = re.compile(r"storefront/sequra-checkout\.[0-9a-f]{12}\.js")
+VERSIONS_ASKED_FOR = Counter(
+    "sequra_bc_script_versions", "Requests for scripts of other versions", ["outcome"]
+)
+KEEP = timedelta(days=90)  # for pages in caches, and for stores that cannot be reached
 
 
 def script_url(store: Store) -> str:
@@ -36,8 +52,57 @@ def file_name() -> str:
 
 def integrity() -> str:
     """The hash a browser checks: https://developer.mozilla.org Subresource Integrity."""
-    file = Path(staticfiles_storage.path(file_name()))
-    return "sha384-" + base64.b64encode(hashlib.sha384(file.read_bytes()).digest()).decode()
+    return "sha384-" + base64.b64encode(hashlib.sha384(body()).digest()).decode()
+
+
+def body() -> bytes:
+    """The file as it is served."""
+    return Path(staticfiles_storage.path(file_name())).read_bytes()
+
+
+def keep_version() -> None:
+    """Store the file of this version, so that processes of other versions serve it too."""
+    now = timezone.now()
+    if not ScriptVersion.objects.filter(name=file_name()).update(current_at=now):
+        ScriptVersion.objects.bulk_create(
+            [ScriptVersion(name=file_name(), body=body(), current_at=now)], ignore_conflicts=True
+        )
+
+
+def forget_versions() -> None:
+    """Delete files that are old and that no store names."""
+    named = Store.objects.exclude(state=Store.State.UNINSTALLED).values("script_file")
+    old = ScriptVersion.objects.filter(current_at__lt=timezone.now() - KEEP)
+    old.exclude(name__in=named).delete()
+
+
+class ScriptVersionMiddleware:
+    """Answers for scripts of other versions, as WhiteNoise in front of it does for our own."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        name = request.path_info.removeprefix(settings.STATIC_URL)
+        if name == request.path_info or not VERSIONED.fullmatch(name):
+            return self.get_response(request)
+        return serve_version(request, name)
+
+
+@require_safe
+@gzip_page
+def serve_version(_: HttpRequest, name: str) -> HttpResponse:
+    """Send a stored version, with the headers of a file that never changes."""
+    version = ScriptVersion.objects.filter(name=name).first()
+    VERSIONS_ASKED_FOR.labels("unknown" if version is None else "found").inc()
+    if version is None:
+        log.warning("script_unknown")
+        return HttpResponseNotFound(content_type="text/plain")
+    response = HttpResponse(bytes(version.body), content_type='text/javascript; charset="utf-8"')
+    response["Cache-Control"] = "max-age=315360000, public, immutable"
+    response["Access-Control-Allow-Origin"] = "*"
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
 
 
 def wanted(store: Store, channel_id: int) -> dict[str, Any]:

@@ -139,6 +139,20 @@ class Store(models.Model):
         ).update(state=self.State.INSTALLED)
 
 
+class ScriptVersion(models.Model):
+    """The checkout script as some version of the app had it, under its content-addressed name.
+
+    Stores name the file that their script was registered with; every process serves every file.
+    """
+
+    name = models.CharField(max_length=255, primary_key=True)
+    body = models.BinaryField()
+    current_at = models.DateTimeField(default=timezone.now)  # when a process had it last
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Connection(models.Model):
     """A store's SeQura account on one deployment and environment."""
 

@@ -77,6 +77,7 @@ def look_after(store: Store) -> bool:
     """
     try:
         with only_one(_lock(store), wait=SECONDS):
+            checkout_script.keep_version()
             found = _read_information(store)
             kept = put_right(checkout_script.plan, math.inf, ("outdated", "surplus"))
             parts = _parts(("webhooks", "panel")) | {"script": kept}
@@ -126,6 +127,7 @@ def _done_since(store: Store, asked_at: datetime) -> bool:
 
 def _register(store: Store, until: float) -> None:
     Store.objects.filter(pk=store.pk).update(registration_started_at=timezone.now())
+    checkout_script.keep_version()
     # Scripts are registered per channel, so the channels come first.
     found = _read_information(store)
     _record(store, found | _run(store, _parts(tuple(PLANS), until)))

@@ -10,7 +10,7 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from bigcommerce.errors import Rejected, Unavailable
-from stores import catalogue, registration, statuses
+from stores import catalogue, checkout_script, registration, statuses
 from stores.access import forget_old_sessions
 from stores.budget import OverBudget, spend
 from stores.clients import bigcommerce_for
@@ -78,6 +78,8 @@ def tend_stores() -> None:
     update of ours: the checkout's script is another file then."""
     forget_old_payloads()
     forget_old_sessions()
+    checkout_script.keep_version()
+    checkout_script.forget_versions()
     with suppress(Busy), only_one("tending stores"):
         _tend(time.monotonic() + SECONDS)
 

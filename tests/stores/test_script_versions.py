@@ -1,0 +1,151 @@
+"""A release never takes SeQura out of a checkout: scripts of other versions are still served."""
+
+import base64
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import requests
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from local.processes import Process, environment, free_port
+from local.servers import ROOT, create_database
+from local.stack import web_process
+from stores import checkout_script, registration, tasks
+from stores.models import ScriptVersion, Store
+from tests.stores.world import World
+
+OURS = staticfiles_storage.stored_name(checkout_script.FILE)  # type: ignore[attr-defined]
+OLD = "storefront/sequra-checkout.0123456789ab.js"
+PRODUCT = ("bigcommerce", "orders", "payments", "sequra", "sequra_bc", "stores", "transaction_log")
+
+
+@pytest.fixture
+def other_release(tmp_path: Path) -> Path:
+    """The app with another checkout script, collected as an image has it."""
+    for name in (*PRODUCT, "wire", "static", "templates", "locale"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "manage.py", tmp_path)
+    with (tmp_path / "static" / checkout_script.FILE).open("a") as script:
+        script.write("// another release\n")
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
+    subprocess.run(command, cwd=tmp_path, env=os.environ, check=True, capture_output=True)
+    return tmp_path
+
+
+@pytest.fixture
+def two_releases(
+    transactional_db: None, other_release: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[str]]:
+    """The addresses of both, on one database."""
+    name = str(connection.settings_dict["NAME"])
+    database = create_database(os.environ["DATABASE_URL"], name)
+    running: list[Process] = []
+    addresses = []
+    for folder in (ROOT, other_release):
+        port = free_port()
+        env = environment(DATABASE_URL=database, APP_URL=f"http://127.0.0.1:{port}")
+        process = web_process(tmp_path_factory.mktemp("release"), env, port)
+        process.cwd = folder
+        process.start()
+        running.append(process)
+        addresses.append(f"http://127.0.0.1:{port}")
+    for process in running:
+        process.wait_ready()
+    yield addresses
+    for process in running:
+        process.stop()
+
+
+def keep(folder: Path) -> str:
+    """What a worker of this release does before it registers; returns the script's name."""
+    code = (
+        "import django; django.setup(); from stores import checkout_script as s;"
+        "s.keep_version(); print(s.file_name())"
+    )
+    env = environment(
+        DATABASE_URL=create_database(
+            os.environ["DATABASE_URL"], str(connection.settings_dict["NAME"])
+        )
+    )
+    kept = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=env,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return kept.stdout.strip()
+
+
+def sri(body: bytes) -> str:
+    return base64.b64encode(hashlib.sha384(body).digest()).decode()
+
+
+def test_both_names_are_known_to_both_releases(
+    two_releases: list[str], other_release: Path
+) -> None:
+    folders = (ROOT, other_release)
+    names = [keep(folder) for folder in folders]
+    assert len(set(names)) == 2
+    for name, folder in zip(names, folders, strict=True):
+        file = (folder / "staticfiles" / name).read_bytes()
+        answers = [requests.get(f"{one}/static/{name}", timeout=10) for one in two_releases]
+        assert [sri(answer.content) for answer in answers] == [sri(file)] * 2
+        own, others = (
+            {
+                header: answer.headers.get(header)
+                for header in (
+                    "Content-Type",
+                    "Cache-Control",
+                    "Access-Control-Allow-Origin",
+                    "Content-Encoding",
+                    "Vary",
+                    "X-Content-Type-Options",
+                )
+            }
+            for answer in answers
+        )
+        assert own == others
+        assert own["Cache-Control"] == "max-age=315360000, public, immutable"
+        assert own["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_name_is_stored_before_bigcommerce_is_given_it(installed: Store, world: World) -> None:
+    ScriptVersion.objects.all().delete()
+    world.scripts.clear()
+    registration.register(installed)
+
+    assert OURS in world.scripts[0]["src"]
+    (kept,) = ScriptVersion.objects.all()
+    assert (kept.name, bytes(kept.body)) == (OURS, checkout_script.body())
+
+
+@pytest.mark.django_db
+def test_what_was_never_a_version_of_ours_is_unknown(client: Client) -> None:
+    for name in (OLD, "storefront/other.0123456789ab.js", "storefront/%00.js"):
+        assert client.get(f"/static/{name}").status_code == 404
+    assert client.post(f"/static/{OLD}").status_code == 405
+
+
+@pytest.mark.django_db
+def test_old_versions_stay_while_a_store_names_them_and_for_ninety_days() -> None:
+    now = timezone.now()
+    for name, days in (("named", 400), ("young", 89), ("old", 91), ("of nobody", 91)):
+        ScriptVersion.objects.create(name=name, body=b"", current_at=now - timedelta(days=days))
+    Store.objects.create(hash="abc123", script_file="named")
+    Store.objects.create(hash="gone", script_file="of nobody", state=Store.State.UNINSTALLED)
+    tasks.tend_stores()
+
+    kept = set(ScriptVersion.objects.values_list("name", flat=True))
+    assert kept == {"named", "young", OURS}
