@@ -26,6 +26,11 @@ def last_change(snapshot: Snapshot, now: datetime) -> str:
     return written[:64] if any(at < now - STOOD_STILL for at in _moments([written])) else ""
 
 
+def moment(text: object) -> datetime | None:
+    """Return the moment that BigCommerce wrote, if it is readable."""
+    return next(_moments([text]), None)
+
+
 def _moments(texts: list[object]) -> Iterator[datetime]:
     """V2 writes RFC 2822; what cannot be read is not known."""
     for text in texts:

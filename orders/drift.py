@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 import bigcommerce.errors
 from bigcommerce.api import PAGE
 from bigcommerce.client import BigCommerce
+from orders.adoption import names_sequra
 from orders.codes import INCOMPLETE
 from orders.dates import last_change
 from orders.models import Drift, Order
@@ -54,6 +54,8 @@ def open_orders(store: Store) -> QuerySet[Order]:
     recent = Q(accepted_at__gt=timezone.now() - SETTLED_AFTER)
     orders = Order.objects.filter(store=store).exclude(status=Order.Status.CANCELLED)
     orders = orders.filter(connection__stopped_at=None)
+    # Adopted when they had been over for long: SeQura receives nothing until they change.
+    orders = orders.exclude(left_alone=True, accepted_update=None, changed=F("synced"))
     may_change = Q(accepted_update=None) | recent | ~shipped | Q(changed__gt=F("synced"))
     return orders.filter(may_change).order_by("bigcommerce_id")
 
@@ -153,16 +155,10 @@ def strays(store: Store, api: BigCommerce) -> Iterator[Listed]:
     """Incomplete orders that name SeQura and that we do not know: remains of a broken purchase."""
     since = (timezone.now() - STRAYS_OF).isoformat(timespec="seconds")
     found = api.orders(status_id=INCOMPLETE, min_date_created=since, sort="id:asc")
-    named = {int(one["id"]): one for one in found if _names_sequra(one)}
+    named = {int(one["id"]): one for one in found if names_sequra(one)}
     known = Order.objects.filter(store=store, bigcommerce_id__in=named)
     ours = set(known.values_list("bigcommerce_id", flat=True))
     yield from (order for number, order in named.items() if number not in ours)
-
-
-def _names_sequra(order: Listed) -> bool:
-    app = settings.BIGCOMMERCE_APP_ID
-    by_us = bool(app) and order.get("external_source") == app
-    return by_us or "sequra" in str(order.get("payment_method") or "").lower()
 
 
 def _is_stray(order: Order, now: Listed) -> bool:

@@ -6,7 +6,7 @@ from io import StringIO
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.drift_words import explain
+from orders.drift_words import detail_words, explain
 from orders.models import DriftCheck
 from transaction_log.export import BYTE_ORDER_MARK, harmless
 from transaction_log.links import order_link, portal_link
@@ -27,7 +27,7 @@ def csv_file(check: DriftCheck) -> str:
             one.reference or "",
             one.get_kind_display(),
             explain(one.kind),
-            one.detail,
+            detail_words(one),
             _("yes") if one.repaired else _("no"),
             timezone.localtime(one.at).isoformat(timespec="seconds"),
             order_link(check.store, one.bigcommerce_id),

@@ -30,6 +30,12 @@ class DriftCheck(models.Model):
     checked = models.PositiveIntegerField(default=0)
     after = models.BigIntegerField(default=0)  # the BigCommerce id of the last order looked at
     words = models.TextField(blank=True)
+    # Before that, the shop's own list is searched for orders that the database does not know:
+    # those made since then (all of them without a date), and how far the search has come.
+    since = models.DateTimeField(null=True, blank=True)
+    searched = models.PositiveIntegerField(default=0, db_default=0)
+    searched_to = models.BigIntegerField(default=0, db_default=0)  # a BigCommerce id
+    is_searched = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [
@@ -57,6 +63,9 @@ class Drift(models.Model):
         STRAY = "stray", _("Incomplete order")
         WITHOUT_REFERENCE = "without_reference", _("Confirmed without number")
         UNREADABLE = "unreadable", _("Cannot be read")
+        ADOPTED = "adopted", _("Order we did not know")
+        NOT_ADOPTED = "not_adopted", _("Unknown order, not linked")
+        NOT_CHECKED = "not_checked", _("Could not be checked")
 
     check_run = models.ForeignKey(DriftCheck, on_delete=models.CASCADE, related_name="drifts")
     bigcommerce_id = models.BigIntegerField()

@@ -1,19 +1,24 @@
 """Looking at every open order of a store: each night, after an outage, and when somebody asks.
 
-A check is a row with a cursor, so it goes on where a crash or a long night left it.
+First the shop's own list is searched for orders that the database does not know, then those that it
+knows are compared. A check is a row with a cursor for each of the two, so it goes on where a crash
+or a long night left it.
 """
 
 import time
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from bigcommerce.api import PAGE
 from bigcommerce.client import BigCommerce
 from bigcommerce.errors import Rejected, Unavailable
-from orders import gates
+from orders import adoption, gates
 from orders.doorbell import ring
 from orders.drift import Found, listed, look, open_orders, problems_of, strays
 from orders.models import Drift, DriftCheck, Order, Reconciliation
@@ -30,6 +35,13 @@ SECONDS = 120.0  # then another task goes on
 CHUNK = 100
 KEEP = 30  # checks of a store
 State, Cause, Kind = DriftCheck.State, DriftCheck.Cause, Drift.Kind
+# How far back unknown orders are searched, a call for 250 of them; the command knows no limit.
+SEARCHED: dict[str, timedelta | None] = {
+    Cause.NIGHT: timedelta(days=30),
+    Cause.OUTAGE: timedelta(days=30),
+    Cause.PERSON: timedelta(days=90),
+    Cause.COMMAND: None,
+}
 
 
 def check_due() -> None:
@@ -57,9 +69,12 @@ def _due() -> list[tuple[Store, str]]:
 
 def start(store: Store, cause: str) -> bool:
     """Begin a check, unless one is under way."""
+    back = SEARCHED[cause]
+    since = timezone.now() - back if back else None
+    total = open_orders(store).count()
     try:
         with transaction.atomic():
-            DriftCheck.objects.create(store=store, cause=cause, total=open_orders(store).count())
+            DriftCheck.objects.create(store=store, cause=cause, total=total, since=since)
     except IntegrityError:
         return False
     Reconciliation.objects.filter(store=store, outage=True).update(outage=False)
@@ -88,7 +103,7 @@ def work(check_id: int, until: float | None = None) -> None:
 def _work(check: DriftCheck, until: float) -> None:
     api = bigcommerce_for(check.store)
     try:
-        while _chunk(check, api, until):
+        while _search(check, api, until) or _chunk(check, api, until):
             if time.monotonic() > until:
                 return
         for stray in strays(check.store, api):
@@ -98,6 +113,50 @@ def _work(check: DriftCheck, until: float) -> None:
     else:
         _end(check, State.DONE, "")
     ring()
+
+
+def _search(check: DriftCheck, api: BigCommerce, until: float) -> bool:
+    """Adopt what the next page of the shop's list has and the database lacks. False at its end."""
+    if check.is_searched:
+        return False
+    filters: dict[str, Any] = {"min_id": check.searched_to + 1, "sort": "id:asc"}
+    if check.since:
+        filters["min_date_created"] = check.since.isoformat(timespec="seconds")
+    page = api.orders(**filters, page=1, limit=PAGE)
+    be_patient(api, check.store_id)
+    for order in adoption.unknown(check.store, page):
+        found = adoption.adopt(check.store, api, order)
+        if found:
+            _keep_unknown(check, found)
+        _searched(check, int(order["id"]), 0)
+        be_patient(api, check.store_id)
+        if time.monotonic() > until:
+            break
+    else:
+        check.is_searched = len(page) < PAGE
+        _searched(check, max((int(one["id"]) for one in page), default=0), len(page))
+    return True
+
+
+def _searched(check: DriftCheck, number: int, count: int) -> None:
+    """Commit how far the search has come; at its end, how many orders there are to compare."""
+    check.searched_to = max(check.searched_to, number)
+    check.searched += count
+    if check.is_searched:
+        check.total = open_orders(check.store).count()
+    check.save(update_fields=["searched_to", "searched", "is_searched", "total"])
+
+
+def _keep_unknown(check: DriftCheck, found: adoption.Finding) -> None:
+    known = {
+        "reference": found.reference,
+        "environment": found.environment or check.store.environment,
+        "detail": found.detail,
+        "repaired": found.kind == Kind.ADOPTED,
+    }
+    Drift.objects.update_or_create(
+        check_run=check, bigcommerce_id=found.number, kind=found.kind, defaults=known
+    )
 
 
 def _chunk(check: DriftCheck, api: BigCommerce, until: float) -> bool:

@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.models import Drift
 from transaction_log.explanations import Text
+from transaction_log.explanations import explain as explain_reason
 
 Kind = Drift.Kind
 
@@ -34,8 +35,23 @@ WORDS: dict[str, Text] = {
     Kind.UNREADABLE: _(
         "The order holds something that cannot be told. Compare it, and correct it in BigCommerce."
     ),
+    Kind.ADOPTED: _(
+        "The app had no record of this order, and has linked it with its SeQura order again."
+    ),
+    Kind.NOT_ADOPTED: _("The order names SeQura, and the app cannot link it with a SeQura order."),
+    Kind.NOT_CHECKED: _(
+        "The app has no record of this order, and one of the two systems did not show it. The"
+        " next comparison tries again."
+    ),
 }
 
 
 def explain(kind: str) -> Text:
     return WORDS.get(kind, "")
+
+
+def detail_words(drift: Drift) -> Text:
+    """Return the details of a drift; of an unknown order they are a reason code of the log."""
+    if drift.kind in (Kind.ADOPTED, Kind.NOT_ADOPTED):
+        return explain_reason(drift.detail).what
+    return drift.detail

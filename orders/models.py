@@ -9,7 +9,7 @@ from orders.correction_models import Correction
 from orders.drift_models import Drift, DriftCheck
 from orders.payloads import OrderFacts, Rules
 from orders.report_models import MerchantReport, RecentOrders, ReportRun
-from stores.models import Connection, Store
+from stores.models import Connection, Merchant, Store
 from transaction_log.record import Subject
 
 __all__ = [
@@ -58,6 +58,10 @@ class Order(models.Model):
     amount = models.PositiveIntegerField()  # financed at the purchase, cents
     currency = models.CharField(max_length=3, default="EUR")
     placed_at = models.DateTimeField(default=timezone.now)
+    # Rebuilt from BigCommerce, because the database had no row of this order: see `adoption`.
+    adopted_at = models.DateTimeField(null=True, blank=True)
+    # Adopted when it had been over for long: SeQura receives nothing until the order changes.
+    left_alone = models.BooleanField(default=False, db_default=False)
     # How the purchase came about: [["solicited", "2026-…"], …], the names of `orders.beginnings`.
     beginnings = models.JSONField(default=list, db_default=[], blank=True)
     # What confirm() sent: delivery method, customer and platform stay as the shopper gave them.
@@ -156,6 +160,11 @@ class Order(models.Model):
                 condition=models.Q(status="in_review"),
                 name="order_in_review",
             ),
+            models.Index(
+                fields=["adopted_at"],
+                condition=models.Q(adopted_at__isnull=False),
+                name="order_adopted",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -191,6 +200,12 @@ class Order(models.Model):
             reference=self.reference,
             payment_method=self.payment_method,
         )
+
+
+def merchant_reference(store: Store, merchant_ref: str, order_id: int) -> str:
+    """Return `order_ref_1`: the order's number, after the store's hash where ids are shared."""
+    shared = Merchant.objects.filter(ref=merchant_ref).exclude(store=store).exists()
+    return f"{store.hash}-{order_id}" if shared else str(order_id)
 
 
 class WebhookEvent(models.Model):

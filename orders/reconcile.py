@@ -1,9 +1,12 @@
 """Orders that changed without our hearing of it: what no webhook brought is marked here.
 
 Asks BigCommerce for what was modified since the last time, which costs a call per 250 orders, and
-marks those that are ours. Reading and comparing them is the queue's work, as always.
+marks those that are ours. Reading and comparing them is the queue's work, as always. A restored
+database remembers an older last time, so the orders that it lost are among them: they are adopted.
 """
 
+import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -11,9 +14,14 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
+from bigcommerce.client import BigCommerce
+from bigcommerce.documents import Order as Listed
 from bigcommerce.errors import Rejected, Unavailable
+from orders import adoption, gates
 from orders.doorbell import ring
+from orders.lines import Document
 from orders.models import Reconciliation
+from orders.patience import be_patient
 from orders.queue import mark_changed
 from stores.clients import bigcommerce_for
 from stores.models import Store
@@ -25,6 +33,7 @@ OVERLAP = timedelta(minutes=2)
 # The first time we look at a store.
 FIRST = timedelta(days=1)
 AT_ONCE = 1000
+ADOPT_SECONDS = 60.0  # what is left then the next check of all orders adopts
 
 
 def reconcile_due() -> int:
@@ -36,17 +45,17 @@ def reconcile_due() -> int:
     return sum(reconcile(store) for store in stores.iterator(50))
 
 
-def reconcile(store: Store) -> bool:
+def reconcile(store: Store, *, adopting: bool = True) -> bool:
     """Mark what changed in this store since the last time. False when BigCommerce does not say."""
-    began = timezone.now()
+    began, api = timezone.now(), bigcommerce_for(store)
     known = Reconciliation.objects.filter(store=store).first()
     since = known.until - OVERLAP if known and known.until else began - FIRST
     try:
-        changed = changed_since(store, since)
+        changed = changed_since(api, since)
     except (Rejected, Unavailable) as error:
         log.warning("reconciliation_failed", store=store.hash, reason=str(error))
         return False
-    marked = mark(store, changed)
+    marked = take(store, api, changed) if adopting else mark(store, numbers(changed))
     Reconciliation.objects.update_or_create(store=store, defaults={"until": began})
     log.info("reconciled", store=store.hash, count=marked)
     return True
@@ -54,15 +63,36 @@ def reconcile(store: Store) -> bool:
 
 def replay(store: Store, since: datetime) -> int:
     """Mark what changed since then, because webhooks may be missing. Says how many orders."""
-    return mark(store, changed_since(store, since - OVERLAP))
+    api = bigcommerce_for(store)
+    return take(store, api, changed_since(api, since - OVERLAP))
 
 
-def changed_since(store: Store, since: datetime) -> list[int]:
-    """The ids of the store's orders that were modified since then, ours or not."""
-    orders = bigcommerce_for(store).orders(
-        min_date_modified=since.isoformat(timespec="seconds"), sort="id:asc"
-    )
+def changed_since(api: BigCommerce, since: datetime) -> list[Listed]:
+    """The store's orders that were modified since then, ours or not."""
+    return api.orders(min_date_modified=since.isoformat(timespec="seconds"), sort="id:asc")
+
+
+def take(store: Store, api: BigCommerce, changed: Sequence[Listed]) -> int:
+    """Mark those of them that have a row and adopt those that lost theirs. Return how many."""
+    marked = mark(store, numbers(changed))
+    return marked + _adopt(store, api, adoption.unknown(store, changed))
+
+
+def numbers(orders: Sequence[Listed]) -> list[int]:
     return [int(order["id"]) for order in orders]
+
+
+def _adopt(store: Store, api: BigCommerce, missing: Sequence[Document]) -> int:
+    """Adopt what there is time for; the rest is left to a check of all orders."""
+    until, adopted = time.monotonic() + ADOPT_SECONDS, 0
+    for order in missing:
+        if time.monotonic() > until:
+            gates.after_outage(store)
+            break
+        found = adoption.adopt(store, api, order)
+        adopted += found is not None and found.kind == adoption.Kind.ADOPTED
+        be_patient(api, store.pk)
+    return adopted
 
 
 def mark(store: Store, order_ids: list[int]) -> int:

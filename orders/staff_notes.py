@@ -8,6 +8,7 @@ https://docs.bigcommerce.com/docs/rest-management/orders/update-order
 """
 
 import re
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 BEGIN, END = "[SeQura]", "[/SeQura]"
 # A second beginning inside means that somebody deleted the end of the first: hands off that one.
 BLOCK = re.compile(r"\[SeQura\](?:(?!\[SeQura\]).)*?\[/SeQura\]", re.DOTALL)
+REFERENCE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 CONFLICT = 409
 READINGS = 3  # a first one, and two chances that nobody wrote since the one before
 
@@ -87,6 +89,25 @@ def _lines(order: Order, status: str) -> list[str]:
         _("Status: %(status)s") % {"status": Order.Status(status).label},
         portal_link(order.connection.environment, order.reference),
     ]
+
+
+def reference_in(notes: str) -> UUID | None:
+    """Return the SeQura reference of the block in these notes."""
+    found = BLOCK.search(notes)
+    named = REFERENCE.search(found[0]) if found else None
+    return UUID(named[0]) if named else None
+
+
+def status_in(notes: str) -> str:
+    """Return the status that the block in these notes shows, in whichever language it is."""
+    found = BLOCK.search(notes)
+    inside = {line.strip() for line in found[0].splitlines()} if found else set()
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            for status in Order.Status:
+                if _("Status: %(status)s") % {"status": status.label} in inside:
+                    return status.value
+    return ""
 
 
 def merged(notes: str, block: str, order: Order) -> str:

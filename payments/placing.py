@@ -16,7 +16,7 @@ from bigcommerce.documents import Order as OrderDocument
 from bigcommerce.errors import Rejected
 from orders import corrections
 from orders.doorbell import ring
-from orders.models import Order
+from orders.models import Order, merchant_reference
 from payments.credit import use_credit
 from payments.failpoints import failpoint
 from payments.methods import order_name
@@ -24,7 +24,7 @@ from payments.models import Solicitation
 from payments.outcomes import Refused
 from sequra.money import to_cents
 from stores.clients import bigcommerce_for
-from stores.models import Merchant, Store
+from stores.models import Store
 from transaction_log import record
 
 log = structlog.get_logger()
@@ -84,12 +84,6 @@ def _beginnings(solicitation: Solicitation) -> list[tuple[str, str]]:
         (solicitation.accepted_state, solicitation.confirm_intent_at),
     )
     return [(name, at.isoformat()) for name, at in moments if at]
-
-
-def merchant_reference(store: Store, merchant_ref: str, order_id: int) -> str:
-    """`order_ref_1`: the order's number, with the store in front when the merchant id is shared."""
-    shared = Merchant.objects.filter(ref=merchant_ref).exclude(store=store).exists()
-    return f"{store.hash}-{order_id}" if shared else str(order_id)
 
 
 def payment_method_name(solicitation: Solicitation) -> str:

@@ -37,6 +37,7 @@ EVENTS: Mapping[str, Text] = {
     "archived": _("Order deleted"),
     "report": _("Delivery report"),
     "correction": _("Correction by SeQura"),
+    "adopted": _("Order we did not know"),
 }
 
 # Told by SeQura to us; everything else we told SeQura.
@@ -46,11 +47,15 @@ HEARD = frozenset({"review_approved", "cancelled_by_sequra", "cancel_requested",
 # wrong with the payment. Reports and corrections are settled where they came from.
 UPDATES = frozenset({"edit", "address", "ship", "refund", "cancel"})
 PAYMENTS = frozenset({"purchase", "reference", "review_approved", "cancelled_by_sequra"})
+# Linking an order that the app had no record of settles why it was not linked before.
+ADOPTIONS = frozenset({"adopted"})
 
 
 def settled_by(event: str) -> frozenset[str]:
     """The events whose open entries an accepted one of this kind closes."""
-    return next((family for family in (UPDATES, PAYMENTS) if event in family), frozenset())
+    return next(
+        (family for family in (UPDATES, PAYMENTS, ADOPTIONS) if event in family), frozenset()
+    )
 
 
 # The words are figures of ours, not somebody's sentence.
@@ -266,6 +271,79 @@ REASONS: Mapping[str, Explanation] = {
     ),
     "correction_kept": Explanation(
         _("SeQura's data was declined, and SeQura was told yours."), retry=False, speaker=_DETAILS
+    ),
+    # An order that the app had no record of, though it was paid with SeQura.
+    "adopted": Explanation(
+        _(
+            "The app had no record of this SeQura order. The app has linked it again, and sends"
+            " SeQura the whole order as it is in BigCommerce."
+        ),
+        retry=False,
+    ),
+    "adopted_in_review": Explanation(
+        _(
+            "The app had no record of this SeQura order, and has linked it again. SeQura was still"
+            " reviewing the payment, and its decision may not reach the app."
+        ),
+        _("Look the order up in SeQura's portal, and do not ship it before SeQura approves it."),
+        retry=False,
+    ),
+    "adopted_cancelled": Explanation(
+        _(
+            "The app had no record of this SeQura order, and has linked it again. SeQura has"
+            " cancelled the order, so the app sends nothing about it."
+        ),
+        retry=False,
+    ),
+    "adopted_quietly": Explanation(
+        _(
+            "The app had no record of this SeQura order, and has linked it again. The order was"
+            " over for more than a month, so the app sends nothing until the order changes."
+        ),
+        _(
+            "If SeQura's portal shows the order otherwise, send SeQura the order from the page"
+            " “Comparison with SeQura”."
+        ),
+        retry=False,
+    ),
+    "adoption_without_reference": Explanation(
+        _("The order names SeQura as its payment method, but carries no SeQura reference."),
+        _(
+            "Copy the reference from SeQura's portal into the staff notes, between [SeQura] and"
+            " [/SeQura], then start the comparison with SeQura again."
+        ),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "adoption_foreign": Explanation(
+        _("SeQura does not have this order under any merchant id that is connected here."),
+        _(
+            "Connect the SeQura account the order was paid with, then start the comparison with"
+            " SeQura again."
+        ),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "adoption_not_connected": Explanation(
+        _("No SeQura account is connected with which this order could have been paid."),
+        _(
+            "Connect the SeQura account the order was paid with, then start the comparison with"
+            " SeQura again."
+        ),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "adoption_reference_taken": Explanation(
+        _("Another order already has the SeQura reference that this order carries."),
+        _("Correct the reference of this order, or ignore this entry if the order is a copy."),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "adoption_taken_back": Explanation(
+        _("The app has taken the SeQura payment of this order back, but the order is not over."),
+        _("Look the payment up in SeQura's portal, and do not ship the order before."),
+        retry=False,
+        speaker=_DETAILS,
     ),
     "without_reference": Explanation(
         _("SeQura does not know the order's number yet."),
