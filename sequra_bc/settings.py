@@ -182,7 +182,7 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "sequra_bc.static_files.StaticFiles"},
 }
 # The checkout script carries an SRI hash, and a browser checks one only with this header.
 WHITENOISE_ALLOW_ALL_ORIGINS = True

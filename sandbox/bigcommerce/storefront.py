@@ -121,7 +121,8 @@ def checkout_as_storefront(checkout: Checkout) -> Document:
             for certificate, used in sums.gift_certificates
         ],
         "grandTotal": number(sums.grand.inc), "outstandingBalance": number(sums.outstanding),
-        "isStoreCreditApplied": checkout.store_credit_applied,
+        # True for guests, who have none: so it is on the platform.
+        "isStoreCreditApplied": checkout.store_credit_applied or not checkout.customer_id,
         "subtotal": number(sums.subtotal.inc if inc else sums.subtotal.ex),
         "taxes": [{"name": n, "amount": number(a)} for n, a in totals.taxes(sums).items()],
         "taxTotal": number(sums.grand.tax),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import F
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET, require_POST
 
@@ -48,7 +48,8 @@ def buy_now(request: HttpRequest, checkout_id: uuid.UUID) -> HttpResponse:
 def show(request: HttpRequest, visit: Visit, cart: Checkout) -> HttpResponse:
     """The page with every script that apps registered.
 
-    Knobs of the query: `csp=strict` (a nonce policy), `terms=1`, `spam=1`, `lang=es`.
+    Knobs of the query: `csp=strict` (a nonce policy), `terms=1`, `spam=1`, `lang=es`; the page's
+    own script reads those of `static/shop/checkout.js`.
     """
     nonce = new_nonce()
     channel = Channel.objects.get(id=cart.channel_id)
@@ -91,8 +92,7 @@ def place(request: HttpRequest, checkout_id: uuid.UUID) -> HttpResponse:
     order = shopper.place_order(cart, str(json.loads(request.body)["method"]))
     visit = visits.visit_of(request)
     visit.orders = [*visit.orders, order.id]
-    answer = JsonResponse({"url": f"/checkout/order-confirmation/{order.id}"})
-    return visits.remember(visit, answer)
+    return visits.remember(visit, HttpResponse(status=204))
 
 
 def may_see(visit: Visit, order: Order, token: str) -> bool:
@@ -110,6 +110,13 @@ def may_see(visit: Visit, order: Order, token: str) -> bool:
         token=token, checkout_id=order.cart_id, uses_left__gt=0, expires__gt=datetime.now(UTC)
     )
     return bool(fresh.update(uses_left=F("uses_left") - 1))
+
+
+@require_GET
+def last_confirmation(request: HttpRequest, **_checkout: Any) -> HttpResponse:
+    """Where the page itself goes after a native order: an address without a number."""
+    orders = visits.visit_of(request).orders
+    return confirmation(request, orders[-1] if orders else 0)
 
 
 @require_GET

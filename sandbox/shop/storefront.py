@@ -35,6 +35,11 @@ def remove_gift_certificate(cart: Checkout, _body: dict[str, Any], code: str) ->
     return shopper.changed(cart)
 
 
+def verify(cart: Checkout, _body: dict[str, Any], _code: str) -> Checkout:
+    """The spam check is solved."""
+    return cart
+
+
 def choose_shipping(cart: Checkout, body: dict[str, Any], _consignment: str) -> Checkout:
     return shopper.choose_shipping(cart, str(body["shippingOptionId"]))
 
@@ -60,6 +65,7 @@ def changing(**changes: Change) -> Callable[..., HttpResponse]:
 
 CHECKOUT = "api/storefront/checkouts/<uuid:checkout_id>"
 urlpatterns = [
+    path(f"{CHECKOUT}/spam-protection", changing(POST=verify)),
     path(f"{CHECKOUT}/coupons", changing(POST=apply_coupon)),
     path(f"{CHECKOUT}/coupons/<str:part>", changing(DELETE=remove_coupon)),
     path(f"{CHECKOUT}/gift-certificates", changing(POST=apply_gift_certificate)),

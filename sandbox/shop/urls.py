@@ -17,5 +17,7 @@ urlpatterns = [
     path("checkout/<uuid:checkout_id>", checkout.buy_now),
     path("checkout/<uuid:checkout_id>/address", checkout.address),
     path("checkout/<uuid:checkout_id>/order", checkout.place),
+    path("checkout/order-confirmation", checkout.last_confirmation),
+    path("checkout/<uuid:checkout>/order-confirmation", checkout.last_confirmation),
     path("checkout/order-confirmation/<int:order_id>", checkout.confirmation),
 ]

@@ -14,7 +14,8 @@
   if (!script || !script.src || window.sequraCheckout) return;
   const address = new URL(script.src);
   const store = address.searchParams.get("store");
-  if (!store) return;
+  // An embedded checkout: SeQura's form and our return page do not work in somebody's frame.
+  if (!store || window !== window.top) return;
   window.sequraCheckout = true;
 
   const API = `${address.origin}/storefront/${encodeURIComponent(store)}`;
@@ -27,6 +28,9 @@
   const FORM_LIMIT = 10000; // ms
   const STATUS_POLL = 4000; // ms
   const MAX_REPORTS = 5;
+  const HEARTBEAT = 250; // ms between looks while ours is chosen
+  const PUTS = 30; // of our options into the page in one second
+  const MOVES = 5; // of our options in one list, then its order is somebody else's
 
   const TEXTS = {
     en: {
@@ -96,17 +100,21 @@
     },
   };
 
+  // Native rules reach our markup too: what they do to it for natives' sake is undone here.
   const STYLES = `
-    .sequra-item .paymentProviderHeader-container{display:flex;flex-wrap:wrap;align-items:center;gap:.25rem .75rem;justify-content:space-between}
-    .sequra-item .paymentProviderHeader-nameContainer{display:flex;align-items:center;gap:.5rem;min-width:0}
-    .sequra-item .paymentProviderHeader-name{overflow-wrap:anywhere}
+    .sequra-item .paymentProviderHeader-container{flex-wrap:wrap;align-items:center;gap:.25rem .75rem}
+    .sequra-item .paymentProviderHeader-nameContainer{display:flex;flex-wrap:nowrap;align-items:center;gap:.5rem;min-width:0}
+    li.sequra-item .paymentProviderHeader-name{display:block;margin-left:0;white-space:normal;line-height:1.4;overflow-wrap:anywhere}
     .sequra-item .paymentProviderHeader-img{height:1.5rem;width:auto;max-width:6rem;flex:none;margin:0}
+    .sequra-cost{line-height:1.4}
     .sequra-item[aria-busy="true"]{opacity:.6}
-    .sequra-description{margin:0}
-    .sequra-alert:not(:empty),.sequra-error{display:block;margin:.5rem 0 1rem;color:#b3261e;font-size:1rem;line-height:1.4}
+    .sequra-description{margin:0;padding:0 0 1rem}
+    .sequra-note{padding:1rem}
+    .sequra-alert:not(:empty),.sequra-error{display:block;margin:.5rem 0 1rem;color:#ad0000;font-size:1rem;line-height:1.4}
     .sequra-status{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
     .sequra-own[hidden]{display:none!important}
-    [data-sequra="chosen"] .form-actions>:not(.sequra-own){display:none!important}
+    #sequra-continue.sequra-own{margin-left:0;margin-right:0}
+    [data-sequra="chosen"] .form-actions>:not(.sequra-own),[data-sequra="chosen"] [role=status]:not(.sequra-own){display:none!important}
     [data-sequra="chosen"] .form-checklist-item:not(.sequra-item)>.form-checklist-body{display:none!important}
     [data-sequra="chosen"] .form-checklist-item--selected:not(.sequra-item){background-color:transparent!important}
     @media (prefers-reduced-motion:reduce){.sequra-own,.sequra-own::before{animation:none!important}}
@@ -117,7 +125,12 @@
     [document.documentElement.lang, navigator.language].find((tag) =>
       /^[a-z]{2,3}([-_][a-z0-9]{2,8})*$/i.test(tag || "")
     ) || "en";
-  const text = (name) => (TEXTS[locale().slice(0, 2).toLowerCase()] || TEXTS.en)[name];
+  /** In es-419 as in es; who reads Catalan, Galician or Basque reads Spanish. */
+  function text(name) {
+    const language = locale().split(/[-_]/)[0].toLowerCase();
+    return (TEXTS[/^(ca|gl|eu)$/.test(language) ? "es" : language] || TEXTS.en)[name];
+  }
+
   const sorry = (name) => `${text(name)} ${text("retry")}`;
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -219,23 +232,20 @@
       : null;
 
   /** Everything SeQura's answer depends on: the same key needs no new question. */
-  function keyOf(checkout) {
-    const addressOf = (one) =>
-      one && [one.countryCode, one.postalCode, one.city, one.address1, one.phone, one.email];
-    return JSON.stringify([
+  const keyOf = (checkout) =>
+    JSON.stringify([
       checkout.id,
       checkout.version,
       owed(checkout),
       checkout.grandTotal,
       Boolean(checkout.isStoreCreditApplied),
-      addressOf(checkout.billingAddress),
+      checkout.billingAddress, // whole: a corrected surname or flat number counts too
       (checkout.consignments || []).map((one) => [
-        addressOf(one.address || one.shippingAddress),
+        one.address || one.shippingAddress,
         (one.selectedShippingOption || {}).id,
       ]),
       locale(),
     ]);
-  }
 
   /** An amount as the shopper reads it, such as 110,89 €. */
   function money(amount, checkout) {
@@ -255,6 +265,7 @@
 
   async function ask(checkout, key) {
     const nothing = { key, balance: owed(checkout), solicitation: null, methods: [], message: "" };
+    if (covered() || checkout.shouldExecuteSpamCheck) return { ...nothing, key: null };
     if (owed(checkout) !== null && owed(checkout) <= 0) return nothing;
     const answer = await app("payment-methods", {
       checkout_id: checkout.id,
@@ -308,6 +319,7 @@
   }
 
   const refreshQuietly = safely("refresh", async () => {
+    if (covered()) return; // noticed again when it is not
     try {
       await refresh();
     } catch (error) {
@@ -333,30 +345,37 @@
   const PAYMENT = ".checkout-step--payment";
   const NATIVE_RADIO = 'input[name="paymentProviderRadio"]';
   const PAYMENT_FORM = `${PAYMENT} form[data-test="payment-form"],${PAYMENT} form.checkout-form`;
+  const CHOSEN = '[data-sequra="chosen"]';
+  const OUR_LIST = "sequra-list";
+  const LIST = ".form-checklist,ul,ol";
   const COVERED = '.storeCreditOverlay,[data-test="payment-store-credit-overlay"],.spamProtection-container';
   const SUBMIT = 'button#checkout-payment-continue,button[data-test="payment-submit-button"]';
   const PLACES_ORDER = `${SUBMIT},.form-actions [type="submit"],.form-actions button:not([type])`;
 
+  const step = () => document.querySelector(PAYMENT) || document;
+  const covered = () => document.prerendering || step().querySelector(COVERED);
+  /** BigCommerce is placing an order: nothing may come between. */
+  const ordering = () => [...step().querySelectorAll(SUBMIT)].some((one) => one.classList.contains("is-loading"));
+
   /** The list for our options and the form around it, or null while there is none. */
   function place() {
-    const around = document.querySelector(PAYMENT) || document;
-    if (around.querySelector(COVERED)) return null;
-    const radio = around.querySelector(NATIVE_RADIO);
-    const native = radio && radio.closest(".form-checklist,ul,ol");
-    const form = native ? native.closest("form") : around.querySelector(PAYMENT_FORM);
-    const list = native || (form && ownList(form));
+    if (covered()) return null;
+    const radio = step().querySelector(NATIVE_RADIO);
+    const native = radio && radio.closest(LIST);
+    const form = native ? native.closest("form") : document.querySelector(PAYMENT_FORM);
+    const list = native || ownList(form || document.querySelector(`${PAYMENT} .checkout-view-content`));
     return list ? { list, form, actions: form && form.querySelector(".form-actions") } : null;
   }
 
-  /** A list of our own in a form without native methods; none while those still load. */
-  function ownList(form) {
-    const native = form.querySelector(".form-checklist:not(.sequra-list)");
-    if (native) return native;
-    const existing = form.querySelector(".sequra-list");
-    const loading = form.querySelector('[class*="skeleton" i],[aria-busy="true"]');
-    if (existing || loading || !offer || !offer.items.length) return existing;
-    const list = make("ul", "form-checklist optimizedCheckout-form-checklist sequra-list");
-    form.insertBefore(list, form.querySelector(".form-actions"));
+  /** A list of our own in a step without native methods; none while those still load. */
+  function ownList(home) {
+    const native = home && home.querySelector(`.form-checklist:not(.${OUR_LIST})`);
+    if (native || !home) return native;
+    if (home.querySelector('[class*="-skeleton"]:not(.loading-skeleton)')) return null;
+    const existing = home.querySelector(`.${OUR_LIST}`);
+    if (existing || !offer || !offer.items.length) return existing;
+    const list = make("ul", `form-checklist optimizedCheckout-form-checklist ${OUR_LIST}`);
+    home.insertBefore(list, home.querySelector(".form-actions"));
     return list;
   }
 
@@ -367,15 +386,26 @@
     return node;
   }
 
+  /** Our own words, written once: a translator of the browser may change them after us. */
+  function put(node, words) {
+    if (node.sequraWords === words) return;
+    node.sequraWords = words;
+    node.textContent = words;
+  }
+
   const known = new WeakSet(); // nodes of the payment step seen before
   let lastTotal = "";
 
   /** Perhaps another checkout: step, form or list are new, or the total is another. */
   function noticeChanges() {
+    if (covered()) {
+      lastTotal = null; // whatever comes from under it is looked at
+      return;
+    }
     const content = `${PAYMENT} .checkout-view-content`;
     const radio = document.querySelector(NATIVE_RADIO);
     const nodes = [...document.querySelectorAll(`${content},${PAYMENT_FORM}`)];
-    if (radio) nodes.push(radio.closest(".form-checklist,ul,ol") || radio);
+    if (radio) nodes.push(radio.closest(LIST) || radio);
     if (!nodes.length) return;
     const total = document.querySelector('[data-test="cart-total"],.cartDrawer-total');
     const words = total ? total.textContent : "";
@@ -437,7 +467,8 @@
     name.dataset.test = `payment-method-${radio.value}`;
     const image = picture(method.icon);
     if (image) name.append(image);
-    name.append(make("div", "paymentProviderHeader-name", method.title));
+    const heading = document.querySelector(".themeV2") ? " sub-header" : "";
+    name.append(make("div", `paymentProviderHeader-name${heading}`, method.title));
     const line = make("div", "paymentProviderHeader-container");
     line.append(name);
     if (method.cost_description) {
@@ -491,21 +522,46 @@
     if (before && !chosen && !paid) say(why || (offer && offer.message) || text("gone"));
   }
 
+  const moved = new WeakMap(); // list → how often our options were brought to its end
+
   /** Make the page show the offer; changes nothing when it does already. */
   function draw() {
     const spot = place();
-    if (!spot || !spot.list.classList.contains("sequra-list")) removeOwnLists();
+    if (!spot || !spot.list.classList.contains(OUR_LIST)) removeOwnLists();
     if (!spot || !offer || !offer.items.length) return clear(spot);
-    const overtaken = spot.list.querySelector(`.sequra-item~li ${NATIVE_RADIO}`);
-    if (overtaken || offer.items.some((item) => item.parentNode !== spot.list)) {
+    const missing = offer.items.some((item) => item.parentNode !== spot.list);
+    if (missing ? mayPut() : overtaken(spot.list)) {
       spot.list.append(...offer.items);
       giveFocusBack(focused);
-      if (offer.drawn) changed(); // React drew the list anew, for a reason
+      if (missing && offer.drawn) changed(); // React drew the list anew, for a reason
       offer.drawn = true;
     }
     drawControls(spot);
     if (chosen) mark(spot);
     return undefined;
+  }
+
+  let puts = 0;
+  let putsSince = 0;
+
+  /** React redraws now and then; a script that takes our options away would do it for ever. */
+  function mayPut() {
+    const now = performance.now();
+    if (now - putsSince > 1000) {
+      putsSince = now;
+      puts = 0;
+      setTimeout(safely("look", look), 1001);
+    }
+    puts += 1;
+    return puts <= PUTS;
+  }
+
+  /** Others come after us. Who puts them there again and again may keep them there. */
+  function overtaken(list) {
+    if (!list.querySelector(`.sequra-item~li ${NATIVE_RADIO}`)) return false;
+    const times = moved.get(list) || 0;
+    moved.set(list, times + 1);
+    return times < MOVES;
   }
 
   function drawControls(spot) {
@@ -524,7 +580,7 @@
   }
 
   const removeOwnLists = () =>
-    document.querySelectorAll(".sequra-list").forEach((list) => list.remove());
+    document.querySelectorAll(`.${OUR_LIST}`).forEach((list) => list.remove());
 
   /** Look like BigCommerce's button, whatever its theme made of that. */
   function dressButton(spot) {
@@ -533,10 +589,10 @@
       ? [...native.classList].filter((name) => name !== "is-loading").join(" ")
       : "button button--action button--large button--slab optimizedCheckout-buttonPrimary";
     const className = `${look} sequra-own${busy ? " is-loading" : ""}`;
-    const words = text(busy ? "opening" : "pay");
-    if (Boolean(status.textContent) !== busy) status.textContent = busy ? words : "";
+    const method = chosenMethod();
+    put(status, busy ? text("opening") : method ? method.title : "");
     if (button.className !== className) button.className = className;
-    if (button.textContent !== words) button.textContent = words;
+    put(button, text(busy ? "opening" : "pay"));
     if (button.hidden !== !chosen) button.hidden = !chosen;
     if (button.disabled !== busy) button.disabled = busy;
   }
@@ -574,10 +630,36 @@
   function mark(spot) {
     const host = spot.form || spot.list.parentNode;
     if (host.getAttribute("data-sequra") !== "chosen") host.setAttribute("data-sequra", "chosen");
-    spot.list.querySelectorAll(`${NATIVE_RADIO}:checked`).forEach((radio) => {
-      radio.checked = false;
-    });
+    rivals(spot.list).forEach(unpick);
     offer.items.forEach((item) => markItem(item, item.querySelector("input").id === chosen));
+  }
+
+  /** The other radios of the list, native or another script's; not the cards stored inside one. */
+  const rivals = (list) =>
+    [...list.querySelectorAll('input[type="radio"]')].filter(
+      (radio) => !isOurs(radio) && !radio.closest(".form-checklist-body")
+    );
+
+  const watched = new WeakSet();
+
+  /** React sets `checked` whenever it renders, unseen: taken back at once while ours is chosen. */
+  function unpick(radio) {
+    if (radio.checked) radio.checked = false;
+    if (watched.has(radio)) return;
+    watched.add(radio);
+    const name = "checked";
+    const { get, set } =
+      Object.getOwnPropertyDescriptor(radio, name) ||
+      Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, name);
+    Object.defineProperty(radio, name, {
+      configurable: true,
+      enumerable: true,
+      get,
+      set(value) {
+        set.call(radio, value);
+        if (value && radio.closest(CHOSEN)) set.call(radio, false);
+      },
+    });
   }
 
   function markItem(item, selected) {
@@ -601,10 +683,12 @@
   }
 
   function unmark() {
-    document.querySelectorAll('[data-sequra="chosen"]').forEach((host) => {
+    document.querySelectorAll(CHOSEN).forEach((host) => {
       host.removeAttribute("data-sequra");
       const selected = host.querySelector(`.form-checklist-item--selected ${NATIVE_RADIO}`);
-      if (selected && !host.querySelector(`${NATIVE_RADIO}:checked`)) selected.checked = true;
+      if (selected && !rivals(host).some((radio) => radio.checked)) {
+        selected.checked = true;
+      }
     });
   }
 
@@ -624,8 +708,12 @@
 
   /** While ours is chosen, whatever would place the order natively continues with SeQura. */
   function guard(event) {
+    if (isOurs(event.target) && ordering()) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
     if (!chosen || !(event.target instanceof Element)) return undefined;
-    if (!event.target.closest('form[data-sequra="chosen"]')) return undefined;
+    if (!event.target.closest(`form${CHOSEN}`)) return undefined;
     if (event.type !== "submit" && !event.target.closest(PLACES_ORDER)) return undefined;
     event.preventDefault();
     event.stopImmediatePropagation();
@@ -639,11 +727,14 @@
     document.querySelector(`${PAYMENT} #terms`) ||
     document.querySelector(`${PAYMENT} input[type="checkbox"][name="terms"]`);
 
+  const fieldOf = (terms) => terms.closest(".form-field") || terms.parentNode;
+
   function forgetTerms() {
     const error = document.getElementById(TERMS_ERROR);
     const terms = termsBox();
     if (error) error.remove();
     if (!error || !terms) return;
+    fieldOf(terms).classList.remove("form-field--error");
     terms.removeAttribute("aria-describedby");
     terms.removeAttribute("aria-invalid");
   }
@@ -658,22 +749,28 @@
   }
 
   function showTermsError(terms) {
-    const error = make("span", "form-inlineMessage sequra-own sequra-error");
-    error.id = TERMS_ERROR;
-    error.setAttribute("role", "alert");
-    (terms.closest(".form-field") || terms.parentNode).append(error);
-    error.textContent = text("terms");
-    terms.setAttribute("aria-describedby", TERMS_ERROR);
-    terms.setAttribute("aria-invalid", "true");
-    terms.focus();
+    const native = document.getElementById("terms-field-error-message");
+    if (!native || !native.textContent) {
+      const error = make("span", "form-inlineMessage sequra-own sequra-error");
+      error.id = TERMS_ERROR;
+      error.setAttribute("role", "alert");
+      fieldOf(terms).append(error);
+      fieldOf(terms).classList.add("form-field--error");
+      error.textContent = text("terms");
+      terms.setAttribute("aria-describedby", TERMS_ERROR);
+      terms.setAttribute("aria-invalid", "true");
+    }
+    terms.focus({ preventScroll: true });
+    terms.scrollIntoView({ block: "center" });
   }
 
   // --- Continuing with SeQura --------------------------------------------------------------------
 
   function say(words) {
-    if (alertBox.textContent !== words) alertBox.textContent = words;
+    put(alertBox, words);
     draw();
-    if (words && alertBox.isConnected) alertBox.scrollIntoView({ block: "nearest" });
+    // In the middle: a drawer may lie over the end of the page.
+    if (words && alertBox.isConnected) alertBox.scrollIntoView({ block: "center" });
   }
 
   function setBusy(now) {
@@ -690,7 +787,7 @@
   }
 
   async function start() {
-    if (busy || !chosenMethod()) return;
+    if (busy || !chosenMethod() || ordering()) return;
     say("");
     if (!termsAgreed()) return;
     const before = isOurs(document.activeElement) ? document.activeElement.id : button.id;
@@ -821,18 +918,20 @@
     window.SequraFormInstance = window.SequraFormElement = undefined;
     if (dialog) dialog.remove();
     dialog = null;
-    document.querySelectorAll("[data-sequra-inert]").forEach((node) => {
-      node.removeAttribute("data-sequra-inert");
+    quieted.forEach((node) => {
       node.inert = false;
     });
+    quieted = [];
   }
+
+  let quieted = []; // what we made inert
 
   /** Behind an open form nothing can be reached by keyboard or screen reader. */
   function quietPage() {
-    const root = document.getElementById("checkout-app");
-    if (!root || root.contains(dialog) || root.inert) return;
-    root.setAttribute("data-sequra-inert", "");
-    root.inert = true;
+    quieted = [...document.body.children].filter((node) => node !== dialog && !node.inert);
+    quieted.forEach((node) => {
+      node.inert = true;
+    });
   }
 
   /** Show the form and wait until it is closed or the payment is through. */
@@ -938,6 +1037,9 @@
     window.addEventListener("focusin", (event) => {
       focused = isOurs(event.target) ? event.target.id : null;
     });
+    window.addEventListener("focusout", () => setTimeout(lookSafely));
+    setInterval(() => chosen && lookSafely(), HEARTBEAT); // what no event tells
+    document.addEventListener("prerenderingchange", lookSafely);
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && place()) changed();
     });

@@ -18,6 +18,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page
 
+from sequra_bc.static_files import lean
+
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "static" / "storefront" / "sequra-checkout.js"
 SHOP_FILES = ROOT / "sandbox" / "shop" / "static" / "shop"
@@ -136,6 +139,7 @@ class World:
         self.balance = 0.0  # store credit of the customer
         self.credit_applied = False
         self.coupon: str = ""
+        self.spam = False  # the platform wants its spam check solved first
         self.version = 1
         self.currency = "EUR"
         self.methods: list[dict[str, Any]] = [PP3, SP1, I1]
@@ -145,9 +149,10 @@ class World:
         self.form_origins: list[str] | None = None
         self.faults: dict[str, list[Answer]] = defaultdict(list)
         self.calls: list[Call] = []
-        self.script = SCRIPT.read_bytes()
+        self.script = lean(SCRIPT.read_text()).encode()
         self.integrity = "sha384-" + b64encode(sha384(self.script).digest()).decode()
         self.script_host = "app"
+        self.head = ""  # markup in the page's head
         self.extra = ""  # markup at the end of the page
         self.server = Server(self)
         self.port = self.server.server_address[1]
@@ -223,7 +228,7 @@ class World:
             carts = path.endswith("/carts")
             return Answer(body=[{"id": CHECKOUT}]) if carts else self.checkout(method, path, body)
         if path.endswith("/order"):
-            return Answer(body={"url": "/checkout/order-confirmation/1"})
+            return Answer(204)
         if "order-confirmation" in path:
             page = "<!doctype html><title>Thank you</title>"
             return Answer(body=page, kind="text/html; charset=utf-8")
@@ -233,6 +238,8 @@ class World:
         if path.endswith("/store-credit"):
             self.credit_applied = method == "POST"
             self.version += 1
+        elif path.endswith("/spam-protection"):
+            self.spam = False
         elif path.endswith("/coupons"):
             self.coupon = body["couponCode"]
             self.total = round(self.total - 10, 2)
@@ -253,7 +260,8 @@ class World:
         coupons = [{"code": self.coupon, "discountedAmount": 10}] if self.coupon else []
         return {
             "id": CHECKOUT, "version": self.version, "grandTotal": self.total,
-            "outstandingBalance": self.outstanding, "isStoreCreditApplied": self.credit_applied,
+            "outstandingBalance": self.outstanding,
+            "isStoreCreditApplied": self.credit_applied or not self.balance,  # true for guests
             "customer": {
                 "isGuest": not self.balance, "email": "lucia@example.com",
                 "storeCredit": self.balance,
@@ -269,12 +277,13 @@ class World:
                 "availableShippingOptions": [option, option | {"id": "express", "cost": 9.95}],
             }],
             "subtotal": 105.94, "shippingCostTotal": 4.95, "handlingCostTotal": 0, "taxTotal": 19,
-            "coupons": coupons, "fees": [], "giftCertificates": [],
+            "shouldExecuteSpamCheck": self.spam, "coupons": coupons, "fees": [], "giftCertificates": [],
         }  # fmt: skip
 
     def page(self, query: dict[str, list[str]]) -> Answer:
         language = query.get("lang", ["es"])[0]
         strict = query.get("csp") == ["strict"]
+        self.spam = "spam" in query
         nonce = ' nonce="n0nce"' if strict else ""
         knobs = "".join(f' data-{name}="1"' for name in ("terms", "spam") if name in query)
         source = f"{self.url(self.script_host)}/static/storefront/sequra-checkout.js?store={STORE}"
@@ -282,7 +291,7 @@ class World:
             f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
             '<base href="/" target="_top"><title>Checkout</title>'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            '<link rel="stylesheet" href="/static/shop/shop.css"></head>'
+            f'<link rel="stylesheet" href="/static/shop/shop.css">{self.head}</head>'
             f'<body class="checkout-page"><main><div id="checkout-app" data-locale="{language}" '
             f'data-checkout-id="{CHECKOUT}"{knobs}></div></main>'
             f'<script src="/static/shop/checkout.js"{nonce}></script>'

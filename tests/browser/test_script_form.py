@@ -44,7 +44,7 @@ def test_the_form_opens_over_the_page(world: World, open_checkout: Open) -> None
     dialog = page.get_by_role("dialog", name="Formulario de pago de SeQura")
     expect(dialog).to_have_attribute("aria-modal", "true")
     assert page.evaluate("document.activeElement.tagName") == "IFRAME"
-    assert page.evaluate("document.getElementById('checkout-app').inert") is True
+    assert page.evaluate("document.querySelector('main').inert") is True
     assert native_orders(world) == 0
 
 
@@ -60,7 +60,7 @@ def test_closing_the_form_leaves_a_usable_checkout(world: World, open_checkout: 
     expect(page.locator(BUTTON)).to_be_focused()
     expect(page.locator(ALERT)).to_be_empty()
     assert page.evaluate("window.SequraFormInstance === undefined") is True
-    assert page.evaluate("document.getElementById('checkout-app').inert") is False
+    assert page.evaluate("document.querySelector('main').inert") is False
 
     choose(page, SP1)
     page.locator(BUTTON).click()
@@ -91,7 +91,7 @@ def test_a_form_that_vanishes_counts_as_closed(world: World, open_checkout: Open
     page.evaluate("window.postMessage('vanish', '*')")
 
     expect(page.locator(BUTTON)).to_be_enabled()
-    assert page.evaluate("document.getElementById('checkout-app').inert") is False
+    assert page.evaluate("document.querySelector('main').inert") is False
 
 
 def test_a_double_click_opens_one_form(world: World, open_checkout: Open) -> None:

@@ -43,7 +43,7 @@ def test_the_app_is_asked_with_the_claim_of_a_fresh_checkout(
         {
             "checkout_id": CHECKOUT,
             "outstanding_balance": 110.89,
-            "store_credit_applied": False,
+            "store_credit_applied": True,
             "layout": "desktop",
             "locale": "es-ES",
         }

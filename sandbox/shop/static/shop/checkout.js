@@ -1,7 +1,13 @@
 /*
  * The demo shop's checkout page. It draws the same elements, classes and ids on the payment step as
- * BigCommerce's own one-page checkout, and treats them as React does: a change of the order throws
- * the payment form away and draws a new one, so whatever another script put into it is gone.
+ * BigCommerce's own one-page checkout, and treats them as React does:
+ *  - another total throws the payment form away and draws a new one, on the default method, so
+ *    whatever another script put into it is gone;
+ *  - every other render changes no node and yet sets the native radios again: after a blur, after
+ *    a change, after every load of the checkout, always a moment later.
+ *
+ * Knobs of the query: `theme=v2` (BigCommerce's current theme), `methods=none` (the shop has no
+ * method of its own), `wallet=1` (a method with a button of its own in place of the submit button).
  */
 (() => {
   "use strict";
@@ -9,6 +15,10 @@
   const root = document.getElementById("checkout-app");
   const { checkoutId, terms: termsOn, spam: spamOn, locale } = root.dataset;
   const LOADING = 250; // ms that the skeleton of the payment methods is seen
+  const RENDER = 15; // ms; validation is asynchronous, and a render follows it
+  const OPENING = 200; // ms that a step takes to open on a wide screen
+  const PHONE = "(max-width: 968px)";
+  const knobs = new URLSearchParams(location.search);
 
   const TEXTS = {
     en: {
@@ -21,8 +31,7 @@
       covered: "Payment is not required for this order.", terms: "Yes, I agree with the",
       termsLink: "terms and conditions", termsTitle: "Terms and conditions",
       termsError: "Please agree to the terms and conditions.", verify: "I am not a robot: continue to payment",
-      transfer: "Bank transfer", transferText: "Transfer the amount within five days. We send the order when it arrives.",
-      cash: "Cash on delivery", cashText: "Pay the courier at your door.", items: "{count} items",
+      transfer: "Bank transfer", cash: "Cash on delivery", wallet: "Wallet", items: "{count} items",
       item: "1 item", details: "Show details", first: "First name", last: "Last name", email: "E-mail",
       phone: "Phone", street: "Address", city: "City", zip: "Postcode", country: "Country",
       failed: "Something went wrong. Please try again.", option: "Shipping option", missing: "Please choose how we should send your order.",
@@ -37,8 +46,7 @@
       covered: "Este pedido no necesita pago.", terms: "Sí, acepto los",
       termsLink: "términos y condiciones", termsTitle: "Términos y condiciones",
       termsError: "Debes aceptar los términos y condiciones.", verify: "No soy un robot: continuar al pago",
-      transfer: "Transferencia bancaria", transferText: "Haz la transferencia en cinco días. Enviaremos el pedido cuando llegue.",
-      cash: "Contra reembolso", cashText: "Paga al repartidor en tu puerta.", items: "{count} artículos",
+      transfer: "Transferencia bancaria", cash: "Contra reembolso", wallet: "Monedero", items: "{count} artículos",
       item: "1 artículo", details: "Ver detalles", first: "Nombre", last: "Apellidos", email: "Correo electrónico",
       phone: "Teléfono", street: "Dirección", city: "Ciudad", zip: "Código postal", country: "País",
       failed: "Algo ha ido mal. Inténtalo de nuevo.", option: "Forma de envío", missing: "Elige cómo quieres recibir el pedido.",
@@ -47,14 +55,19 @@
   const text = (name) => (TEXTS[locale.slice(0, 2)] || TEXTS.en)[name];
   const COUNTRIES = { ES: "España", FR: "France", IT: "Italia", PT: "Portugal", DE: "Deutschland", US: "United States" };
   const METHODS = [
-    { id: "bankdeposit", name: text("transfer"), words: text("transferText") },
-    { id: "cod", name: text("cash"), words: text("cashText") },
-  ];
+    { id: "bankdeposit", name: text("transfer") },
+    { id: "cod", name: text("cash") },
+    { id: "wallet", name: text("wallet"), ownButton: true },
+  ].filter((method) => knobs.get("methods") !== "none" && (method.id !== "wallet" || knobs.has("wallet")));
+  const V2 = knobs.get("theme") === "v2";
+  const DEFAULT = METHODS.length ? METHODS[0].id : null;
 
   const state = {
     checkout: null,
     step: "payment", // the open step: customer, shipping, payment
-    method: METHODS[0].id,
+    method: DEFAULT,
+    ordering: false,
+    drawnFor: "", // grandTotal and outstandingBalance that the payment form was drawn for
     accepted: false, // terms
     verified: !spamOn,
     creditTouched: false,
@@ -100,7 +113,7 @@
   }
 
   const money = (amount) =>
-    new Intl.NumberFormat(locale, { style: "currency", currency: state.checkout.cart.currency.code }).format(amount);
+    new Intl.NumberFormat(locale.replace("_", "-"), { style: "currency", currency: state.checkout.cart.currency.code }).format(amount);
 
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -109,12 +122,12 @@
   function stepNode(name, title, summary, content) {
     const open = state.step === name;
     const node = h(
-      `li.checkout-step.optimizedCheckout-checkoutStep.checkout-step--${name}${open ? ".checkout-step--current" : ""}`, {},
+      `li.checkout-step.optimizedCheckout-checkoutStep.checkout-step--${name}${open ? ".is-open" : ""}`, {},
       h("div.checkout-view-header", {},
         h("div.stepHeader", {},
           h("div.stepHeader-figure", {}, h("h2.stepHeader-title.optimizedCheckout-headingPrimary", {}, title)),
           h("div.stepHeader-body.optimizedCheckout-contentPrimary", {}, open ? null : summary),
-          open || name === "payment" ? null : h("div.stepHeader-actions", {},
+          open || name === "payment" || state.ordering ? null : h("div.stepHeader-actions", {},
             h("button.button.button--tertiary.button--small.optimizedCheckout-buttonSecondary",
               { type: "button", "data-test": `step-edit-button-${name}`, onclick: () => openStep(name) }, text("edit"))))),
     );
@@ -218,19 +231,52 @@
   const paymentContent = () => document.querySelector(".checkout-step--payment > .checkout-view-content");
 
   function skeleton() {
-    return h("div.checklist-skeleton", { "aria-hidden": "true" }, [1, 2].map(() => h("div.skeleton-row", {})));
+    return h("div.checklist-skeleton", {}, [1, 2, 3].map(() => h("div", {})));
   }
 
-  /** Draw the payment form anew: nothing of the old one survives. */
+  /** The wrapper keeps its class after loading. */
+  const loaded = (content) => h("div.loading-skeleton", {}, h("div", {}, content));
+
+  /** Draw the payment form anew: nothing of the old one survives, Formik starts on the default. */
   async function remountPayment() {
     const content = paymentContent();
     if (!content) return;
-    content.setAttribute("aria-busy", "true");
+    state.method = DEFAULT;
+    state.accepted = false;
+    state.drawnFor = totals();
     content.replaceChildren(skeleton());
     await pause(LOADING);
     if (!content.isConnected) return;
-    content.replaceChildren(state.verified ? paymentForm() : spamCheck());
-    content.setAttribute("aria-busy", "false");
+    if (mustVerify()) content.replaceChildren(loaded(spamCheck()));
+    else if (METHODS.length) content.replaceChildren(loaded(paymentForm()));
+    else content.replaceChildren(); // without methods BigCommerce draws nothing at all
+    renderLater();
+  }
+
+  const totals = () => `${state.checkout.grandTotal} ${state.checkout.outstandingBalance}`;
+
+  /** After a load: another total draws the step anew, the same one only renders. */
+  async function updatePayment() {
+    if (totals() === state.drawnFor) renderLater();
+    else await remountPayment();
+  }
+
+  /** As BigCommerce: the first input of the step, once it is open. */
+  function focusFirst() {
+    const opened = paymentContent();
+    setTimeout(() => {
+      const input = opened && opened.querySelector("input");
+      if (input) input.focus();
+    }, matchMedia(PHONE).matches ? 0 : OPENING);
+  }
+
+  const mustVerify = () => !state.verified || state.checkout.shouldExecuteSpamCheck;
+
+  async function verify() {
+    await api("POST", `checkouts/${checkoutId}/spam-protection`, { token: "solved" });
+    state.verified = true;
+    await load();
+    await remountPayment();
   }
 
   function spamCheck() {
@@ -238,24 +284,34 @@
       h("div.spamProtection-panel.optimizedCheckout-overlay", {},
         h("a.spamProtection-panel-message.optimizedCheckout-primaryContent", {
           href: "#", "data-test": "spam-protection-verify-button",
-          onclick: (event) => { event.preventDefault(); state.verified = true; remountPayment(); },
+          onclick: (event) => { event.preventDefault(); verify(); },
         }, text("verify"))));
   }
 
   function paymentForm() {
     const covered = state.checkout.outstandingBalance <= 0;
-    return h("form.checkout-form", { "data-test": "payment-form", novalidate: "" },
+    const chosen = METHODS.find((method) => method.id === state.method);
+    return h("form.checkout-form", { action: "#", "data-test": "payment-form", novalidate: "" },
       creditField(),
       h("fieldset.form-fieldset", {},
         h("legend.form-legend.optimizedCheckout-headingSecondary.is-srOnly", {}, text("methods")),
         h("div.form-body", {},
           covered ? h("div.storeCreditOverlay", { "data-test": "payment-store-credit-overlay" },
             h("p.storeCreditOverlay-text", {}, text("covered"))) : null,
+          h("div.is-srOnly", { "aria-live": "assertive", role: "status" }, chosen.name),
           h("ul.form-checklist.optimizedCheckout-form-checklist", {}, METHODS.map(methodItem)))),
+      h("fieldset.form-fieldset.redeemable-payments", {},
+        h("legend.form-legend.is-srOnly", {}, text("code")),
+        codeBox("payment")),
       termsOn ? termsFieldset() : null,
-      h("div.form-actions", {},
-        h("button.button.button--action.button--large.button--slab.optimizedCheckout-buttonPrimary#checkout-payment-continue",
-          { type: "submit", "data-test": "payment-submit-button" }, text("place"))));
+      h("div.form-actions", {}, submitNode(chosen)));
+  }
+
+  /** Methods with a button of their own get a container of the same id. */
+  function submitNode(method) {
+    if (method.ownButton) return h("div.submitButtonContainer#checkout-payment-continue", {});
+    return h("button.button.button--action.button--large.button--slab.optimizedCheckout-buttonPrimary#checkout-payment-continue",
+      { type: "submit" }, text("place"));
   }
 
   function creditField() {
@@ -274,7 +330,7 @@
     await api(applied ? "POST" : "DELETE", `checkouts/${checkoutId}/store-credit`);
     await load();
     drawSummary();
-    await remountPayment();
+    await updatePayment();
   }
 
   function methodItem(method) {
@@ -291,8 +347,9 @@
         h("label.form-label.optimizedCheckout-form-label", { for: `radio-${method.id}` },
           h("div.paymentProviderHeader-container", {},
             h("div.paymentProviderHeader-nameContainer", { "data-test": `payment-method-${method.id}` },
-              h("div.paymentProviderHeader-name", { "data-test": "payment-method-name" }, method.name)))))),
-      selected ? methodBody(method) : null);
+              h(`div.paymentProviderHeader-name${V2 ? ".sub-header" : ""}`, { "data-test": "payment-method-name" }, method.name)),
+            h("div.paymentProviderHeader-cc", {}, h("div", {})))))),
+      selected ? methodBody() : null);
   }
 
   /** Another native method: React keeps the nodes and changes what differs. */
@@ -305,11 +362,19 @@
       item.firstChild.classList.toggle("form-checklist-header--selected", selected);
       const body = item.querySelector(".form-checklist-body");
       if (body && !selected) body.remove();
-      if (!body && selected) item.append(methodBody(METHODS.find((method) => method.id === id)));
+      if (!body && selected) item.append(methodBody());
     });
+    const method = METHODS.find((one) => one.id === id);
+    document.querySelector(".checkout-step--payment [role=status]").textContent = method.name;
+    const submit = document.getElementById("checkout-payment-continue");
+    const next = submitNode(method);
+    if (submit.tagName === next.tagName) return;
+    submit.parentNode.append(next); // React appends: behind whatever others put there
+    submit.remove();
   }
 
-  const methodBody = (method) => h("div.form-checklist-body", {}, h("p", {}, method.words));
+  /** Offline methods say nothing: their body is empty, and there only while they are chosen. */
+  const methodBody = () => h("div.form-checklist-body", {});
 
   function termsFieldset() {
     return h("fieldset.form-fieldset.checkout-terms", {},
@@ -320,31 +385,42 @@
           onchange: (event) => { state.accepted = event.target.checked; if (state.accepted) termsError(false); },
         }),
         h("label.form-label.optimizedCheckout-form-label", { for: "terms" },
-          `${text("terms")} `, h("a", { href: "/terms", target: "_blank" }, text("termsLink")), "."))));
+          `${text("terms")} `, h("a", { href: "/terms", target: "_blank" }, text("termsLink")), "."),
+        h("ul.form-field-errors", { "data-test": "terms-field-error-message" },
+          h("li.form-field-error", {}, noTermsError())))));
   }
 
+  const noTermsError = () => h("span.is-srOnly#terms-field-error-message", { "aria-hidden": "true" });
+
+
+  /** The list is always there; its hidden span gives way to a label of the same id. */
   function termsError(shown) {
-    const old = document.getElementById("terms-field-error-message");
-    if (old) old.remove();
-    if (!shown) return;
-    document.querySelector(".checkout-terms .form-field").append(
-      h("ul.form-field-errors", { "data-test": "terms-field-error-message" },
-        h("li.form-field-error", {}, h("label.form-inlineMessage#terms-field-error-message", { for: "terms", role: "alert" }, text("termsError")))));
+    document.querySelector(".checkout-terms .form-field").classList.toggle("form-field--error", shown);
+    document.getElementById("terms-field-error-message").replaceWith(!shown ? noTermsError()
+      : h("label.form-inlineMessage#terms-field-error-message", { for: "terms", role: "alert", "aria-live": "polite" }, text("termsError")));
   }
 
   async function placeOrder(event) {
     if (!event.target.matches('form[data-test="payment-form"]')) return;
     event.preventDefault();
-    if (termsOn && !state.accepted) { termsError(true); return; }
-    const button = document.getElementById("checkout-payment-continue");
-    button.classList.add("is-loading");
-    button.disabled = true;
+    if (state.ordering) return;
+    if (termsOn && !state.accepted) { termsError(true); renderLater(); return; }
+    ordering(true);
     const answer = await fetch(`/checkout/${checkoutId}/order`, {
       method: "POST", headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ method: METHODS.find((method) => method.id === state.method).name }),
     });
-    if (answer.ok) location.replace((await answer.json()).url);
-    else { button.classList.remove("is-loading"); button.disabled = false; }
+    if (answer.ok) location.replace(`${location.pathname.replace(/\/$/, "")}/order-confirmation`);
+    else ordering(false);
+  }
+
+  /** While the order is placed the button turns, and no other step can be opened. */
+  function ordering(now) {
+    state.ordering = now;
+    const button = document.getElementById("checkout-payment-continue");
+    button.classList.toggle("is-loading", now);
+    button.disabled = now;
+    document.querySelectorAll(".stepHeader-actions").forEach((actions) => { actions.hidden = now; });
   }
 
   // --- The order summary -------------------------------------------------------------------------
@@ -384,26 +460,34 @@
     return rows;
   }
 
-  function couponForm() {
-    return h("form.redeemable", { onsubmit: applyCode },
-      h("label.form-label.optimizedCheckout-form-label", { for: "redeemableCode" }, text("code")),
-      h("div.redeemable-row", {},
-        h("input.form-input.optimizedCheckout-form-input#redeemableCode", { name: "code", autocomplete: "off" }),
-        h("button.button.button--tertiary.optimizedCheckout-buttonSecondary", { type: "submit", "data-test": "redeemableEntry-submit" }, text("apply"))),
-      h("p.form-inlineMessage#redeemable-error", { role: "alert" }));
+  /** There are two: in the summary, and in the payment form, where Enter must not place the order. */
+  function codeBox(where) {
+    const id = where === "payment" ? "redeemableCode-payment" : "redeemableCode";
+    const input = h(`input.form-input.optimizedCheckout-form-input#${id}`, {
+      name: "redeemableCode", autocomplete: "off",
+      onkeydown: (event) => { if (event.key === "Enter") { event.preventDefault(); applyCode(input, error); } },
+    });
+    const error = h("p.form-inlineMessage", { role: "alert" });
+    return h("div.redeemable", {},
+      h("label.form-label.optimizedCheckout-form-label", { for: id }, text("code")),
+      h("div.redeemable-row", {}, input,
+        h("button.button.button--tertiary.optimizedCheckout-buttonSecondary", {
+          type: "button", "data-test": where === "payment" ? "redeemablePayment-submit" : "redeemableEntry-submit",
+          onclick: () => applyCode(input, error),
+        }, text("apply"))),
+      error);
   }
 
-  async function applyCode(event) {
-    event.preventDefault();
-    const code = new FormData(event.target).get("code").trim();
+  async function applyCode(input, error) {
+    const code = input.value.trim();
     if (!code) return;
     try {
       await redeem("POST", "coupons", { couponCode: code });
-    } catch (error) {
+    } catch (refused) {
       try {
         await redeem("POST", "gift-certificates", { giftCertificateCode: code });
       } catch (other) {
-        document.getElementById("redeemable-error").textContent = text("badCode");
+        error.textContent = text("badCode");
       }
     }
   }
@@ -412,7 +496,7 @@
     await api(method, `checkouts/${checkoutId}/${path}`, body);
     await load();
     drawSummary();
-    await remountPayment();
+    await updatePayment();
   }
 
   function drawSummary() {
@@ -428,7 +512,7 @@
             line.imageUrl ? h("img.product-image", { src: line.imageUrl, alt: "" }) : h("span.product-image", {}),
             h("span.product-title", {}, `${line.quantity} × ${line.name}`),
             h("span.product-price", {}, money(line.extendedSalePrice || line.amount || 0)))))),
-      h("section.cart-section.optimizedCheckout-orderSummary-cartSection", {}, priceRows(), couponForm()),
+      h("section.cart-section.optimizedCheckout-orderSummary-cartSection", {}, priceRows(), codeBox("summary")),
       h("section.cart-section.optimizedCheckout-orderSummary-cartSection", { "data-test": "cart-total" },
         h("div.cart-priceItem.cart-priceItem--total", {},
           h("span.cart-priceItem-label", {}, `${text("total")} (${state.checkout.cart.currency.code})`),
@@ -452,6 +536,7 @@
   async function load() {
     const include = "cart.lineItems.physicalItems.options,cart.lineItems.digitalItems.options,customer,customer.customerGroup,payments,promotions,consignments.availableShippingOptions";
     state.checkout = await api("GET", `checkouts/${checkoutId}?include=${include}`);
+    renderLater();
   }
 
   function render() {
@@ -459,8 +544,8 @@
       stepNode("customer", text("customer"), customerSummary(), () => customerSummary()),
       stepNode("shipping", text("shipping"), shippingSummary(), shippingContent),
       stepNode("payment", text("payment"), null, skeleton));
-    root.replaceChildren(h("div.layout.optimizedCheckout-contentPrimary", {},
-      h("div.layout-main", {}, steps), h("aside.layout-cart", {})));
+    root.replaceChildren(h(V2 ? "div.themeV2" : "div", {}, h("div.layout.optimizedCheckout-contentPrimary", {},
+      h("div.layout-main", {}, steps), h("aside.layout-cart", {}))));
     steps.querySelector('[data-test="step-edit-button-customer"]')?.remove();
     drawSummary();
     if (state.step === "payment") mountPayment();
@@ -475,19 +560,28 @@
     } else {
       await remountPayment();
     }
+    focusFirst();
   }
 
   /** React sets a controlled radio again on every render, whatever others did to it. */
-  function controlRadios() {
-    document.querySelectorAll('input[name="paymentProviderRadio"]').forEach((radio) => {
-      radio.checked = radio.value === state.method;
-    });
+  function renderLater() {
+    setTimeout(() => {
+      document.querySelectorAll('input[name="paymentProviderRadio"]').forEach((radio) => {
+        radio.checked = radio.value === state.method;
+      });
+    }, RENDER);
   }
 
+  const inForm = (node) => node.closest('[data-test="payment-form"]');
+
   root.addEventListener("submit", placeOrder);
+  // Formik knows its own fields alone, but renders after a blur or a focus of any.
   root.addEventListener("change", (event) => {
-    if (event.target.closest('[data-test="payment-form"]') && !event.target.matches('[name="sequraPayment"]')) controlRadios();
+    if (inForm(event.target) && !event.target.matches('[name="sequraPayment"]')) renderLater();
   });
+  for (const type of ["focusin", "focusout"]) {
+    root.addEventListener(type, (event) => { if (inForm(event.target)) renderLater(); });
+  }
   load().then(() => {
     if (state.checkout.consignments.some((one) => !one.selectedShippingOption)) state.step = "shipping";
     render();

@@ -1,0 +1,483 @@
+"""The storefront script at home on BigCommerce's own payment step: what React, its themes and the
+platform's style sheet do there, as observed on the real page."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.scripted import PP3, SP1, Answer, World
+
+OURS = "li.sequra-item"
+BUTTON = "#sequra-continue"
+NATIVE_BUTTON = "#checkout-payment-continue"
+ALERT = ".sequra-alert"
+WIDTHS = [320, 360, 390, 768, 1440]
+THEMES = ["v1", "v2"]
+LONG = PP3 | {
+    "title": "Recibe tu compra y paga después en cómodos plazos",
+    "cost_description": "desde 18,48 €/mes con un coste fijo de 5,00 € por cuota",
+}
+
+# The most radios that were checked at one moment, looked at in every task and every frame.
+WATCH = """() => {
+  window.most = 0;
+  const count = () => {
+    const all = document.querySelectorAll('.checkout-step--payment li input[type=radio]');
+    window.most = Math.max(window.most, [...all].filter((one) => one.checked).length);
+  };
+  const frame = () => { count(); requestAnimationFrame(frame); };
+  frame();
+  setInterval(count);
+}"""
+
+# Radios that look chosen: the label paints the mark.
+PAINTED = """() => [...document.querySelectorAll('.checkout-step--payment li input[type=radio]')]
+  .filter((one) => {
+    const mark = (part) => getComputedStyle(one.nextElementSibling, part).backgroundColor;
+    const colour = document.querySelector('.themeV2') ? mark('::before') : mark('::after');
+    return colour !== 'rgb(255, 255, 255)';
+  }).map((one) => one.id)"""
+
+
+def choose(page: Page, method: dict[str, Any] = PP3) -> None:
+    page.get_by_label(method["title"]).check()
+
+
+def box(page: Page, selector: str) -> dict[str, float]:
+    found: Any = page.locator(selector).first.bounding_box()
+    assert found is not None
+    return {side: float(found[side]) for side in ("x", "y", "width", "height")}
+
+
+def only_ours_is_checked(page: Page) -> None:
+    page.wait_for_timeout(100)  # validation and the render behind it
+    assert page.evaluate("window.most") == 1
+    expect(page.get_by_role("radio", checked=True)).to_have_count(1)
+    expect(page.get_by_role("radio", checked=True)).to_have_id("radio-sequra-pp3")
+    assert page.evaluate(PAINTED) == ["radio-sequra-pp3"]
+
+
+# --- One checked radio at every moment ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_blur_does_not_bring_the_native_mark_back(
+    world: World, open_checkout: Open, theme: str
+) -> None:
+    page = open_checkout(f"terms=1&theme={theme}")
+    choose(page)
+    page.evaluate(WATCH)
+
+    page.locator("#radio-bankdeposit").focus()
+    page.keyboard.press("Tab")
+    only_ours_is_checked(page)
+    page.locator("#terms").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    only_ours_is_checked(page)
+    page.locator("#redeemableCode-payment").focus()
+    page.locator(BUTTON).focus()
+    only_ours_is_checked(page)
+
+
+def test_editing_the_shipping_on_a_phone_leaves_one_mark(world: World, open_checkout: Open) -> None:
+    page = open_checkout(width=390)
+    choose(page)
+
+    page.locator('[data-test="step-edit-button-shipping"]').click()
+    page.locator('[data-test="shipping-continue"]').click()
+
+    expect(page.locator(OURS)).to_have_count(3)
+    expect(page.get_by_label(PP3["title"])).to_be_checked()
+    page.evaluate(WATCH)
+    page.locator("#redeemableCode-payment").focus()
+    only_ours_is_checked(page)
+
+
+def test_a_setter_behind_our_back_is_undone_at_the_next_look(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout()
+    choose(page)
+
+    page.evaluate(
+        """() => Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'checked')
+          .set.call(document.querySelector('#radio-cod'), true)"""
+    )
+
+    expect(page.locator("#radio-cod")).not_to_be_checked()
+    page.locator("#radio-cod").check()
+    expect(page.get_by_role("radio", checked=True)).to_have_id("radio-cod")
+    expect(page.locator(NATIVE_BUTTON)).to_be_visible()
+
+
+def test_back_at_a_native_method_react_has_its_radio_again(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout("terms=1")
+    choose(page)
+
+    page.locator("#radio-bankdeposit").check()
+    page.locator("#terms").check()
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(100)
+
+    expect(page.get_by_role("radio", checked=True)).to_have_id("radio-bankdeposit")
+    assert page.evaluate(PAINTED) == ["radio-bankdeposit"]
+    page.locator(NATIVE_BUTTON).click()
+    page.wait_for_url(re.compile("order-confirmation"))
+
+
+def test_a_method_with_its_own_button_gives_way_and_comes_back(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout("wallet=1")
+    choose(page)
+    page.locator("#radio-wallet").check()
+    expect(page.locator(BUTTON)).to_be_hidden()
+
+    choose(page)
+    expect(page.locator(BUTTON)).to_be_visible()
+    expect(page.locator("div#checkout-payment-continue")).to_be_hidden()
+    page.locator("#radio-cod").check()
+
+    expect(page.locator(f"button{NATIVE_BUTTON}")).to_be_visible()
+    expect(page.locator(BUTTON)).to_be_hidden()
+
+
+# --- Beside the native method --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("theme", THEMES)
+def test_it_looks_like_its_native_neighbours(
+    world: World, open_checkout: Open, theme: str, width: int
+) -> None:
+    world.methods = [LONG, SP1]
+    page = open_checkout(f"theme={theme}", width=width)
+    expect(page.locator(OURS)).to_have_count(2)
+    native = box(page, NATIVE_BUTTON)
+    look = """name => { const style = getComputedStyle(name);
+      return [style.fontFamily, style.fontWeight, style.fontSize, style.color]; }"""
+    name = ".paymentProviderHeader-name"
+    natives = page.locator(f"li:not(.sequra-item) {name}").last.evaluate(look)
+    assert page.locator(f"{OURS} {name}").first.evaluate(look) == natives
+    marks = page.locator(".checkout-step--payment li input").evaluate_all(
+        "all => all.map((one) => Math.round(one.getBoundingClientRect().left))"
+    )
+    assert len(set(marks)) == 1
+
+    choose(page, LONG)
+
+    ours = box(page, BUTTON)
+    assert (ours["x"], ours["width"]) == (native["x"], native["width"])
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    icon, title = box(page, f"{OURS} img"), box(page, f"{OURS} {name}")
+    assert title["x"] >= icon["x"] + icon["width"]
+    assert title["y"] < icon["y"] + icon["height"]
+    words, item = box(page, ".sequra-description"), box(page, OURS)
+    text_ends = page.locator(".sequra-description").first.evaluate(
+        """one => { const range = document.createRange(); range.selectNodeContents(one);
+          return range.getBoundingClientRect().bottom; }"""
+    )
+    assert words["x"] > item["x"]
+    assert item["y"] + item["height"] - text_ends >= 12
+
+
+def test_a_note_has_air_on_all_sides(world: World, open_checkout: Open) -> None:
+    world.methods, world.message = [], "Con tarjetas regalo no se puede pagar con SeQura."
+    page = open_checkout()
+
+    air = page.locator(".sequra-note").evaluate(
+        """one => { const range = document.createRange(); range.selectNodeContents(one);
+          const words = range.getBoundingClientRect();
+          const item = one.closest('li').getBoundingClientRect();
+          return [words.left - item.left, words.top - item.top, item.bottom - words.bottom]; }"""
+    )
+    assert min(air) >= 12
+
+
+@pytest.mark.parametrize("height", [640, 844])
+def test_an_error_is_never_behind_the_order_drawer(
+    world: World, open_checkout: Open, height: int
+) -> None:
+    world.fail("/form", Answer(503, {}))
+    page = open_checkout("terms=1", width=390)
+    page.set_viewport_size({"width": 390, "height": height})
+    choose(page)
+
+    page.locator(BUTTON).click()
+    for error in ("#sequra-terms-error", ALERT):
+        expect(page.locator(error)).not_to_be_empty()
+        page.wait_for_timeout(100)
+        seen, drawer = box(page, error), box(page, ".cartDrawer")
+        assert seen["y"] >= 0
+        assert seen["y"] + seen["height"] <= drawer["y"]
+        page.locator("#terms").check()
+        page.locator(BUTTON).click()
+
+
+# --- Without native methods, while one is being paid, under a cover -------------------------------------
+
+
+def test_a_shop_without_native_methods_still_sells_with_sequra(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout("methods=none")
+    expect(page.locator(OURS)).to_have_count(3)
+    expect(page.locator(BUTTON)).to_be_hidden()
+
+    choose(page, SP1)
+    expect(page.get_by_role("radio", checked=True)).to_have_count(1)
+    page.locator(BUTTON).click()
+
+    expect(page.locator("iframe#sq-identification-sp1")).to_be_visible()
+    assert len(world.called("app", "payment-methods")) == 1
+
+
+def test_nothing_happens_while_a_native_order_is_placed(world: World, open_checkout: Open) -> None:
+    world.fail("/order", Answer(204, delay=1.2))
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+    page.locator(NATIVE_BUTTON).click()
+
+    page.get_by_text(PP3["title"]).click()
+    page.locator(f"{OURS} input").first.focus()
+    page.keyboard.press("Space")
+    page.evaluate(f"document.querySelector('{BUTTON}').click()")
+
+    assert page.locator(f"{OURS} input:checked").count() == 0
+    expect(page.locator(NATIVE_BUTTON)).to_be_visible()
+    page.wait_for_url(re.compile("order-confirmation"))
+    assert world.called("app", "form") == []
+    assert len(world.called("shop", "/order")) == 1
+
+
+def test_a_refused_native_order_gives_sequra_back(world: World, open_checkout: Open) -> None:
+    world.fail("/order", Answer(400, {}))
+    page = open_checkout()
+    page.locator(NATIVE_BUTTON).click()
+    expect(page.locator(NATIVE_BUTTON)).to_be_enabled()
+
+    choose(page)
+    page.locator(BUTTON).click()
+
+    expect(page.locator("iframe#sq-identification-pp3")).to_be_visible()
+
+
+def test_nobody_is_asked_behind_the_spam_check(world: World, open_checkout: Open) -> None:
+    page = open_checkout("spam=1")
+    page.wait_for_timeout(600)
+    assert world.called("app", "payment-methods") == []
+
+    page.locator('[data-test="spam-protection-verify-button"]').click()
+
+    expect(page.locator(OURS)).to_have_count(3)
+    assert len(world.called("app", "payment-methods")) == 1
+
+
+def test_nobody_is_asked_while_the_page_is_only_prepared(world: World, open_checkout: Open) -> None:
+    world.head = (
+        "<script>let prepared = true;"
+        "Object.defineProperty(document, 'prerendering', { get: () => prepared });"
+        "window.activate = () => { prepared = false;"
+        "  document.dispatchEvent(new Event('prerenderingchange')); };</script>"
+    )
+    page = open_checkout()
+    page.wait_for_timeout(600)
+    assert world.called("app", "payment-methods") == []
+    expect(page.locator(OURS)).to_have_count(0)
+
+    page.evaluate("window.activate()")
+
+    expect(page.locator(OURS)).to_have_count(3)
+
+
+# --- What is said, once, and to whom -------------------------------------------------------------------
+
+
+def test_terms_are_asked_for_once(world: World, open_checkout: Open) -> None:
+    page = open_checkout("terms=1")
+    page.locator(NATIVE_BUTTON).click()
+    expect(page.locator("label#terms-field-error-message")).to_be_visible()
+
+    choose(page)
+    page.locator(BUTTON).click()
+
+    expect(page.locator("#terms")).to_be_focused()
+    expect(page.locator(".checkout-terms .form-inlineMessage:visible")).to_have_count(1)
+    assert world.called("app", "form") == []
+
+
+def test_our_own_terms_message_colours_the_field(world: World, open_checkout: Open) -> None:
+    page = open_checkout("terms=1")
+    choose(page)
+    page.locator(BUTTON).click()
+
+    field = page.locator(".checkout-terms .form-field")
+    expect(page.locator("#sequra-terms-error")).to_have_css("color", "rgb(173, 0, 0)")
+    expect(field).to_have_class(re.compile("form-field--error"))
+    page.locator("#terms").check()
+    expect(field).not_to_have_class(re.compile("form-field--error"))
+
+
+def test_the_choice_is_announced_and_the_native_one_is_silent(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout()
+    said = page.get_by_role("status").filter(has_text=re.compile("."))
+    expect(said).to_have_text(["Transferencia bancaria"])
+
+    choose(page)
+    expect(said).to_have_text([PP3["title"]])
+    choose(page, SP1)
+    expect(said).to_have_text([SP1["title"]])
+    page.locator("#radio-cod").check()
+
+    expect(said).to_have_text(["Contra reembolso"])
+
+
+def test_everything_outside_the_form_is_out_of_reach(world: World, open_checkout: Open) -> None:
+    world.extra = "<a id=elsewhere href='/'>Shop</a>"
+    page = open_checkout()
+    choose(page)
+    page.locator(BUTTON).click()
+    frame = page.locator("iframe#sq-identification-pp3")
+    expect(frame).to_be_focused()
+
+    reachable = page.evaluate(
+        """() => [...document.body.children]
+          .filter((one) => !one.inert && !['SCRIPT', 'STYLE'].includes(one.tagName))
+          .map((one) => one.getAttribute('role'))"""
+    )
+    assert reachable == ["dialog"]
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.id") != "elsewhere"
+
+    page.frame_locator("iframe").locator("#close").click()
+    expect(page.locator(BUTTON)).to_be_focused()
+    assert page.evaluate("document.querySelectorAll('[inert]').length") == 0
+
+
+# --- Other people on the page ----------------------------------------------------------------------------
+
+
+def test_a_script_that_wants_another_order_gets_it(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+
+    page.evaluate(
+        """() => {
+          window.moves = 0;
+          const item = document.querySelector('li[data-method=cod]');
+          const last = () => {
+            const list = item.parentNode;
+            if (list.lastElementChild === item || window.moves > 500) return;
+            window.moves += 1;
+            list.append(item);
+          };
+          new MutationObserver(last).observe(item.parentNode, { childList: true });
+          last();
+        }"""
+    )
+
+    page.wait_for_timeout(700)
+    assert page.evaluate("window.moves") <= 10
+    expect(page.locator(OURS)).to_have_count(3)
+    choose(page)
+    expect(page.locator(BUTTON)).to_be_visible()
+
+
+def test_a_script_that_takes_our_options_away_does_not_freeze_the_page(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+
+    page.evaluate(
+        """() => {
+          window.removals = 0;
+          const remove = () => document.querySelectorAll('.sequra-item').forEach((item) => {
+            if (window.removals < 3000) { window.removals += 1; item.remove(); }
+          });
+          new MutationObserver(remove).observe(document.body, { childList: true, subtree: true });
+          remove();
+        }"""
+    )
+
+    page.wait_for_timeout(700)
+    assert page.evaluate("window.removals") < 3000
+    page.locator(NATIVE_BUTTON).click()
+    page.wait_for_url(re.compile("order-confirmation"))
+
+
+def test_words_that_a_translator_replaced_stay_replaced(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    choose(page)
+
+    page.evaluate(
+        """() => {
+          window.rewritten = 0;
+          const translate = () => {
+            for (const node of document.querySelectorAll('#sequra-continue,.sequra-item *,.sequra-status')) {
+              const [only] = node.childNodes;
+              if (!only || only.nodeType !== Node.TEXT_NODE || node.tagName === 'FONT') continue;
+              const font = document.createElement('font');
+              font.textContent = `${only.data} (translated)`;
+              only.replaceWith(font);
+              window.rewritten += 1;
+            }
+          };
+          new MutationObserver(translate)
+            .observe(document.body, { childList: true, subtree: true, characterData: true });
+          translate();
+        }"""
+    )
+    first = page.evaluate("window.rewritten")
+
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.rewritten") == first
+    expect(page.locator(BUTTON)).to_have_text("Continuar con SeQura (translated)")
+
+
+def test_another_app_in_the_list_takes_and_gives_the_choice(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+    page.evaluate(
+        """() => document.querySelector('.checkout-step--payment .form-checklist')
+          .insertAdjacentHTML('afterbegin', `<li class="form-checklist-item">
+            <div class="form-checklist-header"><div class="form-field">
+              <input type="radio" class="form-checklist-checkbox" name="theirs" id="radio-theirs">
+              <label class="form-label" for="radio-theirs">Zenobia</label></div></div></li>`)"""
+    )
+    checked = page.get_by_role("radio", checked=True)
+
+    choose(page)
+    expect(checked).to_have_count(1)
+    page.get_by_label("Zenobia").check()
+    expect(page.locator("#radio-theirs")).to_be_checked()
+    expect(page.locator(f"{OURS} input:checked")).to_have_count(0)
+    expect(page.locator(NATIVE_BUTTON)).to_be_visible()
+    choose(page, SP1)
+
+    expect(checked).to_have_count(1)
+    expect(checked).to_have_id("radio-sequra-sp1-permanente")
+
+
+def test_an_embedded_checkout_stays_as_it_was(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+    asked = len(world.called("app", "payment-methods"))
+
+    page.set_content(f"<iframe src='{world.url('shop')}/checkout' style='height:800px'></iframe>")
+    embedded = page.frame_locator("iframe")
+
+    expect(embedded.locator(NATIVE_BUTTON)).to_be_visible()
+    page.wait_for_timeout(500)
+    expect(embedded.locator(OURS)).to_have_count(0)
+    assert len(world.called("app", "payment-methods")) == asked
