@@ -1,4 +1,4 @@
-"""collectstatic's storage: hashed, compressed names, and the checkout script without its comments."""
+"""collectstatic's storage: hashed, compressed names; the checkout script without comments."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def lean(source: str) -> str:
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Every shopper downloads the checkout script: it goes out lean, and its name and hash follow."""
+    """The checkout script goes out lean, because every shopper loads it; name and hash follow."""
 
     def post_process(
         self, paths: dict[str, tuple[Any, str]], *args: Any, **options: Any

@@ -20,7 +20,6 @@ from playwright.sync_api import Page
 
 from sequra_bc.static_files import lean
 
-
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "static" / "storefront" / "sequra-checkout.js"
 SHOP_FILES = ROOT / "sandbox" / "shop" / "static" / "shop"
@@ -277,7 +276,8 @@ class World:
                 "availableShippingOptions": [option, option | {"id": "express", "cost": 9.95}],
             }],
             "subtotal": 105.94, "shippingCostTotal": 4.95, "handlingCostTotal": 0, "taxTotal": 19,
-            "shouldExecuteSpamCheck": self.spam, "coupons": coupons, "fees": [], "giftCertificates": [],
+            "shouldExecuteSpamCheck": self.spam, "coupons": coupons,
+            "fees": [], "giftCertificates": [],
         }  # fmt: skip
 
     def page(self, query: dict[str, list[str]]) -> Answer:

@@ -60,7 +60,7 @@ def only_ours_is_checked(page: Page) -> None:
     assert page.evaluate(PAINTED) == ["radio-sequra-pp3"]
 
 
-# --- One checked radio at every moment ---------------------------------------------------------------
+# --- One checked radio at every moment ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -148,7 +148,7 @@ def test_a_method_with_its_own_button_gives_way_and_comes_back(
     expect(page.locator(BUTTON)).to_be_hidden()
 
 
-# --- Beside the native method --------------------------------------------------------------------------
+# --- Beside the native method ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -220,7 +220,7 @@ def test_an_error_is_never_behind_the_order_drawer(
         page.locator(BUTTON).click()
 
 
-# --- Without native methods, while one is being paid, under a cover -------------------------------------
+# --- Without native methods, while one is being paid, under a cover -------------------------------
 
 
 def test_a_shop_without_native_methods_still_sells_with_sequra(
@@ -296,7 +296,7 @@ def test_nobody_is_asked_while_the_page_is_only_prepared(world: World, open_chec
     expect(page.locator(OURS)).to_have_count(3)
 
 
-# --- What is said, once, and to whom -------------------------------------------------------------------
+# --- What is said, once, and to whom --------------------------------------------------------------
 
 
 def test_terms_are_asked_for_once(world: World, open_checkout: Open) -> None:
@@ -362,7 +362,7 @@ def test_everything_outside_the_form_is_out_of_reach(world: World, open_checkout
     assert page.evaluate("document.querySelectorAll('[inert]').length") == 0
 
 
-# --- Other people on the page ----------------------------------------------------------------------------
+# --- Other people on the page ---------------------------------------------------------------------
 
 
 def test_a_script_that_wants_another_order_gets_it(world: World, open_checkout: Open) -> None:
@@ -422,7 +422,8 @@ def test_words_that_a_translator_replaced_stay_replaced(world: World, open_check
         """() => {
           window.rewritten = 0;
           const translate = () => {
-            for (const node of document.querySelectorAll('#sequra-continue,.sequra-item *,.sequra-status')) {
+            const ours = '#sequra-continue,.sequra-item *,.sequra-status';
+            for (const node of document.querySelectorAll(ours)) {
               const [only] = node.childNodes;
               if (!only || only.nodeType !== Node.TEXT_NODE || node.tagName === 'FONT') continue;
               const font = document.createElement('font');
