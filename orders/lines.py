@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from sequra import cart
-from sequra.money import to_cents
+from sequra.money import optional_cents, to_cents
+from wire.reading import clean_text
 
 Document = Mapping[str, Any]
 # A gift certificate that is bought has no number, and another name in V2 than in the checkout.
@@ -184,11 +185,9 @@ def _other_payments(order: Document) -> list[Charge]:
 def text(value: object) -> str:
     """One line of text: foreign documents hold nulls, line breaks, NULs and half characters."""
     whole = value if isinstance(value, str) else str("" if value is None else value)
-    if not whole.isprintable():
-        whole = whole.encode("utf-8", "ignore").decode().replace("\0", "")
-    return " ".join(whole.split())
+    return " ".join(clean_text(whole).split())
 
 
 def cents(document: Document, field: str) -> int:
     """An amount of a V2 document; absent, null and empty mean nothing."""
-    return to_cents(document.get(field) or 0)
+    return optional_cents(document.get(field))

@@ -1,47 +1,101 @@
 """Addresses of a V3 checkout as SeQura wants them, and the country that chooses the merchant."""
 
+import re
+from typing import Any
+
+from orders.lines import text
 from payments.parts import Document, items
 from sequra.phones import mobile_phone
+
+COUNTRY = re.compile("[A-Z]{2}")
 
 
 def country_code(address: Document | None) -> str:
     """ISO 3166-1 alpha-2, upper case; empty when unknown. `country` is localised: never read."""
-    return str((address or {}).get("country_code") or "").strip().upper()
+    code = text((address or {}).get("country_code") or "").upper()
+    return code if COUNTRY.fullmatch(code) else ""
+
+
+def travelling(checkout: Document) -> set[Any]:
+    """The ids of the items that travel: physical ones and those typed in by hand, unless they say
+    otherwise, and whatever else says that it requires shipping."""
+    goods = items(checkout, "physical_items", "custom_items")
+    others = items(checkout, "digital_items", "gift_certificates")
+    return {
+        item.get("id")
+        for usual, group in ((True, goods), (False, others))
+        for item in group
+        if _flag(item.get("is_require_shipping"), usual)
+    }
+
+
+def _flag(told: object, usual: bool) -> bool:
+    return told if isinstance(told, bool) else usual
 
 
 def needs_shipping(checkout: Document) -> bool:
     """Does anything in the cart travel? Then there must be a consignment."""
-    return any(
-        item.get("is_require_shipping") is not False for item in items(checkout, "physical_items")
-    )
+    return bool(travelling(checkout))
+
+
+def carried(one: Document, ids: set[Any]) -> set[Any]:
+    """Which of these items a consignment carries; one that names none carries them all."""
+    return set(one.get("line_item_ids") or ids) & ids
+
+
+def consignments(checkout: Document) -> list[Document]:
+    """Every consignment that carries something which travels, or something physical at least."""
+    every = checkout.get("consignments") or []
+    goods = {item.get("id") for item in items(checkout, "physical_items", "custom_items")}
+    ids = travelling(checkout) or goods
+    return [one for one in every if carried(one, ids)] if ids else []
 
 
 def consignment(checkout: Document) -> Document | None:
-    """The consignment SeQura is told about: the first that carries something physical.
+    """The consignment SeQura is told about: the first that is sent, else the first collected one.
 
     A SeQura order has one delivery address. None when nothing is shipped.
     """
-    physical = {item.get("id") for item in items(checkout, "physical_items", "custom_items")}
-    for candidate in checkout.get("consignments") or [] if physical else []:
-        carried = set(candidate.get("line_item_ids") or physical)
-        if carried & physical:
-            return candidate  # type: ignore[no-any-return]
-    return None
+    found = consignments(checkout)
+    return next((one for one in found if not is_pickup(one)), found[0] if found else None)
 
 
 def is_pickup(chosen: Document) -> bool:
     return bool(chosen.get("selected_pickup_option"))
 
 
+def is_chosen(one: Document) -> bool:
+    """Has the shopper said how this consignment travels?"""
+    return bool(one.get("selected_shipping_option")) or is_pickup(one)
+
+
+def all_chosen(checkout: Document) -> bool:
+    """Is every item that travels in a consignment, and every consignment's way chosen?"""
+    ids, found = travelling(checkout), consignments(checkout)
+    covered = {item for one in found for item in carried(one, ids)}
+    return covered == ids and (not ids or all(map(is_chosen, found)))
+
+
+def address_of(one: Document) -> Document:
+    """The address of a consignment, under either of its documented names."""
+    return one.get("address") or one.get("shipping_address") or {}
+
+
 def delivery_address(checkout: Document) -> Document | None:
     """BigCommerce's delivery address, or None when there is none: digital, or collected."""
-    address = (consignment(checkout) or {}).get("address") or {}
+    address = address_of(consignment(checkout) or {})
     return address if is_told(address) else None
 
 
 def is_told(address: Document) -> bool:
     """BigCommerce shows an address that nobody entered as `{}` or as empty texts."""
     return any(address.get(key) for key in ("address1", "postal_code", "city", "country_code"))
+
+
+def delivery_countries(checkout: Document) -> list[str]:
+    """The country of every consignment that is sent, empty where it is not known."""
+    sent = [one for one in consignments(checkout) if not is_pickup(one)]
+    return [country_code(address_of(one)) for one in sent]
 
 
 def merchant_country(checkout: Document) -> str:
@@ -76,9 +130,8 @@ def sequra_address(address: Document) -> dict[str, str]:
         "phone": phone,
         "mobile_phone": mobile_phone(phone, country),
     }
-    return told | {key: text for key, text in optional.items() if text}
+    return told | {key: value for key, value in optional.items() if value}
 
 
 def _text(address: Document, key: str) -> str:
-    """One line of text: foreign documents hold nulls, numbers and line breaks."""
-    return " ".join(str(address.get(key) or "").split())
+    return text(address.get(key) or "")

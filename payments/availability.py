@@ -8,14 +8,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from orders.lines import text
 from payments.addresses import (
-    consignment,
-    is_pickup,
-    is_told,
+    all_chosen,
+    country_code,
+    delivery_countries,
     merchant_country,
     needs_shipping,
 )
-from payments.parts import Document, items
+from payments.parts import Document, all_items, items
 from payments.reasons import Reason
 from payments.shopper import email
 
@@ -48,7 +49,7 @@ def availability(
     noes = {
         **_incomplete(checkout),
         Reason.CHANNEL: (checkout["cart"].get("channel_id") or 1) in rules.disabled_channels,
-        Reason.COUNTRY: not _sells_in(rules, merchant_country(checkout)),
+        Reason.COUNTRY: not _sells_in(rules, checkout),
         Reason.CURRENCY: checkout["cart"]["currency"]["code"] != "EUR",
         Reason.IP_NOT_ALLOWED: not ip_allowed(ip, rules.allowed_ips),
         Reason.EXCLUDED_PRODUCT: _has_excluded_product(rules, checkout, catalogue),
@@ -62,18 +63,21 @@ def availability(
 def _incomplete(checkout: Document) -> dict[Reason, bool]:
     """What the shopper has not told yet. Without a billing address BigCommerce makes no order."""
     billing = checkout.get("billing_address") or {}
-    chosen = consignment(checkout) or {}
-    has_option = bool(chosen.get("selected_shipping_option")) or is_pickup(chosen)
+    countries = [merchant_country(checkout), country_code(billing), *delivery_countries(checkout)]
     return {
         Reason.NO_EMAIL: "@" not in email(checkout),
-        Reason.NO_ADDRESS: not (merchant_country(checkout) and is_told(billing)),
-        Reason.NO_SHIPPING_OPTION: needs_shipping(checkout) and not has_option,
+        Reason.NO_ADDRESS: not all(countries),
+        Reason.NO_SHIPPING_OPTION: not all_chosen(checkout),
     }
 
 
-def _sells_in(rules: Rules, country: str) -> bool:
-    """An unknown country is no reason of its own: the address is missing, and that is said."""
-    return not country or country in rules.countries
+def _sells_in(rules: Rules, checkout: Document) -> bool:
+    """Every country that something goes to counts.
+
+    An unknown one is no reason of its own: the address is missing, and that is said.
+    """
+    countries = {merchant_country(checkout), *delivery_countries(checkout)} - {""}
+    return all(country in rules.countries for country in countries)
 
 
 def _sells_services(rules: Rules, checkout: Document) -> bool:
@@ -83,19 +87,18 @@ def _sells_services(rules: Rules, checkout: Document) -> bool:
 
 
 def _is_digital(checkout: Document) -> bool:
-    return not any(items(checkout, "physical_items", "custom_items"))
+    return not (needs_shipping(checkout) or any(items(checkout, "physical_items", "custom_items")))
 
 
 def _has_excluded_product(rules: Rules, checkout: Document, catalogue: list[Document]) -> bool:
     """A SKU of a variant in the cart, or of its product. BigCommerce's SKUs ignore case."""
     excluded = {_sku(sku) for sku in rules.excluded_products}
-    in_cart = items(checkout, "physical_items", "digital_items", "custom_items")
-    held = {_sku(item.get("sku")) for item in (*in_cart, *catalogue)}
+    held = {_sku(item.get("sku")) for item in (*all_items(checkout), *catalogue)}
     return bool((held - {""}) & excluded)
 
 
-def _sku(sku: str | None) -> str:
-    return (sku or "").strip().casefold()
+def _sku(sku: object) -> str:
+    return text(sku).casefold()
 
 
 def _has_excluded_category(rules: Rules, catalogue: list[Document]) -> bool:

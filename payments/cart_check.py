@@ -10,7 +10,7 @@ from payments.payloads import fingerprint
 from payments.reasons import NotOffered
 from payments.solicited_order import order_of
 from payments.store_credit import Claim, credit_balance, store_credit
-from sequra.money import to_cents
+from sequra.money import NotMoney, to_cents
 from stores.clients import bigcommerce_for
 
 INCOMPLETE = 0
@@ -29,7 +29,7 @@ def check_cart(solicitation: Solicitation) -> None:
     if ordered and api.order(int(ordered))["status_id"] != INCOMPLETE:
         raise Refused("already_ordered", f"as order {ordered}")
     if current_fingerprint(solicitation, checkout) != solicitation.fingerprint:
-        raise Refused("cart_changed", f"it is {checkout['grand_total']} now")
+        raise Refused("cart_changed", f"it is {checkout.get('grand_total')} now")
 
 
 def current_fingerprint(solicitation: Solicitation, checkout: Checkout) -> str:
@@ -38,7 +38,7 @@ def current_fingerprint(solicitation: Solicitation, checkout: Checkout) -> str:
         if solicitation.store_credit != _current_credit(solicitation, checkout):
             return ""
         return fingerprint(order_of(solicitation, checkout))
-    except NotOffered:
+    except (NotOffered, NotMoney):
         return ""
 
 
@@ -47,4 +47,4 @@ def _current_credit(solicitation: Solicitation, checkout: Checkout) -> int:
     if not claim.applied:
         return 0
     customer: Any = bigcommerce_for(solicitation.store).customer(checkout["cart"]["customer_id"])
-    return store_credit(credit_balance(customer), to_cents(checkout["grand_total"]), claim)
+    return store_credit(credit_balance(customer), to_cents(checkout.get("grand_total", "")), claim)

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import structlog
+
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Checkout
-from bigcommerce.errors import Rejected
+from bigcommerce.errors import Rejected, Unavailable
 from payments.availability import Rules
 from payments.parts import items
+
+log = structlog.get_logger()
 
 NOT_FOUND = 404
 GOODS = ("physical_items", "digital_items")
@@ -27,19 +31,38 @@ def read_checkout(api: BigCommerce, checkout_id: str) -> Checkout:
         raise
 
 
-def customer_of(api: BigCommerce, checkout: Checkout) -> Any:
-    """The registered customer with the store credit; None for a guest."""
+def customer_of(api: BigCommerce, checkout: Checkout, *, needed: bool) -> Any:
+    """The registered customer with the store credit; None for a guest.
+
+    Also None when BigCommerce does not show the customer and nothing depends on it: a purchase
+    without store credit needs no more than the checkout.
+    """
     customer_id = checkout["cart"].get("customer_id")
-    return api.customer(customer_id) if customer_id else None
+    if not customer_id:
+        return None
+    try:
+        return api.customer(customer_id)
+    except (Rejected, Unavailable) as error:
+        if needed:
+            raise
+        log.warning("customer_left_out", checkout=checkout.get("id"), reason=str(error))
+        return None
 
 
 def orders_of_customer(api: BigCommerce, checkout: Checkout) -> list[Any]:
-    """A registered customer's latest orders; guests have none that we could know."""
+    """A registered customer's latest orders; guests have none that we could know.
+
+    SeQura is glad of them and asks for nothing: without an answer the purchase goes on.
+    """
     customer_id = checkout["cart"].get("customer_id")
     if not customer_id:
         return []
     newest = "date_created:desc"
-    return list(api.orders(customer_id=customer_id, sort=newest, limit=ORDERS_READ, page=1))
+    try:
+        return list(api.orders(customer_id=customer_id, sort=newest, limit=ORDERS_READ, page=1))
+    except (Rejected, Unavailable) as error:
+        log.warning("history_left_out", checkout=checkout.get("id"), reason=str(error))
+        return []
 
 
 def products_of(api: BigCommerce, rules: Rules, checkout: Checkout) -> list[Any]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
-from stores.access import storefront_store
+from stores.access import browser_origin, may_ask, storefront_store
 from stores.models import Store
 
 P = ParamSpec("P")
@@ -38,11 +38,12 @@ def storefront(*methods: str) -> Callable[[View[P]], Callable[..., HttpResponseB
 def _share(
     request: HttpRequest, response: HttpResponseBase, store: Store, methods: tuple[str, ...]
 ) -> HttpResponseBase:
-    origin = request.headers.get("Origin", "")
+    origin, named = browser_origin(request), request.headers.get("Origin", "")
     response["Vary"] = "Origin"
     response["Cache-Control"] = "no-store"
-    if origin in store.origins:
-        response["Access-Control-Allow-Origin"] = origin
+    if may_ask(store, origin):
+        # Browsers compare it with what they sent, letter by letter.
+        response["Access-Control-Allow-Origin"] = named if named.isascii() else origin
         if request.method == "OPTIONS":
             response["Access-Control-Allow-Methods"] = ", ".join([*methods, "OPTIONS"])
             response["Access-Control-Allow-Headers"] = "Content-Type"

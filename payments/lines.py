@@ -7,24 +7,28 @@ refused, never papered over.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product as combinations
+from typing import Any
 
 from payments.charges import Charge, other_charges, shipping_charges
 from payments.parts import (
+    ZERO,
     Document,
     Part,
+    Shares,
     coupons,
-    discount_parts,
-    exact_cents,
+    item_coupons,
+    item_discount,
+    order_discounts,
     product_parts,
     shipping_coupons,
     wrapping_parts,
 )
 from payments.reasons import NotOffered, Reason
 from sequra.cart import Line, Unbalanced, balance, other_payment
-from sequra.money import round_half_up, round_together, to_cents
+from sequra.money import is_told, optional_cents, round_half_up, round_together, to_cents
 
 
 @dataclass(frozen=True)
@@ -58,15 +62,15 @@ class Reading:
         there is one rate, and all are rounded together so that no cent is lost or made up. The tax
         found this way must be the tax that was told, or an amount is missing here.
         """
-        net = sum((part.amount for part in self.goods), Fraction(0))
+        net = sum((part.amount for part in self.goods), ZERO)
         tax = goods_total - net
         if abs(tax - self.tax) > max(1, len(self.goods) + len(self.charges)):
             raise Unbalanced(total, total - round_half_up(tax - self.tax))
         weights = taxable_amounts(self.goods)
-        taxable = sum(weights, Fraction(0))
+        taxable = sum(weights, ZERO)
         if tax and taxable <= 0:
             raise Unbalanced(total, total - round_half_up(tax))
-        factor = tax / taxable if tax else Fraction(0)
+        factor = tax / taxable if tax else ZERO
         exact = [
             part.amount + weight * factor for part, weight in zip(self.goods, weights, strict=True)
         ]
@@ -74,56 +78,66 @@ class Reading:
 
 
 def taxable_amounts(goods: Sequence[Part]) -> list[Fraction]:
-    """How much of each amount is taxed: all, nothing, or of a discount the taxed goods' share."""
-    positive = sum((part.amount for part in goods if part.amount > 0), Fraction(0))
-    taxed = sum((part.amount for part in goods if part.amount > 0 and part.taxable), Fraction(0))
+    """How much of each amount is taxed: what it tells, or of a discount the taxed goods' share."""
+    positive = sum((part.amount for part in goods if part.amount > 0), ZERO)
+    taxed = sum((part.amount * (part.taxed or 0) for part in goods if part.amount > 0), ZERO)
     if not taxed:
         return [part.amount for part in goods]
-    return [
-        part.amount * (taxed / positive if part.amount < 0 else int(part.taxable)) for part in goods
-    ]
+    share = taxed / positive
+    return [part.amount * (share if part.taxed is None else part.taxed) for part in goods]
 
 
 def readings(checkout: Document) -> Iterator[Reading]:
     """Every way of reading the checkout, the documented one first.
 
     Not told by the documentation: is wrapping charged per line or per unit; does a coupon's amount
-    hold its share of shipping; do sale prices already hold coupons ("after all discounts"). Its
-    own examples lack `tax_included` and show prices with tax, so it only says what to try first.
+    hold its share of shipping; do sale prices already hold coupons ("after all discounts"); which
+    field holds which discount. Its own examples lack `tax_included`, and show prices with tax
+    beside list prices without: so it only says what to try first.
     """
+    products, charged_tax = list(product_parts(checkout)), _tax_total(checkout)
+    wrappings = [list(wrapping_parts(checkout, per_unit=per_unit)) for per_unit in (False, True)]
     included_first = checkout["cart"].get("tax_included") is True
-    for discounts, per_unit, shipping, included in combinations(
+    for discounts, wrapping, shipping, others in combinations(
         discount_ways(checkout),
-        (False, True),
+        wrappings[:1] if wrappings[0] == wrappings[1] else wrappings,
         shipping_charges(checkout),
-        (included_first, not included_first),
+        other_charges(checkout),
     ):
-        charges = [shipping, *other_charges(checkout)]
-        wrapping = wrapping_parts(checkout, per_unit=per_unit)
-        goods = [*product_parts(checkout), *(part for part in wrapping if part.amount), *discounts]
-        tax = _tax_total(checkout) - sum(charge.tax for charge in charges)
-        yield Reading(goods, charges, included, tax)
+        charges, goods = [shipping, *others], [*products, *wrapping]
+        tax = charged_tax - sum(charge.tax for charge in charges)
+        for included in (included_first, not included_first):
+            yield Reading([*goods, *discounts], charges, included, tax)
+        if not included_first and any(part.factor > 1 for part in discounts):
+            grown = [replace(part, amount=part.amount * part.factor) for part in discounts]
+            yield Reading([*goods, *grown], charges, tax_included=True, tax=tax)
 
 
-def discount_ways(checkout: Document) -> Iterator[list[Part]]:
-    """The discounts: as told, with the coupons' share of shipping taken out or added, or none."""
+def discount_ways(checkout: Document) -> list[list[Part]]:
+    """The discounts in every way they may be meant; last of all, prices already hold them."""
     on_goods, on_shipping = coupons(checkout), shipping_coupons(checkout)
-    order_discount = exact_cents(checkout["cart"].get("discount_amount"))
-    for sign in (0, -1, 1) if on_shipping else (0,):
-        amounts = {
-            code: on_goods.get(code, Fraction(0)) + sign * on_shipping.get(code, Fraction(0))
-            for code in on_goods | on_shipping
-        }
-        parts = discount_parts(amounts, order_discount)
-        yield [part for part in parts if part.amount < 0]
-    if on_goods or order_discount:
-        yield []
+    of_coupons, of_order = Shares(checkout, item_coupons), Shares(checkout, item_discount)
+    ways = []
+    for amount in order_discounts(checkout):
+        for sign in (0, -1, 1) if on_shipping else (0,):
+            amounts = {
+                (code, f"Coupon {code}"): on_goods.get(code, ZERO)
+                + sign * on_shipping.get(code, ZERO)
+                for code in on_goods | on_shipping
+            }
+            order_discount = {("order_discount", "Discount"): amount}
+            ways.append([*of_coupons.parts(amounts), *of_order.parts(order_discount)])
+    return _unique([*ways, []])
+
+
+def _unique(ways: list[list[Part]]) -> list[list[Part]]:
+    return [way for n, way in enumerate(ways) if way not in ways[:n]]
 
 
 def _tax_total(checkout: Document) -> int:
-    told = checkout.get("tax_total")
-    if told is None:
-        return sum(to_cents(tax["amount"]) for tax in checkout.get("taxes") or [])
+    told: Any = checkout.get("tax_total")
+    if not is_told(told):
+        return sum(optional_cents(tax.get("amount")) for tax in checkout.get("taxes") or [])
     return to_cents(told)
 
 
@@ -132,7 +146,7 @@ def cart_lines(checkout: Document, credit: int = 0) -> list[Line]:
 
     Raises `NotOffered` when no reading adds up, or when nothing is left to pay.
     """
-    total = to_cents(checkout["grand_total"])
+    total = to_cents(checkout.get("grand_total", ""))
     if credit < 0 or total - credit <= 0:
         raise NotOffered(Reason.NOTHING_LEFT_TO_PAY)
     lines = _balanced_lines(checkout, total)

@@ -1,4 +1,6 @@
-"""Where a shopper is sent: our own page, and the shop's order confirmation."""
+"""Where a shopper is sent: our own page, the shop's checkout and its order confirmation."""
+
+from urllib.parse import quote
 
 from django.conf import settings
 from django.urls import reverse
@@ -9,6 +11,17 @@ from payments.models import Solicitation
 def return_url(solicitation: Solicitation) -> str:
     """Our own page for the shopper."""
     return settings.APP_URL + reverse("shopper_returns", args=[solicitation.public_id])
+
+
+def checkout_url(solicitation: Solicitation) -> str:
+    """This very checkout; empty without an address of the shop.
+
+    `/checkout` alone shows the cart of the browser's session, which is another one after "buy now"
+    and when the shopper fills a new cart in another tab.
+    """
+    if not solicitation.origin:
+        return ""
+    return f"{solicitation.origin}/checkout/{quote(solicitation.checkout_id, safe='')}"
 
 
 def confirmation_url(solicitation: Solicitation) -> str | None:

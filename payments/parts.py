@@ -4,7 +4,8 @@ https://docs.bigcommerce.com, checkouts.v3: prices of items, wrapping and discou
 when `cart.tax_included`; shipping, handling and fees are told both ways.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -13,9 +14,11 @@ from orders.lines import BOUGHT_CERTIFICATE, text
 from payments.reasons import NotOffered, Reason
 from sequra import cart
 from sequra.cart import Line
-from sequra.money import Amount, to_decimal
+from sequra.money import Amount, NotMoney, is_told, to_decimal
 
 Document = Mapping[str, Any]
+ZERO = Fraction(0)
+URL = re.compile(r"https?://[^\s\0-\x1f]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +29,19 @@ class Part:
     reference: str
     name: str
     amount: Fraction
-    taxable: bool = True
+    taxed: Fraction | None = Fraction(1)  # how much of it bears tax; None: as the goods do
+    factor: Fraction = Fraction(1)  # from this amount to the one with tax, where items tell it
     quantity: int = 1
     downloadable: bool = False
     product_id: str | None = None
     url: str | None = None
 
     def lines(self, cents: int) -> list[Line]:
-        """The line for this amount; none for a surcharge or a discount of nothing."""
-        if self.kind == "adjustment":
+        """The line for this amount; none for a surcharge or a discount of nothing.
+
+        An item below zero is a discount that somebody entered as an item.
+        """
+        if self.kind == "adjustment" or cents < 0:
             return cart.adjustment(reference=self.reference, name=self.name, total_with_tax=cents)
         return [
             cart.product(
@@ -50,13 +57,19 @@ class Part:
 
 
 def exact_cents(amount: Amount | None) -> Fraction:
-    return Fraction(to_decimal(amount or 0)) * 100
+    """An amount that may be absent, which means nothing. Raises `sequra.money.NotMoney`."""
+    return Fraction(to_decimal(amount)) * 100 if amount is not None and is_told(amount) else ZERO
 
 
 def items(checkout: Document, *groups: str) -> Iterator[Document]:
     """The line items of these groups: physical_items, digital_items, custom_items …"""
     for group in groups:
         yield from checkout["cart"].get("line_items", {}).get(group) or []
+
+
+def all_items(checkout: Document) -> Iterator[Document]:
+    """Whatever has a price per unit: everything but gift certificates."""
+    return items(checkout, "physical_items", "digital_items", "custom_items")
 
 
 def product_parts(checkout: Document) -> Iterator[Part]:
@@ -72,20 +85,32 @@ def product_parts(checkout: Document) -> Iterator[Part]:
 
 
 def _product(item: Document, *, downloadable: bool) -> Part:
-    price = item.get("extended_sale_price")
-    product_id = item.get("product_id") or None
+    product_id = text(item.get("product_id") or "")
     name = _name(item)
     return Part(
         kind="product",
-        reference=text(item.get("sku")) or (str(product_id) if product_id else name),
+        reference=text(item.get("sku")) or product_id or name,
         name=name,
-        amount=exact_cents(item.get("extended_list_price") if price is None else price),
-        taxable=item.get("is_taxable") is not False,
+        amount=price_of(item),
+        taxed=Fraction(is_taxed(item)),
         quantity=_quantity(item),
         downloadable=downloadable,
-        product_id=str(product_id) if product_id else None,
+        product_id=product_id or None,
         url=_url(item.get("url")),
     )
+
+
+def price_of(item: Document) -> Fraction:
+    """The price of all units; items that are typed in by hand have no sale price."""
+    for key in ("extended_sale_price", "extended_list_price"):
+        if is_told(item.get(key)):
+            return exact_cents(item[key])
+    single = next((item[key] for key in ("sale_price", "list_price") if is_told(item.get(key))), 0)
+    return exact_cents(single) * _quantity(item)
+
+
+def is_taxed(item: Document) -> bool:
+    return item.get("is_taxable") is not False and item.get("taxable") is not False
 
 
 def _certificate(item: Document) -> Part:
@@ -93,74 +118,165 @@ def _certificate(item: Document) -> Part:
     return Part(
         kind="product",
         reference=BOUGHT_CERTIFICATE,
-        name=item.get("name") or "Gift certificate",
+        name=text(item.get("name")) or "Gift certificate",
         amount=exact_cents(item.get("amount")),
-        taxable=item.get("taxable") is True,
+        taxed=Fraction(item.get("taxable") is True),
         downloadable=True,
     )
 
 
 def _name(item: Document) -> str:
     """The product's name with the chosen options: `T-shirt (Size: M, Colour: Red)`."""
-    name = " ".join(str(item.get("name") or "").split()) or str(item.get("sku") or "Product")
+    name = text(item.get("name")) or text(item.get("sku")) or "Product"
     chosen = ", ".join(
-        f"{option.get('name')}: {option['value']}"
+        f"{text(option.get('name'))}: {text(option['value'])}"
         for option in item.get("options") or []
-        if option.get("value")
+        if text(option.get("value"))
     )
     return f"{name} ({chosen})" if chosen else name
 
 
 def _quantity(item: Document) -> int:
     """SeQura counts in whole, positive units."""
-    quantity = to_decimal(item["quantity"])
+    try:
+        quantity = to_decimal(item.get("quantity", ""))
+    except NotMoney:
+        raise NotOffered(Reason.UNREADABLE, f"no quantity of {_name(item)}") from None
     if quantity < 1 or quantity != int(quantity):
         raise NotOffered(Reason.UNREADABLE, f"a quantity of {quantity} of {_name(item)}")
     return int(quantity)
 
 
-def _url(url: str | None) -> str | None:
-    return url if url and url.startswith(("https://", "http://")) else None
+def _url(url: object) -> str | None:
+    return url if isinstance(url, str) and URL.fullmatch(url) else None
 
 
 def wrapping_parts(checkout: Document, *, per_unit: bool) -> Iterator[Part]:
     for item in items(checkout, "physical_items"):
         wrapping = item.get("gift_wrapping") or {}
-        name = wrapping.get("name")
-        yield Part(
-            kind="adjustment",
-            reference="gift_wrapping",
-            name=f"Gift wrapping: {name}" if name else "Gift wrapping",
-            amount=exact_cents(wrapping.get("amount")) * (_quantity(item) if per_unit else 1),
-        )
+        name = text(wrapping.get("name"))
+        amount = exact_cents(wrapping.get("amount"))
+        if amount:
+            yield Part(
+                kind="adjustment",
+                reference="gift_wrapping",
+                name=f"Gift wrapping: {name}" if name else "Gift wrapping",
+                amount=amount * (_quantity(item) if per_unit else 1),
+            )
 
 
-def discount_parts(coupons: Mapping[str, Fraction], order_discount: Fraction) -> Iterator[Part]:
-    """A discount per coupon code, and one for the promotions of the whole order."""
-    for code, amount in coupons.items():
-        yield Part(kind="adjustment", reference=code, name=f"Coupon {code}", amount=-amount)
-    yield Part(
-        kind="adjustment", reference="order_discount", name="Discount", amount=-order_discount
-    )
+# Discounts ---------------------------------------------------------------------------------------
+#
+# V3 documents tell one and the same discount in up to four places, and which of them hold which
+# kind is documented in two ways: `cart.discount_amount` "includes order-level automatic promotions
+# plus manual discounts" (checkouts) and is "order-based only" (carts), while the example of a
+# manual discount has it in `cart.manual_discount_amount`, in `cart.discounts[]` and in the item's
+# `discounts[]`. Coupons are told apart everywhere, with their shares of the items.
 
 
 def coupons(checkout: Document) -> dict[str, Fraction]:
     """What each coupon code takes off, in exact cents."""
     told = checkout.get("coupons") or checkout["cart"].get("coupons") or []
-    return _sums((coupon["code"], coupon.get("discounted_amount")) for coupon in told)
+    return _sums((coupon.get("code"), coupon.get("discounted_amount")) for coupon in told)
 
 
 def shipping_coupons(checkout: Document) -> dict[str, Fraction]:
     """What each coupon code takes off the shipping cost, in exact cents."""
     return _sums(
-        (coupon["code"], coupon.get("amount"))
+        (coupon.get("code"), coupon.get("amount"))
         for consignment in checkout.get("consignments") or []
         for coupon in consignment.get("coupon_discounts") or []
     )
 
 
-def _sums(pairs: Iterable[tuple[str, Amount | None]]) -> dict[str, Fraction]:
+def _sums(pairs: Iterable[tuple[object, Amount | None]]) -> dict[str, Fraction]:
     sums: dict[str, Fraction] = {}
-    for code, amount in pairs:
-        sums[code] = sums.get(code, Fraction(0)) + exact_cents(amount)
+    for told, amount in pairs:
+        code = text(told) or "coupon"
+        sums[code] = sums.get(code, ZERO) + exact_cents(amount)
     return sums
+
+
+def order_discounts(checkout: Document) -> list[Fraction]:
+    """Every amount that the discounts besides coupons may come to, the documented one first."""
+    cart = checkout["cart"]
+    told = exact_cents(cart.get("discount_amount"))
+    manual = exact_cents(cart.get("manual_discount_amount"))
+    on_items = [listed(checkout), sum(map(_field_discount, all_items(checkout)), ZERO)]
+    of_cart = _without_coupons(cart.get("discounts"))
+    coupon_total = sum(coupons(checkout).values(), ZERO)
+    ways = [told, told + manual, manual]
+    for amount in on_items:
+        ways += [told + amount, told + manual + amount, manual + amount, amount]
+    ways += [of_cart, of_cart - coupon_total]
+    return [amount for amount in dict.fromkeys(ways) if amount >= 0]
+
+
+def listed(checkout: Document) -> Fraction:
+    """The discounts that items name one by one, without those of coupons."""
+    return sum((item_discount(item) for item in all_items(checkout)), ZERO)
+
+
+def item_discount(item: Document) -> Fraction:
+    return _without_coupons(item.get("discounts"))
+
+
+def _field_discount(item: Document) -> Fraction:
+    return exact_cents(item.get("discount_amount"))
+
+
+def _without_coupons(discounts: Iterable[Document] | None) -> Fraction:
+    found = (one for one in discounts or [] if one.get("id") != "coupon")
+    return sum((exact_cents(one.get("discounted_amount")) for one in found), ZERO)
+
+
+def item_coupons(item: Document) -> Fraction:
+    """The item's share of all coupons."""
+    if is_told(item.get("coupon_amount")):
+        return exact_cents(item["coupon_amount"])
+    named = [one for one in item.get("discounts") or [] if one.get("id") == "coupon"]
+    return sum((exact_cents(one.get("discounted_amount")) for one in named), ZERO)
+
+
+class Shares:
+    """How the items share a discount: what of it bears tax, and by how much tax makes it grow.
+
+    Only where the shares that the items tell add up to it, a cent per item aside.
+    """
+
+    def __init__(self, checkout: Document, share_of: Callable[[Document], Fraction]) -> None:
+        self.items = list(all_items(checkout))
+        self.shares = [share_of(item) for item in self.items]
+        self.total = sum(self.shares, ZERO)
+
+    def explain(self, amount: Fraction) -> bool:
+        return self.total > 0 and abs(self.total - amount) <= len(self.items)
+
+    def parts(self, named: Mapping[tuple[str, str], Fraction]) -> list[Part]:
+        """A part below zero for each (reference, name) with its amount, none for nothing."""
+        explained = self.explain(sum(named.values(), ZERO))
+        taxed = self._mean([Fraction(is_taxed(item)) for item in self.items]) if explained else None
+        factors = [_growth(item) for item in self.items]
+        factor = self._mean(factors) if explained else max(factors, default=Fraction(1))
+        return [
+            Part(
+                kind="adjustment",
+                reference=reference,
+                name=name,
+                amount=-amount,
+                taxed=taxed,
+                factor=factor,
+            )
+            for (reference, name), amount in named.items()
+            if amount > 0
+        ]
+
+    def _mean(self, values: list[Fraction]) -> Fraction:
+        pairs = zip(self.shares, values, strict=True)
+        return sum((share * value for share, value in pairs), ZERO) / self.total
+
+
+def _growth(item: Document) -> Fraction:
+    """How many times its list price an item costs: more than once where the price holds tax."""
+    net, price = exact_cents(item.get("extended_list_price")), price_of(item)
+    return price / net if 0 < net < price else Fraction(1)

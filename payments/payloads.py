@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from orders.lines import text
 from payments.addresses import (
     consignment,
     delivery_address,
@@ -19,8 +20,11 @@ from payments.addresses import (
 )
 from payments.lines import cart_lines
 from payments.parts import Document
-from payments.shopper import email, language_code, previous_orders
-from sequra.cart import cart
+from payments.reasons import NotOffered, Reason
+from payments.shopper import email, known_moment, language_code, previous_orders
+from sequra.cart import Line, cart
+from sequra.money import NotMoney
+from wire.reading import cleaned
 
 Order = dict[str, Any]
 State = Literal["confirmed", "on_hold"]
@@ -55,7 +59,7 @@ def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
         "merchant": _merchant(circumstances),
         "cart": cart(
             checkout["cart"]["currency"]["code"],
-            cart_lines(checkout, circumstances.credit),
+            _lines(checkout, circumstances.credit),
             cart_ref=checkout["id"],
         ),
         "delivery_method": delivery_method(checkout),
@@ -65,7 +69,15 @@ def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
         "gui": {"layout": circumstances.layout},
         "platform": dict(circumstances.platform),
     }
-    return {key: without_nulls(value) for key, value in order.items()}
+    told: Order = cleaned({key: without_nulls(value) for key, value in order.items()})
+    return told
+
+
+def _lines(checkout: Document, credit: int) -> list[Line]:
+    try:
+        return cart_lines(checkout, credit)
+    except NotMoney as odd:
+        raise NotOffered(Reason.UNREADABLE, str(odd)) from odd
 
 
 def confirmation(order: Order, state: State, *, reference: str | None = None) -> Order:
@@ -106,13 +118,13 @@ def _merchant(circumstances: Circumstances) -> dict[str, Any]:
         "notify_url": circumstances.notify_url,
         "notification_parameters": parameters,
         "return_url": circumstances.return_url,
-        "abort_url": circumstances.abort_url,
+        "abort_url": circumstances.abort_url or None,
         "events_webhook": {"url": circumstances.events_url, "parameters": parameters},
     }
 
 
 def delivery_method(checkout: Document) -> dict[str, Any]:
-    """How the first physical consignment travels; digital carts and pickups do not."""
+    """How the consignment that SeQura is told about travels; digital carts and pickups do not."""
     chosen = consignment(checkout)
     if chosen is None:
         return {"name": "Digital delivery", "home_delivery": False}
@@ -120,8 +132,8 @@ def delivery_method(checkout: Document) -> dict[str, Any]:
         return {"name": "Store pickup", "home_delivery": False}
     option = chosen.get("selected_shipping_option") or {}
     return {
-        "name": option.get("description") or "Shipping",
-        "days": option.get("transit_time") or None,
+        "name": text(option.get("description")) or "Shipping",
+        "days": text(option.get("transit_time")) or None,
         "home_delivery": True,
     }
 
@@ -130,18 +142,22 @@ def _customer(checkout: Document, circumstances: Circumstances) -> dict[str, Any
     billing = checkout.get("billing_address") or {}
     known = circumstances.customer or {}
     customer_id = checkout["cart"].get("customer_id") or None
+    names = {
+        key: text(billing.get(key) or known.get(key) or "") or None
+        for key in ("first_name", "last_name", "company")
+    }
     return {
-        "given_names": billing.get("first_name") or known.get("first_name") or None,
-        "surnames": billing.get("last_name") or known.get("last_name") or None,
-        "company": billing.get("company") or known.get("company") or None,
+        "given_names": names["first_name"],
+        "surnames": names["last_name"],
+        "company": names["company"],
         "email": email(checkout),
         "language_code": language_code(circumstances.locale, merchant_country(checkout)),
         "ip_number": circumstances.ip,
         "user_agent": circumstances.user_agent,
         "logged_in": customer_id is not None,
         "ref": str(customer_id) if customer_id else None,
-        "created_at": known.get("date_created") if customer_id else None,
-        "updated_at": known.get("date_modified") if customer_id else None,
+        "created_at": known_moment(known.get("date_created")) if customer_id else None,
+        "updated_at": known_moment(known.get("date_modified")) if customer_id else None,
         "previous_orders": previous_orders(circumstances.orders) if customer_id else None,
     }
 

@@ -7,18 +7,22 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from orders.codes import INCOMPLETE, payment_code, status_code
+from orders.lines import text
+from payments.addresses import COUNTRY
 from payments.parts import Document
 from sequra.money import to_cents
 
+CURRENCY = re.compile("[A-Z]{3}")
 _LANGUAGE_OF = {"ES": "es", "FR": "fr", "IT": "it", "PT": "pt"}
 
 
 def language_code(locale: str, country: str) -> str:
     """`es-ES`: the shopper's language, with the region of the locale, else the country.
 
-    An unknown locale falls back to the country's own language, or English.
+    An unknown locale falls back to the country's own language, or English; so does a language of
+    three letters, which SeQura does not take.
     """
-    match = re.fullmatch(r"([a-z]{2,3})(?:[-_].*?)??(?:[-_]([a-z]{2}))?", locale.strip().lower())
+    match = re.fullmatch(r"([a-z]{2})(?:[-_].*?)??(?:[-_]([a-z]{2}))?", locale.strip().lower())
     language = match[1] if match else _LANGUAGE_OF.get(country, "en")
     region = ((match and match[2]) or country).upper()
     return f"{language}-{region}" if region else language
@@ -27,40 +31,69 @@ def language_code(locale: str, country: str) -> str:
 def previous_orders(orders: Iterable[Document]) -> list[dict[str, Any]]:
     """A registered customer's last ten orders, newest first, of `GET /v2/orders?customer_id=`.
 
-    Incomplete and deleted ones were never orders of the customer.
+    Incomplete and deleted ones were never orders of the customer. One that cannot be read is left
+    out: what SeQura hears of the past is welcome, and no purchase depends on it.
     """
-    placed = [
-        order
-        for order in orders
-        if order.get("status_id") != INCOMPLETE and not order.get("is_deleted")
-    ]
-    newest = sorted(placed, key=_created_at, reverse=True)
-    return [_previous_order(order) for order in newest[:10]]
+    told = [found for order in orders if (found := _readable(order))]
+    newest = sorted(told, key=lambda one: one[0], reverse=True)
+    return [document for _, document in newest[:10]]
+
+
+def _readable(order: Document) -> tuple[datetime, dict[str, Any]] | None:
+    try:
+        if order.get("status_id") == INCOMPLETE or order.get("is_deleted"):
+            return None
+        created = _created_at(order)
+        told = _previous_order(order) | {"created_at": created.isoformat()}
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return None
+    # SeQura refuses a whole purchase for an earlier order without currency.
+    return (created, told) if CURRENCY.fullmatch(told["currency"]) else None
+
+
+def moment(told: object) -> datetime | None:
+    """A date of BigCommerce: V2 writes RFC 2822, V3 ISO 8601. ValueError for any other text."""
+    written = text(told or "")
+    if not written:
+        return None
+    try:
+        found = datetime.fromisoformat(written)
+    except ValueError:
+        found = parsedate_to_datetime(written)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def known_moment(told: object) -> str | None:
+    """A date as SeQura wants it; nothing for one that cannot be read."""
+    try:
+        found = moment(told)
+    except (ArithmeticError, TypeError, ValueError):
+        return None
+    return found.isoformat().replace("+00:00", "Z") if found else None
 
 
 def _created_at(order: Document) -> datetime:
-    """V2 writes RFC 2822 dates; a missing one is very old."""
-    told = order.get("date_created")
-    return parsedate_to_datetime(told) if told else datetime(1970, 1, 1, tzinfo=UTC)
+    """A missing date is very old."""
+    return moment(order.get("date_created")) or datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _previous_order(order: Document) -> dict[str, Any]:
     address = order.get("billing_address") or {}
-    method = order.get("payment_method") or ""
+    method, country = text(order.get("payment_method")), text(address.get("country_iso2")).upper()
     return {
-        "created_at": _created_at(order).isoformat(),
+        "created_at": "",
         "amount": to_cents(order["total_inc_tax"]),
-        "currency": order.get("default_currency_code") or order.get("currency_code"),
-        "raw_status": order.get("status"),
+        "currency": text(order.get("default_currency_code") or order.get("currency_code")),
+        "raw_status": text(order.get("status")) or None,
         "status": status_code(order.get("status_id")),
         "payment_method_raw": method or None,
         "payment_method": payment_code(method) if method else None,
-        "postal_code": address.get("zip") or None,
-        "country_code": address.get("country_iso2") or None,
+        "postal_code": text(address.get("zip")) or None,
+        "country_code": country if COUNTRY.fullmatch(country) else None,
     }
 
 
 def email(checkout: Document) -> str:
     """The address the order's mails go to."""
     billing = checkout.get("billing_address") or {}
-    return str(billing.get("email") or checkout["cart"].get("email") or "").strip()
+    return text(billing.get("email") or checkout["cart"].get("email") or "")

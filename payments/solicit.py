@@ -29,9 +29,10 @@ from payments.payloads import fingerprint
 from payments.reasons import NotOffered, Reason
 from payments.solicited_order import keep, order_of, told
 from payments.store_credit import Claim, credit_balance, store_credit
-from sequra.money import to_cents
+from sequra.money import NotMoney, to_cents
 from stores.clients import bigcommerce_for, sequra_for
 from stores.models import Connection, Merchant, Store
+from wire.reading import clean_text
 
 log = structlog.get_logger()
 
@@ -39,6 +40,8 @@ REUSED_FOR = timedelta(minutes=15)
 UNKNOWN_FOR = timedelta(minutes=1)
 UNKNOWN = "unknown_checkout"
 UNAUTHORISED = 401
+MOST = 2**31 - 1  # cents, and ids of channels: what a row holds
+ODD_DOCUMENT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass
@@ -86,14 +89,20 @@ def _or_reason(attempt: Solicitation, claim: Claim) -> Offered:
         return _solicit(attempt, claim)
     except NotOffered as no:
         return Offered(reasons=[no.reason], detail=no.detail)
-    except bigcommerce.errors.Unavailable as error:
-        return Offered(reasons=[Reason.BIGCOMMERCE_UNAVAILABLE], detail=error.reason)
     except bigcommerce.errors.Rejected as error:
         if error.status == UNAUTHORISED:
             attempt.store.needs_reauthorisation()
         return Offered(reasons=[Reason.BIGCOMMERCE_UNAVAILABLE], detail=error.words)
-    except sequra.errors.Unavailable as error:
-        return Offered(reasons=[Reason.SEQURA_UNAVAILABLE], detail=error.reason)
+    except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
+        is_sequra = isinstance(error, sequra.errors.Unavailable)
+        reason = Reason.SEQURA_UNAVAILABLE if is_sequra else Reason.BIGCOMMERCE_UNAVAILABLE
+        return Offered(reasons=[reason], detail=error.reason)
+    except NotMoney as odd:
+        return Offered(reasons=[Reason.UNREADABLE], detail=str(odd))
+    except ODD_DOCUMENT:
+        # Ours, or a document that nobody expected: the shopper pays in another way.
+        log.exception("checkout_unreadable", store=attempt.store.hash)
+        return Offered(reasons=[Reason.UNREADABLE])
 
 
 def _known_unknown(store: Store, checkout_id: str) -> None:
@@ -106,6 +115,7 @@ def _known_unknown(store: Store, checkout_id: str) -> None:
 
 
 def _remember(store: Store, checkout_id: str, reasons: list[str], detail: str = "") -> None:
+    detail = clean_text(detail)
     Offer.objects.create(store=store, checkout_id=checkout_id, reasons=reasons, detail=detail)
     if reasons:
         log.info("not_offered", store=store.hash, checkout=checkout_id, reasons=reasons)
@@ -117,12 +127,14 @@ def _solicit(attempt: Solicitation, claim: Claim) -> Offered:
     _cheap_noes(store, merchants, attempt.shopper["ip"])
     api, rules = bigcommerce_for(store), rules_of(store, merchants)
     checkout = read_checkout(api, attempt.checkout_id)
-    total, ip = to_cents(checkout["grand_total"]), attempt.shopper["ip"]
+    total, ip = to_cents(checkout.get("grand_total", "")), attempt.shopper["ip"]
     if noes := availability(rules, checkout, amount=total, ip=ip):
         return Offered(reasons=noes)
-    customer = customer_of(api, checkout)
+    customer = customer_of(api, checkout, needed=claim.applied)
     attempt.store_credit = store_credit(credit_balance(customer), total, claim)
     attempt.amount = total - attempt.store_credit
+    if total > MOST:
+        raise NotOffered(Reason.AMOUNT)
     products = products_of(api, rules, checkout)
     if noes := availability(rules, checkout, amount=attempt.amount, ip=ip, products=products):
         return Offered(reasons=noes)
@@ -139,7 +151,8 @@ def _address(attempt: Solicitation, checkout: Checkout, merchant: Merchant) -> N
     """Which SeQura merchant this attempt goes to, and for what kind of checkout."""
     attempt.connection, attempt.merchant_ref = merchant.connection, merchant.ref
     attempt.country, attempt.currency = merchant.country, checkout["cart"]["currency"]["code"]
-    attempt.channel_id = checkout["cart"].get("channel_id") or 1
+    channel = int(checkout["cart"].get("channel_id") or 1)
+    attempt.channel_id = channel if 0 < channel <= MOST else 1
 
 
 def _cheap_noes(store: Store, merchants: dict[str, Merchant], ip: str) -> None:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from bigcommerce.documents import Checkout
-from payments.links import return_url
+from payments.links import checkout_url, return_url
 from payments.models import Solicitation
 from payments.payloads import Circumstances, Order, solicitation
 from stores.platform import platform_facts
@@ -29,7 +29,7 @@ def order_of(
             merchant=attempt.merchant_ref,
             notify_url=_address("sequra_notification", attempt.token),
             return_url=return_url(attempt) + "?product=SQ_PRODUCT_CODE",
-            abort_url=f"{attempt.origin}/checkout",
+            abort_url=checkout_url(attempt),
             events_url=_address("sequra_event", attempt.token),
             notification_parameters={"signature": attempt.signature},
             ip=shopper["ip"],

@@ -12,7 +12,7 @@ from payments.methods import Method
 from payments.reasons import Reason
 from payments.solicit import Shopper, solicit
 from payments.store_credit import Claim
-from stores.access import language_of
+from stores.access import browser_origin, language_of, may_ask, origin_of
 from stores.budget import OverBudget, demand, spend
 from stores.locks import Busy, only_one
 from stores.models import Store
@@ -86,5 +86,5 @@ def _message(reasons: list[Reason], locale: str) -> str:
 
 def _origin(store: Store, request: Request) -> str:
     """Where the shopper's checkout is: the browser's origin when it is the store's own."""
-    origin = request.headers.get("Origin", "")
-    return origin if origin in store.origins else store.secure_url.rstrip("/")
+    origin = browser_origin(request)
+    return origin if may_ask(store, origin) else origin_of(store.secure_url)

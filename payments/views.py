@@ -19,6 +19,7 @@ from payments import events, notifications
 from payments.checkout_reading import UnknownCheckout
 from payments.cors import storefront
 from payments.form import NoForm, show_form
+from payments.links import checkout_url
 from payments.models import Solicitation
 from payments.progress import progress_of, shoppers_language
 from payments.serializers import CheckoutClaim, MethodChoice, ScriptError
@@ -100,7 +101,12 @@ def shopper_returns(request: HttpRequest, solicitation_id: uuid.UUID) -> HttpRes
     if progress["status"] == "confirmed" and progress["confirmation"]:
         return _leave(progress["confirmation"])
     status_url = reverse("shopper_returns_status", args=[solicitation_id])
-    context = {"progress": progress, "solicitation": found, "status_url": status_url}
+    context = {
+        "progress": progress,
+        "solicitation": found,
+        "status_url": status_url,
+        "checkout_url": checkout_url(found),
+    }
     language = shoppers_language(found)
     with translation.override(language):
         response = render(request, "payments/return.html", context)

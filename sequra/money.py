@@ -4,12 +4,17 @@ Everywhere else an amount is an `int` of cents, tax included, which is what SeQu
 BigCommerce speaks strings with four decimals (V2) and floating-point numbers (V3).
 """
 
+import re
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from math import floor
+from typing import Any
 
 Amount = str | int | float | Decimal
+
+# Fifteen digits are more money than there is; without a limit "1e999999999" is a number, too.
+_WRITTEN = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{0,40})?(?:[eE](?:\+?[0-9]|1[0-5]|-[0-9]{1,2}))?")
 
 # Decimal mark, and the mark between thousands, per language: facts of CLDR.
 _MARKS = {
@@ -21,20 +26,34 @@ _MARKS = {
 }
 
 
+class NotMoney(ValueError):
+    """What was read as an amount is none."""
+
+
 def to_decimal(value: Amount) -> Decimal:
-    """The number that was written, not its binary neighbour. ValueError when it is no number."""
+    """The number that was written, not its binary neighbour. NotMoney when it is no amount."""
     try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError(f"{value!r} is no amount of money") from None
-    if not number.is_finite():
-        raise ValueError(f"{value!r} is no amount of money")
-    return number
+        written = str(value).strip()
+    except ValueError:  # a whole number with thousands of digits
+        written = "a number of thousands of digits"
+    if not _WRITTEN.fullmatch(written):
+        raise NotMoney(f"{written[:40]!r} is no amount of money")
+    return Decimal(written)
 
 
 def to_cents(value: Amount) -> int:
     """Major units ("12.3450", 12.345) to cents (1235), half a cent away from zero."""
     return round_half_up(to_decimal(value) * 100)
+
+
+def is_told(value: object) -> bool:
+    """False for an optional amount that is not there: null, empty, or PHP's and Python's word."""
+    return value is not None and str(value).strip() not in ("", "None", "null")
+
+
+def optional_cents(value: Any) -> int:
+    """`to_cents` of an amount that may be absent, which means nothing."""
+    return to_cents(value) if is_told(value) else 0
 
 
 def round_half_up(number: Decimal | Fraction) -> int:

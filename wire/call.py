@@ -5,7 +5,6 @@ Replies are read up to a limit and until a deadline, however slowly they drip. S
 proxies and .netrc of the environment and keep no cookies; TLS is verified.
 """
 
-import json
 import math
 import platform
 import ssl
@@ -23,6 +22,7 @@ import urllib3.exceptions
 
 from wire import __version__
 from wire.errors import Rejected, Unavailable
+from wire.reading import clean_text, read_json, write_json
 from wire.stopping import before_a_call
 from wire.words import words_of
 
@@ -104,7 +104,7 @@ class Wire:
         """The reply to one request; Rejected or Unavailable when it is not a 2xx."""
         before_a_call()
         sent = {"User-Agent": USER_AGENT, **headers}
-        data = None if body is None else json.dumps(body, allow_nan=False).encode()
+        data = None if body is None else write_json(body)
         if data is not None:
             sent["Content-Type"] = "application/json"
         return Exchange(self, method, url, timeout or self.timeout, limit).run(sent, params, data)
@@ -115,7 +115,7 @@ class Wire:
         if not reply.body.strip():
             return None
         try:
-            return json.loads(reply.body)
+            return read_json(reply.body)
         except (ValueError, RecursionError) as error:
             raise self.unreadable(method, url, "is not JSON") from error
 
@@ -189,7 +189,7 @@ class Exchange:
             )
         body = self.beginning(response)
         request_id = response.headers.get("X-Request-Id", "")
-        text = body.decode("utf-8", "replace")
+        text = clean_text(body.decode("utf-8", "replace"))
         raise self.wire.rejected(status, words_of(body), request_id, self.call, text)
 
     def beginning(self, response: requests.Response) -> bytes:

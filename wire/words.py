@@ -4,9 +4,10 @@ Seen: a list of objects (BigCommerce V2), an object with `title` and `errors` by
 in `data` (V3 refunds), a list of sentences in `errors` (SeQura), plain text, HTML, nothing.
 """
 
-import json
 import re
 from typing import Any
+
+from wire.reading import clean_text, read_json
 
 LONGEST = 500  # characters of one message
 MOST = 20  # messages
@@ -16,9 +17,9 @@ DETAILS = ("errors", "details", "data")
 
 def words_of(body: bytes) -> list[str]:
     """The messages in an error's body; none when it says nothing a person could read."""
-    text = body.decode("utf-8", "replace").strip()
+    text = clean_text(body.decode("utf-8", "replace")).strip()
     try:
-        found = sentences(json.loads(text))
+        found = sentences(read_json(text))
     except (ValueError, RecursionError):
         found = [plain(text)]
     shortened = (" ".join(sentence.split())[:LONGEST] for sentence in found)

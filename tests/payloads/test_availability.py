@@ -101,6 +101,78 @@ def test_availability_of_what_is_not_delivered(
     assert ask(checkout, replace(RULES, countries={"ES": options})) == reasons
 
 
+def parcel(item: str, **changes: Any) -> dict[str, Any]:
+    """A consignment that carries one item to Spain, its shipping chosen."""
+    usual = {
+        "address": {"country_code": "ES", "address1": "Gran Vía 1"},
+        "line_item_ids": [item],
+        "selected_shipping_option": {"id": "s1", "description": "Envío"},
+        "selected_pickup_option": None,
+    }
+    return usual | changes
+
+
+FIRST, SECOND = (f"0000000{n}-aaaa-4bbb-8ccc-0123456789ab" for n in (1, 2))
+GERMAN = {"country_code": "DE", "address1": "Unter den Linden 1"}
+
+
+@pytest.mark.parametrize(
+    ("second", "reasons"),
+    [
+        (parcel(SECOND), []),
+        (parcel(SECOND, address={"country_code": "FR"}), []),
+        (parcel(SECOND, address=GERMAN), ["country"]),
+        (parcel(SECOND, address={}), ["no_address"]),
+        (parcel(SECOND, address={"address1": "Gran Vía 1"}), ["no_address"]),
+        (parcel(SECOND, address=None, shipping_address=GERMAN), ["country"]),
+        (parcel(SECOND, selected_shipping_option=None), ["no_shipping_option"]),
+        (
+            parcel(
+                SECOND,
+                address={},
+                selected_shipping_option=None,
+                selected_pickup_option={"pickup_method_id": 1},
+            ),
+            [],
+        ),
+        (parcel("somebody else's item"), ["no_shipping_option"]),
+        (parcel(FIRST), ["no_shipping_option"]),
+    ],
+)
+def test_every_consignment_counts(second: dict[str, Any], reasons: list[str]) -> None:
+    """Also in another order: nothing hangs on which of them comes first."""
+    for consignments in ([parcel(FIRST), second], [second, parcel(FIRST)]):
+        assert ask(changed(consignments=consignments)) == reasons
+
+
+@pytest.mark.parametrize(
+    ("group", "flag", "reasons"),
+    [
+        ("custom_items", None, ["no_address", "no_shipping_option"]),
+        ("custom_items", True, ["no_address", "no_shipping_option"]),
+        ("custom_items", False, []),
+        ("physical_items", None, ["no_address", "no_shipping_option"]),
+        ("physical_items", False, []),
+        ("digital_items", None, []),
+        ("digital_items", True, ["no_address", "no_shipping_option"]),
+        ("gift_certificates", None, []),
+    ],
+)
+def test_every_kind_of_item_says_whether_it_travels(
+    group: str, flag: bool | None, reasons: list[str]
+) -> None:
+    """A cart with one item and no consignment: BigCommerce makes no order of what must travel."""
+    item = {"id": "1", "name": "Mesa a medida", "quantity": 1, "amount": 120}
+    checkout = changed(consignments=[])
+    checkout["cart"]["line_items"] = {
+        group: [item if flag is None else item | {"is_require_shipping": flag}]
+    }
+
+    found = ask(checkout, replace(RULES, countries={"ES": ["services"]}))
+
+    assert found == reasons
+
+
 def test_services_are_offered_only_where_the_merchant_wants_it() -> None:
     rules = replace(RULES, countries={"ES": ["services"]}, offers_services=False)
 

@@ -1,8 +1,12 @@
 """Documents of BigCommerce in, the order SeQura hears out: whole values, a folder each."""
 
+import json
+from typing import Any
+
 import pytest
 
 from payments.payloads import confirmation, fingerprint, solicitation
+from payments.reasons import NotOffered, Reason
 from tests.payloads.checkout_cases import CASES, OUTCOMES, circumstances, document, outcome
 
 
@@ -65,6 +69,10 @@ def test_fingerprint_ignores_what_means_nothing() -> None:
         (("cart", "customer_id"), 25),
         (("billing_address", "email"), "other@example.com"),
         (("billing_address", "address1"), "Gran Vía 1"),
+        (("billing_address", "last_name"), "Muñoz"),
+        (("billing_address", "company"), "Muebles Muñoz"),
+        (("consignments", 0, "address", "address2"), "3º 2ª"),
+        (("consignments", 0, "address", "state_or_province"), "Girona"),
         (("consignments", 0, "address", "postal_code"), "28013"),
         (("consignments", 0, "address", "country_code"), "FR"),
         (("consignments", 0, "selected_shipping_option", "description"), "Envío urgente"),
@@ -89,6 +97,28 @@ def test_fingerprint_tells_other_credit_and_merchant(change: dict[str, object]) 
     assert fingerprint(solicitation(checkout, circumstances(**change))) != fingerprint(
         solicitation(checkout, circumstances())
     )
+
+
+def test_odd_characters_reach_neither_database_nor_sequra() -> None:
+    """PostgreSQL stores no NUL and nobody encodes half a character."""
+    order = solicitation(
+        document("odd_characters", "checkout"), circumstances(user_agent="Mozilla\0 \ud83d")
+    )
+
+    text = json.dumps(order, ensure_ascii=False)
+    assert "\\u0000" not in text
+    assert text.encode().decode() == text
+    assert len(fingerprint(order)) == 64
+
+
+@pytest.mark.parametrize("total", ["", None, "None", "NaN", "9" * 5000, [], "1e999999"])
+def test_a_total_that_is_none_is_a_reason(total: Any) -> None:
+    checkout = document("two_products", "checkout") | {"grand_total": total}
+
+    with pytest.raises(NotOffered) as refusal:
+        solicitation(checkout, circumstances())
+
+    assert refusal.value.reason == Reason.UNREADABLE
 
 
 def test_nothing_null_is_sent() -> None:

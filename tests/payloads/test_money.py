@@ -2,12 +2,22 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sequra.money import Amount, euros, round_half_up, round_together, share_out, to_cents
+from sequra.money import (
+    Amount,
+    NotMoney,
+    euros,
+    optional_cents,
+    round_half_up,
+    round_together,
+    share_out,
+    to_cents,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,16 +34,36 @@ from sequra.money import Amount, euros, round_half_up, round_together, share_out
         (7, 700),
         (Decimal("99.995"), 10000),
         (1e6, 100000000),
+        ("1e3", 100000),
+        (" 12.30\n", 1230),
+        (1e-7, 0),
     ],
 )
 def test_to_cents_rounds_half_away_from_zero(amount: Amount, cents: int) -> None:
     assert to_cents(amount) == cents
 
 
-@pytest.mark.parametrize("amount", ["", "twelve", "12,50", "NaN", "Infinity", float("nan"), "1 2"])
-def test_to_cents_refuses_what_is_no_amount(amount: Amount) -> None:
-    with pytest.raises(ValueError, match="is no amount of money"):
+ODD: list[Any] = [
+    "", "twelve", "12,50", "NaN", "Infinity", float("nan"), float("inf"), "1 2", None, True, "None",
+    "1_0", "٣", "1e16", "1e400", "1e999999999", 1e22, "9" * 5000, 10**5000, [], {}, "\0", "\ud800",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("amount", ODD, ids=range(len(ODD)))
+def test_to_cents_refuses_what_is_no_amount(amount: Any) -> None:
+    with pytest.raises(NotMoney, match="is no amount of money"):
         to_cents(amount)
+
+
+@pytest.mark.parametrize("absent", [None, "", " ", "None"])
+def test_an_optional_amount_may_be_absent(absent: Any) -> None:
+    assert optional_cents(absent) == 0
+
+
+@pytest.mark.parametrize("amount", ["NaN", "twelve", True, "9" * 5000])
+def test_an_optional_amount_is_no_excuse_for_nonsense(amount: Any) -> None:
+    with pytest.raises(NotMoney):
+        optional_cents(amount)
 
 
 @given(st.integers(-(10**12), 10**12))

@@ -23,6 +23,9 @@ from tests.payloads.checkout_cases import document
         ("", "FR", "fr-FR"),
         ("", "IE", "en-IE"),
         ("?", "IT", "it-IT"),
+        ("ast-ES", "ES", "es-ES"),
+        ("ca", "ES", "ca-ES"),
+        ("fr-CH", "FR", "fr-CH"),
         ("pt", "", "pt"),
     ],
 )

@@ -1,0 +1,76 @@
+"""Text and JSON of remote systems and of browsers, cleaned in the one place where they are decoded.
+
+PostgreSQL stores neither U+0000 nor half a surrogate pair, and UTF-8 has no bytes for the latter;
+JSON of this kind has both as escapes. They are left out here, so nothing behind needs to expect
+them. Python's parser also takes `NaN`, turns `1e999` into infinity and raises ValueError for a
+number of 5,000 digits: such a number reads as null, like any amount that is not known.
+"""
+
+import json
+import math
+import re
+from typing import Any
+
+# Escapes of U+0000 and of surrogates, the escaped ones too: rather one look too many.
+_SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\0\ud800-\udfff]")
+
+
+def clean_text(text: str) -> str:
+    """The text without U+0000 and without halves of surrogate pairs."""
+    if text.isprintable():  # then it has neither
+        return text
+    return text.encode("utf-8", "ignore").decode().replace("\0", "")
+
+
+def cleaned(value: Any, deepest: int | None = None) -> Any:
+    """A JSON document with every text cleaned, keys too. ValueError below `deepest` levels."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if not isinstance(value, dict | list):
+        return value
+    if deepest == 0:
+        raise ValueError("the document is nested too deeply")
+    below = None if deepest is None else deepest - 1
+    if isinstance(value, list):
+        return [cleaned(one, below) for one in value]
+    return {clean_text(key): cleaned(one, below) for key, one in value.items()}
+
+
+def read_json(raw: bytes | str, deepest: int | None = None) -> Any:
+    """The document in a body, cleaned. ValueError or RecursionError when it is no JSON."""
+    text = raw if isinstance(raw, str) else raw.decode(json.detect_encoding(raw), "replace")
+    document = _parsed(text)
+    if deepest is None and not _SUSPICIOUS.search(text):
+        return document
+    return cleaned(document, deepest)
+
+
+def write_json(value: Any) -> bytes:
+    """The body of a request: cleaned as well, since not all of it was read by `read_json`."""
+    text = json.dumps(value, allow_nan=False)
+    return (json.dumps(cleaned(value)) if _SUSPICIOUS.search(text) else text).encode()
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, parse_float=_finite, parse_constant=_unknown)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # a whole number with more digits than Python converts
+        return json.loads(text, parse_float=_finite, parse_constant=_unknown, parse_int=_whole)
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _whole(digits: str) -> int | None:
+    try:
+        return int(digits)
+    except ValueError:
+        return None
+
+
+def _unknown(_name: str) -> None:
+    """NaN, Infinity and -Infinity are no JSON."""
