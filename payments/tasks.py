@@ -7,6 +7,7 @@ from celery.signals import worker_process_shutdown
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from payments.adopted import catch_up
 from payments.confirm import finish_helping, help_along
 from payments.models import Solicitation
 from payments.retention import forget_abandoned
@@ -31,6 +32,7 @@ def resume_solicitations() -> None:
     Those of a store or an account that refused us wait until its access is back, and are due at
     once then. Of an account that may be asked again, one goes first.
     """
+    catch_up()
     now = timezone.now()
     due = Solicitation.objects.filter(next_at__lte=now, store__state=Store.State.INSTALLED)
     asks_nobody_who_refused = Q(connection__paused_until=None) | ~Q(phase__in=ASKING_SEQURA)

@@ -22,6 +22,7 @@ from stores.clients import bigcommerce_for
 from stores.models import Connection, Store
 from stores.models import Merchant as MerchantId
 from tests.orders.merchant import Merchant
+from tests.stores.conftest import panel_for
 from transaction_log.models import Entry
 
 Kind = Drift.Kind
@@ -409,3 +410,22 @@ def test_a_check_that_is_under_way_is_finished_first(merchant: Merchant) -> None
     DriftCheck.objects.update(since=timezone.now() + timedelta(days=1))
     assert "adopted" in command(merchant.store.hash)
     assert [one.state for one in DriftCheck.objects.all()] == ["done", "done"]
+
+
+def test_the_merchant_reads_what_was_linked_and_what_was_not(merchant: Merchant) -> None:
+    linked, other = merchant.order(), merchant.order()
+    rewrite(merchant, other, external_order_id="", payment_provider_id="", staff_notes="")
+    forget(linked, other)
+    command(merchant.store.hash)
+    panel = panel_for(merchant.store)
+
+    page, log = panel.get("reconciliation/").content.decode(), panel.get("log/").content.decode()
+    assert page.count("Order we did not know") == 2  # counted, and listed
+    assert "The app has linked it again" in page
+    assert "carries no SeQura reference" in page
+    assert f"orders/{other.bigcommerce_id}/compare" not in page  # there is nothing to compare with
+    assert log.count("Order we did not know") >= 2
+    check = DriftCheck.objects.get()
+    file = panel.get(f"reconciliation/{check.pk}.csv").content.decode()
+    assert "adoption_" not in file
+    assert "carries no SeQura reference" in file
