@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 import structlog
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import connection, transaction
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.quota import Quota
@@ -27,7 +27,9 @@ from orders.models import Order
 from orders.outcomes import finish
 from orders.store_events import handle
 from orders.sync import Kind, Result, sync_order
-from stores.clients import bigcommerce_for, sequra_for
+from stores.clients import UNREADABLE, bigcommerce_for, sequra_for
+from stores.isolation import OF_ALL, isolated
+from stores.models import Store
 from wire.stopping import Stopping, interruptible, stopping
 
 log = structlog.get_logger(__name__)
@@ -94,14 +96,22 @@ class Drain:
                 gates.saw(store, seen)
 
     def _finish(self, order: Order, result: Result) -> None:
-        """One result that cannot be written must not keep those of all others from it."""
-        try:
-            with transaction.atomic():
-                finish(order, result, self.lease.id)
-        except (DataError, IntegrityError, ValueError, TypeError):
-            log.exception("result_not_written", order=order.bigcommerce_id, store=order.store.hash)
-            trouble = Result(kind=Kind.LATER, reason="internal", maybe_told=result.sent)
-            finish(order, trouble, self.lease.id)
+        """One result that cannot be written must not keep those of all others from it.
+
+        Where not even the trouble can be written the lease runs out, and leaves the order unsure.
+        """
+        trouble = Result(kind=Kind.LATER, reason="internal", maybe_told=result.sent)
+        for attempt in (result, trouble):
+            try:
+                with transaction.atomic():
+                    finish(order, attempt, self.lease.id)
+            except OF_ALL:
+                raise
+            except Exception:
+                number, store = order.bigcommerce_id, order.store.hash
+                log.exception("result_not_written", order=number, store=store)
+            else:
+                return
 
 
 def _outcome(order: Order, future: "Future[Done]") -> Done:
@@ -118,9 +128,14 @@ def _outcome(order: Order, future: "Future[Done]") -> Done:
 def synchronise(order: Order, lease: Lease) -> Done:
     """One order on a thread of its own."""
     session = _session()
-    shop = bigcommerce_for(order.store, TIMEOUT, session)
+    try:
+        shop = bigcommerce_for(order.store, TIMEOUT, session)
+        provider = sequra_for(order.connection, session)
+    except UNREADABLE as error:
+        log.error("store_failed", store=order.store.hash, task="drain", reason=error.reason)  # noqa: TRY400
+        return Result(kind=Kind.LATER, reason="secret_unreadable"), None
     with interruptible():
-        result = sync_order(order, shop, sequra_for(order.connection, session), lease)
+        result = sync_order(order, shop, provider, lease)
         if result.kind not in (Kind.GONE, Kind.LATER, Kind.LOST, Kind.NO_ACCESS):
             result = replace(result, staff_note=_staff_note(shop, order))
     log.info(
@@ -159,10 +174,21 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def take_events() -> None:
-    """Fold what arrived; events about a store itself are handled with it, or not at all."""
+    """Fold what arrived; events about a store itself are handled with it.
+
+    What cannot be handled for one store is parked, and comes again with the next sweep.
+    """
     with transaction.atomic():
-        for store, scope in queue.fold():
-            handle(store, scope)
+        events = queue.fold()
+        stores = Store.objects.in_bulk({store for store, _ in events})
+        for pk, scope in events:
+            if pk in stores and not isolated("events", stores[pk], partial(_handle, pk, scope)):
+                queue.park(pk, scope)
+
+
+@transaction.atomic
+def _handle(store: int, scope: str) -> None:
+    handle(store, scope)
 
 
 def drain() -> int:

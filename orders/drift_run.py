@@ -8,6 +8,7 @@ or a long night left it.
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -26,6 +27,7 @@ from orders.patience import be_patient
 from orders.queue import mark_changed
 from orders.reports import SECRETS, last_moment
 from stores.clients import bigcommerce_for
+from stores.isolation import each, isolated
 from stores.locks import Busy, only_one
 from stores.models import Store
 
@@ -46,25 +48,28 @@ SEARCHED: dict[str, timedelta | None] = {
 
 def check_due() -> None:
     """Begin what is due, go on with what is under way."""
-    for store, cause in _due():
-        start(store, cause)
-    until = time.monotonic() + SECONDS
-    for pk in DriftCheck.objects.filter(state=State.RUNNING).values_list("pk", flat=True):
-        if time.monotonic() < until:
-            work(pk, until)
-
-
-def _due() -> list[tuple[Store, str]]:
-    """Stores whose night has come, and those that an outage is over for."""
-    now = timezone.now()
     stores = Store.objects.filter(state=Store.State.INSTALLED).defer(*SECRETS)
-    due: list[tuple[Store, str]] = []
-    for store in stores.annotate(last=Max("drift_checks__started_at")).iterator(500):
-        moment = last_moment(store, now)
-        if store.installed_at <= moment and (store.last is None or store.last < moment):
-            due.append((store, Cause.NIGHT))
-    after = stores.filter(reconciliation__outage=True)
-    return due + [(store, Cause.OUTAGE) for store in after if gates.is_well(store)]
+    nightly = stores.annotate(last=Max("drift_checks__started_at"))
+    each("drift", nightly.iterator(500), _start_at_night)
+    each("drift", stores.filter(reconciliation__outage=True), _start_after_outage)
+    until = time.monotonic() + SECONDS
+    for check in DriftCheck.objects.filter(state=State.RUNNING).select_related("store"):
+        if time.monotonic() < until and not isolated(
+            "drift", check.store, partial(work, check.pk, until)
+        ):
+            _end(check, State.FAILED, "internal")
+
+
+def _start_at_night(store: Store) -> None:
+    """Begin a check when the store's night has come since the last one."""
+    moment, last = last_moment(store, timezone.now()), vars(store)["last"]
+    if store.installed_at <= moment and (last is None or last < moment):
+        start(store, Cause.NIGHT)
+
+
+def _start_after_outage(store: Store) -> None:
+    if gates.is_well(store):
+        start(store, Cause.OUTAGE)
 
 
 def start(store: Store, cause: str) -> bool:
@@ -101,8 +106,8 @@ def work(check_id: int, until: float | None = None) -> None:
 
 
 def _work(check: DriftCheck, until: float) -> None:
-    api = bigcommerce_for(check.store)
     try:
+        api = bigcommerce_for(check.store)
         while _search(check, api, until) or _chunk(check, api, until):
             if time.monotonic() > until:
                 return

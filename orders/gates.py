@@ -26,6 +26,9 @@ PROBE_AFTER, PROBE_AT_LEAST_EVERY = 10.0, 60.0
 # BigCommerce always says what is left. Who does not say so is not known to count: a 429 will tell.
 GUESS = Quota(left=600, limit=600, window_ms=30_000, reset_ms=30_000)
 
+# Whatever a header says, it fits into the columns and ends some time.
+MOST_BUDGET, LONGEST_WINDOW = 1_000_000, 3600.0
+
 SAW = """
 INSERT INTO orders_gate (store_id, host, failures, budget, window_until)
 VALUES (%(store)s, %(host)s, 0, %(budget)s, now() + %(seconds)s * interval '1 second')
@@ -109,8 +112,8 @@ def saw(store: int, quota: Quota | None) -> None:
     row: dict[str, str | int | float] = {
         "store": store,
         "host": BIGCOMMERCE,
-        "budget": told.left // 2,
-        "seconds": max(0.1, told.reset_ms / 1000),
+        "budget": max(0, min(told.left // 2, MOST_BUDGET)),
+        "seconds": max(0.1, min(told.reset_ms / 1000, LONGEST_WINDOW)),
     }
     with connection.cursor() as cursor:
         cursor.execute(SAW, row)

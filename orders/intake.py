@@ -21,6 +21,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from bigcommerce.webhook_signature import InvalidWebhookSignature, is_signed, verify
 from orders.doorbell import ring
 from orders.topics import order_id
+from stores.encryption import readable
 from stores.models import Store
 
 log = structlog.get_logger(__name__)
@@ -94,10 +95,10 @@ def receive(request: HttpRequest, public_id: str) -> None:
         raise Refused(405)
     body = read_body(request)
     secret = request.META.get("HTTP_X_WEBHOOK_SECRET", "").encode("utf-8", "replace")
-    check_signature(body, request)
+    signed = check_signature(body, request)
     if not secret:
         raise Refused(401)
-    receiver = authentic_receiver(public_id, secret)
+    receiver = authentic_receiver(public_id, secret, signed=signed)
     if receiver is None:
         return
     store_event(receiver, read_event(body, receiver), public_id)
@@ -117,25 +118,30 @@ def read_body(request: HttpRequest) -> bytes:
     return body
 
 
-def check_signature(body: bytes, request: HttpRequest) -> None:
-    """The standard signature is not promised on every delivery; where it is, it must hold."""
+def check_signature(body: bytes, request: HttpRequest) -> bool:
+    """The standard signature is not promised on every delivery; where it is, it must hold.
+
+    Return whether there is one.
+    """
     if not is_signed(request.headers):
-        return
+        return False
     try:
         verify(body, request.headers, settings.BIGCOMMERCE_CLIENT_SECRET)
     except InvalidWebhookSignature as error:
         log.warning("webhook_refused", reason=str(error))
         raise Refused(401) from error
+    return True
 
 
 _receivers: dict[str, Receiver] = {}
 
 
-def authentic_receiver(public_id: str, secret: bytes) -> Receiver | None:
+def authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> Receiver | None:
     """The store this secret belongs to; None when there is no such store, or not any more.
 
     Secrets are kept per process. What does not fit is read again before it is refused: stores
-    install again, and secrets are replaced.
+    install again, and secrets are replaced. Where no key decrypts a store's secret, BigCommerce's
+    signature decides; without one the event is dropped, and `orders.watchdog` replays it.
     """
     known = _receivers.get(public_id)
     if known and hmac.compare_digest(known.secret, secret):
@@ -143,6 +149,8 @@ def authentic_receiver(public_id: str, secret: bytes) -> Receiver | None:
     fresh = read_receiver(public_id)
     if fresh is None or fresh.uninstalled:
         return None
+    if not fresh.secret:
+        return fresh if signed else None
     if not hmac.compare_digest(fresh.secret, secret):
         log.warning("webhook_refused", store=fresh.hash, reason="wrong secret")
         raise Refused(401)
@@ -162,8 +170,9 @@ def read_receiver(public_id: str) -> Receiver | None:
     if store is None:
         return None
     uninstalled = store.state == Store.State.UNINSTALLED
-    receiver = Receiver(store.pk, store.hash, store.webhook_secret.encode(), uninstalled)
-    if not uninstalled:
+    secret = readable(store, "webhook_secret").encode()
+    receiver = Receiver(store.pk, store.hash, secret, uninstalled)
+    if secret and not uninstalled:
         _receivers[public_id] = receiver
     return receiver
 

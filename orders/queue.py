@@ -17,13 +17,14 @@ from django.utils import timezone
 
 from orders.gates import CALLS_PER_ORDER, FAILURES, PROBE_AFTER, admit
 from orders.lease import SECONDS, Lease
-from orders.models import Order
+from orders.models import Order, WebhookEvent
 from orders.topics import INFORMATION, SHIPMENTS, UNINSTALLED
 
 LOCK = 7_318_441_023  # of the queue; any number that nobody else uses
 FOLD_AT_ONCE = 2000
 # Secrets that cost time to decrypt and that nobody needs here.
 UNUSED = ("store__webhook_secret", "store__report_token")
+STORE_EVENTS = timedelta(days=2)
 LIMITS: dict[str, str | int | float] = {
     "at_once": 4,  # calls in flight per store
     "calls": CALLS_PER_ORDER,
@@ -34,6 +35,8 @@ LIMITS: dict[str, str | int | float] = {
     "burst": 1.0,
     # Events may come before our own row of the order exists; foreign orders never get one.
     "parked_seconds": 3600.0,
+    # What is about a store itself is tried for as long as BigCommerce would repeat it.
+    "store_event_seconds": STORE_EVENTS.total_seconds(),
     "shipments": SHIPMENTS + "%",
 }
 
@@ -69,13 +72,17 @@ FROM waiting w LEFT JOIN touched t
 WHERE e.id = w.id
 RETURNING e.store_id, e.scope
 """
-# Whose order has come into being meanwhile is new again; who waited too long is foreign.
+# Whose order has come into being meanwhile is new again, and so is what is about a store and could
+# not be handled; who waited too long is foreign.
 UNPARK = """
-UPDATE orders_webhookevent e SET outcome = CASE WHEN o.id IS NULL THEN 'ignored' ELSE 'new' END
+UPDATE orders_webhookevent e SET outcome = CASE
+    WHEN o.id IS NOT NULL OR (p.bigcommerce_order_id IS NULL
+        AND p.received_at >= now() - make_interval(secs => %(store_event_seconds)s)) THEN 'new'
+    ELSE 'ignored' END
 FROM orders_webhookevent p LEFT JOIN orders_order o
     ON o.store_id = p.store_id AND o.bigcommerce_id = p.bigcommerce_order_id
 WHERE e.id = p.id AND p.outcome = 'parked'
-    AND (o.id IS NOT NULL
+    AND (o.id IS NOT NULL OR p.bigcommerce_order_id IS NULL
          OR p.received_at < now() - make_interval(secs => %(parked_seconds)s))
 """
 SETTLE = """
@@ -134,6 +141,14 @@ def fold() -> list[tuple[int, str]]:
         cursor.execute(FOLD, LIMITS)
         events: list[tuple[int, str]] = cursor.fetchall()
     return [(store, scope) for store, scope in events if scope in (UNINSTALLED, INFORMATION)]
+
+
+def park(store: int, scope: str) -> None:
+    """Keep a store's own events of this kind for the next sweep: they could not be handled."""
+    events = WebhookEvent.objects.filter(store=store, scope=scope, bigcommerce_order_id=None)
+    events.filter(
+        outcome=WebhookEvent.Outcome.IGNORED, received_at__gte=Now() - STORE_EVENTS
+    ).update(outcome=WebhookEvent.Outcome.PARKED)
 
 
 def unpark() -> None:

@@ -24,6 +24,7 @@ from orders.models import Reconciliation
 from orders.patience import be_patient
 from orders.queue import mark_changed
 from stores.clients import bigcommerce_for
+from stores.isolation import each
 from stores.models import Store
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,9 @@ def reconcile_due() -> int:
     stores = Store.objects.filter(state=Store.State.INSTALLED).exclude(
         reconciliation__until__gt=before
     )
-    return sum(reconcile(store) for store in stores.iterator(50))
+    done: list[Store] = []
+    each("reconcile", stores.iterator(50), lambda one: done.append(one) if reconcile(one) else None)
+    return len(done)
 
 
 def reconcile(store: Store, *, adopting: bool = True) -> bool:

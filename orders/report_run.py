@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -22,6 +23,7 @@ from orders.report_payloads import PAGE, Report
 from orders.reports import Addressee, addressees, due_stores, start, to_report_by
 from sequra.errors import Rejected, Unavailable
 from stores.clients import sequra_for
+from stores.isolation import each, isolated
 from stores.locks import Busy, only_one
 from stores.models import Store
 from transaction_log import record
@@ -37,21 +39,12 @@ State, Part = ReportRun.State, MerchantReport.State
 
 def send_due() -> None:
     """Start what is due, take up what failed, and work on every run that is under way."""
-    for store in due_stores():
-        start(store, ReportRun.Cause.NIGHT)
+    each("reports", due_stores(), lambda store: start(store, ReportRun.Cause.NIGHT))
     _take_up()
     until = time.monotonic() + SECONDS
-    for pk in ReportRun.objects.filter(state=State.RUNNING).values_list("pk", flat=True):
+    for run in ReportRun.objects.filter(state=State.RUNNING).select_related("store"):
         if time.monotonic() < until:
-            _work_alone(pk, until)
-
-
-def _work_alone(run_id: int, until: float) -> None:
-    """A run that fails in a way nobody foresaw keeps no other store from its reports."""
-    try:
-        work(run_id, until)
-    except Exception:  # whatever it is: logged whole here, and the run is taken up again
-        log.exception("reports_failed")
+            isolated("reports", run.store, partial(work, run.pk, until))
 
 
 def _take_up() -> None:

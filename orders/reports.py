@@ -42,11 +42,10 @@ def addressees(store: Store, waiting: Iterable[tuple[int, str]] | None = None) -
     if waiting is None:
         waiting = to_report(store).values_list("connection_id", "merchant_ref").distinct()
     found += waiting
-    connections = {one.pk: one for one in store.connections.filter(stopped_at=None)}
+    speaking = store.connections.filter(stopped_at=None).exclude(password="")
+    connections = {one.pk: one for one in speaking}
     return [
-        Addressee(connections[pk], ref)
-        for pk, ref in dict.fromkeys(found)
-        if pk in connections and connections[pk].password
+        Addressee(connections[pk], ref) for pk, ref in dict.fromkeys(found) if pk in connections
     ]
 
 

@@ -19,7 +19,9 @@ from orders.models import Reconciliation, WebhookEvent
 from orders.reconcile import replay
 from stores import registration, webhooks
 from stores.clients import bigcommerce_for
-from stores.models import Store
+from stores.encryption import readable
+from stores.isolation import each
+from stores.models import Store, new_secret
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +35,7 @@ def watch_due() -> None:
     stores = Store.objects.filter(state=Store.State.INSTALLED).exclude(
         reconciliation__webhooks_at__gt=before
     )
-    for store in stores.iterator(50):
-        watch(store)
+    each("watch", stores.iterator(50), watch)
     old = WebhookEvent.objects.filter(received_at__lt=timezone.now() - KEEP_EVENTS)
     old.exclude(outcome__in=("new", "parked")).delete()
 
@@ -43,6 +44,9 @@ def watch(store: Store) -> None:
     """Put the store's webhooks right; what may be missing since the last look is replayed."""
     now = timezone.now()
     known, _ = Reconciliation.objects.get_or_create(store=store)
+    if not readable(store, "webhook_secret"):  # the webhooks are registered again with a new one
+        store.webhook_secret = new_secret()
+        store.save(update_fields=["webhook_secret"])
     try:
         api = bigcommerce_for(store)
         if _was_deaf(api, store):

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from payments.models import Solicitation
+from stores.encryption import readable
 
 
 def return_url(solicitation: Solicitation) -> str:
@@ -35,5 +36,5 @@ def confirmation_url(solicitation: Solicitation) -> str | None:
     if solicitation.phase not in Solicitation.WITH_ORDER or status is None:
         return None
     address = f"{solicitation.origin}/checkout/order-confirmation/{solicitation.order_id}"
-    token = solicitation.checkout_token
+    token = readable(solicitation, "checkout_token")
     return f"{address}?t={token}" if token else address

@@ -25,6 +25,7 @@ from payments.progress import progress_of, shoppers_language
 from payments.serializers import CheckoutClaim, MethodChoice, ScriptError
 from payments.storefront import methods_for
 from stores.budget import OverBudget, spend
+from stores.encryption import Undecryptable
 from stores.models import Store
 
 log = structlog.get_logger()
@@ -140,6 +141,8 @@ def notification(request: HttpRequest, token: str) -> HttpResponse:
         return HttpResponse(status=status)
     except notifications.NotAuthentic:
         return HttpResponse(status=404)
+    except Undecryptable:  # SeQura comes again; by then the key may be back
+        return HttpResponse(status=503)
     except (notifications.Malformed, notifications.UnknownState):
         return HttpResponse(status=400)
 
@@ -152,6 +155,8 @@ def event(request: HttpRequest, token: str) -> HttpResponse:
         found = notifications.authenticate(token, request.POST, request.GET, prefix="m_")
     except notifications.NotAuthentic:
         return HttpResponse(status=404)
+    except Undecryptable:
+        return HttpResponse(status=503)
     except notifications.Malformed:
         return HttpResponse(status=400)
     heard_with(found, request, Correction.Source.EVENT)

@@ -30,6 +30,10 @@ from sequra_bc.shared_counters import folder
 
 REQUESTS = Counter("sequra_bc_requests", "Requests answered", ["method", "route", "status"])
 SECONDS = Histogram("sequra_bc_request_seconds", "Time to answer", ["route"])
+# What a shared loop (watch, reconcile, drift, …) could not do for one of the stores.
+FAILED_STORES = Counter(
+    "sequra_bc_store_failures", "Stores that a shared loop had to leave out, by loop", ["loop"]
+)
 # The phases in which confirm() has nothing to do, as payments.models names them.
 AT_REST = ("solicited", "refused", "done")
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
@@ -39,6 +43,11 @@ def count_request(method: str, route: str, status: int, seconds: float) -> None:
     """A made-up method must not make a new time series."""
     REQUESTS.labels(method if method in METHODS else "other", route, str(status)).inc()
     SECONDS.labels(route).observe(seconds)
+
+
+def count_store_failure(loop: str) -> None:
+    """The log names the store."""
+    FAILED_STORES.labels(loop).inc()
 
 
 def metrics() -> HttpResponse:

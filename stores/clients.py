@@ -3,11 +3,25 @@
 import requests
 from django.conf import settings
 
+import bigcommerce.errors
+import sequra.errors
 from bigcommerce.api import TIMEOUT
 from bigcommerce.client import BigCommerce
 from sequra.client import Sequra
+from stores.encryption import Undecryptable
 from stores.models import Connection, Store
 from wire.call import Timeout
+
+
+class UnreadableToken(bigcommerce.errors.Unavailable):
+    """No key decrypts the store's token: BigCommerce cannot be asked until one does."""
+
+
+class UnreadablePassword(sequra.errors.Unavailable):
+    """No key decrypts the account's password: SeQura cannot be asked until one does."""
+
+
+UNREADABLE = (UnreadableToken, UnreadablePassword)
 
 
 def bigcommerce_for(
@@ -15,12 +29,17 @@ def bigcommerce_for(
 ) -> BigCommerce:
     """BigCommerce as this store's token sees it. `timeout`: seconds to connect, to answer.
 
-    A session keeps connections open; one thread may use it for many stores.
+    A session keeps connections open; one thread may use it for many stores. Raises Unavailable
+    when the stored token cannot be decrypted.
     """
+    try:
+        token = store.access_token
+    except Undecryptable as error:
+        raise UnreadableToken(f"the stored BigCommerce token is unreadable: {error}") from error
     return BigCommerce(
         settings.BIGCOMMERCE_API_URL,
         store.hash,
-        store.access_token,
+        token,
         payments_url=settings.BIGCOMMERCE_PAYMENTS_URL,
         timeout=timeout,
         session=session,
@@ -28,5 +47,11 @@ def bigcommerce_for(
 
 
 def sequra_for(connection: Connection, session: requests.Session | None = None) -> Sequra:
-    """SeQura as this connection's account sees it."""
-    return Sequra(connection.api_url, connection.username, connection.password, session=session)
+    """SeQura as this connection's account sees it. Raises Unavailable when the stored password
+    cannot be decrypted.
+    """
+    try:
+        password = connection.password
+    except Undecryptable as error:
+        raise UnreadablePassword(f"the stored SeQura password is unreadable: {error}") from error
+    return Sequra(connection.api_url, connection.username, password, session=session)

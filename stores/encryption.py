@@ -1,16 +1,24 @@
-"""Secrets at rest: Fernet tokens, the first of ENCRYPTION_KEYS encrypts and every one decrypts."""
+"""Secrets at rest: Fernet tokens, the first of ENCRYPTION_KEYS encrypts and every one decrypts.
+
+A row is read with its tokens; a secret is decrypted when it is asked for. So a row whose secret no
+key decrypts can still be selected, listed and saved, and only what needs that secret fails.
+"""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
+from django.db.models.query_utils import DeferredAttribute
 
 if TYPE_CHECKING:
     TextField = models.TextField[str, str]
 else:
     TextField = models.TextField
+
+log = structlog.get_logger(__name__)
 
 
 class Undecryptable(Exception):
@@ -35,15 +43,56 @@ def decrypt(token: str) -> str:
         return ""
     try:
         return _fernet(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode()).decode()
-    except InvalidToken as error:
+    except (InvalidToken, UnicodeError) as error:
         raise Undecryptable("no key in ENCRYPTION_KEYS decrypts this value") from error
+
+
+class Sealed:
+    """A token as it came from the database, not decrypted yet."""
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+
+class Secret(DeferredAttribute):
+    """Decrypt on first access, and keep the result on the instance."""
+
+    def __get__(self, instance: models.Model | None, cls: Any = None) -> Any:
+        value = super().__get__(instance, cls)
+        if instance is None or not isinstance(value, Sealed):
+            return value
+        secret = decrypt(value.token)
+        instance.__dict__[self.field.attname] = secret
+        return secret
+
+    def __set__(self, instance: models.Model, value: Any) -> None:
+        """Make this a data descriptor: else the instance's own value would hide it."""
+        instance.__dict__[self.field.attname] = value
 
 
 class EncryptedTextField(TextField):
     """A text column that holds a Fernet token and reads as the secret itself."""
 
-    def from_db_value(self, value: str | None, *_: Any) -> str | None:
-        return None if value is None else decrypt(value)
+    descriptor_class = Secret
+
+    def from_db_value(self, value: str | None, *_: Any) -> Sealed | None:
+        return None if value is None else Sealed(value)
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        """Write back what was never decrypted as it is."""
+        value = model_instance.__dict__.get(self.attname)
+        return value if isinstance(value, Sealed) else super().pre_save(model_instance, add)
 
     def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, Sealed):
+            return value.token
         return None if value is None else encrypt(str(value))
+
+
+def readable(row: models.Model, name: str) -> str:
+    """The secret of this row, or nothing (logged) when no key decrypts it."""
+    try:
+        return str(getattr(row, name))
+    except Undecryptable:
+        log.error("secret_undecryptable", table=row._meta.db_table, row=row.pk, column=name)  # noqa: TRY400
+        return ""

@@ -9,6 +9,7 @@ from sequra.documents import Deployment
 from stores import networks, statuses
 from stores.connect import Login
 from stores.countries import country_name
+from stores.encryption import readable
 from stores.models import Connection, Merchant, Store
 from stores.statistics import PARTS
 
@@ -97,10 +98,15 @@ class ConnectionForm(forms.Form):
             self.add_error(f"{name}-password", _("This field is required."))
 
     def _keeps(self, name: str, username: str) -> bool:
-        """The stored password is only for the user name and environment it was stored with."""
+        """The stored password is only for the user name and environment it was stored with.
+
+        One that no key decrypts any more has to be entered again.
+        """
         known = self.connected.get(name)
         environment = self.cleaned_data.get("environment")
-        return known is not None and (known.username, known.environment) == (username, environment)
+        if known is None or (known.username, known.environment) != (username, environment):
+            return False
+        return bool(readable(known, "password"))
 
     def logins(self) -> dict[str, Login]:
         """What was typed in, by deployment; a deployment without user name is disconnected."""
@@ -109,7 +115,7 @@ class ConnectionForm(forms.Form):
             username = self.cleaned_data.get(f"{deployment.id}-username")
             password = self.cleaned_data.get(f"{deployment.id}-password")
             if username:
-                kept = password or self.connected[deployment.id].password
+                kept = password or readable(self.connected[deployment.id], "password")
                 found[deployment.id] = Login(username, kept)
         return found
 

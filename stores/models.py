@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from stores.encryption import EncryptedTextField
+from stores.encryption import EncryptedTextField, readable
 
 PROBE_AFTER = timedelta(minutes=10)
 
@@ -117,7 +117,8 @@ class Store(models.Model):
     @property
     def report_url(self) -> str:
         """Whoever calls this starts the store's delivery report; it is the merchant's secret."""
-        return f"{settings.APP_URL}/sequra/report/{self.public_id}/{self.report_token}"
+        token = readable(self, "report_token")
+        return f"{settings.APP_URL}/sequra/report/{self.public_id}/{token}" if token else ""
 
     @property
     def is_installed(self) -> bool:

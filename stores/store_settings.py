@@ -8,6 +8,7 @@ from rest_framework.exceptions import ValidationError
 
 from stores import catalogue, connect, payment_methods, statuses
 from stores.connect import Account, Login
+from stores.encryption import readable
 from stores.models import Connection, Store
 from stores.settings_file import SettingsFile, complaints
 
@@ -104,7 +105,9 @@ def _accounts(store: Store, part: Document) -> list[Account] | None:
     """What SeQura says about the credentials, None when they stay as they are."""
     connections = _open(store)
     environment = part.get("environment", store.environment)
-    stored = {name: Login(one.username, one.password) for name, one in connections.items()}
+    stored = {
+        name: Login(one.username, readable(one, "password")) for name, one in connections.items()
+    }
     logins = {
         name: _login(connections, name, login)
         for name, login in part.get("deployments", {}).items()
@@ -120,7 +123,7 @@ def _login(connections: Mapping[str, Connection], name: str, given: Document) ->
     """What is left out keeps its value; of a new account nothing may be left out."""
     known = connections.get(name)
     username = given.get("username") or (known.username if known else "")
-    password = given.get("password") or (known.password if known else "")
+    password = given.get("password") or (readable(known, "password") if known else "")
     for field, value in (("username", username), ("password", password)):
         if not value:
             raise Refused(f"connection.deployments.{name}: a new account needs its {field}")

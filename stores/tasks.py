@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -15,6 +16,7 @@ from stores.access import forget_old_sessions
 from stores.budget import OverBudget, spend
 from stores.clients import bigcommerce_for
 from stores.identity import forget_old_payloads
+from stores.isolation import isolated
 from stores.locks import Busy, only_one
 from stores.models import Store
 
@@ -91,7 +93,7 @@ def _tend(until: float) -> None:
     for store in chain(refused.iterator(BATCH), installed.iterator(BATCH)):
         if time.monotonic() > until:
             return
-        _tend_one(store)
+        isolated("maintenance", store, partial(_tend_one, store))
 
 
 def _tend_one(store: Store) -> None:

@@ -226,6 +226,14 @@ REASONS: Mapping[str, Explanation] = {
         speaker=_BIGCOMMERCE,
     ),
     "internal": Explanation(_("Something went wrong on our side."), _BY_ITSELF, speaker=_DETAILS),
+    "secret_unreadable": Explanation(
+        _("The app cannot decrypt the password or the access that it stored for your store."),
+        _(
+            "Enter the SeQura password again in the connection settings. If this entry stays open,"
+            " uninstall the app in the Apps menu and install it again: your settings stay."
+        ),
+        speaker=_DETAILS,
+    ),
     "gave_up": Explanation(
         _("We tried for a week and did not get through."),
         _("Retry once both systems answer again."),

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from stores.isolation import each
 from stores.models import Store
 from transaction_log.models import Entry
 from wire.stopping import before_a_call
@@ -14,7 +15,10 @@ BATCH = 5000
 
 def forget_closed_entries() -> int:
     """Delete what is old enough, of all stores; returns how many entries went."""
-    return sum(_forget(store) for store in Store.objects.only("pk", "log_retention_days"))
+    forgotten: list[int] = []
+    stores = Store.objects.only("pk", "hash", "log_retention_days")
+    each("retention", stores, lambda store: forgotten.append(_forget(store)))
+    return sum(forgotten)
 
 
 def _forget(store: Store) -> int:

@@ -2,11 +2,11 @@
 
 import pytest
 from cryptography.fernet import Fernet
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django import Settings
 
-from stores.encryption import Undecryptable
+from stores.encryption import Undecryptable, readable
 from stores.management.commands.rotate_keys import encrypted_columns
 from stores.models import Connection, Store
 
@@ -43,12 +43,41 @@ def test_the_old_key_can_go(settings: Settings) -> None:
     call_command("rotate_keys")
     settings.ENCRYPTION_KEYS = new
 
-    tokens = Store.objects.order_by("pk").values_list("access_token", flat=True)
-    assert list(tokens) == ["token 0 ñ", "token 1 ñ", "token 2 ñ"]
+    tokens = [store.access_token for store in Store.objects.order_by("pk")]
+    assert tokens == ["token 0 ñ", "token 1 ñ", "token 2 ñ"]
     assert Connection.objects.get().password == ""
     settings.ENCRYPTION_KEYS = old
+    sealed = Store.objects.get(hash="store0")
     with pytest.raises(Undecryptable):
-        Store.objects.get(hash="store0")
+        _ = sealed.access_token
+
+
+def test_a_value_that_no_key_decrypts_keeps_no_other_from_being_rotated(
+    settings: Settings,
+) -> None:
+    lost, kept = (Store.objects.create(hash=name, access_token=name) for name in ("lost", "kept"))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE stores_store SET access_token = 'x' WHERE id = %s", [lost.pk])
+    new = [Fernet.generate_key().decode()]
+    settings.ENCRYPTION_KEYS = [*new, *settings.ENCRYPTION_KEYS]
+
+    with pytest.raises(CommandError, match=rf"stores\.Store\.access_token: id {lost.pk}$"):
+        call_command("rotate_keys")
+
+    settings.ENCRYPTION_KEYS = new
+    assert Store.objects.get(pk=kept.pk).access_token == "kept"
+
+
+def test_a_row_is_saved_whole_though_no_key_decrypts_its_secret(settings: Settings) -> None:
+    Store.objects.create(hash="abc", access_token="planted")
+    keys, settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS, [Fernet.generate_key().decode()]
+    store = Store.objects.get(hash="abc")
+    assert readable(store, "access_token") == ""
+    store.name = "Renamed"
+    store.save()
+    settings.ENCRYPTION_KEYS = keys
+    found = Store.objects.get(hash="abc")
+    assert (found.name, found.access_token) == ("Renamed", "planted")
 
 
 def test_columns_hold_no_plain_text() -> None:

@@ -1,5 +1,7 @@
 """`manage.py rotate_keys`: encrypt every stored secret with the first of ENCRYPTION_KEYS.
 
+A value that no key decrypts is left as it is and named, and all others are encrypted anew.
+
 Put the new key in front, restart everything, run this, and the old key can go. It may run while
 the app works, and again after it was interrupted.
 """
@@ -7,10 +9,10 @@ the app works, and again after it was interrupted.
 from typing import Any
 
 from django.apps import apps
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, models, transaction
 
-from stores.encryption import EncryptedTextField, decrypt, encrypt
+from stores.encryption import EncryptedTextField, Undecryptable, decrypt, encrypt
 
 BATCH = 500
 
@@ -25,17 +27,26 @@ def encrypted_columns() -> list[tuple[type[models.Model], str]]:
     ]
 
 
-def rotate(model: type[models.Model], column: str) -> int:
-    """Encrypt one column anew; how many values there were."""
+def rotate(model: type[models.Model], column: str) -> tuple[int, list[int]]:
+    """Encrypt one column anew. Return how many values there are, and which no key decrypts."""
     count, last = 0, 0
+    unreadable: list[int] = []
     while rows := _rotate_batch(model._meta.db_table, column, last):
-        count, last = count + len(rows), rows[-1]
-    return count
+        count, last = count + len(rows), max(rows)
+        unreadable += [key for key, token in rows.items() if token is None]
+    return count, unreadable
+
+
+def _again(token: str) -> str | None:
+    try:
+        return encrypt(decrypt(token))
+    except Undecryptable:
+        return None
 
 
 @transaction.atomic
-def _rotate_batch(table: str, column: str, after: int) -> list[int]:
-    """The keys of the next rows, rewritten while nobody else writes to them."""
+def _rotate_batch(table: str, column: str, after: int) -> dict[int, str | None]:
+    """The next rows' new tokens by key, written while nobody else writes to them."""
     quote = connection.ops.quote_name
     name = quote(column)
     with connection.cursor() as cursor:
@@ -44,18 +55,24 @@ def _rotate_batch(table: str, column: str, after: int) -> list[int]:
             f" ORDER BY id LIMIT {BATCH} FOR UPDATE",
             [after],
         )
-        rows = cursor.fetchall()
+        rows = {key: _again(token) for key, token in cursor.fetchall()}
         cursor.executemany(
             f"UPDATE {quote(table)} SET {name} = %s WHERE id = %s",  # noqa: S608
-            [(encrypt(decrypt(token)), key) for key, token in rows],
+            [(token, key) for key, token in rows.items() if token is not None],
         )
-    return [key for key, _ in rows]
+    return rows
 
 
 class Command(BaseCommand):
     help = "Encrypt every stored secret with the first of ENCRYPTION_KEYS."
 
     def handle(self, *_: Any, **__: Any) -> None:
+        broken = []
         for model, column in encrypted_columns():
-            count = rotate(model, column)
-            self.stdout.write(f"{model._meta.label}.{column}: {count}")
+            count, unreadable = rotate(model, column)
+            name = f"{model._meta.label}.{column}"
+            self.stdout.write(f"{name}: {count}")
+            if unreadable:
+                broken.append(f"{name}: id {', '.join(map(str, unreadable))}")
+        if broken:
+            raise CommandError(f"no key decrypts {'; '.join(broken)}")

@@ -1,0 +1,46 @@
+"""One store after the other: what fails for one of them is logged, counted, and stops no other."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
+
+import structlog
+from django.db import InterfaceError, OperationalError
+
+from sequra_bc.metrics import count_store_failure
+from stores.models import Store
+
+log = structlog.get_logger(__name__)
+
+
+class OfStore(Protocol):
+    """A row that belongs to a store."""
+
+    store: Store
+
+
+Row = TypeVar("Row", bound="Store | OfStore")
+# The database is away: that is no store's own trouble.
+OF_ALL = (InterfaceError, OperationalError)
+
+
+def isolated(what: str, store: Store, work: Callable[[], object]) -> bool:
+    """Do one store's part of a shared loop. Return False when it failed, whatever the reason."""
+    try:
+        work()
+    except OF_ALL:
+        raise
+    except Exception:
+        log.exception("store_failed", store=store.hash, task=what)
+        count_store_failure(what)
+        return False
+    return True
+
+
+def each(what: str, rows: Iterable[Row], work: Callable[[Row], object]) -> list[Row]:
+    """Do this for every row. Return those that it failed for."""
+    failed = []
+    for row in rows:
+        store = row if isinstance(row, Store) else row.store
+        if not isolated(what, store, lambda row=row: work(row)):  # type: ignore[misc]
+            failed.append(row)
+    return failed

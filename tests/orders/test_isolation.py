@@ -1,0 +1,245 @@
+"""One bad row, one bad store: it costs its own store, and is reported; all others go on."""
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+from django.db import connection
+from django.db.models import F
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from bigcommerce.quota import Quota
+from orders import drain as draining
+from orders import (
+    drift_run,
+    gates,
+    outcomes,
+    queue,
+    reconcile,
+    report_run,
+    store_events,
+    watchdog,
+)
+from orders.drain import drain
+from orders.models import DriftCheck, Gate, Order, ReportRun, WebhookEvent
+from orders.topics import UNINSTALLED
+from sequra_bc.metrics import FAILED_STORES
+from stores import tasks
+from stores.models import Connection, Merchant, Store
+from tests.orders.merchant import Merchant as People
+from transaction_log import retention
+from transaction_log.models import Entry
+
+SECRETS = ("access_token", "webhook_secret", "report_token")
+
+
+@pytest.fixture
+def broken(merchant: People) -> Store:
+    """A store with a due order, older than everybody's, of which no secret can be decrypted."""
+    longer_ago = timezone.now() - timedelta(hours=1)
+    store = Store.objects.create(hash="broken1", name="Broken", installed_at=longer_ago)
+    account = Connection.objects.create(
+        store=store,
+        deployment="sequra",
+        environment="sandbox",
+        username="x",
+        password="secret",
+        api_url="http://127.0.0.1:9/",
+    )
+    Order.objects.create(
+        store=store,
+        connection=account,
+        merchant_ref="m",
+        bigcommerce_id=1,
+        reference=uuid.uuid4(),
+        order_ref_1="1",
+        status="approved",
+        amount=100,
+        changed=1,
+        due_at=longer_ago,
+    )
+    token = Fernet(Fernet.generate_key()).encrypt(b"lost").decode()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE stores_connection SET password = %s WHERE id = %s", [token, account.pk]
+        )
+        for name in SECRETS:
+            statement = f"UPDATE stores_store SET {name} = %s WHERE id = %s"  # noqa: S608
+            cursor.execute(statement, [token, store.pk])
+    return Store.objects.get(pk=store.pk)
+
+
+def failures(loop: str) -> float:
+    return float(FAILED_STORES.labels(loop)._value.get())
+
+
+def test_changes_of_others_arrive_and_the_store_reads_why_its_own_do_not(
+    merchant: People, broken: Store
+) -> None:
+    good = merchant.order()
+    merchant.does("ship", good)
+
+    assert merchant.at_sequra(good)["unshipped_cart"]["items"] == []
+    entry = Entry.objects.get(store=broken)
+    assert (entry.outcome, entry.reason, entry.bigcommerce_id) == (
+        "delayed",
+        "secret_unreadable",
+        1,
+    )
+    order = Order.objects.get(store=broken)
+    assert (order.unsure, order.lease, order.due_at > timezone.now()) == (False, "", True)
+
+
+def test_with_the_key_back_the_change_goes_the_usual_way(
+    merchant: People, settings: Settings
+) -> None:
+    order = merchant.order()
+    merchant.acts("ship", order)
+    keys, settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS, [Fernet.generate_key().decode()]
+    merchant.notices(order)
+    assert Entry.objects.get(closed_at=None).reason == "secret_unreadable"
+    settings.ENCRYPTION_KEYS = keys
+    Order.objects.update(due_at=timezone.now())
+    drain()
+    assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
+    assert not Entry.objects.filter(closed_at=None).exists()
+
+
+Loop = tuple[str, Callable[[], object], str]
+LOOPS: list[Loop] = [
+    ("watch", watchdog.watch_due, "orders.watchdog.bigcommerce_for"),
+    ("reconcile", reconcile.reconcile_due, "orders.reconcile.bigcommerce_for"),
+    ("drift", drift_run.check_due, "orders.drift_run.last_moment"),
+    ("reports", report_run.send_due, "orders.report_run.start"),
+    ("maintenance", lambda: tasks._tend(float("inf")), "stores.registration.is_due"),
+    ("retention", retention.forget_closed_entries, "transaction_log.retention._forget_batch"),
+]
+
+
+@pytest.mark.parametrize(("loop", "run", "place"), LOOPS, ids=[name for name, *_ in LOOPS])
+def test_a_loop_names_the_store_that_failed_and_does_all_others(
+    merchant: People,
+    broken: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    loop: str,
+    run: Callable[[], object],
+    place: str,
+) -> None:
+    """The first store fails in a way that nobody foresaw; the second is still reached."""
+    account = Connection.objects.get(store=broken)
+    Merchant.objects.create(store=broken, connection=account, country="ES", ref="m", selling=True)
+    Store.objects.update(installed_at=timezone.now() - timedelta(days=3))
+    reached: list[str] = []
+
+    def fails(store: Store, *_: object) -> int:
+        reached.append(store.hash)
+        if store.pk == broken.pk:
+            raise KeyError("nobody foresaw this")
+        raise RuntimeError("reached")
+
+    monkeypatch.setattr(place, fails)
+    before = failures(loop)
+    run()
+    assert set(reached) == {broken.hash, merchant.store.hash}
+    assert failures(loop) - before == 2
+
+
+def test_a_check_that_fails_every_time_is_over_and_keeps_no_other_waiting(
+    merchant: People, broken: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for store in (broken, merchant.store):
+        assert drift_run.start(store, DriftCheck.Cause.COMMAND)
+    work = drift_run._work
+
+    def fails(check: DriftCheck, until: float) -> None:
+        if check.store_id == broken.pk:
+            raise KeyError("nobody foresaw this")
+        work(check, until)
+
+    monkeypatch.setattr(drift_run, "_work", fails)
+    drift_run.check_due()
+    states = dict(DriftCheck.objects.values_list("store__hash", "state"))
+    assert states == {broken.hash: "failed", merchant.store.hash: "done"}
+
+
+def test_an_event_that_cannot_be_handled_comes_again_and_holds_up_no_other(
+    merchant: People, broken: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = merchant.order()
+    changed = good.changed
+    for store, scope, number in (
+        (broken, UNINSTALLED, None),
+        (merchant.store, "store/order/updated", good.bigcommerce_id),
+    ):
+        WebhookEvent.objects.create(
+            store=store, scope=scope, hash=scope[-8:], payload={}, bigcommerce_order_id=number
+        )
+    handled = store_events.handle
+
+    def fails(*_: object) -> None:
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(draining, "handle", fails)
+    draining.take_events()
+    assert Order.objects.filter(pk=good.pk, changed=changed + 1).exists()
+    event = WebhookEvent.objects.get(store=broken)
+    assert event.outcome == "parked"
+
+    monkeypatch.setattr(draining, "handle", handled)
+    queue.unpark()
+    draining.take_events()
+    broken.refresh_from_db(fields=["state"])
+    event.refresh_from_db()
+    assert (broken.state, event.outcome) == ("uninstalled", "ignored")
+
+
+def test_a_result_that_cannot_be_written_is_its_own_order_s_trouble(
+    merchant: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = merchant.order(), merchant.order()
+    finish = outcomes.finish
+
+    def fails(order: Order, *rest: object) -> None:
+        if order.pk == first.pk:
+            raise LookupError("nobody foresaw this")
+        finish(order, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(draining, "finish", fails)
+    for order in (first, second):
+        merchant.acts("ship", order)
+        queue.mark_changed(pk=order.pk)
+    drain()
+    assert not Order.objects.filter(pk=second.pk, changed__gt=F("synced")).exists()
+    assert Order.objects.get(pk=first.pk).lease != ""  # runs out, and leaves the order unsure
+
+
+def test_a_budget_that_no_column_holds_is_cut(merchant: People) -> None:
+    huge = 10**30
+    gates.saw(merchant.store.pk, Quota(huge, huge, huge, huge))
+    assert Gate.objects.get(store=merchant.store).budget == gates.MOST_BUDGET
+
+
+def test_webhooks_of_a_store_with_an_unreadable_secret(broken: Store) -> None:
+    """Unsigned it cannot be authentic, and BigCommerce judges our whole domain by refusals."""
+    body = json.dumps(
+        {"scope": "store/order/updated", "producer": "stores/broken1", "data": {"id": 1}}
+    )
+    answer = Client().post(
+        f"/webhooks/bigcommerce/{broken.public_id}",
+        body,
+        content_type="application/json",
+        headers={"X-Webhook-Secret": "guessed"},
+    )
+    assert (answer.status_code, WebhookEvent.objects.count()) == (204, 0)
+
+
+def test_reports_of_others_are_sent(merchant: People, broken: Store) -> None:
+    for store in (broken, merchant.store):
+        ReportRun.objects.create(store=store, cause=ReportRun.Cause.CALL)
+    report_run.send_due()
+    assert ReportRun.objects.get(store=merchant.store).state == ReportRun.State.DONE
