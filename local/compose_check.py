@@ -84,7 +84,7 @@ def threads(command: list[str]) -> int:
     """How many threads and processes this service has when all of them are busy."""
     helpers = constant("payments/confirm.py", "HELPERS")
     if command[0] == "granian":
-        waiters = constant("payments/confirm.py", "WAITERS") + helpers
+        waiters = constant("payments/confirm.py", "MOST_WAITERS") + helpers
         each = option(command, "--blocking-threads") + waiters + BESIDES
         return option(command, "--workers") * each + BESIDES
     if "worker" in command:

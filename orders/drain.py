@@ -49,21 +49,33 @@ Done = tuple[Result, Quota | None]
 class Drain:
     """One run over the queue."""
 
-    def __init__(self, stopping: Callable[[], bool]) -> None:
+    def __init__(self, is_over: Callable[[], bool]) -> None:
         self.lease = Lease()
         self.working: dict[Future[Done], Order] = {}
         self.finished = 0
-        self._stopping = stopping
+        self._is_over = is_over
 
     def run(self) -> int:
-        """Work until nothing is due; says how many orders were finished."""
+        """Work until nothing is due; says how many orders were finished.
+
+        When the time is up, calls that are still under way belong to stores that hang: they are
+        waited for aside, and whoever asked for this run is free for the others.
+        """
         while self._start() or self.working:
+            if self._is_over() and not stopping():
+                _aside(self)
+                break
             self._collect()
         return self.finished
 
+    def collect_all(self) -> None:
+        """Wait for everything that is under way."""
+        while self.working:
+            self._collect()
+
     def _start(self) -> int:
         """Fold, claim, and hand out."""
-        if self._stopping():
+        if self._is_over():
             return 0
         take_events()
         room = THREADS - len(self.working)
@@ -112,6 +124,32 @@ class Drain:
                 log.exception("result_not_written", order=number, store=store)
             else:
                 return
+
+
+_asides: set[threading.Thread] = set()
+
+
+def _aside(run: Drain) -> None:
+    """Go on waiting for a run's calls in a thread, which keeps its lease and writes its results."""
+
+    def wait_for_it() -> None:
+        try:
+            run.collect_all()
+        except Exception:  # the leases run out, and leave the orders unsure
+            log.exception("drain_failed")
+        finally:
+            connection.close()
+            _asides.discard(threading.current_thread())
+
+    thread = threading.Thread(target=wait_for_it, name="drain-aside")
+    _asides.add(thread)
+    thread.start()
+
+
+def finish_asides() -> None:
+    """Wait for what is under way aside, before a worker's process ends."""
+    for thread in list(_asides):
+        thread.join()
 
 
 def _outcome(order: Order, future: "Future[Done]") -> Done:

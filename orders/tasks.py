@@ -1,8 +1,10 @@
 """Celery's part: wake-ups, and the sweep that needs none."""
 
 from collections.abc import Callable
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_process_shutdown
 
 from orders import drain as draining
 from orders import queue
@@ -11,6 +13,12 @@ from orders.reconcile import reconcile_due
 from orders.report_run import send_due
 from orders.watchdog import watch_due
 from stores.locks import Busy, only_one
+
+
+@worker_process_shutdown.connect
+def finish(**_: Any) -> None:
+    """Runs in a worker's child before it ends."""
+    draining.finish_asides()
 
 
 @shared_task

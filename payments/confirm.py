@@ -7,14 +7,15 @@ https://docs.sequra.com/docs/put-the-order-on-hold-and-confirm-it
 """
 
 import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLong
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 
 import structlog
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 import bigcommerce.errors
@@ -22,6 +23,7 @@ import sequra.errors
 from payments import at_sequra, conversion, placing
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
+from payments.threads import Bulkhead, Room, Turns
 from payments.undo import undo
 from stores.locks import Busy, only_one
 from transaction_log import record
@@ -46,8 +48,16 @@ LONGEST_PAUSE = 3 * 60
 DOUBLED_AT_MOST = 10  # times; by then the pause is the longest anyway
 # Threads of a process, each with a database connection: for notifications, whose answer somebody
 # waits for, and for what is only helped along, so that a shop that hangs stops nobody else's.
+# Work that outlasted its waiter goes on: beside WAITERS there is room for several stores' of it.
 WAITERS = 12
+MOST_WAITERS = 36
 HELPERS = 4
+# Of these, for one store; and how many of its notifications hold a thread of the web server.
+WAITERS_OF_A_STORE, HELPERS_OF_A_STORE, WAITING_OF_A_STORE = 6, 2, 3
+SLOW_AFTER = 4.0  # seconds: by then most purchases are done
+_threads = Bulkhead(MOST_WAITERS, WAITERS_OF_A_STORE)
+_turns = Turns(HELPERS_OF_A_STORE)
+_waiting = Room(WAITING_OF_A_STORE)
 # What waits for a thread already: a sweep that comes again adds nothing.
 _queued: set[int] = set()
 UNAUTHORISED = 401
@@ -69,23 +79,33 @@ def confirm(pk: int, wait: float = 0) -> None:
         _advance(solicitation)
 
 
-def confirm_within(pk: int, seconds: float) -> Solicitation:
+def confirm_within(pk: int, seconds: float, store: int | None = None) -> Solicitation:
     """`confirm`, waited for no longer than this; the work itself goes on in its thread."""
-    within(seconds, lambda: confirm(pk, seconds))
+    within(seconds, lambda: confirm(pk, seconds), store)
     return Solicitation.objects.select_related("store", "connection").get(pk=pk)
 
 
-def within(seconds: float, work: Callable[[], None]) -> bool:
-    """Is this done before so many seconds? It goes on in its thread in any case.
+def within(seconds: float, work: Callable[[], None], store: int | None = None) -> bool:
+    """Is this done before so many seconds? Once begun it goes on in its thread in any case.
 
-    Raises what `work` raises in time, but for Busy.
+    Raises what `work` raises in time, but for Busy. While several requests of a store are waited
+    for, a further one waits only as long as the store is not slow: so a store whose calls hang
+    leaves threads of the web server to the others.
     """
-    future = _waiters().submit(_in_thread, work)
-    try:
-        future.result(timeout=seconds)
-    except (TookTooLong, Busy):
-        log.info("work_goes_on")
-        return False
+    until = time.monotonic() + seconds
+    with _waiting.entered(store) as has_place:
+        patience = seconds
+        if store is not None and not has_place:
+            patience = min(seconds, max(0.0, SLOW_AFTER - _threads.age(store)))
+        future = _threads.start(work, store, patience)
+        if future is None:
+            log.warning("work_not_begun")
+            return False
+        try:
+            future.result(timeout=min(patience, max(0.0, until - time.monotonic())))
+        except (TookTooLong, Busy):
+            log.info("work_goes_on")
+            return False
     return True
 
 
@@ -93,7 +113,23 @@ def help_along(pk: int) -> None:
     """`confirm` in the background, waiting for nobody: whoever holds the lock does the work."""
     if pk not in _queued:
         _queued.add(pk)
-        _helpers().submit(_confirm_if_free, pk)
+        _helpers().submit(_take_turn, pk)
+
+
+def _take_turn(pk: int) -> None:
+    """A store whose calls hang occupies some of the helpers, never all."""
+    try:
+        due = Solicitation.objects.filter(pk=pk, next_at__lte=timezone.now())
+        store = due.values_list("store_id", flat=True).first()
+    except DatabaseError:
+        log.exception("confirm_failed", solicitation=pk)
+        store = None
+    finally:
+        connection.close()
+    if store is None:
+        _queued.discard(pk)
+    else:
+        _turns.take(store, partial(_confirm_if_free, pk))
 
 
 def _confirm_if_free(pk: int) -> None:
@@ -120,20 +156,8 @@ def finish_helping() -> None:
 
 
 @cache
-def _waiters() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=WAITERS, thread_name_prefix="confirm")
-
-
-@cache
 def _helpers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=HELPERS, thread_name_prefix="help")
-
-
-def _in_thread(work: Callable[[], None]) -> None:
-    try:
-        work()
-    finally:
-        connection.close()
 
 
 def next_step(solicitation: Solicitation) -> Step | None:

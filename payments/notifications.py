@@ -71,7 +71,9 @@ def receive(solicitation: Solicitation, sq_state: str, product: str) -> int:
     if sq_state not in State.values:
         raise UnknownState(sq_state)
     record_state(solicitation, State(sq_state), product)
-    return answer(confirm_within(solicitation.pk, ANSWER_SECONDS), State(sq_state))
+    return answer(
+        confirm_within(solicitation.pk, ANSWER_SECONDS, solicitation.store_id), State(sq_state)
+    )
 
 
 def record_state(solicitation: Solicitation, state: Solicitation.State, product: str = "") -> None:
@@ -104,9 +106,16 @@ def answer(solicitation: Solicitation, state: Solicitation.State) -> int:
 def _say_the_number_again(solicitation: Solicitation) -> int:
     """SeQura lost our reference, or never had it."""
     if solicitation.phase != Solicitation.Phase.DONE:
-        return answer(confirm_within(solicitation.pk, ANSWER_SECONDS), State.NEEDS_REVIEW)
+        return answer(
+            confirm_within(solicitation.pk, ANSWER_SECONDS, solicitation.store_id),
+            State.NEEDS_REVIEW,
+        )
     try:
-        done = within(ANSWER_SECONDS, lambda: at_sequra.resend_reference(solicitation))
+        done = within(
+            ANSWER_SECONDS,
+            lambda: at_sequra.resend_reference(solicitation),
+            solicitation.store_id,
+        )
     except (Rejected, Unavailable, Refused):
         return TRY_AGAIN
     return OK if done else TRY_AGAIN

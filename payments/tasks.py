@@ -4,7 +4,8 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_process_shutdown
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from payments.adopted import catch_up
@@ -13,7 +14,7 @@ from payments.models import Solicitation
 from payments.retention import forget_abandoned
 from stores.models import Store
 
-BATCH = 200
+BATCH, BATCH_OF_A_STORE = 200, 20
 Phase = Solicitation.Phase
 # The phases whose next step may need SeQura.
 ASKING_SEQURA = (Phase.SOLICITED, Phase.CONFIRMING, Phase.PLACED, Phase.DONE, Phase.REFUSED)
@@ -39,12 +40,15 @@ def resume_solicitations() -> None:
     ready = due.filter(asks_nobody_who_refused).order_by("next_at")
     probes = due.exclude(asks_nobody_who_refused).filter(connection__paused_until__lte=now)
     probes = probes.order_by("connection_id", "next_at").distinct("connection_id")
-    for pk in [*_keys(ready), *_keys(probes)]:
+    for pk in [*_keys(ready), *probes.values_list("pk", flat=True)[:BATCH]]:
         help_along(pk)
 
 
 def _keys(solicitations: QuerySet[Solicitation]) -> list[int]:
-    return list(solicitations.values_list("pk", flat=True)[:BATCH])
+    """Some of each store's, so that one with many leaves room for the others."""
+    place = Window(RowNumber(), partition_by="store_id", order_by="next_at")
+    fair = solicitations.annotate(place=place).filter(place__lte=BATCH_OF_A_STORE)
+    return list(fair.values_list("pk", flat=True)[:BATCH])
 
 
 @shared_task

@@ -1,6 +1,8 @@
 """The storefront script's endpoints, the page a shopper returns to, and SeQura's addresses."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -24,11 +26,15 @@ from payments.models import Solicitation
 from payments.progress import progress_of, shoppers_language
 from payments.serializers import CheckoutClaim, MethodChoice, ScriptError
 from payments.storefront import methods_for
+from payments.threads import Room
 from stores.budget import OverBudget, spend
 from stores.encryption import Undecryptable
 from stores.models import Store
 
 log = structlog.get_logger()
+# Calls of one storefront that wait for BigCommerce or SeQura at once, of a process.
+CALLS_OF_A_STORE, BUSY_SECONDS = 4, 2
+_storefront = Room(CALLS_OF_A_STORE)
 
 
 @storefront("POST")
@@ -38,7 +44,8 @@ def payment_methods(request: Request, store: Store) -> Response:
     claim = CheckoutClaim(data=request.data)
     claim.is_valid(raise_exception=True)
     try:
-        return Response(methods_for(store, request, claim.validated_data))
+        with place_of(store):
+            return Response(methods_for(store, request, claim.validated_data))
     except UnknownCheckout as unknown:
         raise Http404 from unknown
     except OverBudget as budget:
@@ -52,11 +59,24 @@ def form(request: Request, store: Store) -> Response:
     choice = MethodChoice(data=request.data)
     choice.is_valid(raise_exception=True)
     try:
-        return Response(show_form(store, choice.validated_data))
+        with place_of(store):
+            return Response(show_form(store, choice.validated_data))
     except NoForm as no:
         return Response({"code": no.code, "message": str(no.message)}, status=no.status)
     except OverBudget as budget:
         return too_many(budget)
+
+
+@contextmanager
+def place_of(store: Store) -> Iterator[None]:
+    """One of the store's places among the threads of this process. Raises OverBudget without one.
+
+    A store whose BigCommerce hangs then leaves threads to the others.
+    """
+    with _storefront.entered(store.pk) as has_place:
+        if not has_place:
+            raise OverBudget(BUSY_SECONDS)
+        yield
 
 
 def too_many(budget: OverBudget) -> Response:

@@ -16,7 +16,9 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from orders import doorbell, outcomes, queue, tasks
+from orders import drain as draining
 from orders.drain import drain
+from orders.lease import Lease
 from orders.models import Gate, Order
 from orders.sync import Kind, Result
 from tests.orders.merchant import Merchant
@@ -50,6 +52,36 @@ def drains_in_threads(number: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_a_shop_that_hangs_delays_only_its_own_changes(
+    merchant: Merchant, orders: list[Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its calls go on aside: the run that made them ends, and the next one serves the others."""
+    release, asked = threading.Event(), threading.Event()
+    slow, tell = orders[0], draining.synchronise
+
+    def synchronise(order: Order, lease: Lease) -> draining.Done:
+        if order.pk == slow.pk:
+            asked.set()
+            assert release.wait(60)
+        return tell(order, lease)
+
+    monkeypatch.setattr(draining, "synchronise", synchronise)
+    monkeypatch.setattr(draining, "STOP_AFTER", 1.0)
+    try:
+        for _ in orders:  # as wake-ups and sweeps do
+            drain()
+        assert asked.is_set()
+        assert all_shipped(merchant, orders[1:])
+        assert merchant.at_sequra(slow)["unshipped_cart"]["items"] != []
+        assert Order.objects.get(pk=slow.pk).lease != ""
+    finally:
+        release.set()
+        draining.finish_asides()
+    assert all_shipped(merchant, orders)
+    assert len(merchant.updates()) == len(orders)
+    assert Order.objects.filter(lease="").count() == len(orders)
 
 
 def test_many_workers_tell_everything_once(merchant: Merchant, orders: list[Order]) -> None:

@@ -1,0 +1,119 @@
+"""Threads for work that somebody waits for, with a limit for each store.
+
+Work whose waiter has gone goes on: it may have told SeQura something. It keeps its place among its
+own store's, and the threads are enough for several stores that hang at once, so that a store whose
+calls take minutes delays only itself.
+"""
+
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+
+from django.db import connection
+
+
+class Bulkhead:
+    """At most `most` threads, and at most `each` of them for one key."""
+
+    def __init__(self, most: int, each: int) -> None:
+        self._most, self._each = most, each
+        self._begun: dict[object, list[float]] = defaultdict(list)  # of what is under way
+        self._changed = threading.Condition()
+
+    def start(self, work: Callable[[], None], key: object, patience: float) -> Future[None] | None:
+        """Begin this on a thread. Return None when there was no room within so many seconds.
+
+        Work without a key counts among all, and has no limit of its own.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._has_room(key), patience):
+                return None
+            self._begun[key].append(began := time.monotonic())
+        future: Future[None] = Future()
+        threading.Thread(target=self._run, args=(future, work, key, began), name="confirm").start()
+        return future
+
+    def age(self, key: object) -> float:
+        """How long the oldest work under way for this key has taken so far."""
+        with self._changed:
+            return time.monotonic() - min(self._begun.get(key) or [time.monotonic()])
+
+    def _has_room(self, key: object) -> bool:
+        has_place = key is None or len(self._begun.get(key, ())) < self._each
+        return has_place and sum(map(len, self._begun.values())) < self._most
+
+    def _run(
+        self, future: Future[None], work: Callable[[], None], key: object, began: float
+    ) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 (whoever waits raises it)
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+        finally:
+            connection.close()
+            with self._changed:
+                self._begun[key].remove(began)
+                if not self._begun[key]:
+                    del self._begun[key]
+                self._changed.notify_all()
+
+
+class Turns:
+    """Of work that nobody waits for, one store has at most so many threads of a shared pool.
+
+    What comes beyond waits behind its own store's, and occupies no thread.
+    """
+
+    def __init__(self, each: int) -> None:
+        self._each = each
+        self._busy: Counter[object] = Counter()
+        self._waiting: dict[object, list[Callable[[], None]]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, key: object, work: Callable[[], None]) -> None:
+        """Do this now, and then what came meanwhile; or leave it to those who are at it."""
+        with self._lock:
+            if self._busy[key] >= self._each:
+                self._waiting.setdefault(key, []).append(work)
+                return
+            self._busy[key] += 1
+        following: Callable[[], None] | None = work
+        while following:
+            try:
+                following()
+            finally:
+                following = self._next(key)
+
+    def _next(self, key: object) -> Callable[[], None] | None:
+        with self._lock:
+            if waiting := self._waiting.get(key):
+                return waiting.pop(0)
+            self._busy[key] -= 1
+            self._waiting.pop(key, None)
+            return None
+
+
+class Room:
+    """How many requests of one store hold a thread of the web server at once."""
+
+    def __init__(self, each: int) -> None:
+        self._each = each
+        self._busy: Counter[object] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def entered(self, key: object) -> Iterator[bool]:
+        """Whether there is a place; it is free again afterwards."""
+        with self._lock:
+            mine = self._busy[key] < self._each
+            self._busy[key] += mine
+        try:
+            yield mine
+        finally:
+            with self._lock:
+                self._busy[key] -= mine

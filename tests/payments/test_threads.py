@@ -1,0 +1,155 @@
+"""A store whose calls hang keeps some threads; those of the others are free."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from payments import confirm, tasks, views
+from payments.models import Solicitation
+from payments.threads import Bulkhead, Room, Turns
+from stores.models import Store
+from tests.payments.conftest import MakeSolicitation
+
+SLOW, QUICK = 1, 2
+
+
+class Hang:
+    """Work that goes on until it is released."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+        self.begun = threading.Semaphore(0)
+
+    def __call__(self) -> None:
+        self.begun.release()
+        assert self.released.wait(60)
+
+
+@pytest.fixture
+def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hang]:
+    """Threads of this test's own."""
+    most, each = confirm.MOST_WAITERS, confirm.WAITERS_OF_A_STORE
+    monkeypatch.setattr(confirm, "_threads", Bulkhead(most, each))
+    monkeypatch.setattr(confirm, "_waiting", Room(confirm.WAITING_OF_A_STORE))
+    hang = Hang()
+    yield hang
+    hang.released.set()
+
+
+def test_work_that_outlasted_its_waiter_leaves_room(hang: Hang) -> None:
+    for _ in range(confirm.WAITERS):
+        assert not confirm.within(0.01, hang)
+    begun = threading.Event()
+    assert confirm.within(30, begun.set)
+    assert begun.is_set()
+
+
+def test_a_store_has_its_share_and_no_more(hang: Hang) -> None:
+    for _ in range(confirm.WAITERS_OF_A_STORE):
+        assert not confirm.within(0.01, hang, SLOW)
+    begun = threading.Event()
+    assert not confirm.within(0.01, begun.set, SLOW)
+    assert not begun.is_set()
+    assert confirm.within(30, begun.set, QUICK)
+    hang.released.set()
+    assert confirm.within(30, begun.set, SLOW)
+
+
+def test_several_stores_may_hang_at_once(hang: Hang) -> None:
+    stores = confirm.MOST_WAITERS // confirm.WAITERS_OF_A_STORE - 1
+    for store in range(stores):
+        for _ in range(confirm.WAITERS_OF_A_STORE):
+            confirm.within(0.001, hang, store)
+    assert confirm.within(30, lambda: None, stores)
+
+
+def test_only_some_of_a_slow_store_s_requests_wait(
+    hang: Hang, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one is begun, and answered at once: the web server's threads are shared, too."""
+    monkeypatch.setattr(confirm, "SLOW_AFTER", 0.0)
+    waiting = confirm.WAITING_OF_A_STORE
+    with ThreadPoolExecutor(waiting) as requests:
+        answers = [requests.submit(confirm.within, 60, hang, SLOW) for _ in range(waiting)]
+        for _ in answers:
+            assert hang.begun.acquire(timeout=30)
+        assert not confirm.within(60, hang, SLOW)
+        assert hang.begun.acquire(timeout=30)
+        assert not any(answer.done() for answer in answers)
+        assert confirm.within(30, lambda: None, QUICK)
+        hang.released.set()
+        assert all(answer.result() for answer in answers)
+
+
+def test_what_fails_in_time_is_raised_and_frees_its_place(hang: Hang) -> None:
+    def fails() -> None:
+        raise LookupError
+
+    for _ in range(confirm.WAITERS_OF_A_STORE + 1):
+        with pytest.raises(LookupError):
+            confirm.within(30, fails, SLOW)
+    assert confirm.within(30, lambda: None, SLOW)
+
+
+def test_helpers_of_a_store_take_turns(hang: Hang) -> None:
+    turns, done = Turns(confirm.HELPERS_OF_A_STORE), []
+
+    def then(number: int) -> None:
+        hang()
+        done.append(number)
+
+    with ThreadPoolExecutor(confirm.HELPERS) as helpers:
+        slow = [helpers.submit(turns.take, SLOW, partial(then, number)) for number in range(9)]
+        quick: list[Callable[[], None]] = [threading.Event().set for _ in range(3)]
+        for work in [helpers.submit(turns.take, QUICK, one) for one in quick]:
+            work.result(timeout=30)
+        assert done == []
+        hang.released.set()
+        for one in slow:
+            one.result(timeout=30)
+    assert sorted(done) == list(range(9))
+
+
+@pytest.mark.django_db
+def test_a_sweep_reaches_the_store_behind_one_with_many(
+    make_solicitation: MakeSolicitation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "BATCH", 5)
+    monkeypatch.setattr(tasks, "BATCH_OF_A_STORE", 3)
+    helped: list[int] = []
+    monkeypatch.setattr(tasks, "help_along", helped.append)
+    longer = timezone.now() - timedelta(hours=1)
+    many = [make_solicitation(next_at=longer).pk for _ in range(7)]
+    late = make_solicitation(next_at=timezone.now())
+    other = Store.objects.create(hash="other1")
+    Solicitation.objects.filter(pk=late.pk).update(store=other)
+    tasks.resume_solicitations()
+    assert late.pk in helped
+    assert len(set(helped) & set(many)) == 3
+
+
+@pytest.mark.django_db
+def test_a_storefront_call_without_a_place_is_asked_to_come_again(
+    make_solicitation: MakeSolicitation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "methods_for", lambda *_: {"methods": []})
+    store = make_solicitation().store
+    other = Store.objects.create(hash="other1")
+    claim = {"checkout_id": "a" * 36}
+
+    def asks(whose: Store) -> int:
+        address = f"/storefront/{whose.public_id}/payment-methods"
+        return Client().post(address, claim, content_type="application/json").status_code
+
+    with ExitStack() as places:
+        for _ in range(views.CALLS_OF_A_STORE):
+            places.enter_context(views.place_of(store))
+        assert (asks(store), asks(other)) == (429, 200)
+    assert asks(store) == 200
