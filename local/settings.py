@@ -9,6 +9,7 @@ DEVELOPMENT = {
     "SECRET_KEY": "development-only-0123456789abcdef0123456789abcdef",
     "ENCRYPTION_KEYS": "ZGV2ZWxvcG1lbnQtb25seS0wMTIzNDU2Nzg5YWJjZGU=",
     "DEBUG": "false",
+    "ADMIN_ENABLED": "true",
     "APP_URL": "http://app.localhost:8000",
     "ALLOWED_HOSTS": "app.localhost,localhost,127.0.0.1",
     "TRUSTED_PROXIES": "0",

@@ -16,6 +16,8 @@ from typing import Any, NoReturn, TypeVar
 import structlog
 from django.conf import settings
 from django.db import DataError, Error, IntegrityError, connection
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from bigcommerce.webhook_signature import InvalidWebhookSignature, is_signed, verify
@@ -30,9 +32,12 @@ Result = TypeVar("Result")
 PATH = re.compile(r"/webhooks/bigcommerce/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
 LARGEST = 64 * 1024
 SCOPE, HASH = re.compile(r"[a-zA-Z0-9/_-]{1,64}"), re.compile(r"[a-zA-Z0-9_-]{1,64}")
+# Another process may have uninstalled the store, or installed it anew, since this one read its
+# secret: the row is written only while the store still has the secret that was believed.
 INSERT = """
 INSERT INTO orders_webhookevent (store_id, scope, hash, bigcommerce_order_id, payload, outcome)
-VALUES (%s, %s, %s, %s, %s, 'new')
+SELECT id, %s, %s, %s::bigint, %s::jsonb, 'new' FROM stores_store
+WHERE id = %s AND webhook_secret = %s AND state <> 'uninstalled'
 ON CONFLICT (store_id, scope, hash) DO UPDATE SET
     deliveries = orders_webhookevent.deliveries + 1,
     bigcommerce_order_id = excluded.bigcommerce_order_id,
@@ -51,11 +56,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Receiver:
-    """What we compare a webhook with; the secret never changes while the store is the same."""
+    """What we compare a webhook with. A new installation has a new secret."""
 
     pk: int
     hash: str
     secret: bytes
+    sealed: str  # the secret as the database holds it
     uninstalled: bool
 
 
@@ -101,7 +107,12 @@ def receive(request: HttpRequest, public_id: str) -> None:
     receiver = authentic_receiver(public_id, secret, signed=signed)
     if receiver is None:
         return
-    store_event(receiver, read_event(body, receiver), public_id)
+    event = read_event(body, receiver)
+    if not store_event(receiver, event):
+        _receivers.pop(public_id, None)
+        receiver = authentic_receiver(public_id, secret, signed=signed)
+        if receiver is None or not store_event(receiver, event):
+            return
     ring()
 
 
@@ -163,6 +174,7 @@ def read_receiver(public_id: str) -> Receiver | None:
     store = once_more(
         lambda: (
             Store.objects.only("hash", "webhook_secret", "state")
+            .annotate(sealed=Cast("webhook_secret", TextField()))
             .filter(public_id=public_id)
             .first()
         )
@@ -171,7 +183,7 @@ def read_receiver(public_id: str) -> Receiver | None:
         return None
     uninstalled = store.state == Store.State.UNINSTALLED
     secret = readable(store, "webhook_secret").encode()
-    receiver = Receiver(store.pk, store.hash, secret, uninstalled)
+    receiver = Receiver(store.pk, store.hash, secret, store.sealed, uninstalled)
     if secret and not uninstalled:
         _receivers[public_id] = receiver
     return receiver
@@ -204,21 +216,24 @@ def refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def store_event(receiver: Receiver, event: Event, public_id: str) -> None:
-    """One committed INSERT. 503 when the database is away: BigCommerce comes again."""
-    row = [receiver.pk, event.scope, event.hash, event.order_id, event.body]
+def store_event(receiver: Receiver, event: Event) -> bool:
+    """One committed INSERT; false when the store is not the one that was believed any more.
+
+    503 when the database is away: BigCommerce comes again.
+    """
+    row = [event.scope, event.hash, event.order_id, event.body, receiver.pk, receiver.sealed]
     try:
-        once_more(lambda: execute(row))
+        return once_more(lambda: execute(row))
     except DataError as error:
         raise Refused(400) from error
     except IntegrityError:
-        # The store was deleted: its webhooks are nobody's.
-        _receivers.pop(public_id, None)
+        return False  # deleted while the row was written
 
 
-def execute(row: list[Any]) -> None:
+def execute(row: list[Any]) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(INSERT, row)
+        return bool(cursor.rowcount)
 
 
 def once_more(work: Callable[[], Result]) -> Result:

@@ -22,4 +22,7 @@ def _is_from_before(store: Store) -> bool:
     events = WebhookEvent.objects.filter(store=store, scope=UNINSTALLED)
     newest = events.order_by("-received_at").first()
     created = newest.payload.get("created_at") if newest else None
-    return isinstance(created, int) and created < int(store.installed_at.timestamp())
+    if not isinstance(created, int):
+        # BigCommerce dates every event: one without a date proves nothing about this installation.
+        return install.is_still_granted(store)
+    return created < int(store.installed_at.timestamp())

@@ -20,7 +20,9 @@ from django.http import (
 )
 
 from sequra_bc.metrics import metrics
+from sequra_bc.proxies import FORWARDED
 
+WRITTEN_BY_PROXIES = ("HTTP_FORWARDED", "HTTP_VIA", *(f"HTTP_X_FORWARDED_{x}" for x in FORWARDED))
 applied: set[str] = set()  # holds something once all migrations were seen in the database
 
 
@@ -32,7 +34,7 @@ class HealthMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         answer = ANSWERS.get(request.path_info)
-        if answer is None:
+        if answer is None or (answer is metrics and not asked_from_inside(request)):
             return self.get_response(request)
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
@@ -40,6 +42,12 @@ class HealthMiddleware:
         response["Cache-Control"] = "no-store"
         response["X-Content-Type-Options"] = "nosniff"
         return response
+
+
+def asked_from_inside(request: HttpRequest) -> bool:
+    """Prometheus asks the process itself; what came through a proxy came from the world."""
+    through_proxy = any(name in request.META for name in WRITTEN_BY_PROXIES)
+    return settings.METRICS_PUBLIC or not through_proxy
 
 
 def live() -> HttpResponse:

@@ -49,6 +49,7 @@ FIELDS = (
     "version",
     "error",
     "where",
+    "message",
     "dropped",
     "why",
     "host",
@@ -63,16 +64,20 @@ FIELDS = (
     "worker",
 )
 # Written by this module, from nothing that anybody sent us.
-MADE_HERE = frozenset(["time", "level", "logger", "request_id", "task_id", "where"])
+MADE_HERE = frozenset(["time", "level", "logger", "request_id", "task_id"])
 # Their words come from the interpreter or the driver's connection, not from data.
 TELLING = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
 DEEPEST = 12  # stack frames in a line
 
 
-def place(error: BaseException) -> list[str]:
+class Frames(list[str]):
+    """Places in our code and its libraries: nothing in them was sent to us."""
+
+
+def place(error: BaseException) -> Frames:
     """The innermost frames as `file:line function`, without source lines and values."""
     frames = traceback.extract_tb(error.__traceback__)[-DEEPEST:]
-    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return Frames(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
 
 
 def name(error: BaseException) -> str:
@@ -121,7 +126,7 @@ def tidy(value: Any) -> Any:
 def gate(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Fields on the list only; a line that lost some says how many."""
     kept = {
-        key: value if key in MADE_HERE else tidy(value)
+        key: value if key in MADE_HERE or isinstance(value, Frames) else tidy(value)
         for key in FIELDS
         if (value := event.get(key)) is not None
     }

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
@@ -39,6 +40,8 @@ class RequestLogMiddleware:
             ms=round(1000 * seconds),
         )
         response["X-Request-Id"] = request_id
+        for name, value in settings.ANSWER_HEADERS.items():
+            response.headers.setdefault(name, value)
         return response
 
 

@@ -66,6 +66,10 @@ ALLOWED_HOSTS = [
 ]
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1 if APP_IS_HTTPS else 0)
 
+# Off, /admin/ and /metrics do not exist for whoever comes through the proxy.
+ADMIN_ENABLED = env.bool("ADMIN_ENABLED", default=False)
+METRICS_PUBLIC = env.bool("METRICS_PUBLIC", default=False)
+
 SANDBOX = env.bool("SANDBOX", default=False)
 if SANDBOX and not DEBUG and not env.bool("SANDBOX_ALLOWED", default=False):
     raise ImproperlyConfigured("SANDBOX needs DEBUG, or SANDBOX_ALLOWED=true to say it is meant")
@@ -96,7 +100,7 @@ RECONCILE_SECONDS = env.int("RECONCILE_SECONDS", default=24 * 60 * 60)
 # --- Django --------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "sequra_bc.apps.OperatorsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -187,6 +191,14 @@ STORAGES = {
 # The checkout script carries an SRI hash, and a browser checks one only with this header.
 WHITENOISE_ALLOW_ALL_ORIGINS = True
 
+
+def may_be_embedded(headers: Any, _path: str, _url: str) -> None:
+    """Shops load the script and its pictures; pages and answers are for their own origin."""
+    headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+
+
+WHITENOISE_ADD_HEADERS_FUNCTION = may_be_embedded
+
 # --- Security ------------------------------------------------------------------------------------
 
 SECURE_SSL_REDIRECT = APP_IS_HTTPS
@@ -199,6 +211,11 @@ SESSION_COOKIE_SECURE = APP_IS_HTTPS
 CSRF_COOKIE_SECURE = APP_IS_HTTPS
 CSRF_TRUSTED_ORIGINS = [APP_URL]
 X_FRAME_OPTIONS = "DENY"
+# On every answer that is not a file; read by sequra_bc.request_log.
+ANSWER_HEADERS = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

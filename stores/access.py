@@ -56,6 +56,12 @@ def digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def client_fingerprint() -> str:
+    """Names the client secret without telling it. Sessions end when the secret is replaced."""
+    key = salted_hmac("stores.access.client", "", settings.BIGCOMMERCE_CLIENT_SECRET)
+    return key.hexdigest()[:16]
+
+
 def open_session(user: PanelUser, side_panel_of: int | None = None) -> str:
     """A new session of this user, in place of the one before; the token for the path.
 
@@ -66,19 +72,25 @@ def open_session(user: PanelUser, side_panel_of: int | None = None) -> str:
     with transaction.atomic():
         PanelUser.objects.select_for_update().get(pk=user.pk)
         user.sessions.filter(side_panel_of__isnull=side_panel_of is None).delete()
-        user.sessions.create(digest=digest(token), side_panel_of=side_panel_of)
+        user.sessions.create(
+            digest=digest(token), side_panel_of=side_panel_of, client=client_fingerprint()
+        )
     return token
 
 
 def find_session(token: str) -> PanelSession | None:
     """The open session of this token with its user and store, in one query."""
     now = timezone.now()
-    return (
+    found = (
         PanelSession.objects.select_related("user__store")
         .filter(digest=digest(token), used_at__gt=now - IDLE, created_at__gt=now - ABSOLUTE)
         .exclude(user__store__state=Store.State.UNINSTALLED)
         .first()
     )
+    if found and found.client != client_fingerprint():
+        PanelSession.objects.exclude(client=client_fingerprint()).delete()
+        return None
+    return found
 
 
 def forget_old_sessions() -> None:

@@ -6,6 +6,7 @@ what is granted is counted, so whoever asks too often gets as much as is allowed
 
 import math
 import time
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 from django.db import connection
@@ -27,6 +28,17 @@ WHERE CASE known."window"
     ELSE 0 END < %(allowed)s
 RETURNING used
 """
+
+
+def network_of(address: str) -> str:
+    """Whom a limit counts: an address, or the /64 that one IPv6 user has for himself."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address[:45]
+    if isinstance(found, IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Network((int(found) >> 64 << 64, 64)))
 
 
 class OverBudget(Exception):

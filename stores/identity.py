@@ -25,8 +25,11 @@ def signed_payload(request: HttpRequest) -> SignedPayload:
 
 
 def spend(request: HttpRequest, payload: SignedPayload) -> bool:
-    """Use the payload up; false when somebody did so before."""
-    name = payload.jti or request.GET["signed_payload_jwt"]
+    """Use the payload up; false when somebody did so before.
+
+    Without a `jti` its name is what was signed: a signature can be written in several ways.
+    """
+    name = payload.jti or request.GET["signed_payload_jwt"].rpartition(".")[0]
     digest = hashlib.sha256(f"{payload.store_hash} {name}".encode()).hexdigest()
     return SpentPayload.objects.get_or_create(digest=digest)[1]
 

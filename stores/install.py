@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -9,12 +10,16 @@ from django.utils import timezone
 
 from bigcommerce.client import exchange_code
 from bigcommerce.documents import TokenGrant
+from bigcommerce.errors import Rejected, Unavailable
+from stores.clients import bigcommerce_for
 from stores.locks import only_one
 from stores.models import PanelUser, Store, new_secret
 
 CONTEXT = re.compile(r"stores/([a-z0-9]{1,64})")
 CALLBACK = "/auth"
 LOCK_SECONDS = 15.0
+# BigCommerce may call `/uninstall` before it revokes the token.
+REVOKED_WITHIN = timedelta(hours=1)
 
 # What other apps destroy when a store uninstalls us, such as checkout tokens. Called inside the
 # transaction, with the store.
@@ -63,6 +68,30 @@ def _keep(store_hash: str, grant: TokenGrant) -> Store:
     return store
 
 
+def is_still_granted(store: Store) -> bool:
+    """Ask BigCommerce whether our token still opens this store; without an answer, it does."""
+    if not store.access_token:
+        return False
+    try:
+        bigcommerce_for(store).store()
+    except Rejected as refusal:
+        return not refusal.is_unauthorised
+    except Unavailable:
+        return True
+    return True
+
+
+def uninstall_what_was_revoked() -> None:
+    """Uninstall the stores of which somebody said so whom BigCommerce had not confirmed yet."""
+    asked = Store.objects.filter(uninstall_asked_at__isnull=False)
+    asked.filter(uninstall_asked_at__lt=timezone.now() - REVOKED_WITHIN).update(
+        uninstall_asked_at=None
+    )
+    for store in asked:
+        if not is_still_granted(store):
+            uninstall(store)
+
+
 @transaction.atomic
 def uninstall(store: Store) -> None:
     """Forget every secret of the store at once; its orders and its log stay."""
@@ -70,6 +99,7 @@ def uninstall(store: Store) -> None:
     # Never an empty secret: one that nobody knows refuses whatever still arrives.
     store.access_token, store.webhook_secret, store.report_token = "", new_secret(), new_secret()
     store.state, store.uninstalled_at = Store.State.UNINSTALLED, timezone.now()
+    store.uninstall_asked_at = None
     store.save()
     store.merchants.update(selling=False)
     store.connections.update(password="", state="archived", stopped_at=timezone.now())

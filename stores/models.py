@@ -47,6 +47,8 @@ class Store(models.Model):
     authorised_at = models.DateTimeField(default=timezone.now)
     installed_at = models.DateTimeField(default=timezone.now)
     uninstalled_at = models.DateTimeField(null=True, blank=True)
+    # Somebody who is not the owner said so, and BigCommerce had not revoked the token yet.
+    uninstall_asked_at = models.DateTimeField(null=True, blank=True)
 
     # What BigCommerce says about the store: GET /v2/store, /v3/channels, /v3/channels/{id}/site.
     name = models.CharField(max_length=255, blank=True)
@@ -270,6 +272,8 @@ class PanelSession(models.Model):
     side_panel_of = models.BigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     used_at = models.DateTimeField(default=timezone.now)
+    # Fingerprint of the client secret that the opening payload was signed with.
+    client = models.CharField(max_length=16, default="", db_default="")
 
     def __str__(self) -> str:
         return f"session of {self.user}"

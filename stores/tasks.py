@@ -16,6 +16,7 @@ from stores.access import forget_old_sessions
 from stores.budget import OverBudget, spend
 from stores.clients import bigcommerce_for
 from stores.identity import forget_old_payloads
+from stores.install import uninstall_what_was_revoked
 from stores.isolation import isolated
 from stores.locks import Busy, only_one
 from stores.models import Store
@@ -82,6 +83,7 @@ def tend_stores() -> None:
     forget_old_sessions()
     checkout_script.keep_version()
     checkout_script.forget_versions()
+    uninstall_what_was_revoked()
     with suppress(Busy), only_one("tending stores"):
         _tend(time.monotonic() + SECONDS)
 

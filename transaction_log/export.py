@@ -1,6 +1,7 @@
 """The log as CSV, streamed: a reader who takes an hour holds no query and no memory of ours."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 from decimal import Decimal
@@ -21,6 +22,9 @@ BYTE_ORDER_MARK = "\ufeff"
 # A cell that begins like this is a formula to a spreadsheet, in full width too.
 # https://owasp.org/www-community/attacks/CSV_Injection
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
+# Spreadsheets divide a line as the language of their user does: by `;` in Spanish, French, Italian
+# and Portuguese. What such a divider would turn into a cell of its own must be harmless too.
+INNER_CELL = re.compile(r"""([;\t|\r\n])(?=[\s"']*[=+\-@|%＝＋－＠])""")
 
 
 class _Line:
@@ -32,7 +36,7 @@ class _Line:
 
 def harmless(value: object) -> str:
     """Text that no spreadsheet takes for a formula: an apostrophe in front makes it plain text."""
-    text = str(value).replace("\0", "")
+    text = INNER_CELL.sub(r"\1'", str(value).replace("\0", ""))
     risky = text.startswith(FORMULA) or text.lstrip().startswith(FORMULA)
     return f"'{text}" if risky else text
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
@@ -107,11 +108,17 @@ def _refused(error: InvalidSignedPayload) -> JsonResponse:
 @csrf_exempt  # another method is a 405, not a matter of tokens
 @require_GET
 def uninstall(request: HttpRequest) -> HttpResponse:
-    """BigCommerce has removed the app. A payload from before the installation means an old one."""
+    """BigCommerce has removed the app. A payload from before the installation means an old one.
+
+    The payload of a `/load` has the same form, and every user of the store has one: unless the
+    owner speaks, BigCommerce is asked.
+    """
     try:
         payload = signed_payload(request)
     except InvalidSignedPayload as error:
         return _refused(error)
+    if not payload.is_owner and _is_still_installed(payload.store_hash):
+        return JsonResponse({"status": "ignored"})
     with transaction.atomic():
         store = Store.objects.select_for_update().filter(hash=payload.store_hash).first()
         # Payloads count whole seconds.
@@ -123,6 +130,15 @@ def uninstall(request: HttpRequest) -> HttpResponse:
             return JsonResponse({"status": "ignored"})
         install.uninstall(store)
     return JsonResponse({"status": "uninstalled"})
+
+
+def _is_still_installed(store_hash: str) -> bool:
+    """Ask BigCommerce. Its answer may change in a moment, so the sweep asks again."""
+    store = Store.objects.filter(hash=store_hash).exclude(state=Store.State.UNINSTALLED).first()
+    if store is None or not install.is_still_granted(store):
+        return False
+    Store.objects.filter(pk=store.pk).update(uninstall_asked_at=timezone.now())
+    return True
 
 
 @csrf_exempt  # another method is a 405, not a matter of tokens

@@ -303,3 +303,19 @@ def test_database_that_is_away_is_a_503(store: Store, monkeypatch: pytest.Monkey
     connection.close()
     assert reply.status_code == 503
     assert rows() == 0
+
+
+def test_every_process_refuses_the_secret_of_an_installation_that_is_over(
+    send: Send, store: Store
+) -> None:
+    old = store.webhook_secret
+    # Enough to have each web process believe the secret.
+    assert {send({**UPDATED, "hash": f"h{number}"}) for number in range(20)} == {204}
+    uninstall(store)
+    WebhookEvent.objects.all().delete()
+    assert {send(secret=old) for _ in range(10)} == {204}
+    assert rows() == 0
+    Store.objects.filter(pk=store.pk).update(state="installed", access_token="new")
+    gone = {"scope": "store/app/uninstalled", "hash": "forged", "producer": "stores/abc123"}
+    assert {send(gone, secret=old) for _ in range(20)} == {401}
+    assert rows() == 0

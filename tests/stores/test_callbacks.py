@@ -160,3 +160,42 @@ def test_a_dump_of_the_database_holds_no_secret(installed: Store, world: World) 
         dump = "\n".join(row[0] for row in cursor.fetchall())
 
     assert [secret for secret in planted if secret in dump] == []
+
+
+CLERK = {"id": 77, "email": "clerk@example.com", "locale": "es"}
+
+
+def test_a_clerks_payload_uninstalls_nothing_that_bigcommerce_still_grants(
+    call: Call, sign: Sign, installed: Store
+) -> None:
+    assert call("/uninstall", sign(user=CLERK)) == (200, {"status": "ignored"})
+    installed.refresh_from_db()
+    assert (installed.state, bool(installed.access_token)) == ("installed", True)
+
+
+def test_a_clerk_may_uninstall_what_bigcommerce_has_revoked(
+    call: Call, sign: Sign, installed: Store, world: World
+) -> None:
+    world.refuse["GET .*/v2/store"] = (401, {"title": "Unauthorized"})
+    assert call("/uninstall", sign(user=CLERK)) == (200, {"status": "uninstalled"})
+    installed.refresh_from_db()
+    assert installed.state == "uninstalled"
+
+
+def test_a_token_that_is_revoked_a_moment_later_is_noticed(
+    call: Call, sign: Sign, installed: Store, world: World
+) -> None:
+    call("/uninstall", sign(user=CLERK))
+    world.refuse["GET .*/v2/store"] = (401, {"title": "Unauthorized"})
+    install.uninstall_what_was_revoked()
+    installed.refresh_from_db()
+    assert (installed.state, installed.uninstall_asked_at) == ("uninstalled", None)
+
+
+def test_no_answer_uninstalls_nothing(
+    call: Call, sign: Sign, installed: Store, world: World
+) -> None:
+    world.refuse["GET .*/v2/store"] = (503, {})
+    assert call("/uninstall", sign(user=CLERK)) == (200, {"status": "ignored"})
+    installed.refresh_from_db()
+    assert installed.state == "installed"

@@ -14,6 +14,7 @@ import pytest
 import requests
 from django.conf import settings
 from django.test import Client
+from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from stores import tasks
@@ -304,3 +305,23 @@ def test_app_page_and_side_panel_are_open_side_by_side(
 
     load(sign())
     assert [client.get(page).status_code for page in (app, again)] == [401, 200]
+
+
+def test_a_payload_without_a_name_opens_one_session_however_it_is_written(
+    load: Load, sign: Sign, installed: Store
+) -> None:
+    token = sign(jti=...)
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    twin = token[:-1] + letters[letters.index(token[-1]) ^ 1]  # two bits that mean nothing
+    assert load(token).status_code == 302
+    assert [load(again).status_code for again in (token, token + "=", twin)] == [401] * 3
+
+
+def test_sessions_end_with_the_client_secret(
+    client: Client, load: Load, sign: Sign, installed: Store, settings: Settings
+) -> None:
+    page = load(sign())["Location"]
+    assert client.get(page).status_code == 200
+    settings.BIGCOMMERCE_CLIENT_SECRET = "another-secret-0123456789abcdef"
+    assert client.get(page).status_code == 401
+    assert not PanelSession.objects.exists()

@@ -100,3 +100,14 @@ def test_rows_come_in_short_queries_as_they_are_read(
         assert len(queries) == 4
     assert rest.count("\r\n") == len(made) - 10
     assert not [one for one in queries if "OFFSET" in one["sql"] or "COUNT" in one["sql"]]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("rest", ["=1+1", '"=1+1"', " -1", "'+1", "@SUM(1)", "＝1", '  ""=1'])
+@pytest.mark.parametrize("divider", [";", "\t", "|", "\n", "\r", "\r\n", ";;"])
+def test_no_cell_is_a_formula_however_a_spreadsheet_divides_the_line(
+    divider: str, rest: str, delimiter: str
+) -> None:
+    line = export._file([["250", f"Madrid{divider}{rest}{divider}x", "end"]])
+    for row in csv.reader(line.splitlines(keepends=True), delimiter=delimiter):
+        assert [cell for cell in row if cell.lstrip().startswith(export.FORMULA)] == []

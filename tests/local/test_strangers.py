@@ -1,0 +1,146 @@
+"""What a stranger may ask of the public address, and what his input costs."""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+import requests
+from django.contrib.auth import get_user_model
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.test import Client
+from pytest_django import Settings
+
+from sequra_bc import masking
+from sequra_bc.logs import formatter
+from sequra_bc.masking import mask
+from stores.budget import network_of
+
+# Texts on which a rule without an anchor begins anew at every character.
+ENDLESS = ("-a", "a", "1 ", "1", "a.", "aaaaaaaa.", "a@", "://", "token  ", "?", "a+", "a=", " ")
+
+
+def least_cpu_seconds(work: Callable[[], object]) -> float:
+    def once() -> float:
+        began = time.thread_time()
+        work()
+        return time.thread_time() - began
+
+    return min(once() for _ in range(9))
+
+
+def unlimited(text: str) -> None:
+    for pattern, replacement in masking.RULES:
+        pattern.sub(replacement, text)
+
+
+@pytest.mark.parametrize("unit", ENDLESS)
+def test_masking_costs_no_more_than_the_length(unit: str) -> None:
+    """Four times the length: four times the work, where a quadratic rule needs sixteen times."""
+    few, many = unit * (4_000 // len(unit)), unit * (16_000 // len(unit))
+    assert (
+        least_cpu_seconds(lambda: unlimited(many))
+        < 9 * least_cpu_seconds(lambda: unlimited(few)) + 2e-4
+    )
+
+
+@pytest.mark.parametrize("unit", ENDLESS)
+def test_no_more_than_the_beginning_of_a_text_is_masked(
+    unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    class Rule:
+        def sub(self, _: str, text: str) -> str:
+            seen.append(len(text))
+            return text
+
+    monkeypatch.setattr(masking, "RULES", [(Rule(), "")])
+    mask(unit * 60_000)
+    assert max(seen) <= masking.READ
+
+
+@pytest.mark.parametrize(
+    "canary",
+    ["ana@canary.example", "+34 600 600 601", "Bearer abcdef0123456789", "k" * 20 + "1" * 20],
+)
+def test_a_cut_leaves_no_half_of_a_secret(canary: str) -> None:
+    for before in range(masking.READ - len(canary) - 3, masking.READ + 3):
+        # What is masked in front makes room, so that the end of what was read stays.
+        text = ("a@b.example " * before)[:before] + " " + canary + " and so on"
+        found = mask(text)
+        assert not re.search(r"ana@|600|abcdef|kkk", found), (before, found)
+
+
+def test_headers_of_a_page_keep_others_out() -> None:
+    answer = Client().get("/load")
+    assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "camera=()" in answer["Permissions-Policy"]
+
+
+def test_a_file_may_be_embedded_by_a_shop(live_app: str) -> None:
+    name = staticfiles_storage.url("storefront/sequra-checkout.js")
+    answer = requests.get(live_app + name, timeout=10)
+    assert (answer.status_code, answer.headers["Cross-Origin-Resource-Policy"]) == (
+        200,
+        "cross-origin",
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-forwarded-proto", "via"])
+def test_metrics_do_not_exist_behind_the_proxy(header: str, settings: Settings) -> None:
+    client = Client(headers={header: "203.0.113.5"})
+    assert client.get("/metrics").status_code == 404
+    settings.METRICS_PUBLIC = True
+    assert client.get("/metrics").status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_admin_does_not_exist_unless_switched_on(settings: Settings) -> None:
+    get_user_model().objects.create_superuser("op", "op@example.com", "correct horse battery")
+    client = Client()
+    client.login(username="op", password="correct horse battery")
+    paths = ("/admin/", "/admin/login/", "/admin/stores/store/", "/admin/logout/", "/admin/nothing")
+    assert [client.get(path).status_code for path in paths][:3] == [200, 302, 200]
+    settings.ADMIN_ENABLED = False
+    assert [client.get(path).status_code for path in paths] == [404] * len(paths)
+
+
+@pytest.mark.django_db
+def test_the_operators_password_is_guessed_ten_times() -> None:
+    get_user_model().objects.create_superuser("op", "op@example.com", "correct horse battery")
+
+    def guess(number: int, address: str, name: str) -> int:
+        fields = {"username": name, "password": f"guess {number}"}
+        return Client(REMOTE_ADDR=address).post("/admin/login/", fields).status_code
+
+    # One name from many addresses, then many names from one household.
+    assert [guess(n, f"198.51.100.{n}", "op") for n in range(11)] == [200] * 10 + [429]
+    found = [guess(n, f"2001:db8:1:2::{n}", f"name {n}") for n in range(11)]
+    assert found == [200] * 10 + [429]
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("2001:db8:0:1:ffff::2", "2001:db8:0:1::/64"),
+        ("2001:db8:0:2::1", "2001:db8:0:2::/64"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("::1", "::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_an_ipv6_household_counts_once(address: str, network: str) -> None:
+    assert network_of(address) == network
+
+
+def test_where_a_stranger_wrote_it_is_masked() -> None:
+    said = {"event": "boom", "where": "ana@canary.example", "message": "TypeError: é"}
+    record = logging.LogRecord("x", logging.INFO, "", 0, said, (), None)
+    line = formatter().format(record)
+    assert "canary" not in line
+    assert "TypeError" in line
