@@ -24,5 +24,38 @@
     window.setTimeout(ask, POLL_MS);
   }
 
-  window.setTimeout(ask, POLL_MS);
+  /** The notice of a review stays long enough to be read, and for as long as the shopper wants. */
+  function countDown(notice) {
+    const seconds = document.getElementById("seconds");
+    const onward = document.getElementById("onward");
+    let left = Number(seconds.textContent);
+    const ticking = window.setInterval(() => {
+      left -= 1;
+      seconds.textContent = String(Math.max(left, 0));
+      if (left > 0) {
+        return;
+      }
+      window.clearInterval(ticking);
+      window.location.replace(onward.href);
+    }, 1000);
+
+    function stay() {
+      window.clearInterval(ticking);
+      notice.hidden = true;
+      document.getElementById("staying").hidden = false;
+      onward.focus();
+    }
+
+    document.getElementById("stay").addEventListener("click", stay);
+    // Who comes back with the browser's button has seen the order already.
+    window.addEventListener("pageshow", (event) => event.persisted && stay());
+    notice.hidden = false;
+  }
+
+  const notice = document.getElementById("moving-on");
+  if (progress.dataset.status === "waiting") {
+    window.setTimeout(ask, POLL_MS);
+  } else if (notice) {
+    countDown(notice);
+  }
 })();

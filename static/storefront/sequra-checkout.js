@@ -102,13 +102,13 @@
 
   // Native rules reach our markup too: what they do to it for natives' sake is undone here.
   const STYLES = `
-    .sequra-item .paymentProviderHeader-container{flex-wrap:wrap;align-items:center;gap:.25rem .75rem}
-    .sequra-item .paymentProviderHeader-nameContainer{display:flex;flex-wrap:nowrap;align-items:center;gap:.5rem;min-width:0}
-    li.sequra-item .paymentProviderHeader-name{display:block;margin-left:0;white-space:normal;line-height:1.4;overflow-wrap:anywhere}
-    .sequra-item .paymentProviderHeader-img{height:1.5rem;width:auto;max-width:6rem;flex:none;margin:0}
-    .sequra-cost{line-height:1.4}
+    .sequra-item .paymentProviderHeader-container{flex-wrap:wrap;gap:.1em .75em;padding:.4em 0;line-height:1.4}
+    .sequra-item .paymentProviderHeader-nameContainer{display:flex;flex-wrap:nowrap;gap:.5em;min-width:0}
+    li.sequra-item .paymentProviderHeader-name{display:block;margin-left:0;white-space:normal;overflow-wrap:anywhere}
+    .sequra-item .paymentProviderHeader-img{height:1.4em;width:auto;max-width:6rem;flex:none;align-self:flex-start;margin:0}
+    .sequra-cost{font-weight:400}
     .sequra-item[aria-busy="true"]{opacity:.6}
-    .sequra-description{margin:0;padding:0 0 1rem}
+    .sequra-description{margin:0;padding:.25rem 0 1rem}
     .sequra-note{padding:1rem}
     .sequra-alert:not(:empty),.sequra-error{display:block;margin:.5rem 0 1rem;color:#ad0000;font-size:1rem;line-height:1.4}
     .sequra-status{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
@@ -117,6 +117,7 @@
     [data-sequra="chosen"] .form-actions>:not(.sequra-own),[data-sequra="chosen"] [role=status]:not(.sequra-own){display:none!important}
     [data-sequra="chosen"] .form-checklist-item:not(.sequra-item)>.form-checklist-body{display:none!important}
     [data-sequra="chosen"] .form-checklist-item--selected:not(.sequra-item){background-color:transparent!important}
+    [data-sequra="chosen"] .form-checklist-item:not(.sequra-item) .form-label{font-weight:inherit}
     @media (prefers-reduced-motion:reduce){.sequra-own,.sequra-own::before{animation:none!important}}
   `;
 

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.axe import violations
 from tests.journeys.conftest import Visit
 from tests.journeys.merchant import Merchant
 from tests.journeys.shopper import Shopper
@@ -13,14 +14,22 @@ pytestmark = pytest.mark.xdist_group("stack")
 REVIEW_LASTS = 3600  # seconds: as long as this test needs
 
 
-def under_review(shopper: Shopper, persona: str) -> int:
-    """A purchase that ends with the notice and then the confirmation; the order's number."""
+def to_the_notice(shopper: Shopper, persona: str) -> None:
+    """A purchase up to our page's notice; the page's clock stands still."""
     page = shopper.page
+    page.clock.install()
     form = shopper.open_form()
     shopper.identify(form, given_names=persona, surnames=persona)
     form.get_by_role("button", name="Volver a la tienda").click()
     page.wait_for_url("**/return/*")
     expect(page.get_by_role("heading", name="SeQura está revisando tu pago")).to_be_visible()
+    expect(page.get_by_role("timer")).to_have_text("12")
+
+
+def under_review(shopper: Shopper, persona: str) -> int:
+    """A purchase that ends with the notice and then the confirmation; the order's number."""
+    to_the_notice(shopper, persona)
+    page = shopper.page
     page.get_by_role("link", name="Continuar a tu pedido").click()
     number = shopper.confirmed()
     expect(page.get_by_text("We are reviewing your payment")).to_be_visible()
@@ -58,3 +67,38 @@ def test_a_review_moves_the_same_order_on(
     assert eventually(lambda: merchant.status_of(number) == status)
     assert eventually(lambda: system.sequra_order(number)["state"] == state)
     assert [order["id"] for order in system.orders(shopper.checkout_id)] == [number]
+
+
+def test_the_notice_goes_on_to_the_order_by_itself(system: System, visit: Visit) -> None:
+    system.sequra_knobs(review_seconds=REVIEW_LASTS)
+    shopper = visit("lang=es")
+    to_the_notice(shopper, "Review Test Approve")
+    page = shopper.page
+
+    page.clock.run_for(5_000)
+    expect(page.get_by_role("timer")).to_have_text("7")
+    page.clock.run_for(8_000)
+
+    number = shopper.confirmed()
+    assert [order["id"] for order in system.orders(shopper.checkout_id)] == [number]
+
+
+def test_a_shopper_may_stay_with_the_notice(system: System, visit: Visit) -> None:
+    system.sequra_knobs(review_seconds=REVIEW_LASTS)
+    shopper = visit("lang=es")
+    to_the_notice(shopper, "Review Test Approve")
+    page = shopper.page
+    assert violations(page) == []
+
+    page.get_by_role("button", name="Quedarme en esta página").click()
+    page.clock.run_for(60_000)
+
+    assert "/return/" in page.url
+    onward = page.get_by_role("link", name="Continuar a tu pedido")
+    expect(onward).to_be_focused()
+    expect(page.get_by_role("status")).to_have_text(
+        "Esta página seguirá abierta hasta que continúes."
+    )
+    assert violations(page) == []
+    onward.press("Enter")
+    shopper.confirmed()
