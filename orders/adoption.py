@@ -27,7 +27,7 @@ from orders.codes import INCOMPLETE
 from orders.corrections import open_for
 from orders.dates import moment
 from orders.doorbell import ring
-from orders.lines import Document, cents
+from orders.lines import Document, cents, text
 from orders.models import Drift, Order, WebhookEvent, merchant_reference
 from orders.payloads import Held, OrderFacts, Rules, Snapshot, order_update
 from orders.snapshot import read_snapshot
@@ -89,7 +89,11 @@ class Payment:
 
 def unknown(store: Store, listed: Iterable[Document]) -> list[Document]:
     """Return the paid SeQura orders of this list that have no row, by number."""
-    named = {int(one["id"]): one for one in listed if names_sequra(one) and is_paid(store, one)}
+    named = {
+        int(one["id"]): one
+        for one in listed
+        if isinstance(one.get("status_id"), int) and names_sequra(one) and is_paid(store, one)
+    }
     rows = Order.objects.filter(store=store, bigcommerce_id__in=named)
     ours = set(rows.values_list("bigcommerce_id", flat=True))
     missing = [order for number, order in named.items() if number not in ours]
@@ -138,7 +142,7 @@ def is_over(store: Store, order: Document) -> bool:
 def references(order: Document) -> list[UUID]:
     """Return the SeQura references that the order carries, the likeliest first."""
     written = [order.get("external_order_id"), order.get("payment_provider_id")]
-    found = [_uuid(text) for text in written]
+    found = [_uuid(one) for one in written]
     found.append(staff_notes.reference_in(_notes(order)))
     return list(dict.fromkeys(one for one in found if one))
 
@@ -147,8 +151,8 @@ def _has_reference(order: Document) -> bool:
     return bool(references(order))
 
 
-def _uuid(text: object) -> UUID | None:
-    found = staff_notes.REFERENCE.fullmatch(str(text or "").strip())
+def _uuid(written: object) -> UUID | None:
+    found = staff_notes.REFERENCE.fullmatch(str(written or "").strip())
     return UUID(found[0]) if found else None
 
 
@@ -182,7 +186,7 @@ def _adopt(store: Store, api: BigCommerce, number: int) -> Finding | None:
     if not is_paid(store, order):
         return None
     if not (named := references(order)):
-        raise NotAdoptable("adoption_without_reference", str(order.get("payment_method") or ""))
+        raise NotAdoptable("adoption_without_reference", text(order.get("payment_method")))
     _yield_to_living(store, api, order, named[0])
     for reference in named:
         if payment := _remembered(store, reference):
@@ -202,6 +206,8 @@ def _yield_to_living(store: Store, api: BigCommerce, order: Document, reference:
 
 def _remembered(store: Store, reference: UUID) -> Payment | None:
     """Return what the row of the payment says, where only the row of the order was lost."""
+    if Store.objects.filter(solicitations__reference=reference).exclude(pk=store.pk).exists():
+        raise NotAdoptable("adoption_foreign", str(reference))
     attempt = store.solicitations.filter(reference=reference).select_related("connection").first()
     if attempt is None:
         return None
@@ -307,6 +313,7 @@ def _made(store: Store, snapshot: Snapshot, reference: UUID, payment: Payment) -
         "left_alone": quiet,
         "corrected": open_for(store, reference),
         "has_shipments": True,
+        "seen_status": order["status_id"],
         "changed": 0 if quiet else 1,
         "unsure": True,
     }
@@ -343,7 +350,7 @@ def _facts_of(snapshot: Snapshot, payment: Payment, reference: UUID) -> dict[str
     return {
         "amount": max(0, financed),
         "currency": str(order["default_currency_code"])[:3],
-        "payment_method": str(order.get("payment_method") or "")[:255],
+        "payment_method": text(order.get("payment_method"))[:255],
         "solicited": solicited(snapshot, payment.merchant_ref, str(reference)),
     }
 
@@ -445,16 +452,19 @@ def _hear_again(order: Order) -> None:
 
 
 def _not_adopted(store: Store, listed: Document, no: NotAdoptable) -> Finding:
-    """Put the order on the merchant's list, once for each reason."""
+    """Put the order on the merchant's list, once for each reason, unless it was over long ago."""
     number, named = int(listed["id"]), references(listed)
+    finding = Finding(
+        Kind.NOT_ADOPTED, number, named[0] if named else None, store.environment, no.reason
+    )
+    if is_over(store, listed):
+        return finding
     subject = record.Subject(
         store=store,
         environment=store.environment,
         bigcommerce_id=number,
-        payment_method=str(listed.get("payment_method") or "")[:255],
+        payment_method=text(listed.get("payment_method"))[:255],
     )
     statement = str(named[0]) if named else "without reference"
     record.rejected(subject, "adopted", no.reason, words=no.detail, statement=statement)
-    return Finding(
-        Kind.NOT_ADOPTED, number, named[0] if named else None, store.environment, no.reason
-    )
+    return finding

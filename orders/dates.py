@@ -32,10 +32,12 @@ def moment(text: object) -> datetime | None:
 
 
 def _moments(texts: list[object]) -> Iterator[datetime]:
-    """V2 writes RFC 2822; what cannot be read is not known."""
-    for text in texts:
-        try:
-            found = parsedate_to_datetime(str(text or ""))
-        except ValueError:
-            continue
-        yield found if found.tzinfo else found.replace(tzinfo=UTC)
+    """V2 writes RFC 2822, sometimes ISO 8601; what cannot be read is not known."""
+    for text in map(str, filter(None, texts)):
+        for parse in (parsedate_to_datetime, datetime.fromisoformat):
+            try:
+                found = parse(text)
+            except ValueError:
+                continue
+            yield found if found.tzinfo else found.replace(tzinfo=UTC)
+            break

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from bigcommerce.client import BigCommerce
 from orders import drift_run, queue
 from orders.agreement import agrees
 from orders.drain import drain
@@ -216,6 +217,48 @@ def test_an_order_that_sequra_does_not_know_here_is_listed(merchant: Merchant) -
     command(merchant.store.hash)
     assert known(order).reference == order.reference
     assert not Entry.objects.filter(closed_at=None).exists()
+
+
+def test_a_payment_of_another_store_is_never_adopted(merchant: Merchant) -> None:
+    order = merchant.order()
+    neighbour = Store.objects.create(hash="neighbour")
+    Solicitation.objects.filter(reference=order.reference).update(store=neighbour)
+    forget(order, payments=False)
+    command(merchant.store.hash)
+    assert not Order.objects.exists()
+    assert found(Kind.NOT_ADOPTED) == [(order.bigcommerce_id, "adoption_foreign")]
+
+
+def test_hostile_orders_stop_nobody(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = merchant.order()
+    forget(order)
+    odd: list[dict[str, Any]] = [
+        {"id": 1, "payment_method": "SeQura"},
+        {"id": 2, "status_id": "11", "payment_method": "SeQura"},
+        {"id": 3, "status_id": 11, "payment_method": "SeQura\0", "staff_notes": None},
+    ]
+    real = BigCommerce.orders
+
+    def orders(api: BigCommerce, **filters: Any) -> list[Any]:
+        return [*odd, *real(api, **filters)] if "min_id" in filters else real(api, **filters)
+
+    monkeypatch.setattr(BigCommerce, "orders", orders)
+    command(merchant.store.hash)
+    assert known(order).reference == order.reference
+
+
+def test_an_order_long_over_that_cannot_be_linked_is_nobodys_task(
+    merchant: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = merchant.order()
+    merchant.does("ship", order)
+    other = str(uuid.uuid4())
+    rewrite(merchant, order, external_order_id=other, payment_provider_id=other, staff_notes="")
+    forget(order)
+    monkeypatch.setattr("orders.adoption.STOOD_STILL", timedelta(seconds=-5))
+    command(merchant.store.hash)
+    assert found(Kind.NOT_ADOPTED) == [(order.bigcommerce_id, "adoption_foreign")]
+    assert merchant.entries(order) == []
 
 
 def test_an_order_without_a_connection_is_listed(merchant: Merchant) -> None:

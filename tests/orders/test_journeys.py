@@ -1,5 +1,7 @@
 """What the merchant does reaches SeQura by itself: sandbox, app, worker and beat as processes."""
 
+import json
+
 import psycopg2
 import pytest
 import redis
@@ -187,3 +189,27 @@ def is_listing_webhooks(world: World) -> bool:
     """Whether a call is under way."""
     calls = world.sandbox.calls("bigcommerce")
     return any(call["path"].endswith("/v3/hooks") and call["status"] is None for call in calls)
+
+
+def test_orders_that_a_restored_backup_has_lost(world: World) -> None:
+    """The command beside the running system; webhooks that came first are heard again."""
+    numbers = [world.buy() for _ in range(3)]
+    stack = world.stack
+    with psycopg2.connect(stack.urls["DATABASE_URL"]) as database:
+        cursor = database.cursor()
+        for table in ("orders_order", "payments_solicitation", "transaction_log_entry"):
+            cursor.execute(f"DELETE FROM {table}")  # noqa: S608 (names of ours)
+    database.close()
+    world.does("ship", numbers[0])
+    world.does("refund", numbers[1], amount="10.00")
+
+    stores = json.loads(stack.manage("stores", "--json"))
+    told = stack.manage("reconcile", "--all")
+
+    assert [store["state"] for store in stores] == ["installed"]
+    assert told.startswith(f"store {stores[0]['hash']}\n")
+    world.wait(lambda: world.totals(numbers[0]) == (0, 14980), "the shipment")
+    world.wait(lambda: world.totals(numbers[1]) == (13980, 0), "the refund")
+    assert world.totals(numbers[2]) == (14980, 0)
+    world.does("ship", numbers[2])
+    world.wait(lambda: world.totals(numbers[2]) == (0, 14980), "what comes later")
