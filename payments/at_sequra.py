@@ -3,7 +3,7 @@
 https://docs.sequra.com/docs/put-the-order-on-hold-and-confirm-it
 """
 
-from typing import Any
+from typing import Any, NoReturn
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -17,12 +17,14 @@ from payments.failpoints import failpoint
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
 from payments.solicited_order import told
-from sequra.errors import Rejected
+from sequra.errors import Rejected, Unavailable
 from stores.clients import sequra_for
 from transaction_log import record
 
 Phase = Solicitation.Phase
 FORBIDDEN = 403  # says nothing about the number
+# How often SeQura may refuse a confirmation after an answer was lost, and the pause between.
+CONFIRMATIONS, PAUSE_SECONDS = 4, 2.0
 ACCEPTED = {
     Solicitation.State.APPROVED: "confirmed",
     Solicitation.State.NEEDS_REVIEW: "on_hold",
@@ -31,8 +33,6 @@ ACCEPTED = {
 
 def take_checkout(solicitation: Solicitation) -> None:
     """The cart is still what was solicited: from now on no other solicitation may be confirmed."""
-    if solicitation.state == Solicitation.State.CANCELLED:
-        raise Refused("cancelled_by_sequra")
     check_cart(solicitation)
     failpoint("cart_checked")
     try:
@@ -54,36 +54,39 @@ def _yield_to_rival(solicitation: Solicitation) -> None:
 
 
 def put_confirmation(solicitation: Solicitation) -> None:
-    """Tell SeQura `confirmed` or `on_hold`; only its 2xx moves money."""
-    if solicitation.state == Solicitation.State.CANCELLED:
-        raise Refused("cancelled_by_sequra")
-    if solicitation.confirm_intent_at:
+    """Send `confirmed` or `on_hold`; only SeQura's 2xx moves money.
+
+    The cart is read again unless this run has done so. The intention is written before each
+    attempt; what certainly had no effect leaves none behind, so there is nothing to take back.
+    """
+    if not solicitation.is_unordered:
         check_cart(solicitation)
-    in_doubt = solicitation.confirm_intent_at
+    in_doubt_since = solicitation.confirm_intent_at
     solicitation.note(confirm_intent_at=timezone.now())
     failpoint("confirm_intended")
     accepted = ACCEPTED[Solicitation.State(solicitation.state)]
     try:
         _put(solicitation, accepted)
-    except Refused as refusal:
-        if in_doubt is None:
-            _never_confirmed(solicitation, refusal)
+    except (Refused, Rejected) as refusal:
+        solicitation.note(confirm_intent_at=in_doubt_since)
+        _after_refusal(solicitation, refusal)
+    except Unavailable as failure:
+        if not failure.maybe_done:
+            solicitation.note(confirm_intent_at=in_doubt_since)
         raise
     failpoint("confirm_sent")
     solicitation.moved(Phase.CONFIRMED, accepted_state=accepted)
     failpoint("confirmed")
 
 
-def _never_confirmed(solicitation: Solicitation, refusal: Refused) -> None:
-    """SeQura's only answer was no: there is nothing to take back, and nothing more to say to it."""
-    record.rejected(
-        solicitation.subject,
-        "purchase",
-        refusal.code,
-        words=refusal.detail,
-        statement=solicitation.fingerprint,
-    )
-    solicitation.note(confirm_intent_at=None)
+def _after_refusal(solicitation: Solicitation, refusal: Refused | Rejected) -> NoReturn:
+    """The only answer is definitive. After a lost one it may be about the repetition: ask again."""
+    is_doubted = solicitation.confirm_intent_at and isinstance(refusal, Refused)
+    if is_doubted and solicitation.confirmations_refused + 1 < CONFIRMATIONS:
+        solicitation.note(confirmations_refused=solicitation.confirmations_refused + 1)
+        why = f"SeQura refused a repeated confirmation: {refusal}"
+        raise Later(why, PAUSE_SECONDS) from refusal
+    raise refusal
 
 
 def put_approval(solicitation: Solicitation) -> None:
@@ -113,19 +116,48 @@ def put_reference(solicitation: Solicitation) -> None:
         if solicitation.state != Solicitation.State.CANCELLED:
             _put(solicitation, solicitation.accepted_state, order.order_ref_1)
     except Refused as refusal:
-        _put_longer_reference(solicitation, order, refusal)
+        if solicitation.adopted_at:
+            _settle_known_reference(solicitation, order)
+        else:
+            _put_longer_reference(solicitation, order, refusal)
     failpoint("reference_sent")
     placing.finish(solicitation)
 
 
+def _settle_known_reference(solicitation: Solicitation, order: Order) -> None:
+    """An adopted order's number may be known at SeQura, which takes no second one.
+
+    The other form of the number is tried, and `confirmed` in place of `on_hold`: the review may
+    have ended in what was lost. If SeQura refuses them all, the order update, which is sent in any
+    case, finds the order by its number or opens an entry.
+    """
+    number, longer = str(order.bigcommerce_id), _longer_reference(solicitation, order)
+    for reference in (order.order_ref_1, number, longer):
+        try:
+            _put(solicitation, "confirmed", reference)
+        except Refused:
+            continue
+        Order.objects.filter(pk=order.pk).update(order_ref_1=reference)
+        break
+    state = Solicitation.State
+    Solicitation.objects.filter(pk=solicitation.pk, state=state.NEEDS_REVIEW).update(
+        state=state.APPROVED
+    )
+    solicitation.note(accepted_state="confirmed")
+
+
 def _put_longer_reference(solicitation: Solicitation, order: Order, refusal: Refused) -> None:
     """Another shop of the same SeQura merchant uses this number: put the store in front."""
-    longer = f"{solicitation.store.hash}-{order.bigcommerce_id}"
+    longer = _longer_reference(solicitation, order)
     if order.order_ref_1 == longer or refusal.status == FORBIDDEN:
         record.delayed(order.subject, "reference", "reference_refused", words=refusal.detail)
         raise Later(f"SeQura refused the reference: {refusal.detail}", is_logged=True)
     Order.objects.filter(pk=order.pk).update(order_ref_1=longer)
     raise Later(f"SeQura refused the reference: {refusal.detail}", seconds=0.1)
+
+
+def _longer_reference(solicitation: Solicitation, order: Order) -> str:
+    return f"{solicitation.store.hash}-{order.bigcommerce_id}"
 
 
 def resend_reference(solicitation: Solicitation) -> None:

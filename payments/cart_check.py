@@ -30,6 +30,7 @@ def check_cart(solicitation: Solicitation) -> None:
         raise Refused("already_ordered", f"as order {ordered}")
     if current_fingerprint(solicitation, checkout) != solicitation.fingerprint:
         raise Refused("cart_changed", f"it is {checkout.get('grand_total')} now")
+    solicitation.is_unordered = not ordered
 
 
 def current_fingerprint(solicitation: Solicitation, checkout: Checkout) -> str:

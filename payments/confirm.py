@@ -21,11 +21,13 @@ from django.utils import timezone
 import bigcommerce.errors
 import sequra.errors
 from payments import at_sequra, conversion, placing
+from payments.finished import finished_order
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
 from payments.threads import Bulkhead, Room, Turns
 from payments.undo import undo
 from stores.locks import Busy, only_one
+from stores.models import Store
 from transaction_log import record
 from wire.stopping import stopping
 
@@ -170,12 +172,22 @@ def next_step(solicitation: Solicitation) -> Step | None:
         return _step_after_done(solicitation)
     if solicitation.phase == Phase.SOLICITED and not solicitation.state:
         return None
+    if solicitation.phase == Phase.SETTLED and _is_uninstalled(solicitation):
+        return at_sequra.put_reference  # placed, as far as we know: SeQura pays for it
     return STEPS[solicitation.phase]
+
+
+def _is_uninstalled(solicitation: Solicitation) -> bool:
+    """BigCommerce has taken our access back: SeQura alone can be asked."""
+    return solicitation.store.state == Store.State.UNINSTALLED
 
 
 def _step_after_done(solicitation: Solicitation) -> Step | None:
     """Review approved, or cancelled: the state moves forward only."""
     state, shown = solicitation.state, solicitation.shown_state
+    if _is_uninstalled(solicitation):
+        is_due = state == Solicitation.State.APPROVED and solicitation.accepted_state == "on_hold"
+        return at_sequra.put_approval if is_due else None
     if state == Solicitation.State.CANCELLED:
         return _strays(solicitation) if shown == "cancelled" else placing.show_cancelled
     if state == Solicitation.State.APPROVED and solicitation.accepted_state == "on_hold":
@@ -184,23 +196,44 @@ def _step_after_done(solicitation: Solicitation) -> Step | None:
 
 
 def _strays(solicitation: Solicitation) -> Step | None:
-    searched = solicitation.create_attempts < 2 or solicitation.strays_voided_at
-    return None if searched else conversion.void_strays
+    """One attempt makes one order, which a refused payment may never have come to know."""
+    known = 0 if solicitation.order_id is None else 1
+    may_exist = solicitation.create_attempts > known and not _is_uninstalled(solicitation)
+    return conversion.void_strays if may_exist and not solicitation.strays_voided_at else None
+
+
+def _read_news(solicitation: Solicitation) -> None:
+    """Read again what others may have written since this run began."""
+    news = Solicitation.objects.filter(pk=solicitation.pk).values_list(
+        "state", "store__state", "connection__stopped_at"
+    )
+    store, account = solicitation.store, solicitation.connection
+    solicitation.state, store.state, account.stopped_at = news.get()
+
+
+def _heed_news(solicitation: Solicitation) -> None:
+    """Refuse before the next step spends, makes or confirms what nobody wants any more."""
+    if _is_uninstalled(solicitation) and _is_unplaced(solicitation):
+        raise Refused("uninstalled")
+    if solicitation.phase not in Solicitation.REVOCABLE:
+        return
+    if solicitation.state == Solicitation.State.CANCELLED:
+        raise Refused("cancelled_by_sequra")
+    if solicitation.connection.stopped_at and not solicitation.confirm_intent_at:
+        raise Refused("disconnected")
+
+
+def _is_unplaced(solicitation: Solicitation) -> bool:
+    """Is there certainly no order yet that counts as paid?"""
+    if solicitation.phase == Phase.SETTLED:
+        return not solicitation.place_intent_at
+    return solicitation.phase in Solicitation.REVOCABLE
 
 
 def _advance(solicitation: Solicitation) -> None:
     try:
-        while (step := next_step(solicitation)) and not stopping():
-            step(solicitation)
-            log.info(
-                step.__name__,
-                store=solicitation.store.hash,
-                reference=str(solicitation.reference),
-                order=solicitation.order_id,
-                phase=solicitation.phase,
-            )
-    except Refused as refusal:
-        _refuse(solicitation, refusal)
+        while not stopping() and _take_step(solicitation):
+            pass
     except Later as later:
         _postpone(solicitation, str(later), later.seconds, is_logged=later.is_logged)
     except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
@@ -213,6 +246,47 @@ def _advance(solicitation: Solicitation) -> None:
         _postpone(solicitation, type(mistake).__name__, None)
     else:
         _rest(solicitation)
+
+
+def _take_step(solicitation: Solicitation) -> bool:
+    """Take the next step with the newest news; False when there is none."""
+    _read_news(solicitation)
+    step = next_step(solicitation)
+    if step is None:
+        return False
+    try:
+        _heed_news(solicitation)
+        step(solicitation)
+    except Refused as refusal:
+        if not _adopt(solicitation):
+            _refuse(solicitation, refusal)
+    else:
+        log.info(
+            step.__name__,
+            store=solicitation.store.hash,
+            reference=str(solicitation.reference),
+            order=solicitation.order_id,
+            phase=solicitation.phase,
+        )
+    return True
+
+
+def _adopt(solicitation: Solicitation) -> bool:
+    """Before anything is refused: was the purchase finished, and only our row forgot it?"""
+    if solicitation.is_unordered or _is_uninstalled(solicitation):
+        return False
+    store, checkout = solicitation.store, solicitation.checkout_id
+    try:
+        order = finished_order(store, checkout, solicitation.sequra_order)
+    except bigcommerce.errors.Unavailable:
+        if solicitation.phase != Phase.SOLICITED:
+            raise
+        # Refusing this takes nothing back: the nightly look at the shop's orders may find it.
+        return False
+    if order is None:
+        return False
+    placing.adopt(solicitation, order)
+    return True
 
 
 def _rest(solicitation: Solicitation) -> None:
@@ -236,6 +310,15 @@ def _after_rejection(
 def _refuse(solicitation: Solicitation, refusal: Refused) -> None:
     """The one place where a solicitation becomes refused, always with its reason."""
     log.warning("confirm_refused", reference=str(solicitation.reference), reason=refusal.code)
+    if refusal.code == "refused_by_sequra" and not solicitation.confirm_intent_at:
+        # SeQura's only answer was no: there is nothing to take back, and nothing more to say to it.
+        record.rejected(
+            solicitation.subject,
+            "purchase",
+            refusal.code,
+            words=refusal.detail,
+            statement=solicitation.fingerprint,
+        )
     solicitation.note(
         phase=Phase.REFUSED,
         refusal=refusal.code,

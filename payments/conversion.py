@@ -5,25 +5,29 @@ every attempt, and after an unknown outcome the order is looked up by its cart i
 https://docs.bigcommerce.com/docs/rest-management/checkouts/create-order
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import structlog
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from bigcommerce.errors import Rejected
+from bigcommerce.documents import Order as OrderDocument
+from bigcommerce.errors import Rejected, Unavailable
 from orders.staff_notes import with_line
+from payments import placing
 from payments.failpoints import failpoint
+from payments.finished import finished
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
+from sequra.money import to_cents
 from stores.clients import bigcommerce_for
 
 log = structlog.get_logger()
 Phase = Solicitation.Phase
 
-INCOMPLETE, CANCELLED = 0, 5
+INCOMPLETE, PENDING, CANCELLED = 0, 1, 5
 STRAY_NOTE = (
     "SeQura: never paid. An interrupted attempt made this order twice; the other one counts."
 )
@@ -34,6 +38,8 @@ TOKEN_USES, TOKEN_SECONDS = 10, 24 * 60 * 60
 LOOK_AGAIN_SECONDS = 1.0
 # A look-up that was too slow once gets this many times as long before strays are searched.
 STRAYS_SHOW_AFTER = 6
+# Another payment of the checkout may have an order here that it does not know yet.
+MAKING, MAKING_SECONDS = (Phase.CREATING, Phase.CREATED, Phase.SETTLED), 5.0
 # A cart that changed a moment ago may be refused for a while.
 TRIES, PAUSE_SECONDS = 8, 2.0
 
@@ -52,8 +58,17 @@ def make_checkout_token(solicitation: Solicitation) -> None:
 
 
 def make_order(solicitation: Solicitation) -> None:
-    """Convert the checkout, or find the order that an earlier attempt has made."""
-    order_id = _made_earlier(solicitation) if solicitation.create_intent_at else None
+    """Convert the checkout, or find the order that an earlier attempt has made.
+
+    Nothing is looked for when this very run has seen that there was none.
+    """
+    order_id = None
+    if not solicitation.is_unordered:
+        orders = bigcommerce_for(solicitation.store).orders(cart_id=solicitation.checkout_id)
+        if order := finished(orders, solicitation.sequra_order):
+            placing.adopt(solicitation, order)
+            return
+        order_id = _made_earlier(solicitation, orders)
     if order_id is None:
         order_id = _convert(solicitation)
     failpoint("order_made")
@@ -81,12 +96,18 @@ def _convert(solicitation: Solicitation) -> int:
         if solicitation.conversions_refused >= TRIES:
             raise Refused("conversion_refused", error.words) from error
         raise Later(f"BigCommerce made no order yet: {error.words}", PAUSE_SECONDS) from error
+    except Unavailable as failure:
+        if not failure.maybe_done:
+            solicitation.note(create_intent_at=in_doubt_since)
+        raise
 
 
-def _made_earlier(solicitation: Solicitation) -> int | None:
+def _made_earlier(solicitation: Solicitation, orders: list[OrderDocument]) -> int | None:
     """The lowest order that our earlier attempts made; None once it is certain there is none."""
-    found = [int(order["id"]) for order in candidates(solicitation)]
+    found = [order["id"] for order in candidates(solicitation, orders)]
     if found:
+        if solicitation.create_intent_at is None:
+            _remember_lost_attempts(solicitation)
         return min(found)
     if _unsettled_seconds(solicitation) > 0:
         raise Later("waiting for BigCommerce to show the order", seconds=LOOK_AGAIN_SECONDS)
@@ -101,28 +122,67 @@ def _unsettled_seconds(solicitation: Solicitation, patience: int = 1) -> float:
     return patience * settings.ORDER_LOOKUP_SETTLE_SECONDS - since
 
 
-def candidates(solicitation: Solicitation) -> list[dict[str, Any]]:
-    """Incomplete orders of this cart that are ours: made after we first meant to."""
-    if not solicitation.first_create_intent_at:
+def _remember_lost_attempts(solicitation: Solicitation) -> None:
+    """An order without an intention: the row is behind, and nobody knows how many there are."""
+    now = timezone.now()
+    solicitation.note(
+        create_attempts=max(2, solicitation.create_attempts),
+        create_intent_at=now,
+        first_create_intent_at=_first_intention(solicitation) or now,
+    )
+
+
+def _first_intention(solicitation: Solicitation) -> datetime | None:
+    """Since when there may be an order. What a failover lost came after SeQura's notification."""
+    return (
+        solicitation.first_create_intent_at
+        or solicitation.confirm_intent_at
+        or solicitation.notified_at
+    )
+
+
+def candidates(solicitation: Solicitation, orders: list[OrderDocument]) -> list[OrderDocument]:
+    """Unpaid orders of this cart that are ours: made after we first meant to, for nobody else."""
+    first = _first_intention(solicitation)
+    if first is None:
         return []
-    since = solicitation.first_create_intent_at - CLOCK_SKEW
-    orders = bigcommerce_for(solicitation.store).orders(cart_id=solicitation.checkout_id)
+    others = _attempts_beside(solicitation).exclude(order_id=None)
+    taken = set(others.values_list("order_id", flat=True))
     return [
-        dict(order)
+        order
         for order in orders
-        if order["status_id"] == INCOMPLETE
-        and parsedate_to_datetime(order["date_created"]) >= since
+        if order["id"] not in taken
+        and _is_unpaid(solicitation, order)
+        and parsedate_to_datetime(order["date_created"]) >= first - CLOCK_SKEW
     ]
+
+
+def _is_unpaid(solicitation: Solicitation, order: OrderDocument) -> bool:
+    """Incomplete. Or Pending by the store credit alone, which a failover made us forget."""
+    if order["status_id"] != PENDING:
+        return order["status_id"] == INCOMPLETE
+    credit = solicitation.store_credit
+    is_ours = bool(credit) and to_cents(order["store_credit_amount"]) == credit
+    return is_ours and not order.get("external_order_id")
+
+
+def _attempts_beside(solicitation: Solicitation) -> QuerySet[Solicitation]:
+    """Other payments of the same checkout."""
+    others = Solicitation.objects.exclude(pk=solicitation.pk)
+    return others.filter(store=solicitation.store, checkout_id=solicitation.checkout_id)
 
 
 def void_strays(solicitation: Solicitation) -> None:
     """A lost answer may mean a second order: it is cancelled, never paid."""
     if (pause := _unsettled_seconds(solicitation, STRAYS_SHOW_AFTER)) > 0:
         raise Later("looking for stray orders when BigCommerce shows them", seconds=pause)
-    for order in candidates(solicitation):
-        if int(order["id"]) != solicitation.order_id:
+    if _attempts_beside(solicitation).filter(phase__in=MAKING).exists():
+        raise Later("another payment of this checkout is making its order", seconds=MAKING_SECONDS)
+    orders = bigcommerce_for(solicitation.store).orders(cart_id=solicitation.checkout_id)
+    for order in candidates(solicitation, orders):
+        if order["id"] != solicitation.order_id:
             bigcommerce_for(solicitation.store).update_order(
-                int(order["id"]),
+                order["id"],
                 {
                     "status_id": CANCELLED,
                     "staff_notes": with_line(str(order.get("staff_notes") or ""), STRAY_NOTE),

@@ -5,19 +5,26 @@ answers work: what the order already shows is left alone, else the Payments API 
 order is Incomplete. https://docs.bigcommerce.com/docs/rest-payments
 """
 
+from datetime import datetime
+
 import structlog
+from django.conf import settings
 from django.utils import timezone
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Order as OrderDocument
-from bigcommerce.errors import Rejected
+from bigcommerce.errors import Rejected, Unavailable
 from payments.failpoints import failpoint
 from payments.models import Solicitation
-from payments.outcomes import Refused
+from payments.outcomes import Later, Refused
 from sequra.money import to_cents
 from stores.clients import bigcommerce_for
 
 log = structlog.get_logger()
+UNAUTHORISED = 401
+LOOK_AGAIN_SECONDS = 1.0
+# Refused after a lost answer: the credit may be taken already, and BigCommerce shows it late.
+TRIES, PAUSE_SECONDS = 8, 2.0
 
 
 def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
@@ -29,16 +36,57 @@ def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
     if shown == solicitation.store_credit:
         return
     api = bigcommerce_for(solicitation.store)
-    if solicitation.credit_intent_at and _taken_earlier(api, solicitation):
-        return
+    in_doubt_since = solicitation.credit_intent_at
+    if in_doubt_since:
+        if _taken_earlier(api, solicitation):
+            return
+        _wait(in_doubt_since)
+    _pay(api, solicitation, in_doubt_since)
+
+
+def has_taken_credit(api: BigCommerce, solicitation: Solicitation, document: OrderDocument) -> bool:
+    """Has this order used the shopper's store credit? Later while BigCommerce may still hide it."""
+    if to_cents(document["store_credit_amount"]):
+        return True
+    if not solicitation.credit_intent_at:
+        return False
+    if _taken_earlier(api, solicitation):
+        return True
+    _wait(solicitation.credit_intent_at)
+    return False
+
+
+def _wait(in_doubt_since: datetime) -> None:
+    """BigCommerce may hide for a while what it has done."""
+    since = (timezone.now() - in_doubt_since).total_seconds()
+    if since < settings.ORDER_LOOKUP_SETTLE_SECONDS:
+        raise Later("waiting for BigCommerce to show the store credit", seconds=LOOK_AGAIN_SECONDS)
+
+
+def _pay(api: BigCommerce, solicitation: Solicitation, in_doubt_since: datetime | None) -> None:
+    """Write the intention before each attempt; what cannot have happened leaves none behind."""
     solicitation.note(credit_intent_at=timezone.now())
     failpoint("credit_intended")
     try:
         api.pay_with_store_credit(solicitation.bigcommerce_order)
     except Rejected as error:
-        if error.status == 401:
-            raise
-        raise Refused("credit_refused", error.words) from error
+        solicitation.note(credit_intent_at=in_doubt_since)
+        _after_refusal(solicitation, error)
+    except Unavailable as failure:
+        if not failure.maybe_done:
+            solicitation.note(credit_intent_at=in_doubt_since)
+        raise
+
+
+def _after_refusal(solicitation: Solicitation, error: Rejected) -> None:
+    """The only answer is definitive; one after a lost answer may mean that it was paid before."""
+    if error.status == UNAUTHORISED:
+        raise error
+    if solicitation.credit_intent_at and solicitation.credits_refused + 1 < TRIES:
+        solicitation.note(credits_refused=solicitation.credits_refused + 1)
+        why = f"BigCommerce refused the store credit, which may be taken already: {error.words}"
+        raise Later(why, PAUSE_SECONDS) from error
+    raise Refused("credit_refused", error.words) from error
 
 
 def _taken_earlier(api: BigCommerce, solicitation: Solicitation) -> bool:

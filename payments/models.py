@@ -35,6 +35,13 @@ class Solicitation(models.Model):
     # The checkout is paid with this solicitation and no other.
     TAKEN = ("confirming", "confirmed", "creating", "created", "settled", "placed", "done")
 
+    # Nothing is spent or shown yet: what is known by now may still stop the purchase.
+    REVOCABLE = ("solicited", "confirming", "confirmed", "creating", "created")
+
+    # What this very run of `confirm` has read, and nothing older. Not stored.
+    is_unordered = False  # the checkout is as solicited, and no order was made of it
+    is_unplaced = False  # the order has no status yet that anybody may have changed
+
     # The shopper may see the order.
     WITH_ORDER = ("placed", "done")
 
@@ -97,6 +104,15 @@ class Solicitation(models.Model):
     create_attempts = models.PositiveIntegerField(default=0)
     conversions_refused = models.PositiveIntegerField(default=0, db_default=0)
     strays_voided_at = models.DateTimeField(null=True, blank=True)
+    # A refusal after a lost answer may be about the second attempt alone: how often it was so.
+    confirmations_refused = models.PositiveIntegerField(default=0, db_default=0)
+    credits_refused = models.PositiveIntegerField(default=0, db_default=0)
+    # Found placed in BigCommerce when this row, behind after a failover, said it was half-way.
+    adopted_at = models.DateTimeField(null=True, blank=True)
+    # Taking a payment back: what was accepted of it, and when both sides were done.
+    undone_in_shop_at = models.DateTimeField(null=True, blank=True)
+    undo_reference_at = models.DateTimeField(null=True, blank=True)
+    taken_back_at = models.DateTimeField(null=True, blank=True)
     undone_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     done_at = models.DateTimeField(null=True, blank=True)
@@ -144,6 +160,24 @@ class Solicitation(models.Model):
         if self.order_id is None:
             raise ValueError(f"{self} has no BigCommerce order")
         return self.order_id
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Refused, and SeQura may still hold a confirmation: it is being taken back."""
+        is_settled = not self.confirm_intent_at or self.taken_back_at or self.undone_at
+        return self.phase == self.Phase.REFUSED and not is_settled
+
+    @property
+    def may_be_confirmed(self) -> bool:
+        """May SeQura hold `confirmed`? Only that charges anybody; `on_hold` does not.
+
+        What SeQura itself says to have cancelled it does not hold any more.
+        """
+        if not self.confirm_intent_at or self.state == self.State.CANCELLED:
+            return False
+        return self.accepted_state == "confirmed" or (
+            not self.accepted_state and self.state == self.State.APPROVED
+        )
 
     @property
     def subject(self) -> Subject:

@@ -9,6 +9,7 @@ import hmac
 from datetime import timedelta
 
 import structlog
+from django.db.models import Q
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -86,15 +87,20 @@ def record_state(solicitation: Solicitation, state: Solicitation.State, product:
         State.CANCELLED: ["", State.NEEDS_REVIEW, State.APPROVED],
     }[state]
     fields = {"product": product[:32]} if product else {}
-    Solicitation.objects.filter(pk=solicitation.pk, state__in=earlier).exclude(
-        phase=Solicitation.Phase.REFUSED
-    ).update(state=state, notified_at=now, next_at=now + SWEEP_AFTER, **fields)
+    over = Q(phase=Solicitation.Phase.REFUSED)
+    if state == State.CANCELLED:  # SeQura's own word that nothing is left to take back
+        over &= Q(confirm_intent_at=None) | Q(undone_at__isnull=False)
+    Solicitation.objects.filter(pk=solicitation.pk, state__in=earlier).exclude(over).update(
+        state=state, notified_at=now, next_at=now + SWEEP_AFTER, **fields
+    )
 
 
 def answer(solicitation: Solicitation, state: Solicitation.State) -> int:
     """200, 410 or 503 by where the solicitation stands, never by how the attempt went."""
     if state == State.CANCELLED:
         return OK
+    if solicitation.is_in_doubt:
+        return TRY_AGAIN  # a conflict would be answered with a cancellation that nobody can see
     if solicitation.state == State.CANCELLED:
         return GONE
     accepted = solicitation.accepted_state

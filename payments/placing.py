@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from bigcommerce.documents import Order as OrderDocument
@@ -19,9 +19,10 @@ from orders.doorbell import ring
 from orders.models import Order, merchant_reference
 from payments.credit import use_credit
 from payments.failpoints import failpoint
+from payments.finished import is_finished
 from payments.methods import order_name
 from payments.models import Solicitation
-from payments.outcomes import Refused
+from payments.outcomes import Later, Refused
 from sequra.money import to_cents
 from stores.clients import bigcommerce_for
 from stores.models import Store
@@ -41,6 +42,9 @@ HAS_SHIPPED, HAS_REFUNDS = (2, 3, 10), (4, 14)
 def settle(solicitation: Solicitation) -> None:
     """The order is what the shopper agreed to pay, and the store credit is really used."""
     document = bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)
+    if is_finished(document, solicitation.sequra_order):
+        adopt(solicitation, document)
+        return
     total = to_cents(document["total_inc_tax"])
     expected = solicitation.amount + solicitation.store_credit
     if total != expected or document["default_currency_code"] != solicitation.currency:
@@ -48,6 +52,7 @@ def settle(solicitation: Solicitation) -> None:
     use_credit(solicitation, document)
     failpoint("credit_used")
     _link(solicitation)
+    solicitation.is_unplaced = True
     solicitation.moved(Phase.SETTLED)
     failpoint("settled")
 
@@ -93,9 +98,13 @@ def payment_method_name(solicitation: Solicitation) -> str:
 
 
 def place(solicitation: Solicitation) -> None:
-    """Payment fields and status in one write; after a crash only if it did not arrive."""
+    """Payment fields and status in one write; the status only while nobody has set one.
+
+    It is read again unless this run has settled the order a moment ago: the write of an earlier run
+    may have arrived, and its commit be lost.
+    """
     status = _first_status(solicitation)
-    if solicitation.place_intent_at and _status_id(solicitation) not in NOT_PLACED:
+    if not solicitation.is_unplaced and _status_id(solicitation) not in NOT_PLACED:
         status = None
     solicitation.note(place_intent_at=timezone.now())
     failpoint("place_intended")
@@ -104,6 +113,40 @@ def place(solicitation: Solicitation) -> None:
     failpoint("place_sent")
     solicitation.moved(Phase.PLACED, shown_state=solicitation.accepted_state)
     failpoint("placed")
+
+
+def adopt(solicitation: Solicitation, document: OrderDocument) -> None:
+    """Go on from the placed order that BigCommerce has and this row had forgotten.
+
+    What SeQura accepted since then is not known, so its order update is sent in any case.
+    """
+    state = solicitation.state or _state_shown(solicitation.store, document)
+    accepted = "on_hold" if state == Solicitation.State.NEEDS_REVIEW else "confirmed"
+    log.warning(
+        "order_adopted", reference=str(solicitation.reference), order=document["id"], state=state
+    )
+    try:
+        with transaction.atomic():
+            solicitation.moved(
+                Phase.PLACED,
+                order_id=document["id"],
+                state=state,
+                accepted_state=accepted,
+                shown_state=accepted,
+                adopted_at=timezone.now(),
+            )
+            order = _link(solicitation)
+            order.unsure = True
+            order.save(update_fields=["unsure"])
+    except IntegrityError as error:
+        solicitation.refresh_from_db()
+        raise Later("another payment of this checkout is looked at first", seconds=1) from error
+
+
+def _state_shown(store: Store, document: OrderDocument) -> Solicitation.State:
+    """SeQura's decision, as far as the order shows it, when its notification is lost as well."""
+    is_in_review = document["status_id"] == store.status_needs_review
+    return Solicitation.State.NEEDS_REVIEW if is_in_review else Solicitation.State.APPROVED
 
 
 def payment_fields(solicitation: Solicitation) -> dict[str, Any]:
@@ -178,7 +221,7 @@ def finish(solicitation: Solicitation) -> None:
     try:
         bigcommerce_for(solicitation.store).delete_cart(solicitation.checkout_id)
     except Rejected as refusal:
-        if refusal.status == UNAUTHORISED:
+        if refusal.status == UNAUTHORISED and solicitation.store.state != Store.State.UNINSTALLED:
             raise
         # The order is made and paid: a cart that stays is a nuisance, no reason to stop.
         log.warning("cart_stays", order=solicitation.order_id, status=refusal.status)

@@ -59,8 +59,26 @@ def shoppers_language(solicitation: Solicitation) -> str:
 
 
 def _not_paid(solicitation: Solicitation) -> str:
-    """Why there is no order, as far as a shopper can do something about it."""
+    """Why there is no order, as far as a shopper can do something about it.
+
+    "You have not been charged" needs proof: SeQura never had a confirmation, accepted our
+    cancellation, or cancelled by itself; and no store credit was spent.
+    """
     with translation.override(shoppers_language(solicitation)):
+        if solicitation.is_in_doubt:
+            return _(
+                "Your order could not be completed. We are cancelling the payment at SeQura."
+                " If SeQura asks you to pay for it, contact the shop."
+            )
+        if solicitation.credit_intent_at:
+            return _(
+                "The payment with SeQura did not go through."
+                " Ask the shop about the store credit that you used."
+            )
+        if solicitation.phase in Solicitation.WITH_ORDER:
+            return _("SeQura has cancelled the payment of order %(order)s.") % {
+                "order": solicitation.order_id
+            }
         if solicitation.refusal == "cart_changed":
             return _("Your cart changed during the payment. You have not been charged.")
         return _("The payment with SeQura did not go through. You have not been charged.")

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
+from payments import uninstalled
 from payments.adopted import catch_up
 from payments.confirm import finish_helping, help_along
 from payments.models import Solicitation
@@ -35,13 +36,15 @@ def resume_solicitations() -> None:
     """
     catch_up()
     now = timezone.now()
-    due = Solicitation.objects.filter(next_at__lte=now, store__state=Store.State.INSTALLED)
+    has_access = Q(store__state=Store.State.INSTALLED) | uninstalled.BEING_ENDED
+    due = Solicitation.objects.filter(has_access, next_at__lte=now)
     asks_nobody_who_refused = Q(connection__paused_until=None) | ~Q(phase__in=ASKING_SEQURA)
     ready = due.filter(asks_nobody_who_refused).order_by("next_at")
     probes = due.exclude(asks_nobody_who_refused).filter(connection__paused_until__lte=now)
     probes = probes.order_by("connection_id", "next_at").distinct("connection_id")
     for pk in [*_keys(ready), *probes.values_list("pk", flat=True)[:BATCH]]:
         help_along(pk)
+    uninstalled.erase_passwords()
 
 
 def _keys(solicitations: QuerySet[Solicitation]) -> list[int]:

@@ -1,77 +1,148 @@
-"""A payment that SeQura may have confirmed but that became no order: take it back on both sides."""
+"""A payment that SeQura may have confirmed but that became no order: take it back on both sides.
 
+Each part is committed when its system has accepted it. Only SeQura's answer to the cancellation, or
+its own news that the order is cancelled, ends this: a refusal may be about the second attempt, or
+about a reference that SeQura has not stored yet, and says nothing about what it holds.
+"""
+
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
+from bigcommerce import errors as bigcommerce_errors
 from orders.staff_notes import with_line
+from payments.credit import has_taken_credit
 from payments.failpoints import failpoint
 from payments.models import Solicitation
 from payments.outcomes import Later
 from payments.placing import CANCELLED
 from payments.solicited_order import told
 from sequra.cart import cart
+from sequra.client import Sequra
 from sequra.errors import Rejected
+from sequra.money import euros
 from stores.clients import bigcommerce_for, sequra_for
+from stores.models import Store
 from transaction_log import record
 
 TOLD_AGAIN = ("delivery_method", "delivery_address", "invoice_address", "customer", "platform")
+UNAUTHORISED = 401
+# After that, somebody has to ask SeQura: one attempt a day goes on.
+HOPELESS_AFTER, HOPELESS_SECONDS = timedelta(days=7), 24 * 60 * 60
 
 
 def undo(solicitation: Solicitation) -> None:
-    """Cancel the BigCommerce order, if there is one, and the SeQura order; say so in the log."""
-    if solicitation.order_id:
-        _cancel_in_shop(solicitation, solicitation.order_id)
+    """Cancel the BigCommerce order, if there is one, and the SeQura order; log it when proved.
+
+    Each side is cancelled even while the other one is away.
+    """
+    failure = _try_in_shop(solicitation)
     failpoint("undone_in_the_shop")
-    words = _cancel_at_sequra(solicitation)
-    failpoint("undone_at_sequra")
+    if not solicitation.taken_back_at:
+        if solicitation.may_be_confirmed:
+            _cancel_at_sequra(solicitation)
+        failpoint("undone_at_sequra")
+        solicitation.note(taken_back_at=timezone.now())
+    if failure:
+        raise failure
     record.rejected(
         solicitation.subject,
         "purchase",
         solicitation.refusal,
-        words=words or solicitation.refusal_detail,
+        words=solicitation.refusal_detail,
         statement=solicitation.fingerprint,
     )
     solicitation.note(undone_at=timezone.now())
 
 
+def _try_in_shop(
+    solicitation: Solicitation,
+) -> bigcommerce_errors.Rejected | bigcommerce_errors.Unavailable | Later | None:
+    """Return why BigCommerce could not be asked. An uninstalled app has no access any more."""
+    is_uninstalled = solicitation.store.state == Store.State.UNINSTALLED
+    if is_uninstalled or solicitation.order_id is None or solicitation.undone_in_shop_at:
+        return None
+    try:
+        _cancel_in_shop(solicitation, solicitation.order_id)
+    except (bigcommerce_errors.Rejected, bigcommerce_errors.Unavailable, Later) as failure:
+        return failure
+    solicitation.note(undone_in_shop_at=timezone.now())
+    return None
+
+
 def _cancel_in_shop(solicitation: Solicitation, order_id: int) -> None:
     """Staff may have written into the order by now: our line comes below theirs, once."""
     api = bigcommerce_for(solicitation.store)
-    notes = str(api.order(order_id).get("staff_notes") or "")
+    document = api.order(order_id)
+    if has_taken_credit(api, solicitation, document):
+        record.rejected(
+            solicitation.subject,
+            "purchase",
+            "credit_to_return",
+            words=euros(solicitation.store_credit),
+            statement=solicitation.fingerprint,
+        )
+    notes = str(document.get("staff_notes") or "")
     line = f"SeQura: not paid ({solicitation.refusal})."
     api.update_order(order_id, {"status_id": CANCELLED, "staff_notes": with_line(notes, line)})
 
 
-def _cancel_at_sequra(solicitation: Solicitation) -> str:
-    """Both carts empty is SeQura's cancellation, and needs a reference. Returns a refusal's words.
+def _cancel_at_sequra(solicitation: Solicitation) -> None:
+    """Both carts empty is SeQura's cancellation, and needs a reference. Later until it is accepted.
 
-    A refusal means there is nothing to take back: SeQura never confirmed, or cancelled already.
+    A confirmation that carries the reference comes first: SeQura finds an order by it.
     """
     api = sequra_for(solicitation.connection)
-    # Not the order's number: another shop of the same SeQura merchant may use it.
-    reference = f"refused-{solicitation.public_id}"
-    merchant, merchant_reference = solicitation.merchant_ref, {"order_ref_1": reference}
+    try:
+        _give_reference(api, solicitation)
+        api.update_order(
+            solicitation.merchant_ref, _reference(solicitation), _nothing(solicitation)
+        )
+    except Rejected as error:
+        if api.is_about_us(error, solicitation.merchant_ref):
+            raise
+        record.delayed(
+            solicitation.subject,
+            "purchase",
+            "undo_refused",
+            words=error.words,
+            statement=solicitation.fingerprint,
+        )
+        is_hopeless = timezone.now() - solicitation.created_at > HOPELESS_AFTER
+        pause = HOPELESS_SECONDS if is_hopeless else None
+        raise Later(f"SeQura refused to cancel: {error.words}", pause, is_logged=True) from error
+
+
+def _give_reference(api: Sequra, solicitation: Solicitation) -> None:
+    """Once it was accepted, a refusal means nothing: the cancellation is what decides."""
     order: dict[str, Any] = {
         **told(solicitation),
         "state": "confirmed",
-        "merchant_reference": merchant_reference,
+        "merchant_reference": {"order_ref_1": _reference(solicitation)},
     }
+    try:
+        api.put_order(solicitation.merchant_ref, solicitation.sequra_order, order)
+    except Rejected as error:
+        if not solicitation.undo_reference_at or error.status == UNAUTHORISED:
+            raise
+    else:
+        solicitation.note(undo_reference_at=timezone.now())
+        failpoint("undo_reference_given")
+
+
+def _reference(solicitation: Solicitation) -> str:
+    """Not the order's number: another shop of the same SeQura merchant may use it."""
+    return f"refused-{solicitation.public_id}"
+
+
+def _nothing(solicitation: Solicitation) -> dict[str, Any]:
+    """The order update that leaves nothing to pay."""
     nothing = cart(solicitation.currency, [])
-    update: dict[str, Any] = {
-        "merchant": {"id": merchant},
-        "merchant_reference": merchant_reference,
+    return {
+        "merchant": {"id": solicitation.merchant_ref},
+        "merchant_reference": {"order_ref_1": _reference(solicitation)},
         "unshipped_cart": nothing,
         "shipped_cart": nothing,
         **{key: solicitation.order[key] for key in TOLD_AGAIN},
     }
-    try:
-        api.put_order(merchant, solicitation.sequra_order, order)
-        api.update_order(merchant, reference, update)
-    except Rejected as error:
-        if api.is_about_us(error, merchant):
-            raise
-        if error.status == 403:  # no answer to the question whether there is something to take back
-            raise Later(error.words) from error
-        return error.words
-    return ""

@@ -149,6 +149,7 @@ def _connection(store: Store, account: Account) -> Connection:
     connection.api_url, connection.assets_url = account.addresses
     connection.state, connection.paused_until = Connection.State.CONNECTED, None
     connection.connected_at, connection.stopped_at = timezone.now(), None
+    connection.erase_at = None
     connection.save()
     _merchants(connection, account.merchants)
     return connection

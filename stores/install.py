@@ -21,6 +21,13 @@ LOCK_SECONDS = 15.0
 # BigCommerce may call `/uninstall` before it revokes the token.
 REVOKED_WITHIN = timedelta(hours=1)
 
+# An unfinished payment is brought to its end at SeQura for so long after an uninstallation.
+FINISH_WITHIN = timedelta(hours=24)
+
+# The keys of the connections whose password other apps still need, for payments under way. Called
+# inside the transaction, with the store.
+still_needed: list[Callable[[Store], set[int]]] = []
+
 # What other apps destroy when a store uninstalls us, such as checkout tokens. Called inside the
 # transaction, with the store.
 on_uninstall: list[Callable[[Store], None]] = []
@@ -94,7 +101,11 @@ def uninstall_what_was_revoked() -> None:
 
 @transaction.atomic
 def uninstall(store: Store) -> None:
-    """Forget every secret of the store at once; its orders and its log stay."""
+    """Forget every secret of the store; its orders and its log stay.
+
+    What BigCommerce gave us goes at once. The password at SeQura outlives a payment under way: a
+    shopper may owe something for an order that will never exist.
+    """
     store = Store.objects.select_for_update().get(pk=store.pk)
     # Never an empty secret: one that nobody knows refuses whatever still arrives.
     store.access_token, store.webhook_secret, store.report_token = "", new_secret(), new_secret()
@@ -102,7 +113,11 @@ def uninstall(store: Store) -> None:
     store.uninstall_asked_at = None
     store.save()
     store.merchants.update(selling=False)
-    store.connections.update(password="", state="archived", stopped_at=timezone.now())
+    needed = {key for needs in still_needed for key in needs(store)}
+    now = timezone.now()
+    store.connections.exclude(pk__in=needed).update(password="", erase_at=None)
+    store.connections.filter(pk__in=needed, erase_at=None).update(erase_at=now + FINISH_WITHIN)
+    store.connections.update(state="archived", stopped_at=now)
     PanelUser.objects.filter(store=store).delete()
     for destroy in on_uninstall:
         destroy(store)

@@ -175,6 +175,8 @@ class Connection(models.Model):
     connected_at = models.DateTimeField(default=timezone.now)
     # Disconnected, and nothing more is told about the orders paid through it.
     stopped_at = models.DateTimeField(null=True, blank=True)
+    # The app is uninstalled, and the password is still needed for payments under way: until then.
+    erase_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

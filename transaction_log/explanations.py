@@ -143,6 +143,42 @@ REASONS: Mapping[str, Explanation] = {
         retry=False,
         speaker=_DETAILS,
     ),
+    "undo_refused": Explanation(
+        _("The payment became no order, and SeQura refuses to cancel it."),
+        _(
+            "We retry automatically. If this entry stays open for an hour, ask SeQura to cancel"
+            " the order: the shopper may owe it."
+        ),
+        retry=False,
+    ),
+    "credit_to_return": Explanation(
+        _("The cancelled order had used the shopper's store credit."),
+        _(
+            "Check the customer's store credit in BigCommerce. Add the amount again if the"
+            " cancellation did not return it."
+        ),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "uninstalled": Explanation(
+        _("The app was uninstalled while this payment was under way."),
+        _(
+            "We finish the payment or cancel it at SeQura within a day. Check the order in"
+            " SeQura's portal if this entry stays open."
+        ),
+        retry=False,
+    ),
+    "left_by_uninstallation": Explanation(
+        _("The app was uninstalled, and this payment could not be finished or cancelled in time."),
+        _("Ask SeQura to cancel the order unless your shop has it: the shopper may owe it."),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "disconnected": Explanation(
+        _("Your SeQura account was disconnected while the shopper was paying."),
+        _NO_ORDER,
+        retry=False,
+    ),
     "news_delayed": Explanation(
         _("SeQura has decided about this payment, and the order does not show it yet."),
         _("Nothing to do: we go on by ourselves until it does. Do not ship it before."),

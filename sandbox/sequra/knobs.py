@@ -39,6 +39,9 @@ class Knobs:
     unship: str = "accepted"
     address_after_shipping: str = "accepted"
     reference_change: str = "refused"
+    # A confirmation that was accepted before, and says nothing new; the empty carts said again.
+    confirm_again: str = "accepted"
+    cancel_again: str = "accepted"
     # By account and by merchant: what differs from accounts.py.
     passwords: dict[str, str] = field(default_factory=dict)
     contract_options: dict[str, list[str]] = field(default_factory=dict)

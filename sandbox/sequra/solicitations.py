@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from sandbox.sequra import accounts, carts, documents, offers, rules
 from sandbox.sequra.accounts import Account, Merchant
 from sandbox.sequra.answers import account_of, as_merchant, document, owned, refuse
+from sandbox.sequra.knobs import knobs
 from sandbox.sequra.messages import review_later
 from sandbox.sequra.models import Order
 from sandbox.sequra.references import take_reference
@@ -127,10 +128,19 @@ def confirm(
     wrong = rules.changes(order.solicited, found)
     if wrong:
         refuse(409, *wrong)
+    if knobs.confirm_again == "refused" and says_nothing_new(order, found):
+        refuse(409, f"The order can't be confirmed: it is {order.state} already")
     (hold if found["state"] == "on_hold" else settle)(order)
     take_reference(order, found.get("merchant_reference"))
     order.save()
     return JsonResponse({})
+
+
+def says_nothing_new(order: Order, found: dict[str, Any]) -> bool:
+    """Whether the order is confirmed or on hold already, under the reference that is told."""
+    known = {"confirmed": (STATE.CONFIRMED, STATE.SHIPPED), "on_hold": (STATE.ON_HOLD,)}
+    reference = str((found.get("merchant_reference") or {}).get("order_ref_1", ""))
+    return order.state in known[found["state"]] and reference in ("", order.order_ref_1)
 
 
 def settle(order: Order) -> None:

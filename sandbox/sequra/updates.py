@@ -53,6 +53,8 @@ def known_order(merchant: Merchant, reference: str, found: dict[str, Any]) -> Or
 
 def said_again(order: Order, found: dict[str, Any]) -> bool:
     """Whether the shop repeats the empty carts with which it has cancelled the order itself."""
+    if knobs.cancel_again == "refused":
+        return False
     empty = carts.is_empty(found["unshipped_cart"]) and carts.is_empty(found["shipped_cart"])
     return order.state == STATE.CANCELLED and order.cancelled_by == "shop" and empty
 
