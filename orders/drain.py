@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.quota import Quota
@@ -29,6 +29,7 @@ from orders.store_events import handle
 from orders.sync import Kind, Result, sync_order
 from stores.clients import UNREADABLE, bigcommerce_for, sequra_for
 from stores.isolation import OF_ALL, isolated
+from stores.locks import Busy, only_one
 from stores.models import Store
 from wire.stopping import Stopping, interruptible, stopping
 
@@ -41,7 +42,6 @@ LINGER = 2.5
 # Seconds: then another wake-up goes on. A payment that is due waits no longer for a free slot.
 STOP_AFTER = 20.0
 GATHER = 0.02  # results that end together are written together
-LINGERING = 7_318_441_024  # the lock of the one that lingers
 
 Done = tuple[Result, Quota | None]
 
@@ -263,12 +263,8 @@ def _linger(is_over: Callable[[], bool]) -> int:
 @contextmanager
 def lingering() -> Any:
     """True for one worker at a time."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LINGERING])
-        mine = bool(cursor.fetchone()[0])
     try:
-        yield mine
-    finally:
-        if mine:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LINGERING])
+        with only_one("lingering"):
+            yield True
+    except Busy:
+        yield False

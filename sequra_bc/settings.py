@@ -150,17 +150,18 @@ TEMPLATES = [
 DATABASE: dict[str, Any] = env.db(
     "DATABASE_URL", default="postgresql://postgres@127.0.0.1:5432/sequra_bc"
 )
+# Is DATABASE_URL a pooler in transaction mode (PgBouncer)? A session belongs to nobody there: no
+# start-up options, no cursors that outlive a transaction, and locks are rows (stores/locks.py).
+DATABASE_POOLED: bool = env.bool("DATABASE_POOLED", default=False)
+# A killed lock holder frees its lock in half a second, not when its statement ends.
+SESSION = {} if DATABASE_POOLED else {"options": "-c client_connection_check_interval=1s"}
 DATABASES = {
     "default": {
-        "CONN_MAX_AGE": 60,
+        "CONN_MAX_AGE": 0 if DATABASE_POOLED else 60,
         "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": DATABASE_POOLED,
         **DATABASE,
-        "OPTIONS": {
-            "connect_timeout": 5,
-            # A killed lock holder frees its lock in half a second, not when its statement ends.
-            "options": "-c client_connection_check_interval=1s",
-            **DATABASE.get("OPTIONS", {}),
-        },
+        "OPTIONS": {"connect_timeout": 5, **SESSION, **DATABASE.get("OPTIONS", {})},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -1,45 +1,109 @@
 """One actor at a time, across processes, without an open transaction.
 
 A PostgreSQL session advisory lock: free within milliseconds when its holder dies, and no
-transaction stays open while the holder speaks HTTP.
+transaction stays open while the holder speaks HTTP. Behind a pooler in transaction mode a session
+belongs to nobody (`DATABASE_POOLED`): there a lock is a row that its holder renews, and it is free
+`LEASE` seconds after he died.
 """
 
 import hashlib
+import threading
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from django.db import connection
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection
 
 from wire.stopping import stopping
 
+log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.05
+LEASE = 20.0  # seconds
+RENEW_AFTER = 5.0
+
+TAKE = """
+INSERT INTO stores_lock (name, holder, until)
+VALUES (%(name)s, %(holder)s, clock_timestamp() + make_interval(secs => %(lease)s))
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+WHERE stores_lock.until < clock_timestamp()
+RETURNING true
+"""
+RENEW = """
+UPDATE stores_lock SET until = clock_timestamp() + make_interval(secs => %(lease)s)
+WHERE name = %(name)s AND holder = %(holder)s RETURNING true
+"""
+FREE = "DELETE FROM stores_lock WHERE name = %(name)s AND holder = %(holder)s RETURNING true"
 
 
 class Busy(Exception):
     """Somebody else holds the lock and did not let go in time."""
 
 
-def _key(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-
-
-def _try(key: int) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
-        return bool(cursor.fetchone()[0])
-
-
 @contextmanager
 def only_one(name: str, wait: float = 0) -> Iterator[None]:
     """Hold the lock of this name; raises Busy when it is not free within `wait` seconds."""
-    key, deadline = _key(name), time.monotonic() + wait
-    while not _try(key):
+    hold = _as_row if settings.DATABASE_POOLED else _in_session
+    with hold(name, time.monotonic() + wait):
+        yield
+
+
+def _take(take: Callable[[], bool], name: str, deadline: float) -> None:
+    while not take():
         if time.monotonic() >= deadline or stopping():
             raise Busy(name)
         time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def _in_session(name: str, deadline: float) -> Iterator[None]:
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    _take(lambda: _is_true("SELECT pg_try_advisory_lock(%s)", [key]), name, deadline)
     try:
         yield
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+        _is_true("SELECT pg_advisory_unlock(%s)", [key])
+
+
+@contextmanager
+def _as_row(name: str, deadline: float) -> Iterator[None]:
+    row = _Row({"name": name, "holder": uuid.uuid4().hex, "lease": LEASE})
+    _take(lambda: _is_true(TAKE, row.fields), name, deadline)
+    keeper = threading.Thread(target=row.keep, name="lock", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        row.released.set()
+        keeper.join()
+        _is_true(FREE, row.fields)
+
+
+@dataclass
+class _Row:
+    """A lock in the table while it is held."""
+
+    fields: dict[str, str | int | float]
+    released: threading.Event = field(default_factory=threading.Event)
+
+    def keep(self) -> None:
+        """Renew it from time to time, on a connection of its own, which most never need."""
+        while not self.released.wait(RENEW_AFTER):
+            try:
+                if not _is_true(RENEW, self.fields):
+                    log.error("lock_lost")
+            except DatabaseError:
+                log.exception("lock_not_renewed")
+                connection.close()
+        connection.close()
+
+
+def _is_true(statement: str, values: list[int] | dict[str, str | int | float]) -> bool:
+    """Whether the statement found, or did, what it is about."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        row = cursor.fetchone()
+    return bool(row and row[0])

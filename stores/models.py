@@ -142,6 +142,17 @@ class Store(models.Model):
         ).update(state=self.State.INSTALLED)
 
 
+class Lock(models.Model):
+    """Who is the only one at something, behind a database pooler: see `stores.locks`."""
+
+    name = models.CharField(max_length=255, primary_key=True)
+    holder = models.CharField(max_length=32)
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ScriptVersion(models.Model):
     """The checkout script as some version of the app had it, under its content-addressed name.
 
