@@ -26,7 +26,7 @@ PROGRAMS = {
 # Read by the settings, but not for production.
 NOT_IN_COMPOSE = {"DEBUG", "SANDBOX", "SANDBOX_ALLOWED"}
 VARIABLE = re.compile(r"\$\{(\w+)")
-READ = re.compile(r'(?:env\.\w+|secret|origin|fernet_keys)\(\s*"([A-Z_]+)"')
+READ = re.compile(r'(?:env\.\w+|secret|origin|fernet_keys|server_url|json_object)\(\s*"([A-Z_]+)"')
 MINIMUM_GRACE = 15  # seconds
 # What a process has besides the threads that its code asks for: itself, the broker, the runtime.
 BESIDES = 10

@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 import structlog
-from django.db import transaction
+from django.db import connection, transaction
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.quota import Quota

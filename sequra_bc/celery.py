@@ -27,6 +27,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 from celery.worker.request import Request
+from django.conf import settings
 from kombu import Queue
 from kombu.exceptions import OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars
@@ -165,17 +166,23 @@ app.conf.beat_schedule = {
 }
 
 
+def be_patient(conf: Any) -> None:
+    """Wait for a Redis for as long as it takes; other brokers have no such options."""
+    mine = PATIENT if settings.IS_REDIS else {}
+    conf.broker_transport_options = mine | settings.BROKER_OPTIONS
+
+
 @celeryd_init.connect
 def be_patient_as_worker(instance: Any, conf: Any, **_: Any) -> None:
     """Runs in `celery worker` before it connects. The banner is no JSON line."""
     instance.quiet = True
-    conf.broker_transport_options = PATIENT
+    be_patient(conf)
 
 
 @beat_init.connect
 def be_patient_as_beat(sender: Any, **_: Any) -> None:
     """Runs in `celery beat` before its first message."""
-    sender.app.conf.broker_transport_options = PATIENT
+    be_patient(sender.app.conf)
 
 
 @celeryd_after_setup.connect

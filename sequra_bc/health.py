@@ -6,8 +6,6 @@ They are asked by IP, on plain http, from inside: by an orchestrator or by Prome
 from collections.abc import Callable
 from functools import cache
 
-import redis
-from cryptography.fernet import Fernet
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -18,11 +16,16 @@ from django.http import (
     HttpResponseNotAllowed,
     JsonResponse,
 )
+from kombu import Connection
 
+from sequra_bc.celery import app
 from sequra_bc.metrics import metrics
 from sequra_bc.proxies import FORWARDED
+from stores.encryption import Undecryptable
+from stores.models import Canary
 
 WRITTEN_BY_PROXIES = ("HTTP_FORWARDED", "HTTP_VIA", *(f"HTTP_X_FORWARDED_{x}" for x in FORWARDED))
+fitting: set[tuple[str, ...]] = set()  # keys that were seen to decrypt
 applied: set[str] = set()  # holds something once all migrations were seen in the database
 
 
@@ -57,8 +60,9 @@ def live() -> HttpResponse:
 
 def ready() -> HttpResponse:
     """Whether this process can do its work. Redis is told but not needed: it is a doorbell."""
-    checks = {"database": database(), "keys": keys()}
+    checks = {"database": database()}
     checks["migrations"] = migrations() if checks["database"] == "ok" else "unknown"
+    checks["keys"] = keys() if checks["migrations"] == "ok" else "unknown"
     works = all(state == "ok" for state in checks.values())
     body = {"status": "ok" if works else "not ready", **checks, "redis": doorbell()}
     return JsonResponse(body, status=200 if works else 503)
@@ -84,24 +88,30 @@ def migrations() -> str:
 
 
 def keys() -> str:
-    try:
-        rings = [Fernet(key) for key in settings.ENCRYPTION_KEYS]
-    except ValueError:
-        return "invalid"
-    return "ok" if rings else "missing"
+    """Whether these keys read what was encrypted in this database. Once "ok" it stays so."""
+    ours = tuple(settings.ENCRYPTION_KEYS)
+    if ours not in fitting:
+        try:
+            Canary.objects.get_or_create(pk=1, defaults={"secret": "sings"})
+        except Undecryptable:
+            return "wrong"
+        except ValueError:
+            return "invalid"
+        fitting.add(ours)
+    return "ok"
 
 
 @cache
-def broker() -> "redis.Redis":
-    return redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=0.3, socket_timeout=0.3, retry=None
-    )
+def broker() -> Connection:
+    return app.connection_for_write(settings.BROKER_URL or settings.REDIS_URL, connect_timeout=1)
 
 
 def doorbell() -> str:
+    """Whether the broker answers, whichever it is."""
     try:
-        broker().ping()
-    except redis.RedisError:
+        with broker().clone() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=1)
+    except Exception:  # noqa: BLE001 (every transport has errors of its own)
         return "unreachable"
     return "ok"
 

@@ -1,18 +1,41 @@
-"""All settings, read from the environment. `.env.example` lists every variable with its default."""
+"""All settings, read from the environment. `.env.example` lists every variable with its default.
 
+What is wrong is collected and said at the end, all at once and by name, never with its value.
+"""
+
+import json
+import logging
 import os
+import re
+import ssl
+import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import environ
 from cryptography.fernet import Fernet
 from csp.constants import NONCE, NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 
 from sequra_bc.logs import structured_logging
 
-env = environ.Env()
+faults: list[str] = []
+
+
+class Environment(environ.Env):  # type: ignore[misc]
+    """The process's environment. What makes no sense is a fault, and the default goes on."""
+
+    def get_value(self, var: str, cast: Any = None, default: Any = None, **more: Any) -> Any:
+        try:
+            return super().get_value(var, cast=cast, default=default, **more)
+        except ValueError:
+            item = cast[0] if isinstance(cast, list) else cast
+            faults.append(f"{var} is no {NAMES.get(item, 'valid value')}")
+            return default
+
+
+NAMES = {int: "whole number", float: "number", dict: "JSON object"}
+env = Environment()
 # An empty variable counts as one that is not set.
 env.ENVIRON = {name: value for name, value in os.environ.items() if value.strip()}
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -20,13 +43,10 @@ VERSION = "0.1.0"
 
 
 def secret(name: str, least: int = 16) -> str:
-    """A secret from the environment, as it stands there (django-environ expands a leading `$`).
-
-    The process does not start with an empty or short one, and says its name, not its value.
-    """
+    """A secret from the environment, as it stands there (django-environ expands a leading `$`)."""
     value: str = env.ENVIRON.get(name, "")
     if len(value) < least:
-        raise ImproperlyConfigured(f"{name} is missing or shorter than {least} characters")
+        faults.append(f"{name} is missing or shorter than {least} characters")
     return value
 
 
@@ -34,24 +54,63 @@ def fernet_keys(name: str) -> list[str]:
     """Comma-separated Fernet keys, every one of them usable."""
     keys = [key.strip() for key in secret(name, 44).split(",") if key.strip()]
     if not keys:
-        raise ImproperlyConfigured(f"{name} holds no key")
+        faults.append(f"{name} holds no key")
     for number, key in enumerate(keys, start=1):
         try:
             Fernet(key)
         except ValueError:
-            raise ImproperlyConfigured(
-                f"{name}: key {number} is no Fernet key (32 bytes, URL-safe base64)"
-            ) from None
+            faults.append(f"{name}: key {number} is no Fernet key (32 bytes, URL-safe base64)")
     return keys
 
 
 def origin(name: str, default: str) -> str:
     """An address without path, as `https://host[:port]`."""
     value: str = env.str(name, default=default).rstrip("/")
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
-        raise ImproperlyConfigured(f"{name} must be an origin such as https://app.example.com")
-    return value
+    try:
+        parts = urlsplit(value)
+        is_origin = parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.path
+    except ValueError:
+        is_origin = False
+    if is_origin:
+        return value
+    faults.append(f"{name} must be an origin such as https://app.example.com")
+    return default
+
+
+# scheme, user, password and the rest: the last @ ends the password, whatever stands in it.
+WITH_PASSWORD = re.compile(r"([a-z0-9+]+://)([^:/@]*):(.*)@([^@]*)", re.DOTALL)
+NOT_IN_A_URL = re.compile(r"%(?![0-9A-Fa-f]{2})|[^\w.~%!$&'()*+,;=-]", re.ASCII)
+
+
+def server_url(name: str, default: str) -> str:
+    """The address of a server. A password may hold any character, quoted or as it is."""
+    value: str = env.ENVIRON.get(name, default)
+    if not value:
+        return value
+    if found := WITH_PASSWORD.fullmatch(value):
+        scheme, user, password, rest = found.groups()
+        password = NOT_IN_A_URL.sub(lambda odd: quote(odd[0], safe=""), password)
+        value = f"{scheme}{user}:{password}@{rest}"
+    try:
+        port = urlsplit(value.split(";")[0]).port
+    except ValueError:
+        port = 0
+    if "://" in value and port != 0:
+        return value
+    faults.append(f"{name} is no address such as redis://user:password@host:6379/0")
+    return default
+
+
+def json_object(name: str) -> dict[str, Any]:
+    """A JSON object; empty when the variable is not set."""
+    try:
+        value = json.loads(env.ENVIRON.get(name, "{}"))
+    except ValueError:
+        value = None
+    if isinstance(value, dict):
+        return value
+    faults.append(f"{name} is no JSON object")
+    return {}
 
 
 # --- The process ---------------------------------------------------------------------------------
@@ -72,7 +131,7 @@ METRICS_PUBLIC = env.bool("METRICS_PUBLIC", default=False)
 
 SANDBOX = env.bool("SANDBOX", default=False)
 if SANDBOX and not DEBUG and not env.bool("SANDBOX_ALLOWED", default=False):
-    raise ImproperlyConfigured("SANDBOX needs DEBUG, or SANDBOX_ALLOWED=true to say it is meant")
+    faults.append("SANDBOX needs DEBUG, or SANDBOX_ALLOWED=true to say it is meant")
 
 # --- The two systems we speak with ---------------------------------------------------------------
 
@@ -147,9 +206,10 @@ TEMPLATES = [
         },
     }
 ]
-DATABASE: dict[str, Any] = env.db(
-    "DATABASE_URL", default="postgresql://postgres@127.0.0.1:5432/sequra_bc"
-)
+DATABASE_URL = server_url("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/sequra_bc")
+DATABASE: dict[str, Any] = env.db_url_config(DATABASE_URL)
+if not DATABASE.get("ENGINE", "").endswith("postgresql"):
+    faults.append("DATABASE_URL is no address of a PostgreSQL")
 # Is DATABASE_URL a pooler in transaction mode (PgBouncer)? A session belongs to nobody there: no
 # start-up options, no cursors that outlive a transaction, and locks are rows (stores/locks.py).
 DATABASE_POOLED: bool = env.bool("DATABASE_POOLED", default=False)
@@ -246,14 +306,21 @@ REST_FRAMEWORK = {
 
 # --- Celery: a doorbell; PostgreSQL is the queue -------------------------------------------------
 
-REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-CELERY_BROKER_URL = REDIS_URL
+REDIS_URL = server_url("REDIS_URL", "redis://127.0.0.1:6379/0")
+BROKER_URL = server_url("BROKER_URL", "")
+CELERY_BROKER_URL = BROKER_URL or REDIS_URL
+# What Kombu's transport wants to know besides: {"master_name": "…"} for sentinel://.
+BROKER_OPTIONS = json_object("BROKER_OPTIONS")
+IS_REDIS = CELERY_BROKER_URL.startswith(("redis", "sentinel"))
+if CELERY_BROKER_URL.startswith("rediss") and "ssl_" not in CELERY_BROKER_URL:
+    # Kombu asks for no certificate unless it is told to.
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TIMEZONE = "UTC"
 # Messages are not acknowledged, so nothing but this keeps a worker from fetching them all.
-CELERY_WORKER_DISABLE_PREFETCH = REDIS_URL.startswith(("redis", "rediss", "sentinel"))
+CELERY_WORKER_DISABLE_PREFETCH = IS_REDIS
 # Reports, comparisons and registrations may take minutes. A worker of both lanes leaves two of
 # these free for changes and payments (sequra_bc/celery.py).
 CELERY_WORKER_CONCURRENCY = max(4, os.cpu_count() or 1)
@@ -273,11 +340,13 @@ CELERY_BEAT_ENABLE_REMOTE_CONTROL = True
 # these socket options for themselves, in sequra_bc/celery.py.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = 1
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "socket_connect_timeout": 0.3,
-    "socket_timeout": 0.5,
-    "max_retries": 0,
-}
+HASTY = {"socket_connect_timeout": 0.3, "socket_timeout": 0.5, "max_retries": 0}
+CELERY_BROKER_TRANSPORT_OPTIONS = (HASTY if IS_REDIS else {}) | BROKER_OPTIONS
 
 LOGGING_CONFIG = None
-structured_logging(level=env.str("LOG_LEVEL", default="INFO"))
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+if LOG_LEVEL not in logging.getLevelNamesMapping():
+    faults.append("LOG_LEVEL is none of DEBUG, INFO, WARNING and ERROR")
+if faults:
+    sys.exit("\n".join(faults))
+structured_logging(level=LOG_LEVEL)

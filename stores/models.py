@@ -142,6 +142,15 @@ class Store(models.Model):
         ).update(state=self.State.INSTALLED)
 
 
+class Canary(models.Model):
+    """A secret of no use, encrypted when the database was new: does ENCRYPTION_KEYS decrypt it?"""
+
+    secret = EncryptedTextField()
+
+    def __str__(self) -> str:
+        return f"canary {self.pk}"
+
+
 class Lock(models.Model):
     """Who is the only one at something, behind a database pooler: see `stores.locks`."""
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from cryptography.fernet import Fernet
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
@@ -18,8 +20,10 @@ def public_https(settings: Settings) -> Iterator[None]:
     settings.SECURE_SSL_REDIRECT = True
     settings.ALLOWED_HOSTS = ["app.example.com"]
     health.broker.cache_clear()
+    health.fitting.clear()
     yield
     health.broker.cache_clear()
+    health.fitting.clear()
     health.applied.clear()
 
 
@@ -63,6 +67,22 @@ def test_not_ready_with_an_unusable_key(settings: Settings) -> None:
     response = Client().get("/health/ready")
 
     assert (response.status_code, response.json()["keys"]) == (503, "invalid")
+
+
+@pytest.mark.django_db
+def test_not_ready_with_another_key_than_the_database_was_made_with(settings: Settings) -> None:
+    """Also before there is a store; with the old key behind the new one, and rotated, it is."""
+    first, second = settings.ENCRYPTION_KEYS[0], Fernet.generate_key().decode()
+    assert Client().get("/health/ready").status_code == 200
+    settings.ENCRYPTION_KEYS = [second]
+    response = Client().get("/health/ready")
+    assert (response.status_code, response.json()["keys"]) == (503, "wrong")
+    settings.ENCRYPTION_KEYS = [second, first]
+    assert Client().get("/health/ready").status_code == 200
+    call_command("rotate_keys", verbosity=0)
+    health.fitting.clear()
+    settings.ENCRYPTION_KEYS = [second]
+    assert Client().get("/health/ready").status_code == 200
 
 
 @pytest.mark.django_db

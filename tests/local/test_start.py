@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from urllib.parse import unquote
 
 import pytest
 
@@ -57,6 +58,16 @@ def test_the_deployment_check_is_clean() -> None:
         ("APP_URL", "https://app.example.com/canary"),
         ("BIGCOMMERCE_API_URL", "ftp://canary"),
         ("SANDBOX", "true"),
+        ("TRUSTED_PROXIES", "canary"),
+        ("RECONCILE_SECONDS", "canary"),
+        ("SETTLE_SECONDS", "4,canary"),
+        ("ORDER_LOOKUP_SETTLE_SECONDS", "canary"),
+        ("LOG_LEVEL", "canary"),
+        ("DATABASE_URL", "canary"),
+        ("DATABASE_URL", "mysql://canary@127.0.0.1/x"),
+        ("DATABASE_URL", "postgresql://canary@127.0.0.1:port/x"),
+        ("REDIS_URL", "canary"),
+        ("BROKER_OPTIONS", "canary"),
     ],
 )
 def test_it_does_not_start_with(name: str, value: str) -> None:
@@ -64,6 +75,7 @@ def test_it_does_not_start_with(name: str, value: str) -> None:
 
     assert started.returncode != 0
     assert name in started.stderr.splitlines()[-1]
+    assert "Traceback" not in started.stderr
     assert "canary" not in started.stdout + started.stderr
 
 
@@ -95,3 +107,56 @@ def test_settings_do_not_touch_the_database() -> None:
     started = run("-c", "import sequra_bc.wsgi", DATABASE_URL="postgresql://nobody@127.0.0.1:9/x")
 
     assert (started.returncode, started.stderr) == (0, "")
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    started = run("manage.py", "check", SECRET_KEY="", LOG_LEVEL="loud", TRUSTED_PROXIES="some")
+
+    assert started.returncode != 0
+    assert started.stderr.splitlines() == [
+        "SECRET_KEY is missing or shorter than 16 characters",
+        "TRUSTED_PROXIES is no whole number",
+        "LOG_LEVEL is none of DEBUG, INFO, WARNING and ERROR",
+    ]
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["plain", "pass/with/slashes", "a@b", "a#b", "a:b@c/d?e#f", "100%", "%2Fquoted%40", "sp ace"],
+)
+def test_a_password_may_hold_anything(password: str) -> None:
+    code = (
+        "from sequra_bc import settings as s; from kombu import Connection as C;"
+        "d = s.DATABASES['default'];"
+        "print(repr((d['USER'], d['PASSWORD'], d['HOST'], d['PORT'], d['NAME'])));"
+        "b = C(s.CELERY_BROKER_URL); print(repr((b.password, b.hostname, b.port, b.virtual_host)))"
+    )
+    read = run(
+        *("-c", code),
+        DATABASE_URL=f"postgresql://app:{password}@database.example:5433/shop",
+        REDIS_URL=f"redis://:{password}@broker.example:6380/3",
+    )
+    meant = unquote(password)
+
+    assert read.stdout.splitlines() == [
+        repr(("app", meant, "database.example", 5433, "shop")),
+        repr((meant, "broker.example", 6380, "3")),
+    ]
+
+
+def test_another_broker_gets_its_options_and_no_others() -> None:
+    code = (
+        "from sequra_bc import settings as s;"
+        "print(s.CELERY_BROKER_URL, s.CELERY_BROKER_TRANSPORT_OPTIONS)"
+    )
+    rabbit = run("-c", code, BROKER_URL="amqp://u:p@host:5672/v", BROKER_OPTIONS="")
+    sentinel = run(
+        *("-c", code),
+        BROKER_URL="sentinel://one:26379;sentinel://two:26379",
+        BROKER_OPTIONS='{"master_name": "shop"}',
+    )
+
+    assert rabbit.stdout == "amqp://u:p@host:5672/v {}\n"
+    assert sentinel.stdout.startswith("sentinel://one:26379;sentinel://two:26379 {")
+    assert "'master_name': 'shop'" in sentinel.stdout
+    assert "'socket_timeout': 0.5" in sentinel.stdout
