@@ -25,6 +25,7 @@ from stores.encryption import Undecryptable
 from stores.models import Canary
 
 WRITTEN_BY_PROXIES = ("HTTP_FORWARDED", "HTTP_VIA", *(f"HTTP_X_FORWARDED_{x}" for x in FORWARDED))
+SONG = "canary"
 fitting: set[tuple[str, ...]] = set()  # keys that were seen to decrypt
 applied: set[str] = set()  # holds something once all migrations were seen in the database
 
@@ -92,7 +93,9 @@ def keys() -> str:
     ours = tuple(settings.ENCRYPTION_KEYS)
     if ours not in fitting:
         try:
-            Canary.objects.get_or_create(pk=1, defaults={"secret": "sings"})
+            canary, _ = Canary.objects.get_or_create(pk=1, defaults={"secret": SONG})
+            if canary.secret != SONG:
+                return "wrong"
         except Undecryptable:
             return "wrong"
         except ValueError:
