@@ -36,7 +36,7 @@ def other_release(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "manage.py", tmp_path)
     with (tmp_path / "static" / checkout_script.FILE).open("a") as script:
-        script.write("void \"another release\";\n")
+        script.write('void "another release";\n')
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
     subprocess.run(command, cwd=tmp_path, env=os.environ, check=True, capture_output=True)
     return tmp_path
