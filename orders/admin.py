@@ -24,7 +24,7 @@ class OrderAdmin(LookingAdmin):
     )
     list_select_related = ("store",)
     actions = ("synchronise",)
-    exclude = ("solicited", "accepted_update", "staff_note")
+    exclude = ("solicited", "accepted_update", "ledger", "left_by_status", "staff_note")
     search_help_text = "An order number, or a SeQura reference in full"
     number_column = "bigcommerce_id"
     uuid_columns = ("reference",)

@@ -21,8 +21,9 @@ from orders.comparison import cart_total
 from orders.difference import CARTS
 from orders.models import Order
 from orders.sync import BIGCOMMERCE, SEQURA, Kind, Result
+from sequra.money import euros
 from transaction_log import record
-from transaction_log.explanations import UPDATES
+from transaction_log.explanations import DECISION, UPDATES
 from transaction_log.models import Entry
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,8 @@ ECHO = timedelta(seconds=10)  # so long after an accepted statement an unchanged
 WHEN_SHORT = timedelta(minutes=2)
 # How a synchronisation ends that needed nothing of SeQura: a probe that was none.
 NOT_ASKED = (Kind.UNCHANGED, Kind.STANDS, Kind.WAITING, Kind.CLOSED, Kind.GONE)
+# How it ends when SeQura believes what the order update says.
+ACCEPTED = (Kind.TOLD, Kind.AGREED, Kind.UNCHANGED)
 Fields = dict[str, Any]
 
 
@@ -41,7 +44,8 @@ def finish(order: Order, result: Result, lease: str) -> None:
     """Write one result, unless somebody else holds the order now: then it is told once more."""
     result = replace(result, words=_storable(result.words))
     with transaction.atomic():
-        fields = {"lease": "", "leased_until": None, **WRITE[result.kind](order, result)}
+        facts = _facts(order, result)
+        fields = {"lease": "", "leased_until": None, **facts, **WRITE[result.kind](order, result)}
         fields = _memory(order, result) | fields
         _ways(order, result)
         mine = Order.objects.filter(pk=order.pk, lease=lease)
@@ -81,11 +85,39 @@ def _memory(order: Order, result: Result) -> Fields:
     if result.update is not None:
         fields["seen_modified"] = result.modified
         fields["seen_status"] = result.status_id
-        fields["shipped_by_status"] = order.shipped_by_status or result.by_status
         fields["shipped_status_seen"] = Case(  # unless a webhook has set it since we read the row
             When(changed=order.changed, then=Value(value=False)), default=F("shipped_status_seen")
         )
     return fields
+
+
+def _facts(order: Order, result: Result) -> Fields:
+    """What left by status is the merchant's word; the rest is a fact once SeQura accepted it.
+
+    A statement that may have arrived counts as one: the next one keeps what it said.
+    """
+    if result.computed is None:
+        return {}
+    left = [dict(item) for item in result.computed.left_by_status]
+    fields: Fields = {
+        "shipped_by_status": bool(left),
+        "left_by_status": left,
+        "shipped_word": result.computed.shipped_word,
+    }
+    if result.kind in ACCEPTED or result.maybe_told:
+        asked = _ask(order, result) if result.kind in ACCEPTED else order.ledger.get("asked", {})
+        fields["ledger"] = {**result.computed.ledger, "asked": asked}
+    return fields
+
+
+def _ask(order: Order, result: Result) -> dict[str, int]:
+    """Open what only the merchant can decide, and close what is decided. Returns what is asked."""
+    asked = dict(result.computed.questions) if result.computed else {}
+    if asked != order.ledger.get("asked", {}):
+        language = order.store.language
+        amounts = {reason: euros(cents, language) for reason, cents in asked.items()}
+        record.ask(order.subject, amounts, _statement(result))
+    return asked
 
 
 def _synced(order: Order) -> Fields:
@@ -127,7 +159,7 @@ def _stands(order: Order, _: Result) -> Fields:
 
 
 def _closed(order: Order, result: Result) -> Fields:
-    record.close(order.subject)
+    record.close(order.subject, {*UPDATES, DECISION})
     if not _was_warned(order, result) and result.reason:
         record.rejected(
             order.subject,

@@ -5,18 +5,33 @@ whom. Editing, shipping, refunding and cancelling are the same call with other c
 shopper owes the sum of both. https://docs.sequra.com/docs/order-update-api
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from orders import lines, parties
+from orders.ledger import (
+    BY_STATUS,
+    Ledger,
+    Taken,
+    by_status,
+    known_goods,
+    products,
+    refunded_before,
+    written,
+)
 from orders.lines import Document, Goods
 from orders.refunds import Remains, after_refunds, happened
-from orders.split import all_shipped, shipped_units, split
+from orders.split import Carts, all_shipped, shipped_units, split
 from orders.trackings import parcels, trackings
 from sequra.cart import cart
 
 REFUNDED = 4
+# Incomplete, Refunded and Disputed do not bring a cancelled order back to life.
+SAYS_NOTHING = frozenset({0, 4, 13})
+# Statuses of an order whose goods are still in the shop.
+NOT_SENT = frozenset({1, 7, 9, 11, 12})
 OrderUpdate = dict[str, Any]
 
 
@@ -40,7 +55,12 @@ class OrderFacts:
     reference: str  # SeQura's
     currency: str = "EUR"
     solicited: Mapping[str, Any] = field(default_factory=dict)
-    shipped_by_status: bool = False  # its status once said shipped, without shipment records
+    # What left by word of a status, without shipment records, as a shipment names it; True where
+    # that is all that is known. The status that had the word, and whether a webhook saw one.
+    shipped_by_status: bool | Sequence[Document] = False
+    shipped_word: int | None = None
+    shipped_status_seen: bool = False
+    ledger: Ledger = field(default_factory=Ledger)  # what SeQura accepted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,77 +80,237 @@ class Held:
     detail: str = ""
 
 
+class Question(NamedTuple):
+    """Something that the merchant has to decide: a reason of the transaction log, and cents."""
+
+    reason: str
+    cents: int
+
+
+@dataclass(frozen=True)
+class Computed:
+    """An order update, with the facts that are to be remembered of it."""
+
+    update: OrderUpdate
+    ledger: Ledger
+    left_by_status: Sequence[Document]
+    shipped_word: int | None
+    questions: Sequence[Question]
+
+
 def order_update(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> OrderUpdate | Held:
     """What SeQura should believe about the order, or why that cannot be said."""
+    computed = compute(snapshot, facts, rules)
+    return computed if isinstance(computed, Held) else computed.update
+
+
+def compute(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> Computed | Held:
+    """Return the order update with the facts it states, or why there is none."""
     order = snapshot["order"]
     if order["default_currency_code"] != facts.currency:
         return Held("currency_changed", str(order["default_currency_code"]))
     goods = lines.goods(snapshot["products"])
-    is_cancelled = order["status_id"] in rules.cancelling_statuses
+    is_cancelled = _is_cancelled(order["status_id"], facts, rules)
     if not goods and not is_cancelled and lines.cents(order, "total_inc_tax") > 0:
         return Held("no_products")
-    unshipped, shipped = _carts(snapshot, goods, facts, rules)
-    return _statement(snapshot, facts) | {"unshipped_cart": unshipped, "shipped_cart": shipped}
+    remains = _remains(snapshot, goods, facts.ledger)
+    left = shipped_by_status(snapshot, facts, rules)
+    shipped = _shipped(snapshot, remains, left, facts.ledger)
+    carts = _carts(snapshot, remains, shipped, facts)
+    ledger = _ledger(snapshot, carts, shipped, facts, is_cancelled=is_cancelled)
+    kept = carts
+    if _refunded_by_status(snapshot, rules):
+        ledger["refunds"][BY_STATUS] = _all_of(carts, ledger)
+        kept = Carts([], [], {})
+    elif remains.owed <= 0:
+        kept = Carts([], [], {})
+    elif is_cancelled:
+        kept = Carts([], carts.shipped, {})
+    update = _statement(snapshot, facts) | {
+        "unshipped_cart": {**cart(facts.currency, kept.unshipped)},
+        "shipped_cart": {**cart(facts.currency, kept.shipped)},
+    }
+    questions = _questions(order["status_id"], facts, rules, ledger, kept)
+    return Computed(update, ledger, left, _word(order["status_id"], rules), questions)
 
 
-def shipped_by_status(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> bool:
-    """Was everything shipped by word of the status alone? To be remembered: statuses move on."""
+def shipped_by_status(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> list[Document]:
+    """Return the goods that left by word of the status alone, as a shipment names them.
+
+    They are to be remembered: statuses move on. An order that comes to a shipped status ships what
+    is there; what is added while it stays in that status is new and has not left.
+    """
     goods = lines.goods(snapshot["products"])
-    remains = _remains(snapshot, goods)
+    units = shipped_units(goods, [{"items": _remembered(goods, facts)}])
+    for key, left in _by_word(snapshot, goods, facts, rules).items():
+        units[key] = max(units[key], left)
+    return [
+        {"order_product_id": line.id, "product_id": line.product_id, "quantity": units[line.id]}
+        for line in goods
+        if units[line.id]
+    ]
+
+
+def _remembered(goods: Sequence[Goods], facts: OrderFacts) -> Sequence[Document]:
+    """What left by status before; where only that much is known, all that is there."""
+    if facts.shipped_by_status is True:
+        return [{"order_product_id": line.id, "quantity": line.quantity} for line in goods]
+    return facts.shipped_by_status or ()
+
+
+def _by_word(
+    snapshot: Snapshot, goods: Sequence[Goods], facts: OrderFacts, rules: Rules
+) -> Mapping[int, int]:
+    """Units that leave by word of the status of this moment, or by one that a webhook saw."""
+    word, ledger = _word(snapshot["order"]["status_id"], rules), facts.ledger
+    if word is None:
+        seen = facts.shipped_status_seen and not facts.shipped_by_status
+        if not seen or _are_in_parcels(snapshot, goods, ledger):
+            return {}
+        present, known = _present(goods, ledger), known_goods(ledger, 1)
+        units = shipped_units(goods, [{"items": known}]) if known else present
+        return {key: min(left, present[key]) for key, left in units.items() if key in present}
+    if word == facts.shipped_word:
+        return _without_parcel(snapshot, goods, ledger)
+    return {} if _are_in_parcels(snapshot, goods, ledger) else _present(goods, ledger)
+
+
+def _without_parcel(
+    snapshot: Snapshot, goods: Sequence[Goods], ledger: Ledger
+) -> Mapping[int, int]:
+    """Units that SeQura accepted as shipped and whose shipment record is deleted.
+
+    As long as the status says that they left, that counts.
+    """
+    accepted = shipped_units(goods, [{"items": known_goods(ledger, 2)}])
     recorded = shipped_units(goods, snapshot.get("shipments") or ())
-    return _says_shipped(snapshot, facts, rules) and not all_shipped(goods, recorded, remains.units)
+    physical = {line.id for line in goods if not line.digital}
+    return {key: accepted[key] for key in physical if accepted[key] > recorded[key]}
 
 
-def _says_shipped(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> bool:
-    return facts.shipped_by_status or snapshot["order"]["status_id"] in rules.shipped_statuses
+def _word(status_id: int, rules: Rules) -> int | None:
+    """Return the status if it says that everything was shipped."""
+    return status_id if status_id in rules.shipped_statuses else None
+
+
+def _present(goods: Sequence[Goods], ledger: Ledger) -> dict[int, int]:
+    """Units that can leave: those that were not refunded before."""
+    return {line.id: line.quantity - refunded_before(ledger, line) for line in goods}
+
+
+def _are_in_parcels(snapshot: Snapshot, goods: Sequence[Goods], ledger: Ledger) -> bool:
+    """Do shipment records say by themselves that everything was shipped?"""
+    recorded = shipped_units(goods, snapshot.get("shipments") or ())
+    return all_shipped(goods, recorded, _remains(snapshot, goods, ledger).units)
+
+
+def _is_cancelled(status_id: int, facts: OrderFacts, rules: Rules) -> bool:
+    """A cancelled order comes back to life by a status in which it is worked on."""
+    stays = facts.ledger.get("cancelled", False) and status_id in SAYS_NOTHING
+    return stays or status_id in rules.cancelling_statuses
 
 
 def _carts(
-    snapshot: Snapshot, goods: Sequence[Goods], facts: OrderFacts, rules: Rules
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The unshipped and the shipped cart. Cancelling empties the first and never the second."""
-    remains = _remains(snapshot, goods)
+    snapshot: Snapshot, remains: Remains, shipped: Mapping[int, int], facts: OrderFacts
+) -> Carts:
+    """Both carts as if the order went on: a cancellation empties the unshipped one afterwards."""
+    owed = max(0, remains.owed)
+    remains.amounts += by_status(facts.ledger, snapshot["refunds"], owed)
     tracking = parcels(snapshot.get("shipments") or ())
-    shipped = _shipped(snapshot, goods, remains, facts, rules)
-    status = snapshot["order"]["status_id"]
-    is_cancelled = status in rules.cancelling_statuses
-    unshipped_lines, shipped_lines = split(remains, shipped, tracking, is_cancelled=is_cancelled)
-    if remains.owed <= 0 or (status == REFUNDED and _refunded_by_status(snapshot, rules)):
-        unshipped_lines, shipped_lines = [], []
-    elif is_cancelled:
-        unshipped_lines = []
-    return (
-        {**cart(facts.currency, unshipped_lines)},
-        {**cart(facts.currency, shipped_lines)},
+    return split(remains, shipped, tracking, facts.ledger)
+
+
+def _all_of(carts: Carts, ledger: Ledger) -> Taken:
+    """The whole order as one refund, on the sides where it stands, with what it took before."""
+    before = ledger["refunds"].get(BY_STATUS, {"units": {}, "amount": [0, 0]})["amount"]
+    return {
+        "units": {},
+        "amount": [one + more for one, more in zip(before, carts.totals, strict=True)],
+    }
+
+
+def _ledger(
+    snapshot: Snapshot,
+    carts: Carts,
+    shipped: Mapping[int, int],
+    facts: OrderFacts,
+    *,
+    is_cancelled: bool,
+) -> Ledger:
+    """The facts that SeQura accepts with this statement."""
+    before = facts.ledger
+    accepted = before.get("refunds", {})
+    kept = {BY_STATUS: accepted[BY_STATUS]} if BY_STATUS in accepted else {}
+    unclear = [
+        key
+        for key, taken in carts.taken.items()
+        if key in before.get("unclear", ())
+        or (key not in accepted and taken["amount"][0] and not before.get("cancelled"))
+    ]
+    return written(
+        before,
+        lines.goods(snapshot["products"]),
+        shipped,
+        carts.taken | kept,
+        snapshot["refunds"],
+        cancelled=is_cancelled,
+        unclear=unclear if is_cancelled else [],
     )
 
 
-def _remains(snapshot: Snapshot, goods: Sequence[Goods]) -> Remains:
+def _questions(
+    status_id: int, facts: OrderFacts, rules: Rules, ledger: Ledger, kept: Carts
+) -> tuple[Question, ...]:
+    """What only the merchant can decide, with the cents it is about."""
+    waiting, gone = kept.totals
+    if ledger["cancelled"]:
+        unclear = sum(ledger["refunds"][key]["amount"][0] for key in ledger["unclear"])
+        found = {"shipped_before_cancelling": gone, "refund_of_cancelled": gone and unclear}
+    elif _word(status_id, rules) is not None:
+        found = {"added_after_shipping": waiting}
+    else:
+        sent_back = bool(facts.shipped_by_status) and status_id in NOT_SENT and not waiting
+        found = {"shipped_status_left": gone if sent_back else 0}
+    return tuple(Question(reason, cents) for reason, cents in found.items() if cents)
+
+
+def _remains(snapshot: Snapshot, goods: Sequence[Goods], ledger: Ledger) -> Remains:
     addresses = snapshot.get("shipping_addresses") or ()
     shipping = lines.text(addresses[0].get("shipping_method")) if addresses else ""
     shipping = "" if shipping == "None" else shipping
     charges = lines.charges(snapshot["order"], goods, snapshot.get("fees") or (), shipping)
-    return after_refunds(goods, charges, snapshot["refunds"])
+    return after_refunds(goods, charges, snapshot["refunds"], products(ledger))
 
 
 def _refunded_by_status(snapshot: Snapshot, rules: Rules) -> bool:
     """Status Refunded without a refund record: counts only where the merchant said so."""
+    if snapshot["order"]["status_id"] != REFUNDED:
+        return False
     recorded = any(happened(refund) for refund in snapshot["refunds"])
     return rules.refunded_status_refunds and not recorded
 
 
 def _shipped(
-    snapshot: Snapshot, goods: Sequence[Goods], remains: Remains, facts: OrderFacts, rules: Rules
+    snapshot: Snapshot, remains: Remains, left: Sequence[Document], ledger: Ledger
 ) -> Mapping[int, int]:
-    """Units shipped, by id of the goods.
+    """Units that left, by id of the goods: by shipment record or by status.
 
-    Downloads have no shipments: they count as shipped with the last parcel, or by status.
+    Downloads have no shipments: they count as shipped with the last parcel, or by status. They stay
+    so when goods are added, and come back only with a parcel that is deleted.
     """
-    if _says_shipped(snapshot, facts, rules):
-        return {line.id: line.quantity for line in goods}
+    goods = remains.goods
     units = shipped_units(goods, snapshot.get("shipments") or ())
+    for item in left:
+        key = int(item["order_product_id"])
+        units[key] = max(units[key], int(item["quantity"]))
+    accepted = shipped_units(goods, [{"items": known_goods(ledger, 2)}])
     if all_shipped(goods, units, remains.units):
-        units.update({line.id: line.quantity for line in goods if line.digital})
+        accepted = Counter(_present(goods, ledger))
+    elif any(units[line.id] < accepted[line.id] for line in goods if not line.digital):
+        return units
+    for line in goods:
+        if line.digital:
+            units[line.id] = max(units[line.id], accepted[line.id])
     return units
 
 

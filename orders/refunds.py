@@ -6,7 +6,7 @@ back by way of SeQura; a difference between the two is an amount of its own.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orders.lines import Charge, Document, Goods, cents, rounding, total
@@ -22,7 +22,11 @@ class Remains:
 
     goods: Sequence[Goods]
     charges: list[Charge]
+    products: Mapping[int, int] = field(
+        default_factory=dict
+    )  # by id of the goods, replaced ones too
     units: Counter[int] = field(default_factory=Counter)  # refunded units by id of the goods
+    taken: dict[int, Counter[int]] = field(default_factory=dict)  # the same for each refund
     amounts: list[Charge] = field(default_factory=list)  # below zero: refunds of no line
 
     def amount(self, line: Goods) -> int:
@@ -35,8 +39,15 @@ class Remains:
         return goods + total(self.charges) + total(self.amounts)
 
     def line(self, goods_id: object) -> Goods | None:
-        """The goods that a refund names; None when an edit has taken them away."""
-        return next((line for line in self.goods if line.id == goods_id), None)
+        """The goods that a refund names; None when an edit has taken them away.
+
+        A line that an edit has given another id is found again by its product.
+        """
+        if same := next((line for line in self.goods if line.id == goods_id), None):
+            return same
+        product = self.products.get(goods_id) if isinstance(goods_id, int) else None
+        left = (one for one in self.goods if one.quantity > self.units[one.id])
+        return next((one for one in left if product and one.product_id == product), None)
 
     def charge(self, key: str) -> int:
         """What is left of a charge; 0 when the order has none of that name."""
@@ -80,10 +91,13 @@ def refunded(refunds: Iterable[Document]) -> int:
 
 
 def after_refunds(
-    goods: Sequence[Goods], charges: Sequence[Charge], refunds: Iterable[Document]
+    goods: Sequence[Goods],
+    charges: Sequence[Charge],
+    refunds: Iterable[Document],
+    products: Mapping[int, int] | None = None,
 ) -> Remains:
     """The order less its refunds. Never less than nothing: who refunds more owes SeQura nothing."""
-    remains = Remains(goods, list(charges))
+    remains = Remains(goods, list(charges), products or {})
     owed = remains.owed
     for refund in sorted(refunds, key=lambda document: int(document["id"])):
         money = through_sequra(refund)
@@ -102,20 +116,22 @@ def _take(remains: Remains, refund: Document, money: int) -> None:
     items = refund.get("items") or ()
     left = money
     if money + _rounding_of(items) >= cents(refund, "total_amount"):
-        left -= _take_units(remains, items)
+        left -= _take_units(remains, int(refund["id"]), items)
         left -= _take_charges(remains, items, left)
     if abs(left) > _rounding_of(items):
         _take_amount(remains, int(refund["id"]), left)
 
 
-def _take_units(remains: Remains, items: Iterable[Document]) -> int:
+def _take_units(remains: Remains, refund_id: int, items: Iterable[Document]) -> int:
     """Take the refunded units, and say how many cents they were."""
-    taken = 0
+    taken, units = 0, remains.taken.setdefault(refund_id, Counter())
     for item in items:
         line = remains.line(item.get("item_id"))
         if item["item_type"] == "PRODUCT" and line:
             before, rest = remains.amount(line), line.quantity - remains.units[line.id]
-            remains.units[line.id] += min(int(item.get("quantity") or 0), rest)
+            refunded = min(int(item.get("quantity") or 0), rest)
+            remains.units[line.id] += refunded
+            units[line.id] += refunded
             taken += before - remains.amount(line)
     return taken
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from orders import queue
 from orders.doorbell import ring
 from orders.models import Order
+from transaction_log.explanations import DECISION
 from transaction_log.models import Entry
 
 PATIENCE = 8.0
@@ -57,6 +58,7 @@ def _came_of(order: Order, since: datetime) -> str:
     written = Entry.objects.filter(
         store=order.store_id, bigcommerce_id=order.bigcommerce_id, last_at__gte=since
     )
+    written = written.exclude(event=DECISION)
     newest = written.exclude(reason="put_away").order_by("-last_at", "-id").first()
     return _word(newest) if newest else _SILENT.get(now.status, "unchanged")
 

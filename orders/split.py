@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orders.ledger import Ledger, Taken, units_by_side, wanted_in_unshipped
 from orders.lines import Charge, Document, Goods
 from orders.refunds import Remains
 from sequra import cart
@@ -32,6 +33,19 @@ class Side:
             self.units += units
             self.worth += amount
             self.lines.append(_product(line, units, amount, tracking))
+
+
+@dataclass(frozen=True)
+class Carts:
+    """The lines of both carts, and what each refund took from which."""
+
+    unshipped: list[cart.Line]
+    shipped: list[cart.Line]
+    taken: dict[str, Taken]
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        return cart.lines_total(self.unshipped), cart.lines_total(self.shipped)
 
 
 def shipped_units(goods: Sequence[Goods], shipments: Iterable[Document]) -> Counter[int]:
@@ -66,41 +80,37 @@ def all_shipped(
 
 
 def split(
-    remains: Remains,
-    shipped: Mapping[int, int],
-    tracking: Mapping[int, str],
-    *,
-    is_cancelled: bool = False,
-) -> tuple[list[cart.Line], list[cart.Line]]:
+    remains: Remains, shipped: Mapping[int, int], tracking: Mapping[int, str], ledger: Ledger
+) -> Carts:
     """The lines of the unshipped and of the shipped cart.
 
-    Goods go where their units are, charges in proportion to the goods, refunds of an amount to
-    the unshipped cart as far as it can bear them. That of a cancelled order is emptied and bears
-    nothing: a refund in it would never be told.
+    Goods go where their units are and charges in proportion to the goods. A refund stays on the
+    side where SeQura accepted it; a new one comes off the unshipped cart as far as it can bear it.
     """
     unshipped, sent = Side(), Side()
+    taken: dict[str, Taken] = {}
     for line in remains.goods:
-        parcel = tracking.get(line.id)
-        _place_goods(line, remains, shipped[line.id], unshipped, sent, parcel=parcel)
+        sides = units_by_side(line, remains, shipped[line.id], ledger)
+        for key, units in sides.items():
+            taken.setdefault(key, _nothing())["units"][str(line.id)] = list(units)
+        waiting = line.quantity - shipped[line.id] - sum(one.unshipped for one in sides.values())
+        gone = line.quantity - remains.units[line.id] - waiting
+        amounts = share_out(remains.amount(line), [waiting, gone])
+        unshipped.add(line, waiting, amounts[0])
+        sent.add(line, gone, amounts[1], tracking.get(line.id))
     weights = _weights(unshipped, sent, any(shipped.values()))
     charges = sorted(remains.charges, key=lambda charge: charge.amount < 0)  # what adds comes first
     for charge in charges:
         _place(charge, share_out(charge.amount, weights)[0], unshipped, sent)
     for refund in remains.amounts:
-        _place(refund, 0 if is_cancelled else refund.amount, unshipped, sent)
-    return unshipped.lines, sent.lines
+        wanted = wanted_in_unshipped(refund, ledger, sent.total)
+        cents = _place(refund, wanted, unshipped, sent)
+        taken.setdefault(refund.key.removeprefix("r_"), _nothing())["amount"] = cents
+    return Carts(unshipped.lines, sent.lines, taken)
 
 
-def _place_goods(
-    line: Goods, remains: Remains, shipped: int, unshipped: Side, sent: Side, *, parcel: str | None
-) -> None:
-    """Refunded units are taken from those that were not shipped, then from those that were."""
-    refunded = remains.units[line.id]
-    waiting = max(0, line.quantity - shipped - refunded)
-    gone = line.quantity - refunded - waiting
-    amounts = share_out(remains.amount(line), [waiting, gone])
-    unshipped.add(line, waiting, amounts[0])
-    sent.add(line, gone, amounts[1], parcel)
+def _nothing() -> Taken:
+    return {"units": {}, "amount": [0, 0]}
 
 
 def _product(line: Goods, units: int, amount: int, tracking: str | None) -> cart.Product:
@@ -126,10 +136,14 @@ def _weights(unshipped: Side, sent: Side, anything_sent: bool) -> list[int]:
     return [int(not anything_sent), int(anything_sent)]
 
 
-def _place(charge: Charge, in_unshipped: int, unshipped: Side, sent: Side) -> None:
-    """Put a charge in both carts. One below zero never takes a cart below zero."""
+def _place(charge: Charge, in_unshipped: int, unshipped: Side, sent: Side) -> list[int]:
+    """Put a charge in both carts. One below zero never takes a cart below zero.
+
+    Returns the cents that it takes from each.
+    """
     if charge.amount < 0:
         in_unshipped = max(in_unshipped, -unshipped.total)
         in_unshipped = min(in_unshipped, charge.amount + sent.total)
     unshipped.lines += charge.lines(in_unshipped)
     sent.lines += charge.lines(charge.amount - in_unshipped)
+    return [-in_unshipped, in_unshipped - charge.amount]

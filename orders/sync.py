@@ -26,7 +26,7 @@ from orders.dates import last_change, shipped_at
 from orders.difference import what_happened
 from orders.lease import Lease
 from orders.models import Order
-from orders.payloads import Held, OrderUpdate, Snapshot, order_update, shipped_by_status
+from orders.payloads import Computed, Held, OrderUpdate, Snapshot, compute
 from orders.snapshot import PartMissing, read_snapshot
 from sequra.client import Sequra
 from wire.errors import Unavailable
@@ -67,7 +67,7 @@ class Result:
     host: str = ""  # who said no, or nothing
     retry_after: float | None = None
     maybe_told: bool = False  # a statement may have arrived without our knowing
-    by_status: bool = False
+    computed: Computed | None = None  # the facts of the update
     statement: str = ""
     staff_note: str = ""  # our block as it stands in the staff notes now, if it is a new one
     shipped_at: datetime | None = None
@@ -88,7 +88,7 @@ class Reading:
 
     snapshot: Snapshot
     update: OrderUpdate
-    by_status: bool
+    computed: Computed
     agreed: tuple[str, ...] = ()
 
 
@@ -161,18 +161,11 @@ def read(order: Order, shop: BigCommerce) -> Reading:
 
 def reading_of(order: Order, snapshot: Snapshot) -> Reading:
     """What these documents say. Raises NotNow, and UNREADABLE for what makes no sense."""
-    by_status = _by_status(order, snapshot)
-    update = order_update(snapshot, order.facts(shipped_by_status=by_status), order.rules)
-    if isinstance(update, Held):
-        raise NotNow(update)
-    agreed = tuple(agreeing(update, order.corrected))
-    return Reading(snapshot, overlaid(update, order.corrected), by_status, agreed)
-
-
-def _by_status(order: Order, snapshot: Snapshot) -> bool:
-    """Was the order ever shipped by its status alone? A webhook may have seen what we did not."""
-    facts = order.facts(shipped_by_status=order.shipped_by_status or order.shipped_status_seen)
-    return order.shipped_by_status or shipped_by_status(snapshot, facts, order.rules)
+    computed = compute(snapshot, order.facts(), order.rules)
+    if isinstance(computed, Held):
+        raise NotNow(computed)
+    agreed = tuple(agreeing(computed.update, order.corrected))
+    return Reading(snapshot, overlaid(computed.update, order.corrected), computed, agreed)
 
 
 def _known(order: Order, reading: Reading) -> Result | None:
@@ -226,7 +219,7 @@ def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
         kind=kind,
         event=what_happened(order.accepted_update, reading.update, reading.snapshot, order.rules),
         update=reading.update,
-        by_status=reading.by_status,
+        computed=reading.computed,
         agreed=reading.agreed,
         shipped_at=shipped_at(reading.snapshot),
         status_id=int(reading.snapshot["order"]["status_id"]),

@@ -19,7 +19,7 @@ from payments.at_sequra import order_of
 from payments.confirm import confirm_within
 from payments.models import Solicitation
 from payments.notifications import record_state
-from payments.placing import has_left
+from payments.placing import gone_before, has_left
 from stores.clients import bigcommerce_for
 from stores.statuses import cancelled_status
 from transaction_log import record
@@ -67,7 +67,7 @@ def _cancel_in_shop(solicitation: Solicitation) -> bool:
     """Cancel the BigCommerce order, unless goods have left; the order update follows by itself."""
     api, order_id = bigcommerce_for(solicitation.store), solicitation.bigcommerce_order
     order = api.order(order_id)
-    if has_left(solicitation.store, order):
+    if gone_before(solicitation) or has_left(solicitation.store, order):
         return False
     if order["status_id"] not in solicitation.store.cancelling_statuses:
         api.update_order(order_id, {"status_id": cancelled_status(solicitation.store)})

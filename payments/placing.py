@@ -182,8 +182,10 @@ def show_cancelled(solicitation: Solicitation) -> None:
     store = solicitation.store
     document = bigcommerce_for(store).order(solicitation.bigcommerce_order)
     is_over = document["status_id"] in {*store.cancelling_statuses, store.status_cancelled}
-    too_late = bool(document.get("items_shipped")) or (
-        not is_over and (has_left(store, document) or document["status_id"] in HAS_REFUNDS)
+    too_late = (
+        gone_before(solicitation)
+        or bool(document.get("items_shipped"))
+        or (not is_over and (has_left(store, document) or document["status_id"] in HAS_REFUNDS))
     )
     if store.status_cancelled is not None and not (too_late or is_over):
         bigcommerce_for(store).update_order(
@@ -205,6 +207,19 @@ def has_left(store: Store, document: OrderDocument) -> bool:
     """
     statuses = {*HAS_SHIPPED, *store.shipped_statuses}
     return document["status_id"] in statuses or bool(document.get("items_shipped"))
+
+
+def gone_before(solicitation: Solicitation) -> bool:
+    """Return whether goods left before, whatever the order's status is now.
+
+    SeQura accepted them as shipped, or a status said so that we or a webhook saw.
+    """
+    order = Order.objects.get(
+        store=solicitation.store, bigcommerce_id=solicitation.bigcommerce_order
+    )
+    accepted = (order.accepted_update or {}).get("shipped_cart") or {}
+    by_status = order.shipped_by_status or order.shipped_status_seen
+    return by_status or bool(accepted.get("items"))
 
 
 def _log_cancellation(order: Order, *, too_late: bool) -> None:

@@ -23,6 +23,8 @@ class Explanation:
     speaker: Text = "SeQura"  # whose words an entry with this reason carries
 
 
+# What only the merchant can decide: neither side has refused anything.
+DECISION = "decision"
 EVENTS: Mapping[str, Text] = {
     "purchase": _("Purchase"),
     "reference": _("Order number told"),
@@ -38,6 +40,7 @@ EVENTS: Mapping[str, Text] = {
     "report": _("Delivery report"),
     "correction": _("Correction by SeQura"),
     "adopted": _("Order we did not know"),
+    DECISION: _("Decision needed"),
 }
 
 # Told by SeQura to us; everything else we told SeQura.
@@ -250,6 +253,43 @@ REASONS: Mapping[str, Explanation] = {
         _("The order was deleted in BigCommerce, so nothing can be told about it."),
         _("Restore it to change it at SeQura, or cancel it in SeQura's portal."),
         speaker=_BIGCOMMERCE,
+    ),
+    # What only the merchant knows; the details are the amount it is about.
+    "shipped_before_cancelling": Explanation(
+        _("The order was cancelled after goods had been shipped: the shopper still owes them."),
+        _(
+            "Refund in BigCommerce what the shopper sends back: the refund settles this entry."
+            " Ignore it when the shopper keeps the goods."
+        ),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "refund_of_cancelled": Explanation(
+        _(
+            "A refund and the cancellation reached SeQura together, so the refund was taken off"
+            " the goods that were not shipped."
+        ),
+        _(
+            "If it was meant for shipped goods, ask SeQura in its portal to lower what the shopper"
+            " owes. Otherwise ignore this entry."
+        ),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "added_after_shipping": Explanation(
+        _("Goods were added after the order counted as shipped: SeQura waits for their shipment."),
+        _("Create a shipment for them in BigCommerce once they have left."),
+        retry=False,
+        speaker=_DETAILS,
+    ),
+    "shipped_status_left": Explanation(
+        _(
+            "The order came back from a status that counts as shipped."
+            " SeQura keeps its goods as shipped."
+        ),
+        _("If they never left, refund the order. Otherwise ignore this entry."),
+        retry=False,
+        speaker=_DETAILS,
     ),
     # Not now.
     "sequra_unavailable": Explanation(_("SeQura did not answer."), _BY_ITSELF, speaker=_DETAILS),

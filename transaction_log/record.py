@@ -6,7 +6,7 @@ are two things, and so are two statements about one order. A later success close
 `settled_by`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypedDict, Unpack
@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from stores.models import Store
-from transaction_log.explanations import UPDATES, settled_by
+from transaction_log.explanations import DECISION, UPDATES, settled_by
 from transaction_log.models import Entry
 
 Outcome = Entry.Outcome
@@ -93,6 +93,26 @@ def close(subject: Subject, events: Collection[str] = UPDATES, *outcomes: str) -
     if outcomes:
         still_open = still_open.filter(outcome__in=outcomes)
     still_open.update(closed_at=timezone.now(), next_at=None)
+
+
+def ask(subject: Subject, questions: Mapping[str, str], told: Told) -> None:
+    """Keep exactly these questions to the merchant open: the amounts they are about, by reason.
+
+    Another amount is another question.
+    """
+    still_open = Entry.objects.filter(
+        store=subject.store,
+        bigcommerce_id=subject.bigcommerce_id,
+        event=DECISION,
+        closed_at__isnull=True,
+    )
+    known = {(entry.reason, entry.statement): entry.pk for entry in still_open}
+    asked = {(reason, f"{reason} {amount}"[:64]): amount for reason, amount in questions.items()}
+    over = [pk for key, pk in known.items() if key not in asked]
+    Entry.objects.filter(pk__in=over).update(closed_at=timezone.now())
+    for (reason, statement), amount in asked.items():
+        if (reason, statement) not in known:
+            rejected(subject, DECISION, reason, words=amount, statement=statement, told=told)
 
 
 def ignore(entry: Entry, person: str, note: str) -> bool:

@@ -1,8 +1,8 @@
 """Random histories: whatever the webhooks do, SeQura ends up with what the shop says.
 
-Merchants edit, ship, refund and cancel at random; webhooks are duplicated, reordered, held back for
-long; both systems fail, before and after the effect. `HISTORIES=2000` runs more of them (200), and
-`SEED` others; a failure names both.
+Merchants edit, ship, refund, cancel, decline and reopen at random; webhooks are duplicated,
+reordered, held back for long; both systems fail, before and after the effect. `HISTORIES=2000` runs
+more of them (200), and `SEED` others; a failure names both.
 """
 
 import os
@@ -21,14 +21,16 @@ from local.sandbox_control import ControlRefused
 from orders import queue
 from orders.drain import drain
 from orders.models import Gate, Order, WebhookEvent
-from orders.payloads import order_update
+from orders.payloads import SAYS_NOTHING, Snapshot, order_update
 from orders.snapshot import read_snapshot
 from stores import webhooks
 from stores.clients import bigcommerce_for
 from tests.orders.merchant import Merchant
+from transaction_log.explanations import UPDATES
 from transaction_log.models import Entry
 
 TOGETHER = 50
+CANCEL, CARTS = (5, 6), ("unshipped_cart", "shipped_cart")
 HISTORIES = int(os.environ.get("HISTORIES", "200"))
 SEED = int(os.environ.get("SEED", "1"))
 PATHS = (r"/merchants/[^/]+/orders/.*", r"/stores/.*/v[23]/orders/.*")
@@ -44,8 +46,8 @@ class Chance:
     def acts(self, order: Order) -> None:
         """One action in the control panel, if the control panel lets him."""
         acts = (self.edits, self.moves, self.ships, self.unships, self.refunds, self.refunds_money)
-        rare = (self.cancels, self.sets_status)
-        act = self.random.choice(rare if self.random.random() < 0.1 else acts)
+        rare = (self.cancels, self.reopens, self.sets_status, self.is_corrected)
+        act = self.random.choice(rare if self.random.random() < 0.2 else acts)
         try:
             act(order)
         except (ControlRefused, Rejected, Unavailable):
@@ -96,10 +98,17 @@ class Chance:
         self.merchant.acts("refund", order, **wish)
 
     def cancels(self, order: Order) -> None:
-        self.merchant.acts("cancel", order)
+        self.merchant.acts("set_status", order, status_id=self.random.choice([5, 6]))
+
+    def reopens(self, order: Order) -> None:
+        self.merchant.acts("set_status", order, status_id=11)
 
     def sets_status(self, order: Order) -> None:
-        self.merchant.acts("set_status", order, status_id=self.random.choice([2, 7, 9, 10, 11]))
+        self.merchant.acts("set_status", order, status_id=self.random.choice([2, 7, 9, 10, 13]))
+
+    def is_corrected(self, order: Order) -> None:
+        """SeQura knows a better address, and nobody has decided about it."""
+        Order.objects.filter(pk=order.pk).update(corrected={"delivery_address.city": "Girona"})
 
     def troubles(self) -> None:
         """Sometimes something fails, with or without having done it; webhooks do as they like."""
@@ -158,9 +167,18 @@ def difference(merchant: Merchant, order: Order, told: dict[str, Any], *, is_tol
     should = order_update(snapshot, facts, order.rules)
     assert isinstance(should, dict)
     if Entry.objects.filter(
-        bigcommerce_id=order.bigcommerce_id, outcome="rejected", closed_at=None
+        bigcommerce_id=order.bigcommerce_id, event__in=UPDATES, outcome="rejected", closed_at=None
     ).exists():
         return ""
+    status_id = snapshot["order"]["status_id"]
+    if status_id in CANCEL or (order.ledger["cancelled"] and status_id in SAYS_NOTHING):
+        owed = sum(should[cart]["order_total_with_tax"] for cart in CARTS)
+        assert should["unshipped_cart"]["items"] == []
+    else:
+        owed = owed_by_the_shop(snapshot)
+    asked = sum(told[cart]["order_total_with_tax"] for cart in CARTS)
+    if asked != owed:
+        return f"order {order.bigcommerce_id}: {asked} cents instead of {owed}"
     compared = ("order_total_with_tax", "items") if is_told else ("order_total_with_tax",)
     wrong = [
         f"{cart} {key}: {told[cart][key]} instead of {should[cart][key]}"
@@ -169,6 +187,20 @@ def difference(merchant: Merchant, order: Order, told: dict[str, Any], *, is_tol
         if told[cart][key] != should[cart][key]
     ]
     return f"order {order.bigcommerce_id}: {wrong}" if wrong else ""
+
+
+def owed_by_the_shop(snapshot: Snapshot) -> int:
+    """Cents by the shop's own sums: the total, less what was paid or given back otherwise."""
+    order = snapshot["order"]
+    paid = [order[key] for key in ("store_credit_amount", "gift_certificate_amount")]
+    back = [
+        payment["amount"]
+        for refund in snapshot["refunds"]
+        for payment in refund["payments"]
+        if payment["provider_id"] == "custom" and not payment["is_declined"]
+    ]
+    gone = sum(round(Decimal(str(amount)) * 100) for amount in (*paid, *back))
+    return max(0, round(Decimal(order["total_inc_tax"]) * 100) - gone)
 
 
 @pytest.mark.parametrize("first", range(0, HISTORIES, TOGETHER))

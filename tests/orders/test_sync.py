@@ -3,11 +3,19 @@
 from typing import Any
 
 import pytest
+from django.http import QueryDict
+from django.utils import timezone
 
 from orders import figures
 from orders.models import Order
+from payments import events
+from payments.confirm import confirm
+from payments.models import Solicitation
+from payments.notifications import record_state
 from stores.models import Store
 from tests.orders.merchant import Merchant
+from transaction_log import record
+from transaction_log.models import Entry
 
 Document = dict[str, Any]
 
@@ -250,3 +258,88 @@ def test_dashboard_counts_no_order_that_the_shop_cancelled(
     assert figures_now() == (0, 0)
     merchant.does("set_status", order, status_id=11)
     assert figures_now() == (14980, 1)
+
+
+def decisions(order: Order) -> dict[str, str]:
+    """What the merchant is asked about the order, and the amount that it is about."""
+    still_open = Entry.objects.filter(
+        bigcommerce_id=order.bigcommerce_id, event="decision", closed_at=None
+    )
+    return dict(still_open.values_list("reason", "words"))
+
+
+def test_refund_of_what_is_cancelled_is_taken_once(merchant: Merchant, order: Order) -> None:
+    lamp, cups = merchant.lines(order)
+    merchant.does("ship", order, items=[{"order_product_id": lamp["id"], "quantity": 1}])
+    merchant.does("refund", order, amount=cups["total_inc_tax"])
+    shipped = merchant.at_sequra(order)["shipped_cart"]
+    assert shipped["order_total_with_tax"] > 8995
+    merchant.does("set_status", order, status_id=6)
+    told = merchant.at_sequra(order)
+    assert (told["unshipped_cart"]["items"], told["shipped_cart"]) == ([], shipped)
+
+
+def test_cancelled_after_shipping_asks_the_merchant(merchant: Merchant, order: Order) -> None:
+    merchant.does("ship", order)
+    assert decisions(order) == {}
+    merchant.does("cancel", order)
+    assert decisions(order) == {"shipped_before_cancelling": "149,80 €"}
+    merchant.notices(order)
+    assert [entry for entry in merchant.entries(order) if entry[0] == "decision"] == [
+        ("decision", "rejected", "shipped_before_cancelling")
+    ]
+    merchant.does("set_status", order, status_id=2)
+    assert decisions(order) == {}
+
+
+def test_question_that_the_merchant_ignores_is_not_asked_again(
+    merchant: Merchant, order: Order
+) -> None:
+    merchant.does("set_status", order, status_id=10)
+    merchant.does("cancel", order)
+    record.ignore(Entry.objects.get(event="decision"), "ana@example.com", "Settled by phone")
+    merchant.notices(order)
+    merchant.does("edit_billing_address", order, street_1="Calle Mayor, 7")
+    assert decisions(order) == {}
+
+
+def test_line_added_after_a_shipped_status_waits(merchant: Merchant, order: Order) -> None:
+    merchant.sandbox.control("POST", "sequra/knobs", {"increase": "accepted"})
+    merchant.does("set_status", order, status_id=2)
+    merchant.does("edit_order", order, lines=[{"product_id": 103, "quantity": 1}])
+    waiting, sent = carts(merchant, order)
+    assert {"LAMP-01", "CUP-6"} <= set(sent)
+    assert len([units for units, _ in waiting.values() if units]) == 1
+    assert set(decisions(order)) == {"added_after_shipping"}
+    *_, added = merchant.lines(order)
+    merchant.does("ship", order, items=[{"order_product_id": added["id"], "quantity": 1}])
+    assert (carts(merchant, order)[0], decisions(order)) == ({}, {})
+
+
+def test_refused_update_is_no_fact(merchant: Merchant, order: Order) -> None:
+    """The refund that SeQura refused is placed afresh, and by then nothing waits to be shipped."""
+    merchant.sandbox.fault(r"/merchants/[^/]+/orders/.*", status=409, times=9)
+    merchant.does("refund", order, amount=20)
+    order.refresh_from_db()
+    assert (order.ledger["refunds"], order.refused == "") == ({}, False)
+    merchant.sandbox.clear_faults()
+    merchant.does("ship", order)
+    told = merchant.at_sequra(order)
+    assert told["shipped_cart"]["order_total_with_tax"] == 14980 - 2000
+
+
+@pytest.mark.parametrize("status_id", [13, 14])
+def test_sequra_asks_too_late_once_goods_left_by_status(
+    merchant: Merchant, order: Order, status_id: int
+) -> None:
+    merchant.does("set_status", order, status_id=2)
+    merchant.does("set_status", order, status_id=status_id)
+    rows = Solicitation.objects.select_related("store", "connection")
+    solicitation = rows.get(reference=order.reference)
+    status, answer = events.handle("cancel", solicitation, QueryDict())
+    assert (status, dict(answer)["result"]) == (200, "toolate")  # type: ignore[arg-type]
+    record_state(solicitation, Solicitation.State.CANCELLED)
+    Solicitation.objects.update(next_at=timezone.now())
+    confirm(solicitation.pk)
+    open_now = Entry.objects.filter(closed_at=None).values_list("reason", flat=True)
+    assert set(open_now) == {"cancelled_after_shipping"}

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from transaction_log.detail_words import labels
-from transaction_log.explanations import HEARD, Explanation, Text, event_label, explain
+from transaction_log.explanations import DECISION, HEARD, Explanation, Text, event_label, explain
 from transaction_log.links import order_link, portal_link
 from transaction_log.models import Entry
 
@@ -66,4 +66,6 @@ def words(entry: Entry) -> str:
 @register.filter
 def direction(entry: Entry) -> Text:
     """Who spoke: the timeline holds what was told and what was heard."""
+    if entry.event == DECISION:
+        return ""
     return _("Heard from SeQura") if entry.event in HEARD else _("Told to SeQura")
