@@ -281,8 +281,8 @@ def _merchants(store: Store, countries: Sequence[str]) -> Iterator[Merchant]:
 
 def _belongs(merchant: Merchant, reference: UUID) -> bool | None:
     """Has SeQura this order under this merchant id? None when its answer says nothing about it."""
-    if merchant.connection.is_paused:
-        raise sequra.errors.Unavailable("SeQura refused this account a moment ago")
+    if merchant.connection.is_refused:
+        raise sequra.errors.Unavailable("SeQura refuses this account")
     try:
         sequra_for(merchant.connection).order_payment_methods(merchant.ref, reference)
     except sequra.errors.Rejected as refusal:

@@ -106,8 +106,8 @@ def _send(report: MerchantReport, statistics: Sequence[Report] | None, until: fl
 
     Merchant ids share accounts: one may have been paused a moment ago.
     """
-    report.connection.refresh_from_db(fields=["paused_until"])
-    if report.connection.is_paused:
+    report.connection.refresh_from_db(fields=["paused_until", "refused_at"])
+    if report.connection.is_refused:
         _fail(report, "sequra_unauthorised", "")
         return True
     try:

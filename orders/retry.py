@@ -33,7 +33,7 @@ def retry(order: Order, patience: float = PATIENCE) -> str:
     order.refresh_from_db(fields=["changed", "attempts"])
     if barrier := _barrier(order):
         return barrier
-    order.connection.resume()  # a merchant who asks may have mended the account
+    order.connection.spared()  # a merchant who asks may have mended the account
     ring()
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:

@@ -34,6 +34,12 @@ class Problems:
     week: int
     older: int
     untold: int
+    refused: int = 0  # accounts that SeQura refuses
+
+    @property
+    def count(self) -> int:
+        """How many things need the merchant."""
+        return len(self.open) + self.refused
 
     @property
     def listed(self) -> list[Entry]:
@@ -71,22 +77,22 @@ def _figures(store: Store, connections: Sequence[Connection]) -> dict[str, Any]:
     """Orders of the environment that is in use; nothing is hidden when it changes but the sums."""
     in_use = [one.pk for one in connections if one.environment == store.environment]
     return {
-        "problems": problems(store),
+        "problems": problems(store, sum(one.is_refused for one in connections)),
         "in_review": figures.in_review(store),
         "chart": chart(figures.last_days(store, in_use)),
         "listed": LISTED,
     }
 
 
-def problems(store: Store) -> Problems:
-    """The open entries of the log, counted no further than `MANY`."""
+def problems(store: Store, refused: int = 0) -> Problems:
+    """The open entries of the log, counted no further than `MANY`, and the refused accounts."""
     still_open = Entry.objects.filter(store=store, closed_at=None).order_by("at", "id")[:MANY]
     entries = list(still_open)
     rejected = [entry for entry in entries if entry.outcome == Entry.Outcome.REJECTED]
     now = timezone.now()
     ages = Counter(_age(now - entry.at) for entry in rejected)
     untold = {entry.bigcommerce_id for entry in entries if entry.event == "ship"}
-    return Problems(rejected, ages["today"], ages["week"], ages["older"], len(untold))
+    return Problems(rejected, ages["today"], ages["week"], ages["older"], len(untold), refused)
 
 
 def _age(age: timedelta) -> str:

@@ -209,8 +209,8 @@ def _earlier(attempt: Solicitation) -> Solicitation | None:
 def _new(attempt: Solicitation) -> Solicitation:
     """Solicit at SeQura. The row comes first: every attempt is kept, whatever becomes of it."""
     connection = attempt.connection
-    if connection.is_paused:
-        raise NotOffered(Reason.SEQURA_UNAVAILABLE, "SeQura refused the credentials a moment ago")
+    if connection.is_refused:
+        raise NotOffered(Reason.SEQURA_UNAVAILABLE, "SeQura refuses the account's credentials")
     attempt.token_digest = digest(attempt.token)
     attempt.save()
     api = sequra_for(connection)

@@ -48,6 +48,7 @@ PERIODIC: dict[str, tuple[str, float]] = {
     "orders.tasks.send_reports": (SLOW, 60),
     "orders.tasks.check_drift": (SLOW, 60),
     "stores.tasks.tend_stores": (SLOW, 120),
+    "stores.tasks.probe_accounts": (SLOW, 30),
     "transaction_log.tasks.forget_closed_entries": (SLOW, 15 * 60),
 }
 # What is not periodic and not slow.

@@ -85,6 +85,7 @@ def queues() -> Iterator[GaugeMetricFamily]:
     yield solicitations()
     yield events()
     yield entries()
+    yield accounts()
 
 
 def due_orders() -> Iterator[GaugeMetricFamily]:
@@ -123,6 +124,14 @@ def events() -> GaugeMetricFamily:
     for outcome in ("new", "parked"):
         family.add_metric([outcome], found.get(outcome, 0))
     return family
+
+
+def accounts() -> GaugeMetricFamily:
+    """SeQura refuses them, and their merchants have to act."""
+    refused = rows("stores.Connection").filter(refused_at__isnull=False, state="connected")
+    return GaugeMetricFamily(
+        "sequra_bc_accounts_refused", "Accounts that SeQura refuses", refused.count()
+    )
 
 
 def entries() -> GaugeMetricFamily:

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import idna
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -28,7 +29,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from stores.models import PanelSession, PanelUser, Store
+from stores.models import Connection, PanelSession, PanelUser, Store
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=HttpResponseBase)  # a page, or a file that is streamed
@@ -49,6 +50,7 @@ class PanelRequest(HttpRequest):
     panel_session: PanelSession
     panel_token: str
     panel_csrf: str
+    account_refused: bool  # SeQura refuses an account of the store: every page says so
 
 
 def digest(token: str) -> str:
@@ -81,8 +83,12 @@ def open_session(user: PanelUser, side_panel_of: int | None = None) -> str:
 def find_session(token: str) -> PanelSession | None:
     """The open session of this token with its user and store, in one query."""
     now = timezone.now()
+    refused = Connection.objects.filter(
+        store=OuterRef("user__store"), state=Connection.State.CONNECTED, refused_at__isnull=False
+    )
     found = (
         PanelSession.objects.select_related("user__store")
+        .annotate(account_refused=Exists(refused))
         .filter(digest=digest(token), used_at__gt=now - IDLE, created_at__gt=now - ABSOLUTE)
         .exclude(user__store__state=Store.State.UNINSTALLED)
         .first()
@@ -244,6 +250,7 @@ def _speaking_for(request: HttpRequest, session: PanelSession, token: str) -> Pa
     panel.panel_session, panel.panel_token = session, token
     panel.panel_user, panel.store = session.user, session.user.store
     panel.panel_csrf = csrf_token(token)
+    panel.account_refused = vars(session)["account_refused"]
     return panel  # type: ignore[no-any-return]
 
 

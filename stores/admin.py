@@ -17,7 +17,7 @@ class StoreAdmin(LookingAdmin):
 
 @admin.register(Connection)
 class ConnectionAdmin(LookingAdmin):
-    list_display = ("store", "deployment", "environment", "username", "state", "paused_until")
+    list_display = ("store", "deployment", "environment", "username", "state", "refused_at")
     list_filter = ("state", "environment", "deployment")
     list_select_related = ("store",)
     exclude = ("password",)

@@ -6,18 +6,28 @@ archived, not deleted: open orders still speak through it.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+import structlog
 from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from sequra.client import Sequra
 from sequra.documents import Addresses, Credentials, Deployment
 from sequra.errors import Rejected, Unavailable
+from stores.clients import sequra_for
 from stores.countries import SELLING_COUNTRIES
 from stores.deployments import deployments
-from stores.models import Connection, Merchant, Store
+from stores.isolation import each
+from stores.models import PROBE_AFTER, Connection, Merchant, Store
 
+log = structlog.get_logger(__name__)
+# SeQura is asked whether it takes a password: refused ones as soon as their pause is over.
+PROBES = 200  # of one run
+PROBE_EVERY = timedelta(days=1)
 # How many of a store's orders were paid lately, counted by the apps that know orders.
 recent_orders: list[Callable[[Store], int]] = []
 
@@ -147,8 +157,9 @@ def _connection(store: Store, account: Account) -> Connection:
     connection = found or Connection(store=store, **identity)
     connection.password = account.login.password
     connection.api_url, connection.assets_url = account.addresses
-    connection.state, connection.paused_until = Connection.State.CONNECTED, None
-    connection.connected_at, connection.stopped_at = timezone.now(), None
+    connection.state = Connection.State.CONNECTED
+    connection.paused_until = connection.refused_at = connection.stopped_at = None
+    connection.connected_at = connection.probed_at = timezone.now()
     connection.erase_at = None
     connection.save()
     _merchants(connection, account.merchants)
@@ -220,6 +231,38 @@ def _merchant(store: Store, country: str, ref: str) -> Merchant:
             return merchant
     sentence = _("“%(ref)s” is no merchant id of your SeQura account in %(country)s.")
     raise Refused({country: sentence % {"ref": ref, "country": country}})
+
+
+def probe_accounts() -> None:
+    """Ask SeQura about every account that it refused, and once a day about all others."""
+    is_over = Q(refused_at__isnull=False) & ~Q(paused_until__gt=Now())
+    is_old = Q(refused_at=None) & ~Q(probed_at__gt=Now() - PROBE_EVERY)
+    in_use = Connection.objects.filter(stopped_at=None).exclude(password="")
+    in_use = in_use.exclude(store__state=Store.State.UNINSTALLED)
+    due = in_use.filter(is_over | (is_old & Q(state=Connection.State.CONNECTED)))
+    each("accounts", due.select_related("store").order_by("probed_at", "pk")[:PROBES], _probe)
+
+
+def _probe(connection: Connection) -> None:
+    """One question; whoever else comes by meanwhile finds it asked."""
+    seen = Connection.objects.filter(pk=connection.pk, probed_at=connection.probed_at)
+    pause = Now() + PROBE_AFTER if connection.is_refused else F("paused_until")
+    if not seen.update(probed_at=Now(), paused_until=pause):
+        return
+    try:
+        known = {row.get("ref") for row in sequra_for(connection).credentials()}
+    except Rejected as refusal:
+        if refusal.is_unauthorised:
+            connection.pause()
+            log.warning("account_refused", store=connection.store.hash, status=refusal.status)
+    except Unavailable as error:
+        log.warning("account_not_probed", store=connection.store.hash, reason=error.reason)
+    else:
+        refs = set(connection.merchants.values_list("ref", flat=True))
+        if connection.is_refused and (not refs or refs & known):
+            connection.refresh_from_db(fields=["paused_until", "refused_at"])
+            connection.resume()
+            log.info("account_accepted", store=connection.store.hash)
 
 
 def disconnect(store: Store, *, stop: bool = False) -> None:

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from stores.encryption import EncryptedTextField, readable
 
-PROBE_AFTER = timedelta(minutes=10)
+# An account that SeQura refused is asked for this often; what waited arrives a minute later.
+PROBE_AFTER = timedelta(minutes=3)
 
 
 def new_secret() -> str:
@@ -191,7 +192,11 @@ class Connection(models.Model):
     api_url = models.CharField(max_length=255)
     assets_url = models.CharField(max_length=255, blank=True)
     state = models.CharField(max_length=12, choices=State, default=State.CONNECTED)
+    # Since when SeQura refuses the account, until it says yes; and no call before this moment.
+    refused_at = models.DateTimeField(null=True, blank=True)
     paused_until = models.DateTimeField(null=True, blank=True)
+    # When we last asked whether SeQura takes the password.
+    probed_at = models.DateTimeField(null=True, blank=True)
     connected_at = models.DateTimeField(default=timezone.now)
     # Disconnected, and nothing more is told about the orders paid through it.
     stopped_at = models.DateTimeField(null=True, blank=True)
@@ -211,26 +216,38 @@ class Connection(models.Model):
         return f"{self.store}: {self.deployment} {self.environment}"
 
     @property
+    def is_refused(self) -> bool:
+        """SeQura refused the account, and has not taken it since."""
+        return self.refused_at is not None
+
+    @property
     def is_paused(self) -> bool:
         """SeQura refused the password a moment ago: no call until one probe is due."""
         return self.paused_until is not None and self.paused_until > timezone.now()
 
     def pause(self) -> None:
-        """SeQura answered 401: no call for ten minutes, then one probe."""
-        self.paused_until = timezone.now() + PROBE_AFTER
-        self.save(update_fields=["paused_until"])
+        """SeQura answered 401: no call for three minutes, then one probe.
+
+        A password that was replaced while the call was under way is not the one it refused.
+        """
+        Connection.objects.filter(pk=self.pk, connected_at=self.connected_at).update(
+            paused_until=Now() + PROBE_AFTER, refused_at=Coalesce("refused_at", Now())
+        )
+        self.refresh_from_db(fields=["paused_until", "refused_at"])
 
     def spared(self) -> None:
-        """The probe of a paused account did not have to ask: the next one may."""
+        """The probe of a paused account did not have to ask, or a merchant wants it to: the next
+        one may ask at once. The account stays refused until SeQura takes it.
+        """
         if self.paused_until is not None:
-            self.paused_until = timezone.now()
-            self.save(update_fields=["paused_until"])
+            Connection.objects.filter(pk=self.pk).update(paused_until=Now())
+            self.refresh_from_db(fields=["paused_until"])
 
     def resume(self) -> None:
         """SeQura takes the password (again)."""
-        if self.paused_until is not None:
-            self.paused_until = None
-            self.save(update_fields=["paused_until"])
+        if self.paused_until is not None or self.refused_at is not None:
+            self.paused_until = self.refused_at = None
+            self.save(update_fields=["paused_until", "refused_at"])
 
 
 class Merchant(models.Model):

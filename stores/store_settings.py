@@ -114,7 +114,9 @@ def _accounts(store: Store, part: Document) -> list[Account] | None:
     }
     if "deployments" not in part:
         logins = stored
-    if logins == stored and environment == store.environment:
+    # A password that is given, also an unchanged one, is put to SeQura: that ends a pause.
+    entered = any(login.get("password") for login in part.get("deployments", {}).values())
+    if logins == stored and environment == store.environment and not entered:
         return None
     return connect.ask_sequra(environment, logins)
 

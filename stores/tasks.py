@@ -11,7 +11,7 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from bigcommerce.errors import Rejected, Unavailable
-from stores import catalogue, checkout_script, registration, statuses
+from stores import catalogue, checkout_script, connect, registration, statuses
 from stores.access import forget_old_sessions
 from stores.budget import OverBudget, spend
 from stores.clients import bigcommerce_for
@@ -73,6 +73,13 @@ def _try_again(store: Store) -> None:
         log.info("access_still_refused", store=store.hash, reason=str(error))
     else:
         store.works_again()
+
+
+@shared_task
+def probe_accounts() -> None:
+    """Does SeQura take the accounts that it refused? And once a day: all others?"""
+    with suppress(Busy), only_one("probing accounts"):
+        connect.probe_accounts()
 
 
 @shared_task

@@ -111,8 +111,11 @@ def _connected(connections: Sequence[Connection]) -> Step:
     if not connections:
         text = _("Enter the username and password that SeQura sent you by email.")
         return Step("todo", title, text, link="connection", label=_("Connect SeQura"))
-    if any(connection.is_paused for connection in connections):
-        text = _("SeQura refuses your password at the moment. Enter it again.")
+    if any(connection.is_refused for connection in connections):
+        text = _(
+            "SeQura refuses the username and password of your account. Enter them again, or ask"
+            " SeQura why. We ask every three minutes whether SeQura accepts them again."
+        )
         return Step("error", title, text, link="connection", label=_("Connection settings"))
     return Step("success", title, _("SeQura accepted your credentials."))
 
