@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stores', '0006_unfinished_payments'),
+        ('stores', '0007_locks_and_canary'),
     ]
 
     operations = [
