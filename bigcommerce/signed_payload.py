@@ -10,6 +10,8 @@ from typing import Any
 
 import jwt
 
+from wire.reading import clean_text
+
 LEEWAY = 60  # seconds a clock may be wrong
 LONGEST = 8_192  # characters
 REQUIRED = ["aud", "exp", "iat", "iss", "nbf", "sub", "user"]
@@ -80,9 +82,9 @@ def typed(claims: dict[str, Any]) -> SignedPayload:
         store_hash=subject[1],
         user=user(claims["user"]),
         owner=user(claims["owner"]) if claims.get("owner") else None,
-        url=url,
+        url=clean_text(url),
         channel_id=channel_id,
-        jti=str(claims.get("jti", "")),
+        jti=_text(claims.get("jti")),
         issued_at=datetime.fromtimestamp(claims["iat"], UTC),
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
     )
@@ -90,7 +92,11 @@ def typed(claims: dict[str, Any]) -> SignedPayload:
 
 def user(claim: Any) -> PayloadUser:
     match claim:
-        case {"id": int(number), **rest} if not isinstance(number, bool):
-            return PayloadUser(number, str(rest.get("email", "")), str(rest.get("locale", "")))
+        case {"id": int(number), **rest} if not isinstance(number, bool) and -1 < number < 2**63:
+            return PayloadUser(number, _text(rest.get("email")), _text(rest.get("locale")))
         case _:
             raise TypeError("a user has no id")
+
+
+def _text(claim: Any) -> str:
+    return clean_text("" if claim is None else str(claim))

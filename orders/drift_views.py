@@ -23,6 +23,7 @@ from transaction_log.notices import notice_of
 from transaction_log.views import no_such_thing
 
 SHOWN = 200
+MOST_DIGITS = 18  # of an id
 
 
 @require_safe
@@ -31,7 +32,8 @@ def reconciliation(request: PanelRequest) -> HttpResponse:
     """The newest check, or the one the address names."""
     checks = DriftCheck.objects.filter(store=request.store).order_by("-id")
     named = request.GET.get("check", "")
-    check = checks.filter(pk=named).first() if named.isdecimal() else checks.first()
+    is_id = named.isascii() and named.isdecimal() and len(named) <= MOST_DIGITS
+    check = checks.filter(pk=int(named)).first() if is_id else checks.first()
     context: dict[str, Any] = {
         "check": check,
         "checks": checks[: drift_run.KEEP],

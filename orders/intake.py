@@ -6,12 +6,11 @@ https://docs.bigcommerce.com/docs/integrations/webhooks/overview
 """
 
 import hmac
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
@@ -22,9 +21,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from bigcommerce.webhook_signature import InvalidWebhookSignature, is_signed, verify
 from orders.doorbell import ring
-from orders.topics import order_id
+from orders.topics import ORDER_OF, order_id
 from stores.encryption import readable
 from stores.models import Store
+from wire.reading import read_json, write_json
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -32,6 +32,8 @@ Result = TypeVar("Result")
 PATH = re.compile(r"/webhooks/bigcommerce/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
 LARGEST = 64 * 1024
 SCOPE, HASH = re.compile(r"[a-zA-Z0-9/_-]{1,64}"), re.compile(r"[a-zA-Z0-9_-]{1,64}")
+UNREADABLE = "unreadable"  # in place of a scope that is none
+DEEPEST = 32  # levels of a payload
 # Another process may have uninstalled the store, or installed it anew, since this one read its
 # secret: the row is written only while the store still has the secret that was believed.
 INSERT = """
@@ -190,30 +192,44 @@ def read_receiver(public_id: str) -> Receiver | None:
 
 
 def read_event(body: bytes, receiver: Receiver) -> Event:
-    """What the body says; 400 when it says nothing, 401 when it speaks for another store."""
-    try:
-        text = body.decode()
-        payload = json.loads(text, parse_constant=refuse_constant)
-        scope, producer = payload["scope"], payload["producer"]
-        number = order_id(scope, payload.get("data") or {})
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Refused(400) from error
-    if not isinstance(scope, str) or not SCOPE.fullmatch(scope):
-        raise Refused(400)
-    if producer != f"stores/{receiver.hash}":
+    """What the body says; 400 when it is no webhook, 401 when it speaks for another store.
+
+    Whatever an authentic one says is kept: odd data names no order, an odd scope is ignored like
+    one that nobody subscribed to.
+    """
+    payload = read_payload(body, receiver)
+    if payload.get("producer") != f"stores/{receiver.hash}":
         log.warning("webhook_refused", store=receiver.hash, reason="another producer")
-        raise Refused(401)
-    return Event(scope, event_hash(payload, body), number, text)
+        raise Refused(401 if isinstance(payload.get("producer"), str) else 400)
+    scope = payload.get("scope")
+    if not isinstance(scope, str) or not SCOPE.fullmatch(scope):
+        scope = UNREADABLE
+    number = order_id(scope, payload.get("data"))
+    if scope == UNREADABLE or (scope in ORDER_OF and number is None):
+        log.warning("webhook_unreadable", store=receiver.hash, scope=scope)
+    return Event(scope, event_hash(payload, body), number, write_json(payload).decode())
+
+
+def read_payload(body: bytes, receiver: Receiver) -> dict[str, Any]:
+    try:
+        payload = read_json(body, DEEPEST)
+    except RecursionError as error:
+        # Deeper than the parser goes: only who sent it can be read.
+        producer = f"stores/{receiver.hash}"
+        if f'"{producer}"'.encode() in body:
+            return {"producer": producer}
+        raise Refused(400) from error
+    except ValueError as error:
+        raise Refused(400) from error
+    if not isinstance(payload, dict):
+        raise Refused(400)
+    return payload
 
 
 def event_hash(payload: dict[str, Any], body: bytes) -> str:
     """BigCommerce's own, which a repeated delivery keeps; without one the body's."""
     told = payload.get("hash")
     return told if isinstance(told, str) and HASH.fullmatch(told) else sha256(body).hexdigest()
-
-
-def refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
 
 
 def store_event(receiver: Receiver, event: Event) -> bool:

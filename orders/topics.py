@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 Data = Mapping[str, Any]
+MOST_DIGITS = 20  # of an id in PostgreSQL
 
 
 def _id(data: Data) -> Any:
@@ -49,12 +50,12 @@ LABELS = {
 }
 
 
-def order_id(scope: str, data: Data) -> int | None:
-    """The order an event points to; None when it is about none. ValueError when it is no id."""
-    if scope not in ORDER_OF:
+def order_id(scope: str, data: object) -> int | None:
+    """The order an event points to; None when it is about none, or names what cannot be one."""
+    if scope not in ORDER_OF or not isinstance(data, Mapping):
         return None
     told = ORDER_OF[scope](data)
-    number = int(told) if isinstance(told, int | str) and not isinstance(told, bool) else 0
-    if not 0 < number < 2**63:
-        raise ValueError("no order id")
-    return number
+    if isinstance(told, str) and told.isascii() and told.isdecimal() and len(told) < MOST_DIGITS:
+        told = int(told)
+    is_id = isinstance(told, int) and not isinstance(told, bool) and 0 < told < 2**63
+    return told if is_id else None

@@ -12,7 +12,9 @@ class CheckoutClaim(serializers.Serializer[object]):
         max_digits=12, decimal_places=4, allow_null=True, default=None, min_value=0
     )
     layout = serializers.ChoiceField(["desktop", "smartphone"], default="desktop")
-    locale = serializers.RegexField(r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", default="es-ES")
+    locale = serializers.RegexField(
+        r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35, default="es-ES"
+    )
 
 
 class MethodChoice(serializers.Serializer[object]):

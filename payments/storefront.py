@@ -16,6 +16,7 @@ from stores.access import browser_origin, language_of, may_ask, origin_of
 from stores.budget import OverBudget, demand, spend
 from stores.locks import Busy, only_one
 from stores.models import Store
+from wire.reading import clean_text
 
 ROBOTS = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
 LOCK_SECONDS = 10
@@ -64,7 +65,7 @@ def _shopper(request: Request, body: dict[str, Any]) -> Shopper:
     """Who asks, as the request tells."""
     return Shopper(
         ip=request.META["REMOTE_ADDR"],
-        user_agent=request.headers.get("User-Agent", "")[:500],
+        user_agent=clean_text(request.headers.get("User-Agent", ""))[:500],
         locale=body["locale"].replace("_", "-"),
         layout=body["layout"],
     )

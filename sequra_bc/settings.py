@@ -181,6 +181,7 @@ MIDDLEWARE = [
     "stores.checkout_script.ScriptVersionMiddleware",
     "csp.middleware.CSPMiddleware",
     "sequra_bc.request_log.RequestLogMiddleware",
+    "sequra_bc.text.CleanTextMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

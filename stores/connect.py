@@ -4,6 +4,7 @@ An account lives on one deployment (seQura, SVEA) and environment. What a store 
 archived, not deleted: open orders still speak through it.
 """
 
+import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -40,12 +41,20 @@ class Refused(Exception):
         self.problems = problems
 
 
+# What a mail program adds at the ends when credentials are copied from it.
+PASTED = string.whitespace + "\u00a0\u200b\u200c\u200d\u2060\ufeff"
+
+
 @dataclass(frozen=True)
 class Login:
-    """What a merchant types in."""
+    """What a merchant types in, or pastes with a space behind it."""
 
     username: str
     password: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("username", "password"):
+            object.__setattr__(self, name, getattr(self, name).strip(PASTED))
 
 
 @dataclass(frozen=True)

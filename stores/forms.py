@@ -67,7 +67,6 @@ class ConnectionForm(forms.Form):
                 label=label,
                 required=False,
                 max_length=255,
-                strip=name == "username",
                 widget=widget(attrs=attributes),
             )
 

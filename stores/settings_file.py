@@ -68,7 +68,7 @@ def selling_country(code: str) -> None:
 
 class LoginPart(Strict):
     username = Text(max_length=255, required=False)
-    password = Text(max_length=255, required=False, trim_whitespace=False)
+    password = Text(max_length=255, required=False)
 
 
 class DeploymentsPart(serializers.DictField):

@@ -23,13 +23,13 @@ def clean_text(text: str) -> str:
 
 
 def cleaned(value: Any, deepest: int | None = None) -> Any:
-    """A JSON document with every text cleaned, keys too. ValueError below `deepest` levels."""
+    """A JSON document with every text cleaned, keys too, and null below `deepest` levels."""
     if isinstance(value, str):
         return clean_text(value)
     if not isinstance(value, dict | list):
         return value
     if deepest == 0:
-        raise ValueError("the document is nested too deeply")
+        return None
     below = None if deepest is None else deepest - 1
     if isinstance(value, list):
         return [cleaned(one, below) for one in value]

@@ -21,6 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from local.sandbox_control import plain_session
 from orders import intake
 from orders.models import WebhookEvent
+from orders.queue import fold
 from stores.install import uninstall
 from stores.models import Store, new_secret
 
@@ -162,19 +163,8 @@ def test_secret_of_one_store_says_nothing_about_another(send: Send, store: Store
         b"[" * 60_000,
         b'{"a":' * 12_000,
         b'{"scope": NaN}',
-        BODY.replace(b"250", b"Infinity"),
-        BODY.replace(b"250", b"9" * 5000),
-        BODY.replace(b"250", b"99999999999999999999"),
-        BODY.replace(b"250", b"-1"),
-        BODY.replace(b"250", b"true"),
-        BODY.replace(b"250", b"null"),
-        BODY.replace(b"250", b'{"a": 1}'),
-        BODY.replace(b"order/updated", b"order/" + b"x" * 80),
-        BODY.replace(b"store/order/updated", b"\\u0000"),
-        BODY.replace(b'"1025646"', b'"\\u0000"'),
-        BODY.replace(b'"1025646"', b'"\\ud800"'),
-        b'{"scope": 5, "producer": "stores/abc123"}',
-        b'{"scope": "store/order/updated", "data": [], "producer": "stores/abc123"}',
+        b'{"scope": "store/order/updated", "data": {"id": 250}}',
+        b'{"scope": "store/order/updated", "producer": 5}',
     ],
 )
 def test_malformed_bodies_are_refused_quickly(send: Send, body: bytes) -> None:
@@ -184,10 +174,42 @@ def test_malformed_bodies_are_refused_quickly(send: Send, body: bytes) -> None:
     assert rows() == 0
 
 
+ODD_IDS = [
+    b"Infinity", b"9" * 5000, b"99999999999999999999", b"0", b"-1", b"1e400", b"2.5", b"true",
+    b"null", b'""', b'"\\u0000"', b'"\\ud800"', '"٣"'.encode(), b'"' + b"9" * 5000 + b'"',
+    b'{"a": 1}',
+    b"[[[[]]]]", b"[" * 900 + b"]" * 900, b"[" * 20_000 + b"]" * 20_000,
+]  # fmt: skip
+ODD_BODIES = [
+    *(BODY.replace(b"250", odd) for odd in ODD_IDS),
+    BODY.replace(b"order/updated", b"order/" + b"x" * 80),
+    BODY.replace(b"store/order/updated", b"\\u0000"),
+    BODY.replace(b"store/order/updated", b"store/something/new"),
+    BODY.replace(b'"store/order/updated"', b"7"),
+    BODY.replace(b'"1025646"', b'"\\u0000"'),
+    BODY.replace(b'"1025646"', b'"\\ud800"'),
+    BODY.replace(b'"1025646"', b'"\xff"'),
+    b'{"scope": 5, "producer": "stores/abc123"}',
+    b'{"producer": "stores/abc123"}',
+    b'{"scope": "store/order/updated", "data": [], "producer": "stores/abc123"}',
+    b'{"scope": "store/order/updated", "data": "\\u0000", "producer": "stores/abc123"}',
+]
+
+
+@pytest.mark.parametrize("body", ODD_BODIES, ids=range(len(ODD_BODIES)))
+def test_an_authentic_webhook_is_kept_whatever_its_data(send: Send, body: bytes) -> None:
+    """BigCommerce judges the domain of all stores by its failures; the row is ignored later."""
+    assert send(body=body) == 204
+    assert send(body=body, **signed(body)) == 204
+    assert WebhookEvent.objects.get().bigcommerce_order_id in (None, 250)
+    fold()
+    assert WebhookEvent.objects.get().outcome in ("ignored", "parked")
+
+
 def test_hostile_hash_is_replaced(send: Send) -> None:
     for told in ("\u0000", "\ud800", "x" * 65, "", 5, None, {"a": 1}, "ñ"):
         payload = {**UPDATED, "hash": told, "store_id": str(uuid4())}
-        assert send(payload) in {204, 400}
+        assert send(payload) == 204
     assert set(WebhookEvent.objects.values_list("outcome", flat=True)) == {"new"}
 
 

@@ -141,3 +141,20 @@ def test_the_document_is_remembered_through_an_outage(world: World) -> None:
     world.refuse["GET /deployments"] = 500, ""
 
     assert deployments() == before
+
+
+@pytest.mark.parametrize("before", ["", " ", "\n", "\ufeff"])
+@pytest.mark.parametrize("after", ["", " ", "\r\n", "\t", "\u00a0", "\u200b"])
+def test_credentials_are_pasted_with_what_stands_around_them(
+    store: Store, before: str, after: str
+) -> None:
+    pasted = Login(f"{before}sequra{after}", f"{before}secret{after}")
+
+    connect.connect(store, "sandbox", {"sequra": pasted})
+
+    stored = Connection.objects.get()
+    assert (stored.username, stored.password) == ("sequra", "secret")
+
+
+def test_a_space_within_a_password_is_part_of_it() -> None:
+    assert Login("sequra", " se cret ").password == "se cret"

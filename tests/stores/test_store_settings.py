@@ -237,3 +237,30 @@ def test_an_uninstalled_store_still_exports(store: Store, load: Any) -> None:
     assert export(store)["connection"]["deployments"] == {}
     with pytest.raises(CommandError, match="has not installed the app"):
         load({"connection": {"deployments": {"sequra": LOGIN}}})
+
+
+def test_pasted_credentials_are_trimmed(load: Any, store: Store) -> None:
+    login = {"username": "sequra ", "password": " secret\n"}
+    load({"connection": {"deployments": {"sequra": login}}})
+
+    assert Connection.objects.get(store=store).password == "secret"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"connection": ' + "9" * 5000 + "}",
+        '{"general": {"excluded_categories": [' + "9" * 25 + "]}}",
+        '{"general": {"excluded_products": ["\\u0000"]}}',
+        '{"general": {"excluded_products": ["\\ud800"]}}',
+        '{"countries": {"\\u0000": "x"}}',
+        '{"connection": {"deployments": {"\\ud800": {"username": "x"}}}}',
+        '{"reports": {"hour": NaN}}',
+        "[" * 5000,
+    ],
+)
+def test_odd_values_are_refused_on_one_line(load: Any, text: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        load(text)
+
+    assert "\n" not in str(refused.value)

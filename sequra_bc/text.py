@@ -1,0 +1,61 @@
+"""Addresses and forms of strangers, cleaned before any view reads them.
+
+JSON is cleaned by `wire.reading`; what comes in an address or a form has U+0000, too, which
+PostgreSQL refuses, and names charsets that Python knows and that are no text ("zlib"). Bytes that
+are no UTF-8 Django has replaced already.
+"""
+
+import codecs
+from collections.abc import Callable
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+
+from wire.reading import clean_text
+
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+TEXT = {"utf-8", "ascii"}
+
+
+class CleanTextMiddleware:
+    """Queries and forms lose U+0000; a path with one exists nowhere; other charsets get a 400."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not _is_utf8(request):
+            return HttpResponse(status=400)
+        request.GET = _cleaned(request.GET)
+        return self.get_response(request)
+
+    @staticmethod
+    def process_view(request: HttpRequest, *_view: Any) -> None:
+        """Once it is known that there is a view: only then a body is read."""
+        if "\0" in request.path_info:
+            raise Http404
+        if request.method == "POST" and request.content_type in FORMS:
+            request.POST = _cleaned(request.POST)
+
+
+def _is_utf8(request: HttpRequest) -> bool:
+    """Is the body's charset one that is spoken here? Without one it is UTF-8."""
+    charset = (request.content_params or {}).get("charset", "utf-8")
+    try:
+        if codecs.lookup(charset).name not in TEXT:
+            return False
+    except (LookupError, ValueError):
+        return False
+    request.encoding = "utf-8"  # ASCII is, and Django knows it under one name only
+    return True
+
+
+def _cleaned(query: QueryDict) -> Any:
+    """The same parameters; a copy only where there is something to leave out."""
+    if not any(clean_text(text) != text for row in query.lists() for text in (row[0], *row[1])):
+        return query
+    found = QueryDict(mutable=True)
+    for name, values in query.lists():
+        found.setlist(clean_text(name), [clean_text(value) for value in values])
+    found._mutable = False  # noqa: SLF001 -- as Django itself hands them out
+    return found
