@@ -8,15 +8,18 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from local.servers import postgres_binary
+from orders import tasks
 from orders.drain import drain
 from orders.models import Order
 from payments.adopted import catch_up
-from payments.confirm import confirm
+from payments.confirm import STEPS, confirm
 from payments.events import handle
 from payments.models import Solicitation
-from payments.notifications import record_state
+from payments.notifications import answer, record_state
+from payments.outcomes import Later
 from sequra.money import to_cents
 from tests.orders.merchant import Merchant
 from tests.orders.test_adoption import command
@@ -169,3 +172,82 @@ def test_sequras_cancellation_reaches_an_adopted_order(merchant: Merchant, backu
     handle("cancelled", Solicitation.objects.get(pk=attempt.pk), {})  # type: ignore[arg-type]
 
     assert Order.objects.get(reference=attempt.sequra_order).status == Order.Status.CANCELLED
+
+
+@pytest.mark.parametrize("reconciled_first", [True, False])
+def test_a_notification_that_is_repeated_finds_the_paid_order(
+    merchant: Merchant, backup: Backup, reconciled_first: bool
+) -> None:
+    attempt = merchant.shop.solicited()
+    backup.dump()
+    merchant.shop.approve(attempt)
+    record_state(attempt, State.APPROVED, "pp3")
+    confirm(attempt.pk)
+    drain()
+    order = Order.objects.get(reference=attempt.sequra_order)
+    backup.restore()
+    if reconciled_first:
+        command(merchant.store.hash)
+
+    record_state(attempt, State.APPROVED, "pp3")
+    confirm(attempt.pk)
+    drain()
+
+    found = Solicitation.objects.get(pk=attempt.pk)
+    assert answer(found, State.APPROVED) == 200
+    assert (found.phase, found.order_id) == (Phase.DONE, order.bigcommerce_id)
+    assert sums(merchant) == {order.bigcommerce_id: ("confirmed", order.amount, 0)}
+    assert len(merchant.sandbox.world()["bigcommerce_orders"]) == 1
+
+
+@pytest.mark.parametrize("phase", [Phase.CONFIRMING, Phase.CREATING, Phase.CREATED])
+@pytest.mark.parametrize("reconciled_first", [True, False])
+def test_purchases_half_way_in_the_backup(
+    merchant: Merchant,
+    backup: Backup,
+    monkeypatch: pytest.MonkeyPatch,
+    phase: str,
+    reconciled_first: bool,
+) -> None:
+    attempt = merchant.shop.approved()
+    with monkeypatch.context() as patch:
+        patch.setitem(STEPS, phase, _stop)
+        confirm(attempt.pk)
+    assert Solicitation.objects.get(pk=attempt.pk).phase == phase
+    backup.dump()
+    _sweep(attempt)
+    order = Order.objects.get(reference=attempt.sequra_order)
+    drain()
+    backup.restore()
+    merchant.acts("ship", order)
+
+    for step in (_reconcile, _sweep)[:: 1 if reconciled_first else -1]:
+        step(attempt)
+        drain()
+    for _ in range(8):
+        _sweep(attempt)
+    tasks.sweep()
+    drain()
+
+    found = Solicitation.objects.get(pk=attempt.pk)
+    assert (found.phase, found.refusal, found.order_id) == (Phase.DONE, "", order.bigcommerce_id)
+    assert [one.bigcommerce_id for one in Order.objects.all()] == [order.bigcommerce_id]
+    amount = total(merchant, order.bigcommerce_id)
+    assert sums(merchant) == {order.bigcommerce_id: ("shipped", 0, amount)}
+    assert len(merchant.sandbox.world()["bigcommerce_orders"]) == 1
+
+
+def _stop(_: Solicitation) -> None:
+    raise Later("stopped here", seconds=0.01)
+
+
+def _reconcile(attempt: Solicitation) -> None:
+    command(attempt.store.hash)
+
+
+def _sweep(attempt: Solicitation) -> None:
+    """The sweep comes by, whenever the payment is due."""
+    catch_up()
+    due = Solicitation.objects.filter(pk=attempt.pk, next_at__isnull=False)
+    if due.update(next_at=timezone.now()):
+        confirm(attempt.pk)
