@@ -119,7 +119,7 @@ def put_reference(solicitation: Solicitation) -> None:
         if solicitation.adopted_at:
             _settle_known_reference(solicitation, order)
         else:
-            _put_longer_reference(solicitation, order, refusal)
+            _put_other_reference(solicitation, order, refusal)
     failpoint("reference_sent")
     placing.finish(solicitation)
 
@@ -146,14 +146,20 @@ def _settle_known_reference(solicitation: Solicitation, order: Order) -> None:
     solicitation.note(accepted_state="confirmed")
 
 
-def _put_longer_reference(solicitation: Solicitation, order: Order, refusal: Refused) -> None:
-    """Another shop of the same SeQura merchant uses this number: put the store in front."""
-    longer = _longer_reference(solicitation, order)
+def _put_other_reference(solicitation: Solicitation, order: Order, refusal: Refused) -> None:
+    """Another shop of the same SeQura merchant may use this number: put the store in front.
+
+    Or the refusal is about a repetition, and SeQura knows the other form: both are tried in turn.
+    """
+    number, longer = str(order.bigcommerce_id), _longer_reference(solicitation, order)
+    why = f"SeQura refused the reference: {refusal.detail}"
+    if refusal.status != FORBIDDEN:
+        other = number if order.order_ref_1 == longer else longer
+        Order.objects.filter(pk=order.pk).update(order_ref_1=other)
     if order.order_ref_1 == longer or refusal.status == FORBIDDEN:
         record.delayed(order.subject, "reference", "reference_refused", words=refusal.detail)
-        raise Later(f"SeQura refused the reference: {refusal.detail}", is_logged=True)
-    Order.objects.filter(pk=order.pk).update(order_ref_1=longer)
-    raise Later(f"SeQura refused the reference: {refusal.detail}", seconds=0.1)
+        raise Later(why, is_logged=True)
+    raise Later(why, seconds=0.1)
 
 
 def _longer_reference(solicitation: Solicitation, order: Order) -> str:

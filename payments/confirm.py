@@ -173,7 +173,7 @@ def next_step(solicitation: Solicitation) -> Step | None:
     if solicitation.phase == Phase.SOLICITED and not solicitation.state:
         return None
     if solicitation.phase == Phase.SETTLED and _is_uninstalled(solicitation):
-        return at_sequra.put_reference  # placed, as far as we know: SeQura pays for it
+        return at_sequra.put_reference  # it may be placed: the merchant has to look
     return STEPS[solicitation.phase]
 
 

@@ -5,6 +5,7 @@ every attempt, and after an unknown outcome the order is looked up by its cart i
 https://docs.bigcommerce.com/docs/rest-management/checkouts/create-order
 """
 
+import re
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -31,6 +32,8 @@ INCOMPLETE, PENDING, CANCELLED = 0, 1, 5
 STRAY_NOTE = (
     "SeQura: never paid. An interrupted attempt made this order twice; the other one counts."
 )
+# What `undo` writes into the notes of an order that it cancels.
+NOT_PAID = re.compile(r"SeQura: not paid \((\w+)\)\.")
 # How far BigCommerce's clock may be behind ours when we ask "made after our intention?".
 CLOCK_SKEW = timedelta(seconds=60)
 # Shoppers reload the confirmation page; the token lets them for a day.
@@ -68,6 +71,7 @@ def make_order(solicitation: Solicitation) -> None:
         if order := finished(orders, solicitation.sequra_order):
             placing.adopt(solicitation, order)
             return
+        _heed_undoing(solicitation, orders)
         order_id = _made_earlier(solicitation, orders)
     if order_id is None:
         order_id = _convert(solicitation)
@@ -120,6 +124,16 @@ def _unsettled_seconds(solicitation: Solicitation, patience: int = 1) -> float:
         return 0
     since = (timezone.now() - solicitation.create_intent_at).total_seconds()
     return patience * settings.ORDER_LOOKUP_SETTLE_SECONDS - since
+
+
+def _heed_undoing(solicitation: Solicitation, orders: list[OrderDocument]) -> None:
+    """Refused when the order's notes tell that this payment was taken back, and the row forgot."""
+    others = _attempts_beside(solicitation).exclude(order_id=None)
+    taken = set(others.values_list("order_id", flat=True))
+    for order in orders:
+        line = NOT_PAID.search(str(order.get("staff_notes") or ""))
+        if line and order["status_id"] == CANCELLED and order["id"] not in taken:
+            raise Refused(line[1], f"order {order['id']} was cancelled before")
 
 
 def _remember_lost_attempts(solicitation: Solicitation) -> None:

@@ -5,6 +5,7 @@ https://docs.bigcommerce.com/docs/rest-management/orders/update-order
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -245,12 +246,18 @@ def finish(solicitation: Solicitation) -> None:
     _show(
         solicitation,
         Order.Status.IN_REVIEW if in_review else Order.Status.APPROVED,
-        lambda order: record.accepted(
-            order.subject, "purchase", told=record.Told(unshipped=order.amount, shipped=0)
-        ),
+        partial(_log_purchase, is_unseen=solicitation.phase == Phase.SETTLED),
         phase=Phase.DONE,
         done_at=timezone.now(),
     )
+
+
+def _log_purchase(order: Order, *, is_unseen: bool) -> None:
+    """`is_unseen`: the app was uninstalled while it placed the order, and cannot look any more."""
+    told = record.Told(unshipped=order.amount, shipped=0)
+    record.accepted(order.subject, "purchase", told=told)
+    if is_unseen:
+        record.rejected(order.subject, "purchase", "placed_unseen")
 
 
 def _show(

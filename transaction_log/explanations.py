@@ -171,6 +171,14 @@ REASONS: Mapping[str, Explanation] = {
         ),
         retry=False,
     ),
+    "placed_unseen": Explanation(
+        _("The app was uninstalled before it could see whether the order was placed."),
+        _(
+            "Look for the order in BigCommerce. If it is Incomplete, ask SeQura to cancel it:"
+            " the shopper may owe it."
+        ),
+        retry=False,
+    ),
     "left_by_uninstallation": Explanation(
         _("The app was uninstalled, and this payment could not be finished or cancelled in time."),
         _("Ask SeQura to cancel the order unless your shop has it: the shopper may owe it."),

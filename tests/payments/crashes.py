@@ -12,7 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from django.db import connections
+from django.db.models import QuerySet
+from django.utils import timezone
 
+from orders.models import Order
 from payments import failpoints
 from payments.confirm import confirm
 from payments.models import Solicitation
@@ -80,7 +83,7 @@ class CrashRunner:
         """
         since = time.monotonic()
         happened = sum(self.together(pk, crash_at, actors) for crash_at in crash_points)
-        self._finish(pk)
+        self.finish(pk)
         self.seconds += time.monotonic() - since
         self.payments += 1
         self.crashes += happened
@@ -105,13 +108,31 @@ class CrashRunner:
             f"{ms:.0f} ms per crash, {len(self.labels)} places"
         )
 
-    def _finish(self, pk: int) -> None:
+    def finish(self, pk: int) -> None:
         """What the sweep does: go on whenever something is due, until nothing is."""
         deadline = time.monotonic() + PATIENCE
         while Solicitation.objects.get(pk=pk).next_at is not None:
             assert time.monotonic() < deadline, f"{Solicitation.objects.get(pk=pk).__dict__}"
             self.together(pk, NEVER, 1)
             time.sleep(0.02)
+
+
+class Backup:
+    """A payment as the database had it once; restoring it forgets everything since."""
+
+    def __init__(self, pk: int) -> None:
+        [self.row] = Solicitation.objects.filter(pk=pk).values()
+        self.had_order = self._orders().exists()
+
+    def restore(self) -> None:
+        if not self.had_order:
+            self._orders().delete()
+        fields = {name: value for name, value in self.row.items() if name != "id"}
+        fields["next_at"] = timezone.now()
+        Solicitation.objects.filter(pk=self.row["id"]).update(**fields)
+
+    def _orders(self) -> QuerySet[Order]:
+        return Order.objects.filter(bigcommerce_id__isnull=False, reference__in=[self.row["reference"]])
 
 
 def drive(pk: int) -> None:

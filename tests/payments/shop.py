@@ -93,6 +93,11 @@ class Shop:
         customers = {one["id"]: one for one in self.sandbox.world()["customers"]}
         return Decimal(customers[ref]["store_credit"])
 
+    def can_change_cart(self, solicitation: Solicitation) -> bool:
+        """The cart is gone once the purchase is finished."""
+        checkouts = {one["id"]: one for one in self.sandbox.world()["checkouts"]}
+        return solicitation.checkout_id in checkouts
+
     def change_cart(self, solicitation: Solicitation) -> None:
         """The shopper takes one more, in another tab."""
         checkouts = {one["id"]: one for one in self.sandbox.world()["checkouts"]}

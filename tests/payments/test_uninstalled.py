@@ -97,7 +97,8 @@ def test_order_that_is_placed_gets_its_number_though_bigcommerce_is_gone(shop: S
     assert (solicitation.phase, order["state"]) == ("done", "confirmed")
     assert order["order_ref_1"] == str(solicitation.order_id)
     assert passwords(shop) == [""]
-    assert not Entry.objects.filter(closed_at=None).exists()
+    entry = Entry.objects.get(closed_at=None)
+    assert (entry.reason, entry.bigcommerce_id) == ("placed_unseen", solicitation.order_id)
 
 
 def test_store_without_payments_under_way_keeps_nothing(shop: Shop) -> None:
