@@ -132,7 +132,8 @@ class Backup:
         Solicitation.objects.filter(pk=self.row["id"]).update(**fields)
 
     def _orders(self) -> QuerySet[Order]:
-        return Order.objects.filter(bigcommerce_id__isnull=False, reference__in=[self.row["reference"]])
+        reference = self.row["reference"]
+        return Order.objects.filter(reference__in=[reference])
 
 
 def drive(pk: int) -> None:
