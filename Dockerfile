@@ -25,7 +25,8 @@ EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/ready', timeout=4)"]
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", \
-     "--blocking-threads", "8", "--backpressure", "64", "--no-ws", \
+     "--blocking-threads", "320", "--backpressure", "1024", "--no-ws", \
+     "--http1-header-read-timeout", "5000", \
      "--workers-kill-timeout", "30", "--respawn-failed-workers", \
      "--log-config", "sequra_bc/granian.json", \
      "sequra_bc.wsgi:application"]

@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 	then echo $$python; break; fi; done)
 WORKERS ?= 2
 
-.PHONY: help setup demo test restarts lint format golden migrations messages compose-check screenshots lock
+.PHONY: help setup demo test load restarts lint format golden migrations messages compose-check screenshots lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -37,6 +37,9 @@ RESTARTS ?= 50
 
 restarts: setup ## the broker restarts fifty times under load; RESTARTS=… names another number
 	@BROKER_RESTARTS=$(RESTARTS) $(BIN)/pytest -p no:randomly -q tests/orders/test_broker.py
+
+load: setup ## attacks on two web processes, and what others see meanwhile
+	@$(BIN)/python -m local.load $(ARGS)
 
 lint: setup compose-check ## style, types, imports, migrations, the lock
 	@$(BIN)/ruff check .

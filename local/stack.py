@@ -231,7 +231,7 @@ def web_process(logs: Path, env: Mapping[str, str], port: int, workers: int = 1)
         [
             *(str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1"),
             *("--port", str(port), "--workers", str(workers)),
-            *("--blocking-threads", "8", "--backpressure", "64", "--no-ws"),
+            *("--blocking-threads", "320", "--backpressure", "1024", "--no-ws"),
             "--respawn-failed-workers",
             *("--log-config", "sequra_bc/granian.json"),
             "sequra_bc.wsgi:application",

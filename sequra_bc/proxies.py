@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Callable
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 FORWARDED = ("FOR", "PROTO", "HOST", "PORT", "SERVER", "PREFIX")
 
@@ -22,6 +22,9 @@ class ProxyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         apply(request.META, settings.TRUSTED_PROXIES)
+        told = request.META.get("CONTENT_LENGTH") or "0"
+        if told.isdecimal() and int(told[:12]) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            return HttpResponse(status=413)  # Django counts fields, not files
         return self.get_response(request)
 
 

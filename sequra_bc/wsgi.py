@@ -7,6 +7,11 @@ from sequra_bc.shared_counters import share
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sequra_bc.settings")
 share()
 
+from django.core.signals import request_finished  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 
-application = get_wsgi_application()
+from sequra_bc.bulkheads import Bulkheads, Keeper  # noqa: E402
+
+keeper = Keeper()
+request_finished.connect(keeper.after_request, weak=False)
+application = Bulkheads(get_wsgi_application())

@@ -1,0 +1,232 @@
+"""Nothing takes the threads of webhooks, notifications and health: short forms of `make load`."""
+
+import io
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from django.test import Client
+
+from local.load import bystanders, idle, made_up_codes, slow_bodies, unread_answers
+from sequra_bc import bulkheads
+from sequra_bc.bulkheads import Bulkheads, Share, Shares
+from stores.models import Store
+from tests.stores.conftest import panel_for
+from transaction_log.models import Entry
+
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+class Endless:
+    """A body that never comes, until the test is over."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+
+    def read(self, _: int) -> bytes:
+        self.over.wait()
+        return b""
+
+
+class Answering:
+    """An application that keeps what it was asked, and can be told to wait."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.go_on = threading.Event()
+        self.begun = threading.Semaphore(0)
+        self.closed = 0
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self.bodies.append(environ["wsgi.input"].read())
+        start_response("200 OK", [])
+        self.begun.release()
+        if environ["PATH_INFO"] == "/slow":
+            self.go_on.wait()
+        return self.parts()
+
+    def parts(self) -> Iterator[bytes]:
+        try:
+            yield b"a"
+            yield b"b"
+        finally:
+            self.closed += 1
+
+
+def tiny() -> Shares:
+    return Shares(*(Share(1) for _ in Shares._fields))
+
+
+def ask(app: Bulkheads, path: str, **environ: Any) -> tuple[int, Any]:
+    statuses: list[str] = []
+    given = {"PATH_INFO": path, "wsgi.input": io.BytesIO(b""), **environ}
+    answer = app(given, lambda status, _: statuses.append(status))
+    return int(statuses[0][:3]), answer
+
+
+@pytest.fixture
+def endless() -> Iterator[Endless]:
+    body = Endless()
+    yield body
+    body.over.set()
+
+
+def test_a_full_share_refuses_at_once_and_leaves_the_others_alone() -> None:
+    application = Answering()
+    app = Bulkheads(application, tiny())
+    busy = threading.Thread(target=ask, args=(app, "/slow"))
+    busy.start()
+    application.begun.acquire()
+    assert ask(app, "/auth")[0] == 503
+    for path in ("/webhooks/bigcommerce/x", "/sequra/notification/x", "/health/live", "/metrics"):
+        assert ask(app, path) == (200, [b"ab"]), path
+    application.go_on.set()
+    busy.join()
+    assert ask(app, "/auth")[0] == 200
+
+
+def test_whoever_waits_for_a_moment_is_served() -> None:
+    share = Share(1, waiting=1, seconds=30)
+    share.take()
+    waiter = threading.Thread(target=share.take)
+    waiter.start()
+    share.give_back()
+    waiter.join()
+    share.give_back()
+    share.take()
+
+
+def test_an_export_holds_its_share_until_it_is_read() -> None:
+    application = Answering()
+    app = Bulkheads(application, tiny())
+    status, answer = ask(app, "/s/token/log/export.csv")
+    assert (status, ask(app, "/s/other/log/export.csv")[0]) == (200, 503)
+    assert list(answer) == [b"a", b"b"]
+    assert ask(app, "/s/other/log/export.csv")[0] == 200
+    unread = ask(app, "/s/other/log/export.csv")[1]  # the one before was dropped unread
+    unread.close()
+    assert ask(app, "/s/other/log/export.csv")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [("65537", 413), ("9" * 5000, 413), ("-1", 400), ("1e3", 400), ("٣", 400), ("65536", 400)],
+)
+def test_a_length_is_judged_before_the_body_is_read(length: str, status: int) -> None:
+    application = Answering()
+    found = ask(Bulkheads(application), "/x", CONTENT_LENGTH=length)[0]
+    assert (found, application.bodies) == (status, [])
+
+
+def test_a_body_without_length_ends_at_the_limit() -> None:
+    application = Answering()
+    chunked = {"HTTP_TRANSFER_ENCODING": "chunked"}
+    app = Bulkheads(application)
+    body = b"x" * bulkheads.LARGEST
+    assert ask(app, "/x", **chunked, **{"wsgi.input": io.BytesIO(body)})[0] == 200
+    assert ask(app, "/x", **chunked, **{"wsgi.input": io.BytesIO(body + b"y")})[0] == 413
+    assert application.bodies == [body]
+
+
+def test_a_body_that_never_comes_is_given_up(
+    endless: Endless, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulkheads, "SOON", 0.01)
+    monkeypatch.setattr(bulkheads, "DEADLINE", 0.05)
+    app = Bulkheads(Answering())
+    assert ask(app, "/x", CONTENT_LENGTH="9", **{"wsgi.input": endless})[0] == 408
+
+
+def test_a_few_threads_wait_for_slow_bodies_and_no_more(
+    endless: Endless, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulkheads, "SOON", 0.01)
+    monkeypatch.setattr(bulkheads, "DEADLINE", 60.0)
+    app = Bulkheads(Answering())
+    slow = {"CONTENT_LENGTH": "9", "wsgi.input": endless}
+    with ThreadPoolExecutor(bulkheads.SLOW_BODIES + 3) as pool:
+        asked = [
+            pool.submit(lambda: ask(app, "/x", **slow)[0]) for _ in range(bulkheads.SLOW_BODIES + 3)
+        ]
+        answered = as_completed(asked)
+        assert [next(answered).result() for _ in range(3)] == [503] * 3
+        honest = {"CONTENT_LENGTH": "2", "wsgi.input": io.BytesIO(b"{}")}
+        assert ask(app, "/webhooks/bigcommerce/x", **honest)[0] == 200
+        endless.over.set()
+
+
+@pytest.mark.parametrize("path", ["/sequra/notification/x", "/sequra/event/x", "/load"])
+def test_a_file_is_refused_before_it_is_read(path: str) -> None:
+    file = io.BytesIO(b"\0" * 5_000_000)
+    assert Client().post(path, {"file": file}).status_code == 413
+
+
+def test_threads_beyond_the_limit_close_their_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[int] = []
+    monkeypatch.setattr("django.db.connections.close_all", lambda: closed.append(1))
+    monkeypatch.setattr(bulkheads.Keeper, "slots", threading.BoundedSemaphore(2))
+    keeper = bulkheads.Keeper()
+    with ThreadPoolExecutor(3) as pool:
+        together = threading.Barrier(3)
+
+        def request() -> None:
+            together.wait()
+            keeper.after_request()
+            together.wait()
+
+        for future in [pool.submit(request) for _ in range(3)]:
+            future.result()
+    assert closed == [1]
+    with ThreadPoolExecutor(1) as pool:  # the threads before gave their places back
+        pool.submit(keeper.after_request).result()
+    assert closed == [1]
+
+
+def port(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+def assert_all_answered(address: str) -> None:
+    assert [seconds for seconds in bystanders(address) if seconds is None] == []
+
+
+@pytest.mark.parametrize("path", ["/webhooks/bigcommerce/x", "/sequra/notification/x", "/load"])
+def test_slow_bodies_keep_nobody_waiting(live_app: str, path: str) -> None:
+    with slow_bodies(port(live_app), 48, path):
+        assert_all_answered(live_app)
+
+
+def test_silent_connections_keep_nobody_waiting(live_app: str) -> None:
+    with idle(port(live_app), 150):
+        assert_all_answered(live_app)
+
+
+def test_made_up_codes_keep_nobody_waiting(live_app: str) -> None:
+    with made_up_codes(live_app, 24):
+        assert_all_answered(live_app)
+
+
+def test_unread_exports_keep_nobody_waiting(live_app: str) -> None:
+    store = Store.objects.create(hash="readers")
+    entry = {"store": store, "event": "ship", "outcome": "accepted", "words": "x" * 400}
+    Entry.objects.bulk_create([Entry(**entry) for _ in range(12_000)], batch_size=3000)
+    with unread_answers(port(live_app), 40, f"/s/{panel_for(store).token}/log/export.csv"):
+        assert_all_answered(live_app)
+        answer = requests.get(f"{live_app}/load", timeout=8)
+        assert answer.status_code == 401
+
+
+def test_an_unread_connection_has_an_end() -> None:
+    """The kernel's promise, on the sockets at which this process listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        before = list(DESCRIPTORS.iterdir())
+        bulkheads.end_connections_that_nobody_reads()
+        assert len(list(DESCRIPTORS.iterdir())) == len(before)
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            found = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert found == bulkheads.NOBODY_READS
