@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from celery import Task
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +28,11 @@ class Doorbell:
     def __init__(self, task: str = "drain") -> None:
         self._task = task
         self._rung = threading.Event()
+        self._for = ""  # the request that rang last
         threading.Thread(target=self._run, name="doorbell", daemon=True).start()
 
     def ring(self) -> None:
+        self._for = str(get_contextvars().get("request_id", ""))
         self._rung.set()
 
     def _run(self) -> None:
@@ -40,6 +43,9 @@ class Doorbell:
     def _publish(self) -> bool:
         from orders import tasks
 
+        clear_contextvars()
+        if self._for:
+            bind_contextvars(request_id=self._for)
         try:
             publish(getattr(tasks, self._task))
         except Exception as error:  # noqa: BLE001 (whatever the broker does, we live)

@@ -19,6 +19,7 @@ import structlog
 from celery import Celery, Task
 from celery.signals import (
     beat_init,
+    before_task_publish,
     celeryd_after_setup,
     celeryd_init,
     setup_logging,
@@ -30,7 +31,7 @@ from celery.worker.request import Request
 from django.conf import settings
 from kombu import Queue
 from kombu.exceptions import OperationalError
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
 from wire.stopping import Stopping, interruptible, stop
 
@@ -204,10 +205,19 @@ def keep_our_logging(**_: Any) -> None:
     """A receiver of this signal makes Celery leave logging alone: sequra_bc.logs did it."""
 
 
+@before_task_publish.connect
+def send_the_request_along(headers: dict[str, Any], **_: Any) -> None:
+    """The id of the request that a task follows from: a reference for the log, no more."""
+    if request_id := get_contextvars().get("request_id"):
+        headers["request_id"] = request_id
+
+
 @task_prerun.connect
 def remember_start(task_id: str, task: Any, **_: Any) -> None:
     clear_contextvars()
     bind_contextvars(task=task.name, task_id=task_id)
+    if request_id := task.request.get("request_id"):
+        bind_contextvars(request_id=str(request_id)[:64])
     task.request.started = time.monotonic()
 
 

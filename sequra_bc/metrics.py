@@ -78,6 +78,7 @@ class QueueCollector(Collector):
         up.add_metric([], 1 if figures else 0)
         yield up
         yield from figures
+        yield from lanes()
 
 
 def queues() -> Iterator[GaugeMetricFamily]:
@@ -86,6 +87,8 @@ def queues() -> Iterator[GaugeMetricFamily]:
     yield events()
     yield entries()
     yield accounts()
+    yield leases()
+    yield breakers()
 
 
 def due_orders() -> Iterator[GaugeMetricFamily]:
@@ -113,6 +116,49 @@ def solicitations() -> GaugeMetricFamily:
         if phase not in AT_REST:
             family.add_metric([phase], found.get(phase, 0))
     return family
+
+
+def leases() -> GaugeMetricFamily:
+    family = GaugeMetricFamily("sequra_bc_leases", "Orders in a worker's hands", labels=["state"])
+    leased = rows("orders.Order").filter(changed__gt=F("synced"), leased_until__isnull=False)
+    over = Q(leased_until__lte=timezone.now())
+    found = leased.aggregate(held=Count("pk", filter=~over), expired=Count("pk", filter=over))
+    for state, number in found.items():
+        family.add_metric([state], number)
+    return family
+
+
+def breakers() -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "sequra_bc_breakers_open", "Hosts of stores that failed too often", labels=["system"]
+    )
+    shut = rows("orders.Gate").filter(open_until__gt=timezone.now())
+    bigcommerce = Q(host="bigcommerce")
+    found = shut.aggregate(
+        bigcommerce=Count("pk", filter=bigcommerce), sequra=Count("pk", filter=~bigcommerce)
+    )
+    for system, number in found.items():
+        family.add_metric([system], number)
+    return family
+
+
+def lanes() -> Iterator[GaugeMetricFamily]:
+    """Messages that no worker has fetched, as the broker counts them."""
+    from sequra_bc.celery import app
+
+    up = GaugeMetricFamily("sequra_bc_broker_up", "Whether the broker answers")
+    waiting = GaugeMetricFamily("sequra_bc_lane_messages", "Messages, by lane", labels=["lane"])
+    try:
+        with app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=1)
+            for lane, queue in app.amqp.queues.items():
+                declared: Any = queue(broker.default_channel).queue_declare()
+                waiting.add_metric([lane], declared.message_count)
+    except Exception:  # noqa: BLE001 (every transport has errors of its own)
+        up.add_metric([], 0)
+    else:
+        up.add_metric([], 1)
+    yield from (up, waiting)
 
 
 def events() -> GaugeMetricFamily:

@@ -1,4 +1,4 @@
-"""One line and one count per request."""
+"""An id, one line and one count per request."""
 
 import re
 import time
@@ -16,8 +16,50 @@ from sequra_bc.metrics import count_request
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
+ID = "sequra_bc.request_id"  # in the WSGI environment
+# What is answered ahead of the routes, as the metrics name it.
+AHEAD = {
+    "/webhooks/bigcommerce/": "webhooks/bigcommerce/<uuid:public_id>",
+    settings.STATIC_URL: "static",
+    "/health/live": "health/live",
+    "/health/ready": "health/ready",
+    "/metrics": "metrics",
+}
+
+
+class RequestIdMiddleware:
+    """Puts the id of the request into every line that is written meanwhile, and into the answer.
+
+    The first of all, so that webhooks, health and static files have one too, and are counted.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.monotonic()
+        request.META[ID] = request_id_of(request)
+        clear_contextvars()
+        bind_contextvars(request_id=request.META[ID])
+        response = self.get_response(request)
+        response["X-Request-Id"] = request.META[ID]
+        if COUNTED not in request.META:
+            seconds = time.monotonic() - started
+            count_request(request.method or "", ahead(request), response.status_code, seconds)
+        return response
+
+
+COUNTED = "sequra_bc.counted"
+
+
+def ahead(request: HttpRequest) -> str:
+    """The name of what answered ahead of the routes."""
+    path = request.path_info
+    return next((name for begin, name in AHEAD.items() if path.startswith(begin)), "(none)")
+
+
 class RequestLogMiddleware:
-    """Puts the id of the request into every line that is written meanwhile, and into the answer."""
+    """Writes the line of a request that has a route, and counts it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -25,13 +67,11 @@ class RequestLogMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.monotonic()
-        clear_contextvars()
-        request_id = request_id_of(request)
-        bind_contextvars(request_id=request_id)
         response = self.get_response(request)
         seconds = time.monotonic() - started
         where, method = route(request), request.method or ""
         count_request(method, where, response.status_code, seconds)
+        request.META[COUNTED] = "yes"
         self.log.info(
             "request",
             method=method,
@@ -39,7 +79,6 @@ class RequestLogMiddleware:
             status=response.status_code,
             ms=round(1000 * seconds),
         )
-        response["X-Request-Id"] = request_id
         for name, value in settings.ANSWER_HEADERS.items():
             response.headers.setdefault(name, value)
         return response

@@ -173,6 +173,7 @@ INSTALLED_APPS = [
     "transaction_log",
 ]
 MIDDLEWARE = [
+    "sequra_bc.request_log.RequestIdMiddleware",
     "orders.intake.IntakeMiddleware",
     "sequra_bc.health.HealthMiddleware",
     "sequra_bc.proxies.ProxyMiddleware",

@@ -10,7 +10,7 @@ import platform
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 import urllib3.exceptions
+from prometheus_client import Counter, Histogram
 
 from wire import __version__
 from wire.errors import Rejected, Unavailable
@@ -51,6 +52,10 @@ NEVER_SENT = (
     requests.exceptions.InvalidHeader,
     UnicodeError,
 )
+
+
+CALLS = Counter("sequra_bc_calls", "Calls to other systems", ["system", "method", "outcome"])
+CALL_SECONDS = Histogram("sequra_bc_call_seconds", "Time until a call was over", ["system"])
 
 
 def segment(value: object) -> str:
@@ -107,7 +112,24 @@ class Wire:
         data = None if body is None else write_json(body)
         if data is not None:
             sent["Content-Type"] = "application/json"
-        return Exchange(self, method, url, timeout or self.timeout, limit).run(sent, params, data)
+        exchange = Exchange(self, method, url, timeout or self.timeout, limit)
+        with self.counted(method):
+            return exchange.run(sent, params, data)
+
+    @contextmanager
+    def counted(self, method: str) -> Iterator[None]:
+        """Count a call by how it ended."""
+        system, outcome = self.rejected.system, "unavailable"
+        began = time.monotonic()
+        try:
+            yield
+            outcome = "accepted"
+        except Rejected:
+            outcome = "rejected"
+            raise
+        finally:
+            CALLS.labels(system, method, outcome).inc()
+            CALL_SECONDS.labels(system).observe(time.monotonic() - began)
 
     def json(self, method: str, url: str, **rest: Any) -> Any:
         """The document in the reply, None when there is none (204)."""

@@ -3,6 +3,7 @@
 import base64
 import json
 import pickle
+import queue
 import socket
 import subprocess
 import sys
@@ -12,10 +13,12 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from structlog.contextvars import bind_contextvars, get_contextvars, unbind_contextvars
 
 from local.processes import environment, free_port
 from local.servers import ROOT
 from local.stack import Stack
+from orders import doorbell
 from sequra_bc.celery import FAST, PERIODIC, SLOW, app
 
 PUBLISH = """
@@ -121,6 +124,33 @@ def test_a_poisoned_message_is_dropped_and_the_worker_lives(stack: Stack) -> Non
 
     assert worker.says("Refusing to deserialize")
     assert (marker.exists(), waiting, worker.running) == (False, 0, True)
+
+
+def test_a_task_names_the_request_that_it_follows_from(stack: Stack) -> None:
+    bind_contextvars(request_id="the-request-7")
+    try:
+        with app.connection_for_write(stack.urls["REDIS_URL"]) as broker:
+            app.send_task("orders.tasks.drain", connection=broker)
+    finally:
+        unbind_contextvars("request_id")
+    deadline = time.monotonic() + 10
+    worker = stack.processes["worker"]
+    while not worker.says('"request_id": "the-request-7"') and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert worker.says('"request_id": "the-request-7"')
+
+
+def test_a_wake_up_names_the_request_that_rang(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: queue.Queue[object] = queue.Queue()
+    monkeypatch.setattr(doorbell, "publish", lambda _: seen.put(get_contextvars()))
+    bind_contextvars(request_id="the-request-8")
+    try:
+        doorbell.Doorbell().ring()
+    finally:
+        unbind_contextvars("request_id")
+
+    assert seen.get(timeout=10) == {"request_id": "the-request-8"}
 
 
 def test_the_worker_logs_json_and_nothing_else(stack: Stack) -> None:

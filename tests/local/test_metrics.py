@@ -6,7 +6,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from orders.models import Order, WebhookEvent
+from local.sandbox_control import SandboxControl
+from orders.models import Gate, Order, WebhookEvent
+from sequra.client import Sequra
+from sequra.errors import Rejected, Unavailable
+from sequra_bc.celery import FAST, app
 from sequra_bc.metrics import METHODS, count_request
 from stores.models import Connection, Store
 from transaction_log.models import Entry
@@ -67,3 +71,72 @@ def test_invented_methods_make_no_new_series(db: None) -> None:
 
     assert found['sequra_bc_requests_total{method="other",route="coffee",status="405"}'] == 2
     assert "BREW" not in METHODS
+
+
+def test_leases_and_breakers_are_counted(store: Store) -> None:
+    soon, ago = timezone.now() + timedelta(minutes=1), timezone.now() - timedelta(minutes=1)
+    connection = Connection.objects.create(store=store, deployment="sequra", environment="sandbox")
+    for number, until in ((1, soon), (2, soon), (3, ago), (4, None)):
+        Order.objects.create(
+            store=store,
+            connection=connection,
+            merchant_ref="demo_es",
+            bigcommerce_id=number,
+            order_ref_1=str(number),
+            reference=f"00000000-0000-4000-8000-00000000000{number}",
+            amount=11088,
+            changed=1,
+            leased_until=until,
+        )
+    Gate.objects.create(store=store, host="bigcommerce", failures=5, open_until=soon)
+    Gate.objects.create(store=store, host="https://sequra.example", failures=5, open_until=ago)
+    found = figures()
+
+    assert found['sequra_bc_leases{state="held"}'] == 2
+    assert found['sequra_bc_leases{state="expired"}'] == 1
+    assert found['sequra_bc_breakers_open{system="bigcommerce"}'] == 1
+    assert found['sequra_bc_breakers_open{system="sequra"}'] == 0
+
+
+def test_messages_are_counted_by_lane(store: Store) -> None:
+    before = figures()['sequra_bc_lane_messages{lane="fast"}']
+    app.send_task("orders.tasks.drain", queue=FAST)
+    found = figures()
+
+    assert found['sequra_bc_lane_messages{lane="fast"}'] == before + 1
+    assert found['sequra_bc_lane_messages{lane="slow"}'] >= 0
+    assert found["sequra_bc_broker_up"] == 1
+
+
+def test_webhooks_health_and_static_files_are_counted_and_have_an_id(store: Store) -> None:
+    series = {
+        "/webhooks/bigcommerce/" + str(store.public_id): (
+            "POST",
+            "webhooks/bigcommerce/<uuid:public_id>",
+            "401",
+        ),
+        "/health/live": ("GET", "health/live", "200"),
+        "/static/storefront/sequra-checkout.0123456789ab.js": ("GET", "static", "404"),
+    }
+    for path, (method, route, status) in series.items():
+        name = f'sequra_bc_requests_total{{method="{method}",route="{route}",status="{status}"}}'
+        before = figures().get(name, 0)
+        answer = Client().generic(method, path, "{}", headers={"X-Request-Id": "proxys-own-1"})
+        assert answer["X-Request-Id"] == "proxys-own-1"
+        assert figures()[name] == before + 1
+
+
+def test_a_call_is_counted_by_how_it_ended(db: None, sandbox: SandboxControl) -> None:
+    name = 'sequra_bc_calls_total{method="GET",outcome="%s",system="SeQura"}'
+    sequra = Sequra(f"{sandbox.url}/", "demo", "demo-secret")
+    before = figures()
+    sequra.credentials()
+    sandbox.fault("/merchants/credentials", status=503)
+    with pytest.raises(Unavailable):
+        sequra.credentials()
+    with pytest.raises(Rejected):
+        Sequra(f"{sandbox.url}/", "demo", "wrong").credentials()
+    after = figures()
+
+    for outcome in ("accepted", "unavailable", "rejected"):
+        assert after[name % outcome] == before.get(name % outcome, 0) + 1

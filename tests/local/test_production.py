@@ -1,8 +1,12 @@
 """The purchase in the production set-up: https behind a proxy, two processes, no debugging."""
 
+import os
 import re
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from local.sandbox_control import SandboxControl
 from local.servers import postgres_binary
 from local.shopper import Shopper
 from local.stack import Stack
+from tests.orders.world import descendants
 
 pytestmark = pytest.mark.xdist_group("production")
 
@@ -115,6 +120,31 @@ def test_requests_of_both_processes_are_counted_together(production: Stack) -> N
             timeout=5,
         )
     assert {counted() - before for _ in range(10)} == {20}
+
+
+def test_a_killed_web_process_comes_back(production: Stack) -> None:
+    """The other one answers meanwhile, and goes on to answer."""
+    web = production.processes["web"]
+    assert web.tether
+    server = next(descendants(web.tether.pid))
+    before = set(children(server))
+    killed = max(before)
+    os.kill(killed, signal.SIGKILL)
+    address = f"http://127.0.0.1:{production.app_port}/health/live"
+    deadline = time.monotonic() + 30
+    while len(set(children(server)) - {killed}) < len(before):
+        assert time.monotonic() < deadline, web.tail()
+        time.sleep(0.1)
+
+    assert [requests.get(address, timeout=10).status_code for _ in range(10)] == [200] * 10
+
+
+def children(pid: int) -> list[int]:
+    """The processes that this one started and that run."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        found += map(int, thread.read_text().split())
+    return found
 
 
 PEOPLE_AND_SECRETS = [

@@ -6,7 +6,7 @@ import psycopg2
 import pytest
 import redis
 
-from local.stack import Stack
+from local.stack import BIN, Stack
 from sequra_bc.celery import app
 from tests.orders.world import World
 
@@ -126,6 +126,29 @@ def test_a_worker_that_stops_under_load_leaves_nothing_behind(world: World) -> N
     for number in numbers:
         world.wait(lambda n=number: world.totals(n) == (0, 14980), "shipped", RECOVERED)  # type: ignore[misc]
         assert len(world.updates(number)) == 1
+
+
+def test_a_second_beat_changes_nothing(world: World) -> None:
+    stack = world.stack
+    second = stack._process("beat2", str(BIN / "celery"), "-A", "sequra_bc", "beat")
+    second.start()
+    second.wait_ready()
+    try:
+        number = world.buy()
+        sent = stack.processes["worker"].log.read_text().count("orders.tasks.sweep")
+        world.does("ship", number)
+        world.wait(lambda: world.totals(number) == (0, 14980), "the shipment")
+        world.wait(
+            lambda: (
+                stack.processes["worker"].log.read_text().count("orders.tasks.sweep") >= sent + 4
+            ),
+            "both beats have swept twice",
+            RECOVERED,
+        )
+    finally:
+        second.stop()
+    assert len(world.updates(number)) == 1
+    assert entries(world, number) == [("purchase", "accepted"), ("ship", "accepted")]
 
 
 def in_hand(world: World) -> int:
