@@ -1,6 +1,7 @@
 """Kill `confirm` between any two side effects: always exactly one paid order, and no strays."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -14,6 +15,7 @@ from payments.notifications import record_state
 from stores.connect import Login, connect, disconnect
 from stores.install import uninstall
 from stores.models import Store
+from tests.conftest import LONGEST_TEST
 from tests.payments.crashes import Backup, CrashRunner, labels_in_the_code
 from tests.payments.shop import Shop
 from tests.payments.world import violations
@@ -252,6 +254,7 @@ def test_random_crashes_beside_news_uninstallations_and_restored_backups(
     histories = Histories(shop, runner, seed)
     try:
         while histories.crashes < int(os.environ.get("CRASHES", "25")):
+            signal.alarm(LONGEST_TEST)  # for each history, not for all of them
             histories.one()
     finally:
         print(f"\nseed {seed}: {len(histories.story)} histories, {histories.crashes} crashes")
