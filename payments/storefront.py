@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from payments.checkout_reading import UnknownCheckout
 from payments.methods import Method
 from payments.reasons import Reason
-from payments.solicit import Shopper, solicit
+from payments.solicit import Offered, Shopper, solicit
 from payments.store_credit import Claim
 from stores.access import browser_origin, language_of, may_ask, origin_of
 from stores.budget import OverBudget, demand, spend
@@ -26,6 +26,18 @@ OF_A_STORE = {"allowed": 30, "seconds": 30}
 GUESSES = {"allowed": 12, "seconds": 30}
 
 
+# SeQura explains every product but this one.
+UNEXPLAINED = {"fp1"}
+LOCALES = {"es": "es-ES", "fr": "fr-FR", "it": "it-IT", "pt": "pt-PT"}
+
+
+class Info(TypedDict):
+    """What SeQura's own script needs to explain the methods, and for which amount in cents."""
+
+    configuration: dict[str, Any]
+    amount: int
+
+
 class Answer(TypedDict):
     """Buttons, or the codes of the reasons why there are none."""
 
@@ -33,13 +45,14 @@ class Answer(TypedDict):
     methods: list[Method]
     reasons: list[str]
     message: str
+    info: Info | None
 
 
 def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
     """The payment methods for a checkout. Raises OverBudget and UnknownCheckout."""
     shopper, checkout_id = _shopper(request, body), body["checkout_id"]
     if ROBOTS.search(shopper.user_agent) or not shopper.user_agent:
-        return {"solicitation": None, "methods": [], "reasons": [], "message": ""}
+        return {"solicitation": None, "methods": [], "reasons": [], "message": "", "info": None}
     guesses = f"guesses {store.pk} {shopper.ip}"
     demand(guesses, **GUESSES)
     _spend(store, checkout_id, shopper.ip)
@@ -58,7 +71,34 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
         "methods": offered.methods,
         "reasons": [str(reason) for reason in offered.reasons],
         "message": _message(offered.reasons, shopper.locale),
+        "info": _info(offered, shopper.locale),
     }
+
+
+def _info(offered: Offered, locale: str) -> Info | None:
+    """None when SeQura named no key for this merchant, or no address for its script.
+
+    https://docs.sequra.com/docs/widgets
+    """
+    found = offered.solicitation
+    if found is None or not found.connection.assets_url:
+        return None
+    merchants = found.connection.merchants.filter(ref=found.merchant_ref, country=found.country)
+    key = merchants.values_list("assets_key", flat=True).first()
+    if not key:
+        return None
+    explained = {method["product"] for method in offered.methods} - UNEXPLAINED
+    configuration = {
+        "merchant": found.merchant_ref,
+        "assetKey": key,
+        "products": sorted(explained),
+        "scriptUri": f"{found.connection.assets_url}sequra-checkout.min.js",
+        "decimalSeparator": ",",
+        "thousandSeparator": ".",
+        "locale": LOCALES.get(language_of(locale), "es-ES"),
+        "currency": found.currency,
+    }
+    return {"configuration": configuration, "amount": found.amount}
 
 
 def _shopper(request: Request, body: dict[str, Any]) -> Shopper:

@@ -181,15 +181,15 @@ def _merchants(connection: Connection, rows: list[Credentials]) -> None:
         if (merchant.country, merchant.ref) not in wanted:
             merchant.delete()
     for (country, ref), row in wanted.items():
+        told = {
+            "contract_options": row.get("contract_options") or [],
+            "assets_key": row.get("assets_key") or "",
+        }
         connection.merchants.update_or_create(
             country=country,
             ref=ref,
-            defaults={"contract_options": row.get("contract_options") or []},
-            create_defaults={
-                "store": connection.store,
-                "contract_options": row.get("contract_options") or [],
-                "selling": False,
-            },
+            defaults=told,
+            create_defaults={"store": connection.store, "selling": False} | told,
         )
 
 

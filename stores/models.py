@@ -261,6 +261,8 @@ class Merchant(models.Model):
     selling = models.BooleanField(default=True)
     # From GET /merchants/credentials: "services", "allow_first_instalment_delay", ...
     contract_options = models.JSONField(default=list, blank=True)
+    # With it SeQura's own script explains the payment methods; a public name, no secret.
+    assets_key = models.CharField(max_length=64, blank=True, default="", db_default="")
     # GET /merchants/{ref}/payment_methods as SeQura returned it, and when.
     payment_methods = models.JSONField(default=list, blank=True)
     payment_methods_at = models.DateTimeField(null=True, blank=True)

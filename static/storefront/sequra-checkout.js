@@ -107,6 +107,9 @@
     li.sequra-item .paymentProviderHeader-name{display:block;margin-left:0;white-space:normal;overflow-wrap:anywhere}
     .sequra-item .paymentProviderHeader-img{height:1.4em;width:auto;max-width:6rem;flex:none;align-self:flex-start;margin:0}
     .sequra-cost{font-weight:400}
+    .sequra-item .form-field{position:relative}
+    .sequra-item .form-label:not(:last-child){padding-right:4.5rem}
+    .sequra-more{position:absolute;right:1rem;top:.8125rem;margin:0;padding:0;border:0;background:none;color:inherit;font:inherit;font-size:.875em;line-height:2.5;text-decoration:underline;white-space:nowrap;cursor:pointer}
     .sequra-item[aria-busy="true"]{opacity:.6}
     .sequra-description{margin:0;padding:.25rem 0 1rem}
     .sequra-note{padding:1rem}
@@ -278,7 +281,8 @@
     // Away for a moment: asked again, like a failed request.
     if (/_unavailable/.test(answer.reasons)) throw new Failure(503);
     const methods = answer.solicitation && Array.isArray(answer.methods) ? answer.methods : [];
-    return { ...nothing, solicitation: answer.solicitation, methods, message: answer.message || "" };
+    const { solicitation, message, info } = answer;
+    return { ...nothing, solicitation, methods, message: message || "", info };
   }
 
   /** Bring the offer up to this checkout; without an answer nothing is offered. */
@@ -451,7 +455,7 @@
   }
 
   /** One option with the classes BigCommerce gives its own. */
-  function option(method) {
+  function option(method, info) {
     const id = idOf(method);
     const item = make("li", "form-checklist-item optimizedCheckout-form-checklist-item sequra-item");
     item.dataset.sequraProduct = method.product;
@@ -470,6 +474,7 @@
     if (image) name.append(image);
     const heading = document.querySelector(".themeV2") ? " sub-header" : "";
     name.append(make("div", `paymentProviderHeader-name${heading}`, method.title));
+    name.lastChild.id = `${id}-name`;
     const line = make("div", "paymentProviderHeader-container");
     line.append(name);
     if (method.cost_description) {
@@ -481,6 +486,9 @@
     label.append(line);
     const field = make("div", "form-field");
     field.append(radio, label);
+    if (info && info.configuration.products.includes(method.product)) {
+      field.append(moreButton(method, info));
+    }
     const header = make("div", "form-checklist-header");
     header.append(field);
     item.append(header);
@@ -513,7 +521,7 @@
     if (offer) offer.items.forEach((item) => item.remove());
     offer = next;
     if (offer) {
-      offer.items = offer.methods.map(option);
+      offer.items = offer.methods.map((method) => option(method, offer.info));
       if (!offer.items.length && offer.message) offer.items = [note(offer.message)];
     }
     if (before && !chosenMethod()) leave();
@@ -617,6 +625,68 @@
     if (!id || (document.activeElement && document.activeElement !== document.body)) return;
     const node = document.getElementById(id);
     if (node) node.focus({ preventScroll: true });
+  }
+
+  // --- SeQura's own explanation of a method ------------------------------------------------------
+
+  const POPUP = "sequra-educational-popup"; // the class that SeQura's script listens to
+
+  function moreButton(method, info) {
+    const more = make("button", "sequra-more", "+ info");
+    more.type = "button";
+    more.id = `${idOf(method)}-info`;
+    more.setAttribute("aria-describedby", `${idOf(method)}-name`);
+    more.setAttribute("aria-haspopup", "dialog");
+    Object.assign(more.dataset, { product: method.product, campaign: method.campaign || "" });
+    more.dataset.amount = info.amount;
+    more.addEventListener("click", safely("info", () => explainMethod(more, info)));
+    return more;
+  }
+
+  /** The first click fetches SeQura's script; that opens the popup, at this click and the next. */
+  async function explainMethod(more, info) {
+    if (more.classList.contains(POPUP)) return lookAfter(more, document.body.children);
+    try {
+      await loadExplanations(info.configuration);
+    } catch (error) {
+      return say(text("unavailable"));
+    }
+    more.classList.add(POPUP);
+    window.Sequra.refreshComponents();
+    await pause(0); // a click within a click is none
+    return more.click();
+  }
+
+  function loadExplanations(configuration) {
+    if (window.Sequra && window.Sequra.refreshComponents) return undefined;
+    return new Promise((done, failed) => {
+      window.SequraConfiguration = configuration;
+      window.SequraOnLoad = [done];
+      window.Sequra = { onLoad: (work) => window.SequraOnLoad.push(work) };
+      runScript(configuration.scriptUri, document.head).catch(failed);
+      setTimeout(failed, PATIENCE);
+    });
+  }
+
+  const seen = (node) => node.getClientRects().length > 0;
+
+  /** The popup is SeQura's; where the keyboard and the screen reader are is ours. */
+  async function lookAfter(more, children) {
+    const before = [...children].filter(seen);
+    const news = () => [...children].filter((node) => !before.includes(node) && seen(node));
+    for (let waited = 0; !news().length && waited < FORM_LIMIT; waited += FORM_POLL) {
+      await pause(FORM_POLL);
+    }
+    const popup = news().find((node) => node.matches("iframe") || node.querySelector("iframe,button,a"));
+    if (!popup) return;
+    quiet(before);
+    if (!popup.contains(document.activeElement)) {
+      if (!popup.matches("iframe")) popup.tabIndex = -1;
+      popup.focus();
+    }
+    while (seen(popup)) await pause(FORM_POLL);
+    unquiet();
+    more.focus();
   }
 
   // --- Choosing ----------------------------------------------------------------------------------
@@ -919,20 +989,24 @@
     window.SequraFormInstance = window.SequraFormElement = undefined;
     if (dialog) dialog.remove();
     dialog = null;
-    quieted.forEach((node) => {
-      node.inert = false;
-    });
-    quieted = [];
+    unquiet();
   }
 
   let quieted = []; // what we made inert
 
   /** Behind an open form nothing can be reached by keyboard or screen reader. */
-  function quietPage() {
-    quieted = [...document.body.children].filter((node) => node !== dialog && !node.inert);
+  function quiet(nodes) {
+    quieted = nodes.filter((node) => node !== dialog && !node.inert);
     quieted.forEach((node) => {
       node.inert = true;
     });
+  }
+
+  function unquiet() {
+    quieted.forEach((node) => {
+      node.inert = false;
+    });
+    quieted = [];
   }
 
   /** Show the form and wait until it is closed or the payment is through. */
@@ -955,7 +1029,7 @@
         });
       });
       instance.show();
-      quietPage();
+      quiet([...document.body.children]);
       ready.then(() => open && frame.focus());
       const paid = watch(statusUrl, () => open);
       await Promise.race([closed, paid, gone(frame, () => open)]);

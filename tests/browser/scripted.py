@@ -22,6 +22,7 @@ from sequra_bc.static_files import lean
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "static" / "storefront" / "sequra-checkout.js"
+SEQURA_POPUP = ROOT / "sandbox" / "sequra" / "assets" / "sequra-checkout.min.js"
 SHOP_FILES = ROOT / "sandbox" / "shop" / "static" / "shop"
 STORE = "7b2f6c1e-2a5b-4a0e-9d11-3f8f6f0f5a01"
 CHECKOUT = "b6fbd994-61a8-4f25-9167-6ec10489c448"
@@ -156,6 +157,15 @@ class World:
         self.server = Server(self)
         self.port = self.server.server_address[1]
         self.lock = threading.Lock()
+        self.info: dict[str, Any] | None = {
+            "amount": 11089,
+            "configuration": {
+                "merchant": "mardefondo_es", "assetKey": "a1b2c3", "currency": "EUR",
+                "products": ["i1", "pp3"], "locale": "es-ES", "decimalSeparator": ",",
+                "thousandSeparator": ".",
+                "scriptUri": f"{self.url('sequra')}/assets/sequra-checkout.min.js",
+            },
+        }  # fmt: skip
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
@@ -328,7 +338,7 @@ class World:
             methods = self.methods
             found = solicitation if methods else None
             answer = {"solicitation": found, "methods": methods, "reasons": [],
-                      "message": self.message}  # fmt: skip
+                      "message": self.message, "info": self.info}  # fmt: skip
             return Answer(body=answer)
         if path == f"{base}form":
             return Answer(body=self.form(base))
@@ -357,6 +367,8 @@ class World:
         fault = self.fault(path)
         if fault:
             return fault
+        if path.endswith("/sequra-checkout.min.js"):
+            return Answer(body=SEQURA_POPUP.read_bytes(), kind="text/javascript")
         if path.startswith("/assets/"):
             return Answer(body=SEQURA_FORM, kind="text/javascript")
         page = (

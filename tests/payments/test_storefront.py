@@ -49,6 +49,34 @@ def test_methods_are_offered_with_what_a_button_shows(web: Web, shop: Shop) -> N
     assert "pp3" in {method["product"] for method in answer["methods"]}
 
 
+def test_sequras_explanations_come_with_what_its_script_needs(web: Web, shop: Shop) -> None:
+    Merchant.objects.update(assets_key="a1b2c3d4e5")
+
+    answer = offered(web, shop)
+
+    found = Solicitation.objects.get(public_id=answer["solicitation"])
+    explained = {method["product"] for method in answer["methods"]}
+    assert answer["info"] == {
+        "amount": found.amount,
+        "configuration": {
+            "merchant": found.merchant_ref,
+            "assetKey": "a1b2c3d4e5",
+            "products": sorted(explained - {"fp1"}),
+            "scriptUri": f"{found.connection.assets_url}sequra-checkout.min.js",
+            "decimalSeparator": ",",
+            "thousandSeparator": ".",
+            "locale": "es-ES",
+            "currency": "EUR",
+        },
+    }
+
+
+def test_without_a_key_sequra_explains_nothing(web: Web, shop: Shop) -> None:
+    Merchant.objects.update(assets_key="")
+
+    assert offered(web, shop)["info"] is None
+
+
 def test_preflight_allows_exactly_the_shop(web: Web, shop: Shop) -> None:
     address = web.storefront("payment-methods")
 
