@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stores', '0005_sessions_end_with_the_secret'),
+        ('stores', '0008_refused_accounts'),
     ]
 
     operations = [
