@@ -8,12 +8,13 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from local.processes import Process, free_port
 from local.servers import speaks_redis, valkey_binary
-from local.stack import Stack
+from local.stack import Stack, fetch
 from sequra.money import to_cents
 from sequra_bc.celery import app
 from tests.orders.world import World, descendants
@@ -90,3 +91,34 @@ def test_worker_and_beat_outlive_their_broker(world: World, broker: Process) -> 
         world.wait(lambda n=number: world.totals(n) == (total(world, n), 0), "told", RECOVERED)  # type: ignore[misc]
         assert world.totals(number)[0] != began[number]
     assert not any(world.stack.processes[name].says("Unrecoverable") for name in alive)
+
+
+@pytest.fixture
+def sentinel(broker: Process, tmp_path: Path) -> Iterator[str]:
+    """A Sentinel that watches the broker; its address as Celery takes it."""
+    port, master = free_port(), broker.name.split(":")[-1].partition("/")[0]
+    (tmp_path / "conf").write_text(f"sentinel monitor shop 127.0.0.1 {master} 1\n")
+    process = Process(
+        "sentinel",
+        [valkey_binary(), str(tmp_path / "conf"), "--sentinel", "--port", str(port)],
+        tmp_path / "log",
+        cwd=tmp_path,
+        ready=lambda: speaks_redis(port),
+        grace=1,
+    )
+    process.start()
+    process.wait_ready()
+    yield f"sentinel://127.0.0.1:{port}"
+    process.stop()
+
+
+def test_the_whole_system_finds_its_broker_by_a_sentinel(sentinel: str, worker_id: str) -> None:
+    env = {"BROKER_URL": sentinel, "BROKER_OPTIONS": '{"master_name": "shop"}'}
+    env["REDIS_URL"] = f"redis://127.0.0.1:{free_port()}/0"  # nobody is there
+    with Stack(name=f"sentinel_{worker_id}", env=env) as stack:
+        world = World(stack)
+        number = world.buy()
+        world.does("ship", number)
+        world.wait(lambda: world.totals(number) == (0, 14980), "the shipment")
+        ready = fetch(f"http://127.0.0.1:{stack.app_port}/health/ready")
+    assert (ready["status"], ready["redis"]) == ("ok", "ok")
