@@ -350,6 +350,7 @@
   const PAYMENT = ".checkout-step--payment";
   const NATIVE_RADIO = 'input[name="paymentProviderRadio"]';
   const PAYMENT_FORM = `${PAYMENT} form[data-test="payment-form"],${PAYMENT} form.checkout-form`;
+  const GIVEN = "[data-sequra-methods]"; // a list that a custom checkout made for us
   const CHOSEN = '[data-sequra="chosen"]';
   const OUR_LIST = "sequra-list";
   const LIST = ".form-checklist,ul,ol";
@@ -365,6 +366,11 @@
   /** The list for our options and the form around it, or null while there is none. */
   function place() {
     if (covered()) return null;
+    const given = document.querySelector(GIVEN);
+    if (given) {
+      const actions = document.querySelector("[data-sequra-actions]");
+      return { list: given, form: given.closest("form"), actions };
+    }
     const radio = step().querySelector(NATIVE_RADIO);
     const native = radio && radio.closest(LIST);
     const form = native ? native.closest("form") : document.querySelector(PAYMENT_FORM);
@@ -409,7 +415,7 @@
     }
     const content = `${PAYMENT} .checkout-view-content`;
     const radio = document.querySelector(NATIVE_RADIO);
-    const nodes = [...document.querySelectorAll(`${content},${PAYMENT_FORM}`)];
+    const nodes = [...document.querySelectorAll(`${content},${PAYMENT_FORM},${GIVEN}`)];
     if (radio) nodes.push(radio.closest(LIST) || radio);
     if (!nodes.length) return;
     const total = document.querySelector('[data-test="cart-total"],.cartDrawer-total');
@@ -691,10 +697,18 @@
 
   // --- Choosing ----------------------------------------------------------------------------------
 
+  /** For custom checkouts, whose own choice is theirs to give up. */
+  function tell() {
+    const method = chosenMethod();
+    const detail = method && { product: method.product, campaign: method.campaign };
+    window.dispatchEvent(new CustomEvent("sequra:change", { detail }));
+  }
+
   function choose(id) {
     if (chosen !== id) say("");
     chosen = id;
     draw();
+    tell();
   }
 
   /** Show our choice as the only one: React's stays as it is, underneath. */
@@ -751,6 +765,7 @@
     if (offer) offer.items.forEach((item) => markItem(item, false));
     button.hidden = true;
     forgetTerms();
+    tell();
   }
 
   function unmark() {
@@ -1119,6 +1134,8 @@
       if (!document.hidden && place()) changed();
     });
     window.addEventListener("online", () => place() && changed());
+    window.addEventListener("sequra:leave", safely("leave", () => chosen && leave()));
+    window.addEventListener("sequra:refresh", changed);
     window.addEventListener("pageshow", safely("pageshow", comeBack));
   }
 

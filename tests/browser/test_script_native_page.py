@@ -470,6 +470,53 @@ def test_another_app_in_the_list_takes_and_gives_the_choice(
     expect(checked).to_have_id("radio-sequra-sp1-permanente")
 
 
+def test_a_custom_checkout_says_where_sequra_goes(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+
+    page.evaluate(
+        """() => {
+          document.querySelector('#checkout-app').innerHTML = `
+            <label><input type=radio name=mine id=mine checked> Mine</label>
+            <ul data-sequra-methods></ul>
+            <div data-sequra-actions><button id=mine-button>Pay</button></div>`;
+          const mine = document.querySelector('#mine');
+          window.told = [];
+          addEventListener('sequra:change', ({ detail }) => {
+            window.told.push(detail && detail.product);
+            if (detail) mine.checked = false;
+          });
+          mine.addEventListener('change', () => dispatchEvent(new Event('sequra:leave')));
+        }"""
+    )
+    methods = page.locator("[data-sequra-methods] > .sequra-item")
+    expect(methods).to_have_count(3)
+    expect(page.locator(f"[data-sequra-actions] > {BUTTON}")).to_be_hidden()
+
+    choose(page)
+    expect(page.get_by_role("radio", checked=True)).to_have_count(1)
+    expect(page.locator("#mine-button")).to_be_visible()
+    page.get_by_label("Mine").check()
+    expect(page.get_by_role("radio", checked=True)).to_have_id("mine")
+    expect(page.locator(BUTTON)).to_be_hidden()
+    choose(page, SP1)
+    page.locator(BUTTON).click()
+
+    expect(page.locator("iframe#sq-identification-sp1")).to_be_visible()
+    assert page.evaluate("window.told") == ["pp3", None, "sp1"]
+
+
+def test_a_custom_checkout_asks_anew_after_a_change(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+    world.total, world.version = 90.0, 9
+
+    page.evaluate("dispatchEvent(new Event('sequra:refresh'))")
+
+    world.wait_called(page, "app", "payment-methods", 2)
+    assert world.called("app", "payment-methods")[-1]["outstanding_balance"] == 90.0
+
+
 def test_an_embedded_checkout_stays_as_it_was(world: World, open_checkout: Open) -> None:
     page = open_checkout()
     expect(page.locator(OURS)).to_have_count(3)
