@@ -13,7 +13,7 @@ from payments.reasons import Reason
 from payments.solicit import Offered, Shopper, solicit
 from payments.store_credit import Claim
 from stores.access import browser_origin, language_of, may_ask, origin_of
-from stores.budget import OverBudget, demand, spend
+from stores.budget import OverBudget, demand, network_of, spend
 from stores.locks import Busy, only_one
 from stores.models import Store
 from wire.reading import clean_text
@@ -21,9 +21,11 @@ from wire.reading import clean_text
 ROBOTS = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
 LOCK_SECONDS = 10
 # BigCommerce allows 150 calls in 30 s on its smallest plan, to all apps of a store together.
-OF_A_STORE = {"allowed": 30, "seconds": 30}
-# Who makes checkouts up gets less than half of that, so that shoppers still see SeQura.
-GUESSES = {"allowed": 12, "seconds": 30}
+OF_A_STORE = {"allowed": 60, "seconds": 30}
+# Nobody takes more than a third of it: an address, or the /64 of an IPv6 user.
+OF_AN_ADDRESS = {"allowed": 20, "seconds": 30}
+# Who makes checkouts up gets a third of that, so that shoppers still see SeQura.
+GUESSES = {"allowed": 6, "seconds": 30}
 
 
 # SeQura explains every product but this one.
@@ -53,9 +55,10 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
     shopper, checkout_id = _shopper(request, body), body["checkout_id"]
     if ROBOTS.search(shopper.user_agent) or not shopper.user_agent:
         return {"solicitation": None, "methods": [], "reasons": [], "message": "", "info": None}
-    guesses = f"guesses {store.pk} {shopper.ip}"
+    network = network_of(shopper.ip)
+    guesses = f"guesses {store.pk} {network}"
     demand(guesses, **GUESSES)
-    _spend(store, checkout_id, shopper.ip)
+    _spend(store, checkout_id, network)
     claim = Claim.of(body["store_credit_applied"], body["outstanding_balance"])
     try:
         with only_one(f"checkout {store.pk} {checkout_id}", wait=LOCK_SECONDS):
@@ -111,8 +114,9 @@ def _shopper(request: Request, body: dict[str, Any]) -> Shopper:
     )
 
 
-def _spend(store: Store, checkout_id: str, ip: str) -> None:
-    spend(f"ip {ip}", allowed=600, seconds=60)
+def _spend(store: Store, checkout_id: str, network: str) -> None:
+    spend(f"ip {network}", allowed=600, seconds=60)
+    spend(f"ip {store.pk} {network}", **OF_AN_ADDRESS)
     spend(f"checkout {store.pk} {checkout_id}", allowed=20, seconds=60)
     spend(f"store {store.pk}", **OF_A_STORE)
 

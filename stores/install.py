@@ -1,8 +1,10 @@
 """Installing and uninstalling: whose token we hold, and until when."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from threading import BoundedSemaphore
 
 from django.conf import settings
 from django.db import transaction
@@ -12,12 +14,13 @@ from bigcommerce.client import exchange_code
 from bigcommerce.documents import TokenGrant
 from bigcommerce.errors import Rejected, Unavailable
 from stores.clients import bigcommerce_for
-from stores.locks import only_one
+from stores.locks import Busy, only_one
 from stores.models import PanelUser, Store, new_secret
 
 CONTEXT = re.compile(r"stores/([a-z0-9]{1,64})")
 CALLBACK = "/auth"
-LOCK_SECONDS = 15.0
+# Each holds a thread and asks BigCommerce in our name. Of one process.
+EXCHANGES = BoundedSemaphore(4)
 # BigCommerce may call `/uninstall` before it revokes the token.
 REVOKED_WITHIN = timedelta(hours=1)
 
@@ -33,6 +36,16 @@ still_needed: list[Callable[[Store], set[int]]] = []
 on_uninstall: list[Callable[[Store], None]] = []
 
 
+@contextmanager
+def _few_at_a_time() -> Iterator[None]:
+    if not EXCHANGES.acquire(blocking=False):
+        raise Busy("exchanges")
+    try:
+        yield
+    finally:
+        EXCHANGES.release()
+
+
 class WrongContext(Exception):
     """The callback names no store, or another one than the token is for."""
 
@@ -40,13 +53,14 @@ class WrongContext(Exception):
 def install(code: str, context: str, scope: str) -> Store:
     """Exchange the code and keep the store's token; a token we had is replaced.
 
-    Raises WrongContext, Rejected, Unavailable, and Busy when a parallel exchange takes too long.
+    Raises WrongContext, Rejected, Unavailable, and Busy while another exchange for this store, or
+    too many for others, are under way: nobody waits in a request's thread.
     """
     named = CONTEXT.fullmatch(context)
     if not named or not code:
         raise WrongContext(context)
     # In the order of the exchanges: the last token is the one that lives.
-    with only_one(f"token of {named[1]}", wait=LOCK_SECONDS):
+    with _few_at_a_time(), only_one(f"token of {named[1]}"):
         grant = exchange_code(
             settings.BIGCOMMERCE_LOGIN_URL,
             client_id=settings.BIGCOMMERCE_CLIENT_ID,

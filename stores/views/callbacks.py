@@ -20,6 +20,8 @@ from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.signed_payload import InvalidSignedPayload
 from stores import install, registration
 from stores.access import frame_in_control_panel, open_session, panel_error
+from stores.budget import OverBudget, network_of
+from stores.budget import spend as spend_budget
 from stores.identity import is_fresh, provision, signed_payload, spend
 from stores.locks import Busy
 from stores.models import PanelUser, Store
@@ -27,6 +29,9 @@ from stores.scopes import missing
 from stores.tasks import look_after_store, register_store, try_again, wake
 
 log = structlog.get_logger(__name__)
+# A merchant installs once; many merchants may share an address.
+OF_A_STORE = {"allowed": 20, "seconds": 60}
+OF_AN_ADDRESS = {"allowed": 600, "seconds": 60}
 ORDER_URL = re.compile(r"/orders/([0-9]{1,18})/sequra/?")
 
 
@@ -36,7 +41,13 @@ def auth(request: HttpRequest) -> HttpResponse:
     """Install, or consent again. Answers a page that sends the merchant to the Apps menu."""
     code, context, scope = (request.GET.get(key, "") for key in ("code", "context", "scope"))
     try:
+        _spend_on_installing(request, context)
         store = install.install(code, context, scope)
+    except OverBudget as budget:
+        text = _("There were too many attempts to install SeQura. Try again in a minute.")
+        page = _not_installed(request, 429, text)
+        page["Retry-After"] = str(budget.retry_after)
+        return page
     except (install.WrongContext, Rejected) as error:
         log.warning("installation_refused", reason=str(error))
         return _not_installed(request, 400, _("Open BigCommerce and install SeQura again."))
@@ -48,6 +59,13 @@ def auth(request: HttpRequest) -> HttpResponse:
     if not registration.register(store):
         wake(register_store, store.pk)
     return _installed(request, store)
+
+
+def _spend_on_installing(request: HttpRequest, context: str) -> None:
+    """Each attempt asks BigCommerce with our client secret. Raises OverBudget."""
+    spend_budget(f"auth from {network_of(request.META['REMOTE_ADDR'])}", **OF_AN_ADDRESS)
+    if install.CONTEXT.fullmatch(context):
+        spend_budget(f"auth of {context}", **OF_A_STORE)
 
 
 def _not_installed(request: HttpRequest, status: int, text: str) -> HttpResponse:

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 import requests
 import time_machine
+from django.test import Client
 
+from payments import storefront
+from payments.checkout_reading import UnknownCheckout
 from payments.models import Offer, Solicitation
 from payments.progress import progress_of
 from payments.storefront import ROBOTS
 from stores.budget import OverBudget, demand, spend
-from stores.models import Allowance, Connection, Merchant
+from stores.models import Allowance, Connection, Merchant, Store
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.shop import Shop
 from tests.payments.web import BROWSER, Web
@@ -427,3 +430,31 @@ def test_the_other_tab_hears_of_the_order_that_was_made(
     )
     assert progress_of(loser) == progress_of(winner)
     assert progress_of(loser)["status"] == "confirmed"
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        [f"203.0.113.{n}" for n in range(1, 5)],
+        [f"2001:db8:0:1::{n}" for n in range(1, 21)],  # one household
+    ],
+)
+def test_a_few_addresses_leave_room_for_the_others(
+    shop: Shop, addresses: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storefront, "solicit", unknown_checkout)
+    store = Store.objects.get()
+
+    def ask(address: str) -> int:
+        client = Client(headers={"user-agent": "Mozilla/5.0"}, REMOTE_ADDR=address)
+        body = {"checkout_id": str(uuid.uuid4())}
+        path = f"/storefront/{store.public_id}/payment-methods"
+        return int(client.post(path, body, "application/json").status_code)
+
+    found = [ask(address) for address in addresses for _ in range(12)]
+    assert set(found) == {404, 429}
+    assert ask("198.51.100.9") == 404
+
+
+def unknown_checkout(*_: object) -> None:
+    raise UnknownCheckout
