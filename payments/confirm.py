@@ -81,10 +81,11 @@ def confirm(pk: int, wait: float = 0) -> None:
         _advance(solicitation)
 
 
-def confirm_within(pk: int, seconds: float, store: int | None = None) -> Solicitation:
+def confirm_within(pk: int, seconds: float) -> Solicitation:
     """`confirm`, waited for no longer than this; the work itself goes on in its thread."""
-    within(seconds, lambda: confirm(pk, seconds), store)
-    return Solicitation.objects.select_related("store", "connection").get(pk=pk)
+    solicitations = Solicitation.objects.select_related("store", "connection")
+    within(seconds, lambda: confirm(pk, seconds), solicitations.get(pk=pk).store_id)
+    return solicitations.get(pk=pk)
 
 
 def within(seconds: float, work: Callable[[], None], store: int | None = None) -> bool:

@@ -36,7 +36,7 @@ CANCEL_WITHIN = timedelta(hours=2)
 def cancelled(solicitation: Solicitation, _: QueryDict) -> Answer:
     """SeQura has cancelled the order: the shop follows, nothing is sent back."""
     record_state(solicitation, State.CANCELLED)
-    confirm_within(solicitation.pk, ANSWER_SECONDS, solicitation.store_id)
+    confirm_within(solicitation.pk, ANSWER_SECONDS)
     return 200, ""
 
 

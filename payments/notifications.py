@@ -72,9 +72,7 @@ def receive(solicitation: Solicitation, sq_state: str, product: str) -> int:
     if sq_state not in State.values:
         raise UnknownState(sq_state)
     record_state(solicitation, State(sq_state), product)
-    return answer(
-        confirm_within(solicitation.pk, ANSWER_SECONDS, solicitation.store_id), State(sq_state)
-    )
+    return answer(confirm_within(solicitation.pk, ANSWER_SECONDS), State(sq_state))
 
 
 def record_state(solicitation: Solicitation, state: Solicitation.State, product: str = "") -> None:
@@ -113,7 +111,7 @@ def _say_the_number_again(solicitation: Solicitation) -> int:
     """SeQura lost our reference, or never had it."""
     if solicitation.phase != Solicitation.Phase.DONE:
         return answer(
-            confirm_within(solicitation.pk, ANSWER_SECONDS, solicitation.store_id),
+            confirm_within(solicitation.pk, ANSWER_SECONDS),
             State.NEEDS_REVIEW,
         )
     try:
