@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+import bigcommerce.errors
 from payments.links import return_url
 from payments.methods import find_method, offered_methods
 from payments.models import Solicitation
@@ -21,7 +22,7 @@ from sequra.client import Sequra
 from sequra.documents import origin
 from sequra.errors import Rejected, Unavailable
 from stores.budget import spend
-from stores.clients import sequra_for
+from stores.clients import bigcommerce_for, sequra_for
 from stores.deployments import deployments
 from stores.models import Store
 
@@ -54,9 +55,11 @@ class _Sources(HTMLParser):
 
 def show_form(store: Store, choice: dict[str, Any]) -> dict[str, Any]:
     """The form's HTML and what the script needs to follow the payment. Raises NoForm."""
-    if not choice["terms_accepted"]:
+    if choice["terms_accepted"] is False:
         raise NoForm("terms_not_accepted", 409, TERMS)
     solicitation = _live(store, choice)
+    if choice["terms_accepted"] is None and _terms_required(solicitation):
+        raise NoForm("terms_not_accepted", 409, TERMS)
     spend(f"form {solicitation.pk}", allowed=20, seconds=60)
     product, campaign = choice["product"], choice["campaign"] or None
     html = _fetch(solicitation, product, campaign)
@@ -87,6 +90,19 @@ def _live(store: Store, choice: dict[str, Any]) -> Solicitation:
     if find_method(offered, choice["product"], choice["campaign"]) is None:
         raise NoForm("unknown_method", 409, CHANGED)
     return found
+
+
+def _terms_required(solicitation: Solicitation) -> bool:
+    """Does this storefront ask for its terms now? Asked anew where it did when we last looked."""
+    store, channel = solicitation.store, solicitation.channel_id
+    if not any(one.get("terms") for one in store.channels if one["id"] == channel):
+        return False
+    try:
+        settings_now = bigcommerce_for(store).checkout_settings(channel)
+    except (bigcommerce.errors.Rejected, bigcommerce.errors.Unavailable) as error:
+        log.warning("terms_unknown", store=store.hash, why=str(error))
+        return True
+    return bool(settings_now.get("is_order_terms_and_conditions_enabled"))
 
 
 def _fetch(solicitation: Solicitation, product: str, campaign: str | None) -> str:

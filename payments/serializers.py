@@ -23,7 +23,8 @@ class MethodChoice(serializers.Serializer[object]):
     solicitation = serializers.UUIDField()
     product = serializers.CharField(max_length=32)
     campaign = serializers.CharField(max_length=64, allow_null=True, allow_blank=True, default=None)
-    terms_accepted = serializers.BooleanField(default=True)
+    # null: the page has no checkbox, which is right only where the shop asks for none.
+    terms_accepted = serializers.BooleanField(allow_null=True, default=None)
 
 
 class ScriptError(serializers.Serializer[object]):

@@ -2,11 +2,16 @@
 
 from typing import Any
 
+import structlog
+
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Channel, Site
+from bigcommerce.errors import Rejected, Unavailable
 from stores.access import origin_of
 from stores.changes import Problem
 from stores.models import Store
+
+log = structlog.get_logger(__name__)
 
 FIELDS = [
     "name",
@@ -45,6 +50,21 @@ def _channel(api: BigCommerce, store: Store, channel: Channel) -> dict[str, Any]
         "id": channel["id"],
         "name": _text(channel.get("name"), 255),
         "origins": origins(store, channel["id"], api.site(channel["id"])),
+        **_checkout(api, store, channel["id"]),
+    }
+
+
+def _checkout(api: BigCommerce, store: Store, channel_id: int) -> dict[str, Any]:
+    """How the storefront's checkout is set up; a store that does not tell sells all the same."""
+    try:
+        told = api.checkout_settings(channel_id)
+    except (Rejected, Unavailable) as error:
+        log.info("checkout_settings_unknown", store=store.hash, why=str(error))
+        told = {}
+    return {
+        "terms": bool(told.get("is_order_terms_and_conditions_enabled")),
+        "checkout_type": _text(told.get("checkout_type"), 64),
+        "custom_checkout": bool(told.get("custom_checkout_script_url")),
     }
 
 

@@ -915,11 +915,12 @@
         solicitation: offer.solicitation,
         product: method.product,
         campaign: method.campaign,
-        terms_accepted: terms ? terms.checked : true,
+        terms_accepted: terms ? terms.checked : null, // null: there is no checkbox
       });
     } catch (error) {
       const code = error.status === 409 ? error.body.code : "";
       if (code === "terms_not_accepted" && terms) return void showTermsError(terms);
+      if (code === "terms_not_accepted") return void say(text("terms"));
       if (code !== "cart_changed" && code !== "unknown_method") throw error;
       await bringUp(await readCheckout(), true);
       say(text(chosenMethod() ? "cart_changed" : "gone"));

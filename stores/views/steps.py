@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from stores import registration
+from stores.access import origin_of
 from stores.models import Connection, Merchant, Store
 
 
@@ -58,7 +60,57 @@ def setup_steps(
 ) -> list[Step]:
     """The health of everything; `connections` are those in use."""
     parts = [_part(store, part) for part in registration.PARTS]
-    return [*parts, _connected(connections), _selling(connections, merchants)]
+    checkout = [_checkout_page(store, connections)] if store.channels else []
+    return [*parts, *checkout, _connected(connections), _selling(connections, merchants)]
+
+
+def _checkout_page(store: Store, connections: Sequence[Connection]) -> Step:
+    """What the merchant set for the checkout, as far as SeQura's options depend on it."""
+    title = _("Your checkout page")
+    warnings = tuple(sentence for channel in store.channels for sentence in _warnings(channel))
+    policy = _("If your store sends a Content Security Policy, allow these hosts in it:")
+    hosts = (policy, *hosts_of_the_checkout(connections)) if connections else ()
+    if warnings:
+        return Step("warning", title, _("SeQura may be missing there."), warnings + hosts)
+    text = _("SeQura's options stand below your payment methods, on BigCommerce's own checkout.")
+    terms = _("Shoppers have to accept your terms before they pay with SeQura.")
+    required = any(channel.get("terms") for channel in store.channels)
+    return Step("success", title, text, (*((terms,) if required else ()), *hosts))
+
+
+def _warnings(channel: dict[str, Any]) -> list[str]:
+    """Why SeQura may not be seen on this storefront, and what to do."""
+    name, kind = channel["name"] or "BigCommerce", channel.get("checkout_type") or ""
+    found = []
+    if kind and not kind.startswith("optimized"):
+        found.append(
+            _(
+                "%(name)s uses another checkout than BigCommerce's optimized one-page checkout, so"
+                " SeQura does not appear. Choose it under Settings › Checkout."
+            )
+            % {"name": name}
+        )
+    if channel.get("custom_checkout"):
+        found.append(
+            _(
+                "%(name)s has a custom checkout. If SeQura does not appear, its developer can place"
+                " it: our guide for developers says how."
+            )
+            % {"name": name}
+        )
+    return found
+
+
+def hosts_of_the_checkout(connections: Sequence[Connection]) -> list[str]:
+    """The lines of a Content Security Policy that our script and SeQura's form need."""
+    addresses = {url for one in connections for url in (one.api_url, one.assets_url)}
+    sequra = " ".join(sorted({origin_of(address) for address in addresses} - {""}))
+    return [
+        f"script-src {settings.APP_URL} {sequra}",
+        f"connect-src {settings.APP_URL}",
+        f"frame-src {sequra}",
+        "img-src data:",
+    ]
 
 
 def _titles(part: str) -> tuple[str, str]:

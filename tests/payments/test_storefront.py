@@ -247,6 +247,32 @@ def test_form_of_an_offered_method(web: Web, shop: Shop) -> None:
     assert (stored.product, stored.form_shown_at is None) == ("pp3", False)
 
 
+def remember_terms(store: Store, *, asked_for: bool) -> None:
+    """What we read of the storefront's settings last."""
+    store.channels = [{**channel, "terms": asked_for} for channel in store.channels]
+    store.save(update_fields=["channels"])
+
+
+def test_a_page_without_a_checkbox_cannot_skip_the_terms(web: Web, shop: Shop) -> None:
+    usual = {"solicitation": offered(web, shop)["solicitation"], "product": "pp3"}
+    remember_terms(shop.store, asked_for=True)
+    shop.sandbox.knobs(terms_required=True)
+
+    refused = web.post("form", **usual, terms_accepted=None)
+    accepted = web.post("form", **usual, terms_accepted=True)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "terms_not_accepted")
+    assert accepted.status_code == 200
+
+
+def test_terms_that_the_merchant_switched_off_stop_nobody(web: Web, shop: Shop) -> None:
+    usual = {"solicitation": offered(web, shop)["solicitation"], "product": "pp3"}
+    remember_terms(shop.store, asked_for=True)
+    shop.sandbox.knobs(terms_required=False)
+
+    assert web.post("form", **usual, terms_accepted=None).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("choice", "status", "code"),
     [

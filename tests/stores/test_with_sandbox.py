@@ -30,6 +30,20 @@ def registered(sandbox: SandboxControl) -> dict[str, int]:
     return {name: len(world[name]) for name in ("hooks", "scripts", "extensions")}
 
 
+def test_the_checkouts_settings_are_read_again(sandbox: SandboxControl, live_app: str) -> None:
+    assert fetch(address(sandbox, "auth_url"), live_app).status_code == 200
+    store = Store.objects.get()
+    told = ("terms", "checkout_type", "custom_checkout")
+    [channel] = store.channels
+    assert [channel[name] for name in told] == [False, "optimized_one_page", False]
+
+    sandbox.knobs(terms_required=True)
+    registration.look_after(store)
+
+    store.refresh_from_db()
+    assert store.channels[0]["terms"] is True
+
+
 def test_installing_opening_and_connecting(sandbox: SandboxControl, live_app: str) -> None:
     assert fetch(address(sandbox, "auth_url"), live_app).status_code == 200
     store = Store.objects.get()
