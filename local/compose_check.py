@@ -85,8 +85,7 @@ def threads(command: list[str]) -> int:
     helpers = constant("payments/confirm.py", "HELPERS")
     if command[0] == "granian":
         waiters = constant("payments/confirm.py", "MOST_WAITERS") + helpers
-        bodies = constant("sequra_bc/bulkheads.py", "STUCK")
-        each = option(command, "--blocking-threads") + bodies + waiters + BESIDES
+        each = option(command, "--blocking-threads") + waiters + BESIDES
         return option(command, "--workers") * each + BESIDES
     if "worker" in command:
         each = constant("orders/drain.py", "THREADS") + helpers + BESIDES

@@ -1,16 +1,18 @@
 """Shares of the threads, in front of Django: whatever else goes on, webhooks, notifications and
 health have threads left.
 
-A body is read before a request takes its share, with a limit and a deadline, and by a thread of its
-own: no WSGI server lets a read be given up. An answer is handed to the server in one piece, so that
-a client who does not read it holds no thread; only exports are streamed, and the kernel ends the
-connection of a client who takes nothing for half a minute.
+A body is read before a request takes its share, with a limit and a deadline: threads that wait for
+bodies are cheap and take nothing from anybody. An answer is handed to the server in one piece, so
+that a client who does not read it holds no thread; only exports are streamed, and the kernel ends
+the connection of a client who takes nothing for half a minute.
 """
 
 import io
 import os
 import socket
+import struct
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,17 +25,14 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 LARGEST = 64 * 1024
-SOON = 0.3  # seconds in which an honest body is there: it comes in the packets of its headers
-DEADLINE = 10.0  # seconds until a body must be complete
-SLOW_BODIES = 4  # threads that may wait for one
-# Bodies that never came, of connections that are still open. granian stops when there are as many
-# as threads, so the server has more threads than this. Threads are cheap, database connections not.
+DEADLINE = 10.0  # seconds in which a client must have sent more of its body
+# Bodies that are being read. The server has more threads than this and all shares together.
+# Threads are cheap, database connections are not.
 STUCK = 256
 CONNECTIONS = 32  # of threads that keep one between requests; the others close theirs
 NOBODY_READS = 30_000  # milliseconds
 REASONS = {
     400: "Bad Request",
-    408: "Request Timeout",
     413: "Content Too Large",
     503: "Service Unavailable",
 }
@@ -209,52 +208,59 @@ def refuse(status: int, start_response: StartResponse) -> list[bytes]:
 
 
 class Bodies:
-    """Reads the bodies of requests, and remembers how many do not come to an end."""
+    """Reads the bodies of requests, each in the thread of its request.
+
+    granian stops altogether when a request is answered while its body is still being read, so a
+    read is never given up: the connection is ended instead, and the read with it.
+    """
 
     def __init__(self) -> None:
-        self._slow = threading.BoundedSemaphore(SLOW_BODIES)
-        self._reading = threading.BoundedSemaphore(STUCK)
+        self._begun: dict[int, float] = {}
+        self._watch = threading.Lock()
+        self._watching = False
 
     def read(self, environ: Environ) -> None:
         """Put the whole body into the environment. Raises Refused."""
         length = told_length(environ)
-        if length:
-            body = self._within_time(environ["wsgi.input"], length)
-            if len(body) > LARGEST:
-                raise Refused(413)
-            if len(body) < length <= LARGEST:
-                raise Refused(400)  # the client left
-            environ["CONTENT_LENGTH"] = str(len(body))
-            environ.pop("HTTP_TRANSFER_ENCODING", None)
-            environ["wsgi.input"] = io.BytesIO(body)
+        if not length:
+            return
+        body = self._read(environ["wsgi.input"], length)
+        if len(body) > LARGEST:
+            raise Refused(413)
+        if len(body) < length <= LARGEST:
+            raise Refused(400)  # the client left, or was ended
+        environ["CONTENT_LENGTH"] = str(len(body))
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        environ["wsgi.input"] = io.BytesIO(body)
 
-    def _within_time(self, stream: Any, length: int) -> bytes:
-        if not self._reading.acquire(blocking=False):
+    def _read(self, stream: Any, length: int) -> bytes:
+        if len(self._begun) >= STUCK:
             raise Refused(503)
-        found: list[bytes] = []
-        done = threading.Event()
-
-        def work() -> None:
-            try:
-                with suppress(OSError, ValueError):  # the connection is gone
-                    found.append(stream.read(length))
-            finally:
-                self._reading.release()
-                done.set()
-
-        threading.Thread(target=work, name="body", daemon=True).start()
-        if not done.wait(SOON):
-            self._wait(done)
-        return found[0] if found else b""
-
-    def _wait(self, done: threading.Event) -> None:
-        if not self._slow.acquire(blocking=False):
-            raise Refused(503)
+        me = threading.get_ident()
+        self._begun[me] = time.monotonic()
+        self._start_watching()
         try:
-            if not done.wait(DEADLINE - SOON):
-                raise Refused(408)
+            return bytes(stream.read(length))
+        except (OSError, ValueError) as error:
+            raise Refused(400) from error
         finally:
-            self._slow.release()
+            del self._begun[me]
+
+    def _start_watching(self) -> None:
+        with self._watch:
+            if not self._watching:
+                self._watching = True
+                threading.Thread(target=self._look, name="bodies", daemon=True).start()
+
+    def _look(self) -> None:
+        while True:
+            time.sleep(DEADLINE / 5)
+            self.end_overdue()
+
+    def end_overdue(self) -> None:
+        """End the connections that have been silent for as long as a body may take."""
+        if any(time.monotonic() - begun > DEADLINE for begun in list(self._begun.values())):
+            end_silent_connections(DEADLINE)
 
 
 def told_length(environ: Environ) -> int:
@@ -275,13 +281,47 @@ def told_length(environ: Environ) -> int:
 def end_connections_that_nobody_reads() -> None:
     """Have the kernel do so, on every socket that this process listens at: new connections inherit
     it. https://man7.org/linux/man-pages/man7/tcp.7.html, TCP_USER_TIMEOUT"""
-    if not hasattr(socket, "TCP_USER_TIMEOUT"):  # not on Linux
+    for found in sockets():
+        if is_listening(found):
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, NOBODY_READS)
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def end_silent_connections(seconds: float) -> None:
+    """Shut the clients' connections on which nothing came or went for so long.
+
+    One that waits for its answer may be among them: no view takes as long. An idle one is opened
+    again by its client.
+    """
+    served = {found.getsockname()[1] for found in sockets() if is_listening(found)}
+    for found in sockets():
+        with suppress(OSError):  # not connected, or not any more
+            if found.getsockname()[1] in served and silent_for(found) >= seconds:
+                found.shutdown(socket.SHUT_RDWR)
+
+
+def silent_for(connection: socket.socket) -> float:
+    """Seconds since anything came or went. Raises OSError for what is not connected."""
+    connection.getpeername()
+    # struct tcp_info: eight bytes, then numbers; the tenth is tcpi_last_data_sent, the twelfth
+    # tcpi_last_data_recv, both in milliseconds.
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 56)
+    numbers: tuple[int, ...] = struct.unpack_from("=12I", info, 8)
+    return min(numbers[9], numbers[11]) / 1000
+
+
+def is_listening(found: socket.socket) -> bool:
+    return bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def sockets() -> Iterator[socket.socket]:
+    """The TCP sockets of this process, each by a descriptor of its own. Only Linux tells."""
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
         return
     for entry in list(Path("/proc/self/fd").iterdir()):
         with suppress(OSError), open_socket(int(entry.name)) as found:
-            if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, NOBODY_READS)
-                found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if found.family in (socket.AF_INET, socket.AF_INET6):
+                yield found
 
 
 def open_socket(descriptor: int) -> socket.socket:
