@@ -7,6 +7,8 @@ class OrdersConfig(AppConfig):
     def ready(self) -> None:
         """Before a merchant changes accounts he is told about the orders paid through the old."""
         from orders.figures import recent
-        from stores.connect import recent_orders
+        from orders.queue import take_along
+        from stores.connect import recent_orders, taken_along
 
         recent_orders.append(recent)
+        taken_along.append(take_along)

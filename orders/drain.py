@@ -175,7 +175,7 @@ def synchronise(order: Order, lease: Lease) -> Done:
     with interruptible():
         result = sync_order(order, shop, provider, lease)
         if result.kind not in (Kind.GONE, Kind.LATER, Kind.LOST, Kind.NO_ACCESS):
-            result = replace(result, staff_note=_staff_note(shop, order))
+            result = replace(result, staff_note=_staff_note(shop, order, lease))
     log.info(
         "order_synced",
         store=order.store.hash,
@@ -186,10 +186,10 @@ def synchronise(order: Order, lease: Lease) -> Done:
     return result, shop.quota
 
 
-def _staff_note(shop: BigCommerce, order: Order) -> str:
+def _staff_note(shop: BigCommerce, order: Order, lease: Lease) -> str:
     """Our block in the staff notes, when it is a new one; what SeQura accepted stands without."""
     try:
-        return staff_notes.write(shop, order)
+        return staff_notes.write(shop, order, lambda: lease.is_safe)
     except Stopping:
         return ""
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from django.db import connection
 from django.db.models import F
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from bigcommerce.quota import Quota
 from orders.models import Gate, Order, Reconciliation
@@ -87,15 +87,14 @@ def _account(order: Order) -> set[object]:
 
 def _reserve(orders: Sequence[Order]) -> None:
     for order in orders:
-        Gate.objects.filter(
-            store=order.store_id, host=BIGCOMMERCE, window_until__gt=timezone.now()
-        ).update(budget=F("budget") - CALLS_PER_ORDER)
+        Gate.objects.filter(store=order.store_id, host=BIGCOMMERCE, window_until__gt=Now()).update(
+            budget=F("budget") - CALLS_PER_ORDER
+        )
 
 
 def _close_behind_probes(gates: Sequence[Gate], orders: Sequence[Order]) -> None:
-    now = timezone.now()
     for gate in gates:
-        Gate.objects.filter(pk=gate.pk).update(open_until=now + _pause(gate.failures))
+        Gate.objects.filter(pk=gate.pk).update(open_until=Now() + _pause(gate.failures))
     for order in orders:
         if _account(order):
             order.connection.pause()
@@ -121,14 +120,14 @@ def saw(store: int, quota: Quota | None) -> None:
 
 def is_short(store: int) -> bool:
     """Is less than one window's worth of re-reading left? Then only changes are worth a call."""
-    gate = Gate.objects.filter(store=store, host=BIGCOMMERCE, window_until__gt=timezone.now())
+    gate = Gate.objects.filter(store=store, host=BIGCOMMERCE, window_until__gt=Now())
     return gate.filter(budget__lt=2 * CALLS_PER_ORDER).exists()
 
 
 def spared(order: Order, system: str) -> None:
     """The probe of a closed gate did not have to ask: the next order may."""
     gate = Gate.objects.filter(store=order.store_id, host=host_of(order, system))
-    gate.filter(failures__gte=FAILURES).update(open_until=timezone.now())
+    gate.filter(failures__gte=FAILURES).update(open_until=Now())
 
 
 def failed(order: Order, system: str, retry_after: float | None) -> None:
@@ -144,7 +143,7 @@ def failed(order: Order, system: str, retry_after: float | None) -> None:
         after_outage(order.store)
     if pause:
         gate = Gate.objects.filter(store=order.store_id, host=host)
-        gate.update(open_until=timezone.now() + pause)
+        gate.update(open_until=Now() + pause)
 
 
 def after_outage(store: Store) -> None:

@@ -1,10 +1,11 @@
 """Who works on an order, and until when: one actor per order, without an open transaction.
 
 A lease lasts `SECONDS` and is renewed while its holder lives, so the orders of a worker that was
-killed are free again half a minute later. Two things keep a holder who was stopped in the middle
+killed are free again a minute later. Two things keep a holder who was stopped in the middle
 (a frozen machine, a very long pause) from leaving a wrong final state:
 
-* before a statement leaves he looks whether his lease will outlast the call, and gives up if not;
+* before every statement, the repeated one and the staff note, he looks whether his lease will
+  outlast the call, and gives up if not;
 * results are written only while the lease is still his. If it is not, and his statement may have
   arrived after the other's, he marks the order `unsure` and changed: it is told once more. Whoever
   takes over a lease that ran out marks the order `unsure` too, because its holder may have spoken
@@ -15,10 +16,13 @@ import time
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-SECONDS = 30.0
+from sequra.client import TIMEOUT
+from wire.call import longest
+
+SECONDS = 60.0
 RENEW_AFTER = 8.0
-# The longest call to SeQura, and some room: connect and read time-outs of its client.
-NEEDED = 15.0
+# The longest call to SeQura, and some room. BigCommerce gets no more time: `orders.drain.TIMEOUT`.
+NEEDED = longest(TIMEOUT) + 5.0
 
 
 @dataclass

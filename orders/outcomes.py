@@ -14,6 +14,8 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from orders import corrections, gates
@@ -55,7 +57,7 @@ def finish(order: Order, result: Result, lease: str) -> None:
     log.warning("lease_lost", order=order.bigcommerce_id, store=order.store.hash)
     if result.sent:
         Order.objects.filter(pk=order.pk).update(
-            unsure=True, changed=F("changed") + 1, due_at=timezone.now()
+            unsure=True, changed=F("changed") + 1, due_at=Now()
         )
 
 
@@ -126,7 +128,7 @@ def _synced(order: Order) -> Fields:
         "synced": order.changed,
         "attempts": 0,
         "failing_since": None,
-        "due_at": timezone.now(),
+        "due_at": Now(),
     }
 
 
@@ -235,7 +237,7 @@ def _no_access(order: Order, result: Result) -> Fields:
     _delayed(order, result, next_at)
     since = order.failing_since or timezone.now()
     # Behind those that have not been the probe yet.
-    return {"attempts": order.attempts + 1, "failing_since": since, "due_at": timezone.now()}
+    return {"attempts": order.attempts + 1, "failing_since": since, "due_at": Now()}
 
 
 def _later(order: Order, result: Result) -> Fields:
@@ -257,7 +259,7 @@ def _later(order: Order, result: Result) -> Fields:
     return {"attempts": order.attempts + 1, "failing_since": since, "due_at": next_at}
 
 
-def _delayed(order: Order, result: Result, next_at: datetime | None) -> None:
+def _delayed(order: Order, result: Result, next_at: datetime | Combinable | None) -> None:
     record.delayed(
         order.subject,
         result.event,
@@ -277,7 +279,7 @@ def _statement(result: Result) -> record.Told:
 
 def _lost(_: Order, __: Result) -> Fields:
     """We were stopped for too long to speak safely: whoever comes next starts afresh."""
-    return {"due_at": timezone.now()}
+    return {"due_at": Now()}
 
 
 WRITE: dict[Kind, Callable[[Order, Result], Fields]] = {
@@ -302,10 +304,10 @@ def _reached(order: Order) -> None:
     order.connection.resume()
 
 
-def _next_attempt(attempts: int, retry_after: float | None) -> datetime:
+def _next_attempt(attempts: int, retry_after: float | None) -> Combinable:
     """Full jitter; when the other side named a time, not before."""
     jitter = random.uniform(1, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 10)))
-    return timezone.now() + timedelta(seconds=max(jitter, min(retry_after or 0, 900)))
+    return Now() + timedelta(seconds=max(jitter, min(retry_after or 0, 900)))
 
 
 def _settle(order: Order, *, step: int) -> Fields:
@@ -322,7 +324,7 @@ def _settle(order: Order, *, step: int) -> Fields:
         return {"settle_at": None}
     pause = timedelta(seconds=pauses[step])
     pause = max(pause, WHEN_SHORT) if gates.is_short(order.store_id) else pause
-    return {"settle_at": now + pause, "settle_step": step + 1}
+    return {"settle_at": Now() + pause, "settle_step": step + 1}
 
 
 def _storable(words: str) -> str:

@@ -13,12 +13,12 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import F
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from orders.gates import CALLS_PER_ORDER, FAILURES, PROBE_AFTER, admit
 from orders.lease import SECONDS, Lease
 from orders.models import Order, WebhookEvent
 from orders.topics import INFORMATION, SHIPMENTS, UNINSTALLED
+from stores.models import Connection
 
 LOCK = 7_318_441_023  # of the queue; any number that nobody else uses
 FOLD_AT_ONCE = 2000
@@ -184,8 +184,17 @@ def due_within(seconds: float) -> bool:
 def mark_changed(**which: Any) -> int:
     """These orders have to be looked at again, at once. Returns how many there are."""
     return Order.objects.filter(**which).update(
-        changed=F("changed") + 1, due_at=timezone.now(), settle_step=0
+        changed=F("changed") + 1, due_at=Now(), settle_step=0
     )
+
+
+def take_along(account: Connection, earlier: list[int], refs: list[str]) -> int:
+    """Let the orders of earlier accounts with these merchant ids speak through this one."""
+    numbers = Order.objects.filter(connection=account).values("order_ref_1")
+    orders = Order.objects.filter(
+        store=account.store, connection__in=earlier, merchant_ref__in=refs
+    )
+    return orders.exclude(order_ref_1__in=numbers).update(connection=account)
 
 
 def claim(lease: Lease, room: int) -> list[Order]:

@@ -8,6 +8,7 @@ https://docs.bigcommerce.com/docs/rest-management/orders/update-order
 """
 
 import re
+from collections.abc import Callable
 from uuid import UUID
 
 import structlog
@@ -31,30 +32,33 @@ CONFLICT = 409
 READINGS = 3  # a first one, and two chances that nobody wrote since the one before
 
 
-def write(api: BigCommerce, order: Order) -> str:
+def write(api: BigCommerce, order: Order, may_write: Callable[[], bool] = lambda: True) -> str:
     """Bring the block up to date. Returns it when it stands there now: keep it as `staff_note`.
 
     Costs no call while the block is the one we keep, and touches no database. A note is a
     convenience: when BigCommerce refuses or is away nothing is returned, the side panel tells the
-    same, and the next synchronisation of the order tries again.
+    same, and the next synchronisation of the order tries again. `may_write` is asked immediately
+    before the notes are written: is the order still ours?
     """
     block = block_of(order)
     if block == order.staff_note or order.status == Order.Status.WITHOUT_REFERENCE:
         return ""
     try:
-        return block if _written(api, order, block) else ""
+        return block if _written(api, order, block, may_write) else ""
     except (Rejected, Unavailable) as error:
         log.warning("staff_note_left", order=order.bigcommerce_id, reason=str(error))
         return ""
 
 
-def _written(api: BigCommerce, order: Order, block: str) -> bool:
+def _written(api: BigCommerce, order: Order, block: str, may_write: Callable[[], bool]) -> bool:
     """Does it stand there now? False when staff were writing all the time: it is left to them."""
     seen = _read(api, order)
     for _attempt in range(READINGS - 1):
         if (wanted := merged(seen, block, order)) == seen:
             return True
         again = _read(api, order)
+        if not may_write():
+            return False
         if again == seen and _put(api, order, wanted):
             return True
         seen = again

@@ -135,7 +135,7 @@ def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Re
         return _result(order, reading, Kind.WAITING, reason="in_review")
     if not lease.is_safe:
         return Result(kind=Kind.LOST)
-    return _tell(order, reading, shop, provider)
+    return _tell(order, reading, shop, provider, lease)
 
 
 def _closed(order: Order, shop: BigCommerce) -> Result:
@@ -179,7 +179,9 @@ def _known(order: Order, reading: Reading) -> Result | None:
     return None
 
 
-def _tell(order: Order, reading: Reading, shop: BigCommerce, provider: Sequra) -> Result:
+def _tell(
+    order: Order, reading: Reading, shop: BigCommerce, provider: Sequra, lease: Lease
+) -> Result:
     """Send the statement; refused, read again and send once more if it became another one."""
     try:
         refusal = _put(order, reading, provider)
@@ -187,6 +189,8 @@ def _tell(order: Order, reading: Reading, shop: BigCommerce, provider: Sequra) -
         if refusal and not no_access:
             again = read(order, shop)
             if again.update != reading.update:
+                if not lease.is_safe:  # the first was refused: nothing is in doubt
+                    return Result(kind=Kind.LOST)
                 reading, refusal = again, _put(order, again, provider)
                 no_access = refusal is not None and provider.is_about_us(
                     refusal, order.merchant_ref

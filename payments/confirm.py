@@ -16,7 +16,7 @@ from functools import cache, partial
 
 import structlog
 from django.db import DatabaseError, connection
-from django.utils import timezone
+from django.db.models.functions import Now
 
 import bigcommerce.errors
 import sequra.errors
@@ -122,7 +122,7 @@ def help_along(pk: int) -> None:
 def _take_turn(pk: int) -> None:
     """A store whose calls hang occupies some of the helpers, never all."""
     try:
-        due = Solicitation.objects.filter(pk=pk, next_at__lte=timezone.now())
+        due = Solicitation.objects.filter(pk=pk, next_at__lte=Now())
         store = due.values_list("store_id", flat=True).first()
     except DatabaseError:
         log.exception("confirm_failed", solicitation=pk)
@@ -141,7 +141,7 @@ def _confirm_if_free(pk: int) -> None:
     if stopping():
         return
     try:
-        if Solicitation.objects.filter(pk=pk, next_at__lte=timezone.now()).exists():
+        if Solicitation.objects.filter(pk=pk, next_at__lte=Now()).exists():
             confirm(pk)
     except Busy:
         log.debug("confirm_busy", solicitation=pk)
@@ -324,7 +324,7 @@ def _refuse(solicitation: Solicitation, refusal: Refused) -> None:
         phase=Phase.REFUSED,
         refusal=refusal.code,
         refusal_detail=refusal.detail,
-        next_at=timezone.now() if solicitation.confirm_intent_at else None,
+        next_at=Now() if solicitation.confirm_intent_at else None,
     )
 
 
@@ -338,7 +338,7 @@ def _postpone(
     log.warning(
         "confirm_postponed", reference=str(solicitation.reference), phase=solicitation.phase
     )
-    next_at = timezone.now() + timedelta(seconds=pause)
+    next_at = Now() + timedelta(seconds=pause)
     solicitation.note(attempts=attempts, last_error=why, next_at=next_at)
     if solicitation.accepted_state and attempts >= SILENT_ATTEMPTS and not is_logged:
         _show_delay(solicitation)

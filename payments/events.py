@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import F
+from django.db.models.functions import Now
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -58,7 +59,7 @@ def cancel(solicitation: Solicitation, _: QueryDict) -> Answer:
     if not done:
         return 200, too_late
     record.accepted(order.subject, "cancel_requested")
-    Order.objects.filter(pk=order.pk).update(changed=F("changed") + 1, due_at=timezone.now())
+    Order.objects.filter(pk=order.pk).update(changed=F("changed") + 1, due_at=Now())
     ring()
     return 200, {"result": "cancelled"}
 

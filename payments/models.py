@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from stores.encryption import EncryptedTextField
@@ -191,7 +192,7 @@ class Solicitation(models.Model):
 
     def moved(self, phase: str, **fields: Any) -> None:
         """Commit that this step is behind us; whatever was wrong before is forgotten."""
-        self.note(phase=phase, attempts=0, last_error="", next_at=timezone.now(), **fields)
+        self.note(phase=phase, attempts=0, last_error="", next_at=Now(), **fields)
 
     def note(self, **fields: Any) -> None:
         """Commit these fields, and only these."""

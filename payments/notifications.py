@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import structlog
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -89,7 +90,7 @@ def record_state(solicitation: Solicitation, state: Solicitation.State, product:
     if state == State.CANCELLED:  # SeQura's own word that nothing is left to take back
         over &= Q(confirm_intent_at=None) | Q(undone_at__isnull=False)
     Solicitation.objects.filter(pk=solicitation.pk, state__in=earlier).exclude(over).update(
-        state=state, notified_at=now, next_at=now + SWEEP_AFTER, **fields
+        state=state, notified_at=now, next_at=Now() + SWEEP_AFTER, **fields
     )
 
 

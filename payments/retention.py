@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from payments.models import Offer, Solicitation
-from stores.models import Allowance, Store
+from stores.models import Allowance, Connection, Store
 
 # A form lives for two hours; after a month nobody asks about a cart that was left behind.
 ABANDONED_AFTER = timedelta(days=30)
@@ -16,6 +16,12 @@ ALLOWANCE_SECONDS = 24 * 60 * 60
 def forget_secrets(store: Store) -> None:
     """The tokens that open confirmation pages: an uninstalled app keeps none."""
     Solicitation.objects.filter(store=store).exclude(checkout_token="").update(checkout_token="")
+
+
+def take_along(account: Connection, earlier: list[int], refs: list[str]) -> int:
+    """Let payments of earlier accounts with these merchant ids speak through this one."""
+    payments = Solicitation.objects.filter(store=account.store, connection__in=earlier)
+    return payments.filter(merchant_ref__in=refs).update(connection=account)
 
 
 def forget_abandoned() -> None:

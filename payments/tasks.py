@@ -5,8 +5,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_process_shutdown
 from django.db.models import Q, QuerySet, Window
-from django.db.models.functions import RowNumber
-from django.utils import timezone
+from django.db.models.functions import Now, RowNumber
 
 from payments import uninstalled
 from payments.adopted import catch_up
@@ -35,7 +34,7 @@ def resume_solicitations() -> None:
     once then. Of an account that may be asked again, one goes first.
     """
     catch_up()
-    now = timezone.now()
+    now = Now()
     has_access = Q(store__state=Store.State.INSTALLED) | uninstalled.BEING_ENDED
     due = Solicitation.objects.filter(has_access, next_at__lte=now)
     asks_nobody_who_refused = Q(connection__paused_until=None) | ~Q(phase__in=ASKING_SEQURA)

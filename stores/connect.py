@@ -31,6 +31,8 @@ PROBES = 200  # of one run
 PROBE_EVERY = timedelta(days=1)
 # How many of a store's orders were paid lately, counted by the apps that know orders.
 recent_orders: list[Callable[[Store], int]] = []
+# What changes its account, of earlier ones (by key) and with these merchant ids.
+taken_along: list[Callable[[Connection, list[int], list[str]], object]] = []
 
 
 class Refused(Exception):
@@ -172,7 +174,18 @@ def _connection(store: Store, account: Account) -> Connection:
     connection.erase_at = None
     connection.save()
     _merchants(connection, account.merchants)
+    _take_along(connection)
     return connection
+
+
+def _take_along(connection: Connection) -> None:
+    """Let what was paid through an earlier account of the same merchant ids speak through this."""
+    refs = list(connection.merchants.values_list("ref", flat=True))
+    earlier = connection.store.connections.exclude(pk=connection.pk).filter(
+        deployment=connection.deployment, environment=connection.environment
+    )
+    for move in taken_along:
+        move(connection, list(earlier.values_list("pk", flat=True)), refs)
 
 
 def _merchants(connection: Connection, rows: list[Credentials]) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from stores.models import Store
@@ -51,7 +52,7 @@ class Details(TypedDict, total=False):
     words: str  # SeQura's own, or somebody else's: see `explanations`
     statement: str  # the name of what was said, or of what kept us from saying it
     told: Told
-    next_at: datetime | None  # when it is tried again
+    next_at: datetime | Combinable | None  # when it is tried again
 
 
 def accepted(subject: Subject, event: str, reason: str = "", **details: Unpack[Details]) -> Entry:

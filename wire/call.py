@@ -30,6 +30,15 @@ from wire.words import words_of
 Timeout = tuple[float, float]  # seconds: to connect; to wait for the reply and again to read it
 Params = Mapping[str, str | int]
 
+
+def longest(timeout: Timeout) -> float:
+    """The seconds that one call may take: to connect, until the reply begins, until the time to
+    read it is over, and the wait for the piece that came last.
+    """
+    connect, read = timeout
+    return connect + 3 * read
+
+
 USER_AGENT = f"SeQura-BigCommerce/{__version__} python/{platform.python_version()}"
 REPLY_LIMIT = 5_000_000  # bytes
 ERROR_LIMIT = 65_536  # bytes of an error page that are worth reading
