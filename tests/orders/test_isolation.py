@@ -177,7 +177,11 @@ def test_an_event_that_cannot_be_handled_comes_again_and_holds_up_no_other(
         (merchant.store, "store/order/updated", good.bigcommerce_id),
     ):
         WebhookEvent.objects.create(
-            store=store, scope=scope, hash=scope[-8:], payload={}, bigcommerce_order_id=number
+            store=store,
+            scope=scope,
+            hash=scope[-8:],
+            payload={"created_at": int(timezone.now().timestamp())},
+            bigcommerce_order_id=number,
         )
     handled = store_events.handle
 
