@@ -157,9 +157,9 @@ def test_shipment_event_says_that_there_are_shipments(make: Make) -> None:
 
 def test_uninstalled_store_is_forgotten(make: Make) -> None:
     order = make()
-    WebhookEvent.objects.create(
-        store=order.store, scope=UNINSTALLED, hash="h", payload={"scope": UNINSTALLED}
-    )
+    later = int(order.store.installed_at.timestamp()) + 60
+    payload = {"scope": UNINSTALLED, "created_at": later}
+    WebhookEvent.objects.create(store=order.store, scope=UNINSTALLED, hash="h", payload=payload)
     assert queue.fold() == [(order.store_id, UNINSTALLED)]
     handle(order.store_id, UNINSTALLED)
     store = Store.objects.get()
