@@ -35,7 +35,11 @@ class Ledger(TypedDict, total=False):
     lines: dict[str, Sequence[int]]  # id of the goods: product id, units, units that had left
     refunds: dict[str, Taken]  # by id of the refund, or BY_STATUS
     cancelled: bool
-    # Refunds of an amount that were reported together with the cancellation.
+    reopened: bool  # an accepted cancellation was undone
+    status: int  # BigCommerce's, when the statement was made
+    refund_count: int  # BigCommerce's refunds, whatever they took
+    # Refunds of an amount that came with a cancellation, or after one was undone: the goods they
+    # were taken from are cancelled, and they may have been meant for those that left.
     unclear: list[str]
     # What the merchant is asked about: cents by reason of the transaction log.
     asked: dict[str, int]

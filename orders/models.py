@@ -170,19 +170,15 @@ class Order(models.Model):
     def __str__(self) -> str:
         return f"order {self.bigcommerce_id}"
 
-    def facts(self, *, shipped_by_status: bool | None = None) -> OrderFacts:
-        """What an order update needs of this row.
-
-        Where the units that left by status are known they count, else `shipped_by_status`.
-        """
-        by_status = self.shipped_by_status if shipped_by_status is None else shipped_by_status
+    def facts(self) -> OrderFacts:
+        """Return what an order update needs of this row."""
         return OrderFacts(
             merchant_ref=self.merchant_ref,
             order_ref_1=self.order_ref_1,
             reference=str(self.reference),
             currency=self.currency,
             solicited=self.solicited,
-            shipped_by_status=self.left_by_status or by_status,
+            shipped_by_status=self.left_by_status or self.shipped_by_status,
             shipped_word=self.shipped_word,
             shipped_status_seen=self.shipped_status_seen,
             ledger=self.ledger,

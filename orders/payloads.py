@@ -30,6 +30,8 @@ from sequra.cart import cart
 REFUNDED = 4
 # Incomplete, Refunded and Disputed do not bring a cancelled order back to life.
 SAYS_NOTHING = frozenset({0, 4, 13})
+# BigCommerce sets it by itself with a refund: by hand it brings a cancelled order back.
+PARTLY_REFUNDED = 14
 # Statuses of an order whose goods are still in the shop.
 NOT_SENT = frozenset({1, 7, 9, 11, 12})
 OrderUpdate = dict[str, Any]
@@ -110,7 +112,7 @@ def compute(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> Computed | H
     if order["default_currency_code"] != facts.currency:
         return Held("currency_changed", str(order["default_currency_code"]))
     goods = lines.goods(snapshot["products"])
-    is_cancelled = _is_cancelled(order["status_id"], facts, rules)
+    is_cancelled = _is_cancelled(snapshot, facts.ledger, rules)
     if not goods and not is_cancelled and lines.cents(order, "total_inc_tax") > 0:
         return Held("no_products")
     remains = _remains(snapshot, goods, facts.ledger)
@@ -204,9 +206,17 @@ def _are_in_parcels(snapshot: Snapshot, goods: Sequence[Goods], ledger: Ledger) 
     return all_shipped(goods, recorded, _remains(snapshot, goods, ledger).units)
 
 
-def _is_cancelled(status_id: int, facts: OrderFacts, rules: Rules) -> bool:
-    """A cancelled order comes back to life by a status in which it is worked on."""
-    stays = facts.ledger.get("cancelled", False) and status_id in SAYS_NOTHING
+def _is_cancelled(snapshot: Snapshot, ledger: Ledger, rules: Rules) -> bool:
+    """A cancelled order comes back to life by a status in which it is worked on.
+
+    The status that a refund brought along is none.
+    """
+    status_id = snapshot["order"]["status_id"]
+    by_refund = status_id == PARTLY_REFUNDED and (
+        ledger.get("status") == PARTLY_REFUNDED
+        or len(snapshot["refunds"]) > ledger.get("refund_count", 0)
+    )
+    stays = ledger.get("cancelled", False) and (status_id in SAYS_NOTHING or by_refund)
     return stays or status_id in rules.cancelling_statuses
 
 
@@ -239,6 +249,7 @@ def _ledger(
 ) -> Ledger:
     """The facts that SeQura accepts with this statement."""
     before = facts.ledger
+    reopened = before.get("reopened", False) or before.get("cancelled", False) > is_cancelled
     accepted = before.get("refunds", {})
     kept = {BY_STATUS: accepted[BY_STATUS]} if BY_STATUS in accepted else {}
     unclear = [
@@ -254,7 +265,10 @@ def _ledger(
         carts.taken | kept,
         snapshot["refunds"],
         cancelled=is_cancelled,
-        unclear=unclear if is_cancelled else [],
+        reopened=reopened,
+        status=snapshot["order"]["status_id"],
+        refund_count=len(snapshot["refunds"]),
+        unclear=unclear if is_cancelled or reopened else [],
     )
 
 

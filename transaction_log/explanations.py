@@ -266,16 +266,17 @@ REASONS: Mapping[str, Explanation] = {
     "shipped_before_cancelling": Explanation(
         _("The order was cancelled after goods had been shipped: the shopper still owes them."),
         _(
-            "Refund in BigCommerce what the shopper sends back: the refund settles this entry."
-            " Ignore it when the shopper keeps the goods."
+            "Refund in BigCommerce the goods that the shopper sends back: the refund settles this"
+            " entry. Where BigCommerce refunds no cancelled order, give it another status before"
+            " and cancel it again afterwards. Ignore this entry when the shopper keeps the goods."
         ),
         retry=False,
         speaker=_DETAILS,
     ),
     "refund_of_cancelled": Explanation(
         _(
-            "A refund and the cancellation reached SeQura together, so the refund was taken off"
-            " the goods that were not shipped."
+            "A refund was taken off goods that were not shipped, and those goods are cancelled:"
+            " it lowers nothing that the shopper owes for the shipped ones."
         ),
         _(
             "If it was meant for shipped goods, ask SeQura in its portal to lower what the shopper"

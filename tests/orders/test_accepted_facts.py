@@ -250,7 +250,10 @@ class Oracle:
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
-        self.is_cancelled, self.is_in_doubt = False, False
+        self.is_cancelled = False
+        # Of the last statement that may have arrived: was it a cancellation, the status, how many
+        # refunds there were.
+        self.said = (False, 0, 0)
         self.carts: tuple[Document, Document] | None = None
         self.buried: Counter[str] = Counter()  # cents of refunds that ended with cancelled goods
         self.known: set[int] = set()  # refunds
@@ -259,9 +262,18 @@ class Oracle:
 
     @property
     def cancelled(self) -> bool:
-        """Is the shop's order cancelled now? Some statuses do not bring a cancelled one back."""
-        stays = (self.is_cancelled or self.is_in_doubt) and self.shop.status in SILENT
+        """Is the shop's order cancelled now? Some statuses do not bring a cancelled one back.
+
+        A refund sets Partially Refunded by itself: only a person brings the order back with it.
+        """
+        was_cancelled, status, refunds = self.said
+        with_refund = self.shop.status == 14 and (status == 14 or len(self.shop.refunds) > refunds)
+        stays = was_cancelled and (self.shop.status in SILENT or with_refund)
         return stays or self.shop.status in CANCELLING
+
+    def hears(self) -> None:
+        """Remember what the shop shows while a statement is, or may be, accepted."""
+        self.said = (self.cancelled, self.shop.status, len(self.shop.refunds))
 
     def accepts(self, update: Mapping[str, Any]) -> None:
         """Compare a statement with the shop's sums and with the statements before."""
@@ -270,13 +282,13 @@ class Oracle:
         assert [one["order_total_with_tax"] for one in carts] == [waiting, gone]
         assert min(waiting, gone) >= 0
         cancelled = self.cancelled
+        self.hears()
         if cancelled:
             assert waiting == 0
             assert gone <= self.shop.owed
         else:
             assert waiting + gone == self.shop.owed
         self.buried = self.ends(carts) if cancelled else Counter()
-        self.is_in_doubt = False
         if not self.shop.owed:  # both carts are empty: nothing is known of what is in which
             self.is_cancelled = cancelled
             return
@@ -378,7 +390,7 @@ class Provider:
         if fate < 0.15:
             raise sequra.errors.Rejected(409, ["Not this one"])
         if fate < 0.25:
-            self.oracle.is_in_doubt = self.oracle.cancelled
+            self.oracle.hears()
             raise sequra.errors.Unavailable("it timed out", maybe_done=True)
         self.oracle.accepts(update)
         if fate < 0.35:

@@ -385,6 +385,30 @@ def test_refund_that_comes_with_the_cancellation_is_asked_about_until_it_is_undo
     assert (shop.totals, shop.questions) == ((1_000, 12_000), {})
 
 
+def test_refund_does_not_bring_a_declined_order_back() -> None:
+    """BigCommerce sets Partially Refunded by itself; only a person means something by it."""
+    shop = Accepting(part_shipped(3), part_shipped(6))
+    shop.reads(part_shipped(14, 3_000))
+    for _ in range(2):
+        assert shop.totals == (0, 9_000)
+        shop.reads(part_shipped(14, 3_000))
+    shop.reads(part_shipped(14, 3_000, 1_000))
+    assert shop.totals == (0, 8_000)
+    shop.reads(part_shipped(11, 3_000, 1_000))
+    assert shop.totals == (4_000, 8_000)
+
+
+def test_refund_between_two_cancellations_is_asked_about() -> None:
+    """BigCommerce refunds no Cancelled order, so it has another status for a moment."""
+    shop = Accepting(part_shipped(3), part_shipped(5), part_shipped(11))
+    assert shop.questions == {}
+    shop.reads(part_shipped(14, 3_000))
+    assert (shop.totals, shop.questions) == ((1_000, 12_000), {})
+    shop.reads(part_shipped(5, 3_000))
+    unclear = {"shipped_before_cancelling": 12_000, "refund_of_cancelled": 3_000}
+    assert (shop.totals, shop.questions) == ((0, 12_000), unclear)
+
+
 def test_order_that_comes_back_from_a_shipped_status_is_asked_about() -> None:
     waiting, shipped = part_shipped(11), part_shipped(10)
     waiting["shipments"], shipped["shipments"] = [], []
