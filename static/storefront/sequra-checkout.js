@@ -342,7 +342,8 @@
   function changed() {
     dirty = true;
     failures = 0;
-    if (!running) schedule(DEBOUNCE);
+    // At once the first time: options that come with the list push nothing away.
+    if (!running) schedule(offer ? DEBOUNCE : 0);
   }
 
   // --- The page, as it is now --------------------------------------------------------------------

@@ -82,6 +82,31 @@ def tab_to(page: Page, selector: str) -> None:
     raise AssertionError(f"{selector} cannot be reached with the keyboard")
 
 
+# What a screen reader finds in the payment step once our first option is chosen.
+TREE = """
+- group "Método de pago":
+  - list:
+    - listitem:
+      - radio "Transferencia bancaria" [checked=false]
+    - listitem:
+      - radio "Contra reembolso" [checked=false]
+    - listitem:
+      - radio "Paga Fraccionado desde 18,48 €/mes" [checked]
+      - button "+ info"
+      - paragraph: Elige en cuántas cuotas pagar.
+    - listitem:
+      - radio "Divide en 3 sin coste" [checked=false]
+    - listitem:
+      - radio "Recibe tu compra antes de pagar sin coste adicional" [checked=false]
+      - button "+ info"
+- group "Cupón o tarjeta regalo"
+- group "Términos y condiciones":
+  - checkbox /acepto los/
+- status: Paga Fraccionado
+- button "Continuar con SeQura"
+"""
+
+
 def test_a_purchase_by_keyboard_alone(world: World, open_checkout: Open) -> None:
     page = open_checkout("terms=1")
     expect(page.locator(OURS)).to_have_count(3)
@@ -89,6 +114,7 @@ def test_a_purchase_by_keyboard_alone(world: World, open_checkout: Open) -> None
     tab_to(page, "input[name=sequraPayment]")
     page.keyboard.press("Space")
     expect(page.get_by_label(PP3["title"])).to_be_checked()
+    expect(page.locator('[data-test="payment-form"]')).to_match_aria_snapshot(TREE)
     page.keyboard.press("ArrowDown")
     expect(page.get_by_label(SP1["title"])).to_be_checked()
     page.keyboard.press("ArrowUp")
