@@ -51,13 +51,19 @@ def test_file_holds_what_the_page_shows(panel: Panel, make_rejected: MakeEntry) 
 
 @pytest.mark.parametrize(
     "text",
-    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "|cmd", "%0A", "＝1", "＠x"],
+    ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", " =1", "|cmd", "%0A", "＝1", "＠x"],
 )
 def test_formulas_become_text(panel: Panel, make_rejected: MakeEntry, text: str) -> None:
     make_rejected(words=text, payment_method=text, note=text, event=text)
     (row,) = rows(panel.get("log/export.csv"))
     for column in ("SeQura's words", "Payment method", "Note", "Event"):
         assert row[column] == f"'{text}"
+
+
+@pytest.mark.parametrize("divider", "\t\r\n")
+def test_formula_behind_a_divider_in_front_is_text_on_both_sides(divider: str) -> None:
+    """A spreadsheet that divides the line there sees two cells."""
+    assert harmless(f"{divider}=1") == f"'{divider}'=1"
 
 
 @pytest.mark.parametrize("text", ["", "250", "a=b", "Paga en 3", "The sum is -1", "ñ"])
