@@ -36,6 +36,8 @@ UNREADABLE = "unreadable"  # in place of a scope that is none
 DEEPEST = 32  # levels of a payload
 # Another process may have uninstalled the store, or installed it anew, since this one read its
 # secret: the row is written only while the store still has the secret that was believed.
+# What was counted and is delivered once more, as its moment shows, says nothing new about a status:
+# the order may have left it since.
 INSERT = """
 INSERT INTO orders_webhookevent (store_id, scope, hash, bigcommerce_order_id, payload, outcome)
 SELECT id, %s, %s, %s::bigint, %s::jsonb, 'new' FROM stores_store
@@ -43,7 +45,12 @@ WHERE id = %s AND webhook_secret = %s AND state <> 'uninstalled'
 ON CONFLICT (store_id, scope, hash) DO UPDATE SET
     deliveries = orders_webhookevent.deliveries + 1,
     bigcommerce_order_id = excluded.bigcommerce_order_id,
-    payload = excluded.payload,
+    payload = CASE
+        WHEN jsonb_typeof(excluded.payload -> 'data') = 'object'
+            AND orders_webhookevent.payload -> 'created_at' = excluded.payload -> 'created_at'
+            AND (orders_webhookevent.outcome = 'folded'
+                OR orders_webhookevent.payload #> '{data,status}' IS NULL)
+        THEN excluded.payload #- '{data,status}' ELSE excluded.payload END,
     received_at = now(),
     outcome = 'new'
 """

@@ -244,6 +244,35 @@ def test_repeated_webhook_stays_one_row_and_becomes_new_again(send: Send) -> Non
     assert (event.deliveries, event.outcome) == (201, "new")
 
 
+def test_repeated_webhook_brings_an_old_status_no_second_time(send: Send) -> None:
+    """Two changes may share a hash, never the moment as well."""
+
+    def status() -> Any:
+        return WebhookEvent.objects.get().payload["data"].get("status")
+
+    moved = {"previous_status_id": 11, "new_status_id": 2}
+    shipped = {
+        **UPDATED,
+        "scope": "store/order/statusUpdated",
+        "data": {"type": "order", "id": 250, "status": moved},
+    }
+    for _ in range(2):  # not counted yet
+        send(shipped)
+        assert status() == moved
+    for _ in range(2):
+        WebhookEvent.objects.update(outcome="folded")
+        for _ in range(2):
+            send(shipped)
+            assert status() is None
+    assert WebhookEvent.objects.get().outcome == "new"
+    send({**shipped, "created_at": 1561482999})
+    assert status() == moved
+    for data in ("odd", 7, None, ["status"]):
+        assert send({**shipped, "data": data, "hash": "odd"}) == 204
+        WebhookEvent.objects.filter(hash="odd").update(outcome="folded")
+        assert send({**shipped, "data": data, "hash": "odd"}) == 204
+
+
 def test_unknown_store_gets_a_yes_and_no_row(send: Send) -> None:
     assert send(public_id=uuid4()) == 204
     assert send(public_id=uuid4(), secret=None) == 401
