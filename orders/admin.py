@@ -1,4 +1,4 @@
-"""Orders and the inbox, for operators. What shoppers are called and where they live stays out."""
+"""Orders and the inbox, for operators. Personal data stays out: see `stores.personal_data`."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -24,7 +24,7 @@ class OrderAdmin(LookingAdmin):
     )
     list_select_related = ("store",)
     actions = ("synchronise",)
-    exclude = ("solicited", "accepted_update", "ledger", "left_by_status", "staff_note")
+    exclude = ("ledger", "left_by_status")
     search_help_text = "An order number, or a SeQura reference in full"
     number_column = "bigcommerce_id"
     uuid_columns = ("reference",)

@@ -10,7 +10,6 @@ What cannot be adopted is listed with its reason. See docs/adr/0017.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -223,9 +222,10 @@ def _remembered(store: Store, reference: UUID) -> Payment | None:
         "amount": attempt.amount,
         "currency": attempt.currency,
         "product": attempt.product,
-        "solicited": attempt.order,
         "beginnings": [(name, at.isoformat()) for name, at in moments if name and at],
     }
+    if not attempt.erased_at:
+        known["solicited"] = attempt.order
     return Payment(connection=attempt.connection, merchant_ref=attempt.merchant_ref, known=known)
 
 
@@ -358,7 +358,7 @@ def _facts_of(snapshot: Snapshot, payment: Payment, reference: UUID) -> dict[str
 def solicited(snapshot: Snapshot, merchant_ref: str, reference: str) -> Document:
     """Rebuild what was solicited: the whole order before anything was shipped or refunded."""
     order = snapshot["order"]
-    known = {"customer": _customer(order), "platform": platform_facts()}
+    known = {"customer": parties.known_of(order), "platform": platform_facts()}
     facts = OrderFacts(
         merchant_ref=merchant_ref,
         order_ref_1=str(order["id"]),
@@ -380,29 +380,6 @@ def solicited(snapshot: Snapshot, merchant_ref: str, reference: str) -> Document
     names = ("merchant", "delivery_method", "delivery_address", "invoice_address", "customer")
     kept = {name: update[name] for name in names if name in update}
     return {**kept, "platform": known["platform"], "cart": update["unshipped_cart"]}
-
-
-def _customer(order: Document) -> Document:
-    """Return what SeQura requires of a customer and only the checkout knew, as far as it shows."""
-    language, _, _rest = str(order.get("customer_locale") or "").replace("_", "-").partition("-")
-    country = str(order["billing_address"].get("country_iso2") or "").upper()
-    language = language.lower() if len(language) == 2 else country.lower()
-    known = {
-        "language_code": f"{language}-{country}",
-        "ip_number": _address(order),
-        "user_agent": "unknown",
-        "logged_in": "unknown",
-    }
-    return known | ({"ref": str(order["customer_id"])} if order.get("customer_id") else {})
-
-
-def _address(order: Document) -> str:
-    for key in ("ip_address", "ip_address_v6"):
-        try:
-            return str(ip_address(str(order.get(key) or "")))
-        except ValueError:
-            continue
-    return "0.0.0.0"  # noqa: S104 (no address: nothing listens here)
 
 
 def _status(store: Store, order: Document) -> str:

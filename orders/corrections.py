@@ -120,7 +120,8 @@ def _believe(order: Order, rows: Collection[Correction]) -> None:
         order.accepted_update = overlaid(order.accepted_update, theirs)
     else:
         order.solicited = overlaid(order.solicited, theirs)
-    order.save(update_fields=["corrected", "accepted_update", "solicited"])
+    order.erased_at = None
+    order.save(update_fields=["corrected", "accepted_update", "solicited", "erased_at"])
     # An update may be on its way that still says ours.
     mark_changed(pk=order.pk)
     transaction.on_commit(ring)
@@ -214,7 +215,7 @@ def _settle_reminders(order: Order, paths: Collection[str]) -> None:
         closed_at__isnull=True,
     )
     for reminder in reminders:
-        left = [path for path in reminder.words.split(", ") if path not in paths]
+        left = [path for path in reminder.words.split(", ") if path and path not in paths]
         if left:
             reminder.words = ", ".join(left)
         else:

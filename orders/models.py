@@ -115,6 +115,8 @@ class Order(models.Model):
     corrected = models.JSONField(default=dict, db_default={}, blank=True)
     # Our block in BigCommerce's staff notes, as we last wrote it.
     staff_note = models.TextField(blank=True, db_default="")
+    # When the personal data was erased; SeQura's next acceptance brings some back.
+    erased_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -164,6 +166,11 @@ class Order(models.Model):
                 fields=["adopted_at"],
                 condition=models.Q(adopted_at__isnull=False),
                 name="order_adopted",
+            ),
+            models.Index(
+                fields=["store", "placed_at"],
+                condition=models.Q(erased_at__isnull=True),
+                name="order_with_people",
             ),
         ]
 

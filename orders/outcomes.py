@@ -146,6 +146,7 @@ def _accepted(order: Order, result: Result) -> Fields:
     _reached(order)
     now = timezone.now()
     news = {"accepted_update": result.update, "accepted_at": now, "unsure": False, "refused": ""}
+    news["erased_at"] = None
     return _synced(order) | news
 
 

@@ -5,6 +5,7 @@ address of the connection, earlier orders) stays as it was solicited.
 """
 
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from orders.lines import Document, text
@@ -50,6 +51,29 @@ def customer(order: Document, solicited: Solicited) -> dict[str, Any]:
     }
     known = dict(solicited.get("customer") or {})
     return known | {key: value for key, value in told.items() if value}
+
+
+def known_of(order: Document) -> Document:
+    """Return what SeQura requires of a customer and only the checkout knew, as far as it shows."""
+    language, _, _rest = str(order.get("customer_locale") or "").replace("_", "-").partition("-")
+    country = str(order["billing_address"].get("country_iso2") or "").upper()
+    language = language.lower() if len(language) == 2 else country.lower()
+    known = {
+        "language_code": f"{language}-{country}",
+        "ip_number": _ip_number(order),
+        "user_agent": "unknown",
+        "logged_in": "unknown",
+    }
+    return known | ({"ref": str(order["customer_id"])} if order.get("customer_id") else {})
+
+
+def _ip_number(order: Document) -> str:
+    for key in ("ip_address", "ip_address_v6"):
+        try:
+            return str(ip_address(str(order.get(key) or "")))
+        except ValueError:
+            continue
+    return "0.0.0.0"  # noqa: S104 (no address: nothing listens here)
 
 
 def delivery_method(addresses: Sequence[Document], solicited: Solicited) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from django.utils import timezone
 import bigcommerce.errors
 import sequra.errors
 from bigcommerce.client import BigCommerce
+from orders import parties
 from orders.agreement import agrees
 from orders.corrected import agreeing, overlaid
 from orders.dates import last_change, shipped_at
@@ -161,7 +162,11 @@ def read(order: Order, shop: BigCommerce) -> Reading:
 
 def reading_of(order: Order, snapshot: Snapshot) -> Reading:
     """What these documents say. Raises NotNow, and UNREADABLE for what makes no sense."""
-    computed = compute(snapshot, order.facts(), order.rules)
+    facts = order.facts()
+    if not facts.solicited.get("customer"):  # erased: the order knows as much as for an adoption
+        customer = parties.known_of(snapshot["order"])
+        facts = replace(facts, solicited={**facts.solicited, "customer": customer})
+    computed = compute(snapshot, facts, order.rules)
     if isinstance(computed, Held):
         raise NotNow(computed)
     agreed = tuple(agreeing(computed.update, order.corrected))

@@ -7,10 +7,12 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         """When a store uninstalls us, its payments are ended, and their secrets go too."""
         from payments.retention import forget_secrets, take_along
-        from payments.uninstalled import begin_to_end
+        from payments.uninstalled import begin_to_end, references_being_ended
         from stores.connect import taken_along
         from stores.install import on_uninstall, still_needed
+        from stores.personal_data import under_way
 
         taken_along.append(take_along)
         on_uninstall.append(forget_secrets)
         still_needed.append(begin_to_end)
+        under_way.append(references_being_ended)

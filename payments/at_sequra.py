@@ -25,6 +25,7 @@ Phase = Solicitation.Phase
 FORBIDDEN = 403  # says nothing about the number
 # How often SeQura may refuse a confirmation after an answer was lost, and the pause between.
 CONFIRMATIONS, PAUSE_SECONDS = 4, 2.0
+ERASED = "the personal data of this purchase was erased, so it cannot be sent to SeQura again"
 ACCEPTED = {
     Solicitation.State.APPROVED: "confirmed",
     Solicitation.State.NEEDS_REVIEW: "on_hold",
@@ -186,6 +187,8 @@ def order_of(solicitation: Solicitation) -> Order:
 
 def _put(solicitation: Solicitation, state: str, order_ref_1: str = "") -> None:
     """PUT the solicited order with this state. Refused when SeQura says no to the order itself."""
+    if solicitation.erased_at:
+        raise Refused("refused_by_sequra", ERASED)
     order: dict[str, Any] = {**told(solicitation), "state": state}
     if order_ref_1:
         order["merchant_reference"] = {

@@ -165,14 +165,16 @@ def _helpers() -> ThreadPoolExecutor:
 
 def next_step(solicitation: Solicitation) -> Step | None:
     """What is to be done next, or nothing."""
+    # Without the personal data there is nothing that SeQura could be sent.
+    is_forgotten = solicitation.erased_at and solicitation.phase != Phase.DONE
+    if is_forgotten or (solicitation.phase == Phase.SOLICITED and not solicitation.state):
+        return None
     if solicitation.phase == Phase.REFUSED:
         if solicitation.confirm_intent_at and not solicitation.undone_at:
             return undo
         return _strays(solicitation)
     if solicitation.phase == Phase.DONE:
         return _step_after_done(solicitation)
-    if solicitation.phase == Phase.SOLICITED and not solicitation.state:
-        return None
     if solicitation.phase == Phase.SETTLED and _is_uninstalled(solicitation):
         return at_sequra.put_reference  # it may be placed: the merchant has to look
     return STEPS[solicitation.phase]

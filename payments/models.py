@@ -117,6 +117,8 @@ class Solicitation(models.Model):
     undone_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     done_at = models.DateTimeField(null=True, blank=True)
+    # When the personal data was erased; nothing but the references can be sent any more.
+    erased_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -142,6 +144,11 @@ class Solicitation(models.Model):
                 fields=["next_at"],
                 condition=models.Q(next_at__isnull=False),
                 name="solicitation_due",
+            ),
+            models.Index(
+                fields=["store", "created_at"],
+                condition=models.Q(erased_at__isnull=True),
+                name="solicitation_with_people",
             ),
         ]
 

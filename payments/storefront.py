@@ -13,7 +13,7 @@ from payments.reasons import Reason
 from payments.solicit import Offered, Shopper, solicit
 from payments.store_credit import Claim
 from stores.access import browser_origin, language_of, may_ask, origin_of
-from stores.budget import OverBudget, demand, network_of, spend
+from stores.budget import OverBudget, caller, demand, spend
 from stores.locks import Busy, only_one
 from stores.models import Store
 from wire.reading import clean_text
@@ -55,7 +55,7 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
     shopper, checkout_id = _shopper(request, body), body["checkout_id"]
     if ROBOTS.search(shopper.user_agent) or not shopper.user_agent:
         return {"solicitation": None, "methods": [], "reasons": [], "message": "", "info": None}
-    network = network_of(shopper.ip)
+    network = caller(shopper.ip)
     guesses = f"guesses {store.pk} {network}"
     demand(guesses, **GUESSES)
     _spend(store, checkout_id, network)

@@ -5,6 +5,7 @@ password is kept until no payment needs it, for a day at most; what is left then
 """
 
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.db.models import Q, QuerySet
@@ -52,6 +53,12 @@ def begin_to_end(store: Store) -> set[int]:
     return {solicitation.connection_id for solicitation in found}
 
 
+def references_being_ended(store: Store) -> list[UUID]:
+    """Return the payments whose data is needed until they have ended, or their time is over."""
+    found = _unfinished(BEING_ENDED, store=store, connection__erase_at__gt=timezone.now())
+    return [one.sequra_order for one in found]
+
+
 def erase_passwords() -> None:
     """Erase what an uninstallation has left, once nothing needs it or its time is over."""
     for connection in Connection.objects.filter(erase_at__isnull=False):
@@ -83,6 +90,6 @@ def _report(solicitation: Solicitation) -> None:
     solicitation.note(next_at=None)
 
 
-def _unfinished(**owner: Any) -> QuerySet[Solicitation]:
-    found = Solicitation.objects.filter(UNFINISHED, **owner)
+def _unfinished(*which: Q, **owner: Any) -> QuerySet[Solicitation]:
+    found = Solicitation.objects.filter(UNFINISHED, *which, **owner)
     return found.select_related("store", "connection")

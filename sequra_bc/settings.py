@@ -101,6 +101,15 @@ def server_url(name: str, default: str) -> str:
     return default
 
 
+def up_to(name: str, default: float, most: float) -> float:
+    """A number from 0 to `most`."""
+    value: float = env.float(name, default=default)
+    if 0 <= value <= most:
+        return value
+    faults.append(f"{name} must be a number from 0 to {most:g}")
+    return default
+
+
 def json_object(name: str) -> dict[str, Any]:
     """A JSON object; empty when the variable is not set."""
     try:
@@ -155,6 +164,10 @@ ORDER_LOOKUP_SETTLE_SECONDS: float = env.float("ORDER_LOOKUP_SETTLE_SECONDS", de
 # all of them where a webhook changed nothing, the last one after a change was told.
 SETTLE_SECONDS: list[float] = env.list("SETTLE_SECONDS", cast=float, default=[4.0, 12.0, 30.0])
 RECONCILE_SECONDS = env.int("RECONCILE_SECONDS", default=24 * 60 * 60)
+
+# How long personal data stays: after an uninstallation, and of purchases in which nothing changes.
+ERASE_AFTER_UNINSTALL_HOURS = up_to("ERASE_AFTER_UNINSTALL_HOURS", default=48.0, most=24 * 36500)
+ERASE_PURCHASES_AFTER_DAYS = up_to("ERASE_PURCHASES_AFTER_DAYS", default=1827.0, most=36500)
 
 # --- Django --------------------------------------------------------------------------------------
 

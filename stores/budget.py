@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 from django.db import connection
+from django.utils.crypto import salted_hmac
 
 from stores.models import Allowance
 
@@ -39,6 +40,11 @@ def network_of(address: str) -> str:
     if isinstance(found, IPv4Address):
         return str(found)
     return str(found.ipv4_mapped or IPv6Network((int(found) >> 64 << 64, 64)))
+
+
+def caller(address: str) -> str:
+    """Return who asks, as a limit names them: a keyed digest, so that no address is stored."""
+    return salted_hmac("stores.budget", network_of(address), algorithm="sha256").hexdigest()[:32]
 
 
 class OverBudget(Exception):

@@ -81,6 +81,7 @@ def _keep(store_hash: str, grant: TokenGrant) -> Store:
     now = timezone.now()
     if created or store.state == Store.State.UNINSTALLED:
         store.installed_at, store.uninstalled_at = now, None
+        store.erased_at = None
         store.registration, store.registration_started_at = {}, None
         store.registration_due = True
     store.access_token, store.scopes = grant.access_token, grant.scope
@@ -115,7 +116,8 @@ def uninstall_what_was_revoked() -> None:
 
 @transaction.atomic
 def uninstall(store: Store) -> None:
-    """Forget every secret of the store; its orders and its log stay.
+    """Forget every secret of the store; its orders and its log stay, their personal data for
+    ERASE_AFTER_UNINSTALL_HOURS.
 
     What BigCommerce gave us goes at once. The password at SeQura outlives a payment under way: a
     shopper may owe something for an order that will never exist.
@@ -124,7 +126,7 @@ def uninstall(store: Store) -> None:
     # Never an empty secret: one that nobody knows refuses whatever still arrives.
     store.access_token, store.webhook_secret, store.report_token = "", new_secret(), new_secret()
     store.state, store.uninstalled_at = Store.State.UNINSTALLED, timezone.now()
-    store.uninstall_asked_at = None
+    store.uninstall_asked_at = store.erased_at = None
     store.save()
     store.merchants.update(selling=False)
     needed = {key for needs in still_needed for key in needs(store)}

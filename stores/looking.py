@@ -14,8 +14,9 @@ from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
-from stores.budget import OverBudget, network_of, spend
+from stores.budget import OverBudget, caller, spend
 from stores.models import Store
+from stores.personal_data import TABLES
 
 CAP = 1000
 GUESSES = {"allowed": 10, "seconds": 600}  # of an operator's password
@@ -41,7 +42,7 @@ class OperatorsSite(admin.AdminSite):
         _there_at_all()
         if request.method == "POST":
             name = request.POST.get("username", "")[:64]
-            network = network_of(request.META["REMOTE_ADDR"])
+            network = caller(request.META["REMOTE_ADDR"])
             try:
                 spend(f"operator from {network}", **GUESSES)
                 spend(f"operator {name}", **GUESSES)
@@ -79,6 +80,12 @@ class LookingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     number_column = ""
     uuid_columns: tuple[str, ...] = ()
     text_columns: tuple[str, ...] = ()
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Hide every column with personal data that is not in the list on purpose."""
+        hidden = {*(super().get_exclude(request, obj) or ())}
+        hidden |= {*TABLES[self.model._meta.label].people}.difference(map(str, self.list_display))
+        return sorted(hidden)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False

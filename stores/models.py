@@ -48,6 +48,8 @@ class Store(models.Model):
     authorised_at = models.DateTimeField(default=timezone.now)
     installed_at = models.DateTimeField(default=timezone.now)
     uninstalled_at = models.DateTimeField(null=True, blank=True)
+    # When no personal data was left whose time is over: see `stores.personal_data`.
+    erased_at = models.DateTimeField(null=True, blank=True)
     # Somebody who is not the owner said so, and BigCommerce had not revoked the token yet.
     uninstall_asked_at = models.DateTimeField(null=True, blank=True)
 

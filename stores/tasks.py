@@ -11,7 +11,7 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from bigcommerce.errors import Rejected, Unavailable
-from stores import catalogue, checkout_script, connect, registration, statuses
+from stores import catalogue, checkout_script, connect, personal_data, registration, statuses
 from stores.access import forget_old_sessions
 from stores.budget import OverBudget, spend
 from stores.clients import bigcommerce_for
@@ -23,7 +23,7 @@ from stores.models import Store
 
 log = structlog.get_logger(__name__)
 BATCH = 50
-SECONDS = 100.0
+SECONDS, ERASING_SECONDS = 100.0, 60.0
 PROBES = {"allowed": 1, "seconds": 3600}  # of a token that BigCommerce refused
 
 
@@ -85,12 +85,15 @@ def probe_accounts() -> None:
 @shared_task
 def tend_stores() -> None:
     """Register again what failed, every few minutes; look at every store daily, and after an
-    update of ours: the checkout's script is another file then."""
+    update of ours: the checkout's script is another file then. Erase personal data whose time is
+    over."""
     forget_old_payloads()
     forget_old_sessions()
     checkout_script.keep_version()
     checkout_script.forget_versions()
     uninstall_what_was_revoked()
+    with suppress(Busy), only_one("erasing personal data"):
+        personal_data.erase_due(time.monotonic() + ERASING_SECONDS)
     with suppress(Busy), only_one("tending stores"):
         _tend(time.monotonic() + SECONDS)
 

@@ -68,6 +68,11 @@ class Entry(models.Model):
                 condition=models.Q(closed_at__isnull=True),
                 name="entry_open",
             ),
+            models.Index(
+                fields=["store", "at"],
+                condition=~models.Q(words="") | ~models.Q(note="") | ~models.Q(ignored_by=""),
+                name="entry_with_text",
+            ),
         ]
 
     def __str__(self) -> str:

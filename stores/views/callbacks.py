@@ -20,7 +20,7 @@ from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.signed_payload import InvalidSignedPayload
 from stores import install, registration
 from stores.access import frame_in_control_panel, open_session, panel_error
-from stores.budget import OverBudget, network_of
+from stores.budget import OverBudget, caller
 from stores.budget import spend as spend_budget
 from stores.identity import is_fresh, provision, signed_payload, spend
 from stores.locks import Busy
@@ -63,7 +63,7 @@ def auth(request: HttpRequest) -> HttpResponse:
 
 def _spend_on_installing(request: HttpRequest, context: str) -> None:
     """Each attempt asks BigCommerce with our client secret. Raises OverBudget."""
-    spend_budget(f"auth from {network_of(request.META['REMOTE_ADDR'])}", **OF_AN_ADDRESS)
+    spend_budget(f"auth from {caller(request.META['REMOTE_ADDR'])}", **OF_AN_ADDRESS)
     if install.CONTEXT.fullmatch(context):
         spend_budget(f"auth of {context}", **OF_A_STORE)
 

@@ -1,0 +1,317 @@
+"""Where personal data is stored, and its erasure once its time is over.
+
+`TABLES` names every text and JSON column of the database: what replaces personal data in it, or
+that it holds none. A test compares it with the models, so that no column is forgotten.
+
+After an uninstallation everything goes when ERASE_AFTER_UNINSTALL_HOURS have passed; of a store
+that keeps the app, what has not changed for ERASE_PURCHASES_AFTER_DAYS. What accounting needs
+stays: references, amounts, states and dates. See docs/adr/0018.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.apps import apps
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Case, F, Model, Q, QuerySet, When
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
+from stores.isolation import isolated
+from stores.models import Store
+from wire.stopping import before_a_call
+
+log = structlog.get_logger(__name__)
+
+# The payments that an uninstallation interrupted and that still need their data: the SeQura
+# references of this store's. Called with the store.
+under_way: list[Callable[[Store], Collection[UUID]]] = []
+
+BATCH = 500
+# Of one store in one run, so that a large one does not keep the others waiting.
+SECONDS_OF_A_STORE = 20.0
+# A store without anything to erase is searched again after this time; shortly after its
+# uninstallation in each run, because a call that was under way may have stored something.
+AGAIN_AFTER, LATE_WRITES = timedelta(days=1), timedelta(hours=1)
+
+# Statements to SeQura -----------------------------------------------------------------------------
+
+CARTS = ("cart", "unshipped_cart", "shipped_cart")
+IMPERSONAL_PARTS = ("merchant", "merchant_reference", "platform")
+IMPERSONAL_TEXTS = ("type", "reference", "currency")
+
+
+def without_people(statement: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return references, amounts and units of an order as it was sent to SeQura.
+
+    The names of the items go too: what a shopper has engraved on a product is part of them.
+    """
+    if statement is None:
+        return None
+    kept = {name: statement[name] for name in IMPERSONAL_PARTS if name in statement}
+    return kept | {name: _figures(statement[name]) for name in CARTS if name in statement}
+
+
+def _figures(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_figures(one) for one in value]
+    if isinstance(value, dict):
+        return {
+            key: _figures(one)
+            for key, one in value.items()
+            if key in IMPERSONAL_TEXTS or not isinstance(one, str)
+        }
+    return value
+
+
+# The table ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """The text and JSON columns of a model.
+
+    `people` maps a column with personal data to what replaces it: a value, an expression, or a
+    function of the old value. `impersonal` columns stay. Rows are `forgotten` as a whole when they
+    match, and the others blanked where they match `holding`.
+    """
+
+    people: Mapping[str, Any] = field(default_factory=dict)
+    impersonal: tuple[str, ...] = ()
+    forgotten: Q | None = None
+    holding: Q | None = None
+    # All of these moments lie before the border; one that never came counts as past.
+    dates: tuple[str, ...] = ()
+    # Other columns that change with them, and those that follow in a second statement.
+    also: Mapping[str, Any] = field(default_factory=dict)
+    then: Mapping[str, Any] = field(default_factory=dict)
+    owner: str = "store"
+    reference: str = ""  # the column with SeQura's reference, where a payment may still need it
+
+
+ALL = Q(pk__isnull=False)
+NOT_ERASED = Q(erased_at__isnull=True)
+HAS_TEXT = ~Q(words="") | ~Q(note="") | ~Q(ignored_by="")
+IS_ABANDONED = Q(phase="solicited", state="", confirm_intent_at=None)
+
+TABLES: dict[str, Table] = {
+    "payments.Solicitation": Table(
+        people={
+            "order": {},
+            "shopper": {},
+            "claim": {},
+            "payment_methods": [],
+            "risk_level": "",
+            "last_error": "",
+            "refusal_detail": "",
+        },
+        impersonal=(
+            "merchant_ref", "checkout_id", "token", "token_digest", "signature", "origin",
+            "told_addresses", "fingerprint", "currency", "country", "product", "campaign",
+            "refusal", "accepted_state", "shown_state", "checkout_token",
+        ),
+        forgotten=IS_ABANDONED,
+        holding=NOT_ERASED,
+        dates=("created_at", "done_at", "notified_at"),
+        also={"erased_at": Now(), "next_at": None},
+        reference="reference",
+    ),
+    "payments.Offer": Table(
+        people={"reasons": [], "detail": ""}, impersonal=("checkout_id",),
+        forgotten=ALL, dates=("at",),
+    ),
+    "orders.Order": Table(
+        people={
+            "solicited": without_people,
+            "accepted_update": without_people,
+            "corrected": {},
+            "staff_note": "",
+        },
+        impersonal=(
+            "merchant_ref", "order_ref_1", "product", "payment_method", "currency", "beginnings",
+            "lease", "refused", "left_by_status", "ledger", "seen_modified", "reported_shipment",
+        ),
+        holding=NOT_ERASED,
+        dates=("placed_at", "accepted_at", "adopted_at"),
+        also={"erased_at": Now()},
+        # A delivery report would need what is gone.
+        then={"reported_shipment": F("shipment")},
+        reference="reference",
+    ),
+    "orders.Correction": Table(
+        people={"ours": "", "theirs": "", "heard_by": "", "decided_by": ""}, impersonal=("path",),
+        forgotten=ALL, dates=("heard_at", "decided_at"), reference="reference",
+    ),
+    "orders.WebhookEvent": Table(
+        people={"payload": {}}, impersonal=("scope", "hash"),
+        forgotten=ALL, dates=("received_at",),
+    ),
+    "orders.Drift": Table(
+        people={"detail": ""}, impersonal=("environment",),
+        forgotten=ALL, dates=("at",), owner="check_run__store",
+    ),
+    "orders.DriftCheck": Table(
+        people={"words": ""}, forgotten=ALL, dates=("started_at", "ended_at"),
+    ),
+    "orders.MerchantReport": Table(
+        people={"words": ""}, impersonal=("merchant_ref", "reason"),
+        holding=~Q(words=""), dates=("sent_at", "run__started_at"), owner="run__store",
+    ),
+    "orders.RecentOrders": Table(people={"rows": {}}, forgotten=ALL, dates=("until",)),
+    "transaction_log.Entry": Table(
+        people={"words": "", "note": "", "ignored_by": ""},
+        impersonal=("payment_method", "environment", "event", "reason", "statement"),
+        holding=HAS_TEXT,
+        dates=("at", "last_at"),
+        # With its values goes what there was to decide about a correction.
+        also={
+            "closed_at": Case(
+                When(event="correction", then=Coalesce("closed_at", Now())), default=F("closed_at")
+            )
+        },
+        reference="reference",
+    ),
+    # Of the merchant's own people; they go with the uninstallation itself.
+    "stores.PanelUser": Table(
+        people={"email": ""}, impersonal=("locale",), forgotten=ALL, dates=("seen_at",),
+    ),
+    # About the store and the software, not about shoppers.
+    "stores.Store": Table(impersonal=(
+        "hash", "access_token", "webhook_secret", "scopes", "name", "email", "secure_url",
+        "control_panel_url", "country", "currency", "timezone", "language", "channels",
+        "registration", "script_file", "allowed_ips", "excluded_categories", "excluded_products",
+        "excluded_subcategories", "catalogue_names", "disabled_channels", "shipped_statuses",
+        "cancelling_statuses", "status_labels", "report_token", "statistics_without", "go_live",
+    )),
+    "stores.Connection": Table(impersonal=(
+        "deployment", "environment", "username", "password", "api_url", "assets_url",
+    )),
+    "stores.Merchant": Table(impersonal=(
+        "country", "ref", "contract_options", "assets_key", "payment_methods",
+    )),
+    "stores.PanelSession": Table(impersonal=("digest", "client")),
+    "stores.SpentPayload": Table(impersonal=("digest",)),
+    # An address counts as a keyed digest: see `stores.budget`.
+    "stores.Allowance": Table(impersonal=("key",)),
+    "stores.Canary": Table(impersonal=("secret",)),
+    "stores.Lock": Table(impersonal=("name", "holder")),
+    "stores.ScriptVersion": Table(impersonal=("name", "body")),
+    "orders.Gate": Table(impersonal=("host",)),
+    "orders.Reconciliation": Table(),
+    "orders.ReportRun": Table(),
+}  # fmt: skip
+
+
+# Erasing ------------------------------------------------------------------------------------------
+
+
+def erase_due(until: float) -> None:
+    """Erase what is due, store by store; one that is not finished goes on in the next run."""
+    for store in _due_stores():
+        if time.monotonic() > until:
+            return
+        isolated("erasure", store, partial(_erase, store, until))
+
+
+def _hours() -> timedelta:
+    return timedelta(hours=settings.ERASE_AFTER_UNINSTALL_HOURS)
+
+
+def _due_stores() -> list[Store]:
+    """Return the stores to search, those that wait for the longest time first."""
+    now = timezone.now()
+    has_ended = Q(state=Store.State.UNINSTALLED, uninstalled_at__lte=now - _hours())
+    is_fresh = Q(erased_at__lt=F("uninstalled_at") + _hours() + LATE_WRITES)
+    is_due = Q(erased_at=None) | Q(erased_at__lt=now - AGAIN_AFTER) | (has_ended & is_fresh)
+    stores = Store.objects.filter(is_due).only("pk", "hash", "state", "uninstalled_at")
+    return list(stores.order_by(F("erased_at").asc(nulls_first=True), "pk"))
+
+
+def _border(store: Store) -> datetime | None:
+    """Return the moment before which the data of this store is erased; None when all of it is."""
+    ended, now = store.uninstalled_at, timezone.now()
+    if store.state == Store.State.UNINSTALLED and ended and ended <= now - _hours():
+        return None
+    return now - timedelta(days=settings.ERASE_PURCHASES_AFTER_DAYS)
+
+
+def _erase(store: Store, until: float) -> None:
+    """Erase in small transactions; how far it came is in the rows themselves."""
+    until, border = min(until, time.monotonic() + SECONDS_OF_A_STORE), _border(store)
+    spared = {one for references in under_way for one in references(store)}
+    changed = 0
+    for label, table in TABLES.items():
+        for work in (_forget, _blank):
+            while done := _batch(store, partial(work, _rows(store, label, border, spared), table)):
+                changed += done
+                before_a_call()
+                if time.monotonic() > until:
+                    return
+    if changed:
+        log.info("personal_data_erased", store=store.hash, count=changed)
+    erased_at = None if spared else timezone.now()
+    _unchanged(store).update(erased_at=erased_at)
+
+
+def _unchanged(store: Store) -> QuerySet[Store]:
+    """The store, unless it was installed or uninstalled since it was read."""
+    return Store.objects.filter(pk=store.pk, state=store.state, uninstalled_at=store.uninstalled_at)
+
+
+@transaction.atomic
+def _batch(store: Store, work: Callable[[], int]) -> int:
+    """Erase some rows, and keep an installation out while doing so."""
+    if not _unchanged(store).select_for_update(no_key=True).values_list("pk"):
+        return 0
+    return work()
+
+
+def _rows(
+    store: Store, label: str, border: datetime | None, spared: Collection[UUID]
+) -> QuerySet[Model]:
+    table, rows = TABLES[label], QuerySet[Model](apps.get_model(label))
+    if not table.people:
+        return rows.none()
+    rows = rows.filter(**{table.owner: store.pk})
+    if table.reference and spared:
+        rows = rows.exclude(**{f"{table.reference}__in": spared})
+    if border:
+        first, *others = table.dates
+        rows = rows.filter(**{f"{first}__lt": border})
+        for date in others:
+            rows = rows.filter(Q(**{date: None}) | Q(**{f"{date}__lt": border}))
+    return rows
+
+
+def _forget(rows: QuerySet[Model], table: Table) -> int:
+    if table.forgotten is None:
+        return 0
+    keys = list(rows.filter(table.forgotten).values_list("pk", flat=True)[:BATCH])
+    QuerySet[Model](rows.model).filter(pk__in=keys).delete()
+    return len(keys)
+
+
+def _blank(rows: QuerySet[Model], table: Table) -> int:
+    if table.holding is None:
+        return 0
+    computed = [name for name, value in table.people.items() if callable(value)]
+    constant = {name: value for name, value in table.people.items() if not callable(value)}
+    found = rows.filter(table.holding).only("pk", *computed).select_for_update(of=("self",))
+    batch = list(found[:BATCH])
+    for row in batch:
+        for name in computed:
+            setattr(row, name, table.people[name](getattr(row, name)))
+    chosen = QuerySet[Model](rows.model).filter(pk__in=[row.pk for row in batch])
+    if computed and batch:
+        chosen.bulk_update(batch, computed)
+    chosen.update(**constant, **table.also)
+    if table.then:
+        chosen.update(**table.then)
+    return len(batch)
