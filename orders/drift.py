@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 import bigcommerce.errors
@@ -51,7 +52,7 @@ class Found:
 def open_orders(store: Store) -> QuerySet[Order]:
     """What may still change: not cancelled, and not shipped long ago."""
     shipped = Q(accepted_update__unshipped_cart__items=[])
-    recent = Q(accepted_at__gt=timezone.now() - SETTLED_AFTER)
+    recent = Q(accepted_at__gt=Now() - SETTLED_AFTER)
     orders = Order.objects.filter(store=store).exclude(status=Order.Status.CANCELLED)
     orders = orders.filter(connection__stopped_at=None)
     # Adopted when they had been over for long: SeQura receives nothing until they change.

@@ -24,6 +24,7 @@ from orders.difference import CARTS
 from orders.models import Order
 from orders.sync import BIGCOMMERCE, SEQURA, Kind, Result
 from sequra.money import euros
+from stores.clock import database_now
 from transaction_log import record
 from transaction_log.explanations import DECISION, UPDATES
 from transaction_log.models import Entry
@@ -144,8 +145,7 @@ def _agreed(order: Order, result: Result) -> Fields:
 
 def _accepted(order: Order, result: Result) -> Fields:
     _reached(order)
-    now = timezone.now()
-    news = {"accepted_update": result.update, "accepted_at": now, "unsure": False, "refused": ""}
+    news = {"accepted_update": result.update, "accepted_at": Now(), "unsure": False, "refused": ""}
     news["erased_at"] = None
     return _synced(order) | news
 
@@ -318,14 +318,18 @@ def _settle(order: Order, *, step: int) -> Fields:
     changed although a webhook said so, the last one where a change was told. The echo of a change
     that was just told starts no readings of its own. When calls run short, changes go first.
     """
-    pauses, now = settings.SETTLE_SECONDS, timezone.now()
-    if step == 0 and order.settle_at and order.accepted_at and now - order.accepted_at < ECHO:
+    pauses = settings.SETTLE_SECONDS
+    if step == 0 and order.settle_at and _was_accepted_just_now(order):
         return {"settle_step": len(pauses)}
     if not 0 <= step < len(pauses):
         return {"settle_at": None}
     pause = timedelta(seconds=pauses[step])
     pause = max(pause, WHEN_SHORT) if gates.is_short(order.store_id) else pause
     return {"settle_at": Now() + pause, "settle_step": step + 1}
+
+
+def _was_accepted_just_now(order: Order) -> bool:
+    return order.accepted_at is not None and database_now() - order.accepted_at < ECHO
 
 
 def _storable(words: str) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from django.utils import timezone
 
 from bigcommerce.api import PAGE
 from bigcommerce.client import BigCommerce
@@ -20,6 +19,7 @@ from orders.patience import be_patient
 from orders.statistics import DAYS, Ours, Row, is_recent, row_of, statistic
 from orders.sync import UNREADABLE
 from stores.clients import bigcommerce_for
+from stores.clock import database_now
 from stores.models import Store
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ def statistics_of(store: Store) -> list[Row] | None:
     """
     if not store.send_statistics:
         return None
-    now = timezone.now()
+    now = database_now()
     memory, _ = RecentOrders.objects.get_or_create(store=store)
     if store.is_installed and (memory.until is None or memory.until < now - FRESH):
         try:

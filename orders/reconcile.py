@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db.models import F
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Order as Listed
@@ -24,6 +24,7 @@ from orders.models import Reconciliation
 from orders.patience import be_patient
 from orders.queue import mark_changed
 from stores.clients import bigcommerce_for
+from stores.clock import database_now
 from stores.isolation import each
 from stores.models import Store
 
@@ -39,7 +40,7 @@ ADOPT_SECONDS = 60.0  # what is left then the next check of all orders adopts
 
 def reconcile_due() -> int:
     """Reconcile every store whose last time is `RECONCILE_SECONDS` ago. Says how many."""
-    before = timezone.now() - timedelta(seconds=settings.RECONCILE_SECONDS)
+    before = Now() - timedelta(seconds=settings.RECONCILE_SECONDS)
     stores = Store.objects.filter(state=Store.State.INSTALLED).exclude(
         reconciliation__until__gt=before
     )
@@ -50,7 +51,7 @@ def reconcile_due() -> int:
 
 def reconcile(store: Store, *, adopting: bool = True) -> bool:
     """Mark what changed in this store since the last time. False when BigCommerce does not say."""
-    began, api = timezone.now(), bigcommerce_for(store)
+    began, api = database_now(), bigcommerce_for(store)
     known = Reconciliation.objects.filter(store=store).first()
     since = known.until - OVERLAP if known and known.until else began - FIRST
     try:

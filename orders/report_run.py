@@ -14,6 +14,8 @@ from typing import Any
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from orders.models import MerchantReport, Order, ReportRun
@@ -23,9 +25,10 @@ from orders.report_payloads import PAGE, Report
 from orders.reports import Addressee, addressees, due_stores, start, to_report_by
 from sequra.errors import Rejected, Unavailable
 from stores.clients import sequra_for
+from stores.clock import database_now
 from stores.isolation import each, isolated
 from stores.locks import Busy, only_one
-from stores.models import Store
+from stores.models import Connection, Store
 from transaction_log import record
 from transaction_log.models import Entry
 
@@ -49,7 +52,7 @@ def send_due() -> None:
 
 def _take_up() -> None:
     """Failed runs whose pause is over are under way again."""
-    for run in ReportRun.objects.filter(next_at__lte=timezone.now()):
+    for run in ReportRun.objects.filter(next_at__lte=Now()):
         try:
             with transaction.atomic():
                 ReportRun.objects.filter(pk=run.pk, state=State.FAILED).update(
@@ -104,9 +107,13 @@ def _planned(run: ReportRun, addressee: Addressee) -> MerchantReport:
 def _send(report: MerchantReport, statistics: Sequence[Report] | None, until: float) -> bool:
     """Send one merchant's report; a failure stays with it. False when the time is up.
 
-    Merchant ids share accounts: one may have been paused a moment ago.
+    Merchant ids share accounts: one may have been paused a moment ago, or replaced by another,
+    which may have a report of its own.
     """
-    report.connection.refresh_from_db(fields=["paused_until", "refused_at"])
+    account = Connection.objects.filter(pk__in=_account_of(report)).first()
+    if account is None:
+        return True
+    report.connection = account
     if report.connection.is_refused:
         _fail(report, "sequra_unauthorised", "")
         return True
@@ -121,6 +128,32 @@ def _send(report: MerchantReport, statistics: Sequence[Report] | None, until: fl
     else:
         _sent(report)
     return True
+
+
+def _account_of(report: MerchantReport) -> QuerySet[MerchantReport, int]:
+    return MerchantReport.objects.filter(pk=report.pk).values_list("connection", flat=True)
+
+
+def take_along(account: Connection, earlier: list[int], refs: list[str]) -> None:
+    """Let reports under way, of earlier accounts with these merchant ids, go on through this one.
+
+    From the first order on: what was accepted is marked, and others may have come along.
+    """
+    under_way = Q(run__state=State.RUNNING) | Q(run__next_at__isnull=False)
+    parts = MerchantReport.objects.filter(
+        under_way, run__store=account.store, merchant_ref__in=refs
+    )
+    known = set(parts.filter(connection=account).values_list("run", "merchant_ref"))
+    reports = parts.exclude(state=Part.SENT)
+    for report in reports.filter(connection__in=earlier).order_by("pk"):
+        if (report.run_id, report.merchant_ref) in known:
+            report.delete()
+            continue
+        known.add((report.run_id, report.merchant_ref))
+        _write(report, connection=account, after=0)
+    mine = reports.filter(connection=account)
+    mine.update(after=0)
+    ReportRun.objects.filter(pk__in=mine.values("run"), state=State.FAILED).update(next_at=Now())
 
 
 def _page(report: MerchantReport, statistics: Sequence[Report] | None) -> bool:
@@ -178,8 +211,9 @@ def _end(run: ReportRun) -> None:
 def _again_at(run: ReportRun, failed: Sequence[MerchantReport]) -> datetime:
     longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(run.attempts - 1, 10))
     pauses = [report.connection.paused_until for report in failed]
-    at: datetime = timezone.now() + longest * random.uniform(0.5, 1)
-    return max([at, *(pause for pause in pauses if pause)])
+    at = database_now() + longest * random.uniform(0.5, 1)
+    latest: datetime = max([at, *(pause for pause in pauses if pause)])
+    return latest
 
 
 def _say_so(report: MerchantReport, next_at: datetime | None) -> None:

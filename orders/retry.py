@@ -8,7 +8,7 @@ worker may speak for the order, it stays due and the answer says what is in the 
 import time
 from datetime import datetime
 
-from django.utils import timezone
+from django.db.models import QuerySet
 
 from orders import queue
 from orders.doorbell import ring
@@ -27,7 +27,7 @@ _SILENT: dict[str, str] = {
 
 def retry(order: Order, patience: float = PATIENCE) -> str:
     """Synchronise this order now. Returns a word of `transaction_log.notices`."""
-    since = timezone.now()
+    before = set(_written(order).values_list("pk", "last_at"))
     Order.objects.filter(pk=order.pk).update(refused="")
     queue.mark_changed(pk=order.pk)
     order.refresh_from_db(fields=["changed", "attempts"])
@@ -37,7 +37,7 @@ def retry(order: Order, patience: float = PATIENCE) -> str:
     ring()
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
-        if word := _came_of(order, since):
+        if word := _came_of(order, before):
             return word
         time.sleep(POLL_SECONDS)
     return "queued"
@@ -50,17 +50,19 @@ def _barrier(order: Order) -> str:
     return "not_connected" if order.connection.stopped_at else ""
 
 
-def _came_of(order: Order, since: datetime) -> str:
-    """How the attempt ended; nothing while it goes on."""
+def _came_of(order: Order, before: set[tuple[int, datetime]]) -> str:
+    """How the attempt ended, by the entries that are new or newer; nothing while it goes on."""
     now = Order.objects.only("status", "synced", "attempts", "leased_until").get(pk=order.pk)
     if now.synced < order.changed and (now.leased_until or now.attempts <= order.attempts):
         return ""
-    written = Entry.objects.filter(
-        store=order.store_id, bigcommerce_id=order.bigcommerce_id, last_at__gte=since
-    )
-    written = written.exclude(event=DECISION)
-    newest = written.exclude(reason="put_away").order_by("-last_at", "-id").first()
+    entries = _written(order).exclude(reason="put_away").order_by("-last_at", "-id")
+    newest = next((one for one in entries if (one.pk, one.last_at) not in before), None)
     return _word(newest) if newest else _SILENT.get(now.status, "unchanged")
+
+
+def _written(order: Order) -> QuerySet[Entry]:
+    entries = Entry.objects.filter(store=order.store_id, bigcommerce_id=order.bigcommerce_id)
+    return entries.exclude(event=DECISION)
 
 
 def _word(entry: Entry) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from bigcommerce.client import BigCommerce
@@ -19,6 +20,7 @@ from orders.models import Reconciliation, WebhookEvent
 from orders.reconcile import replay
 from stores import registration, webhooks
 from stores.clients import bigcommerce_for
+from stores.clock import database_now
 from stores.encryption import readable
 from stores.isolation import each
 from stores.models import Store, new_secret
@@ -31,7 +33,7 @@ KEEP_EVENTS = timedelta(days=14)
 
 def watch_due() -> None:
     """Look after every store whose last look is an hour ago; forget old events."""
-    before = timezone.now() - LOOK_EVERY
+    before = Now() - LOOK_EVERY
     stores = Store.objects.filter(state=Store.State.INSTALLED).exclude(
         reconciliation__webhooks_at__gt=before
     )
@@ -42,7 +44,7 @@ def watch_due() -> None:
 
 def watch(store: Store) -> None:
     """Put the store's webhooks right; what may be missing since the last look is replayed."""
-    now = timezone.now()
+    now = database_now()
     known, _ = Reconciliation.objects.get_or_create(store=store)
     if not readable(store, "webhook_secret"):  # the webhooks are registered again with a new one
         store.webhook_secret = new_secret()

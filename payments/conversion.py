@@ -24,6 +24,7 @@ from payments.models import Solicitation
 from payments.outcomes import Later, Refused
 from sequra.money import to_cents
 from stores.clients import bigcommerce_for
+from stores.clock import database_now
 
 log = structlog.get_logger()
 Phase = Solicitation.Phase
@@ -82,7 +83,7 @@ def make_order(solicitation: Solicitation) -> None:
 
 def _convert(solicitation: Solicitation) -> int:
     """Write the intention afresh before every attempt: the look-up waits from there."""
-    now, in_doubt_since = timezone.now(), solicitation.create_intent_at
+    now, in_doubt_since = database_now(), solicitation.create_intent_at
     solicitation.note(
         create_intent_at=now,
         create_attempts=solicitation.create_attempts + 1,
@@ -122,7 +123,7 @@ def _unsettled_seconds(solicitation: Solicitation, patience: int = 1) -> float:
     """How long BigCommerce may still hide an order of the last attempt from its look-up."""
     if solicitation.create_intent_at is None:
         return 0
-    since = (timezone.now() - solicitation.create_intent_at).total_seconds()
+    since = (database_now() - solicitation.create_intent_at).total_seconds()
     return patience * settings.ORDER_LOOKUP_SETTLE_SECONDS - since
 
 
@@ -138,7 +139,7 @@ def _heed_undoing(solicitation: Solicitation, orders: list[OrderDocument]) -> No
 
 def _remember_lost_attempts(solicitation: Solicitation) -> None:
     """An order without an intention: the row is behind, and nobody knows how many there are."""
-    now = timezone.now()
+    now = database_now()
     solicitation.note(
         create_attempts=max(2, solicitation.create_attempts),
         create_intent_at=now,

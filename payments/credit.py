@@ -9,7 +9,6 @@ from datetime import datetime
 
 import structlog
 from django.conf import settings
-from django.utils import timezone
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Order as OrderDocument
@@ -19,6 +18,7 @@ from payments.models import Solicitation
 from payments.outcomes import Later, Refused
 from sequra.money import to_cents
 from stores.clients import bigcommerce_for
+from stores.clock import database_now
 
 log = structlog.get_logger()
 UNAUTHORISED = 401
@@ -58,14 +58,14 @@ def has_taken_credit(api: BigCommerce, solicitation: Solicitation, document: Ord
 
 def _wait(in_doubt_since: datetime) -> None:
     """BigCommerce may hide for a while what it has done."""
-    since = (timezone.now() - in_doubt_since).total_seconds()
+    since = (database_now() - in_doubt_since).total_seconds()
     if since < settings.ORDER_LOOKUP_SETTLE_SECONDS:
         raise Later("waiting for BigCommerce to show the store credit", seconds=LOOK_AGAIN_SECONDS)
 
 
 def _pay(api: BigCommerce, solicitation: Solicitation, in_doubt_since: datetime | None) -> None:
     """Write the intention before each attempt; what cannot have happened leaves none behind."""
-    solicitation.note(credit_intent_at=timezone.now())
+    solicitation.note(credit_intent_at=database_now())
     failpoint("credit_intended")
     try:
         api.pay_with_store_credit(solicitation.bigcommerce_order)

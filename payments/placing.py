@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from bigcommerce.documents import Order as OrderDocument
@@ -271,7 +272,7 @@ def _show(
         order.status = status
         order.refused = ""  # what SeQura refused in another state it may take now
         order.changed += 1
-        order.due_at = timezone.now()
+        order.due_at = Now()
         order.save(update_fields=["status", "refused", "changed", "due_at"])
         tell(order)
         solicitation.note(**fields)

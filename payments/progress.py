@@ -2,7 +2,8 @@
 
 from typing import TypedDict
 
-from django.utils import timezone, translation
+from django.db.models.functions import Now
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from payments.confirm import help_along
@@ -27,7 +28,7 @@ class Progress(TypedDict):
 
 def progress_of(solicitation: Solicitation) -> Progress:
     """Where the payment stands; work that is due is done now, in the background."""
-    if solicitation.next_at and solicitation.next_at <= timezone.now():
+    if solicitation.next_at and _is_due(solicitation):
         help_along(solicitation.pk)
     if solicitation.refusal in OTHERWISE_ORDERED and (winner := _winner(solicitation)):
         return progress_of(winner)
@@ -41,6 +42,10 @@ def progress_of(solicitation: Solicitation) -> Progress:
         return _progress("in_review", solicitation, redirect=return_url(solicitation))
     confirmation = confirmation_url(solicitation)
     return _progress("confirmed", solicitation, redirect=confirmation or return_url(solicitation))
+
+
+def _is_due(solicitation: Solicitation) -> bool:
+    return Solicitation.objects.filter(pk=solicitation.pk, next_at__lte=Now()).exists()
 
 
 def _winner(solicitation: Solicitation) -> Solicitation | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from payments.models import Solicitation
@@ -44,12 +45,12 @@ def begin_to_end(store: Store) -> set[int]:
             "purchase",
             "uninstalled",
             statement=solicitation.fingerprint,
-            next_at=timezone.now(),
+            next_at=Now(),
         )
     if found:
         log.warning("uninstalled_with_payments", store=store.hash, payments=len(found))
     keys = [solicitation.pk for solicitation in found]
-    Solicitation.objects.filter(pk__in=keys).update(next_at=timezone.now())
+    Solicitation.objects.filter(pk__in=keys).update(next_at=Now())
     return {solicitation.connection_id for solicitation in found}
 
 

@@ -3,8 +3,9 @@
 A web process must never wait for a broker that is away, so the settings give publishing half a
 second. A worker and beat wait on their connection for a living: they get other socket options.
 
-There are two lanes. `fast` brings order changes and payments, `slow` everything that may take
-minutes. A worker that serves both keeps slots for the fast one; `-Q fast` and `-Q slow` serve one.
+There are two lanes. `fast` brings order changes and payments and asks refused accounts, `slow`
+everything that may take minutes. A worker that serves both keeps slots for the fast one; `-Q fast`
+and `-Q slow` serve one.
 """
 
 import fcntl
@@ -44,12 +45,13 @@ PERIODIC: dict[str, tuple[str, float]] = {
     "payments.tasks.resume_solicitations": (FAST, 10),
     "payments.tasks.forget_abandoned_payments": (SLOW, 60 * 60),
     "orders.tasks.sweep": (FAST, 15),
+    # What waits for a refused account is to arrive within four minutes.
+    "stores.tasks.probe_accounts": (FAST, 30),
     "orders.tasks.reconcile": (SLOW, 15),
     "orders.tasks.watch": (SLOW, 60),
     "orders.tasks.send_reports": (SLOW, 60),
     "orders.tasks.check_drift": (SLOW, 60),
     "stores.tasks.tend_stores": (SLOW, 120),
-    "stores.tasks.probe_accounts": (SLOW, 30),
     "transaction_log.tasks.forget_closed_entries": (SLOW, 15 * 60),
 }
 # What is not periodic and not slow.

@@ -12,8 +12,8 @@ from typing import Any
 from django.apps import apps
 from django.db import DatabaseError
 from django.db.models import Count, F, Min, Q, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpResponse
-from django.utils import timezone
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
@@ -27,6 +27,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from sequra_bc.shared_counters import folder
+from stores.clock import database_now
 
 REQUESTS = Counter("sequra_bc_requests", "Requests answered", ["method", "route", "status"])
 SECONDS = Histogram("sequra_bc_request_seconds", "Time to answer", ["route"])
@@ -92,7 +93,7 @@ def queues() -> Iterator[GaugeMetricFamily]:
 
 
 def due_orders() -> Iterator[GaugeMetricFamily]:
-    now = timezone.now()
+    now = database_now()
     due = rows("orders.Order").filter(changed__gt=F("synced"))
     found = due.aggregate(now=Count("pk", filter=Q(due_at__lte=now)), all=Count("pk"))
     oldest = due.filter(due_at__lte=now).aggregate(at=Min("due_at"))["at"]
@@ -121,7 +122,7 @@ def solicitations() -> GaugeMetricFamily:
 def leases() -> GaugeMetricFamily:
     family = GaugeMetricFamily("sequra_bc_leases", "Orders in a worker's hands", labels=["state"])
     leased = rows("orders.Order").filter(changed__gt=F("synced"), leased_until__isnull=False)
-    over = Q(leased_until__lte=timezone.now())
+    over = Q(leased_until__lte=Now())
     found = leased.aggregate(held=Count("pk", filter=~over), expired=Count("pk", filter=over))
     for state, number in found.items():
         family.add_metric([state], number)
@@ -132,7 +133,7 @@ def breakers() -> GaugeMetricFamily:
     family = GaugeMetricFamily(
         "sequra_bc_breakers_open", "Hosts of stores that failed too often", labels=["system"]
     )
-    shut = rows("orders.Gate").filter(open_until__gt=timezone.now())
+    shut = rows("orders.Gate").filter(open_until__gt=Now())
     bigcommerce = Q(host="bigcommerce")
     found = shut.aggregate(
         bigcommerce=Count("pk", filter=bigcommerce), sequra=Count("pk", filter=~bigcommerce)

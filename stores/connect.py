@@ -5,9 +5,11 @@ archived, not deleted: open orders still speak through it.
 """
 
 import string
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from django.db import transaction
@@ -20,14 +22,17 @@ from sequra.client import Sequra
 from sequra.documents import Addresses, Credentials, Deployment
 from sequra.errors import Rejected, Unavailable
 from stores.clients import sequra_for
+from stores.clock import database_now
 from stores.countries import SELLING_COUNTRIES
 from stores.deployments import deployments
 from stores.isolation import each
 from stores.models import PROBE_AFTER, Connection, Merchant, Store
+from wire.stopping import stopping
 
 log = structlog.get_logger(__name__)
 # SeQura is asked whether it takes a password: refused ones as soon as their pause is over.
-PROBES = 200  # of one run
+PROBES = 200  # of one run, of each kind
+PROBE_SECONDS = 60.0  # then another run goes on: it holds a slot of the fast lane
 PROBE_EVERY = timedelta(days=1)
 # How many of a store's orders were paid lately, counted by the apps that know orders.
 recent_orders: list[Callable[[Store], int]] = []
@@ -170,7 +175,7 @@ def _connection(store: Store, account: Account) -> Connection:
     connection.api_url, connection.assets_url = account.addresses
     connection.state = Connection.State.CONNECTED
     connection.paused_until = connection.refused_at = connection.stopped_at = None
-    connection.connected_at = connection.probed_at = timezone.now()
+    connection.connected_at = connection.probed_at = database_now()
     connection.erase_at = None
     connection.save()
     _merchants(connection, account.merchants)
@@ -256,17 +261,25 @@ def _merchant(store: Store, country: str, ref: str) -> Merchant:
 
 
 def probe_accounts() -> None:
-    """Ask SeQura about every account that it refused, and once a day about all others."""
+    """Ask SeQura about every account that it refused, then, once a day, about all others.
+
+    What there is no time for is asked first by the next run.
+    """
     is_over = Q(refused_at__isnull=False) & ~Q(paused_until__gt=Now())
     is_old = Q(refused_at=None) & ~Q(probed_at__gt=Now() - PROBE_EVERY)
     in_use = Connection.objects.filter(stopped_at=None).exclude(password="")
     in_use = in_use.exclude(store__state=Store.State.UNINSTALLED)
-    due = in_use.filter(is_over | (is_old & Q(state=Connection.State.CONNECTED)))
-    each("accounts", due.select_related("store").order_by("probed_at", "pk")[:PROBES], _probe)
+    others = in_use.filter(is_old, state=Connection.State.CONNECTED)
+    until = time.monotonic() + PROBE_SECONDS
+    for due in (in_use.filter(is_over), others):
+        rows = due.select_related("store").order_by("probed_at", "pk")[:PROBES]
+        each("accounts", rows, partial(_probe, until=until))
 
 
-def _probe(connection: Connection) -> None:
+def _probe(connection: Connection, until: float) -> None:
     """One question; whoever else comes by meanwhile finds it asked."""
+    if stopping() or time.monotonic() > until:
+        return
     seen = Connection.objects.filter(pk=connection.pk, probed_at=connection.probed_at)
     pause = Now() + PROBE_AFTER if connection.is_refused else F("paused_until")
     if not seen.update(probed_at=Now(), paused_until=pause):

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
+from stores.clock import database_now
 from stores.encryption import EncryptedTextField, readable
 
 # An account that SeQura refused is asked for this often; what waited arrives a minute later.
@@ -225,7 +226,7 @@ class Connection(models.Model):
     @property
     def is_paused(self) -> bool:
         """SeQura refused the password a moment ago: no call until one probe is due."""
-        return self.paused_until is not None and self.paused_until > timezone.now()
+        return self.paused_until is not None and self.paused_until > database_now()
 
     def pause(self) -> None:
         """SeQura answered 401: no call for three minutes, then one probe.

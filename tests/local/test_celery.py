@@ -10,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -19,7 +20,8 @@ from local.processes import environment, free_port
 from local.servers import ROOT
 from local.stack import Stack
 from orders import doorbell
-from sequra_bc.celery import FAST, PERIODIC, SLOW, app
+from sequra_bc import celery
+from sequra_bc.celery import FAST, PERIODIC, SLOW, Slots, app
 
 PUBLISH = """
 import time
@@ -158,3 +160,57 @@ def test_the_worker_logs_json_and_nothing_else(stack: Stack) -> None:
 
     assert lines
     assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+HOLD = """
+import sys
+from sequra_bc.celery import Slots
+slots = Slots(2)
+slots.file = open(int(sys.argv[1]), "r+b", buffering=0)
+with slots.one() as free:
+    print(free, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("held", [0, 1, 2])
+def test_slots_are_shared_by_processes_and_free_when_their_holder_dies(held: int) -> None:
+    """As in a worker, whose children inherit the file."""
+    slots = Slots(2)
+    file = slots.file.fileno()
+    holders = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(file)],
+            cwd=ROOT,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[file],
+        )
+        for _ in range(held)
+    ]
+    assert [one.stdout and one.stdout.readline() for one in holders] == [b"True\n"] * held
+    with slots.one() as free:
+        assert free == (held < 2)
+    for holder in holders:
+        holder.kill()
+        holder.communicate()
+    with slots.file, slots.one() as free:
+        assert free
+
+
+@pytest.mark.parametrize(
+    ("queues", "concurrency", "number"),
+    [({FAST, SLOW}, 4, 2), ({FAST, SLOW}, 8, 6), ({FAST, SLOW}, 2, 1), ({SLOW}, 4, None)],
+)
+def test_a_worker_of_both_lanes_keeps_two_slots(
+    monkeypatch: pytest.MonkeyPatch, queues: set[str], concurrency: int, number: int | None
+) -> None:
+    kept: list[Slots] = []
+    monkeypatch.setattr(celery, "slots", kept)
+    consumed = SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from=queues)))
+    worker = SimpleNamespace(app=consumed, concurrency=concurrency)
+    celery.keep_slots_for_the_fast_lane(worker)
+    for one in kept:
+        one.file.close()
+    assert [one.number for one in kept] == ([] if number is None else [number])

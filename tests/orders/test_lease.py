@@ -1,24 +1,38 @@
 """A lease outlasts the longest call, and clocks of worker hosts may be wrong."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+from django.db.models.functions import Now
 
-from orders import lease, queue
+from orders import lease, queue, reconcile, report_run, reports
 from orders.drain import TIMEOUT, drain
-from orders.models import Order
+from orders.models import Order, Reconciliation, ReportRun
 from orders.sync import Kind, sync_order
+from payments import conversion, progress
+from payments.confirm import confirm
 from sequra import client
 from sequra.documents import Addresses
 from stores import connect
 from stores.clients import bigcommerce_for, sequra_for
+from stores.clock import database_now
 from stores.connect import Account, Login
 from stores.models import Connection, Merchant
 from tests.orders.merchant import Merchant as People
 from wire.call import longest
 
 UPDATE = r"/merchants/[^/]+/orders/.*"
+WRONG = pytest.mark.parametrize("wrong", [timedelta(minutes=-10), timedelta(minutes=10)])
+
+
+@contextmanager
+def host(wrong: timedelta) -> Iterator[None]:
+    """A host whose clock is wrong by this much."""
+    with time_machine.travel(datetime.now(UTC) + wrong, tick=True):
+        yield
 
 
 @pytest.mark.parametrize("timeout", [client.TIMEOUT, TIMEOUT])
@@ -49,22 +63,81 @@ def test_the_second_statement_needs_a_lease_as_well(
     assert len(merchant.updates()) == 1
 
 
-@pytest.mark.parametrize("wrong", [timedelta(minutes=-10), timedelta(minutes=10)])
+@WRONG
 def test_a_host_whose_clock_is_wrong_writes_due_times_by_the_database_s(
     merchant: People, wrong: timedelta
 ) -> None:
     order = merchant.order()
     merchant.acts("ship", order)
     merchant.sandbox.fault(UPDATE, method="PUT", status=503, times=1, effect="before")
-    with time_machine.travel(datetime.now(UTC) + wrong, tick=True):
+    with host(wrong):
         queue.mark_changed(pk=order.pk)
         drain()
     found = Order.objects.get(pk=order.pk)
     assert abs(found.due_at - datetime.now(UTC)) < timedelta(minutes=4)
-    with time_machine.travel(datetime.now(UTC) + wrong, tick=True):
+    with host(wrong):
         queue.mark_changed(pk=order.pk)
         drain()
     assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
+
+
+def is_near(moment: datetime | None) -> bool:
+    """Within the longest pause of the database's time: its clock is this machine's own."""
+    return moment is not None and abs(moment - datetime.now(UTC)) < timedelta(minutes=4)
+
+
+@WRONG
+def test_an_order_in_doubt_is_looked_for_by_the_database_s_clock(
+    merchant: People, wrong: timedelta
+) -> None:
+    """The attempt was one host's, the look-up is another's."""
+    solicitation = merchant.shop.approved()
+    with host(wrong):
+        solicitation.note(create_intent_at=database_now())
+    assert 0 < conversion._unsettled_seconds(solicitation) <= 60
+    with host(wrong):
+        assert 0 < conversion._unsettled_seconds(solicitation) <= 60
+        confirm(solicitation.pk)
+    assert is_near(Order.objects.get().due_at)
+
+
+@WRONG
+def test_a_payment_that_is_due_is_helped_along_and_no_other(
+    merchant: People, wrong: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helped: list[int] = []
+    monkeypatch.setattr(progress, "help_along", helped.append)
+    solicitation = merchant.shop.approved()
+    for seconds, expected in ((120, []), (-1, [solicitation.pk])):
+        solicitation.note(next_at=Now() + timedelta(seconds=seconds))
+        solicitation.refresh_from_db()
+        with host(wrong):
+            progress.progress_of(solicitation)
+        assert helped == expected
+
+
+@WRONG
+def test_pauses_reports_and_looks_go_by_the_database_s_clock(
+    merchant: People, wrong: timedelta
+) -> None:
+    account, store = Connection.objects.get(), merchant.store
+    merchant.sandbox.fault("delivery_reports", method="POST", status=503, times=0)
+    with host(wrong):
+        account.pause()
+        assert account.is_paused
+        reports.start(store, ReportRun.Cause.CALL)
+        report_run.work(ReportRun.objects.get().pk)
+        reconcile.reconcile(store)
+        asked = len(merchant.sandbox.calls())
+        connect.probe_accounts()
+        report_run.send_due()
+        reconcile.reconcile_due()
+        assert len(merchant.sandbox.calls()) == asked  # nothing is due
+    assert is_near(account.paused_until)
+    assert is_near(Reconciliation.objects.get().until)
+    run = ReportRun.objects.get()
+    assert run.next_at
+    assert timedelta(0) < run.next_at - datetime.now(UTC) < timedelta(minutes=6)
 
 
 def test_a_new_user_name_takes_orders_and_payments_along(merchant: People) -> None:

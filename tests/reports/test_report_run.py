@@ -12,7 +12,10 @@ from orders import report_pages, report_run
 from orders.models import Order, ReportRun
 from orders.report_run import send_due, work
 from orders.reports import start
+from stores import connect
+from stores.connect import Login
 from stores.locks import only_one
+from stores.models import Connection
 from tests.reports.shipments import EMPTY, SENT_AT, Shipments, goods, numbers, sizes
 from transaction_log.models import Entry
 
@@ -232,3 +235,48 @@ def test_a_run_that_fails_unforeseen_keeps_no_other_from_going_on(
     report_run.send_due()
 
     assert ReportRun.objects.get().state == ReportRun.State.RUNNING
+
+
+def test_a_run_under_way_goes_on_through_the_account_that_replaces_another(
+    shipments: Shipments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of a report SeQura gives the merchant another user name, same merchant ids."""
+    monkeypatch.setattr(report_pages, "PAGE", 2)
+    shipments.ship("ES", range(1, 6))
+    assert start(shipments.store, ReportRun.Cause.CALL)
+    run = ReportRun.objects.get()
+    work(run.pk, until=0.0)
+    old = shipments.connection
+    Connection.objects.update(username="former")
+    send_due()
+    assert ReportRun.objects.get().state == FAILED
+
+    connect.connect(shipments.store, old.environment, {old.deployment: Login("demo", old.password)})
+
+    new = Connection.objects.get(username="demo")
+    waiting = run.reports.exclude(state="sent")
+    assert set(waiting.values_list("connection", flat=True)) == {new.pk}
+    send_due()  # at once: the pause was that of the account before
+    assert ReportRun.objects.get().state == DONE
+    accepted = shipments.reports()
+    assert sizes(accepted, "demo_es") == [2, 2, 1]
+    assert len(numbers(accepted)) == len(set(numbers(accepted))) == 5
+
+
+def test_a_merchant_id_has_one_report_in_a_run_whatever_its_accounts(shipments: Shipments) -> None:
+    """Both accounts had orders to tell: what the earlier one was to tell comes along."""
+    shipments.ship("ES", range(1, 4))
+    assert start(shipments.store, ReportRun.Cause.CALL)
+    run, new = ReportRun.objects.get(), shipments.connection
+    former = Connection.objects.get(pk=new.pk)
+    former.pk, former.username, former.state = None, "former", Connection.State.ARCHIVED
+    former.save()
+    for account in (former, new):
+        run.reports.create(connection=account, merchant_ref="demo_es", after=9_000_000)
+    Order.objects.filter(bigcommerce_id=1).update(connection=former)
+
+    connect.connect(shipments.store, new.environment, {new.deployment: Login("demo", new.password)})
+
+    assert [report.connection for report in run.reports.all()] == [new]
+    shipments.go_on()
+    assert sorted(numbers(shipments.reports())) == ["1", "2", "3"]

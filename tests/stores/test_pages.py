@@ -87,6 +87,16 @@ def test_the_password_stays_when_it_is_left_empty(connected: Panel) -> None:
     assert Connection.objects.get().password == "secret"
 
 
+def test_entering_the_unchanged_password_ends_the_pause(connected: Panel) -> None:
+    Connection.objects.get().pause()
+
+    answer = connected.post("connection/", FORM)
+
+    assert answer["Location"].endswith("/connection/?done=connected")
+    account = Connection.objects.get()
+    assert (account.refused_at, account.paused_until) == (None, None)
+
+
 def test_another_environment_asks_for_the_password_again(connected: Panel) -> None:
     answer = connected.post("connection/", {**FORM, "environment": "live", "sequra-password": ""})
 
