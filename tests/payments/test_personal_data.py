@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.admin.sites import site
+from django.contrib.auth.models import User
 from django.core import serializers
 from django.db import connection, models
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -20,6 +23,7 @@ from orders.drift_models import Drift, DriftCheck
 from orders.models import Correction, Order, WebhookEvent
 from orders.report_models import MerchantReport, RecentOrders, ReportRun
 from payments import uninstalled
+from payments.confirm import confirm, next_step
 from payments.models import Offer, Solicitation
 from stores import personal_data
 from stores.install import uninstall
@@ -349,11 +353,28 @@ def test_a_store_without_anything_to_erase_costs_no_more_the_more_it_has(
     assert len(queries) == 1  # searched today already
 
 
+def test_operators_see_no_shopper(
+    merchant: Merchant, make_solicitation: MakeSolicitation, client: Client
+) -> None:
+    plant(merchant, make_solicitation, timezone.now())
+    client.force_login(User.objects.create_superuser("ops"))
+    shown = set()
+    for model in our_models():
+        if not site.is_registered(model):
+            continue
+        [label, name], row = model._meta.label_lower.split("."), model._default_manager.first()
+        for page in ("", f"{row.pk}/change/" if row else ""):
+            answer = client.get(f"/admin/{label}/{name}/{page}")
+            assert answer.status_code == 200
+            if CANARY in answer.content.decode():
+                shown.add(model._meta.label)
+    # Who of the merchant's people uses the app is what that page is for.
+    assert shown == {"stores.PanelUser"}
+
+
 def test_an_erased_payment_is_never_sent_again(
     merchant: Merchant, make_solicitation: MakeSolicitation
 ) -> None:
-    from payments.confirm import confirm, next_step
-
     attempt = make_solicitation(
         phase="confirmed", state="approved", accepted_state="confirmed",
         confirm_intent_at=timezone.now(),
