@@ -110,12 +110,14 @@ def test_settings_do_not_touch_the_database() -> None:
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
-    started = run("manage.py", "check", SECRET_KEY="", LOG_LEVEL="loud", TRUSTED_PROXIES="some")
+    wrong = {"TRUSTED_PROXIES": "some", "ERASE_AFTER_UNINSTALL_HOURS": "-1"}
+    started = run("manage.py", "check", SECRET_KEY="", LOG_LEVEL="loud", **wrong)
 
     assert started.returncode != 0
     assert started.stderr.splitlines() == [
         "SECRET_KEY is missing or shorter than 16 characters",
         "TRUSTED_PROXIES is no whole number",
+        "ERASE_AFTER_UNINSTALL_HOURS must be a number from 0 to 876000",
         "LOG_LEVEL is none of DEBUG, INFO, WARNING and ERROR",
     ]
 

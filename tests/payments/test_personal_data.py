@@ -353,6 +353,30 @@ def test_a_store_without_anything_to_erase_costs_no_more_the_more_it_has(
     assert len(queries) == 1  # searched today already
 
 
+@pytest.mark.parametrize(
+    ("label", "index"),
+    [
+        ("orders.Order", "order_with_people"),
+        ("payments.Solicitation", "solicitation_with_people"),
+        ("transaction_log.Entry", "entry_with_text"),
+    ],
+)
+@pytest.mark.parametrize("spared", [[], [uuid.uuid4()]])
+def test_what_is_left_is_found_by_an_index(
+    merchant: Merchant, label: str, index: str, spared: list[uuid.UUID]
+) -> None:
+    """The condition of the partial index follows from what is searched, else it is not used."""
+    holding_people = TABLES[label].holding
+    assert holding_people is not None
+    searched = personal_data._rows(merchant.store, label, timezone.now(), spared)
+    with connection.cursor() as cursor:
+        table = connection.ops.quote_name(searched.model._meta.db_table)
+        cursor.execute(f"ANALYZE {table}; SET enable_seqscan = off")
+        plan = searched.filter(holding_people).explain()
+        cursor.execute("SET enable_seqscan = on")
+    assert index in plan
+
+
 def test_operators_see_no_shopper(
     merchant: Merchant, make_solicitation: MakeSolicitation, client: Client
 ) -> None:
