@@ -4,6 +4,7 @@ from typing import Any
 
 from bigcommerce.documents import Checkout
 from bigcommerce.errors import Rejected
+from payments.finished import is_unpaid, shows_credit
 from payments.models import Solicitation
 from payments.outcomes import Refused
 from payments.payloads import fingerprint
@@ -12,8 +13,6 @@ from payments.solicited_order import order_of
 from payments.store_credit import Claim, credit_balance, store_credit
 from sequra.money import NotMoney, to_cents
 from stores.clients import bigcommerce_for
-
-INCOMPLETE = 0
 
 
 def check_cart(solicitation: Solicitation) -> None:
@@ -25,18 +24,26 @@ def check_cart(solicitation: Solicitation) -> None:
         if error.status == 404:
             raise Refused("checkout_gone") from error
         raise
-    ordered = checkout.get("order_id")
-    if ordered and api.order(int(ordered))["status_id"] != INCOMPLETE:
+    ordered, credit = checkout.get("order_id"), solicitation.store_credit
+    order = api.order(int(ordered)) if ordered else None
+    if order and not is_unpaid(order, credit):
         raise Refused("already_ordered", f"as order {ordered}")
-    if current_fingerprint(solicitation, checkout) != solicitation.fingerprint:
+    # An order that this row forgot in a failover may have used the credit: the balance is less.
+    is_used = order is not None and shows_credit(order, credit)
+    if current_fingerprint(solicitation, checkout, is_used=is_used) != solicitation.fingerprint:
         raise Refused("cart_changed", f"it is {checkout.get('grand_total')} now")
     solicitation.is_unordered = not ordered
 
 
-def current_fingerprint(solicitation: Solicitation, checkout: Checkout) -> str:
-    """The fingerprint of the checkout as it is now; empty when it cannot be solicited any more."""
+def current_fingerprint(
+    solicitation: Solicitation, checkout: Checkout, *, is_used: bool = False
+) -> str:
+    """The fingerprint of the checkout as it is now; empty when it cannot be solicited any more.
+
+    `is_used`: an unpaid order of this checkout has used the store credit already.
+    """
     try:
-        if solicitation.store_credit != _current_credit(solicitation, checkout):
+        if not is_used and solicitation.store_credit != _current_credit(solicitation, checkout):
             return ""
         return fingerprint(order_of(solicitation, checkout))
     except (NotOffered, NotMoney):

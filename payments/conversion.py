@@ -19,17 +19,16 @@ from bigcommerce.errors import Rejected, Unavailable
 from orders.staff_notes import with_line
 from payments import placing
 from payments.failpoints import failpoint
-from payments.finished import finished
+from payments.finished import finished, is_unpaid
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
-from sequra.money import to_cents
 from stores.clients import bigcommerce_for
 from stores.clock import database_now
 
 log = structlog.get_logger()
 Phase = Solicitation.Phase
 
-INCOMPLETE, PENDING, CANCELLED = 0, 1, 5
+CANCELLED = 5
 STRAY_NOTE = (
     "SeQura: never paid. An interrupted attempt made this order twice; the other one counts."
 )
@@ -167,18 +166,9 @@ def candidates(solicitation: Solicitation, orders: list[OrderDocument]) -> list[
         order
         for order in orders
         if order["id"] not in taken
-        and _is_unpaid(solicitation, order)
+        and is_unpaid(order, solicitation.store_credit)
         and parsedate_to_datetime(order["date_created"]) >= first - CLOCK_SKEW
     ]
-
-
-def _is_unpaid(solicitation: Solicitation, order: OrderDocument) -> bool:
-    """Incomplete. Or Pending by the store credit alone, which a failover made us forget."""
-    if order["status_id"] != PENDING:
-        return order["status_id"] == INCOMPLETE
-    credit = solicitation.store_credit
-    is_ours = bool(credit) and to_cents(order["store_credit_amount"]) == credit
-    return is_ours and not order.get("external_order_id")
 
 
 def _attempts_beside(solicitation: Solicitation) -> QuerySet[Solicitation]:

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from bigcommerce.documents import Order as OrderDocument
+from sequra.money import to_cents
 from stores.clients import bigcommerce_for
 from stores.models import Store
 
-INCOMPLETE, CANCELLED = 0, 5
+INCOMPLETE, PENDING, CANCELLED = 0, 1, 5
 # Written in one call with the first status, so an order that has them was placed.
 REFERENCE_FIELDS = ("external_order_id", "payment_provider_id")
 
@@ -38,3 +39,15 @@ def is_finished(order: OrderDocument, reference: UUID) -> bool:
     """Was this order placed for this SeQura order?"""
     written = {str(order.get(name) or "").strip().lower() for name in REFERENCE_FIELDS}
     return order["status_id"] != INCOMPLETE and str(reference) in written
+
+
+def is_unpaid(order: OrderDocument, credit: int) -> bool:
+    """Is this order Incomplete, or Pending by our store credit alone (cents) and not placed yet?"""
+    if order["status_id"] != PENDING:
+        return order["status_id"] == INCOMPLETE
+    return shows_credit(order, credit) and not order.get("external_order_id")
+
+
+def shows_credit(order: OrderDocument, credit: int) -> bool:
+    """Has this order used exactly this store credit (cents), and any at all?"""
+    return bool(credit) and to_cents(order["store_credit_amount"]) == credit
