@@ -60,8 +60,11 @@ def _try_in_shop(
     solicitation: Solicitation,
 ) -> bigcommerce_errors.Rejected | bigcommerce_errors.Unavailable | Later | None:
     """Return why BigCommerce could not be asked. An uninstalled app has no access any more."""
-    is_uninstalled = solicitation.store.state == Store.State.UNINSTALLED
-    if is_uninstalled or solicitation.order_id is None or solicitation.undone_in_shop_at:
+    if solicitation.store.state == Store.State.UNINSTALLED:
+        if solicitation.credit_intent_at:  # and nobody can look any more
+            _show_credit(solicitation)
+        return None
+    if solicitation.order_id is None or solicitation.undone_in_shop_at:
         return None
     try:
         _cancel_in_shop(solicitation, solicitation.order_id)
@@ -76,16 +79,21 @@ def _cancel_in_shop(solicitation: Solicitation, order_id: int) -> None:
     api = bigcommerce_for(solicitation.store)
     document = api.order(order_id)
     if has_taken_credit(api, solicitation, document):
-        record.rejected(
-            solicitation.subject,
-            "purchase",
-            "credit_to_return",
-            words=euros(solicitation.store_credit),
-            statement=solicitation.fingerprint,
-        )
+        _show_credit(solicitation)
     notes = str(document.get("staff_notes") or "")
     line = f"SeQura: not paid ({solicitation.refusal})."
     api.update_order(order_id, {"status_id": CANCELLED, "staff_notes": with_line(notes, line)})
+
+
+def _show_credit(solicitation: Solicitation) -> None:
+    """The merchant has to see whether the shopper got the store credit back."""
+    record.rejected(
+        solicitation.subject,
+        "purchase",
+        "credit_to_return",
+        words=euros(solicitation.store_credit),
+        statement=solicitation.fingerprint,
+    )
 
 
 def _cancel_at_sequra(solicitation: Solicitation) -> None:

@@ -220,17 +220,18 @@ class Histories:
             if one["order"]["cart_id"] == attempt.checkout_id
         ]
         found = violations(world)
-        if actor == "uninstalled":  # nobody has access to its unpaid orders any more
-            found = [one for one in found if not one.endswith("is a stray")]
         shown = set(
             Entry.objects.filter(reference=attempt.reference, closed_at=None).values_list(
                 "reason", flat=True
             )
         )
-        if attempt.store_credit and attempt.phase == "refused":
-            returned = self.shop.credit_left(attempt) == 20 or "credit_to_return" in shown
-            if not returned and actor != "uninstalled":
-                found.append("store credit is gone, and nobody is told")
+        is_shown = "credit_to_return" in shown
+        has_credit = attempt.store_credit and attempt.phase == "refused"
+        if has_credit and self.shop.credit_left(attempt) != 20 and not is_shown:
+            found.append("store credit is gone, and nobody is told")
+        if actor == "uninstalled":  # nobody has access to its unpaid orders any more
+            left = ("is a stray", "nobody finances it") if is_shown else ("is a stray",)
+            found = [one for one in found if not one.endswith(left)]
         if "placed_unseen" not in shown:
             self.runner.violations += len(found)
             assert found == [], "\n".join([*self.story[-3:], str(attempt.__dict__)])

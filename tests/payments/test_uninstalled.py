@@ -101,6 +101,18 @@ def test_order_that_is_placed_gets_its_number_though_bigcommerce_is_gone(shop: S
     assert (entry.reason, entry.bigcommerce_id) == ("placed_unseen", solicitation.order_id)
 
 
+def test_credit_that_an_uninstalled_shop_cannot_return_is_shown(shop: Shop) -> None:
+    solicitation = shop.approved_with_credit("20.00")
+    shop.sandbox.fault(r"/payments$", method="POST", status=503, effect="before")
+    confirm(solicitation.pk)
+    uninstall(shop.store)
+
+    sweep()
+
+    reasons = Entry.objects.filter(closed_at=None).values_list("reason", flat=True)
+    assert (set(reasons), state(shop)) == ({"credit_to_return", "uninstalled"}, ["cancelled"])
+
+
 def test_store_without_payments_under_way_keeps_nothing(shop: Shop) -> None:
     confirm(shop.approved().pk)
     shop.approved()  # approved, and not confirmed: nobody owes anything
