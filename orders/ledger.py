@@ -34,6 +34,7 @@ class Ledger(TypedDict, total=False):
 
     lines: dict[str, Sequence[int]]  # id of the goods: product id, units, units that had left
     refunds: dict[str, Taken]  # by id of the refund, or BY_STATUS
+    weights: Sequence[int]  # in what proportion the charges were shared
     cancelled: bool
     reopened: bool  # an accepted cancellation was undone
     status: int  # BigCommerce's, when the statement was made
@@ -56,6 +57,21 @@ def known_goods(ledger: Ledger, column: int) -> list[Document]:
         {"order_product_id": int(key), "product_id": line[0], "quantity": line[column]}
         for key, line in ledger.get("lines", {}).items()
     ]
+
+
+def kept_weights(
+    ledger: Ledger, goods: Iterable[Goods], shipped: Mapping[int, int]
+) -> Sequence[int] | None:
+    """Return how charges were shared in a cancelled order, while its goods stay where they are.
+
+    A refund changes what the goods of a side are worth, and must not move charges into the
+    cancelled cart or out of it.
+    """
+    if not (ledger.get("cancelled") or ledger.get("reopened")):
+        return None
+    lines = {str(one.id): [one.quantity, shipped[one.id]] for one in goods}
+    known = {key: list(line[1:]) for key, line in ledger["lines"].items() if line[1]}
+    return ledger.get("weights") if lines == known else None
 
 
 def is_known(ledger: Ledger, refund_id: object) -> bool:

@@ -118,7 +118,7 @@ def compute(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> Computed | H
     remains = _remains(snapshot, goods, facts.ledger)
     left = shipped_by_status(snapshot, facts, rules)
     shipped = _shipped(snapshot, remains, left, facts.ledger)
-    carts = _carts(snapshot, remains, shipped, facts)
+    carts = _carts(snapshot, remains, shipped, facts, is_cancelled=is_cancelled)
     ledger = _ledger(snapshot, carts, shipped, facts, is_cancelled=is_cancelled)
     kept = carts
     if _refunded_by_status(snapshot, rules):
@@ -221,13 +221,18 @@ def _is_cancelled(snapshot: Snapshot, ledger: Ledger, rules: Rules) -> bool:
 
 
 def _carts(
-    snapshot: Snapshot, remains: Remains, shipped: Mapping[int, int], facts: OrderFacts
+    snapshot: Snapshot,
+    remains: Remains,
+    shipped: Mapping[int, int],
+    facts: OrderFacts,
+    *,
+    is_cancelled: bool,
 ) -> Carts:
     """Both carts as if the order went on: a cancellation empties the unshipped one afterwards."""
     owed = max(0, remains.owed)
     remains.amounts += by_status(facts.ledger, snapshot["refunds"], owed)
     tracking = parcels(snapshot.get("shipments") or ())
-    return split(remains, shipped, tracking, facts.ledger)
+    return split(remains, shipped, tracking, facts.ledger, is_cancelled=is_cancelled)
 
 
 def _all_of(carts: Carts, ledger: Ledger) -> Taken:
@@ -268,6 +273,7 @@ def _ledger(
         reopened=reopened,
         status=snapshot["order"]["status_id"],
         refund_count=len(snapshot["refunds"]),
+        weights=list(carts.weights),
         unclear=unclear if is_cancelled or reopened else [],
     )
 

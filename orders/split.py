@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orders.ledger import Ledger, Taken, units_by_side, wanted_in_unshipped
+from orders.ledger import Ledger, Taken, kept_weights, units_by_side, wanted_in_unshipped
 from orders.lines import Charge, Document, Goods
 from orders.refunds import Remains
 from sequra import cart
@@ -37,11 +37,12 @@ class Side:
 
 @dataclass(frozen=True)
 class Carts:
-    """The lines of both carts, and what each refund took from which."""
+    """The lines of both carts, what each refund took from which, and how charges were shared."""
 
     unshipped: list[cart.Line]
     shipped: list[cart.Line]
     taken: dict[str, Taken]
+    weights: Sequence[int] = ()
 
     @property
     def totals(self) -> tuple[int, int]:
@@ -80,7 +81,12 @@ def all_shipped(
 
 
 def split(
-    remains: Remains, shipped: Mapping[int, int], tracking: Mapping[int, str], ledger: Ledger
+    remains: Remains,
+    shipped: Mapping[int, int],
+    tracking: Mapping[int, str],
+    ledger: Ledger,
+    *,
+    is_cancelled: bool = False,
 ) -> Carts:
     """The lines of the unshipped and of the shipped cart.
 
@@ -98,7 +104,9 @@ def split(
         amounts = share_out(remains.amount(line), [waiting, gone])
         unshipped.add(line, waiting, amounts[0])
         sent.add(line, gone, amounts[1], tracking.get(line.id))
-    weights = _weights(unshipped, sent, any(shipped.values()))
+    weights: Sequence[int] | None = kept_weights(ledger, remains.goods, shipped)
+    if weights is None or not (is_cancelled or (unshipped.units and sent.units)):
+        weights = _weights(unshipped, sent, any(shipped.values()))
     charges = sorted(remains.charges, key=lambda charge: charge.amount < 0)  # what adds comes first
     for charge in charges:
         _place(charge, share_out(charge.amount, weights)[0], unshipped, sent)
@@ -106,7 +114,7 @@ def split(
         wanted = wanted_in_unshipped(refund, ledger, sent.total)
         cents = _place(refund, wanted, unshipped, sent)
         taken.setdefault(refund.key.removeprefix("r_"), _nothing())["amount"] = cents
-    return Carts(unshipped.lines, sent.lines, taken)
+    return Carts(unshipped.lines, sent.lines, taken, weights)
 
 
 def _nothing() -> Taken:

@@ -398,6 +398,30 @@ def test_refund_does_not_bring_a_declined_order_back() -> None:
     assert shop.totals == (4_000, 8_000)
 
 
+@pytest.mark.parametrize(
+    ("line", "units", "cents", "left"),
+    [(1, 1, 6_000, 6_750), (1, 2, 12_000, 750), (2, 1, 4_000, 12_750)],
+)
+def test_refund_of_goods_moves_no_charge_of_a_cancelled_order(
+    line: int, units: int, cents: int, left: int
+) -> None:
+    """The shipped goods keep their share of the shipping costs: nobody has refunded it."""
+
+    def shipped_for_ten(status_id: int, *refunds: Any) -> Any:
+        found = part_shipped(status_id)
+        found["order"] |= {"total_inc_tax": "170.00", "shipping_cost_inc_tax": "10.00"}
+        found["refunds"] = list(refunds)
+        return found
+
+    items = [{"item_type": "PRODUCT", "item_id": line, "quantity": units}]
+    refund = {**amount_refund(1, cents), "items": items}
+    shop = Accepting(shipped_for_ten(3), shipped_for_ten(6))
+    assert shop.totals == (0, 12_750)
+    for _ in range(2):
+        shop.reads(shipped_for_ten(14, refund))
+        assert shop.totals == (0, left)
+
+
 def test_refund_between_two_cancellations_is_asked_about() -> None:
     """BigCommerce refunds no Cancelled order, so it has another status for a moment."""
     shop = Accepting(part_shipped(3), part_shipped(5), part_shipped(11))
