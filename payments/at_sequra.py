@@ -26,6 +26,8 @@ FORBIDDEN = 403  # says nothing about the number
 # How often SeQura may refuse a confirmation after an answer was lost, and the pause between.
 CONFIRMATIONS, PAUSE_SECONDS = 4, 2.0
 ERASED = "the personal data of this purchase was erased, so it cannot be sent to SeQura again"
+# SeQura takes no reference during a review: its news, which come at once, are what is waited for.
+REVIEW_SECONDS = 60 * 60.0
 ACCEPTED = {
     Solicitation.State.APPROVED: "confirmed",
     Solicitation.State.NEEDS_REVIEW: "on_hold",
@@ -117,50 +119,58 @@ def put_reference(solicitation: Solicitation) -> None:
         if solicitation.state != Solicitation.State.CANCELLED:
             _put(solicitation, solicitation.accepted_state, order.order_ref_1)
     except Refused as refusal:
-        if solicitation.adopted_at:
-            _settle_known_reference(solicitation, order)
+        if solicitation.adopted_at and solicitation.accepted_state == "confirmed":
+            # If SeQura refuses both forms of a number that it may know already, the order update,
+            # which is sent in any case, finds the order by its number or opens an entry.
+            _put_confirmed(solicitation, order)
         else:
             _put_other_reference(solicitation, order, refusal)
     failpoint("reference_sent")
     placing.finish(solicitation)
 
 
-def _settle_known_reference(solicitation: Solicitation, order: Order) -> None:
-    """An adopted order's number may be known at SeQura, which takes no second one.
-
-    The other form of the number is tried, and `confirmed` in place of `on_hold`: the review may
-    have ended in what was lost. If SeQura refuses them all, the order update, which is sent in any
-    case, finds the order by its number or opens an entry.
-    """
-    number, longer = str(order.bigcommerce_id), _longer_reference(solicitation, order)
-    for reference in (order.order_ref_1, number, longer):
+def _put_confirmed(solicitation: Solicitation, order: Order) -> bool:
+    """Send `confirmed` with both forms of the number; True, and kept, when SeQura takes one."""
+    for reference in (str(order.bigcommerce_id), _longer_reference(solicitation, order)):
         try:
             _put(solicitation, "confirmed", reference)
         except Refused:
             continue
         Order.objects.filter(pk=order.pk).update(order_ref_1=reference)
-        break
-    state = Solicitation.State
-    Solicitation.objects.filter(pk=solicitation.pk, state=state.NEEDS_REVIEW).update(
-        state=state.APPROVED
-    )
-    solicitation.note(accepted_state="confirmed")
+        return True
+    return False
 
 
 def _put_other_reference(solicitation: Solicitation, order: Order, refusal: Refused) -> None:
     """Another shop of the same SeQura merchant may use this number: put the store in front.
 
     Or the refusal is about a repetition, and SeQura knows the other form: both are tried in turn.
+    Or a review has ended in what the database has lost: then SeQura takes `confirmed`, and nothing
+    else proves it.
     """
     number, longer = str(order.bigcommerce_id), _longer_reference(solicitation, order)
     why = f"SeQura refused the reference: {refusal.detail}"
     if refusal.status != FORBIDDEN:
         other = number if order.order_ref_1 == longer else longer
         Order.objects.filter(pk=order.pk).update(order_ref_1=other)
-    if order.order_ref_1 == longer or refusal.status == FORBIDDEN:
-        record.delayed(order.subject, "reference", "reference_refused", words=refusal.detail)
-        raise Later(why, is_logged=True)
-    raise Later(why, seconds=0.1)
+    if order.order_ref_1 != longer and refusal.status != FORBIDDEN:
+        raise Later(why, seconds=0.1, is_logged=True)
+    is_held = solicitation.accepted_state == "on_hold"
+    if is_held and _put_confirmed(solicitation, order):
+        _end_review(solicitation)
+        return
+    reason = "review_unknown" if is_held else "reference_refused"
+    record.delayed(order.subject, "reference", reason, words=refusal.detail)
+    raise Later(why, REVIEW_SECONDS if is_held else None, is_logged=True)
+
+
+def _end_review(solicitation: Solicitation) -> None:
+    """Commit that SeQura took `confirmed`, which it does once a review has ended well."""
+    state = Solicitation.State
+    Solicitation.objects.filter(pk=solicitation.pk, state=state.NEEDS_REVIEW).update(
+        state=state.APPROVED
+    )
+    solicitation.note(accepted_state="confirmed")
 
 
 def _longer_reference(solicitation: Solicitation, order: Order) -> str:

@@ -5,7 +5,6 @@ every attempt, and after an unknown outcome the order is looked up by its cart i
 https://docs.bigcommerce.com/docs/rest-management/checkouts/create-order
 """
 
-import re
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -18,6 +17,7 @@ from bigcommerce.documents import Order as OrderDocument
 from bigcommerce.errors import Rejected, Unavailable
 from orders.staff_notes import with_line
 from payments import placing
+from payments.credit import show_credit
 from payments.failpoints import failpoint
 from payments.finished import finished, is_unpaid
 from payments.models import Solicitation
@@ -32,8 +32,6 @@ CANCELLED = 5
 STRAY_NOTE = (
     "SeQura: never paid. An interrupted attempt made this order twice; the other one counts."
 )
-# What `undo` writes into the notes of an order that it cancels.
-NOT_PAID = re.compile(r"SeQura: not paid \((\w+)\)\.")
 # How far BigCommerce's clock may be behind ours when we ask "made after our intention?".
 CLOCK_SKEW = timedelta(seconds=60)
 # Shoppers reload the confirmation page; the token lets them for a day.
@@ -131,9 +129,8 @@ def _heed_undoing(solicitation: Solicitation, orders: list[OrderDocument]) -> No
     others = _attempts_beside(solicitation).exclude(order_id=None)
     taken = set(others.values_list("order_id", flat=True))
     for order in orders:
-        line = NOT_PAID.search(str(order.get("staff_notes") or ""))
-        if line and order["status_id"] == CANCELLED and order["id"] not in taken:
-            raise Refused(line[1], f"order {order['id']} was cancelled before")
+        if order["id"] not in taken:
+            placing.heed_undoing(order)
 
 
 def _remember_lost_attempts(solicitation: Solicitation) -> None:
@@ -186,6 +183,8 @@ def void_strays(solicitation: Solicitation) -> None:
     orders = bigcommerce_for(solicitation.store).orders(cart_id=solicitation.checkout_id)
     for order in candidates(solicitation, orders):
         if order["id"] != solicitation.order_id:
+            if to_cents(order["store_credit_amount"]):
+                show_credit(solicitation, "credit_to_return")
             bigcommerce_for(solicitation.store).update_order(
                 order["id"],
                 {

@@ -16,9 +16,10 @@ from bigcommerce.errors import Rejected, Unavailable
 from payments.failpoints import failpoint
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
-from sequra.money import to_cents
+from sequra.money import euros, to_cents
 from stores.clients import bigcommerce_for
 from stores.clock import database_now
+from transaction_log import record
 
 log = structlog.get_logger()
 UNAUTHORISED = 401
@@ -54,6 +55,19 @@ def has_taken_credit(api: BigCommerce, solicitation: Solicitation, document: Ord
         return True
     _wait(solicitation.credit_intent_at)
     return False
+
+
+def show_credit(solicitation: Solicitation, reason: str) -> None:
+    """Open an entry about credit that is spent, or may be, for an order that counts for nothing."""
+    record.rejected(
+        solicitation.subject,
+        "purchase",
+        reason,
+        words=euros(solicitation.store_credit),
+        statement=solicitation.fingerprint,
+    )
+    if reason == "credit_to_return" and not solicitation.credit_intent_at:  # by the conversion
+        solicitation.note(credit_intent_at=database_now())
 
 
 def _wait(in_doubt_since: datetime) -> None:

@@ -188,6 +188,19 @@ class Solicitation(models.Model):
         )
 
     @property
+    def may_have_spent_credit(self) -> bool:
+        """May store credit be spent for an order that was not, or not yet, seen to be without it?
+
+        A conversion may carry the credit, into an order that nobody knows as well.
+        """
+        if self.credit_intent_at:
+            return True
+        known = 0 if self.order_id is None else 1
+        is_unseen = bool(known) and not self.undone_in_shop_at
+        may_have_strays = self.create_attempts > known and not self.strays_voided_at
+        return bool(self.store_credit) and (is_unseen or may_have_strays)
+
+    @property
     def subject(self) -> Subject:
         """This payment, whose order may not exist, as the transaction log names it."""
         return Subject(

@@ -4,6 +4,7 @@ The status is set once per state and only ever forward: what staff did meanwhile
 https://docs.bigcommerce.com/docs/rest-management/orders/update-order
 """
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -37,6 +38,8 @@ UNAUTHORISED = 401
 INCOMPLETE, PENDING, CANCELLED = 0, 1, 5
 # Store credit alone moves an Incomplete order to Pending; from both the first status is set.
 NOT_PLACED = (INCOMPLETE, PENDING)
+# What `undo` writes into the notes of an order that it cancels.
+NOT_PAID = re.compile(r"SeQura: not paid \((\w+)\)\.")
 # Shipped in part or whole, or done; money went back. Then SeQura's wish to cancel comes too late.
 HAS_SHIPPED, HAS_REFUNDS = (2, 3, 10), (4, 14)
 
@@ -47,6 +50,7 @@ def settle(solicitation: Solicitation) -> None:
     if is_finished(document, solicitation.sequra_order):
         adopt(solicitation, document)
         return
+    heed_undoing(document)
     total = to_cents(document["total_inc_tax"])
     expected = solicitation.amount + solicitation.store_credit
     if total != expected or document["default_currency_code"] != solicitation.currency:
@@ -54,9 +58,16 @@ def settle(solicitation: Solicitation) -> None:
     use_credit(solicitation, document)
     failpoint("credit_used")
     _link(solicitation)
-    solicitation.is_unplaced = True
+    solicitation.is_unplaced = document["status_id"] in NOT_PLACED
     solicitation.moved(Phase.SETTLED)
     failpoint("settled")
+
+
+def heed_undoing(document: OrderDocument) -> None:
+    """Refused when the order's notes tell that this payment was taken back, and the row forgot."""
+    line = NOT_PAID.search(str(document.get("staff_notes") or ""))
+    if line and document["status_id"] == CANCELLED:
+        raise Refused(line[1], f"order {document['id']} was cancelled before")
 
 
 def _link(solicitation: Solicitation) -> Order:
@@ -106,8 +117,10 @@ def place(solicitation: Solicitation) -> None:
     may have arrived, and its commit be lost.
     """
     status = _first_status(solicitation)
-    if not solicitation.is_unplaced and _status_id(solicitation) not in NOT_PLACED:
-        status = None
+    if not solicitation.is_unplaced:
+        document = bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)
+        heed_undoing(document)
+        status = status if document["status_id"] in NOT_PLACED else None
     solicitation.note(place_intent_at=timezone.now())
     failpoint("place_intended")
     fields = payment_fields(solicitation) | ({} if status is None else {"status_id": status})

@@ -75,7 +75,7 @@ def _not_paid(solicitation: Solicitation) -> str:
                 "Your order could not be completed. We are cancelling the payment at SeQura."
                 " If SeQura asks you to pay for it, contact the shop."
             )
-        if solicitation.credit_intent_at:
+        if solicitation.may_have_spent_credit:
             return _(
                 "The payment with SeQura did not go through."
                 " Ask the shop about the store credit that you used."

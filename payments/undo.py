@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from bigcommerce import errors as bigcommerce_errors
 from orders.staff_notes import with_line
-from payments.credit import has_taken_credit
+from payments.credit import has_taken_credit, show_credit
 from payments.failpoints import failpoint
 from payments.models import Solicitation
 from payments.outcomes import Later
@@ -21,7 +21,6 @@ from payments.solicited_order import told
 from sequra.cart import cart
 from sequra.client import Sequra
 from sequra.errors import Rejected
-from sequra.money import euros
 from stores.clients import bigcommerce_for, sequra_for
 from stores.models import Store
 from transaction_log import record
@@ -60,11 +59,12 @@ def _try_in_shop(
     solicitation: Solicitation,
 ) -> bigcommerce_errors.Rejected | bigcommerce_errors.Unavailable | Later | None:
     """Return why BigCommerce could not be asked. An uninstalled app has no access any more."""
-    if solicitation.store.state == Store.State.UNINSTALLED:
-        if solicitation.credit_intent_at:  # and nobody can look any more
-            _show_credit(solicitation)
-        return None
     if solicitation.order_id is None or solicitation.undone_in_shop_at:
+        return None
+    if solicitation.store.state == Store.State.UNINSTALLED:
+        if solicitation.may_have_spent_credit:
+            taken = "credit_to_return" if solicitation.credit_intent_at else "credit_unseen"
+            show_credit(solicitation, taken)
         return None
     try:
         _cancel_in_shop(solicitation, solicitation.order_id)
@@ -79,21 +79,10 @@ def _cancel_in_shop(solicitation: Solicitation, order_id: int) -> None:
     api = bigcommerce_for(solicitation.store)
     document = api.order(order_id)
     if has_taken_credit(api, solicitation, document):
-        _show_credit(solicitation)
+        show_credit(solicitation, "credit_to_return")
     notes = str(document.get("staff_notes") or "")
     line = f"SeQura: not paid ({solicitation.refusal})."
     api.update_order(order_id, {"status_id": CANCELLED, "staff_notes": with_line(notes, line)})
-
-
-def _show_credit(solicitation: Solicitation) -> None:
-    """The merchant has to see whether the shopper got the store credit back."""
-    record.rejected(
-        solicitation.subject,
-        "purchase",
-        "credit_to_return",
-        words=euros(solicitation.store_credit),
-        statement=solicitation.fingerprint,
-    )
 
 
 def _cancel_at_sequra(solicitation: Solicitation) -> None:
@@ -102,12 +91,14 @@ def _cancel_at_sequra(solicitation: Solicitation) -> None:
     A confirmation that carries the reference comes first: SeQura finds an order by it.
     """
     api = sequra_for(solicitation.connection)
+    refusal = None
     try:
-        _give_reference(api, solicitation)
+        refusal = _give_reference(api, solicitation)
         api.update_order(
             solicitation.merchant_ref, _reference(solicitation), _nothing(solicitation)
         )
     except Rejected as error:
+        error = refusal or error
         if api.is_about_us(error, solicitation.merchant_ref):
             raise
         record.delayed(
@@ -122,8 +113,12 @@ def _cancel_at_sequra(solicitation: Solicitation) -> None:
         raise Later(f"SeQura refused to cancel: {error.words}", pause, is_logged=True) from error
 
 
-def _give_reference(api: Sequra, solicitation: Solicitation) -> None:
-    """Once it was accepted, a refusal means nothing: the cancellation is what decides."""
+def _give_reference(api: Sequra, solicitation: Solicitation) -> Rejected | None:
+    """Return SeQura's refusal, if any: it decides nothing.
+
+    The reference may be known from an attempt that was accepted, also from one that this row has
+    forgotten since: the cancellation that follows is what decides.
+    """
     order: dict[str, Any] = {
         **told(solicitation),
         "state": "confirmed",
@@ -131,12 +126,13 @@ def _give_reference(api: Sequra, solicitation: Solicitation) -> None:
     }
     try:
         api.put_order(solicitation.merchant_ref, solicitation.sequra_order, order)
-    except Rejected as error:
-        if not solicitation.undo_reference_at or error.status == UNAUTHORISED:
+    except Rejected as refusal:
+        if refusal.status == UNAUTHORISED:
             raise
-    else:
-        solicitation.note(undo_reference_at=timezone.now())
-        failpoint("undo_reference_given")
+        return None if solicitation.undo_reference_at else refusal
+    solicitation.note(undo_reference_at=timezone.now())
+    failpoint("undo_reference_given")
+    return None
 
 
 def _reference(solicitation: Solicitation) -> str:

@@ -163,6 +163,18 @@ REASONS: Mapping[str, Explanation] = {
         retry=False,
         speaker=_DETAILS,
     ),
+    "credit_unseen": Explanation(
+        _(
+            "The app was uninstalled during this payment. The order may have used the shopper's"
+            " store credit."
+        ),
+        _(
+            "Cancel the order in BigCommerce if it is still incomplete, and check the customer's"
+            " store credit there."
+        ),
+        retry=False,
+        speaker=_DETAILS,
+    ),
     "uninstalled": Explanation(
         _("The app was uninstalled while this payment was under way."),
         _(
@@ -339,6 +351,17 @@ REASONS: Mapping[str, Explanation] = {
     "reference_refused": Explanation(
         _("SeQura confirmed the payment but did not take the order's number."),
         _BY_ITSELF,
+        retry=False,
+    ),
+    "review_unknown": Explanation(
+        _(
+            "SeQura held this payment for review and now refuses the order's number. The review may"
+            " have ended without our knowing."
+        ),
+        _(
+            "Do not ship yet. Look in SeQura's portal whether the payment was approved or"
+            " cancelled. We ask again every hour."
+        ),
         retry=False,
     ),
     # Delivery reports.

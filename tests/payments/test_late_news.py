@@ -242,3 +242,19 @@ def test_account_that_takes_a_confirmation_is_no_longer_paused(shop: Shop) -> No
 
     solicitation.connection.refresh_from_db()
     assert solicitation.connection.paused_until is None
+
+
+def test_status_that_staff_set_before_the_order_is_placed_stays(shop: Shop) -> None:
+    solicitation = shop.approved()
+    shop.sandbox.fault(r"/v2/orders/\d+$", method="GET", status=503)
+    confirm.confirm(solicitation.pk)
+    order = again(solicitation).bigcommerce_order
+    shop.sandbox.control(
+        "POST", "merchant/set_status", {"order_id": order, "status_id": placing.CANCELLED}
+    )
+
+    confirm.confirm(solicitation.pk)
+
+    [one] = shop.sandbox.world()["bigcommerce_orders"]
+    assert again(solicitation).phase == Phase.DONE
+    assert one["order"]["status_id"] == placing.CANCELLED

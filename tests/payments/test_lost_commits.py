@@ -12,11 +12,14 @@ from payments.confirm import STEPS, Step, confirm
 from payments.finished import finished, finished_order
 from payments.models import Solicitation
 from payments.notifications import record_state
+from payments.outcomes import Refused
+from tests.payments.crashes import Backup
 from tests.payments.shop import Shop
-from tests.payments.world import violations
+from tests.payments.world import CANCELLED, violations
+from transaction_log.models import Entry
 
 Row = dict[str, Any]
-State = Solicitation.State
+State, Phase = Solicitation.State, Solicitation.Phase
 
 
 def again(solicitation: Solicitation) -> Solicitation:
@@ -181,3 +184,112 @@ def test_cancellation_after_a_restore_reaches_the_order_it_is_about(
     assert (found.phase, found.shown_state) == ("done", "cancelled")
     [placed] = shop.sandbox.world()["bigcommerce_orders"]
     assert placed["order"]["status_id"] == 5
+
+
+REVOCABLE = ["confirmed", "creating", "created"]
+
+
+@pytest.mark.parametrize("phase", REVOCABLE)
+@pytest.mark.parametrize("repeated", ["accepted", "refused"])
+def test_payment_that_was_taken_back_stays_so_whatever_the_row_says(
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    phase: str,
+    repeated: str,
+) -> None:
+    """The restored row is half-way; BigCommerce and SeQura hold the cancelled orders."""
+    settings.ORDER_LOOKUP_SETTLE_SECONDS = 0
+    shop.sandbox.control("POST", "sequra/knobs", {"cancel_again": repeated})
+    solicitation = shop.approved()
+    rows: dict[str, Backup] = {}
+
+    def kept(step: Step) -> Step:
+        def take(attempt: Solicitation) -> None:
+            rows[attempt.phase] = Backup(attempt.pk)
+            step(attempt)
+
+        return take
+
+    def refused(_: Solicitation) -> None:
+        raise Refused("amount_changed", "1 cent more")
+
+    monkeypatch.setitem(STEPS, Phase.CREATED, refused)
+    for name in REVOCABLE:
+        monkeypatch.setitem(STEPS, name, kept(STEPS[name]))
+    assert drive(solicitation, 2).undone_at
+    monkeypatch.undo()
+
+    rows[phase].restore()
+    found = drive(solicitation)
+
+    assert (found.phase, found.refusal) == ("refused", "amount_changed")
+    [one] = shop.sandbox.world()["bigcommerce_orders"]
+    assert one["order"]["status_id"] == CANCELLED
+    assert found.is_in_doubt == (repeated == "refused")
+    shown = set(Entry.objects.filter(closed_at=None).values_list("reason", flat=True))
+    assert ("undo_refused" in shown) == found.is_in_doubt
+
+
+def restored_review(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, phase: str, end: Solicitation.State | None
+) -> Solicitation:
+    """A purchase in review whose row is behind; the review has ended, and the news is lost."""
+    solicitation = shop.solicited()
+    shop.review(solicitation)
+    record_state(solicitation, State.NEEDS_REVIEW, "pp3")
+    [row] = [one for one in snapshots_of(solicitation, monkeypatch) if one["phase"] == phase]
+    if end:
+        shop.end_review(solicitation, end)
+    if end == State.APPROVED:
+        record_state(solicitation, end)
+        assert drive(solicitation).accepted_state == "confirmed"
+    restore(row)
+    return drive(solicitation)
+
+
+@pytest.mark.parametrize("phase", ["confirming", "created", "settled", "placed"])
+def test_review_that_was_cancelled_in_what_was_lost_is_never_shown_as_approved(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    found = restored_review(shop, monkeypatch, phase, State.CANCELLED)
+
+    assert (found.state, found.accepted_state) == ("needs_review", "on_hold")
+    [one] = shop.sandbox.world()["bigcommerce_orders"]
+    assert one["order"]["status_id"] == found.store.status_needs_review
+    assert [entry.reason for entry in Entry.objects.filter(closed_at=None)] == ["review_unknown"]
+
+    record_state(found, State.CANCELLED)  # SeQura says it again some day
+    found = drive(found)
+
+    assert (found.phase, found.shown_state) == ("done", "cancelled")
+    assert violations(shop.sandbox.world()) == []
+
+
+@pytest.mark.parametrize("phase", ["confirming", "created", "settled", "placed"])
+def test_review_that_was_approved_in_what_was_lost_is_approved_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    found = restored_review(shop, monkeypatch, phase, State.APPROVED)
+
+    assert (found.phase, found.state, found.accepted_state) == ("done", "approved", "confirmed")
+    assert not Entry.objects.filter(closed_at=None).exists()
+    assert violations(shop.sandbox.world()) == []
+
+
+def test_review_that_still_runs_stays_one_though_sequra_takes_nothing_twice(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.sandbox.control("POST", "sequra/knobs", {"confirm_again": "refused"})
+
+    found = restored_review(shop, monkeypatch, "confirmed", None)
+
+    [one] = shop.sandbox.world()["bigcommerce_orders"]
+    assert (found.accepted_state, one["order"]["status_id"]) == (
+        "on_hold",
+        found.store.status_needs_review,
+    )
+    shop.end_review(found, State.APPROVED)
+    record_state(found, State.APPROVED)
+    assert drive(found).accepted_state == "confirmed"
+    assert violations(shop.sandbox.world()) == []
