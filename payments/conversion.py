@@ -22,6 +22,7 @@ from payments.failpoints import failpoint
 from payments.finished import finished, is_unpaid
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
+from sequra.money import to_cents
 from stores.clients import bigcommerce_for
 from stores.clock import database_now
 
