@@ -4,15 +4,40 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
-from local.demo import install
+import psycopg2
+
+from local.demo import STORE, install
 from local.sandbox_control import SandboxControl, plain_session
 from local.stack import Stack
 
 Document = dict[str, Any]
 ALLOWED = 25.0  # seconds until a change in BigCommerce must be at SeQura
+
+
+COPY = """
+import uuid
+from django.utils import timezone
+from orders.models import Reconciliation
+from stores.models import Store
+store = Store.objects.get(hash="%s")
+accounts = list(store.connections.prefetch_related("merchants"))
+store.pk, store.hash, store.public_id = None, "%s", uuid.uuid4()
+store.save()
+now = timezone.now()  # nothing changed before: the goods are those of the other store
+Reconciliation.objects.create(store=store, until=now, webhooks_at=now)
+for account in accounts:
+    merchants = list(account.merchants.all())
+    account.pk, account.store = None, store
+    account.save()
+    for merchant in merchants:
+        merchant.pk, merchant.store, merchant.connection = None, store, account
+        merchant.save()
+print(store.public_id)
+"""
 
 
 class World:
@@ -27,31 +52,54 @@ class World:
         self.public_id = destination.rpartition("/")[2]
         self.http = plain_session()
 
+    def another_store(self, name: str) -> "World":
+        """A second store with the same goods: own hash, own rows here, the same SeQura account."""
+        with psycopg2.connect(self.stack.urls["SANDBOX_DATABASE_URL"]) as database:
+            database.cursor().execute(
+                "INSERT INTO bigcommerce_store (hash, access_token, scopes, details)"
+                " SELECT %s, access_token, scopes, details FROM bigcommerce_store LIMIT 1",
+                [name],
+            )
+        database.close()
+        other = copy(self)
+        other.public_id = self.stack.manage("shell", "-v0", "-c", COPY % (STORE, name)).split()[-1]
+        return other
+
     def buy(self) -> int:
         """The number of an order that a shopper bought with SeQura; its webhooks are worked off."""
         number = self.buys_quickly()
         self.wait(lambda: self.is_known(number), "the purchase is known")
         return number
 
-    def buys_quickly(self) -> int:
-        """The shopper asks for SeQura, finishes the form, and SeQura notifies the app."""
-        address = f"http://127.0.0.1:{self.stack.app_port}/storefront/{self.public_id}"
-        asked = {"checkout_id": self.sandbox.checkout()["checkout_id"], "layout": "desktop"}
-        headers = {
+    @property
+    def address(self) -> str:
+        """Where the shop's pages ask the app."""
+        return f"http://127.0.0.1:{self.stack.app_port}/storefront/{self.public_id}"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
             "Host": self.stack.app_url.split("//")[1],
             "Origin": self.stack.origin("shop"),
         }
+
+    def asks(self) -> tuple[str, str]:
+        """The shopper asks for SeQura: our number of the attempt, and SeQura's reference."""
+        asked = {"checkout_id": self.sandbox.checkout()["checkout_id"], "layout": "desktop"}
         reply = self.http.post(
-            f"{address}/payment-methods", json=asked, headers=headers, timeout=30
+            f"{self.address}/payment-methods", json=asked, headers=self.headers, timeout=30
         )
         reply.raise_for_status()
-        attempt = reply.json()["solicitation"]
-        reference = self.sandbox.world()["sequra_orders"][-1]["uuid"]
+        return reply.json()["solicitation"], self.sandbox.world()["sequra_orders"][-1]["uuid"]
+
+    def buys_quickly(self) -> int:
+        """The shopper asks for SeQura, finishes the form, and SeQura notifies the app."""
+        attempt, reference = self.asks()
         self.sandbox.drive("approve", reference, product="pp3")
-        status = f"{address}/solicitations/{attempt}"
+        status = f"{self.address}/solicitations/{attempt}"
 
         def order() -> int | None:
-            answer = self.http.get(status, headers=headers, timeout=30).json()
+            answer = self.http.get(status, headers=self.headers, timeout=30).json()
             return int(answer["order"]) if answer["status"] == "confirmed" else None
 
         return int(self.wait(order, "the order is made"))
