@@ -89,9 +89,6 @@ class BigCommerce(Registration):
             raise self._unreadable("GET", *path)
         return cast(documents.Site, data or {})
 
-    def currencies(self) -> list[documents.Currency]:
-        return self._v2_rows("v2", "currencies")
-
     def order_statuses(self) -> list[documents.OrderStatus]:
         return self._v2_page("v2", "order_statuses")
 
@@ -163,9 +160,6 @@ class BigCommerce(Registration):
     def shipments(self, order_id: int) -> list[documents.Shipment]:
         return self._v2_rows("v2", "orders", order_id, "shipments")
 
-    def coupons(self, order_id: int) -> list[documents.OrderCoupon]:
-        return self._v2_rows("v2", "orders", order_id, "coupons")
-
     def fees(self, order_id: int) -> list[documents.OrderFee]:
         """The example has them in `fees`, the text speaks of a list; without any it may be 404."""
         try:
@@ -234,11 +228,6 @@ class BigCommerce(Registration):
         if not isinstance(token := data.get("id"), str):
             raise self._unreadable("POST", *path)
         return token
-
-    def accepted_payment_methods(self, order_id: int) -> list[documents.AcceptedPaymentMethod]:
-        params = {"order_id": order_id}
-        data = self._data("GET", "v3", "payments", "methods", kind=list, params=params)
-        return cast(list[documents.AcceptedPaymentMethod], data)
 
     def pay_with_store_credit(self, order_id: int) -> documents.Payment:
         """Uses the customer's credit for an Incomplete order. NOT repeatable.

@@ -91,15 +91,6 @@ class Site(TypedDict, total=False):
     is_checkout_url_customized: bool
 
 
-class Currency(TypedDict, total=False):
-    id: int
-    is_default: bool
-    currency_code: str
-    decimal_places: int
-    enabled: bool
-    is_transactional: bool
-
-
 class OrderStatus(TypedDict, total=False):
     id: int
     name: str
@@ -466,16 +457,6 @@ class Shipment(TypedDict, total=False):
     items: list[ShipmentItem]
 
 
-class OrderCoupon(TypedDict, total=False):
-    id: int
-    coupon_id: int
-    order_id: int
-    code: str
-    amount: str | int
-    type: int
-    discount: str | int | float
-
-
 class OrderFee(TypedDict, total=False):
     id: int
     type: str
@@ -556,13 +537,6 @@ class Category(TypedDict, total=False):
     parent_id: int
     tree_id: int
     name: str
-
-
-class AcceptedPaymentMethod(TypedDict, total=False):
-    id: str
-    name: str
-    type: str
-    test_mode: bool
 
 
 class Payment(TypedDict, total=False):

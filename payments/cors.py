@@ -44,6 +44,7 @@ def _share(
     if may_ask(store, origin):
         # Browsers compare it with what they sent, letter by letter.
         response["Access-Control-Allow-Origin"] = named if named.isascii() else origin
+        response["Access-Control-Expose-Headers"] = "Retry-After"
         if request.method == "OPTIONS":
             response["Access-Control-Allow-Methods"] = ", ".join([*methods, "OPTIONS"])
             response["Access-Control-Allow-Headers"] = "Content-Type"

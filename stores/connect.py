@@ -285,7 +285,7 @@ def _probe(connection: Connection, until: float) -> None:
     if not seen.update(probed_at=Now(), paused_until=pause):
         return
     try:
-        known = {row.get("ref") for row in sequra_for(connection).credentials()}
+        rows = sequra_for(connection).credentials()
     except Rejected as refusal:
         if refusal.is_unauthorised:
             connection.pause()
@@ -293,11 +293,24 @@ def _probe(connection: Connection, until: float) -> None:
     except Unavailable as error:
         log.warning("account_not_probed", store=connection.store.hash, reason=error.reason)
     else:
+        known = {row.get("ref") for row in rows}
         refs = set(connection.merchants.values_list("ref", flat=True))
+        _refresh_keys(connection, rows)
         if connection.is_refused and (not refs or refs & known):
             connection.refresh_from_db(fields=["paused_until", "refused_at"])
             connection.resume()
             log.info("account_accepted", store=connection.store.hash)
+
+
+def _refresh_keys(connection: Connection, rows: list[Credentials]) -> None:
+    """Store the keys of SeQura's explanations where they are missing or new.
+
+    https://docs.sequra.com/docs/widgets
+    """
+    for row in rows:
+        merchants = connection.merchants.filter(ref=row.get("ref"), country=row.get("country"))
+        if key := row.get("assets_key"):
+            merchants.exclude(assets_key=key).update(assets_key=key)
 
 
 def disconnect(store: Store, *, stop: bool = False) -> None:

@@ -27,7 +27,6 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "Customers: read-only": ("store_v2_customers_read_only", "store_v2_customers"),
     "Products: read-only": ("store_v2_products_read_only", "store_v2_products"),
     "Create Payments": ("store_payments_access_token_create",),
-    "Get Payment Methods": ("store_payments_methods_read", "store_payments_methods_read_only"),
 }
 
 

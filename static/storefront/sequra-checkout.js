@@ -31,6 +31,7 @@
   const HEARTBEAT = 250; // ms between looks while ours is chosen
   const PUTS = 30; // of our options into the page in one second
   const MOVES = 5; // of our options in one list, then its order is somebody else's
+  const ROWS = 2; // that room is kept for while it is not known how many options come
 
   const TEXTS = {
     en: {
@@ -107,6 +108,8 @@
     li.sequra-item .paymentProviderHeader-name{display:block;margin-left:0;white-space:normal;overflow-wrap:anywhere}
     .sequra-item .paymentProviderHeader-img{height:1.4em;width:auto;max-width:6rem;flex:none;align-self:flex-start;margin:0}
     .sequra-cost{font-weight:400}
+    .sequra-room{display:flex;align-items:center;box-sizing:border-box;padding:0 3rem}
+    .sequra-room::before{content:"";width:10rem;height:.75em;background:currentColor;opacity:.1}
     .sequra-item .form-field{position:relative}
     .sequra-item .form-label:not(:last-child){padding-right:4.5rem}
     .sequra-more{position:absolute;right:1rem;top:.8125rem;margin:0;padding:0;border:0;background:none;color:inherit;font:inherit;font-size:.875em;line-height:2.5;text-decoration:underline;white-space:nowrap;cursor:pointer}
@@ -142,10 +145,11 @@
 
   /** An answer that is not 2xx (`status`), or no answer at all (`status` 0). */
   class Failure extends Error {
-    constructor(status, body) {
+    constructor(status, body, after) {
       super(`answer ${status}`);
       this.status = status;
       this.body = body || {};
+      this.after = Math.min(after * 1000 || 0, 300000); // ms until the next request
     }
   }
 
@@ -180,7 +184,7 @@
     try {
       const answer = await fetch(url, { ...options, signal: stop.signal });
       const body = await answer.json().catch(() => null);
-      if (!answer.ok) throw new Failure(answer.status, body);
+      if (!answer.ok) throw new Failure(answer.status, body, answer.headers.get("Retry-After"));
       if (body === null) throw new Failure(502, null);
       return body;
     } catch (error) {
@@ -266,6 +270,9 @@
   let timer = 0;
   let failures = 0;
   let failed = false; // and perhaps said so
+  let unanswered = false; // the last question: no room is kept for options any more
+  let opened = false; // the payment step
+  let quietUntil = 0; // the app asked for this
 
   async function ask(checkout, key) {
     const nothing = { key, balance: owed(checkout), solicitation: null, methods: [], message: "" };
@@ -304,6 +311,11 @@
     }
   }
 
+  /** Before the payment step opens: does the checkout have all that SeQura asks for? */
+  const isReady = (checkout) =>
+    (checkout.billingAddress || {}).countryCode &&
+    (checkout.consignments || []).every((one) => one.selectedShippingOption);
+
   /** One refresh at a time; what changes meanwhile is read again before it ends. */
   function refresh() {
     clearTimeout(timer);
@@ -313,7 +325,8 @@
         try {
           do {
             dirty = false;
-            await bringUp(await readCheckout());
+            const checkout = await readCheckout();
+            if (opened || isReady(checkout)) await bringUp(checkout);
           } while (dirty);
         } finally {
           running = null;
@@ -327,8 +340,12 @@
     if (covered()) return; // noticed again when it is not
     try {
       await refresh();
+      unanswered = false;
     } catch (error) {
+      unanswered = true;
+      draw();
       if (!(error instanceof Failure)) throw error;
+      quietUntil = performance.now() + error.after;
       const worthRetrying = error.status === 0 || error.status === 429 || error.status >= 500;
       if (worthRetrying && failures < RETRIES.length) schedule(RETRIES[failures++]);
     }
@@ -336,7 +353,7 @@
 
   function schedule(delay) {
     clearTimeout(timer);
-    timer = setTimeout(refreshQuietly, delay);
+    timer = setTimeout(refreshQuietly, Math.max(delay, quietUntil - performance.now()));
   }
 
   function changed() {
@@ -424,6 +441,7 @@
     if (nodes.every((node) => known.has(node)) && words === lastTotal) return;
     nodes.forEach((node) => known.add(node));
     lastTotal = words;
+    opened = true;
     changed();
   }
 
@@ -533,6 +551,7 @@
     }
     if (before && !chosenMethod()) leave();
     draw();
+    if (offer && !offer.items.length) remember();
     giveFocusBack(focusedBefore);
     const paid = offer && offer.balance !== null && offer.balance <= 0;
     if (before && !chosen && !paid) say(why || (offer && offer.message) || text("gone"));
@@ -544,17 +563,60 @@
   function draw() {
     const spot = place();
     if (!spot || !spot.list.classList.contains(OUR_LIST)) removeOwnLists();
+    keepRoom(spot && spot.list);
     if (!spot || !offer || !offer.items.length) return clear(spot);
     const missing = offer.items.some((item) => item.parentNode !== spot.list);
     if (missing ? mayPut() : overtaken(spot.list)) {
       spot.list.append(...offer.items);
       giveFocusBack(focused);
       if (missing && offer.drawn) changed(); // React drew the list anew, for a reason
+      if (!offer.drawn) setTimeout(remember);
       offer.drawn = true;
     }
     drawControls(spot);
     if (chosen) mark(spot);
     return undefined;
+  }
+
+  // --- Room for options that are asked for -------------------------------------------------------
+
+  const MEMORY = "sequra-rows"; // heights of the options shown last in this tab
+  const room = []; // empty rows
+
+  /** While the question is out: what stands below the list shall not move when the answer comes. */
+  function keepRoom(list) {
+    const asking = list && !offer && !unanswered && (running || timer);
+    if (!asking) return room.splice(0).forEach((row) => row.remove());
+    if (!room.length) room.push(...heights(list).map(emptyRow));
+    return room.some((row) => row.parentNode !== list) && mayPut() && list.append(...room);
+  }
+
+  function emptyRow(height) {
+    const row = make("li", "form-checklist-item optimizedCheckout-form-checklist-item sequra-room");
+    row.setAttribute("aria-hidden", "true");
+    row.style.height = `${height}px`;
+    return row;
+  }
+
+  function heights(list) {
+    try {
+      return JSON.parse(sessionStorage.getItem(MEMORY)).slice(0);
+    } catch (error) {
+      // Nothing is remembered, or nothing may be: as high as a native row.
+      const native = list.querySelector(".form-checklist-header");
+      return native ? Array(ROWS).fill(native.offsetHeight) : [];
+    }
+  }
+
+  /** Also that there was nothing: then no room is kept the next time. */
+  function remember() {
+    const height = (item) =>
+      item.firstChild.getBoundingClientRect().height + item.offsetHeight - item.clientHeight;
+    try {
+      sessionStorage.setItem(MEMORY, JSON.stringify(offer.items.map(height)));
+    } catch (error) {
+      // A browser that stores nothing: the next page starts with the usual room.
+    }
   }
 
   let puts = 0;
@@ -1161,6 +1223,8 @@
     addStyles();
     listen();
     look();
+    // Before the step is there: options that come with the native list push nothing away.
+    if (!opened) refreshQuietly();
   });
   if (document.body) begun();
   else document.addEventListener("DOMContentLoaded", begun);

@@ -96,9 +96,6 @@ STORE = [
     ),
     Call("site", lambda bc: bc.site(1), "GET", "v3/channels/1/site", "site", result=data),
     Call(
-        "currencies", lambda bc: bc.currencies(), "GET", "v2/currencies", "currencies", query=ALL
-    ),
-    Call(
         "order_statuses", lambda bc: bc.order_statuses(), "GET", "v2/order_statuses",
         "order_statuses",
     ),
@@ -196,10 +193,6 @@ BUYING = [
         body={"order": {"id": 250}}, result=always("payment-token-for-tests"),
     ),
     Call(
-        "accepted_payment_methods", lambda bc: bc.accepted_payment_methods(250), "GET",
-        "v3/payments/methods", "accepted_payment_methods", query={"order_id": "250"}, result=data,
-    ),
-    Call(
         "customer", lambda bc: bc.customer(10457), "GET", "v3/customers", "customers",
         query={"id:in": "10457", "include": "storecredit", **ALL},
         result=lambda answer: answer["data"][0],
@@ -266,10 +259,6 @@ ORDERS = [
     Call(
         "shipments_none", lambda bc: bc.shipments(250), "GET", "v2/orders/250/shipments",
         status=204, query=ALL, result=always([]),
-    ),
-    Call(
-        "coupons", lambda bc: bc.coupons(250), "GET", "v2/orders/250/coupons", "coupons",
-        query=ALL,
     ),
     Call(
         "fees", lambda bc: bc.fees(250), "GET", "v2/orders/250/fees", "fees",

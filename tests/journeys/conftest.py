@@ -10,12 +10,11 @@ from playwright.sync_api import Browser, BrowserContext
 
 from local.stack import Stack
 from tests.journeys.merchant import Merchant
-from tests.journeys.shopper import Shopper
+from tests.journeys.shopper import PATIENCE_MS, Shopper
 from tests.journeys.system import System
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 FAILED = pytest.StashKey[bool]()
-PATIENCE_MS = 15_000
 
 Visit = Callable[..., Shopper]
 

@@ -15,6 +15,7 @@ CONTINUE = '[class*="actions-section"] > button:not([disabled]):visible'
 CONFIRMATION = re.compile(
     r"/checkout/(order-confirmation/\d+|([0-9a-f-]{36}/)?order-confirmation$)"
 )
+PATIENCE_MS = 15_000
 COURIER = re.compile("Cash on delivery|Contra reembolso")
 PAYMENT_FORM = '[data-test="payment-form"]'
 # https://docs.sequra.com test data; the code on the phone is the last five digits of its number.
@@ -187,7 +188,8 @@ class Shopper:
 
     def confirmed(self) -> int:
         """The number on the shop's confirmation page."""
-        self.page.wait_for_url(CONFIRMATION)
+        # SeQura's form and the script may both go there: one of the two navigations is aborted.
+        expect(self.page).to_have_url(CONFIRMATION, timeout=PATIENCE_MS)
         text = self.page.locator('[data-test="order-confirmation-order-number-text"]')
         expect(text).to_be_visible()
         return int(re.sub(r"\D", "", text.text_content() or ""))

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 
 
 def test_the_waiting_page_polls_and_moves_on(system: System, visit: Visit) -> None:
-    system.sequra_knobs(notification={"delay": 3})
+    system.sequra_knobs(notification={"delay": 12})
     shopper = visit("lang=es")
     shopper.identify(shopper.open_form())
     expect(shopper.form().locator('[data-step="waiting"]')).to_be_visible()

@@ -16,6 +16,7 @@ from payments import dashboard
 from stores import connect
 from stores.access import open_session
 from stores.models import Connection, PanelUser
+from stores.models import Merchant as Account
 from stores.store_settings import export_settings, import_settings
 from tests.orders.merchant import Merchant
 from transaction_log.models import Entry
@@ -105,6 +106,15 @@ def test_accounts_that_are_well_are_asked_once_a_day(merchant: Merchant) -> None
     connect.probe_accounts()
     assert questions(merchant) == before + 1
     assert Connection.objects.get().is_refused
+
+
+def test_a_key_that_was_missing_comes_with_the_daily_question(merchant: Merchant) -> None:
+    keys = dict(Account.objects.values_list("pk", "assets_key"))
+    assert all(keys.values())
+    Account.objects.update(assets_key="")
+    Connection.objects.update(probed_at=timezone.now() - timedelta(days=1, minutes=1))
+    connect.probe_accounts()
+    assert dict(Account.objects.values_list("pk", "assets_key")) == keys
 
 
 def test_a_refusal_of_the_password_before_is_not_one_of_the_new_one(merchant: Merchant) -> None:

@@ -22,7 +22,7 @@ ALL_SCOPES = (
     "store_v2_orders store_v2_transactions_read_only store_checkout store_cart"
     " store_content_checkout store_v2_information_read_only store_channel_settings_read_only"
     " store_sites_read_only store_app_extensions_manage store_v2_customers_read_only"
-    " store_v2_products_read_only store_payments_access_token_create store_payments_methods_read"
+    " store_v2_products_read_only store_payments_access_token_create"
 )
 
 
