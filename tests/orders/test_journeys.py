@@ -1,7 +1,6 @@
 """What the merchant does reaches SeQura by itself: sandbox, app, worker and beat as processes."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
@@ -25,11 +24,6 @@ def world(stack: Stack) -> World:
 def calm(world: World) -> None:
     world.sandbox.clear_faults()
     world.sandbox.control("POST", "webhooks/release", {})
-    world.sandbox.control("POST", "sequra/knobs", {"timeout": 10.0})
-    with psycopg2.connect(world.stack.urls["DATABASE_URL"]) as database:
-        others = "UPDATE stores_store SET state = 'uninstalled' WHERE hash <> %s"
-        database.cursor().execute(others, [STORE])
-    database.close()
 
 
 def entries(world: World, number: int) -> list[tuple[str, str]]:
@@ -114,7 +108,7 @@ def test_killed_worker_loses_and_doubles_nothing(world: World) -> None:
 
 def test_a_worker_that_stops_under_load_leaves_nothing_behind(world: World) -> None:
     """Calls are under way in both lanes: they end, no other begins, nothing is in doubt."""
-    numbers, store = [world.buy() for _ in range(6)], store_id(world)
+    numbers, store = [world.buy() for _ in range(6)], world.store_id()
     world.sandbox.fault(FAULTY, method="PUT", status=200, effect="before", delay=4, times=99)
     world.sandbox.fault(r"/v3/hooks", delay=4, times=0)
     with app.connection_for_write(world.stack.app_env["REDIS_URL"]) as connection:
@@ -190,75 +184,6 @@ def test_drain_without_celery_and_redis(world: World) -> None:
     finally:
         world.stack.start("worker")
         world.stack.start("beat")
-
-
-def store_id(world: World) -> int:
-    with psycopg2.connect(world.stack.urls["DATABASE_URL"]) as database:
-        cursor = database.cursor()
-        cursor.execute("SELECT id FROM stores_store WHERE public_id = %s", [world.public_id])
-        found = cursor.fetchone()
-    database.close()
-    assert found
-    return int(found[0])
-
-
-def hanging(world: World, store: str) -> int:
-    """Calls to this store's BigCommerce that are under way."""
-    calls = world.sandbox.calls("bigcommerce")
-    return sum(f"/stores/{store}/" in call["path"] and call["status"] is None for call in calls)
-
-
-def test_long_tasks_leave_a_slot_for_a_change(world: World) -> None:
-    """A plain worker with two slots; two stores whose BigCommerce takes its time, more tasks than
-    slots. One of them waits for a slot all the while.
-    """
-    number, slow = world.buy(), [world.another_store(name) for name in ("slow1", "slow2")]
-    world.sandbox.fault(r"/stores/slow\d/", delay=9, times=0)
-    with app.connection_for_write(world.stack.app_env["REDIS_URL"]) as connection:
-        for other in slow * 3:
-            app.send_task("stores.tasks.look_after_store", [store_id(other)], connection=connection)
-    at_once: list[int] = []
-
-    def under_way() -> int:
-        at_once.append(hanging(world, "slow1") + hanging(world, "slow2"))
-        return at_once[-1]
-
-    world.wait(under_way, "a slot is taken")
-    world.does("ship", number)
-    world.wait(lambda: under_way() >= 0 and world.totals(number) == (0, 14980), "the change")
-    world.wait(under_way, "the slow lane has still work")
-    assert max(at_once) == 1
-
-
-def test_a_store_that_hangs_delays_only_itself(world: World) -> None:
-    """Ten seconds a call at one shop, with shoppers who pay and tasks; the limits are promised."""
-    number, slow = world.buy(), world.another_store("slow3")
-    theirs = [slow.asks()[1] for _ in range(6)]
-    ours = world.asks()[1]
-    world.sandbox.control("POST", "sequra/knobs", {"timeout": 8.0})
-    world.sandbox.fault(r"/stores/slow3/", delay=10, times=0)
-    with app.connection_for_write(world.stack.app_env["REDIS_URL"]) as connection:
-        app.send_task("stores.tasks.look_after_store", [store_id(slow)], connection=connection)
-    with ThreadPoolExecutor(len(theirs)) as pool:
-        approved = [
-            pool.submit(world.sandbox.drive, "approve", one, product="pp3") for one in theirs
-        ]
-        world.wait(lambda: hanging(world, "slow3") > 1, "the store hangs")
-        world.sandbox.drive("approve", ours, product="pp3")
-        world.does("ship", number)
-        world.wait(lambda: notified(world, ours), "the notification is answered")
-        world.wait(lambda: world.totals(number) == (0, 14980), "the change")
-        assert hanging(world, "slow3")
-        for one in approved:
-            one.result()
-    assert notified(world, ours) == [200]  # at the first attempt, within SeQura's time
-
-
-def notified(world: World, reference: str) -> list[int | None]:
-    """How the app answered SeQura's notifications of an order; None is no answer in time."""
-    orders = world.sandbox.world()["sequra_orders"]
-    order = next(one for one in orders if one["uuid"] == reference)
-    return [answer["status"] for event in order["events"] for answer in event["answers"]]
 
 
 def test_orders_that_a_restored_backup_has_lost(world: World) -> None:

@@ -65,6 +65,15 @@ class World:
         other.public_id = self.stack.manage("shell", "-v0", "-c", COPY % (STORE, name)).split()[-1]
         return other
 
+    def store_id(self) -> int:
+        with psycopg2.connect(self.stack.urls["DATABASE_URL"]) as database:
+            cursor = database.cursor()
+            cursor.execute("SELECT id FROM stores_store WHERE public_id = %s", [self.public_id])
+            found = cursor.fetchone()
+        database.close()
+        assert found
+        return int(found[0])
+
     def buy(self) -> int:
         """The number of an order that a shopper bought with SeQura; its webhooks are worked off."""
         number = self.buys_quickly()
@@ -120,7 +129,7 @@ class World:
     def told(self, number: int) -> Document:
         """The order as SeQura has it."""
         orders = self.sandbox.world()["sequra_orders"]
-        return next(one for one in orders if one["order_ref_1"] == str(number))
+        return next(one for one in orders if is_about(one["order_ref_1"], number))
 
     def totals(self, number: int) -> tuple[int, int]:
         """Cents that wait to be shipped, and cents that were."""
@@ -132,11 +141,11 @@ class World:
 
     def updates(self, number: int) -> list[Document]:
         """The order updates SeQura was sent."""
-        path = f"/orders/{number}"
         return [
             call
             for call in self.sandbox.calls("sequra")
-            if call["path"].startswith("/merchants/") and call["path"].endswith(path)
+            if call["path"].startswith("/merchants/")
+            and is_about(call["path"].rpartition("/orders/")[2], number)
         ]
 
     def wait(self, ready: Callable[[], Any], what: str, seconds: float = ALLOWED) -> Any:
@@ -153,6 +162,11 @@ class World:
         for pid in reversed(list(descendants(tether.pid))):
             os.kill(pid, signal.SIGKILL)
         self.stack.stop(name)
+
+
+def is_about(reference: str | None, number: int) -> bool:
+    """Where stores share a merchant id, SeQura's reference begins with the store's hash."""
+    return reference in (str(number), f"{STORE}-{number}")
 
 
 def descendants(pid: int) -> Iterator[int]:
