@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import rjsmin
 from playwright.sync_api import Page
-
-from sequra_bc.static_files import lean
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "static" / "storefront" / "sequra-checkout.js"
@@ -149,7 +148,7 @@ class World:
         self.form_origins: list[str] | None = None
         self.faults: dict[str, list[Answer]] = defaultdict(list)
         self.calls: list[Call] = []
-        self.script = lean(SCRIPT.read_text()).encode()
+        self.script = rjsmin.jsmin(SCRIPT.read_text()).encode()
         self.integrity = "sha384-" + b64encode(sha384(self.script).digest()).decode()
         self.script_host = "app"
         self.head = ""  # markup in the page's head

@@ -177,4 +177,4 @@ def test_error_text_has_contrast(world: World, open_checkout: Open) -> None:
 def test_the_script_is_small(world: World) -> None:
     from gzip import compress
 
-    assert len(compress(world.script, 9)) <= 12 * 1024
+    assert len(compress(world.script, 9)) <= 12_000

@@ -91,6 +91,7 @@ def test_preflight_allows_exactly_the_shop(web: Web, shop: Shop) -> None:
         "access-control-allow-methods": "POST, OPTIONS",
         "access-control-allow-headers": "Content-Type",
         "access-control-max-age": "600",
+        "access-control-expose-headers": "Retry-After",
     }
     assert "Origin" in answer.headers["Vary"]
 

@@ -69,7 +69,7 @@ def test_many_pages_wait_for_the_stores_calls(
     waits: list[float] = []
     monkeypatch.setattr(recent_orders, "PAGE", 1)
     monkeypatch.setattr(patience, "QUARTER", 1)
-    monkeypatch.setattr("orders.patience.time.sleep", waits.append)
+    monkeypatch.setattr(patience, "pause", waits.append)
     for _ in range(3):
         merchant.order()
 

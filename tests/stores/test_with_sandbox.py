@@ -69,7 +69,8 @@ def test_many_at_once_leave_one_of_each(sandbox: SandboxControl, live_app: str) 
     installs = [address(sandbox, "auth_url") for _ in range(SEVERAL)]
     with ThreadPoolExecutor(SEVERAL) as pool:
         answers = list(pool.map(lambda url: fetch(url, live_app), installs))
-    assert [answer.status_code for answer in answers] == [200] * SEVERAL
+    # One installation of a store at a time; the others are answered at once, and try again.
+    assert {200} <= {answer.status_code for answer in answers} <= {200, 503}
 
     loads = [address(sandbox, "load_url") for _ in range(SEVERAL)]
     with ThreadPoolExecutor(SEVERAL) as pool:
