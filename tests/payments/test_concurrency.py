@@ -97,7 +97,10 @@ def test_double_click_is_one_solicitation(web: Web, shop: Shop) -> None:
 
     answers = all_at_once(*[lambda: web.post("payment-methods", checkout_id=checkout_id)] * 5)
 
-    assert len({answer.json()["solicitation"] for answer in answers}) == 1
+    # What is more than a store's share at once is refused; the script asks again.
+    assert {answer.status_code for answer in answers} <= {200, 429, 503}
+    made = {answer.json()["solicitation"] for answer in answers if answer.status_code == 200}
+    assert len(made) == 1
     assert len(shop.sandbox.world()["sequra_orders"]) == 1
 
 
