@@ -61,19 +61,6 @@ def balance(order: Order) -> Decimal:
     return customer.store_credit if customer else Decimal(0)
 
 
-def methods(request: HttpRequest, **_parts: Any) -> JsonResponse:
-    """`GET /v3/payments/methods?order_id=`."""
-    number = request.GET.get("order_id", "")
-    order = Order.objects.filter(id=int(number)).first() if number.isdigit() else None
-    if order is None:
-        raise v3(422, "order_id is missing or invalid", {"order_id": "error.path.missing."})
-    method = {
-        "name": "Store Credit", "test_mode": False, "type": "store_credit",
-        "supported_instruments": [], "stored_instruments": [],
-    }  # fmt: skip
-    return data([{"id": METHOD, **method}] if balance(order) > 0 else [])
-
-
 def checked_token(request: HttpRequest) -> Order:
     """The order a PAT was given for."""
     if request.headers.get("Accept") != ACCEPT:

@@ -27,7 +27,6 @@ CONTENT = ("store_content_checkout", "store_checkout_content", "store_v2_content
 CUSTOMERS = ("store_v2_customers", "store_v2_customers_read_only")
 PRODUCTS = ("store_v2_products", "store_v2_products_read_only")
 PAY = ("store_payments_access_token_create",)
-METHODS = ("store_payments_methods_read",)
 
 V2, V3 = "stores/<str:store_hash>/v2/", "stores/<str:store_hash>/v3/"
 ORDER = f"{V2}orders/<int:order_id>"
@@ -92,7 +91,6 @@ checkout = [
         endpoint(*CARTS, GET=checkouts.read_cart, DELETE=checkouts.delete_cart),
     ),
     path(f"{V3}payments/access_tokens", endpoint(*PAY, POST=payment_api.access_token)),
-    path(f"{V3}payments/methods", endpoint(*METHODS, GET=payment_api.methods)),
     path("stores/<str:store_hash>/payments", endpoint(POST=payment_api.payment)),
 ]
 

@@ -237,6 +237,8 @@ class World:
             return Answer(body=[{"id": CHECKOUT}]) if carts else self.checkout(method, path, body)
         if path.endswith("/order"):
             return Answer(204)
+        if path == "/favicon.ico":
+            return Answer(404)
         if "order-confirmation" in path:
             page = "<!doctype html><title>Thank you</title>"
             return Answer(body=page, kind="text/html; charset=utf-8")

@@ -110,6 +110,7 @@ TREE = """
 def test_a_purchase_by_keyboard_alone(world: World, open_checkout: Open) -> None:
     page = open_checkout("terms=1")
     expect(page.locator(OURS)).to_have_count(3)
+    expect(page.locator("#radio-bankdeposit")).to_be_focused()  # the step opens with that
 
     tab_to(page, "input[name=sequraPayment]")
     page.keyboard.press("Space")
