@@ -19,6 +19,7 @@ from orders.retry import retry
 from stores.access import PanelRequest, panel_page
 from stores.clients import bigcommerce_for
 from transaction_log.answers import back
+from transaction_log.export import few_per_store
 from transaction_log.notices import notice_of
 from transaction_log.views import no_such_thing
 
@@ -81,6 +82,7 @@ def drift_progress(request: PanelRequest) -> JsonResponse:
 
 @require_safe
 @panel_page
+@few_per_store
 def drift_csv(request: PanelRequest, check_id: int) -> HttpResponse:
     """All that one check found."""
     check = DriftCheck.objects.filter(store=request.store, pk=check_id).first()

@@ -118,6 +118,12 @@ def saw(store: int, quota: Quota | None) -> None:
         cursor.execute(SAW, row)
 
 
+def left(store: int) -> int:
+    """How many calls are left to us in this window, as far as is known."""
+    known = Gate.objects.filter(store=store, host=BIGCOMMERCE, window_until__gt=Now())
+    return known.values_list("budget", flat=True).first() or 0
+
+
 def is_short(store: int) -> bool:
     """Is less than one window's worth of re-reading left? Then only changes are worth a call."""
     gate = Gate.objects.filter(store=store, host=BIGCOMMERCE, window_until__gt=Now())

@@ -15,11 +15,11 @@ from django.views.decorators.http import require_GET
 from orders.doorbell import ring
 from orders.models import ReportRun
 from orders.reports import has_failed, start
-from stores.budget import OverBudget, caller, spend
+from stores.budget import LIMITS, OverBudget, caller, spend
 from stores.encryption import readable
 from stores.models import Store
 
-WRONG_PER_MINUTE = 10
+WRONG_PER_MINUTE = LIMITS["report address"]["allowed"]
 FAILED = 599
 NOBODY = secrets.token_urlsafe(32)  # compared when there is no such store: it takes as long
 
@@ -42,7 +42,7 @@ def trigger_report(request: HttpRequest, public_id: UUID, token: str) -> HttpRes
 def _wrong(address: str) -> HttpResponse:
     """Who guesses too often is not even told that it is wrong. The right token never counts."""
     try:
-        spend(f"report address {caller(address)}", allowed=WRONG_PER_MINUTE, seconds=60)
+        spend(f"report address {caller(address)}", **LIMITS["report address"])
     except OverBudget as budget:
         response = _say("", 429)
         response["Retry-After"] = str(budget.retry_after)

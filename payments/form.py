@@ -21,7 +21,7 @@ from payments.models import Solicitation
 from sequra.client import Sequra
 from sequra.documents import origin
 from sequra.errors import Rejected, Unavailable
-from stores.budget import spend
+from stores.budget import LIMITS, spend
 from stores.clients import bigcommerce_for, sequra_for
 from stores.deployments import deployments
 from stores.models import Store
@@ -60,7 +60,7 @@ def show_form(store: Store, choice: dict[str, Any]) -> dict[str, Any]:
     solicitation = _live(store, choice)
     if choice["terms_accepted"] is None and _terms_required(solicitation):
         raise NoForm("terms_not_accepted", 409, TERMS)
-    spend(f"form {solicitation.pk}", allowed=20, seconds=60)
+    spend(f"form {solicitation.pk}", **LIMITS["form"])
     product, campaign = choice["product"], choice["campaign"] or None
     html = _fetch(solicitation, product, campaign)
     origins = _check_sources(html, trusted_origins(solicitation))

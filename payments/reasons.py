@@ -29,6 +29,7 @@ class Reason(StrEnum):
     GIFT_CERTIFICATE = "gift_certificate"
     UNBALANCED = "unbalanced"
     UNREADABLE = "unreadable"
+    TOO_MANY_QUESTIONS = "too_many_questions"
 
 
 def _(sentence: str) -> str:
@@ -69,6 +70,10 @@ SENTENCES: dict[Reason, str] = {
     ),
     Reason.UNBALANCED: _("The lines of the cart do not add up to the total BigCommerce told us."),
     Reason.UNREADABLE: _("The cart holds something that cannot be told to SeQura."),
+    Reason.TOO_MANY_QUESTIONS: _(
+        "Too many checkouts asked for SeQura at that moment. Others of the same minute may have "
+        "been refused too."
+    ),
 }
 
 

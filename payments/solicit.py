@@ -12,7 +12,9 @@ from django.utils import timezone
 
 import bigcommerce.errors
 import sequra.errors
+from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Checkout
+from orders import gates
 from payments.addresses import merchant_country
 from payments.availability import Rules, availability, ip_allowed
 from payments.checkout_reading import (
@@ -125,7 +127,18 @@ def _solicit(attempt: Solicitation, claim: Claim) -> Offered:
     """What is cheap to know comes first: each later question costs a call."""
     store, merchants = attempt.store, selling_merchants(attempt.store)
     _cheap_noes(store, merchants, attempt.shopper["ip"])
-    api, rules = bigcommerce_for(store), rules_of(store, merchants)
+    api = bigcommerce_for(store)
+    try:
+        return _ask(attempt, claim, api, merchants)
+    finally:
+        if api.quota:
+            gates.saw(store.pk, api.quota)
+
+
+def _ask(
+    attempt: Solicitation, claim: Claim, api: BigCommerce, merchants: dict[str, Merchant]
+) -> Offered:
+    rules = rules_of(attempt.store, merchants)
     checkout = read_checkout(api, attempt.checkout_id)
     total, ip = to_cents(checkout.get("grand_total", "")), attempt.shopper["ip"]
     if noes := availability(rules, checkout, amount=total, ip=ip):

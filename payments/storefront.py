@@ -1,31 +1,31 @@
 """What the storefront script gets to know: `solicit`, within budget, one at a time per checkout."""
 
 import re
+from contextlib import suppress
 from typing import Any, TypedDict
 
 from django.utils import translation
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
+from orders import gates
 from payments.checkout_reading import UnknownCheckout
 from payments.methods import Method
+from payments.models import Offer
 from payments.reasons import Reason
 from payments.solicit import Offered, Shopper, solicit
 from payments.store_credit import Claim
 from stores.access import browser_origin, language_of, may_ask, origin_of
-from stores.budget import OverBudget, caller, demand, spend
+from stores.budget import LIMITS, OverBudget, Want, caller, demand, spend
 from stores.locks import Busy, only_one
 from stores.models import Store
 from wire.reading import clean_text
 
 ROBOTS = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
-LOCK_SECONDS = 10
-# BigCommerce allows 150 calls in 30 s on its smallest plan, to all apps of a store together.
-OF_A_STORE = {"allowed": 60, "seconds": 30}
-# Nobody takes more than a third of it: an address, or the /64 of an IPv6 user.
-OF_AN_ADDRESS = {"allowed": 20, "seconds": 30}
-# Who makes checkouts up gets a third of that, so that shoppers still see SeQura.
-GUESSES = {"allowed": 6, "seconds": 30}
+CALLS_OF_A_QUESTION = 4  # at most: checkout, customer, orders, goods
+ANY = 1_000_000_000
+LOCK_SECONDS = 10  # of a double click; `views.CALLS_OF_A_STORE` bounds who waits
+GUESSES = LIMITS["guess"]
 
 
 # SeQura explains every product but this one.
@@ -58,7 +58,11 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
     network = caller(shopper.ip)
     guesses = f"guesses {store.pk} {network}"
     demand(guesses, **GUESSES)
-    _spend(store, checkout_id, network)
+    try:
+        _spend(store, checkout_id, network)
+    except OverBudget:
+        _remember_refusal(store, checkout_id)
+        raise
     claim = Claim.of(body["store_credit_applied"], body["outstanding_balance"])
     try:
         with only_one(f"checkout {store.pk} {checkout_id}", wait=LOCK_SECONDS):
@@ -115,10 +119,30 @@ def _shopper(request: Request, body: dict[str, Any]) -> Shopper:
 
 
 def _spend(store: Store, checkout_id: str, network: str) -> None:
-    spend(f"ip {network}", allowed=600, seconds=60)
-    spend(f"ip {store.pk} {network}", **OF_AN_ADDRESS)
-    spend(f"checkout {store.pk} {checkout_id}", allowed=20, seconds=60)
-    spend(f"store {store.pk}", **OF_A_STORE)
+    """Raises OverBudget. While BigCommerce says that calls are left, the store has no limit.
+
+    Otherwise it has one, however much of our calls the order changes took.
+    """
+    of_store = LIMITS["question of a store"]
+    if gates.left(store.pk) >= CALLS_OF_A_QUESTION:
+        of_store = {**of_store, "allowed": ANY}
+    spend(
+        f"ip {network}",
+        **LIMITS["question from"],
+        also=[
+            Want(f"ip {store.pk} {network}", **LIMITS["question of an address"]),
+            Want(f"checkout {store.pk} {checkout_id}", **LIMITS["question of a checkout"]),
+            Want(f"store {store.pk}", **of_store),
+        ],
+    )
+
+
+def _remember_refusal(store: Store, checkout_id: str) -> None:
+    """Let the merchant know, without a row for each of a flood."""
+    with suppress(OverBudget):
+        spend(f"refusal {store.pk}", **LIMITS["refusal"])
+        reasons = [str(Reason.TOO_MANY_QUESTIONS)]
+        Offer.objects.create(store=store, checkout_id=checkout_id, reasons=reasons)
 
 
 def _message(reasons: list[Reason], locale: str) -> str:

@@ -8,11 +8,14 @@ calls take minutes delays only itself.
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 
 from django.db import connection
+
+from stores.budget import Room
+
+__all__ = ["Bulkhead", "Room", "Turns"]
 
 
 class Bulkhead:
@@ -96,24 +99,3 @@ class Turns:
             self._busy[key] -= 1
             self._waiting.pop(key, None)
             return None
-
-
-class Room:
-    """How many requests of one store hold a thread of the web server at once."""
-
-    def __init__(self, each: int) -> None:
-        self._each = each
-        self._busy: Counter[object] = Counter()
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def entered(self, key: object) -> Iterator[bool]:
-        """Whether there is a place; it is free again afterwards."""
-        with self._lock:
-            mine = self._busy[key] < self._each
-            self._busy[key] += mine
-        try:
-            yield mine
-        finally:
-            with self._lock:
-                self._busy[key] -= mine

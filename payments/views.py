@@ -27,7 +27,7 @@ from payments.progress import progress_of, shoppers_language
 from payments.serializers import CheckoutClaim, MethodChoice, ScriptError
 from payments.storefront import methods_for
 from payments.threads import Room
-from stores.budget import OverBudget, spend
+from stores.budget import LIMITS, OverBudget, spend
 from stores.encryption import Undecryptable
 from stores.models import Store
 
@@ -104,7 +104,7 @@ def script_error(request: Request, store: Store) -> Response:
     report = ScriptError(data=request.data)
     report.is_valid(raise_exception=True)
     try:
-        spend(f"script error {store.pk}", allowed=30, seconds=60)
+        spend(f"script error {store.pk}", **LIMITS["script error"])
     except OverBudget as budget:
         return too_many(budget)
     log.warning("storefront_script_failed", store=store.hash, **report.validated_data)
@@ -156,11 +156,15 @@ def notification(request: HttpRequest, token: str) -> HttpResponse:
     try:
         found = notifications.authenticate(token, request.POST, request.GET)
         state, product = request.POST.get("sq_state", ""), request.POST.get("product_code", "")
+        if found.phase != Solicitation.Phase.DONE:  # then the answer is known and costs nothing
+            _count("notification", found, state if state in Solicitation.State.values else "")
         status = notifications.receive(found, state, product)
         heard_with(found, request, Correction.Source.NOTIFICATION)
         return HttpResponse(status=status)
     except notifications.NotAuthentic:
         return HttpResponse(status=404)
+    except OverBudget as budget:
+        return come_again(budget)
     except Undecryptable:  # SeQura comes again; by then the key may be back
         return HttpResponse(status=503)
     except (notifications.Malformed, notifications.UnknownState):
@@ -173,17 +177,31 @@ def event(request: HttpRequest, token: str) -> HttpResponse:
     """SeQura's events after the purchase: cancelled, cancel, risk_assessment."""
     try:
         found = notifications.authenticate(token, request.POST, request.GET, prefix="m_")
+        name = request.POST.get("event", "")
+        _count("event", found, name if name in events.EVENTS else "")
     except notifications.NotAuthentic:
         return HttpResponse(status=404)
+    except OverBudget as budget:
+        return come_again(budget)
     except Undecryptable:
         return HttpResponse(status=503)
     except notifications.Malformed:
         return HttpResponse(status=400)
     heard_with(found, request, Correction.Source.EVENT)
-    status, body = events.handle(request.POST.get("event", ""), found, request.POST)
+    status, body = events.handle(name, found, request.POST)
     if isinstance(body, dict):
         return JsonResponse(body, status=status)
     return HttpResponse(body, status=status, content_type="text/plain")
+
+
+def _count(kind: str, found: Solicitation, about: str) -> None:
+    """Raises OverBudget. What is said for the first time about a purchase is always heard."""
+    spend(f"{kind} {found.pk} {about}", **LIMITS[kind])
+
+
+def come_again(budget: OverBudget) -> HttpResponse:
+    """SeQura repeats what is answered with 503."""
+    return HttpResponse(status=503, headers={"Retry-After": str(budget.retry_after)})
 
 
 def heard_with(found: Solicitation, request: HttpRequest, source: str) -> None:

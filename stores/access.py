@@ -29,6 +29,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
+from stores.budget import LIMITS, OverBudget, Pace
 from stores.models import Connection, PanelSession, PanelUser, Store
 
 P = ParamSpec("P")
@@ -39,6 +40,7 @@ ABSOLUTE = timedelta(hours=12)
 # `used_at` is not worth a write per request.
 USED_AT_RESOLUTION = timedelta(minutes=1)
 # https://docs.bigcommerce.com: the control panel is https://store-{hash}.mybigcommerce.com
+_pace = Pace()  # of pages; a page has a fixed number of statements
 CONTROL_PANEL = "https://*.mybigcommerce.com"
 
 
@@ -205,6 +207,17 @@ def _session_is_over(request: HttpRequest) -> HttpResponse:
     )
 
 
+def _too_fast(request: HttpRequest, budget: OverBudget) -> HttpResponse:
+    page = panel_error(
+        request,
+        429,
+        _("This session asks for too many pages"),
+        _("Wait a minute, then reload the page."),
+    )
+    page["Retry-After"] = str(budget.retry_after)
+    return page
+
+
 def _forged(request: HttpRequest) -> HttpResponse:
     return panel_error(
         request,
@@ -234,6 +247,10 @@ def panel_page(
             translation.override(language_of(found.user.locale)),
             timezone.override(time_zone_of(found.user.store)),
         ):
+            try:
+                _pace.spend(found.pk, **LIMITS["page"])
+            except OverBudget as budget:
+                return _too_fast(request, budget)
             panel = _speaking_for(request, found, session)
             safe = request.method in ("GET", "HEAD", "OPTIONS")
             if not safe and not _csrf_holds(request, panel.panel_csrf):

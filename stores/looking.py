@@ -14,12 +14,11 @@ from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
-from stores.budget import OverBudget, caller, spend
+from stores.budget import LIMITS, OverBudget, caller, spend
 from stores.models import Store
 from stores.personal_data import TABLES
 
 CAP = 1000
-GUESSES = {"allowed": 10, "seconds": 600}  # of an operator's password
 MOST_DIGITS = 18
 
 
@@ -44,8 +43,8 @@ class OperatorsSite(admin.AdminSite):
             name = request.POST.get("username", "")[:64]
             network = caller(request.META["REMOTE_ADDR"])
             try:
-                spend(f"operator from {network}", **GUESSES)
-                spend(f"operator {name}", **GUESSES)
+                spend(f"operator from {network}", **LIMITS["operator"])
+                spend(f"operator {name}", **LIMITS["operator"])
             except OverBudget as budget:
                 return HttpResponse(status=429, headers={"Retry-After": str(budget.retry_after)})
         return super().login(request, extra_context)

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from bigcommerce.errors import Rejected, Unavailable
 from stores import catalogue, checkout_script, connect, personal_data, registration, statuses
 from stores.access import forget_old_sessions
-from stores.budget import OverBudget, spend
+from stores.budget import LIMITS, OverBudget, spend
 from stores.clients import bigcommerce_for
 from stores.identity import forget_old_payloads
 from stores.install import uninstall_what_was_revoked
@@ -24,7 +24,6 @@ from stores.models import Store
 log = structlog.get_logger(__name__)
 BATCH = 50
 SECONDS, ERASING_SECONDS = 100.0, 60.0
-PROBES = {"allowed": 1, "seconds": 3600}  # of a token that BigCommerce refused
 
 
 def wake(task: Any, *args: Any) -> None:
@@ -111,7 +110,7 @@ def _tend(until: float) -> None:
 def _tend_one(store: Store) -> None:
     if not store.is_installed:
         with suppress(OverBudget):
-            spend(f"access of store {store.pk}", **PROBES)
+            spend(f"access of store {store.pk}", **LIMITS["probe"])
             _try_again(store)
     elif registration.is_due(store):
         registration.register(store)

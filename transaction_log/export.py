@@ -2,15 +2,20 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, tzinfo
 from decimal import Decimal
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from stores.access import PanelRequest, panel_error
+from stores.budget import Room
 from stores.models import Store
 from transaction_log.explanations import event_label, explain
 from transaction_log.links import order_link, portal_link
@@ -25,6 +30,41 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", 
 # Spreadsheets divide a line as the language of their user does: by `;` in Spanish, French, Italian
 # and Portuguese. What such a divider would turn into a cell of its own must be harmless too.
 INNER_CELL = re.compile(r"""([;\t|\r\n])(?=[\s"']*[=+\-@|%＝＋－＠])""")
+
+
+P = ParamSpec("P")
+# Files that one store reads at once, of a process: half of what `sequra_bc.bulkheads` lets through.
+FILES_OF_A_STORE = 2
+_files = Room(FILES_OF_A_STORE)
+
+
+def few_per_store(
+    view: Callable[Concatenate[PanelRequest, P], HttpResponseBase],
+) -> Callable[..., HttpResponseBase]:
+    """A view that answers with a file; its place is free when the file is read or given up."""
+
+    @wraps(view)
+    def file(request: PanelRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        with ExitStack() as place:
+            if not place.enter_context(_files.entered(request.store.pk)):
+                return _too_many(request)
+            response = view(request, *args, **kwargs)
+            vars(response)["_resource_closers"].append(place.pop_all().close)
+            return response
+
+    return file
+
+
+def _too_many(request: PanelRequest) -> HttpResponseBase:
+    page = panel_error(
+        request,
+        503,
+        _("The file is not ready"),
+        _("Your store already downloads other files. Wait until one is done, then try again."),
+        request.store,
+    )
+    page["Retry-After"] = "10"
+    return page
 
 
 class _Line:

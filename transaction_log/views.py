@@ -11,7 +11,7 @@ from stores.access import PanelRequest, panel_error, panel_page
 from stores.models import Store
 from transaction_log import record
 from transaction_log.answers import back
-from transaction_log.export import csv_lines
+from transaction_log.export import csv_lines, few_per_store
 from transaction_log.filters import LogFilter
 from transaction_log.forms import IgnoreForm, RetentionForm
 from transaction_log.models import Entry
@@ -74,6 +74,7 @@ def _unknown_place(request: PanelRequest) -> HttpResponse:
 
 @require_safe
 @panel_page
+@few_per_store
 def export_csv(request: PanelRequest) -> HttpResponse | StreamingHttpResponse:
     """Everything that matches the filter, as a file that grows while it is being read."""
     filters = LogFilter(request.store, request.GET)

@@ -5,6 +5,8 @@ otherwise somebody could have a merchant type SeQura's password into a foreign s
 """
 
 import re
+from collections.abc import Callable
+from functools import wraps
 
 import structlog
 from django.conf import settings
@@ -17,10 +19,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
 from bigcommerce.errors import Rejected, Unavailable
-from bigcommerce.signed_payload import InvalidSignedPayload
+from bigcommerce.signed_payload import InvalidSignedPayload, SignedPayload
 from stores import install, registration
 from stores.access import frame_in_control_panel, open_session, panel_error
-from stores.budget import OverBudget, caller
+from stores.budget import LIMITS, OverBudget, caller, demand
 from stores.budget import spend as spend_budget
 from stores.identity import is_fresh, provision, signed_payload, spend
 from stores.locks import Busy
@@ -29,9 +31,7 @@ from stores.scopes import missing
 from stores.tasks import look_after_store, register_store, try_again, wake
 
 log = structlog.get_logger(__name__)
-# A merchant installs once; many merchants may share an address.
-OF_A_STORE = {"allowed": 20, "seconds": 60}
-OF_AN_ADDRESS = {"allowed": 600, "seconds": 60}
+OF_AN_ADDRESS = LIMITS["install from"]
 ORDER_URL = re.compile(r"/orders/([0-9]{1,18})/sequra/?")
 
 
@@ -63,9 +63,9 @@ def auth(request: HttpRequest) -> HttpResponse:
 
 def _spend_on_installing(request: HttpRequest, context: str) -> None:
     """Each attempt asks BigCommerce with our client secret. Raises OverBudget."""
-    spend_budget(f"auth from {caller(request.META['REMOTE_ADDR'])}", **OF_AN_ADDRESS)
+    spend_budget(f"auth from {_network(request)}", **OF_AN_ADDRESS)
     if install.CONTEXT.fullmatch(context):
-        spend_budget(f"auth of {context}", **OF_A_STORE)
+        spend_budget(f"auth of {context}", **LIMITS["install"])
 
 
 def _not_installed(request: HttpRequest, status: int, text: str) -> HttpResponse:
@@ -91,7 +91,11 @@ def _installed(request: HttpRequest, store: Store) -> HttpResponse:
 def load(request: HttpRequest) -> HttpResponse:
     """Open the app: a new session, at an address that holds nothing of BigCommerce's payload."""
     try:
+        spend_budget(f"open from {_network(request)}", **LIMITS["open from"])
         payload = signed_payload(request)
+        spend_budget(f"open {payload.store_hash} {payload.user.id}", **LIMITS["open"])
+    except OverBudget as budget:
+        return _opened_too_often(request, budget)
     except InvalidSignedPayload as error:
         log.warning("payload_refused", reason=str(error))
         return _not_open(request, _("BigCommerce did not sign this request."))
@@ -118,23 +122,57 @@ def _not_open(request: HttpRequest, why: str, store: Store | None = None) -> Htt
     return panel_error(request, 401, _("SeQura could not be opened"), text, store)
 
 
-def _refused(error: InvalidSignedPayload) -> JsonResponse:
-    log.warning("payload_refused", reason=str(error))
-    return JsonResponse({"error": "signed_payload_jwt is not valid"}, status=401)
+def _opened_too_often(request: HttpRequest, budget: OverBudget) -> HttpResponse:
+    title, text = _("SeQura could not be opened"), _("Wait a minute, then open SeQura again.")
+    page = panel_error(request, 429, title, text)
+    page["Retry-After"] = str(budget.retry_after)
+    return page
+
+
+def _network(request: HttpRequest) -> str:
+    return caller(request.META["REMOTE_ADDR"])
+
+
+def removing(
+    view: Callable[[HttpRequest, SignedPayload], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """A callback with a payload that BigCommerce signed. What is not signed costs its address."""
+
+    @wraps(view)
+    def callback(request: HttpRequest) -> HttpResponse:
+        address = f"remove from {_network(request)}"
+        try:
+            demand(address, **LIMITS["remove from"])
+            payload = _signed_or_counted(request, address)
+            spend_budget(f"remove {payload.store_hash}", **LIMITS["remove"])
+        except OverBudget as budget:
+            again = {"Retry-After": str(budget.retry_after)}
+            return JsonResponse({"error": "too many requests"}, status=429, headers=again)
+        except InvalidSignedPayload as error:
+            log.warning("payload_refused", reason=str(error))
+            return JsonResponse({"error": "signed_payload_jwt is not valid"}, status=401)
+        return view(request, payload)
+
+    return callback
+
+
+def _signed_or_counted(request: HttpRequest, address: str) -> SignedPayload:
+    try:
+        return signed_payload(request)
+    except InvalidSignedPayload:
+        spend_budget(address, **LIMITS["remove from"])
+        raise
 
 
 @csrf_exempt  # another method is a 405, not a matter of tokens
 @require_GET
-def uninstall(request: HttpRequest) -> HttpResponse:
+@removing
+def uninstall(request: HttpRequest, payload: SignedPayload) -> HttpResponse:
     """BigCommerce has removed the app. A payload from before the installation means an old one.
 
     The payload of a `/load` has the same form, and every user of the store has one: unless the
     owner speaks, BigCommerce is asked.
     """
-    try:
-        payload = signed_payload(request)
-    except InvalidSignedPayload as error:
-        return _refused(error)
     if not payload.is_owner and _is_still_installed(payload.store_hash):
         return JsonResponse({"status": "ignored"})
     with transaction.atomic():
@@ -161,12 +199,9 @@ def _is_still_installed(store_hash: str) -> bool:
 
 @csrf_exempt  # another method is a 405, not a matter of tokens
 @require_GET
-def remove_user(request: HttpRequest) -> HttpResponse:
+@removing
+def remove_user(request: HttpRequest, payload: SignedPayload) -> HttpResponse:
     """The user of the payload may no longer open the app; his open pages end at once."""
-    try:
-        payload = signed_payload(request)
-    except InvalidSignedPayload as error:
-        return _refused(error)
     with transaction.atomic():
         if not spend(request, payload):
             return JsonResponse({"status": "ignored"})

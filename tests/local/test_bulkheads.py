@@ -182,6 +182,35 @@ def test_an_overdue_body_ends_its_connection_and_no_fresh_one(
             assert (served.recv(1), client.recv(1)) == (b"", b"")
 
 
+def test_a_body_that_comes_byte_by_byte_ends_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Never silent, never complete. Whoever got an answer meanwhile is left alone."""
+    monkeypatch.setattr(bulkheads, "DEADLINE", 0.2)
+    monkeypatch.setattr(bulkheads, "end_silent_connections", lambda _: None)
+    bodies = bulkheads.Bodies()
+    bodies._begun[1] = 0.0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        pairs = []
+        for _ in range(2):
+            client = socket.create_connection(listener.getsockname())
+            pairs.append((client, listener.accept()[0]))
+        (dripping, served), (honest, answered) = pairs
+        with dripping, served, honest, answered:
+            honest.sendall(b"x")
+            while not any(address == dripping.getsockname() for address in bodies._unanswered):
+                dripping.sendall(b"x")
+                bodies.end_overdue()
+            answered.sendall(b"y")
+            with pytest.raises(OSError, match=r"reset|pipe"):  # noqa: PT012
+                while True:
+                    dripping.sendall(b"x")
+                    bodies.end_overdue()
+            assert honest.recv(1) == b"y"
+            answered.sendall(b"z")
+            assert honest.recv(1) == b"z"
+
+
 @pytest.mark.parametrize("path", ["/sequra/notification/x", "/sequra/event/x", "/load"])
 def test_a_file_is_refused_before_it_is_read(path: str) -> None:
     file = io.BytesIO(b"\0" * 5_000_000)
