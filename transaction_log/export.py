@@ -58,7 +58,7 @@ def few_per_store(
 def _too_many(request: PanelRequest) -> HttpResponseBase:
     page = panel_error(
         request,
-        503,
+        429,
         _("The file is not ready"),
         _("Your store already downloads other files. Wait until one is done, then try again."),
         request.store,

@@ -73,6 +73,7 @@ def test_a_cut_leaves_no_half_of_a_secret(canary: str) -> None:
         assert not re.search(r"ana@|600|abcdef|kkk", found), (before, found)
 
 
+@pytest.mark.django_db
 def test_headers_of_a_page_keep_others_out() -> None:
     answer = Client().get("/load")
     assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
