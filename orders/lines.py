@@ -183,7 +183,12 @@ def _other_payments(order: Document) -> list[Charge]:
 
 
 def text(value: object) -> str:
-    """One line of text: foreign documents hold nulls, line breaks, NULs and half characters."""
+    """One line of text: foreign documents hold nulls, line breaks, NULs and half characters.
+
+    A list or an object is no text, and reads as none.
+    """
+    if isinstance(value, Mapping | list):
+        return ""
     whole = value if isinstance(value, str) else str("" if value is None else value)
     return " ".join(clean_text(whole).split())
 

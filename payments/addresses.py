@@ -1,28 +1,28 @@
 """Addresses of a V3 checkout as SeQura wants them, and the country that chooses the merchant."""
 
 import re
-from typing import Any
 
 from orders.lines import text
 from payments.parts import Document, items
 from sequra.phones import mobile_phone
+from wire.reading import section, sections
 
 COUNTRY = re.compile("[A-Z]{2}")
 
 
-def country_code(address: Document | None) -> str:
+def country_code(address: Document) -> str:
     """ISO 3166-1 alpha-2, upper case; empty when unknown. `country` is localised: never read."""
-    code = text((address or {}).get("country_code") or "").upper()
+    code = text(address.get("country_code") or "").upper()
     return code if COUNTRY.fullmatch(code) else ""
 
 
-def travelling(checkout: Document) -> set[Any]:
+def travelling(checkout: Document) -> set[str]:
     """The ids of the items that travel: physical ones and those typed in by hand, unless they say
     otherwise, and whatever else says that it requires shipping."""
     goods = items(checkout, "physical_items", "custom_items")
     others = items(checkout, "digital_items", "gift_certificates")
     return {
-        item.get("id")
+        text(item.get("id"))
         for usual, group in ((True, goods), (False, others))
         for item in group
         if _flag(item.get("is_require_shipping"), usual)
@@ -38,15 +38,16 @@ def needs_shipping(checkout: Document) -> bool:
     return bool(travelling(checkout))
 
 
-def carried(one: Document, ids: set[Any]) -> set[Any]:
+def carried(one: Document, ids: set[str]) -> set[str]:
     """Which of these items a consignment carries; one that names none carries them all."""
-    return set(one.get("line_item_ids") or ids) & ids
+    named = one.get("line_item_ids")
+    return set(map(text, named)) & ids if named and isinstance(named, list) else ids
 
 
 def consignments(checkout: Document) -> list[Document]:
     """Every consignment that carries something which travels, or something physical at least."""
-    every = checkout.get("consignments") or []
-    goods = {item.get("id") for item in items(checkout, "physical_items", "custom_items")}
+    every = sections(checkout.get("consignments"))
+    goods = {text(item.get("id")) for item in items(checkout, "physical_items", "custom_items")}
     ids = travelling(checkout) or goods
     return [one for one in every if carried(one, ids)] if ids else []
 
@@ -78,7 +79,7 @@ def all_chosen(checkout: Document) -> bool:
 
 def address_of(one: Document) -> Document:
     """The address of a consignment, under either of its documented names."""
-    return one.get("address") or one.get("shipping_address") or {}
+    return section(one.get("address")) or section(one.get("shipping_address"))
 
 
 def delivery_address(checkout: Document) -> Document | None:
@@ -109,7 +110,7 @@ def merchant_country(checkout: Document) -> str:
         return country_code(delivery)
     if needs_shipping(checkout) and not is_pickup(consignment(checkout) or {}):
         return ""
-    return country_code(checkout.get("billing_address"))
+    return country_code(section(checkout.get("billing_address")))
 
 
 def sequra_address(address: Document) -> dict[str, str]:

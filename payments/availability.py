@@ -16,9 +16,12 @@ from payments.addresses import (
     merchant_country,
     needs_shipping,
 )
-from payments.parts import Document, all_items, items
+from payments.parts import Document, all_items, cart_of, currency_of, is_readable, items
 from payments.reasons import Reason
 from payments.shopper import email
+from wire.reading import number_of, section
+
+MOST = 2**31 - 1  # cents, and ids of channels: what a row holds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +48,14 @@ def availability(
     """
     if not rules.connected:
         return [Reason.NOT_CONNECTED]
-    catalogue = list(products)
+    if not is_readable(checkout):
+        return [Reason.UNREADABLE]
+    catalogue = list(map(section, products))
     noes = {
         **_incomplete(checkout),
-        Reason.CHANNEL: (checkout["cart"].get("channel_id") or 1) in rules.disabled_channels,
+        Reason.CHANNEL: channel_of(checkout) in rules.disabled_channels,
         Reason.COUNTRY: not _sells_in(rules, checkout),
-        Reason.CURRENCY: checkout["cart"]["currency"]["code"] != "EUR",
+        Reason.CURRENCY: currency_of(checkout) != "EUR",
         Reason.IP_NOT_ALLOWED: not ip_allowed(ip, rules.allowed_ips),
         Reason.EXCLUDED_PRODUCT: _has_excluded_product(rules, checkout, catalogue),
         Reason.EXCLUDED_CATEGORY: _has_excluded_category(rules, catalogue),
@@ -60,9 +65,15 @@ def availability(
     return [reason for reason, applies in noes.items() if applies]
 
 
+def channel_of(checkout: Document) -> int:
+    """The storefront; the first one where none is told, or none that can be."""
+    channel = number_of(cart_of(checkout).get("channel_id"))
+    return channel if channel and channel <= MOST else 1
+
+
 def _incomplete(checkout: Document) -> dict[Reason, bool]:
     """What the shopper has not told yet. Without a billing address BigCommerce makes no order."""
-    billing = checkout.get("billing_address") or {}
+    billing = section(checkout.get("billing_address"))
     countries = [merchant_country(checkout), country_code(billing), *delivery_countries(checkout)]
     return {
         Reason.NO_EMAIL: "@" not in email(checkout),
@@ -103,7 +114,8 @@ def _sku(sku: object) -> str:
 
 def _has_excluded_category(rules: Rules, catalogue: list[Document]) -> bool:
     excluded = {str(category) for category in rules.excluded_categories}
-    held = {str(category) for product in catalogue for category in product.get("categories") or []}
+    told = (product.get("categories") for product in catalogue)
+    held = {str(category) for named in told if isinstance(named, list) for category in named}
     return bool(held & excluded)
 
 

@@ -7,6 +7,7 @@ from bigcommerce.errors import Rejected
 from payments.finished import is_unpaid, shows_credit
 from payments.models import Solicitation
 from payments.outcomes import Refused
+from payments.parts import customer_number
 from payments.payloads import fingerprint
 from payments.reasons import NotOffered
 from payments.solicited_order import order_of
@@ -54,5 +55,7 @@ def _current_credit(solicitation: Solicitation, checkout: Checkout) -> int:
     claim = Claim(**solicitation.claim)
     if not claim.applied:
         return 0
-    customer: Any = bigcommerce_for(solicitation.store).customer(checkout["cart"]["customer_id"])
+    customer_id = customer_number(checkout)
+    api = bigcommerce_for(solicitation.store)
+    customer: Any = api.customer(customer_id) if customer_id else None
     return store_credit(credit_balance(customer), to_cents(checkout.get("grand_total", "")), claim)

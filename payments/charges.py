@@ -9,6 +9,7 @@ from payments.parts import Document
 from sequra import cart
 from sequra.cart import Line
 from sequra.money import is_told, optional_cents, round_half_up, to_cents
+from wire.reading import section, sections
 
 # Where a discount of a consignment tells its amount, if it does: documented is only its id.
 AMOUNTS = ("amount", "discounted_amount", "discount_amount")
@@ -45,7 +46,7 @@ def charge(reference: str, name: str, with_tax: Any, without: Any) -> Charge:
 
 
 def consignments(checkout: Document) -> list[Document]:
-    return checkout.get("consignments") or []
+    return sections(checkout.get("consignments"))
 
 
 def shipping_charges(checkout: Document) -> list[Charge]:
@@ -82,7 +83,8 @@ def _added(parcels: list[Document], kind: str, name: str) -> Charge:
 def _promoted(told: Document) -> int:
     """What promotions take off a consignment or a fee, where an amount is told."""
     named = [
-        next(filter(is_told, map(one.get, AMOUNTS)), None) for one in told.get("discounts") or []
+        next(filter(is_told, map(one.get, AMOUNTS)), None)
+        for one in sections(told.get("discounts"))
     ]
     return sum(map(optional_cents, [told.get("discount_amount"), *named]))
 
@@ -90,7 +92,7 @@ def _promoted(told: Document) -> int:
 def shipping_name(checkout: Document) -> str:
     """What the shopper chose, of every consignment."""
     chosen = [
-        text((one.get("selected_shipping_option") or {}).get("description"))
+        text(section(one.get("selected_shipping_option")).get("description"))
         for one in consignments(checkout)
     ]
     return ", ".join(dict.fromkeys(name for name in chosen if name)) or "Shipping"
@@ -102,7 +104,7 @@ def other_charges(checkout: Document) -> list[list[Charge]]:
     handling = charge("handling", "Handling", inc, ex)
     if not (is_told(inc) or is_told(ex)):
         handling = _added(consignments(checkout), "handling", "Handling")
-    fees = checkout.get("fees") or []
+    fees = sections(checkout.get("fees"))
     told = [handling, *map(_fee, fees)]
     less = [handling, *(_fee(fee).less(_promoted(fee)) for fee in fees)]
     return [told] if less == told else [told, less]

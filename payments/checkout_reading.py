@@ -8,7 +8,8 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Checkout
 from bigcommerce.errors import Rejected, Unavailable
 from payments.availability import Rules
-from payments.parts import items
+from payments.parts import customer_number, items
+from wire.reading import number_of
 
 log = structlog.get_logger()
 
@@ -37,7 +38,7 @@ def customer_of(api: BigCommerce, checkout: Checkout, *, needed: bool) -> Any:
     Also None when BigCommerce does not show the customer and nothing depends on it: a purchase
     without store credit needs no more than the checkout.
     """
-    customer_id = checkout["cart"].get("customer_id")
+    customer_id = customer_number(checkout)
     if not customer_id:
         return None
     try:
@@ -54,7 +55,7 @@ def orders_of_customer(api: BigCommerce, checkout: Checkout) -> list[Any]:
 
     SeQura is glad of them and asks for nothing: without an answer the purchase goes on.
     """
-    customer_id = checkout["cart"].get("customer_id")
+    customer_id = customer_number(checkout)
     if not customer_id:
         return []
     newest = "date_created:desc"
@@ -69,5 +70,6 @@ def products_of(api: BigCommerce, rules: Rules, checkout: Checkout) -> list[Any]
     """The catalogue's documents, needed only when something is excluded."""
     if not (rules.excluded_categories or rules.excluded_products):
         return []
-    ids = {item["product_id"] for item in items(checkout, *GOODS) if item.get("product_id")}
-    return list(api.products(sorted(ids))) if ids else []
+    told = (number_of(item.get("product_id")) for item in items(checkout, *GOODS))
+    ids = {product_id for product_id in told if product_id}
+    return list(api.products(ids)) if ids else []

@@ -18,6 +18,7 @@ from payments.parts import (
     Document,
     Part,
     Shares,
+    cart_of,
     coupons,
     item_coupons,
     item_discount,
@@ -29,6 +30,7 @@ from payments.parts import (
 from payments.reasons import NotOffered, Reason
 from sequra.cart import Line, Unbalanced, balance, other_payment
 from sequra.money import is_told, optional_cents, round_half_up, round_together, to_cents
+from wire.reading import sections
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def readings(checkout: Document) -> Iterator[Reading]:
     """
     products, charged_tax = list(product_parts(checkout)), _tax_total(checkout)
     wrappings = [list(wrapping_parts(checkout, per_unit=per_unit)) for per_unit in (False, True)]
-    included_first = checkout["cart"].get("tax_included") is True
+    included_first = cart_of(checkout).get("tax_included") is True
     for discounts, wrapping, shipping, others in combinations(
         discount_ways(checkout),
         wrappings[:1] if wrappings[0] == wrappings[1] else wrappings,
@@ -137,7 +139,7 @@ def _unique(ways: list[list[Part]]) -> list[list[Part]]:
 def _tax_total(checkout: Document) -> int:
     told: Any = checkout.get("tax_total")
     if not is_told(told):
-        return sum(optional_cents(tax.get("amount")) for tax in checkout.get("taxes") or [])
+        return sum(optional_cents(tax.get("amount")) for tax in sections(checkout.get("taxes")))
     return to_cents(told)
 
 

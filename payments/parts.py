@@ -15,6 +15,7 @@ from payments.reasons import NotOffered, Reason
 from sequra import cart
 from sequra.cart import Line
 from sequra.money import Amount, NotMoney, is_told, to_decimal
+from wire.reading import number_of, section, sections
 
 Document = Mapping[str, Any]
 ZERO = Fraction(0)
@@ -61,10 +62,39 @@ def exact_cents(amount: Amount | None) -> Fraction:
     return Fraction(to_decimal(amount)) * 100 if amount is not None and is_told(amount) else ZERO
 
 
+def cart_of(checkout: Document) -> Document:
+    return section(checkout.get("cart"))
+
+
+def currency_of(checkout: Document) -> str:
+    """The code of the checkout's currency; empty when it is not told."""
+    return text(section(cart_of(checkout).get("currency")).get("code"))
+
+
+def customer_number(checkout: Document) -> int | None:
+    """The registered customer's number; None for a guest."""
+    return number_of(cart_of(checkout).get("customer_id"))
+
+
+def is_readable(checkout: Document) -> bool:
+    """Is every part there that an offer needs, in the shape that is documented?
+
+    What the shopper has not entered yet may be missing; that has reasons of its own.
+    """
+    cart = cart_of(checkout)
+    billing, consignments = checkout.get("billing_address"), checkout.get("consignments")
+    return (
+        isinstance(cart.get("line_items"), Mapping)
+        and currency_of(checkout) != ""
+        and (billing is None or isinstance(billing, Mapping | list))
+        and (consignments is None or isinstance(consignments, Mapping | list))
+    )
+
+
 def items(checkout: Document, *groups: str) -> Iterator[Document]:
     """The line items of these groups: physical_items, digital_items, custom_items …"""
     for group in groups:
-        yield from checkout["cart"].get("line_items", {}).get(group) or []
+        yield from sections(section(cart_of(checkout).get("line_items")).get(group))
 
 
 def all_items(checkout: Document) -> Iterator[Document]:
@@ -130,7 +160,7 @@ def _name(item: Document) -> str:
     name = text(item.get("name")) or text(item.get("sku")) or "Product"
     chosen = ", ".join(
         f"{text(option.get('name'))}: {text(option['value'])}"
-        for option in item.get("options") or []
+        for option in sections(item.get("options"))
         if text(option.get("value"))
     )
     return f"{name} ({chosen})" if chosen else name
@@ -153,7 +183,7 @@ def _url(url: object) -> str | None:
 
 def wrapping_parts(checkout: Document, *, per_unit: bool) -> Iterator[Part]:
     for item in items(checkout, "physical_items"):
-        wrapping = item.get("gift_wrapping") or {}
+        wrapping = section(item.get("gift_wrapping"))
         name = text(wrapping.get("name"))
         amount = exact_cents(wrapping.get("amount"))
         if amount:
@@ -176,7 +206,7 @@ def wrapping_parts(checkout: Document, *, per_unit: bool) -> Iterator[Part]:
 
 def coupons(checkout: Document) -> dict[str, Fraction]:
     """What each coupon code takes off, in exact cents."""
-    told = checkout.get("coupons") or checkout["cart"].get("coupons") or []
+    told = sections(checkout.get("coupons")) or sections(cart_of(checkout).get("coupons"))
     return _sums((coupon.get("code"), coupon.get("discounted_amount")) for coupon in told)
 
 
@@ -184,8 +214,8 @@ def shipping_coupons(checkout: Document) -> dict[str, Fraction]:
     """What each coupon code takes off the shipping cost, in exact cents."""
     return _sums(
         (coupon.get("code"), coupon.get("amount"))
-        for consignment in checkout.get("consignments") or []
-        for coupon in consignment.get("coupon_discounts") or []
+        for consignment in sections(checkout.get("consignments"))
+        for coupon in sections(consignment.get("coupon_discounts"))
     )
 
 
@@ -199,7 +229,7 @@ def _sums(pairs: Iterable[tuple[object, Amount | None]]) -> dict[str, Fraction]:
 
 def order_discounts(checkout: Document) -> list[Fraction]:
     """Every amount that the discounts besides coupons may come to, the documented one first."""
-    cart = checkout["cart"]
+    cart = cart_of(checkout)
     told = exact_cents(cart.get("discount_amount"))
     manual = exact_cents(cart.get("manual_discount_amount"))
     on_items = [listed(checkout), sum(map(_field_discount, all_items(checkout)), ZERO)]
@@ -225,8 +255,8 @@ def _field_discount(item: Document) -> Fraction:
     return exact_cents(item.get("discount_amount"))
 
 
-def _without_coupons(discounts: Iterable[Document] | None) -> Fraction:
-    found = (one for one in discounts or [] if one.get("id") != "coupon")
+def _without_coupons(discounts: object) -> Fraction:
+    found = (one for one in sections(discounts) if one.get("id") != "coupon")
     return sum((exact_cents(one.get("discounted_amount")) for one in found), ZERO)
 
 
@@ -234,7 +264,7 @@ def item_coupons(item: Document) -> Fraction:
     """The item's share of all coupons."""
     if is_told(item.get("coupon_amount")):
         return exact_cents(item["coupon_amount"])
-    named = [one for one in item.get("discounts") or [] if one.get("id") == "coupon"]
+    named = [one for one in sections(item.get("discounts")) if one.get("id") == "coupon"]
     return sum((exact_cents(one.get("discounted_amount")) for one in named), ZERO)
 
 

@@ -19,12 +19,12 @@ from payments.addresses import (
     sequra_address,
 )
 from payments.lines import cart_lines
-from payments.parts import Document
+from payments.parts import Document, currency_of, customer_number, is_readable
 from payments.reasons import NotOffered, Reason
 from payments.shopper import email, known_moment, language_code, previous_orders
 from sequra.cart import Line, cart
 from sequra.money import NotMoney
-from wire.reading import cleaned
+from wire.reading import cleaned, section
 
 Order = dict[str, Any]
 State = Literal["confirmed", "on_hold"]
@@ -52,15 +52,17 @@ class Circumstances:
 
 def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
     """The body of `POST /orders`, without its envelope. Raises `payments.reasons.NotOffered`."""
-    billing = checkout.get("billing_address") or {}
+    if not is_readable(checkout):
+        raise NotOffered(Reason.UNREADABLE, "a part of the checkout is missing")
+    billing = section(checkout.get("billing_address"))
     delivery = delivery_address(checkout)
     order: Order = {
         "state": "",
         "merchant": _merchant(circumstances),
         "cart": cart(
-            checkout["cart"]["currency"]["code"],
+            currency_of(checkout),
             _lines(checkout, circumstances.credit),
-            cart_ref=checkout["id"],
+            cart_ref=text(checkout.get("id")) or None,
         ),
         "delivery_method": delivery_method(checkout),
         "delivery_address": sequra_address(billing if delivery is None else delivery),
@@ -130,7 +132,7 @@ def delivery_method(checkout: Document) -> dict[str, Any]:
         return {"name": "Digital delivery", "home_delivery": False}
     if is_pickup(chosen):
         return {"name": "Store pickup", "home_delivery": False}
-    option = chosen.get("selected_shipping_option") or {}
+    option = section(chosen.get("selected_shipping_option"))
     return {
         "name": text(option.get("description")) or "Shipping",
         "days": text(option.get("transit_time")) or None,
@@ -139,11 +141,11 @@ def delivery_method(checkout: Document) -> dict[str, Any]:
 
 
 def _customer(checkout: Document, circumstances: Circumstances) -> dict[str, Any]:
-    billing = checkout.get("billing_address") or {}
-    known = circumstances.customer or {}
-    customer_id = checkout["cart"].get("customer_id") or None
+    billing = section(checkout.get("billing_address"))
+    known = section(circumstances.customer)
+    customer_id = customer_number(checkout)
     names = {
-        key: text(billing.get(key) or known.get(key) or "") or None
+        key: text(billing.get(key)) or text(known.get(key)) or None
         for key in ("first_name", "last_name", "company")
     }
     return {

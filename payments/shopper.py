@@ -9,8 +9,9 @@ from typing import Any
 from orders.codes import INCOMPLETE, payment_code, status_code
 from orders.lines import text
 from payments.addresses import COUNTRY
-from payments.parts import Document
+from payments.parts import Document, cart_of
 from sequra.money import to_cents
+from wire.reading import section
 
 CURRENCY = re.compile("[A-Z]{3}")
 _LANGUAGE_OF = {"ES": "es", "FR": "fr", "IT": "it", "PT": "pt"}
@@ -95,5 +96,5 @@ def _previous_order(order: Document) -> dict[str, Any]:
 
 def email(checkout: Document) -> str:
     """The address the order's mails go to."""
-    billing = checkout.get("billing_address") or {}
-    return text(billing.get("email") or checkout["cart"].get("email") or "")
+    billing = section(checkout.get("billing_address"))
+    return text(billing.get("email")) or text(cart_of(checkout).get("email"))

@@ -16,7 +16,7 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Checkout
 from orders import gates
 from payments.addresses import merchant_country
-from payments.availability import Rules, availability, ip_allowed
+from payments.availability import MOST, Rules, availability, channel_of, ip_allowed
 from payments.checkout_reading import (
     UnknownCheckout,
     customer_of,
@@ -27,6 +27,7 @@ from payments.checkout_reading import (
 from payments.methods import Method, offered_methods
 from payments.models import Offer, Solicitation
 from payments.notifications import digest
+from payments.parts import currency_of
 from payments.payloads import fingerprint
 from payments.reasons import NotOffered, Reason
 from payments.solicited_order import keep, order_of, told
@@ -42,7 +43,6 @@ REUSED_FOR = timedelta(minutes=15)
 UNKNOWN_FOR = timedelta(minutes=1)
 UNKNOWN = "unknown_checkout"
 UNAUTHORISED = 401
-MOST = 2**31 - 1  # cents, and ids of channels: what a row holds
 ODD_DOCUMENT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -144,7 +144,8 @@ def _ask(
     if noes := availability(rules, checkout, amount=total, ip=ip):
         return Offered(reasons=noes)
     customer = customer_of(api, checkout, needed=claim.applied)
-    attempt.store_credit = store_credit(credit_balance(customer), total, claim)
+    balance = credit_balance(customer) if claim.applied else 0
+    attempt.store_credit = store_credit(balance, total, claim)
     attempt.amount = total - attempt.store_credit
     if total > MOST:
         raise NotOffered(Reason.AMOUNT)
@@ -163,9 +164,8 @@ def _ask(
 def _address(attempt: Solicitation, checkout: Checkout, merchant: Merchant) -> None:
     """Which SeQura merchant this attempt goes to, and for what kind of checkout."""
     attempt.connection, attempt.merchant_ref = merchant.connection, merchant.ref
-    attempt.country, attempt.currency = merchant.country, checkout["cart"]["currency"]["code"]
-    channel = int(checkout["cart"].get("channel_id") or 1)
-    attempt.channel_id = channel if 0 < channel <= MOST else 1
+    attempt.country, attempt.currency = merchant.country, currency_of(checkout)
+    attempt.channel_id = channel_of(checkout)
 
 
 def _cheap_noes(store: Store, merchants: dict[str, Merchant], ip: str) -> None:

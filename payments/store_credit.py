@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from payments.reasons import NotOffered, Reason
 from sequra.money import Amount, euros, to_cents
+from wire.reading import section, sections
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Claim:
 
 def credit_balance(customer: Mapping[str, Any] | None) -> int:
     """A customer's store credit in cents, of GET /v3/customers?include=storecredit."""
-    amounts = (customer or {}).get("store_credit_amounts") or []
-    return max(0, sum(to_cents(entry["amount"]) for entry in amounts))
+    amounts = sections(section(customer).get("store_credit_amounts"))
+    return max(0, sum(to_cents(entry.get("amount", "")) for entry in amounts))
 
 
 def store_credit(balance: int, total: int, claim: Claim) -> int:

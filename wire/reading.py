@@ -9,6 +9,7 @@ number of 5,000 digits: such a number reads as null, like any amount that is not
 import json
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 # Escapes of U+0000 and of surrogates, the escaped ones too: rather one look too many.
@@ -43,6 +44,27 @@ def read_json(raw: bytes | str, deepest: int | None = None) -> Any:
     if deepest is None and not _SUSPICIOUS.search(text):
         return document
     return cleaned(document, deepest)
+
+
+def section(value: object) -> Mapping[str, Any]:
+    """Return this part of a document, which has names; an empty one for anything else.
+
+    What is optional may be absent, null, or of a shape that nobody documents: the document is then
+    read without it.
+    """
+    return value if isinstance(value, Mapping) else {}
+
+
+def sections(value: object) -> list[Mapping[str, Any]]:
+    """Return the parts of a list in a document, without nulls and whatever else has no names."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def number_of(value: object) -> int | None:
+    """Return the number by which a system knows something: 1 or more, also written as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = _whole(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def write_json(value: Any) -> bytes:

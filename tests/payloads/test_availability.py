@@ -1,6 +1,7 @@
 """A reason for every no, and never an offer beside one."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 
 from payments.availability import Rules, availability, ip_allowed
 from payments.methods import Method, find_method, offered_methods, order_name
+from payments.payloads import fingerprint, solicitation
 from payments.reasons import SENTENCES, NotOffered, Reason
 from payments.store_credit import Claim, credit_balance, store_credit
 from sequra.documents import PaymentMethod, read_payment_methods
-from tests.payloads.checkout_cases import document
+from sequra.money import to_cents
+from tests.payloads.checkout_cases import circumstances, document
 
 RULES = Rules(connected=True, countries={"ES": [], "FR": ["services"]})
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -415,3 +418,141 @@ def test_credit_balance_is_what_the_customer_has() -> None:
     assert credit_balance({"store_credit_amounts": []}) == 0
     assert credit_balance({"store_credit_amounts": [{"amount": 43.15}]}) == 4315
     assert credit_balance({"store_credit_amounts": [{"amount": -1}]}) == 0
+
+
+# Odd documents -----------------------------------------------------------------------------------
+
+ODD: list[Any] = [
+    None,
+    "",
+    "odd",
+    0,
+    7,
+    -1.5,
+    10**30,
+    True,
+    [],
+    [None],
+    ["odd"],
+    [[]],
+    {},
+    {"id": []},
+]
+RICH = (
+    "registered_customer",
+    "gift_wrapping",
+    "several_coupons",
+    "item_discount",
+    "fee_with_a_discount",
+    "gift_certificate_bought",
+    "tax_exclusive_coupon",
+    "pickup",
+)
+
+
+def nodes(value: Any, *above: str | int) -> Iterator[tuple[str | int, ...]]:
+    """The place of everything in a document."""
+    inside: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict | list):
+        inside = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in inside:
+        yield (*above, key)
+        yield from nodes(one, *above, key)
+
+
+def with_odd(document: Any, place: tuple[str | int, ...], odd: Any) -> Any:
+    """The document with something else at this place."""
+    whole = deepcopy(document)
+    parent = whole
+    for key in place[:-1]:
+        parent = parent[key]
+    parent[place[-1]] = odd
+    return whole
+
+
+def outcome_of(checkout: Any, **changes: Any) -> tuple[list[Reason], dict[str, Any] | None]:
+    """What `solicit` makes of a checkout: a reason at least, or an order."""
+    rules = replace(RULES, excluded_products=["CAM-009"], excluded_categories=[99])
+    if noes := ask(checkout, rules):
+        return noes, None
+    try:
+        return [], solicitation(checkout, circumstances(**changes))
+    except NotOffered as no:
+        return [no.reason], None
+
+
+@pytest.mark.parametrize("case", RICH)
+def test_whatever_stands_anywhere_in_a_checkout_is_an_offer_or_a_reason(case: str) -> None:
+    """And the offer is still of what the shopper pays."""
+    checkout = document(case, "checkout")
+    assert outcome_of(checkout)[0] == []
+    for place in nodes(checkout):
+        for odd in ODD:
+            reasons, order = outcome_of(with_odd(checkout, place, odd))
+            assert reasons or order, (place, odd)
+            if order and place != ("grand_total",):
+                total = order["cart"]["order_total_with_tax"]
+                assert total == to_cents(checkout["grand_total"]), (place, odd)
+                json.dumps(order, allow_nan=False)
+                fingerprint(order)
+
+
+@pytest.mark.parametrize("case", RICH)
+def test_null_in_any_list_of_a_checkout_is_left_out(case: str) -> None:
+    checkout = document(case, "checkout")
+    told = outcome_of(checkout)
+    for place in [(), *nodes(checkout)]:
+        found = checkout
+        for key in place:
+            found = found[key]
+        if isinstance(found, list):
+            for odd in (None, "odd", 7, []):
+                assert outcome_of(with_odd(checkout, place, [odd, *found, odd])) == told, place
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({"cart": None}, ["unreadable"]),
+        ({"cart__currency": None}, ["unreadable"]),
+        ({"cart__currency__code": None}, ["unreadable"]),
+        ({"cart__line_items": None}, ["unreadable"]),
+        ({"cart__line_items__physical_items": None}, ["digital_only_without_services"]),
+        ({"cart__line_items__physical_items__0": None}, ["unbalanced"]),
+        ({"cart__line_items__digital_items": None}, []),
+        ({"billing_address": None}, ["no_address"]),
+        ({"consignments": None}, ["no_address", "no_shipping_option"]),
+        ({"consignments": [None]}, ["no_address", "no_shipping_option"]),
+        ({"consignments__0__address": None}, ["no_address"]),
+        ({"consignments__0__coupon_discounts": None}, []),
+        ({"cart__line_items__physical_items__0__gift_wrapping": "Paper"}, []),
+        ({"cart__line_items__physical_items__0__gift_wrapping": ["Paper"]}, []),
+        ({"cart__customer_id": {"id": 25}}, []),
+        ({"cart__channel_id": ["1"]}, []),
+        ({"coupons": "none", "fees": None, "taxes": None}, []),
+    ],
+)
+def test_what_is_optional_is_left_out_and_what_is_needed_is_a_reason(
+    changes: dict[str, Any], reasons: list[str]
+) -> None:
+    assert outcome_of(changed(**changes))[0] == reasons
+
+
+@pytest.mark.parametrize("customer", [None, [], "odd", 7, {"first_name": {}, "date_created": []}])
+@pytest.mark.parametrize("orders", [[], [None], ["odd", 7, [], {}, {"billing_address": "odd"}]])
+def test_odd_customer_and_history_are_left_out(customer: Any, orders: Any) -> None:
+    checkout = document("registered_customer", "checkout")
+
+    reasons, order = outcome_of(checkout, customer=customer, orders=orders)
+
+    assert reasons == []
+    assert order
+    assert order["customer"]["previous_orders"] == []
+
+
+def test_odd_product_of_the_catalogue_excludes_nothing() -> None:
+    rules = replace(RULES, excluded_categories=[23])
+    odd = [None, "odd", {"categories": 23}, {"categories": None}, {"sku": []}]
+
+    assert ask(changed(), rules, products=odd) == []
+    assert ask(changed(), rules, products=[*odd, *CATALOGUE]) == ["excluded_category"]

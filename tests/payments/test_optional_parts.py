@@ -149,6 +149,21 @@ def test_a_checkout_that_cannot_be_read_is_a_reason(
     assert Offer.objects.get().reasons == [reason]
 
 
+def test_optional_parts_of_another_shape_are_left_out_all_the_way_to_sequra(shop: Shop) -> None:
+    checkout = document("two_products", "checkout")
+    lines = checkout["cart"]["line_items"]["physical_items"]
+    lines[0] |= {"gift_wrapping": "Paper", "options": [None], "discounts": [None], "url": []}
+    checkout["cart"]["line_items"] |= {"physical_items": [None, *lines], "custom_items": None}
+    checkout["consignments"] = [None, *checkout["consignments"]]
+    checkout |= {"coupons": [None], "fees": "none", "taxes": [None]}
+
+    offered = offer_of(shop, checkout)
+
+    assert (offered.reasons, bool(offered.methods)) == ([], True)
+    assert offered.solicitation is not None
+    assert offered.solicitation.order["cart"]["order_total_with_tax"] == 14488
+
+
 def test_numbers_beyond_reason_are_a_reason(shop: Shop) -> None:
     checkout = json.dumps({"data": document("two_products", "checkout")})
 
