@@ -438,6 +438,7 @@ ODD: list[Any] = [
     {},
     {"id": []},
 ]
+ODD_ENTRIES: list[Any] = [None, "odd", 7, []]
 RICH = (
     "registered_customer",
     "gift_wrapping",
@@ -506,7 +507,7 @@ def test_null_in_any_list_of_a_checkout_is_left_out(case: str) -> None:
         for key in place:
             found = found[key]
         if isinstance(found, list):
-            for odd in (None, "odd", 7, []):
+            for odd in ODD_ENTRIES:
                 assert outcome_of(with_odd(checkout, place, [odd, *found, odd])) == told, place
 
 
@@ -552,7 +553,7 @@ def test_odd_customer_and_history_are_left_out(customer: Any, orders: Any) -> No
 
 def test_odd_product_of_the_catalogue_excludes_nothing() -> None:
     rules = replace(RULES, excluded_categories=[23])
-    odd = [None, "odd", {"categories": 23}, {"categories": None}, {"sku": []}]
+    odd: list[Any] = [None, "odd", {"categories": 23}, {"categories": None}, {"sku": []}]
 
     assert ask(changed(), rules, products=odd) == []
     assert ask(changed(), rules, products=[*odd, *CATALOGUE]) == ["excluded_category"]
