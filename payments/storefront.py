@@ -72,6 +72,7 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
     except UnknownCheckout:
         spend(guesses, **GUESSES)
         raise
+    store.checkout_asked()
     public_id = str(offered.solicitation.public_id) if offered.solicitation else None
     return {
         "solicitation": public_id,

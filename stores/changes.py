@@ -12,13 +12,17 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.errors import Rejected, Unavailable
 from stores.models import Store
 
-# outdated: from an older version of ours; changed: by somebody else.
-Kind = Literal["missing", "changed", "outdated", "surplus", "failed", "unauthorised"]
+# outdated: from an older version of ours; changed: by somebody else. The last three are seen on the
+# checkout page: an address without an answer, another file than the registered one, other scripts.
+Kind = Literal[
+    "missing", "changed", "outdated", "surplus", "failed", "unauthorised",
+    "silent", "altered", "foreign",
+]  # fmt: skip
 ALL: tuple[Kind, ...] = ("missing", "changed", "outdated", "surplus")
 
 
 class Problem(TypedDict):
-    """What is wrong with one thing; `words` are BigCommerce's when it refused."""
+    """What is wrong with one thing; `words` are BigCommerce's when it refused, or fields' names."""
 
     kind: Kind
     name: str
@@ -40,10 +44,11 @@ class Change:
     kind: Kind
     name: str
     apply: Callable[[], object]
+    words: str = ""
 
     @property
     def problem(self) -> Problem:
-        return {"kind": self.kind, "name": self.name, "words": ""}
+        return {"kind": self.kind, "name": self.name, "words": self.words}
 
 
 Plan = Callable[[BigCommerce, Store], list[Change]]

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import requests
 import structlog
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, staticfiles_storage
@@ -25,8 +26,10 @@ from prometheus_client import Counter
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Script
-from stores.changes import Change
+from stores.changes import Change, Kind, Problem
 from stores.models import ScriptVersion, Store
+from wire.call import Timeout, Wire
+from wire.errors import Rejected, Unavailable
 
 log = structlog.get_logger(__name__)
 FILE = "storefront/sequra-checkout.js"
@@ -38,6 +41,18 @@ VERSIONS_ASKED_FOR = Counter(
     "sequra_bc_script_versions", "Requests for scripts of other versions", ["outcome"]
 )
 KEEP = timedelta(days=90)  # for pages in caches, and for stores that cannot be reached
+REACH_CHECKOUT = {"checkout", "all_pages"}
+BRIEF: Timeout = (2, 4)  # seconds to connect, and to answer
+
+
+class AppRejected(Rejected):
+    """Our own public address answers 4xx."""
+
+    system = "The app"
+
+
+class AppUnavailable(Unavailable):
+    """Our own public address does not answer."""
 
 
 def script_url(store: Store) -> str:
@@ -124,7 +139,7 @@ def wanted(store: Store, channel_id: int) -> dict[str, Any]:
 
 def plan(api: BigCommerce, store: Store) -> list[Change]:
     """One script per storefront channel; scripts of closed channels go."""
-    scripts = api.scripts()
+    scripts = [script for script in api.scripts() if _is_ours(script)]
     channels = store.channels or [DEFAULT_CHANNEL]
     known = {channel["id"] for channel in channels}
     changes = [change for channel in channels for change in _one(api, store, channel, scripts)]
@@ -151,8 +166,62 @@ def _one(
     if differing or outdated:
         fields["integrity_hashes"] = _with_old(integrity(), hashes)
         update = partial(api.update_script, kept["uuid"], fields)
-        changes.append(Change("outdated" if outdated else "changed", label, update))
+        kind: Kind = "outdated" if outdated else "changed"
+        changes.append(Change(kind, label, update, " ".join(sorted(differing))))
     return changes
+
+
+def look_at_page(api: BigCommerce, _: Store) -> list[Problem]:
+    """Fetch every registered script as a browser does, and name the scripts of others beside it.
+
+    BigCommerce documents that an app sees its own scripts only. Those of others are named, and
+    never touched, where it lists them all the same.
+    """
+    scripts = api.scripts()
+    ours = {
+        (script.get("src", ""), *hashes_of(script))
+        for script in scripts
+        if _is_ours(script) and script.get("src", "").startswith(f"{settings.APP_URL}/")
+    }
+    found = [problem for address, *hashes in sorted(ours) for problem in _ask(address, hashes)]
+    return found + [
+        {"kind": "foreign", "name": script.get("name", ""), "words": ""}
+        for script in scripts
+        if not _is_ours(script) and _reaches_checkout(script)
+    ]
+
+
+def _is_ours(script: Script) -> bool:
+    """By its client, or by its name: an own script that is not recognised would come twice."""
+    client = script.get("api_client_id")
+    return script.get("name") == NAME or client in (None, "", settings.BIGCOMMERCE_CLIENT_ID)
+
+
+def _reaches_checkout(script: Script) -> bool:
+    return bool(script.get("enabled", True)) and script.get("visibility") in REACH_CHECKOUT
+
+
+def _ask(address: str, hashes: list[str]) -> list[Problem]:
+    """Whether a browser would run what this address answers: https://www.w3.org/TR/SRI/"""
+    wire = Wire(AppRejected, AppUnavailable, BRIEF, requests.Session())
+    try:
+        with wire.session:
+            reply = wire.send("GET", address, headers={"Accept-Encoding": "gzip"})
+    except AppRejected as refusal:
+        return [{"kind": "silent", "name": address, "words": f"HTTP {refusal.status}"}]
+    except AppUnavailable as failure:
+        return [{"kind": "silent", "name": address, "words": failure.reason}]
+    shared = reply.headers.get("Access-Control-Allow-Origin") == "*"
+    if shared and any(value in hashes for value in _digests(reply.body)):
+        return []
+    return [{"kind": "altered", "name": address, "words": ""}]
+
+
+def _digests(body_: bytes) -> list[str]:
+    return [
+        f"{name}-{base64.b64encode(hashlib.new(name, body_).digest()).decode()}"
+        for name in ("sha256", "sha384", "sha512")
+    ]
 
 
 def hashes_of(script: Script) -> list[str]:

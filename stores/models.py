@@ -14,6 +14,8 @@ from stores.encryption import EncryptedTextField, readable
 
 # An account that SeQura refused is asked for this often; what waited arrives a minute later.
 PROBE_AFTER = timedelta(minutes=3)
+# A shopper's question is not worth a write each.
+ASKED_RESOLUTION = timedelta(minutes=1)
 
 
 def new_secret() -> str:
@@ -73,6 +75,8 @@ class Store(models.Model):
     registration_due = models.BooleanField(default=True)
     # The checkout script as last registered: its content-addressed file.
     script_file = models.CharField(max_length=255, blank=True)
+    # When a checkout of the store asked last which payment methods SeQura offers.
+    checkout_asked_at = models.DateTimeField(null=True, blank=True)
 
     # Settings of the merchant.
     environment = models.CharField(
@@ -138,6 +142,16 @@ class Store(models.Model):
         Store.objects.filter(
             pk=self.pk, state=self.State.INSTALLED, authorised_at=self.authorised_at
         ).update(state=self.State.NEEDS_REAUTHORISATION)
+
+    def checkout_asked(self) -> None:
+        """Store that a checkout asked just now: one statement, once a minute at most."""
+        now = timezone.now()
+        if self.checkout_asked_at and now - self.checkout_asked_at < ASKED_RESOLUTION:
+            return
+        before = models.Q(checkout_asked_at=None) | models.Q(
+            checkout_asked_at__lt=now - ASKED_RESOLUTION
+        )
+        Store.objects.filter(before, pk=self.pk).update(checkout_asked_at=now)
 
     def works_again(self) -> None:
         """BigCommerce takes the token after all."""

@@ -29,6 +29,8 @@ PLANS: dict[str, Plan] = {
     "panel": order_panel.plan,
 }
 PARTS = ("information", *PLANS)
+# Looked at and shown, but not ours to put right.
+PAGE: dict[str, Part] = {"page": checkout_script.look_at_page}
 # A merchant waits for this; when it is over, the task goes on where we stopped.
 SECONDS = 20.0
 # Between two attempts to finish an installation.
@@ -83,6 +85,7 @@ def look_after(store: Store) -> bool:
             parts = _parts(("webhooks", "panel")) | {"script": kept}
             _record(store, found | _run(store, parts))
             _remember_version(store)
+            _record(store, _run(store, PAGE))
     except Busy:
         store.refresh_from_db()
     return is_healthy(store)
@@ -134,6 +137,7 @@ def _register(store: Store, until: float) -> None:
     store.registration_due = not is_healthy(store)
     store.save(update_fields=["registration_due"])
     _remember_version(store)
+    _record(store, _run(store, PAGE, BRIEF))
 
 
 def _remember_version(store: Store) -> None:

@@ -2,14 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from stores import registration
 from stores.access import origin_of
 from stores.models import Connection, Merchant, Store
+from stores.templatetags.panel import moment
+
+LONG_AGO = timedelta(days=30)  # without a question from a checkout; every shop has shoppers
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,45 @@ def setup_steps(
     """The health of everything; `connections` are those in use."""
     parts = [_part(store, part) for part in registration.PARTS]
     checkout = [_checkout_page(store, connections)] if store.channels else []
-    return [*parts, *checkout, _connected(connections), _selling(connections, merchants)]
+    page = store.registration.get("page")
+    answers = [_script_answers(page)] if page else []
+    selling = [_connected(connections), _selling(connections, merchants)]
+    return [*parts, *answers, *checkout, _asked(store), *selling]
+
+
+def _script_answers(page: dict[str, Any]) -> Step:
+    """Whether a browser gets the script that BigCommerce puts on the checkout page."""
+    title = _("The checkout script answers")
+    problems = tuple(_sentence(one) for one in page["problems"] if one["kind"] != "foreign")
+    if {problem["kind"] for problem in page["problems"]} & {"failed", "unauthorised"}:
+        text = _("BigCommerce did not tell the app which script is installed.")
+        return Step("warning", title, text, problems)
+    if problems:
+        remedy = _(
+            "Browsers do not run the script, so shoppers do not see SeQura. Choose Check and"
+            " repair. If this stays, send these lines to the support of the app."
+        )
+        return Step("error", title, remedy, problems)
+    at = moment(localtime(datetime.fromisoformat(page["at"])))
+    text = _("On %(time)s it answered with the file that BigCommerce has the hash of.")
+    return Step("success", title, text % {"time": at})
+
+
+def _asked(store: Store) -> Step:
+    """The one proof that the script runs on the checkout page: a checkout asked."""
+    title, last = _("Checkouts ask for SeQura"), store.checkout_asked_at
+    remedy = _(
+        "Put a product into the cart of your store and go to the payment step. If SeQura is missing"
+        " there, look in BigCommerce under Storefront › Script Manager: “SeQura checkout” must be"
+        " switched on, and no other script in the footer of the checkout may stop it. BigCommerce"
+        " shows this app only its own scripts."
+    )
+    if last is None:
+        return Step("todo", title, _("No checkout has asked yet."), (remedy,))
+    text = _("A checkout asked for SeQura last at %(time)s.") % {"time": moment(localtime(last))}
+    if timezone.now() - last > LONG_AGO:
+        return Step("warning", title, text, (remedy,))
+    return Step("success", title, text)
 
 
 def _checkout_page(store: Store, connections: Sequence[Connection]) -> Step:
@@ -70,12 +114,18 @@ def _checkout_page(store: Store, connections: Sequence[Connection]) -> Step:
     warnings = tuple(sentence for channel in store.channels for sentence in _warnings(channel))
     policy = _("If your store sends a Content Security Policy, allow these hosts in it:")
     hosts = (policy, *hosts_of_the_checkout(connections)) if connections else ()
+    others = _scripts_of_others(store)
     if warnings:
-        return Step("warning", title, _("SeQura may be missing there."), warnings + hosts)
+        return Step("warning", title, _("SeQura may be missing there."), warnings + others + hosts)
     text = _("SeQura's options stand below your payment methods, on BigCommerce's own checkout.")
     terms = _("Shoppers have to accept your terms before they pay with SeQura.")
     required = any(channel.get("terms") for channel in store.channels)
-    return Step("success", title, text, (*((terms,) if required else ()), *hosts))
+    return Step("success", title, text, (*((terms,) if required else ()), *others, *hosts))
+
+
+def _scripts_of_others(store: Store) -> tuple[str, ...]:
+    page = store.registration.get("page") or {"problems": []}
+    return tuple(_sentence(one) for one in page["problems"] if one["kind"] == "foreign")
 
 
 def _warnings(channel: dict[str, Any]) -> list[str]:
@@ -141,12 +191,40 @@ def _part(store: Store, part: str) -> Step:
         return Step("todo", title, _("Not set up yet. Choose Repair."))
     if health["ok"]:
         return Step("success", title, text)
-    problems = tuple(_sentence(problem) for problem in health["problems"])
+    sentence = _script_sentence if part == "script" else _sentence
+    problems = tuple(sentence(problem) for problem in health["problems"])
     return Step("error", title, _("Choose Repair to put this right."), problems)
+
+
+def _script_sentence(problem: dict[str, Any]) -> str:
+    """What a merchant finds in BigCommerce's Script Manager, and did there."""
+    fields = set(problem["words"].split())
+    if problem["kind"] == "missing":
+        sentence = _("The checkout of %(name)s has no SeQura script.")
+    elif problem["kind"] != "changed":
+        return _sentence(problem)
+    elif "enabled" in fields:
+        sentence = _("The SeQura script of %(name)s is switched off in the Script Manager.")
+    elif fields & {"location", "visibility"}:
+        sentence = _("The SeQura script of %(name)s stands on other pages or in another place.")
+    elif "consent_category" in fields:
+        sentence = _("The SeQura script of %(name)s waits for a consent to cookies.")
+    else:
+        return _sentence(problem)
+    return sentence % {"name": problem["name"]}
 
 
 def _sentence(problem: dict[str, Any]) -> str:
     sentence = {
+        "silent": _("%(name)s does not answer: %(words)s"),
+        "altered": _(
+            "%(name)s answers with another file than the one BigCommerce has the hash of."
+        ),
+        "foreign": _(
+            "Another script runs on your checkout page: %(name)s. If SeQura is missing or stands in"
+            " the wrong place, switch that script off under Storefront › Script Manager and look"
+            " again."
+        ),
         "missing": _("Missing: %(name)s"),
         "changed": _("Changed by somebody: %(name)s"),
         "outdated": _("From an older version: %(name)s"),
