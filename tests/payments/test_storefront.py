@@ -52,6 +52,16 @@ def test_methods_are_offered_with_what_a_button_shows(web: Web, shop: Shop) -> N
     assert "pp3" in {method["product"] for method in answer["methods"]}
 
 
+def test_a_store_keeps_when_a_checkout_asked_last(web: Web, shop: Shop) -> None:
+    unknown = web.post("payment-methods", checkout_id=str(uuid.uuid4()))
+    assert unknown.status_code == 404
+    assert Store.objects.get(pk=shop.store.pk).checkout_asked_at is None
+
+    offered(web, shop)
+
+    assert Store.objects.get(pk=shop.store.pk).checkout_asked_at is not None
+
+
 def test_sequras_explanations_come_with_what_its_script_needs(web: Web, shop: Shop) -> None:
     Merchant.objects.update(assets_key="a1b2c3d4e5")
 

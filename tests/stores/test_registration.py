@@ -298,7 +298,7 @@ def test_a_script_that_the_merchant_changed_is_his_to_repair(store: Store, world
 
     assert not world.scripts[0]["enabled"]
     assert store.registration["script"]["problems"] == [
-        {"kind": "changed", "name": "Tienda", "words": ""}
+        {"kind": "changed", "name": "Tienda", "words": "enabled"}
     ]
 
 
