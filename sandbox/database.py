@@ -49,7 +49,10 @@ def synchronise() -> bool:
 
 
 def empty() -> None:
-    """Delete every row. Identities go on: an id given once never means something else."""
+    """Delete every row. Identities go on: an id given once never means something else.
+
+    For few rows DELETE takes a hundredth of the time of TRUNCATE, which makes a new file per table.
+    """
     tables = [model._meta.db_table for model in apps.get_models() if model._meta.managed]
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE " + ", ".join(f'"{table}"' for table in tables))
+    with connection.cursor() as cursor:  # one transaction: foreign keys are checked at its end
+        cursor.execute(";".join(f'DELETE FROM "{table}"' for table in tables))  # noqa: S608

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 
 import django
@@ -37,6 +38,7 @@ def start() -> None:
         os.environ.update(running.enter_context(servers()))
         collect(os.environ)
     django.setup()
+    import_module("tests.emptying").install()
 
 
 # At import, not in a hook: the conftest.py of a folder named on the command line imports models.
