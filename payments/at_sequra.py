@@ -60,22 +60,23 @@ def put_confirmation(solicitation: Solicitation) -> None:
     """Send `confirmed` or `on_hold`; only SeQura's 2xx moves money.
 
     The cart is read again unless this run has done so. The intention is written before each
-    attempt; what certainly had no effect leaves none behind, so there is nothing to take back.
+    attempt, with what it says; what certainly had no effect leaves none behind, so there is nothing
+    to take back.
     """
     if not solicitation.is_unordered:
         check_cart(solicitation)
-    in_doubt_since = solicitation.confirm_intent_at
-    solicitation.note(confirm_intent_at=timezone.now())
-    failpoint("confirm_intended")
     accepted = ACCEPTED[Solicitation.State(solicitation.state)]
+    doubt = {name: getattr(solicitation, name) for name in ("confirm_intent_at", "intended_state")}
+    solicitation.note(confirm_intent_at=timezone.now(), intended_state=accepted)
+    failpoint("confirm_intended")
     try:
         _put(solicitation, accepted)
     except (Refused, Rejected) as refusal:
-        solicitation.note(confirm_intent_at=in_doubt_since)
+        solicitation.note(**doubt)
         _after_refusal(solicitation, refusal)
     except Unavailable as failure:
         if not failure.maybe_done:
-            solicitation.note(confirm_intent_at=in_doubt_since)
+            solicitation.note(**doubt)
         raise
     failpoint("confirm_sent")
     solicitation.moved(Phase.CONFIRMED, accepted_state=accepted)

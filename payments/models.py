@@ -92,6 +92,8 @@ class Solicitation(models.Model):
 
     # Written before a call whose effect cannot be repeated, so that a crash can be understood.
     confirm_intent_at = models.DateTimeField(null=True, blank=True)
+    # What that confirmation says: `confirmed`, or `on_hold`, which a later approval changes not.
+    intended_state = models.CharField(max_length=16, blank=True, default="", db_default="")
     first_create_intent_at = models.DateTimeField(null=True, blank=True)
     create_intent_at = models.DateTimeField(null=True, blank=True)
     credit_intent_at = models.DateTimeField(null=True, blank=True)
@@ -179,13 +181,13 @@ class Solicitation(models.Model):
     def may_be_confirmed(self) -> bool:
         """May SeQura hold `confirmed`? Only that charges anybody; `on_hold` does not.
 
+        What was sent counts, not what SeQura has decided since.
         What SeQura itself says to have cancelled it does not hold any more.
         """
         if not self.confirm_intent_at or self.state == self.State.CANCELLED:
             return False
-        return self.accepted_state == "confirmed" or (
-            not self.accepted_state and self.state == self.State.APPROVED
-        )
+        told = self.accepted_state or self.intended_state
+        return told == "confirmed" or (not told and self.state == self.State.APPROVED)
 
     @property
     def may_have_spent_credit(self) -> bool:

@@ -18,6 +18,7 @@ from payments import at_sequra
 from payments.confirm import confirm_within, within
 from payments.models import Solicitation
 from payments.outcomes import Refused
+from payments.uninstalled import is_being_ended
 from sequra.errors import Rejected, Unavailable
 from stores.models import Store
 
@@ -28,6 +29,9 @@ OK, GONE, TRY_AGAIN = 200, 410, 503
 # When nobody calls again, the sweep takes over after this long.
 SWEEP_AFTER = timedelta(seconds=10)
 State = Solicitation.State
+CANCELLED, WITHOUT_NUMBER = "cancelled", "confirmed-without-number"
+# What may end a payment that an uninstallation has left unfinished.
+HEARD_AFTER_ALL = (CANCELLED, WITHOUT_NUMBER)
 
 
 class NotAuthentic(Exception):
@@ -47,13 +51,16 @@ def digest(token: str) -> str:
 
 
 def authenticate(token: str, body: QueryDict, query: QueryDict, prefix: str = "") -> Solicitation:
-    """The solicitation that this address, signature and reference belong to, all three."""
+    """The solicitation that this address, signature and reference belong to, all three.
+
+    An uninstalled store has only those that are still being finished or taken back, and only for
+    what may end that.
+    """
     if query or any(len(values) != 1 for _, values in body.lists()):
         raise Malformed
     solicitation = (
         Solicitation.objects.select_related("store", "connection")
         .filter(token_digest=digest(token))
-        .exclude(store__state=Store.State.UNINSTALLED)
         .first()
     )
     if solicitation is None:
@@ -63,12 +70,16 @@ def authenticate(token: str, body: QueryDict, query: QueryDict, prefix: str = ""
         raise NotAuthentic
     if body.get("order_ref") != str(solicitation.reference):
         raise NotAuthentic
+    if solicitation.store.state == Store.State.UNINSTALLED:
+        said = body.get("event" if prefix else "sq_state", "")
+        if said not in HEARD_AFTER_ALL or not is_being_ended(solicitation):
+            raise NotAuthentic
     return solicitation
 
 
 def receive(solicitation: Solicitation, sq_state: str, product: str) -> int:
     """Record the notification, confirm, and say with which status to answer."""
-    if sq_state == "confirmed-without-number":
+    if sq_state == WITHOUT_NUMBER:
         return _say_the_number_again(solicitation)
     if sq_state not in State.values:
         raise UnknownState(sq_state)

@@ -60,6 +60,11 @@ def references_being_ended(store: Store) -> list[UUID]:
     return [one.sequra_order for one in found]
 
 
+def is_being_ended(solicitation: Solicitation) -> bool:
+    """Is this a payment of an uninstalled store that SeQura can still be asked about?"""
+    return _unfinished(BEING_ENDED, pk=solicitation.pk).exists()
+
+
 def erase_passwords() -> None:
     """Erase what an uninstallation has left, once nothing needs it or its time is over."""
     for connection in Connection.objects.filter(erase_at__isnull=False):

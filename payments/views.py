@@ -205,5 +205,10 @@ def come_again(budget: OverBudget) -> HttpResponse:
 
 
 def heard_with(found: Solicitation, request: HttpRequest, source: str) -> None:
-    """What SeQura corrected about the shopper comes as further parameters, if at all."""
+    """What SeQura corrected about the shopper comes as further parameters, if at all.
+
+    Of an uninstalled store nothing more is kept about people.
+    """
+    if found.store.state == Store.State.UNINSTALLED:
+        return
     corrections.heard(found.store, found.reference, found.order, request.POST.dict(), source)

@@ -167,6 +167,50 @@ def test_review_that_was_only_held_needs_no_confirmation_to_be_taken_back(
     assert answer(found, State.APPROVED) == 410
 
 
+@pytest.mark.parametrize("refused", [0, 1, CONFIRMATIONS])
+def test_lost_hold_that_sequra_approved_is_not_confirmed_to_be_taken_back(
+    shop: Shop, refused: int
+) -> None:
+    """`refused`: how often SeQura refuses `confirmed` before the cart changes."""
+    solicitation = shop.solicited()
+    shop.review(solicitation)
+    record_state(solicitation, State.NEEDS_REVIEW, "pp3")
+    shop.sandbox.fault(CONFIRM, method="PUT", status=503, effect="before")
+    assert drive(solicitation, 1).phase == "confirming"
+    shop.end_review(solicitation, State.APPROVED)
+    record_state(solicitation, State.APPROVED)
+    if refused:
+        shop.sandbox.fault(CONFIRM, method="PUT", status=409, times=refused)
+        drive(solicitation, refused)
+    shop.change_cart(solicitation)
+
+    found = drive(solicitation, 2)
+
+    refusal = "refused_by_sequra" if refused == CONFIRMATIONS else "cart_changed"
+    assert (found.refusal, found.is_in_doubt) == (refusal, False)
+    sent = [("confirm", 503), *[("confirm", 409)] * refused]
+    assert (puts(shop), states(shop)) == (sent, ["approved"])
+    assert answer(found, State.APPROVED) == 410
+    assert NOT_CHARGED in progress_of(found)["message"]
+
+
+def test_lost_hold_and_a_lost_confirmation_after_it_are_taken_back(shop: Shop) -> None:
+    solicitation = shop.solicited()
+    shop.review(solicitation)
+    record_state(solicitation, State.NEEDS_REVIEW, "pp3")
+    shop.sandbox.fault(CONFIRM, method="PUT", status=503, effect="before", times=2)
+    drive(solicitation, 1)
+    shop.end_review(solicitation, State.APPROVED)
+    record_state(solicitation, State.APPROVED)
+    drive(solicitation, 1)
+    assert states(shop) == ["confirmed"]
+    shop.change_cart(solicitation)
+
+    found = drive(solicitation, 2)
+
+    assert (found.undone_at is None, states(shop)) == (False, ["cancelled"])
+
+
 # Confirming --------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from stores.connect import Login, connect
 from stores.install import uninstall
 from stores.models import Connection, Store
 from tests.payments.shop import Shop
+from tests.payments.web import Web
 from transaction_log.models import Entry
 
 CALLS = {
@@ -111,6 +112,60 @@ def test_credit_that_an_uninstalled_shop_cannot_return_is_shown(shop: Shop) -> N
 
     reasons = Entry.objects.filter(closed_at=None).values_list("reason", flat=True)
     assert (set(reasons), state(shop)) == ({"credit_to_return", "uninstalled"}, ["cancelled"])
+
+
+@pytest.mark.parametrize("way", ["notification", "event"])
+def test_cancellation_by_sequra_ends_what_it_refuses_to_take_back(
+    web: Web, shop: Shop, way: str
+) -> None:
+    solicitation = stopped_at(shop, "creating")
+    uninstall(shop.store)
+    shop.sandbox.fault(r"^/(orders|merchants)/", method="PUT", status=404, times=0)
+    sweep()
+    solicitation.refresh_from_db()
+    assert (solicitation.undone_at, passwords(shop)) == (None, ["demo-secret"])
+    sent = len(shop.sandbox.calls("sequra"))
+
+    reply = getattr(web, {"notification": "notify"}.get(way, way))(solicitation, "cancelled")
+
+    assert reply.status_code == 200
+    sweep()
+    solicitation.refresh_from_db()
+    assert solicitation.undone_at
+    assert (passwords(shop), len(shop.sandbox.calls("sequra"))) == ([""], sent)
+    assert web.notify(solicitation, "cancelled").status_code == 404  # nothing is left to end
+
+
+def test_number_that_sequra_misses_is_sent_though_bigcommerce_is_gone(web: Web, shop: Shop) -> None:
+    solicitation = stopped_at(shop, "settled")
+    uninstall(shop.store)
+
+    assert web.notify(solicitation, "confirmed-without-number").status_code == 200
+
+    [order] = shop.sandbox.world()["sequra_orders"]
+    solicitation.refresh_from_db()
+    assert order["order_ref_1"] == str(solicitation.order_id)
+
+
+def test_other_news_of_an_uninstalled_store_and_unsigned_ones_find_nothing(
+    web: Web, shop: Shop
+) -> None:
+    solicitation = stopped_at(shop, "creating")
+    uninstall(shop.store)
+    shop.sandbox.fault(r"^/(orders|merchants)/", method="PUT", status=404, times=0)
+    sweep()
+    calls = len(shop.sandbox.calls())
+
+    assert [web.notify(solicitation, said).status_code for said in ("approved", "odd")] == [404] * 2
+    assert web.event(solicitation, "cancel").status_code == 404
+    assert web.event(solicitation, "risk_assessment", risk_level="low_risk").status_code == 404
+    solicitation.signature = "not ours"
+    assert web.notify(solicitation, "cancelled").status_code == 404
+    assert web.event(solicitation, "cancelled").status_code == 404
+
+    solicitation.refresh_from_db()
+    assert (solicitation.state, solicitation.undone_at) == ("approved", None)
+    assert len(shop.sandbox.calls()) == calls
 
 
 def test_store_without_payments_under_way_keeps_nothing(shop: Shop) -> None:
