@@ -115,7 +115,7 @@ TABLES: dict[str, Table] = {
         impersonal=(
             "merchant_ref", "checkout_id", "token", "token_digest", "signature", "origin",
             "told_addresses", "fingerprint", "currency", "country", "product", "campaign",
-            "refusal", "accepted_state", "shown_state", "checkout_token",
+            "refusal", "intended_state", "accepted_state", "shown_state", "checkout_token",
         ),
         forgotten=IS_ABANDONED,
         holding=NOT_ERASED,
