@@ -58,7 +58,7 @@ def show_form(store: Store, choice: dict[str, Any]) -> dict[str, Any]:
     if choice["terms_accepted"] is False:
         raise NoForm("terms_not_accepted", 409, TERMS)
     solicitation = _live(store, choice)
-    if choice["terms_accepted"] is None and _terms_required(solicitation):
+    if choice["terms_accepted"] is None and terms_required(solicitation):
         raise NoForm("terms_not_accepted", 409, TERMS)
     spend(f"form {solicitation.pk}", **LIMITS["form"])
     product, campaign = choice["product"], choice["campaign"] or None
@@ -92,10 +92,16 @@ def _live(store: Store, choice: dict[str, Any]) -> Solicitation:
     return found
 
 
-def _terms_required(solicitation: Solicitation) -> bool:
+def terms_remembered(solicitation: Solicitation) -> bool:
+    """Did this storefront ask for its terms when its settings were read last?"""
+    channels = solicitation.store.channels
+    return any(one.get("terms") for one in channels if one["id"] == solicitation.channel_id)
+
+
+def terms_required(solicitation: Solicitation) -> bool:
     """Does this storefront ask for its terms now? Asked anew where it did when we last looked."""
     store, channel = solicitation.store, solicitation.channel_id
-    if not any(one.get("terms") for one in store.channels if one["id"] == channel):
+    if not terms_remembered(solicitation):
         return False
     try:
         settings_now = bigcommerce_for(store).checkout_settings(channel)

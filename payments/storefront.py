@@ -2,16 +2,19 @@
 
 import re
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypedDict
 
+from django.core.cache import cache
 from django.utils import translation
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from orders import gates
 from payments.checkout_reading import UnknownCheckout
+from payments.form import terms_remembered, terms_required
 from payments.methods import Method
-from payments.models import Offer
+from payments.models import Offer, Solicitation
 from payments.reasons import Reason
 from payments.solicit import Offered, Shopper, solicit
 from payments.store_credit import Claim
@@ -30,6 +33,7 @@ GUESSES = LIMITS["guess"]
 
 # SeQura explains every product but this one.
 UNEXPLAINED = {"fp1"}
+TERMS_SECONDS = 60
 LOCALES = {"es": "es-ES", "fr": "fr-FR", "it": "it-IT", "pt": "pt-PT"}
 
 
@@ -48,13 +52,21 @@ class Answer(TypedDict):
     reasons: list[str]
     message: str
     info: Info | None
+    terms: bool  # does the storefront require a checkbox for its terms?
 
 
 def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
     """The payment methods for a checkout. Raises OverBudget and UnknownCheckout."""
     shopper, checkout_id = _shopper(request, body), body["checkout_id"]
     if ROBOTS.search(shopper.user_agent) or not shopper.user_agent:
-        return {"solicitation": None, "methods": [], "reasons": [], "message": "", "info": None}
+        return {
+            "solicitation": None,
+            "methods": [],
+            "reasons": [],
+            "message": "",
+            "info": None,
+            "terms": False,
+        }
     network = caller(shopper.ip)
     guesses = f"guesses {store.pk} {network}"
     demand(guesses, **GUESSES)
@@ -80,7 +92,16 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
         "reasons": [str(reason) for reason in offered.reasons],
         "message": _message(offered.reasons, shopper.locale),
         "info": _info(offered, shopper.locale),
+        "terms": offered.solicitation is not None and _requires_terms(offered.solicitation),
     }
+
+
+def _requires_terms(solicitation: Solicitation) -> bool:
+    """Asked at most once a minute of a storefront: the form is refused by a look of its own."""
+    if not terms_remembered(solicitation):
+        return False
+    key = f"terms {solicitation.store.public_id} {solicitation.channel_id}"
+    return bool(cache.get_or_set(key, partial(terms_required, solicitation), TERMS_SECONDS))
 
 
 def _info(offered: Offered, locale: str) -> Info | None:

@@ -288,8 +288,8 @@
     // Away for a moment: asked again, like a failed request.
     if (/_unavailable/.test(answer.reasons)) throw new Failure(503);
     const methods = answer.solicitation && Array.isArray(answer.methods) ? answer.methods : [];
-    const { solicitation, message, info } = answer;
-    return { ...nothing, solicitation, methods, message: message || "", info };
+    const { solicitation, message, info, terms } = answer;
+    return { ...nothing, solicitation, methods, message: message || "", info, terms };
   }
 
   /** Bring the offer up to this checkout; without an answer nothing is offered. */
@@ -383,7 +383,7 @@
 
   /** The list for our options and the form around it, or null while there is none. */
   function place() {
-    if (covered()) return null;
+    if (covered() || lacksTerms()) return null;
     const given = document.querySelector(GIVEN);
     if (given) {
       const actions = document.querySelector("[data-sequra-actions]");
@@ -561,6 +561,7 @@
 
   /** Make the page show the offer; changes nothing when it does already. */
   function draw() {
+    if (chosen && lacksTerms() && document.querySelector(NATIVE_RADIO)) leave();
     const spot = place();
     if (!spot || !spot.list.classList.contains(OUR_LIST)) removeOwnLists();
     keepRoom(spot && spot.list);
@@ -875,6 +876,9 @@
   const termsBox = () =>
     document.querySelector(`${PAYMENT} #terms`) ||
     document.querySelector(`${PAYMENT} input[type="checkbox"][name="terms"]`);
+
+  /** Terms are required here, and the page (without a native method, say) asks for none. */
+  const lacksTerms = () => Boolean(offer && offer.terms && !termsBox());
 
   const fieldOf = (terms) => terms.closest(".form-field") || terms.parentNode;
 

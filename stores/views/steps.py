@@ -118,9 +118,18 @@ def _checkout_page(store: Store, connections: Sequence[Connection]) -> Step:
     if warnings:
         return Step("warning", title, _("SeQura may be missing there."), warnings + others + hosts)
     text = _("SeQura's options stand below your payment methods, on BigCommerce's own checkout.")
-    terms = _("Shoppers have to accept your terms before they pay with SeQura.")
     required = any(channel.get("terms") for channel in store.channels)
-    return Step("success", title, text, (*((terms,) if required else ()), *others, *hosts))
+    return Step("success", title, text, (*(_terms() if required else ()), *others, *hosts))
+
+
+def _terms() -> tuple[str, str]:
+    return (
+        _("Shoppers have to accept your terms before they pay with SeQura."),
+        _(
+            "BigCommerce shows the checkbox for your terms only beside a payment method of its own."
+            " Keep one switched on: SeQura is not offered where the checkbox is missing."
+        ),
+    )
 
 
 def _scripts_of_others(store: Store) -> tuple[str, ...]:

@@ -44,6 +44,15 @@ I1: dict[str, Any] = {
     "icon": ICON, "category": "pay_later",
 }  # fmt: skip
 
+SETTLE = """async ([ms, url]) => {
+  await new Promise((done) => setTimeout(done, ms));
+  const headers = { "Content-Type": "application/json" };
+  await fetch(url, { method: "POST", headers, body: "{}" }).catch(() => {});
+  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  await frame();
+  await frame();
+}"""
+
 SEQURA_FORM = """
 (() => {
   const frame = document.getElementById(window.SequraFormElement);
@@ -143,6 +152,7 @@ class World:
         self.currency = "EUR"
         self.methods: list[dict[str, Any]] = [PP3, SP1, I1]
         self.message = ""
+        self.terms = False  # does the app know that the shop requires its terms?
         self.status: dict[str, Any] = {"status": "waiting", "redirect": None, "message": ""}
         self.form_html: str | None = None
         self.form_origins: list[str] | None = None
@@ -195,6 +205,15 @@ class World:
                 return
             page.wait_for_timeout(50)
         raise AssertionError([(call.system, call.path) for call in self.calls])
+
+    def settle(self, page: Page, ms: int = 0) -> None:
+        """Wait until what the page scheduled for the next `ms` has run, and its requests are here.
+
+        Timers of one page run in order: after one that is set now and due later than the script's,
+        the script's have run, however slow the machine. A question of the same kind as the script's
+        follows, and two frames.
+        """
+        page.evaluate(SETTLE, [ms, f"{self.url('app')}/storefront/{STORE}/settled"])
 
     def fail(self, ending: str, *answers: Answer) -> None:
         """The next answers of the address that ends so; the last one is given for ever."""
@@ -340,7 +359,8 @@ class World:
             methods = self.methods
             found = solicitation if methods else None
             answer = {"solicitation": found, "methods": methods, "reasons": [],
-                      "message": self.message, "info": self.info}  # fmt: skip
+                      "message": self.message, "info": self.info,
+                      "terms": self.terms}  # fmt: skip
             return Answer(body=answer)
         if path == f"{base}form":
             return Answer(body=self.form(base))

@@ -238,6 +238,30 @@ def test_a_shop_without_native_methods_still_sells_with_sequra(
     assert len(world.called("app", "payment-methods")) == 1
 
 
+def test_terms_without_a_checkbox_leave_sequra_out(world: World, open_checkout: Open) -> None:
+    """Without native methods BigCommerce draws no checkbox: nothing may lead round the terms."""
+    world.terms = True
+    page = open_checkout("methods=none&terms=1")
+    world.wait_called(page, "app", "payment-methods")
+    world.settle(page, 400)
+
+    expect(page.locator(".sequra-list")).to_have_count(0)
+    expect(page.locator(OURS)).to_have_count(0)
+
+
+def test_options_come_with_the_checkbox_that_the_terms_need(
+    world: World, open_checkout: Open
+) -> None:
+    world.terms = True
+    page = open_checkout("terms=1")
+    choose(page)
+
+    page.evaluate("document.querySelector('#terms').closest('fieldset').remove()")
+    expect(page.locator(OURS)).to_have_count(0)
+    expect(page.locator(NATIVE_BUTTON)).to_be_visible()
+    expect(page.get_by_role("radio", checked=True)).to_have_count(1)
+
+
 def test_nothing_happens_while_a_native_order_is_placed(world: World, open_checkout: Open) -> None:
     world.fail("/order", Answer(204, delay=1.2))
     page = open_checkout()

@@ -276,6 +276,17 @@ def test_a_page_without_a_checkbox_cannot_skip_the_terms(web: Web, shop: Shop) -
     assert accepted.status_code == 200
 
 
+def test_the_script_is_given_whether_terms_are_required(web: Web, shop: Shop) -> None:
+    assert offered(web, shop)["terms"] is False
+
+    remember_terms(shop.store, asked_for=True)
+    shop.sandbox.knobs(terms_required=True)
+
+    assert [offered(web, shop)["terms"] for _ in range(4)] == [True] * 4
+    looked = [one for one in shop.sandbox.calls("bigcommerce") if "/settings/" in one["path"]]
+    assert 1 <= len(looked) <= 2  # once in each process of the app
+
+
 def test_terms_that_the_merchant_switched_off_stop_nobody(web: Web, shop: Shop) -> None:
     usual = {"solicitation": offered(web, shop)["solicitation"], "product": "pp3"}
     remember_terms(shop.store, asked_for=True)

@@ -57,7 +57,9 @@ def test_another_checkout_is_named_with_a_remedy(told: dict[str, Any], words: st
 def test_terms_are_named() -> None:
     found = step(OPTIMIZED, {**OPTIMIZED, "id": 2, "terms": True})
 
-    assert found.details == ("Shoppers have to accept your terms before they pay with SeQura.",)
+    first, second = found.details
+    assert first == "Shoppers have to accept your terms before they pay with SeQura."
+    assert second.endswith("SeQura is not offered where the checkbox is missing.")
 
 
 def test_hosts_for_a_content_security_policy_can_be_copied(settings: Any) -> None:
