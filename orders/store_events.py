@@ -1,10 +1,14 @@
 """Webhook events that are about a store itself, not about an order."""
 
+import time
+
 from orders.models import WebhookEvent
 from orders.topics import UNINSTALLED
 from stores import install
 from stores.models import Store
 from stores.tasks import look_after_store, wake
+
+AHEAD = 300  # seconds that BigCommerce's clock may be ahead of ours
 
 
 def handle(store_id: int, scope: str) -> None:
@@ -22,7 +26,8 @@ def _is_from_before(store: Store) -> bool:
     events = WebhookEvent.objects.filter(store=store, scope=UNINSTALLED)
     newest = events.order_by("-received_at").first()
     created = newest.payload.get("created_at") if newest else None
-    if not isinstance(created, int):
-        # BigCommerce dates every event: one without a date proves nothing about this installation.
-        return install.is_still_granted(store)
+    if type(created) is not int or created > time.time() + AHEAD:
+        # BigCommerce dates every event: one without a date, or with one that is not yet, proves
+        # nothing about this installation. BigCommerce knows, and is asked again later.
+        return install.ask_whether_granted(store)
     return created < int(store.installed_at.timestamp())

@@ -27,7 +27,6 @@ from wire.reading import clean_text
 ROBOTS = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
 CALLS_OF_A_QUESTION = 4  # at most: checkout, customer, orders, goods
 ANY = 1_000_000_000
-LOCK_SECONDS = 10  # of a double click; `views.CALLS_OF_A_STORE` bounds who waits
 GUESSES = LIMITS["guess"]
 
 
@@ -77,9 +76,9 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
         raise
     claim = Claim.of(body["store_credit_applied"], body["outstanding_balance"])
     try:
-        with only_one(f"checkout {store.pk} {checkout_id}", wait=LOCK_SECONDS):
+        with only_one(f"checkout {store.pk} {checkout_id}"):
             offered = solicit(store, checkout_id, claim, shopper, _origin(store, request))
-    except Busy as error:
+    except Busy as error:  # a double click; the script asks again
         raise OverBudget(retry_after=1) from error
     except UnknownCheckout:
         spend(guesses, **GUESSES)
@@ -143,16 +142,19 @@ def _shopper(request: Request, body: dict[str, Any]) -> Shopper:
 def _spend(store: Store, checkout_id: str, network: str) -> None:
     """Raises OverBudget. While BigCommerce says that calls are left, the store has no limit.
 
-    Otherwise it has one, however much of our calls the order changes took.
+    Otherwise it has one, however much of our calls the order changes took. An address, which many
+    shoppers may share, gets as much as is left for all others.
     """
-    of_store = LIMITS["question of a store"]
-    if gates.left(store.pk) >= CALLS_OF_A_QUESTION:
+    of_store, of_address = LIMITS["question of a store"], LIMITS["question of an address"]
+    room = gates.left(store.pk) // CALLS_OF_A_QUESTION
+    if room > 0:
         of_store = {**of_store, "allowed": ANY}
+        of_address = {**of_address, "allowed": max(room, of_address["allowed"])}
     spend(
         f"ip {network}",
         **LIMITS["question from"],
         also=[
-            Want(f"ip {store.pk} {network}", **LIMITS["question of an address"]),
+            Want(f"ip {store.pk} {network}", **of_address),
             Want(f"checkout {store.pk} {checkout_id}", **LIMITS["question of a checkout"]),
             Want(f"store {store.pk}", **of_store),
         ],

@@ -25,6 +25,12 @@ StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 LARGEST = 64 * 1024
+# The bodies of questions and of SeQura's news are small; the form of a page and a webhook are not.
+SMALLER = {
+    "/storefront/": 4 * 1024,
+    "/sequra/notification/": 16 * 1024,
+    "/sequra/event/": 16 * 1024,
+}
 # Seconds in which a client must have sent more of its body; twice as many for all of it.
 DEADLINE = 10.0
 # Bodies that are being read. The server has more threads than this and all shares together.
@@ -223,13 +229,14 @@ class Bodies:
 
     def read(self, environ: Environ) -> None:
         """Put the whole body into the environment. Raises Refused."""
-        length = told_length(environ)
+        largest = largest_of(str(environ.get("PATH_INFO", "")))
+        length = told_length(environ, largest)
         if not length:
             return
         body = self._read(environ["wsgi.input"], length)
-        if len(body) > LARGEST:
+        if len(body) > largest:
             raise Refused(413)
-        if len(body) < length <= LARGEST:
+        if len(body) < length <= largest:
             raise Refused(400)  # the client left, or was ended
         environ["CONTENT_LENGTH"] = str(len(body))
         environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -268,17 +275,22 @@ class Bodies:
             self._unanswered = {}
 
 
-def told_length(environ: Environ) -> int:
+def largest_of(path: str) -> int:
+    """Return how many bytes the body of a request to this path may have."""
+    return next((size for start, size in SMALLER.items() if path.startswith(start)), LARGEST)
+
+
+def told_length(environ: Environ, largest: int) -> int:
     """How much to read: what was announced, or one byte more than we take of what was not.
 
     A body above the limit is refused before it is read.
     """
     told = str(environ.get("CONTENT_LENGTH") or "")
     if not told:
-        return LARGEST + 1 if environ.get("HTTP_TRANSFER_ENCODING") else 0
+        return largest + 1 if environ.get("HTTP_TRANSFER_ENCODING") else 0
     if not told.isascii() or not told.isdecimal():
         raise Refused(400)
-    if len(told) > 9 or int(told) > LARGEST:
+    if len(told) > 9 or int(told) > largest:
         raise Refused(413)
     return int(told)
 

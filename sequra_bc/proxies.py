@@ -11,6 +11,8 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from sequra_bc.bulkheads import largest_of
+
 FORWARDED = ("FOR", "PROTO", "HOST", "PORT", "SERVER", "PREFIX")
 
 
@@ -23,7 +25,7 @@ class ProxyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         apply(request.META, settings.TRUSTED_PROXIES)
         told = request.META.get("CONTENT_LENGTH") or "0"
-        if told.isdecimal() and int(told[:12]) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        if told.isdecimal() and int(told[:12]) > largest_of(request.path_info):
             return HttpResponse(status=413)  # Django counts fields, not files
         return self.get_response(request)
 

@@ -137,6 +137,10 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1 if APP_IS_HTTPS else 0)
 # Off, /admin/ and /metrics do not exist for whoever comes through the proxy.
 ADMIN_ENABLED = env.bool("ADMIN_ENABLED", default=False)
 METRICS_PUBLIC = env.bool("METRICS_PUBLIC", default=False)
+# Shoppers and merchants share addresses: an office, a mobile network.
+ADDRESS_REQUESTS_PER_MINUTE = env.int("ADDRESS_REQUESTS_PER_MINUTE", default=600)
+if ADDRESS_REQUESTS_PER_MINUTE < 1:
+    faults.append("ADDRESS_REQUESTS_PER_MINUTE is less than 1")
 
 SANDBOX = env.bool("SANDBOX", default=False)
 if SANDBOX and not DEBUG and not env.bool("SANDBOX_ALLOWED", default=False):

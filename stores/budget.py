@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import NamedTuple, TypedDict
 
+from django.conf import settings
 from django.db import connection
 from django.utils.crypto import salted_hmac
 
@@ -27,12 +28,14 @@ class Limit(TypedDict):
     seconds: int
 
 
+# Many people may share an address, so no less than this for each of them; a setting.
+OF_AN_ADDRESS: Limit = {"allowed": settings.ADDRESS_REQUESTS_PER_MINUTE, "seconds": 60}
 LIMITS: dict[str, Limit] = {
     # A merchant installs once; many merchants may share an address.
     "install": {"allowed": 20, "seconds": 60},  # a store
-    "install from": {"allowed": 600, "seconds": 60},  # an address
+    "install from": OF_AN_ADDRESS,
     "open": {"allowed": 30, "seconds": 60},  # a user of a store
-    "open from": {"allowed": 600, "seconds": 60},
+    "open from": OF_AN_ADDRESS,
     # /uninstall and /remove_user. BigCommerce speaks for many stores from few addresses, so an
     # address is counted for what is not signed.
     "remove": {"allowed": 30, "seconds": 60},  # a store
@@ -41,14 +44,16 @@ LIMITS: dict[str, Limit] = {
     # A solicitation and what is said of it, so that no first notification is refused.
     "notification": {"allowed": 10, "seconds": 60},
     "event": {"allowed": 10, "seconds": 60},
-    "question from": {"allowed": 600, "seconds": 60},  # an address, of all stores
-    "question of an address": {"allowed": 20, "seconds": 30},  # of one store
+    "question from": OF_AN_ADDRESS,  # of all stores
     "question of a checkout": {"allowed": 20, "seconds": 60},
-    # As long as BigCommerce has not said how many calls are left.
+    # As long as BigCommerce has not said how many calls are left: of one store, and the store's.
+    "question of an address": {"allowed": 20, "seconds": 30},
     "question of a store": {"allowed": 60, "seconds": 30},
     # Checkouts that do not exist, so that shoppers still see SeQura.
     "guess": {"allowed": 6, "seconds": 30},
     "refusal": {"allowed": 1, "seconds": 60},  # remembered for the merchant, of a store
+    # Webhooks: beyond this those of one order share a row. In one process.
+    "webhook": {"allowed": 100, "seconds": 1},  # a store
     "form": {"allowed": 20, "seconds": 60},  # a solicitation
     "script error": {"allowed": 30, "seconds": 60},  # a store
     "probe": {"allowed": 1, "seconds": 3600},  # of a store whose token BigCommerce refused

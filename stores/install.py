@@ -103,6 +103,14 @@ def is_still_granted(store: Store) -> bool:
     return True
 
 
+def ask_whether_granted(store: Store) -> bool:
+    """Ask BigCommerce. Its answer may change in a moment, so the sweep asks again."""
+    if not is_still_granted(store):
+        return False
+    Store.objects.filter(pk=store.pk).update(uninstall_asked_at=timezone.now())
+    return True
+
+
 def uninstall_what_was_revoked() -> None:
     """Uninstall the stores of which somebody said so whom BigCommerce had not confirmed yet."""
     asked = Store.objects.filter(uninstall_asked_at__isnull=False)

@@ -13,7 +13,6 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
@@ -189,12 +188,8 @@ def uninstall(request: HttpRequest, payload: SignedPayload) -> HttpResponse:
 
 
 def _is_still_installed(store_hash: str) -> bool:
-    """Ask BigCommerce. Its answer may change in a moment, so the sweep asks again."""
     store = Store.objects.filter(hash=store_hash).exclude(state=Store.State.UNINSTALLED).first()
-    if store is None or not install.is_still_granted(store):
-        return False
-    Store.objects.filter(pk=store.pk).update(uninstall_asked_at=timezone.now())
-    return True
+    return store is not None and install.ask_whether_granted(store)
 
 
 @csrf_exempt  # another method is a 405, not a matter of tokens

@@ -136,6 +136,25 @@ def test_a_body_without_length_ends_at_the_limit() -> None:
     assert application.bodies == [body]
 
 
+@pytest.mark.parametrize(
+    ("path", "largest"),
+    [
+        ("/storefront/x/payment-methods", 4 * 1024),
+        ("/sequra/notification/x", 16 * 1024),
+        ("/sequra/event/x", 16 * 1024),
+        ("/webhooks/bigcommerce/x", 64 * 1024),
+        ("/s/x/settings", 64 * 1024),
+    ],
+)
+def test_every_kind_of_request_has_a_largest_body(path: str, largest: int) -> None:
+    app = Bulkheads(Answering())
+    for size, status in ((largest, 200), (largest + 1, 413)):
+        body = {"CONTENT_LENGTH": str(size), "wsgi.input": io.BytesIO(b"x" * size)}
+        assert ask(app, path, **body)[0] == status
+    huge = b" " * (largest + 1)
+    assert Client().post(path, huge, content_type="application/json").status_code == 413
+
+
 def test_bodies_that_never_come_take_no_share(endless: Endless) -> None:
     app = Bulkheads(Answering(), tiny())
     slow = {"CONTENT_LENGTH": "9", "wsgi.input": endless}

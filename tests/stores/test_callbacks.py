@@ -10,6 +10,9 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from orders import store_events
+from orders.models import WebhookEvent
+from orders.topics import UNINSTALLED
 from stores import install
 from stores.models import Connection, PanelSession, PanelUser, Store
 from tests.stores.conftest import ALL_SCOPES, Panel, Sign, panel_for
@@ -190,6 +193,62 @@ def test_a_token_that_is_revoked_a_moment_later_is_noticed(
     install.uninstall_what_was_revoked()
     installed.refresh_from_db()
     assert (installed.state, installed.uninstall_asked_at) == ("uninstalled", None)
+
+
+DATES: list[Any] = [None, "1700000000", True, [], 10**12]
+UNDATED: list[dict[str, Any]] = [{}, *({"created_at": date} for date in DATES)]
+
+
+@pytest.fixture(params=UNDATED, ids=str)
+def undated(request: pytest.FixtureRequest, installed: Store) -> WebhookEvent:
+    """An `app/uninstalled` that does not tell of which installation it speaks."""
+    return WebhookEvent.objects.create(
+        store=installed, scope=UNINSTALLED, hash="x", payload=request.param
+    )
+
+
+def test_an_undated_event_uninstalls_nothing_that_bigcommerce_still_grants(
+    undated: WebhookEvent, installed: Store, world: World
+) -> None:
+    store_events.handle(installed.pk, undated.scope)
+    installed.refresh_from_db()
+    assert (installed.state, bool(installed.access_token)) == ("installed", True)
+
+    world.refuse["GET .*/v2/store"] = (401, {"title": "Unauthorized"})
+    install.uninstall_what_was_revoked()
+    installed.refresh_from_db()
+    assert (installed.state, installed.access_token) == ("uninstalled", "")
+
+
+def test_an_undated_event_uninstalls_what_bigcommerce_has_revoked(
+    undated: WebhookEvent, installed: Store, world: World
+) -> None:
+    world.refuse["GET .*/v2/store"] = (401, {"title": "Unauthorized"})
+    store_events.handle(installed.pk, undated.scope)
+    installed.refresh_from_db()
+    assert (installed.state, installed.access_token) == ("uninstalled", "")
+
+
+def test_no_answer_about_an_undated_event_uninstalls_nothing(
+    undated: WebhookEvent, installed: Store, world: World
+) -> None:
+    world.refuse["GET .*/v2/store"] = (503, {})
+    store_events.handle(installed.pk, undated.scope)
+    installed.refresh_from_db()
+    assert installed.state == "installed"
+
+
+@pytest.mark.parametrize(("later", "state"), [(-1, "installed"), (0, "uninstalled")])
+def test_a_dated_event_is_about_the_installation_of_its_time(
+    installed: Store, later: int, state: str
+) -> None:
+    moment = int(installed.installed_at.timestamp()) + later
+    WebhookEvent.objects.create(
+        store=installed, scope=UNINSTALLED, hash="x", payload={"created_at": moment}
+    )
+    store_events.handle(installed.pk, UNINSTALLED)
+    installed.refresh_from_db()
+    assert installed.state == state
 
 
 def test_no_answer_uninstalls_nothing(

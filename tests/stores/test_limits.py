@@ -1,23 +1,30 @@
 """Every limit at its boundary: the last request that is granted, and the first that is not."""
 
+import os
+import subprocess
+import sys
+import threading
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from bigcommerce.quota import Quota
-from orders import gates
-from orders.models import Gate
+from orders import gates, intake
+from orders.models import Gate, WebhookEvent
 from payments import storefront
 from payments.checkout_reading import UnknownCheckout
 from payments.models import Offer, Solicitation
 from payments.reasons import Reason
 from stores import budget
 from stores.budget import LIMITS, OverBudget, Pace, Want, demand, spend
+from stores.locks import only_one
 from stores.models import Allowance, Store
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.conftest import make_solicitation as make_solicitation  # noqa: PLC0414
@@ -187,6 +194,87 @@ def test_questions_of_a_store(question: Callable[[str], int], installed: Store) 
     assert ask(250) == 429
     Gate.objects.update(budget=99, window_until=timezone.now() - timedelta(seconds=1))
     assert ask(251) == 429  # of the new window nothing is known
+
+
+def test_an_address_gets_as_much_as_is_left_for_others(
+    question: Callable[[str], int], installed: Store
+) -> None:
+    def ask(_: int) -> int:
+        return question("203.0.113.9")
+
+    per_question = storefront.CALLS_OF_A_QUESTION
+    gates.saw(installed.pk, Quota(left=100 * per_question, limit=450, window_ms=1, reset_ms=30_000))
+    assert granted(ask, 429) == 50  # we take half of what BigCommerce has left
+    Gate.objects.update(budget=40 * per_question)
+    assert question("203.0.113.9") == 429
+    assert question("203.0.113.10") == 404
+
+
+def test_a_double_click_is_refused_at_once(
+    question: Callable[[str], int], installed: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slept(_: float) -> None:
+        raise AssertionError("a request waits for a lock")
+
+    monkeypatch.setattr("stores.locks.time.sleep", slept)
+    checkout, held, over = uuid.uuid4(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with only_one(f"checkout {installed.pk} {checkout}"):
+                held.set()
+                over.wait()
+        finally:
+            connection.close()
+
+    monkeypatch.setattr("tests.stores.test_limits.uuid.uuid4", lambda: checkout)
+    with ThreadPoolExecutor(1) as pool:
+        holder = pool.submit(hold)
+        try:
+            held.wait(60)
+            assert question("203.0.113.9") == 429
+        finally:
+            over.set()
+        holder.result()
+    assert question("203.0.113.9") == 404
+
+
+def test_webhooks_of_a_store_share_rows_in_a_flood(
+    installed: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "_pace", Pace())
+
+    def send(number: int, status: int) -> int:
+        body = {
+            "scope": "store/order/statusUpdated",
+            "hash": f"{number:040}",
+            "created_at": number,
+            "producer": f"stores/{installed.hash}",
+            "data": {"type": "order", "id": 7, "status": {"new_status_id": status}},
+        }
+        path = f"/webhooks/bigcommerce/{installed.public_id}"
+        secret = {"X-Webhook-Secret": installed.webhook_secret}
+        return Client().post(path, body, "application/json", headers=secret).status_code
+
+    each = LIMITS["webhook"]["allowed"]
+    assert {send(number, 11) for number in range(each)} == {204}
+    assert WebhookEvent.objects.count() == each
+    assert {send(each + number, 11) for number in range(9)} == {204}
+    assert {send(2 * each + number, 2) for number in range(9)} == {204}
+    shared = WebhookEvent.objects.filter(deliveries=9).order_by("pk")
+    assert [event.payload["created_at"] for event in shared] == [each + 8, 2 * each + 8]
+    assert [event.payload["data"]["status"]["new_status_id"] for event in shared] == [11, 2]
+    assert WebhookEvent.objects.count() == each + 2
+
+
+def test_the_limit_of_an_address_is_a_setting() -> None:
+    """Read in a process of its own: the table is made once."""
+    code = "import django; django.setup(); from stores.budget import LIMITS; print([LIMITS[f'{w}"
+    code += " from']['allowed'] for w in ('install', 'open', 'question')])"
+    given = os.environ | {"ADDRESS_REQUESTS_PER_MINUTE": "1234"}
+    command = [sys.executable, "-c", code]
+    found = subprocess.run(command, env=given, capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "[1234, 1234, 1234]"
 
 
 def test_a_demand_counts_nothing() -> None:
