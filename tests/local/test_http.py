@@ -1,16 +1,21 @@
 """A54, A55: what the servers in front of Django make of malformed and strange requests."""
 
+import os
 import re
+import shlex
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 import requests
 
-from local.processes import Process, environment, free_port
+from local.processes import environment, free_port
 from local.servers import ROOT
 from local.stack import Stack, fetch
 
@@ -77,32 +82,73 @@ def test_too_many_headers_do_not_fell_the_server(stack: Stack, host: str) -> Non
     assert fetch(f"http://127.0.0.1:{stack.app_port}/health/live")["status"] == "ok"
 
 
-@pytest.fixture
-def gunicorn(tmp_path: Path) -> Iterator[int]:
+def documented() -> list[str]:
+    """The commands of the row "web" in the table of processes."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    row = next(line for line in text.splitlines() if line.startswith("| web |"))
+    return [command for command in re.findall("`([^`]+)`", row) if "sequra_bc.wsgi" in command]
+
+
+@pytest.fixture(params=documented(), ids=lambda command: command.split()[0])
+def plain_server(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A web server by its documented command, and its port. The address is all that is added."""
+    program, *rest = shlex.split(request.param)
     port = free_port()
-    process = Process(
-        "gunicorn",
-        [
-            *(str(Path(sys.executable).parent / "gunicorn"), "--bind", f"127.0.0.1:{port}"),
-            *("--workers", "2", "sequra_bc.wsgi"),
-        ],
-        tmp_path / "log",
-        env=environment(),
-        cwd=ROOT,
-        ready=lambda: fetch(f"http://127.0.0.1:{port}/health/live") is not None,
-    )
-    process.start()
-    process.wait_ready()
-    yield port
-    process.stop()
+    where = {"gunicorn": ["--bind", f"127.0.0.1:{port}"], "granian": ["--port", str(port)]}[program]
+    command = [str(Path(sys.executable).parent / program), *where, *rest]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(), stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield process, port
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def test_gunicorn_serves_it_too(gunicorn: int) -> None:
-    assert fetch(f"http://127.0.0.1:{gunicorn}/health/live")["status"] == "ok"
+def wait_until(is_so: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_over(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def test_the_documented_commands_are_these() -> None:
+    assert [command.split()[0] for command in documented()] == ["granian", "gunicorn"]
+
+
+def test_a_documented_command_serves_and_ends(
+    plain_server: tuple[subprocess.Popen[bytes], int],
+) -> None:
+    """It has threads for clients who never finish a body, and leaves nothing when asked to end."""
+    process, port = plain_server
+    live = f"http://127.0.0.1:{port}/health/live"
+    wait_until(lambda: fetch(live))
     assert (
-        "sequra_bc_database_up"
-        in requests.get(f"http://127.0.0.1:{gunicorn}/metrics", timeout=5).text
+        "sequra_bc_database_up" in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=9).text
     )
+    with ExitStack() as open_connections:
+        for _ in range(40):
+            client = open_connections.enter_context(socket.create_connection(("127.0.0.1", port)))
+            client.sendall(b"POST /load HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+        answer = requests.get(live, timeout=9)
+        assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    wait_until(lambda: is_over(process.pid))
+    assert fetch(live) is None
 
 
 def test_the_server_says_no_more_than_it_must(stack: Stack, host: str) -> None:

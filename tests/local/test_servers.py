@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import psycopg2
 import pytest
@@ -15,7 +17,7 @@ import redis
 from django.db import connection
 
 from local.processes import Process, StartFailed, environment, free_port
-from local.servers import ROOT, as_nobody_special, owned, servers
+from local.servers import ROOT, as_nobody_special, owned, postgres, postgres_binary, servers
 
 ORDINARY_USER = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 # What runs in the background inherits signals that are ignored; here they are as in a terminal.
@@ -151,6 +153,48 @@ def test_data_outlive_a_restart(tmp_path: Path) -> None:
         assert client.incr("kept") == number
         client.close()
         process.communicate(timeout=20)
+
+
+def test_the_role_of_the_compose_file_is_no_superuser_and_migrates(tmp_path: Path) -> None:
+    """`deploy/postgres-role.sh`, run as the postgres image runs it: once, by the superuser."""
+    with postgres(tmp_path / "postgres", scratch=True) as url:
+        server = urlsplit(url)
+        given = environment(
+            PATH=f"{Path(postgres_binary('psql')).parent}:{os.environ['PATH']}",
+            PGHOST="127.0.0.1",
+            PGPORT=str(server.port),
+            POSTGRES_USER="postgres",
+            APP_PASSWORD="it's a \\ $ecret; -- \"",
+        )
+        script = ["sh", str(ROOT / "deploy" / "postgres-role.sh")]
+        subprocess.run(script, env=given, check=True, capture_output=True)
+        again = subprocess.run(script, env=given, check=False, capture_output=True)
+        assert again.returncode != 0  # what goes wrong is not passed over
+
+        password = quote(given["APP_PASSWORD"], safe="")
+        mine = f"postgresql://sequra_bc:{password}@127.0.0.1:{server.port}/sequra_bc"
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--noinput"],
+            cwd=ROOT,
+            env=environment(DATABASE_URL=mine),
+            check=True,
+            capture_output=True,
+        )
+        with closing(psycopg2.connect(url)) as connected, connected.cursor() as cursor:
+            cursor.execute(
+                "SELECT rolname, rolsuper, rolcreatedb, rolcreaterole, rolreplication,"
+                " rolbypassrls, rolpassword IS NULL FROM pg_authid WHERE rolcanlogin ORDER BY 1"
+            )
+            superuser, role = cursor.fetchall()
+        assert superuser[-1] is True  # no password: from inside the container only
+        assert role == ("sequra_bc", False, False, False, False, False, False)
+        with closing(psycopg2.connect(mine)) as connected, connected.cursor() as cursor:
+            cursor.execute(
+                "SELECT tableowner, count(*) FROM pg_tables WHERE tablename ~ '^orders_' GROUP BY 1"
+            )
+            assert [owner for owner, _ in cursor.fetchall()] == ["sequra_bc"]
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute("COPY orders_order TO PROGRAM 'true'")
 
 
 def test_a_data_folder_has_one_owner(tmp_path: Path) -> None:
