@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import rjsmin
-from playwright.sync_api import Page
+from playwright.sync_api import Frame, Page
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "static" / "storefront" / "sequra-checkout.js"
@@ -44,13 +44,15 @@ I1: dict[str, Any] = {
     "icon": ICON, "category": "pay_later",
 }  # fmt: skip
 
-SETTLE = """async ([ms, url]) => {
+RUN_TIMERS = """async (ms) => {
   await new Promise((done) => setTimeout(done, ms));
-  const headers = { "Content-Type": "application/json" };
-  await fetch(url, { method: "POST", headers, body: "{}" }).catch(() => {});
   const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
   await frame();
   await frame();
+}"""
+ASK = """async (url) => {
+  const headers = { "Content-Type": "application/json" };
+  await fetch(url, { method: "POST", headers, body: "{}" }).catch(() => {});
 }"""
 
 SEQURA_FORM = """
@@ -139,6 +141,15 @@ class Call:
     headers: dict[str, str]
 
 
+def run_timers(page: Page | Frame, ms: int) -> None:
+    """Run all that the page scheduled for the next `ms`, and draw two frames.
+
+    One page's timers run in the order of their times: behind one that is set now and due later than
+    the script's, the script's have run, however slow the machine is.
+    """
+    page.evaluate(RUN_TIMERS, ms)
+
+
 class World:
     """Shop, app and SeQura. Tests change its attributes and read `calls`."""
 
@@ -203,17 +214,14 @@ class World:
         for _ in range(600):
             if len(self.called(system, ending)) >= times:
                 return
-            page.wait_for_timeout(50)
+            page.wait_for_timeout(50)  # looked at again and again: the calls arrive in this process
         raise AssertionError([(call.system, call.path) for call in self.calls])
 
-    def settle(self, page: Page, ms: int = 0) -> None:
-        """Wait until what the page scheduled for the next `ms` has run, and its requests are here.
-
-        Timers of one page run in order: after one that is set now and due later than the script's,
-        the script's have run, however slow the machine. A question of the same kind as the script's
-        follows, and two frames.
-        """
-        page.evaluate(SETTLE, [ms, f"{self.url('app')}/storefront/{STORE}/settled"])
+    def settle(self, page: Page | Frame, ms: int) -> None:
+        """Run the page's timers of the next `ms`; then what they sent has arrived here."""
+        run_timers(page, ms)
+        page.evaluate(ASK, f"{self.url('app')}/storefront/{STORE}/settled")
+        run_timers(page, 0)  # what the answers led to
 
     def fail(self, ending: str, *answers: Answer) -> None:
         """The next answers of the address that ends so; the last one is given for ever."""

@@ -280,7 +280,7 @@ def test_another_total_from_another_tab_is_confirmed_first(
 ) -> None:
     page = open_checkout()
     choose(page)
-    page.wait_for_timeout(400)
+    world.settle(page, 400)
     world.total, world.version = 215.5, 7
 
     page.locator(BUTTON).click()
@@ -297,7 +297,7 @@ def test_a_method_no_longer_offered_gives_the_choice_back(
 ) -> None:
     page = open_checkout()
     choose(page)
-    page.wait_for_timeout(400)
+    world.settle(page, 400)
     world.version, world.methods = 7, [SP1]
 
     page.locator(BUTTON).click()
@@ -314,10 +314,10 @@ def test_choosing_another_method_while_the_form_loads_shows_none(
     page = open_checkout()
     choose(page)
     world.fail("/form", Answer(200, {"html": "", "origins": [], "status_url": ""}, delay=0.6))
-    page.locator(BUTTON).click()
-
-    page.locator("#radio-cod").check()
-    page.wait_for_timeout(900)
+    with page.expect_response(lambda one: one.url.endswith("/form") and one.status == 200):
+        page.locator(BUTTON).click()
+        page.locator("#radio-cod").check()
+    world.settle(page, 200)
 
     expect(page.locator("iframe")).to_have_count(0)
     expect(page.locator(NATIVE_BUTTON)).to_be_visible()

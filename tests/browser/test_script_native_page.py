@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.scripted import PP3, SP1, Answer, World
+from tests.browser.scripted import PP3, SP1, Answer, World, run_timers
 
 OURS = "li.sequra-item"
 BUTTON = "#sequra-continue"
@@ -53,7 +53,7 @@ def box(page: Page, selector: str) -> dict[str, float]:
 
 
 def only_ours_is_checked(page: Page) -> None:
-    page.wait_for_timeout(100)  # validation and the render behind it
+    run_timers(page, 100)  # validation and the render behind it
     assert page.evaluate("window.most") == 1
     expect(page.get_by_role("radio", checked=True)).to_have_count(1)
     expect(page.get_by_role("radio", checked=True)).to_have_id("radio-sequra-pp3")
@@ -123,7 +123,7 @@ def test_back_at_a_native_method_react_has_its_radio_again(
     page.locator("#radio-bankdeposit").check()
     page.locator("#terms").check()
     page.keyboard.press("Tab")
-    page.wait_for_timeout(100)
+    world.settle(page, 100)
 
     expect(page.get_by_role("radio", checked=True)).to_have_id("radio-bankdeposit")
     assert page.evaluate(PAINTED) == ["radio-bankdeposit"]
@@ -212,7 +212,7 @@ def test_an_error_is_never_behind_the_order_drawer(
     page.locator(BUTTON).click()
     for error in ("#sequra-terms-error", ALERT):
         expect(page.locator(error)).not_to_be_empty()
-        page.wait_for_timeout(100)
+        world.settle(page, 100)
         seen, drawer = box(page, error), box(page, ".cartDrawer")
         assert seen["y"] >= 0
         assert seen["y"] + seen["height"] <= drawer["y"]
@@ -294,7 +294,7 @@ def test_a_refused_native_order_gives_sequra_back(world: World, open_checkout: O
 
 def test_nobody_is_asked_behind_the_spam_check(world: World, open_checkout: Open) -> None:
     page = open_checkout("spam=1")
-    page.wait_for_timeout(600)
+    world.settle(page, 600)
     assert world.called("app", "payment-methods") == []
 
     page.locator('[data-test="spam-protection-verify-button"]').click()
@@ -311,7 +311,7 @@ def test_nobody_is_asked_while_the_page_is_only_prepared(world: World, open_chec
         "  document.dispatchEvent(new Event('prerenderingchange')); };</script>"
     )
     page = open_checkout()
-    page.wait_for_timeout(600)
+    world.settle(page, 600)
     assert world.called("app", "payment-methods") == []
     expect(page.locator(OURS)).to_have_count(0)
 
@@ -408,7 +408,7 @@ def test_a_script_that_wants_another_order_gets_it(world: World, open_checkout: 
         }"""
     )
 
-    page.wait_for_timeout(700)
+    world.settle(page, 700)
     assert page.evaluate("window.moves") <= 10
     expect(page.locator(OURS)).to_have_count(3)
     choose(page)
@@ -432,7 +432,7 @@ def test_a_script_that_takes_our_options_away_does_not_freeze_the_page(
         }"""
     )
 
-    page.wait_for_timeout(700)
+    world.settle(page, 700)
     assert page.evaluate("window.removals") < 3000
     page.locator(NATIVE_BUTTON).click()
     page.wait_for_url(re.compile("order-confirmation"))
@@ -463,7 +463,7 @@ def test_words_that_a_translator_replaced_stay_replaced(world: World, open_check
     )
     first = page.evaluate("window.rewritten")
 
-    page.wait_for_timeout(1000)
+    world.settle(page, 1100)
     assert page.evaluate("window.rewritten") == first
     expect(page.locator(BUTTON)).to_have_text("Continuar con SeQura (translated)")
 
@@ -551,6 +551,6 @@ def test_an_embedded_checkout_stays_as_it_was(world: World, open_checkout: Open)
     embedded = page.frame_locator("iframe")
 
     expect(embedded.locator(NATIVE_BUTTON)).to_be_visible()
-    page.wait_for_timeout(500)
+    world.settle(page.frames[1], 500)
     expect(embedded.locator(OURS)).to_have_count(0)
     assert len(world.called("app", "payment-methods")) == asked

@@ -144,7 +144,7 @@ def test_store_credit_reinjects_with_the_new_claim(world: World, open_checkout: 
     expect(page.locator(OURS)).to_have_count(3)
     expect(page.get_by_label(PP3["title"])).to_be_checked()
     expect(page.locator(NATIVE_BUTTON)).to_be_hidden()
-    page.wait_for_timeout(400)
+    world.settle(page, 400)
     claims = [
         (claim["outstanding_balance"], claim["store_credit_applied"])
         for claim in world.called("app", "payment-methods")
@@ -161,7 +161,7 @@ def test_a_coupon_reinjects(world: World, open_checkout: Open) -> None:
     expect(page.locator('[data-test="cart-coupon"]')).to_be_visible()
 
     expect(page.locator(OURS)).to_have_count(3)
-    page.wait_for_timeout(400)
+    world.settle(page, 400)
     balances = [one["outstanding_balance"] for one in world.called("app", "payment-methods")]
     assert balances == [110.89, 100.89]
 
@@ -184,7 +184,7 @@ def test_wiped_options_come_back_at_once_without_a_new_question(
     assert seen == 3
     expect(page.get_by_label(PP3["title"])).to_be_checked()
     expect(page.locator(BUTTON)).to_be_visible()
-    page.wait_for_timeout(500)
+    world.settle(page, 500)
     assert len(world.called("app", "payment-methods")) == 1
 
 
@@ -201,7 +201,7 @@ def test_many_renders_ask_once(world: World, open_checkout: Open) -> None:
         }"""
     )
 
-    page.wait_for_timeout(500)
+    world.settle(page, 500)
     expect(page.locator(OURS)).to_have_count(3)
     assert len(world.called("app", "payment-methods")) == 1
 
@@ -211,7 +211,7 @@ def test_nothing_left_to_pay_hides_sequra(world: World, open_checkout: Open) -> 
     page = open_checkout()
 
     expect(page.locator(".storeCreditOverlay")).to_be_visible()
-    page.wait_for_timeout(600)
+    world.settle(page, 600)
 
     expect(page.locator(OURS)).to_have_count(0)
     assert world.called("app", "payment-methods") == []
@@ -221,7 +221,7 @@ def test_nothing_left_to_pay_hides_sequra(world: World, open_checkout: Open) -> 
 
 def test_the_spam_check_comes_first(world: World, open_checkout: Open) -> None:
     page = open_checkout("spam=1")
-    page.wait_for_timeout(500)
+    world.settle(page, 500)
     expect(page.locator(OURS)).to_have_count(0)
 
     page.locator('[data-test="spam-protection-verify-button"]').click()
@@ -244,7 +244,8 @@ def test_without_our_server_the_native_checkout_is_untouched(
 ) -> None:
     world.fail("payment-methods", answer)
     page = open_checkout()
-    page.wait_for_timeout(700)
+    world.wait_called(page, "app", "payment-methods")
+    world.settle(page, 400)
 
     expect(page.locator(OURS)).to_have_count(0)
     expect(page.locator(".sequra-alert")).to_have_count(0)
@@ -264,7 +265,7 @@ def test_our_server_coming_back_brings_the_options(world: World, open_checkout: 
 def test_a_changed_script_is_not_run(world: World, open_checkout: Open) -> None:
     world.script += b"\nwindow.tampered = true;"
     page = open_checkout()
-    page.wait_for_timeout(500)
+    world.settle(page, 500)
 
     expect(page.locator(OURS)).to_have_count(0)
     assert page.evaluate("window.tampered") is None
@@ -290,7 +291,7 @@ def test_hostile_titles_and_icons_stay_text(world: World, open_checkout: Open) -
     world.methods = [PP3 | {"title": attack, "cost_description": attack, "icon": icon}]
     page = open_checkout()
     expect(page.locator(OURS)).to_have_count(1)
-    page.wait_for_timeout(200)
+    world.settle(page, 200)
 
     assert titles(page) == [attack]
     assert page.evaluate("window.hacked") is None
@@ -369,6 +370,6 @@ def test_a_list_that_is_drawn_anew_never_opens_the_native_button(
         }"""
     )
 
-    page.wait_for_timeout(500)
+    world.wait_called(page, "app", "form")
+    world.settle(page, 100)
     assert "order-confirmation" not in page.url
-    assert world.called("app", "form")

@@ -76,10 +76,15 @@ def test_logging_out_of_bigcommerce_ends_the_session(framed: tuple[Page, FrameLo
 
 def test_strange_messages_change_nothing(framed: tuple[Page, FrameLocator]) -> None:
     page, app = framed
+    ping = json.dumps({"method": "bc::__ready", "params": "ping"}, separators=(",", ":"))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     for message in ("logout", "{", "null", '{"method": "logout"}', '{"method": "x::logout"}'):
         say(page, message)
     say(page, {"method": "bc::logout"})
-    page.wait_for_timeout(300)
+    say(page, ping)
+    page.wait_for_function("pong => heard.includes(pong)", arg=ping.replace("ping", "pong"))
+    assert asked == []  # all before the last message was read
 
     expect(app.get_by_role("heading", name="Overview")).to_be_visible()
     assert PanelSession.objects.exists()
