@@ -3,6 +3,7 @@
 https://docs.sequra.com/docs/put-the-order-on-hold-and-confirm-it
 """
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from django.db import IntegrityError, transaction
@@ -181,13 +182,24 @@ def _longer_reference(solicitation: Solicitation, order: Order) -> str:
 def resend_reference(solicitation: Solicitation) -> None:
     """SeQura says `confirmed-without-number`: say the number again.
 
-    What it refused while it did not know the order it may take now.
+    What it refused while it did not know the order it may take now. Where it has accepted that
+    nothing is owed any more, only that is said again: a confirmation would undo it.
     """
     order = order_of(solicitation)
-    _put(solicitation, solicitation.accepted_state, order.order_ref_1)
-    Order.objects.filter(pk=order.pk).update(refused="")
+    is_over = order.accepted_update is not None and not _owed(order.accepted_update)
+    if not is_over:
+        _put(solicitation, solicitation.accepted_state, order.order_ref_1)
+        record.close(order.subject, {"reference"})
+    doubt = {"unsure": True} if is_over else {}
+    Order.objects.filter(pk=order.pk).update(refused="", **doubt)
     mark_changed(pk=order.pk)
     ring()
+
+
+def _owed(update: Mapping[str, Any]) -> int:
+    """Return what both carts of an order update come to, in cents."""
+    carts = (update.get("unshipped_cart"), update.get("shipped_cart"))
+    return sum(cart["order_total_with_tax"] for cart in carts if cart)
 
 
 def order_of(solicitation: Solicitation) -> Order:

@@ -21,6 +21,7 @@ from payments.outcomes import Refused
 from payments.uninstalled import is_being_ended
 from sequra.errors import Rejected, Unavailable
 from stores.models import Store
+from transaction_log import record
 
 log = structlog.get_logger()
 
@@ -28,7 +29,7 @@ ANSWER_SECONDS = 7.5
 OK, GONE, TRY_AGAIN = 200, 410, 503
 # When nobody calls again, the sweep takes over after this long.
 SWEEP_AFTER = timedelta(seconds=10)
-State = Solicitation.State
+State, Phase = Solicitation.State, Solicitation.Phase
 CANCELLED, WITHOUT_NUMBER = "cancelled", "confirmed-without-number"
 # What may end a payment that an uninstallation has left unfinished.
 HEARD_AFTER_ALL = (CANCELLED, WITHOUT_NUMBER)
@@ -100,6 +101,7 @@ def record_state(solicitation: Solicitation, state: Solicitation.State, product:
     over = Q(phase=Solicitation.Phase.REFUSED)
     if state == State.CANCELLED:  # SeQura's own word that nothing is left to take back
         over &= Q(confirm_intent_at=None) | Q(undone_at__isnull=False)
+        record.close(solicitation.subject, {"reference"})  # what SeQura held without a number
     Solicitation.objects.filter(pk=solicitation.pk, state__in=earlier).exclude(over).update(
         state=state, notified_at=now, next_at=Now() + SWEEP_AFTER, **fields
     )
@@ -120,18 +122,62 @@ def answer(solicitation: Solicitation, state: Solicitation.State) -> int:
 
 
 def _say_the_number_again(solicitation: Solicitation) -> int:
-    """SeQura lost our reference, or never had it."""
-    if solicitation.phase != Solicitation.Phase.DONE:
-        return answer(
-            confirm_within(solicitation.pk, ANSWER_SECONDS),
-            State.NEEDS_REVIEW,
+    """Send the number of a payment that SeQura holds as confirmed, and without a number.
+
+    What was cancelled or taken back is never confirmed again: 410 repeats that nobody wants it.
+    """
+    if solicitation.phase == Phase.SOLICITED and not solicitation.state:
+        _believe(solicitation)
+    if solicitation.phase != Phase.DONE:
+        return _after_finishing(confirm_within(solicitation.pk, ANSWER_SECONDS))
+    if solicitation.state == State.CANCELLED:
+        return GONE
+    if solicitation.accepted_state == "on_hold":  # the review has ended, and we missed it
+        record_state(solicitation, State.APPROVED)
+        return answer(confirm_within(solicitation.pk, ANSWER_SECONDS), State.APPROVED)
+    return _resend_reference(solicitation)
+
+
+def _believe(solicitation: Solicitation) -> None:
+    """Commit that SeQura has our confirmation, which this row has lost."""
+    Solicitation.objects.filter(pk=solicitation.pk, phase=Phase.SOLICITED, state="").update(
+        confirm_intent_at=Now(), intended_state="confirmed"
+    )
+    record_state(solicitation, State.APPROVED)
+
+
+def _after_finishing(solicitation: Solicitation) -> int:
+    """410 for what became no order, with an entry unless SeQura itself has cancelled it."""
+    is_over = solicitation.phase == Phase.REFUSED and not solicitation.is_in_doubt
+    if not (is_over or solicitation.erased_at):
+        return answer(solicitation, State.NEEDS_REVIEW)
+    if solicitation.state != State.CANCELLED:
+        record.rejected(
+            solicitation.subject,
+            "reference",
+            "confirmed_without_order",
+            statement=solicitation.fingerprint,
         )
+    return GONE
+
+
+def _resend_reference(solicitation: Solicitation) -> int:
+    """Send it again; a refusal is the merchant's to see, since asking again would not end it."""
     try:
         done = within(
             ANSWER_SECONDS,
             lambda: at_sequra.resend_reference(solicitation),
             solicitation.store_id,
         )
-    except (Rejected, Unavailable, Refused):
+    except Refused as refusal:
+        record.rejected(
+            solicitation.subject,
+            "reference",
+            "number_refused",
+            words=refusal.detail,
+            statement=solicitation.fingerprint,
+        )
+        return OK
+    except (Rejected, Unavailable):
         return TRY_AGAIN
     return OK if done else TRY_AGAIN

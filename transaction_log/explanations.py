@@ -353,6 +353,22 @@ REASONS: Mapping[str, Explanation] = {
         _BY_ITSELF,
         retry=False,
     ),
+    "number_refused": Explanation(
+        _("SeQura asked for the order's number and did not take it."),
+        _(
+            "Look in SeQura's portal whether the order is cancelled there before you ship it,"
+            " and ask SeQura to add the number if it is not."
+        ),
+        retry=False,
+    ),
+    "confirmed_without_order": Explanation(
+        _("SeQura says that it holds a payment that became no order in your shop."),
+        _(
+            "Look for the payment in SeQura's portal. If it is not cancelled there, ask SeQura to"
+            " cancel it: the shopper may owe it."
+        ),
+        retry=False,
+    ),
     "review_unknown": Explanation(
         _(
             "SeQura held this payment for review and now refuses the order's number. The review may"

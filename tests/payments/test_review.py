@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.db.models import F
+from django.utils import timezone
 
 from orders.drain import drain
 from orders.models import Order
@@ -163,6 +164,108 @@ def test_sequra_that_lost_the_number_hears_it_again(web: Web, shop: Shop) -> Non
     [call] = shop.sandbox.calls("sequra")[before:]
     sent = call["body"]["order"]["merchant_reference"]
     assert (answer.status_code, sent["order_ref_1"]) == (200, str(placed(shop)["id"]))
+
+
+def confirmations(shop: Shop) -> int:
+    """How often SeQura was sent `confirmed` or `on_hold`."""
+    calls = shop.sandbox.calls("sequra")
+    return sum(call["method"] == "PUT" and call["path"].startswith("/orders/") for call in calls)
+
+
+@pytest.mark.parametrize("accepted", ["confirmed", ""])
+def test_number_of_a_payment_that_was_taken_back_is_a_conflict_and_an_entry(
+    web: Web, shop: Shop, accepted: str
+) -> None:
+    """Accepted, or never confirmed as far as the row knows."""
+    solicitation = shop.approved()
+    if accepted:
+        shop.sandbox.fault(r"/v3/checkouts/[^/]+/token$", method="POST", status=503)
+        confirm(solicitation.pk)
+    shop.change_cart(solicitation)
+    for _ in range(2):
+        Solicitation.objects.filter(next_at__isnull=False).update(next_at=timezone.now())
+        confirm(solicitation.pk)
+    solicitation.refresh_from_db()
+    assert (solicitation.phase, solicitation.accepted_state) == ("refused", accepted)
+    sent = confirmations(shop)
+
+    answers = [web.notify(solicitation, "confirmed-without-number").status_code for _ in range(2)]
+
+    assert (answers, confirmations(shop)) == ([410, 410], sent)
+    entry = Entry.objects.get(closed_at=None, event="reference")
+    assert (entry.outcome, entry.reason, entry.attempts) == (
+        "rejected",
+        "confirmed_without_order",
+        2,
+    )
+    assert web.notify(solicitation, "cancelled").status_code == 200
+    assert not Entry.objects.filter(closed_at=None, event="reference").exists()
+
+
+def test_number_of_a_payment_that_sequra_cancelled_is_a_conflict(web: Web, shop: Shop) -> None:
+    solicitation = in_review(shop)
+    shop.end_review(solicitation, State.CANCELLED)
+    web.event(solicitation, "cancelled")
+    sent = confirmations(shop)
+
+    assert web.notify(solicitation, "confirmed-without-number").status_code == 410
+
+    assert (confirmations(shop), financed(shop)["state"]) == (sent, "cancelled")
+    assert not Entry.objects.filter(closed_at=None).exists()
+
+
+def test_number_of_an_order_whose_cancellation_was_accepted_is_the_cancellation_again(
+    web: Web, shop: Shop
+) -> None:
+    solicitation = shop.approved()
+    confirm(solicitation.pk)
+    set_status(shop, CANCELLED)
+    mark_changed(store=shop.store)
+    drain()
+    assert financed(shop)["state"] == "cancelled"
+    sent, calls = confirmations(shop), len(shop.sandbox.calls("sequra"))
+
+    assert web.notify(solicitation, "confirmed-without-number").status_code == 200
+    drain()
+
+    updates = shop.sandbox.calls("sequra")[calls:]
+    assert [call["path"].startswith("/merchants/") for call in updates] == [True]
+    assert (confirmations(shop), financed(shop)["state"]) == (sent, "cancelled")
+
+
+def test_number_that_sequra_asks_for_and_refuses_is_the_merchant_s_to_see(
+    web: Web, shop: Shop
+) -> None:
+    solicitation = shop.approved()
+    confirm(solicitation.pk)
+    words = '{"errors": ["The order is cancelled"]}'
+    shop.sandbox.fault(r"^/orders/", method="PUT", status=409, body=words)
+
+    assert web.notify(solicitation, "confirmed-without-number").status_code == 200
+    entry = Entry.objects.get(closed_at=None)
+    assert (entry.outcome, entry.reason, entry.words) == (
+        "rejected",
+        "number_refused",
+        "The order is cancelled",
+    )
+
+    assert web.notify(solicitation, "confirmed-without-number").status_code == 200
+    assert not Entry.objects.filter(closed_at=None).exists()
+
+
+def test_confirmation_that_the_row_has_lost_is_finished_with_its_number(
+    web: Web, shop: Shop
+) -> None:
+    solicitation = shop.approved()
+    row = Solicitation.objects.filter(pk=solicitation.pk).values().get()
+    shop.sandbox.fault(r"/v3/checkouts/[^/]+/token$", method="POST", status=503)
+    confirm(solicitation.pk)
+    Solicitation.objects.filter(pk=solicitation.pk).update(**{**row, "state": "", "next_at": None})
+
+    assert web.notify(solicitation, "confirmed-without-number").status_code == 200
+
+    order = financed(shop)
+    assert (order["state"], order["order_ref_1"]) == ("confirmed", str(placed(shop)["id"]))
 
 
 @pytest.mark.parametrize("mapping", ["status_approved", "status_needs_review"])
