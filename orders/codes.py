@@ -19,7 +19,9 @@ _PAYMENTS = [
     ("TR", re.compile(r"bank|transfer|virement|bonifico|deposit", re.IGNORECASE)),
     ("CC", re.compile(r"card|visa|tarjeta|carte|carta|stripe|adyen|braintree", re.IGNORECASE)),
 ]
-_TABLET = re.compile(r"iPad|Tablet|Kindle|Silk|Android(?!.*Mobile)", re.IGNORECASE)
+_TABLET = re.compile(r"iPad|Tablet|Kindle|Silk", re.IGNORECASE)
+_ANDROID = re.compile(r"Android", re.IGNORECASE)
+_MOBILE = re.compile(r"Mobile", re.IGNORECASE)
 _PHONE = re.compile(r"Mobi|iPhone|iPod|Android|Opera Mini", re.IGNORECASE)
 _COMPUTER = re.compile(r"Windows|Macintosh|X11|Linux|CrOS", re.IGNORECASE)
 
@@ -41,5 +43,8 @@ def status_code(status_id: int | None) -> str:
 
 def device_code(user_agent: str) -> str:
     """`tablet`, `phone`, `computer` or `other`, by what the browser calls itself."""
+    *_, after = _ANDROID.split(user_agent)
+    if after != user_agent and not _MOBILE.search(after):  # an Android that is no telephone
+        return "tablet"
     kinds = (("tablet", _TABLET), ("phone", _PHONE), ("computer", _COMPUTER))
     return next((kind for kind, pattern in kinds if pattern.search(user_agent)), "other")

@@ -49,5 +49,5 @@ def details(value: Any) -> list[str]:
 
 def plain(text: str) -> str:
     """The title of an HTML page, or the text without its tags."""
-    title = re.search(r"<title[^>]*>([^<]*)</title", text, re.IGNORECASE)
+    title = re.search(r"<title[^<>]*>([^<]*)</title", text, re.IGNORECASE)
     return title[1] if title else re.sub(r"<[^<>]*>", " ", text)

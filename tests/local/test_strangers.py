@@ -1,33 +1,54 @@
 """What a stranger may ask of the public address, and what his input costs."""
 
+import json
 import logging
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from urllib.parse import quote
 
+import jwt
 import pytest
 import requests
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.storage import staticfiles_storage
+from django.http import QueryDict
 from django.test import Client
 from pytest_django import Settings
 
+from bigcommerce.signed_payload import InvalidSignedPayload, read_signed_payload
+from bigcommerce.webhook_signature import decoded
+from orders.codes import device_code, payment_code
+from orders.intake import Receiver, Refused, read_event
+from orders.staff_notes import reference_in
+from payments.addresses import sequra_address
+from payments.form import NoForm, _check_sources
+from payments.shopper import known_moment, language_code
+from sequra.phones import mobile_phone
 from sequra_bc import masking
-from sequra_bc.logs import formatter
+from sequra_bc.logs import formatter, tidy
 from sequra_bc.masking import mask
+from sequra_bc.proxies import client_address
+from sequra_bc.text import _cleaned as clean_query
+from stores.access import origin_of
 from stores.budget import network_of
+from transaction_log.export import harmless
+from wire.reading import clean_text, read_json
+from wire.words import words_of
 
 # Texts on which a rule without an anchor begins anew at every character.
 ENDLESS = ("-a", "a", "1 ", "1", "a.", "aaaaaaaa.", "a@", "://", "token  ", "?", "a+", "a=", " ")
 
 
-def least_cpu_seconds(work: Callable[[], object]) -> float:
+def least_cpu_seconds(work: Callable[[], object], times: int = 9) -> float:
     def once() -> float:
         began = time.thread_time()
         work()
         return time.thread_time() - began
 
-    return min(once() for _ in range(9))
+    return min(once() for _ in range(times))
 
 
 def unlimited(text: str) -> None:
@@ -43,6 +64,129 @@ def test_masking_costs_no_more_than_the_length(unit: str) -> None:
         least_cpu_seconds(lambda: unlimited(many))
         < 9 * least_cpu_seconds(lambda: unlimited(few)) + 2e-4
     )
+
+
+def ignoring(work: Callable[..., object], *no: type[Exception]) -> Callable[[str], object]:
+    def run(text: str) -> None:
+        with suppress(ValueError, RecursionError, *no):
+            work(text)
+
+    return run
+
+
+def payload_of(part: str) -> Callable[[str], object]:
+    def read(text: str) -> object:
+        token = {"url": text} if part == "signed" else {}
+        given = jwt.encode(token, "s" * 32) if token else text
+        return read_signed_payload(given, client_id="c", client_secret="s" * 32)
+
+    return ignoring(read, InvalidSignedPayload)
+
+
+RECEIVER = Receiver(1, "abc", b"s", "s", uninstalled=False)
+WEBHOOK = '{"producer":"stores/abc","scope":"store/order/updated","data":{"id":%s}}'
+ADDRESS = ("first_name", "last_name", "address1", "postal_code", "phone", "country_code")
+JSON = ("[", '{"a":', "1", "-", '"', "\\", "\\u0000", "\\ud800", "1e", "[1,", '{"a":1,', " ", "\0")
+TEXTS = ("a", " ", "\0", "\ud800", "é", "\n", "a-", "-", "1", "(", "<", "@", "9" * 4_000 + " ")
+# Every parser and mask of what somebody else writes, and what repeats to its harm.
+READERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
+    "mask": (mask, ENDLESS),
+    "where": (lambda text: tidy({"where": text, "more": [text]}), ENDLESS),
+    "clean text": (clean_text, TEXTS),
+    "clean query": (
+        lambda text: clean_query(QueryDict(f"a={quote(text, errors='ignore')}")),
+        TEXTS,
+    ),
+    "JSON": (ignoring(read_json), JSON),
+    "JSON text": (ignoring(lambda text: read_json(json.dumps({text: [text]}))), TEXTS),
+    "JSON with a depth": (ignoring(lambda text: read_json(text, 32)), JSON),
+    "webhook": (ignoring(lambda text: read_event(text.encode(), RECEIVER), Refused), JSON),
+    "webhook's data": (
+        ignoring(lambda text: read_event((WEBHOOK % text).encode(), RECEIVER), Refused),
+        JSON,
+    ),
+    "webhook's signatures": (lambda text: list(decoded(text)), ("v1,YQ== ", "v1,", ",", "=", " ")),
+    "signed payload": (payload_of("text"), (".", "a", "a.", "e30.", "=", "W1tb")),
+    "signed claims": (payload_of("signed"), TEXTS),
+    "refusal": (
+        lambda text: words_of(text.encode(errors="ignore")),
+        ("<title", "<title>", "<title>a</", "<", "<a", ">", '["a"', *JSON, *TEXTS),
+    ),
+    "form": (
+        ignoring(lambda text: _check_sources(text, set()), NoForm),
+        (
+            "<",
+            "<a ",
+            "<a b='",
+            "<!--",
+            "<!",
+            "</",
+            "&",
+            "<script>",
+            "<a b=",
+            "<![CDATA[",
+            "<?",
+            "a",
+        ),
+    ),
+    "address": (lambda text: sequra_address(dict.fromkeys(ADDRESS, text)), TEXTS),
+    "phone": (
+        lambda text: mobile_phone(text, "ES"),
+        ("6", "+", "+34 ", "x", "(", ";ext=", "-", " "),
+    ),
+    "locale": (lambda text: language_code("es" + text, "ES"), ("-", "_es", "-e", "a", " ")),
+    "moment": (ignoring(known_moment), ("1", " ", "(", "Mon, ", ":", "-", "2026-01-01")),
+    "device": (
+        lambda text: device_code(text + "Mobile"),
+        ("Android", "Android\n", "iPhon", "Mobi "),
+    ),
+    "way of paying": (payment_code, ("cash on ", "contra ", "a", "car")),
+    "staff notes": (reference_in, ("[SeQura]", "[/SeQura]", "[SeQura", "[", "a", "-1234")),
+    "origin": (ignoring(origin_of), ("a", "a.", "://", "https://", "@", "[", "é", "é.", ":")),
+    "client": (lambda text: client_address(text, "", 1), ("1,", ",", " ", "[", "1:", ":")),
+    "cell": (
+        harmless,
+        (
+            "=",
+            "\t",
+            "\n",
+            ";",
+            "; ",
+            "\r\n",
+            "|",
+            " ",
+            '"',
+            "'",
+            '; "',
+            ";a",
+            "\0",
+            "a",
+            "；",
+            "=;",
+        ),
+    ),
+}
+CASES = [
+    pytest.param(read, unit, id=f"{name} of {unit[:12]!a}")
+    for name, (read, units) in READERS.items()
+    for unit in units
+]
+WORTH_MEASURING = 0.01  # seconds of the processor: what is shorter is mostly the clock
+LONGEST = 1 << 17  # characters; nobody sends that much text in one piece
+
+
+@pytest.mark.parametrize(("read", "unit"), CASES)
+def test_reading_costs_no_more_than_the_length(read: Callable[[str], object], unit: str) -> None:
+    """Four times the length: four times the work, where a quadratic reader needs sixteen times."""
+    length = 1 << 9
+    while length < LONGEST:
+        few, many = (unit * (size // len(unit) + 1) for size in (length, 4 * length))
+        if least_cpu_seconds(partial(read, many), times=1) > WORTH_MEASURING:
+            assert least_cpu_seconds(partial(read, many)) < 9 * least_cpu_seconds(
+                partial(read, few)
+            )
+            return
+        length *= 2
 
 
 @pytest.mark.parametrize("unit", ENDLESS)
