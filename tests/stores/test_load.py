@@ -223,7 +223,7 @@ def test_load_notices_what_the_merchant_removed(
     english = {"id": 9, "email": "", "locale": "en-US"}
     page = client.get(load(sign(user=english))["Location"]).content.decode()
 
-    assert "Missing: Tienda" in page
+    assert "The checkout of Tienda has no SeQura script." in page
     assert "Missing: store/information/updated" in page
     store = Store.objects.get()
     kinds = {
