@@ -120,6 +120,8 @@ class Drain:
             except OF_ALL:
                 raise
             except Exception:
+                # Other orders' results wait behind this one: it is in the log whole, and the order
+                # is tried again as unsure.
                 number, store = order.bigcommerce_id, order.store.hash
                 log.exception("result_not_written", order=number, store=store)
             else:
@@ -135,7 +137,9 @@ def _aside(run: Drain) -> None:
     def wait_for_it() -> None:
         try:
             run.collect_all()
-        except Exception:  # the leases run out, and leave the orders unsure
+        except Exception:
+            # Nobody waits for this thread, so it is reported here, in the log: the leases run out,
+            # and leave the orders unsure.
             log.exception("drain_failed")
         finally:
             connection.close()

@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+import bigcommerce.errors
 from orders.doorbell import ring
-from orders.models import Order
+from orders.models import Order, merchant_reference
 from orders.queue import mark_changed
 from payments import placing
 from payments.cart_check import check_cart
@@ -19,11 +20,13 @@ from payments.models import Solicitation
 from payments.outcomes import Later, Refused
 from payments.solicited_order import told
 from sequra.errors import Rejected, Unavailable
-from stores.clients import sequra_for
+from stores.clients import bigcommerce_for, sequra_for
 from transaction_log import record
 
 Phase = Solicitation.Phase
-FORBIDDEN = 403  # says nothing about the number
+FORBIDDEN, NOT_FOUND = 403, 404  # 403 says nothing about the number
+# After so many refusals of the number the order update decides: it finds the order, or says no.
+NUMBERS_REFUSED = 12
 # How often SeQura may refuse a confirmation after an answer was lost, and the pause between.
 CONFIRMATIONS, PAUSE_SECONDS = 4, 2.0
 ERASED = "the personal data of this purchase was erased, so it cannot be sent to SeQura again"
@@ -116,7 +119,7 @@ def put_approval(solicitation: Solicitation) -> None:
 
 def put_reference(solicitation: Solicitation) -> None:
     """Tell SeQura the number of the BigCommerce order, without which it cannot pay the merchant."""
-    order = order_of(solicitation)
+    order, left = order_of(solicitation), ""
     try:
         if solicitation.state != Solicitation.State.CANCELLED:
             _put(solicitation, solicitation.accepted_state, order.order_ref_1)
@@ -125,10 +128,14 @@ def put_reference(solicitation: Solicitation) -> None:
             # If SeQura refuses both forms of a number that it may know already, the order update,
             # which is sent in any case, finds the order by its number or opens an entry.
             _put_confirmed(solicitation, order)
-        else:
-            _put_other_reference(solicitation, order, refusal)
+        elif not _put_other_reference(solicitation, order, refusal):
+            left = refusal.detail
+            _leave_to_order_update(order)
     failpoint("reference_sent")
     placing.finish(solicitation)
+    if left:
+        reason, statement = "number_refused", solicitation.fingerprint
+        record.rejected(order.subject, "reference", reason, words=left, statement=statement)
 
 
 def _put_confirmed(solicitation: Solicitation, order: Order) -> bool:
@@ -143,12 +150,38 @@ def _put_confirmed(solicitation: Solicitation, order: Order) -> bool:
     return False
 
 
-def _put_other_reference(solicitation: Solicitation, order: Order, refusal: Refused) -> None:
+def _leave_to_order_update(order: Order) -> None:
+    """Commit that the next order update is sent in any case, under the number of the purchase.
+
+    It finds the order at SeQura, or its refusal is an entry of its own.
+    """
+    number = merchant_reference(order.store, order.merchant_ref, order.bigcommerce_id)
+    Order.objects.filter(pk=order.pk).update(order_ref_1=number, unsure=True)
+
+
+def _is_over(solicitation: Solicitation) -> bool:
+    """Is asking for the number again in vain?
+
+    A row that is behind after a restore may stand before an order that was cancelled since, in the
+    shop or at SeQura, which then takes no number for ever.
+    """
+    if solicitation.attempts >= NUMBERS_REFUSED:
+        return True
+    try:
+        document = bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)
+    except bigcommerce.errors.Rejected as error:
+        if error.status != NOT_FOUND:
+            raise
+        return True
+    return document["status_id"] in solicitation.store.cancelling_statuses
+
+
+def _put_other_reference(solicitation: Solicitation, order: Order, refusal: Refused) -> bool:
     """Another shop of the same SeQura merchant may use this number: put the store in front.
 
     Or the refusal is about a repetition, and SeQura knows the other form: both are tried in turn.
     Or a review has ended in what the database has lost: then SeQura takes `confirmed`, and nothing
-    else proves it.
+    else proves it. False when it is in vain.
     """
     number, longer = str(order.bigcommerce_id), _longer_reference(solicitation, order)
     why = f"SeQura refused the reference: {refusal.detail}"
@@ -160,7 +193,9 @@ def _put_other_reference(solicitation: Solicitation, order: Order, refusal: Refu
     is_held = solicitation.accepted_state == "on_hold"
     if is_held and _put_confirmed(solicitation, order):
         _end_review(solicitation)
-        return
+        return True
+    if _is_over(solicitation):
+        return False
     reason = "review_unknown" if is_held else "reference_refused"
     record.delayed(order.subject, "reference", reason, words=refusal.detail)
     raise Later(why, REVIEW_SECONDS if is_held else None, is_logged=True)

@@ -244,7 +244,8 @@ def _advance(solicitation: Solicitation) -> None:
     except (bigcommerce.errors.Rejected, sequra.errors.Rejected) as error:
         _after_rejection(solicitation, error)
     except Exception as mistake:
-        # Ours, or a document nobody expected: left due, it would come first in every sweep.
+        # Ours, or a document nobody expected: left due, it would come first in every sweep. In the
+        # log whole, and an entry for the merchant when it goes on and SeQura has accepted.
         log.exception("confirm_failed", reference=str(solicitation.reference))
         _postpone(solicitation, type(mistake).__name__, None)
     else:

@@ -30,6 +30,8 @@ def isolated(what: str, store: Store, work: Callable[[], object]) -> bool:
     except OF_ALL:
         raise
     except Exception:
+        # Nobody can foresee what one store's row or secret does, and all others wait behind it:
+        # in the log whole, and counted for the alert on failing stores.
         log.exception("store_failed", store=store.hash, task=what)
         count_store_failure(what)
         return False

@@ -6,8 +6,11 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from orders.drain import drain
 from orders.models import Order
+from orders.queue import mark_changed
 from payments import at_sequra
+from payments.at_sequra import NUMBERS_REFUSED
 from payments.confirm import STEPS, Step, confirm
 from payments.finished import finished, finished_order
 from payments.models import Solicitation
@@ -293,3 +296,39 @@ def test_review_that_still_runs_stays_one_though_sequra_takes_nothing_twice(
     record_state(found, State.APPROVED)
     assert drive(found).accepted_state == "confirmed"
     assert violations(shop.sandbox.world()) == []
+
+
+@pytest.mark.parametrize("phase", ["settled", "placed"])
+@pytest.mark.parametrize("side", ["shop", "sequra"])
+@pytest.mark.parametrize("again_is", ["accepted", "refused"])
+def test_older_row_of_an_order_that_was_cancelled_since_comes_to_an_end(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, phase: str, side: str, again_is: str
+) -> None:
+    """SeQura takes no number of an order that is cancelled, however often it is sent."""
+    solicitation = shop.approved()
+    [row] = [one for one in snapshots_of(solicitation, monkeypatch) if one["phase"] == phase]
+    kept = Order.objects.values().get()
+    number = again(solicitation).bigcommerce_order
+    if side == "shop":
+        body = {"order_id": number, "status_id": CANCELLED}
+        shop.sandbox.control("POST", "merchant/set_status", body)
+        mark_changed(store=shop.store)
+        drain()
+    else:
+        shop.end_review(solicitation, State.CANCELLED)
+    assert [one["state"] for one in shop.sandbox.world()["sequra_orders"]] == ["cancelled"]
+    shop.sandbox.control("POST", "sequra/knobs", {"cancel_again": again_is})
+    Entry.objects.all().delete()
+    restore(row)
+    Order.objects.update(**{**kept, "accepted_update": None, "ledger": {}})
+
+    found = drive(solicitation, 3 if side == "shop" else NUMBERS_REFUSED + 2)
+    drain()
+
+    assert (found.phase, found.next_at) == ("done", None)
+    order = Order.objects.get()
+    assert (order.changed > order.synced, order.order_ref_1) == (False, str(number))
+    entries = Entry.objects.filter(closed_at=None)
+    assert "number_refused" in {entry.reason for entry in entries}
+    assert {entry.outcome for entry in entries} == {"rejected"}
+    assert [one["state"] for one in shop.sandbox.world()["sequra_orders"]] == ["cancelled"]

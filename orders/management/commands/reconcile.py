@@ -53,6 +53,8 @@ class Command(BaseCommand):
                 self.stderr.write(f"store {store.hash}: {error}")
                 failed.append(store.hash)
             except Exception:
+                # One store's odd data must not keep the others from their turn. It is in the log
+                # whole, on stderr by its store, and the command ends non-zero.
                 log.exception("reconcile_failed", store=store.hash)
                 self.stderr.write(f"store {store.hash}: an unexpected error, see the log")
                 failed.append(store.hash)

@@ -66,7 +66,9 @@ def run_one(name: str) -> bool:
     began = time.monotonic()
     try:
         app.tasks[name]()
-    except Exception:  # whatever it is, it is logged whole, and comes again
+    except Exception:
+        # One task's mistake must not end the process that runs them all: it is in the log whole,
+        # and the task comes again at its next time.
         log.exception("task failed", task=name)
         connections.close_all()
         return False
