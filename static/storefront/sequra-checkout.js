@@ -31,7 +31,8 @@
   const HEARTBEAT = 250; // ms between looks while ours is chosen
   const PUTS = 30; // of our options into the page in one second
   const MOVES = 5; // of our options in one list, then its order is somebody else's
-  const ROWS = 2; // that room is kept for while it is not known how many options come
+  const ROWS = 3; // that room is kept for while it is not known how many options come
+  const NARROW = 600; // px; in such a list a name has two lines, and the costs stand below it
 
   const TEXTS = {
     en: {
@@ -109,6 +110,7 @@
     .sequra-item .paymentProviderHeader-img{height:1.4em;width:auto;max-width:6rem;flex:none;align-self:flex-start;margin:0}
     .sequra-cost{font-weight:400}
     .sequra-room{display:flex;align-items:center;box-sizing:border-box;padding:0 3rem}
+    .sequra-rest{list-style:none}
     .sequra-room::before{content:"";width:10rem;height:.75em;background:currentColor;opacity:.1}
     .sequra-item .form-field{position:relative}
     .sequra-item .form-label:not(:last-child){padding-right:4.5rem}
@@ -298,7 +300,10 @@
     if (offer && offer.key === key && !anew) return;
     wait(true);
     try {
-      setOffer(await ask(checkout, key));
+      const next = await ask(checkout, key);
+      next.items = itemsOf(next);
+      await Promise.race([pictured(next.items), pause(DEBOUNCE)]);
+      setOffer(next);
       if (failed) say("");
       failed = false;
       failures = 0;
@@ -540,15 +545,22 @@
     return item;
   }
 
+  function itemsOf(next) {
+    if (!next.methods.length && next.message) return [note(next.message)];
+    return next.methods.map((method) => option(method, next.info));
+  }
+
+  /** An icon that comes later than its row makes the row higher. */
+  const pictured = (items) =>
+    Promise.all(
+      items.flatMap((item) => [...item.querySelectorAll("img")].map((image) => image.decode().catch(() => {})))
+    );
+
   function setOffer(next, why) {
     const focusedBefore = focused;
     const before = chosen;
     if (offer) offer.items.forEach((item) => item.remove());
     offer = next;
-    if (offer) {
-      offer.items = offer.methods.map((method) => option(method, offer.info));
-      if (!offer.items.length && offer.message) offer.items = [note(offer.message)];
-    }
     if (before && !chosenMethod()) leave();
     draw();
     if (offer && !offer.items.length) remember();
@@ -563,12 +575,14 @@
   function draw() {
     if (chosen && lacksTerms() && document.querySelector(NATIVE_RADIO)) leave();
     const spot = place();
-    if (!spot || !spot.list.classList.contains(OUR_LIST)) removeOwnLists();
-    keepRoom(spot && spot.list);
+    const list = spot && spot.list;
+    if (!spot || !list.classList.contains(OUR_LIST)) removeOwnLists();
+    if (list && !offer && !unanswered && (running || timer)) keepRoom(list);
+    else if (!offer || !offer.items.length) useRoom(list, () => {});
     if (!spot || !offer || !offer.items.length) return clear(spot);
-    const missing = offer.items.some((item) => item.parentNode !== spot.list);
-    if (missing ? mayPut() : overtaken(spot.list)) {
-      spot.list.append(...offer.items);
+    const missing = offer.items.some((item) => item.parentNode !== list);
+    if (missing ? mayPut() : overtaken(list)) {
+      useRoom(list, () => list.append(...offer.items));
       giveFocusBack(focused);
       if (missing && offer.drawn) changed(); // React drew the list anew, for a reason
       if (!offer.drawn) setTimeout(remember);
@@ -583,13 +597,25 @@
 
   const MEMORY = "sequra-rows"; // heights of the options shown last in this tab
   const room = []; // empty rows
+  const rest = make("li", "sequra-rest"); // what the options left of the room
+  rest.setAttribute("aria-hidden", "true");
 
   /** While the question is out: what stands below the list shall not move when the answer comes. */
   function keepRoom(list) {
-    const asking = list && !offer && !unanswered && (running || timer);
-    if (!asking) return room.splice(0).forEach((row) => row.remove());
     if (!room.length) room.push(...heights(list).map(emptyRow));
-    return room.some((row) => row.parentNode !== list) && mayPut() && list.append(...room);
+    if (room.some((row) => row.parentNode !== list) && mayPut()) list.append(...room);
+  }
+
+  /** Put the options where room was kept; what they leave stays empty until the next click. */
+  function useRoom(list, put) {
+    const before = room.length && list && list.offsetHeight;
+    room.splice(0).forEach((row) => row.remove());
+    put();
+    const left = before && before - list.offsetHeight;
+    if (left > 0) {
+      rest.style.height = `${left}px`;
+      list.append(rest);
+    }
   }
 
   function emptyRow(height) {
@@ -605,7 +631,9 @@
     } catch (error) {
       // Nothing is remembered, or nothing may be: as high as a native row.
       const native = list.querySelector(".form-checklist-header");
-      return native ? Array(ROWS).fill(native.offsetHeight) : [];
+      if (!native) return [];
+      const below = list.offsetWidth < NARROW ? 2.5 : 0.25;
+      return Array(ROWS).fill(native.offsetHeight + below * parseFloat(getComputedStyle(native).fontSize));
     }
   }
 
@@ -1186,7 +1214,10 @@
     const onInput = safely("input", (event) => {
       onRadio(event);
       if (event.type === "change") onChange(event);
-      setTimeout(lookSafely); // React sets its own radio again whenever it renders
+      setTimeout(() => {
+        if (event.isTrusted) rest.remove();
+        lookSafely(); // React sets its own radio again whenever it renders
+      });
     });
     const seen = { childList: true, subtree: true, characterData: true, attributeFilter: ["class"] };
     new MutationObserver(lookSafely).observe(document.body, seen);

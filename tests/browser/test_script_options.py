@@ -321,23 +321,6 @@ def test_options_without_any_native_method(world: World, open_checkout: Open) ->
     expect(page.locator(BUTTON)).to_be_visible()
 
 
-def test_the_page_does_not_jump(world: World, open_checkout: Open) -> None:
-    page = open_checkout()
-    expect(page.locator(OURS)).to_have_count(3)
-
-    shift = page.evaluate(
-        """() => new Promise((done) => {
-          let sum = 0;
-          new PerformanceObserver((list) => {
-            list.getEntries().forEach((entry) => { sum += entry.value; });
-          }).observe({ type: 'layout-shift', buffered: true });
-          setTimeout(() => done(sum), 300);
-        })"""
-    )
-
-    assert shift < 0.1
-
-
 @pytest.mark.parametrize("reason", ["sequra_unavailable", "bigcommerce_unavailable"])
 def test_a_system_that_was_away_for_a_moment_is_asked_again(
     world: World, open_checkout: Open, reason: str

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.scripted import PP3, SCRIPT, SP1, Answer, World
+from tests.browser.scripted import PP3, SCRIPT, SP1, Answer, World, run_timers
 
 OURS = "li.sequra-item"
 BUTTON = "#sequra-continue"
@@ -179,3 +179,39 @@ def test_the_script_is_small(world: World) -> None:
     from gzip import compress
 
     assert len(compress(world.script, 9)) <= 12_000
+
+
+# Tasks of more than 50 ms, as browsers define them: https://w3c.github.io/longtasks/
+TASKS = """<script>
+  window.tasks = [];
+  new PerformanceObserver((list) => list.getEntries().forEach((one) => {
+    window.tasks.push([one.startTime, one.startTime + one.duration]);
+  })).observe({ type: 'longtask', buffered: true });
+</script>"""
+
+
+def test_the_answer_and_its_options_are_no_long_task(world: World, open_checkout: Open) -> None:
+    """What the script does once the page is drawn: no task that a browser calls long."""
+    world.head = TASKS
+    found = {"solicitation": "s", "methods": world.methods, "reasons": [], "message": ""}
+    world.fail("payment-methods", Answer(body=found | {"info": world.info}, delay=1.0))
+    page = open_checkout()
+    expect(page.locator("li.sequra-room")).to_have_count(3)
+    run_timers(page, 100)
+    drawn = page.evaluate("performance.now()")
+
+    expect(page.locator("li.sequra-item")).to_have_count(3)
+    run_timers(page, 500)
+
+    assert [task for task in page.evaluate("tasks") if task[1] > drawn] == []
+
+
+def test_nothing_is_asked_while_nothing_happens(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    page.get_by_label(PP3["title"]).check()  # with its heartbeat
+    world.settle(page, 400)
+    before = len(world.calls)
+
+    run_timers(page, 12 * 250)
+
+    assert len(world.calls) == before

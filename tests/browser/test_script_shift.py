@@ -4,10 +4,11 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Open
-from tests.browser.scripted import PP3, SP1, Answer, World
+from tests.browser.scripted import I1, PP3, SP1, Answer, World, run_timers
 
 OURS = "li.sequra-item"
 ROOM = "li.sequra-room"
+REST = "li.sequra-rest"
 WIDTHS = pytest.mark.parametrize("width", [390, 1440])
 # Shifts of the payment form that no input explains: https://web.dev/articles/cls
 SHIFTS = """
@@ -18,11 +19,6 @@ SHIFTS = """
     );
     if (!entry.hadRecentInput && ofTheForm.length) window.shifts.push(entry.value);
   })).observe({ type: 'layout-shift', buffered: true });
-"""
-# Two frames later everything before has been painted and reported.
-PAINTED = """
-  () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(
-    () => setTimeout(done))))
 """
 
 
@@ -36,7 +32,7 @@ def shift_until(page: Page, count: int) -> float:
     """The sum of all shifts since the page began, with this many options shown."""
     expect(page.locator(OURS)).to_have_count(count)
     page.evaluate(SHIFTS)
-    page.evaluate(PAINTED)
+    run_timers(page, 0)
     return float(page.evaluate("shifts.reduce((sum, one) => sum + one, 0)"))
 
 
@@ -83,20 +79,39 @@ def test_room_is_kept_for_options_that_are_late(
 
 
 @WIDTHS
-def test_the_first_time_room_is_kept_for_two(world: World, open_checkout: Open, width: int) -> None:
-    world.methods = [PP3, SP1]
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_nothing_moves_the_first_time_however_many_options_come(
+    world: World, open_checkout: Open, width: int, count: int
+) -> None:
+    world.methods = [PP3, SP1, I1][:count]
     world.fail("payment-methods", late(world))
     page = open_checkout(width=width)
+    expect(page.locator(ROOM)).to_have_count(3)
 
-    expect(page.locator(ROOM)).to_have_count(2)
-    assert shift_until(page, 2) < 0.02
+    expect(page.locator(ROOM)).to_have_count(0)
+    assert shift_until(page, count) == 0
+
+    # What was left of the room goes when the shopper does something, and moves with that.
+    page.locator("#radio-cod").click()
+    expect(page.locator(REST)).to_have_count(0)
+    run_timers(page, 0)
+    assert page.evaluate("shifts.reduce((sum, one) => sum + one, 0)") == 0
+
+
+def test_nothing_moves_when_no_answer_comes(world: World, open_checkout: Open) -> None:
+    world.fail("payment-methods", Answer(503, {}, delay=1.0))
+    page = open_checkout(width=390)
+    expect(page.locator(ROOM)).to_have_count(3)
+
+    expect(page.locator(ROOM)).to_have_count(0)
+    assert shift_until(page, 0) == 0
 
 
 def test_no_room_is_kept_once_no_answer_came(world: World, open_checkout: Open) -> None:
     world.fail("payment-methods", Answer(503, {}, delay=1.0))
     page = open_checkout()
 
-    expect(page.locator(ROOM)).to_have_count(2)
+    expect(page.locator(ROOM)).to_have_count(3)
     expect(page.locator(ROOM)).to_have_count(0)
     page.evaluate("window.dispatchEvent(new Event('online'))")
     world.wait_called(page, "app", "payment-methods", 2)

@@ -33,7 +33,8 @@ PRODUCT = ("bigcommerce", "orders", "payments", "sequra", "sequra_bc", "stores",
 def other_release(tmp_path: Path) -> Path:
     """The app with another checkout script, collected as an image has it."""
     for name in (*PRODUCT, "wire", "static", "templates", "locale"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+        # Other test processes write bytecode meanwhile: such a file may vanish before it is read.
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "manage.py", tmp_path)
     with (tmp_path / "static" / checkout_script.FILE).open("a") as script:
         script.write('void "another release";\n')
