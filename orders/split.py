@@ -109,12 +109,28 @@ def split(
         weights = _weights(unshipped, sent, any(shipped.values()))
     charges = sorted(remains.charges, key=lambda charge: charge.amount < 0)  # what adds comes first
     for charge in charges:
-        _place(charge, share_out(charge.amount, weights)[0], unshipped, sent)
+        fee = _fee_weights(taken.get(charge.key.removeprefix("r_")), unshipped, sent, is_cancelled)
+        _place(charge, share_out(charge.amount, fee or weights)[0], unshipped, sent)
     for refund in remains.amounts:
         wanted = wanted_in_unshipped(refund, ledger, sent.total)
         cents = _place(refund, wanted, unshipped, sent)
         taken.setdefault(refund.key.removeprefix("r_"), _nothing())["amount"] = cents
     return Carts(unshipped.lines, sent.lines, taken, weights)
+
+
+def _fee_weights(
+    refund: Taken | None, unshipped: Side, sent: Side, is_cancelled: bool
+) -> Sequence[int] | None:
+    """Where a fee that the merchant kept of a refund belongs: to what its goods were part of.
+
+    None where nothing is left there. Of a cancelled order only what was shipped is left.
+    """
+    units = refund["units"].values() if refund else ()
+    before, after = (sum(sides[side] for sides in units) for side in (0, 1))
+    found = [before * bool(unshipped.units), after * bool(sent.units or is_cancelled)]
+    if any(found):
+        return found
+    return [0, 1] if before and is_cancelled and sent.units else None
 
 
 def _nothing() -> Taken:

@@ -422,6 +422,39 @@ def test_refund_of_goods_moves_no_charge_of_a_cancelled_order(
         assert shop.totals == (0, left)
 
 
+@pytest.mark.parametrize(
+    ("line", "units", "cents", "left"),
+    [(1, 1, 5_850, 6_150), (1, 2, 11_800, 200), (2, 1, 3_850, 12_150)],
+)
+@pytest.mark.parametrize("status_id", [5, 6, 14])
+def test_fee_kept_of_a_refund_is_never_in_the_cancelled_cart(
+    line: int, units: int, cents: int, left: int, status_id: int
+) -> None:
+    """The goods came back for a little less than they cost: the shopper owes the rest."""
+    items = [{"item_type": "PRODUCT", "item_id": line, "quantity": units}]
+    shop = Accepting(part_shipped(3), part_shipped(6))
+    assert shop.totals == (0, 12_000)
+    for _ in range(2):
+        found = part_shipped(status_id)
+        found["refunds"] = [{**amount_refund(1, cents), "items": items}]
+        shop.reads(found)
+        assert shop.totals == (0, left)
+
+
+def test_fee_kept_of_a_refund_stays_with_its_goods_through_a_cancellation() -> None:
+    def with_fee(status_id: int) -> Any:
+        found = part_shipped(status_id)
+        items = [{"item_type": "PRODUCT", "item_id": 1, "quantity": 1}]
+        found["refunds"] = [{**amount_refund(1, 5_850), "items": items}]
+        return found
+
+    shop = Accepting(part_shipped(3), with_fee(14))
+    assert shop.totals == (4_000, 6_150)
+    for status_id, totals in ((5, (0, 6_150)), (11, (4_000, 6_150))):
+        shop.reads(with_fee(status_id))
+        assert shop.totals == totals
+
+
 def test_refund_between_two_cancellations_is_asked_about() -> None:
     """BigCommerce refunds no Cancelled order, so it has another status for a moment."""
     shop = Accepting(part_shipped(3), part_shipped(5), part_shipped(11))
