@@ -1,5 +1,6 @@
 """/auth: A09, A10, re-consent, scopes, and ten at once."""
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,7 +11,8 @@ from django.db import connection
 from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
-from stores import install
+from local.servers import ROOT
+from stores import install, scopes
 from stores.locks import only_one
 from stores.models import PanelSession, Store
 from stores.views import callbacks
@@ -133,6 +135,14 @@ def test_auth_names_the_scopes_that_were_not_granted(
     assert ("Some permissions were not granted" in page) == bool(missing)
     for name in missing:
         assert f"<li>{name}</li>" in page
+
+
+def test_the_documented_scopes_are_the_ones_the_app_needs() -> None:
+    told = (ROOT / "docs" / "operations.md").read_text()
+    section = told.partition("### The app profile\n")[2].partition("\n#")[0]
+    documented = re.findall(r"^\| ([^|]+?) \| [^|]+ \|$", section, re.MULTILINE)
+
+    assert documented == ["Scope", *scopes.REQUIRED]
 
 
 @pytest.mark.django_db(transaction=True)
