@@ -12,11 +12,12 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.errors import Rejected, Unavailable
 from stores.models import Store
 
-# outdated: from an older version of ours; changed: by somebody else. The last three are seen on the
-# checkout page: an address without an answer, another file than the registered one, other scripts.
+# outdated: from an older version of ours; changed: by somebody else. The last four are seen on the
+# checkout page: an address that refuses, one that was not reached, another file than the registered
+# one, scripts of others.
 Kind = Literal[
     "missing", "changed", "outdated", "surplus", "failed", "unauthorised",
-    "silent", "altered", "foreign",
+    "silent", "unreached", "altered", "foreign",
 ]  # fmt: skip
 ALL: tuple[Kind, ...] = ("missing", "changed", "outdated", "surplus")
 

@@ -75,10 +75,16 @@ def setup_steps(
 
 def _script_answers(page: dict[str, Any]) -> Step:
     """Whether a browser gets the script that BigCommerce puts on the checkout page."""
-    title = _("The checkout script answers")
+    title = _("Address of the checkout script")
     problems = tuple(_sentence(one) for one in page["problems"] if one["kind"] != "foreign")
     if {problem["kind"] for problem in page["problems"]} & {"failed", "unauthorised"}:
         text = _("BigCommerce did not tell the app which script is installed.")
+        return Step("warning", title, text, problems)
+    if {problem["kind"] for problem in page["problems"]} & {"unreached"}:
+        text = _(
+            "The app did not reach its own public address. Shoppers may reach it all the same:"
+            " whether checkouts ask for SeQura is shown below."
+        )
         return Step("warning", title, text, problems)
     if problems:
         remedy = _(
@@ -225,6 +231,7 @@ def _script_sentence(problem: dict[str, Any]) -> str:
 
 def _sentence(problem: dict[str, Any]) -> str:
     sentence = {
+        "unreached": _("%(name)s does not answer: %(words)s"),
         "silent": _("%(name)s does not answer: %(words)s"),
         "altered": _(
             "%(name)s answers with another file than the one BigCommerce has the hash of."

@@ -92,7 +92,7 @@ def seen(*problems: Problem) -> Store:
 
 
 def test_an_answering_script_is_named_with_its_time() -> None:
-    found = named(seen(), "The checkout script answers")
+    found = named(seen(), "Address of the checkout script")
 
     assert (found.icon, found.details) == ("success", ())
     assert "On 28 Nov 2026, 05:30 it answered" in found.text
@@ -112,6 +112,11 @@ def test_an_answering_script_is_named_with_its_time() -> None:
             "https://app/x.js answers with another file than the one BigCommerce has the hash of.",
         ),
         (
+            {"kind": "unreached", "name": "https://app/x.js", "words": "The app answered 503"},
+            "warning",
+            "https://app/x.js does not answer: The app answered 503",
+        ),
+        (
             {"kind": "failed", "name": "", "words": "answered 503"},
             "warning",
             "BigCommerce: BigCommerce answered “answered 503”",
@@ -121,7 +126,7 @@ def test_an_answering_script_is_named_with_its_time() -> None:
 def test_a_script_that_no_browser_runs_is_an_error(
     problem: Problem, icon: str, sentence: str
 ) -> None:
-    found = named(seen(problem), "The checkout script answers")
+    found = named(seen(problem), "Address of the checkout script")
 
     assert (found.icon, found.details) == (icon, (sentence,))
 
@@ -129,7 +134,7 @@ def test_a_script_that_no_browser_runs_is_an_error(
 def test_scripts_of_others_are_named_and_are_no_fault() -> None:
     store = seen({"kind": "foreign", "name": "Chat bubble", "words": ""})
 
-    assert named(store, "The checkout script answers").icon == "success"
+    assert named(store, "Address of the checkout script").icon == "success"
     found = named(store, "Your checkout page")
     assert found.icon == "success"
     assert found.details[0].startswith("Another script runs on your checkout page: Chat bubble.")
@@ -241,7 +246,7 @@ def served(settings: Any) -> Iterator[dict[str, tuple[int, dict[str, str], bytes
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        settings.APP_URL = f"http://127.0.0.1:{server.server_port}"
+        settings.APP_URL = f"http://app.localhost:{server.server_port}"
         yield answers
         server.shutdown()
 
@@ -260,8 +265,8 @@ SHARED = {"Access-Control-Allow-Origin": "*"}
         ((200, {}, checkout_script.body()), ["altered"]),  # a browser checks no hash without it
         ((200, SHARED, checkout_script.body() + b" "), ["altered"]),
         ((404, {}, b""), ["silent"]),
-        ((503, {}, b""), ["silent"]),
-        ((302, {"Location": "/elsewhere"}, b""), ["silent"]),
+        ((503, {}, b""), ["unreached"]),
+        ((302, {"Location": "/elsewhere"}, b""), ["unreached"]),
     ],
 )
 @pytest.mark.django_db
