@@ -229,3 +229,11 @@ def log_task(task: Any, state: str, **_: Any) -> None:
     started = getattr(task.request, "started", time.monotonic())
     log.info("task", outcome=state.lower(), ms=round(1000 * (time.monotonic() - started)))
     clear_contextvars()
+    keep_figures()
+
+
+def keep_figures() -> None:
+    """Let `/metrics` of the web processes know what this worker counted."""
+    from sequra_bc.metrics import keeper
+
+    keeper.keep()

@@ -1,16 +1,20 @@
 """Figures for Prometheus at `/metrics`.
 
 Queues are counted in the database at the moment of asking, so every process gives the same
-answer. Requests are counted in each process; `wsgi.py` lets the processes of one server share
-their counters in a folder (https://prometheus.github.io/client_python/multiprocess/).
+answer. Workers answer nobody: after each task they add what they counted to rows, which every web
+process shows under names that begin with `sequra_bc_worker_`. Requests are counted in each process;
+`wsgi.py` lets the processes of one server share their counters in a folder
+(https://prometheus.github.io/client_python/multiprocess/).
 No label holds an order, a store or a person.
 """
 
+import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Count, F, Min, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpResponse
@@ -22,7 +26,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
@@ -35,6 +39,13 @@ SECONDS = Histogram("sequra_bc_request_seconds", "Time to answer", ["route"])
 FAILED_STORES = Counter(
     "sequra_bc_store_failures", "Stores that a shared loop had to leave out, by loop", ["loop"]
 )
+OURS, WORKERS = "sequra_bc_", "sequra_bc_worker_"
+# In the order of the keys, so that two workers never wait for each other.
+ADD = """
+INSERT INTO stores_workerfigure AS known (name, labels, value)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::float[]) ORDER BY 1, 2
+ON CONFLICT (name, labels) DO UPDATE SET value = known.value + excluded.value
+"""
 # The phases in which confirm() has nothing to do, as payments.models names them.
 AT_REST = ("solicited", "refused", "done")
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
@@ -70,7 +81,7 @@ def rows(model: str) -> QuerySet[Any]:
 class QueueCollector(Collector):
     """What waits, counted by the database."""
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("sequra_bc_database_up", "Whether the database answers")
         try:
             figures = list(queues())
@@ -82,7 +93,7 @@ class QueueCollector(Collector):
         yield from lanes()
 
 
-def queues() -> Iterator[GaugeMetricFamily]:
+def queues() -> Iterator[Metric]:
     yield from due_orders()
     yield solicitations()
     yield events()
@@ -90,6 +101,7 @@ def queues() -> Iterator[GaugeMetricFamily]:
     yield accounts()
     yield leases()
     yield breakers()
+    yield from worker_figures()
 
 
 def due_orders() -> Iterator[GaugeMetricFamily]:
@@ -191,3 +203,66 @@ def entries() -> GaugeMetricFamily:
     for outcome in ("rejected", "delayed"):
         family.add_metric([outcome], found.get(outcome, 0))
     return family
+
+
+class Keeper:
+    """Adds what this process counted to the figures of all workers, each thing once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], float] = {}
+        self._lock = threading.Lock()
+
+    def keep(self) -> None:
+        """Add what was counted since the last time. While the database is away it adds up."""
+        with self._lock:
+            now = counted()
+            news = {key: value - self._kept.get(key, 0) for key, value in now.items()}
+            added = [(*key, more) for key, more in news.items() if more]
+            if not added:
+                return
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(ADD, [list(column) for column in zip(*added, strict=True)])
+            except (DatabaseError, InterfaceError):
+                return
+            self._kept = now
+
+
+keeper = Keeper()
+
+
+def counted() -> dict[tuple[str, str], float]:
+    """The counters of this process by name and labels."""
+    return {
+        (sample.name, json.dumps(sample.labels, sort_keys=True)): sample.value
+        for family in our_families()
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
+
+
+def our_families() -> Iterator[Metric]:
+    return (family for family in REGISTRY.collect() if family.name.startswith(OURS))
+
+
+def worker_figures() -> Iterator[Metric]:
+    """What the workers counted, of what they count."""
+    known = rows("stores.WorkerFigure").values_list("name", "labels", "value")
+    told: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for name, labels, value in known:
+        told.setdefault(name, []).append((json.loads(labels), value))
+    for family in our_families():
+        of_workers = WORKERS + family.name.removeprefix(OURS)
+        found = Metric(of_workers, f"{family.documentation}, by workers", family.type)
+        for ending in ("_bucket", "_count", "_sum", "_total"):
+            for labels, value in sorted(told.get(family.name + ending, []), key=_in_order):
+                found.add_sample(of_workers + ending, labels, value)
+        if found.samples:
+            yield found
+
+
+def _in_order(figure: tuple[dict[str, str], float]) -> tuple[list[str], float]:
+    """By labels; the buckets of a histogram by their limits."""
+    labels = dict(figure[0])
+    limit = float(labels.pop("le", "inf"))
+    return sorted(labels.values()), limit

@@ -347,6 +347,22 @@ class SpentPayload(models.Model):
         return f"payload spent at {self.at:%Y-%m-%d %H:%M}"
 
 
+class WorkerFigure(models.Model):
+    """A counter of all workers together: they answer no scrape, so web processes tell it."""
+
+    name = models.CharField(max_length=80)
+    labels = models.CharField(max_length=200)  # as JSON, in the order of their names
+    value = models.FloatField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["name", "labels"], name="one_figure_of_a_name"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.labels}"
+
+
 class Allowance(models.Model):
     """How many requests of one kind somebody made in the current window, and in the one before."""
 

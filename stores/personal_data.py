@@ -200,6 +200,7 @@ TABLES: dict[str, Table] = {
     "stores.SpentPayload": Table(impersonal=("digest",)),
     # An address counts as a keyed digest: see `stores.budget`.
     "stores.Allowance": Table(impersonal=("key",)),
+    "stores.WorkerFigure": Table(impersonal=("name", "labels")),
     "stores.Canary": Table(impersonal=("secret",)),
     "stores.Lock": Table(impersonal=("name", "holder")),
     "stores.ScriptVersion": Table(impersonal=("name", "body")),

@@ -1,17 +1,20 @@
 """The queues as Prometheus sees them."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
 
 from local.sandbox_control import SandboxControl
 from orders.models import Gate, Order, WebhookEvent
 from sequra.client import Sequra
 from sequra.errors import Rejected, Unavailable
 from sequra_bc.celery import FAST, app
-from sequra_bc.metrics import METHODS, count_request
+from sequra_bc.metrics import METHODS, Keeper, count_request, count_store_failure
 from stores.models import Connection, Store
 from transaction_log.models import Entry
 
@@ -140,3 +143,61 @@ def test_a_call_is_counted_by_how_it_ended(db: None, sandbox: SandboxControl) ->
 
     for outcome in ("accepted", "unavailable", "rejected"):
         assert after[name % outcome] == before.get(name % outcome, 0) + 1
+
+
+def test_each_worker_adds_what_it_counted_once(store: Store) -> None:
+    name, of_workers = (
+        f'sequra_bc_{of}store_failures_total{{loop="mine"}}' for of in ("", "worker_")
+    )
+    first, second = Keeper(), Keeper()
+    for keeper in (first, second):
+        keeper.keep()  # whatever was counted before
+    known = figures().get(of_workers, 0)
+    count_store_failure("mine")
+    count_store_failure("mine")
+    for _ in range(3):
+        first.keep()
+    assert figures()[of_workers] == known + 2
+    second.keep()  # as another process would
+    assert figures()[of_workers] == known + 4
+    assert figures()[name] >= 2
+
+
+def test_what_a_worker_counts_while_the_database_is_away_is_not_lost(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, name = Keeper(), 'sequra_bc_worker_store_failures_total{loop="away"}'
+    keeper.keep()
+    count_store_failure("away")
+    with monkeypatch.context() as patched:
+        patched.setattr("sequra_bc.metrics.connection", Away())
+        keeper.keep()
+    assert name not in figures()
+    count_store_failure("away")
+    keeper.keep()
+    assert figures()[name] == 2
+
+
+class Away:
+    def cursor(self) -> None:
+        raise OperationalError("away")
+
+
+def test_the_seconds_of_workers_calls_are_a_histogram(db: None, sandbox: SandboxControl) -> None:
+    Sequra(f"{sandbox.url}/", "demo", "demo-secret").credentials()
+    Keeper().keep()
+    page = Client().get("/metrics").content.decode()
+    families = {family.name: family for family in text_string_to_metric_families(page)}
+    found = families["sequra_bc_worker_call_seconds"]
+    assert found.type == "histogram"
+    buckets = [one for one in found.samples if one.name.endswith("_bucket")]
+    of_sequra = [one for one in buckets if one.labels["system"] == "SeQura"]
+    assert [one.value for one in of_sequra] == sorted(one.value for one in of_sequra)
+    assert of_sequra[-1].labels["le"] == "+Inf"
+    [count] = [
+        one.value
+        for one in found.samples
+        if one.name.endswith("_count") and one.labels["system"] == "SeQura"
+    ]
+    assert count == of_sequra[-1].value >= 1
+    assert len(re.findall(r"# TYPE sequra_bc_worker_call_seconds ", page)) == 1

@@ -40,6 +40,15 @@ def entries(world: World, number: int) -> list[tuple[str, str]]:
     return found
 
 
+def test_calls_of_workers_are_counted_where_prometheus_asks(world: World) -> None:
+    name = 'sequra_bc_worker_calls_total{method="PUT",outcome="accepted",system="SeQura"}'
+    number = world.buy()
+    before = world.figures().get(name, 0)
+    world.does("ship", number)
+    world.wait(lambda: world.totals(number) == (0, 14980), "the shipment")
+    world.wait(lambda: world.figures().get(name, 0) > before, "the call that told it")
+
+
 def test_edit_ship_and_refund_reach_sequra(world: World) -> None:
     number = world.buy()
     assert world.updates(number) == []

@@ -19,6 +19,9 @@ from tests.orders.world import World
 pytestmark = pytest.mark.xdist_group("broker")
 
 
+WORKERS_CALLS = 'sequra_bc_worker_calls_total{method="PUT",outcome="accepted",system="SeQura"}'
+
+
 class SmallShop(Stack):
     """What a small shop runs: the web server and this."""
 
@@ -42,6 +45,7 @@ def test_a_shop_without_redis_sells_ships_and_refunds(world: World) -> None:
     world.wait(lambda: world.totals(number) == (0, 14980), "the shipment")
     world.does("refund", number)
     world.wait(lambda: world.totals(number) == (0, 0), "the refund")
+    world.wait(lambda: world.figures().get(WORKERS_CALLS, 0) >= 2, "the calls of this process")
 
 
 def test_every_periodic_task_is_in_one_of_the_two_lanes() -> None:

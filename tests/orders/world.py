@@ -74,6 +74,12 @@ class World:
         assert found
         return int(found[0])
 
+    def figures(self) -> dict[str, float]:
+        """What a web process tells Prometheus, by name and labels."""
+        page = self.http.get(f"http://127.0.0.1:{self.stack.app_port}/metrics", timeout=10).text
+        lines = [line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, value in lines}
+
     def buy(self) -> int:
         """The number of an order that a shopper bought with SeQura; its webhooks are worked off."""
         number = self.buys_quickly()

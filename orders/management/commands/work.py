@@ -14,7 +14,7 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import connections
 
-from sequra_bc.celery import FAST, PERIODIC, SLOW, WAKE_UPS, app
+from sequra_bc.celery import FAST, PERIODIC, SLOW, WAKE_UPS, app, keep_figures
 from wire.stopping import stop, stopping
 
 log = structlog.get_logger(__name__)
@@ -66,6 +66,7 @@ def run_one(name: str) -> bool:
     began = time.monotonic()
     try:
         app.tasks[name]()
+        keep_figures()
     except Exception:
         # One task's mistake must not end the process that runs them all: it is in the log whole,
         # and the task comes again at its next time.
