@@ -34,10 +34,17 @@ def test_install_to_confirmation(fresh: System, browsers: Callable[..., BrowserC
     merchant.go_to("Payment methods")
     expect(merchant.app.get_by_role("cell", name="Paga Fraccionado")).to_be_visible()
 
+    merchant.go_to("Overview")
+    checks = merchant.app.locator(".checks li")
+    expect(checks.filter(has_text="Address of the checkout script")).to_contain_text("(Done)")
+    expect(checks.filter(has_text="Checkouts ask for SeQura")).to_contain_text("(To do)")
+
     shopper = Shopper(browsers().new_page(), fresh)
     shopper.put_into_cart("Lamp Montseny", "Coffee set Terra, 6 pieces")
     shopper.check_out()
     number = shopper.buy("pp3")
+    merchant.go_to("Overview")
+    expect(checks.filter(has_text="Checkouts ask for SeQura")).to_contain_text("(Done)")
 
     order, sequra = fresh.order(shopper.checkout_id), fresh.sequra_order(number)
     assert (order["status"], order["total_inc_tax"]) == ("Awaiting Fulfillment", "149.8000")
