@@ -69,8 +69,9 @@ def kept_weights(
     """
     if not (ledger.get("cancelled") or ledger.get("reopened")):
         return None
-    lines = {str(one.id): [one.quantity, shipped[one.id]] for one in goods}
-    known = {key: list(line[1:]) for key, line in ledger["lines"].items() if line[1]}
+    # By product: an edit in the control panel may give lines new ids.
+    lines = sorted([one.product_id, one.quantity, shipped[one.id]] for one in goods)
+    known = sorted(list(line) for line in ledger["lines"].values() if line[1])
     return ledger.get("weights") if lines == known else None
 
 

@@ -104,8 +104,8 @@ def split(
         amounts = share_out(remains.amount(line), [waiting, gone])
         unshipped.add(line, waiting, amounts[0])
         sent.add(line, gone, amounts[1], tracking.get(line.id))
-    weights: Sequence[int] | None = kept_weights(ledger, remains.goods, shipped)
-    if weights is None or not (is_cancelled or (unshipped.units and sent.units)):
+    weights = kept_weights(ledger, remains.goods, shipped)
+    if weights is None:
         weights = _weights(unshipped, sent, any(shipped.values()))
     charges = sorted(remains.charges, key=lambda charge: charge.amount < 0)  # what adds comes first
     for charge in charges:
@@ -123,11 +123,11 @@ def _fee_weights(
 ) -> Sequence[int] | None:
     """Where a fee that the merchant kept of a refund belongs: to what its goods were part of.
 
-    None where nothing is left there. Of a cancelled order only what was shipped is left.
+    None where no unshipped goods are left; in a cancelled order the shipped ones bear it then.
     """
     units = refund["units"].values() if refund else ()
     before, after = (sum(sides[side] for sides in units) for side in (0, 1))
-    found = [before * bool(unshipped.units), after * bool(sent.units or is_cancelled)]
+    found = [before * bool(unshipped.units), after]
     if any(found):
         return found
     return [0, 1] if before and is_cancelled and sent.units else None
