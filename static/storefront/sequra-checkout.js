@@ -269,6 +269,7 @@
   let offer = null; // {key, balance, solicitation, methods, message, items}
   let dirty = true; // the page changed since the checkout was last read
   let running = null; // the refresh in flight
+  let asking = null; // the question in flight
   let timer = 0;
   let failures = 0;
   let failed = false; // and perhaps said so
@@ -296,8 +297,12 @@
 
   /** Bring the offer up to this checkout; without an answer nothing is offered. */
   async function bringUp(checkout, anew) {
+    // One question at a time: the app refuses a second one of the same checkout meanwhile.
+    while (asking) await asking;
     const key = keyOf(checkout);
     if (offer && offer.key === key && !anew) return;
+    let over;
+    asking = new Promise((done) => (over = done));
     wait(true);
     try {
       const next = await ask(checkout, key);
@@ -313,6 +318,8 @@
       throw error;
     } finally {
       wait(false);
+      asking = null;
+      over();
     }
   }
 

@@ -292,6 +292,22 @@ def test_another_total_from_another_tab_is_confirmed_first(
     assert world.called("app", "form")[-1]["solicitation"] == "solicitation-2"
 
 
+def test_one_question_is_asked_at_a_time(world: World, open_checkout: Open) -> None:
+    """Continuing asks for a changed checkout, and so does the timer of the change."""
+    page = open_checkout()
+    choose(page)
+    world.settle(page, 400)
+    world.total, world.version = 215.5, 7
+    found = {"solicitation": "s", "methods": world.methods, "reasons": [], "message": ""}
+    world.fail("payment-methods", Answer(body=found, delay=0.6), Answer(429, {}))
+
+    page.evaluate("dispatchEvent(new Event('sequra:refresh'))")
+    page.locator(BUTTON).click()
+
+    expect(page.locator(FRAME)).to_be_visible()
+    assert len(world.called("app", "payment-methods")) == 2
+
+
 def test_a_method_no_longer_offered_gives_the_choice_back(
     world: World, open_checkout: Open
 ) -> None:
