@@ -109,6 +109,7 @@ def test_a_double_click_opens_one_form(world: World, open_checkout: Open) -> Non
 
 def test_unticked_terms_are_said_and_focused(world: World, open_checkout: Open) -> None:
     page = open_checkout("terms=1")
+    expect(page.locator("#radio-bankdeposit")).to_be_focused()  # the step opens with that
     choose(page)
 
     page.locator(BUTTON).click()
@@ -130,6 +131,7 @@ def test_enter_continues_with_sequra_and_never_places_a_native_order(
     world: World, open_checkout: Open
 ) -> None:
     page = open_checkout("terms=1")
+    expect(page.locator("#radio-bankdeposit")).to_be_focused()  # the step opens with that
     choose(page)
     page.locator("#terms").check()
 
