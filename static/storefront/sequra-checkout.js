@@ -585,7 +585,7 @@
     const list = spot && spot.list;
     if (!spot || !list.classList.contains(OUR_LIST)) removeOwnLists();
     if (list && !offer && !unanswered && (running || timer)) keepRoom(list);
-    else if (!offer || !offer.items.length) useRoom(list, () => {});
+    else if (!offer || !offer.items.length) leaveRoom(); // the checkout as it was
     if (!spot || !offer || !offer.items.length) return clear(spot);
     const missing = offer.items.some((item) => item.parentNode !== list);
     if (missing ? mayPut() : overtaken(list)) {
@@ -615,15 +615,18 @@
 
   /** Put the options where room was kept; what they leave stays empty until the next click. */
   function useRoom(list, put) {
-    const before = room.length && list && list.offsetHeight;
-    room.splice(0).forEach((row) => row.remove());
+    const high = () => list.getBoundingClientRect().height; // with fractions of a pixel
+    const before = room.length && high();
+    leaveRoom();
     put();
-    const left = before && before - list.offsetHeight;
+    const left = before && before - high();
     if (left > 0) {
       rest.style.height = `${left}px`;
       list.append(rest);
     }
   }
+
+  const leaveRoom = () => room.splice(0).forEach((row) => row.remove());
 
   function emptyRow(height) {
     const row = make("li", "form-checklist-item optimizedCheckout-form-checklist-item sequra-room");

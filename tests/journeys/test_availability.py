@@ -96,6 +96,7 @@ def test_without_sequra_the_checkout_is_as_it_was(
         new_shopper.come_with()
 
     assert offer["methods"] == []
+    expect(new_shopper.page.locator(".sequra-room")).to_have_count(0)
     assert new_shopper.page.locator(PAYMENT_FORM).inner_html() == untouched(new_shopper)
     new_shopper.pay_natively()
 
@@ -114,6 +115,7 @@ def test_our_own_app_away_is_no_harm_either(new_shopper: Shopper) -> None:
     with new_shopper.page.expect_event("requestfailed"):
         new_shopper.come_with()
 
+    expect(new_shopper.page.locator(".sequra-room")).to_have_count(0)
     assert new_shopper.page.locator(PAYMENT_FORM).inner_html() == untouched(new_shopper)
     new_shopper.pay_natively()
 
