@@ -119,7 +119,7 @@ def put_approval(solicitation: Solicitation) -> None:
 
 def put_reference(solicitation: Solicitation) -> None:
     """Tell SeQura the number of the BigCommerce order, without which it cannot pay the merchant."""
-    order, left = order_of(solicitation), ""
+    order = order_of(solicitation)
     try:
         if solicitation.state != Solicitation.State.CANCELLED:
             _put(solicitation, solicitation.accepted_state, order.order_ref_1)
@@ -129,13 +129,13 @@ def put_reference(solicitation: Solicitation) -> None:
             # which is sent in any case, finds the order by its number or opens an entry.
             _put_confirmed(solicitation, order)
         elif not _put_other_reference(solicitation, order, refusal):
-            left = refusal.detail
             _leave_to_order_update(order)
+            # Before the payment is done, so that no crash loses it.
+            reason, statement = "number_refused", solicitation.fingerprint
+            words = refusal.detail
+            record.rejected(order.subject, "reference", reason, words=words, statement=statement)
     failpoint("reference_sent")
     placing.finish(solicitation)
-    if left:
-        reason, statement = "number_refused", solicitation.fingerprint
-        record.rejected(order.subject, "reference", reason, words=left, statement=statement)
 
 
 def _put_confirmed(solicitation: Solicitation, order: Order) -> bool:

@@ -26,7 +26,7 @@ from stores.models import Store
 from transaction_log import record
 
 TOLD_AGAIN = ("delivery_method", "delivery_address", "invoice_address", "customer", "platform")
-UNAUTHORISED = 401
+UNAUTHORISED, NOT_FOUND = 401, 404
 # After that, somebody has to ask SeQura: one attempt a day goes on.
 HOPELESS_AFTER, HOPELESS_SECONDS = timedelta(days=7), 24 * 60 * 60
 
@@ -62,9 +62,7 @@ def _try_in_shop(
     if solicitation.order_id is None or solicitation.undone_in_shop_at:
         return None
     if solicitation.store.state == Store.State.UNINSTALLED:
-        if solicitation.may_have_spent_credit:
-            taken = "credit_to_return" if solicitation.credit_intent_at else "credit_unseen"
-            show_credit(solicitation, taken)
+        _show_unseen_credit(solicitation)
         return None
     try:
         _cancel_in_shop(solicitation, solicitation.order_id)
@@ -74,10 +72,26 @@ def _try_in_shop(
     return None
 
 
+def _show_unseen_credit(solicitation: Solicitation) -> None:
+    """Ask the merchant about store credit where the order cannot be read."""
+    if solicitation.may_have_spent_credit:
+        taken = "credit_to_return" if solicitation.credit_intent_at else "credit_unseen"
+        show_credit(solicitation, taken)
+
+
 def _cancel_in_shop(solicitation: Solicitation, order_id: int) -> None:
-    """Staff may have written into the order by now: our line comes below theirs, once."""
+    """Staff may have written into the order by now: our line comes below theirs, once.
+
+    Nothing is left to cancel of an order that was deleted for good.
+    """
     api = bigcommerce_for(solicitation.store)
-    document = api.order(order_id)
+    try:
+        document = api.order(order_id)
+    except bigcommerce_errors.Rejected as refusal:
+        if refusal.status != NOT_FOUND:
+            raise
+        _show_unseen_credit(solicitation)
+        return
     if has_taken_credit(api, solicitation, document):
         show_credit(solicitation, "credit_to_return")
     notes = str(document.get("staff_notes") or "")

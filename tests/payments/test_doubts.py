@@ -63,6 +63,22 @@ def open_entries() -> list[tuple[str, str]]:
 # Taking back -------------------------------------------------------------------------------------
 
 
+def test_an_order_deleted_for_good_ends_the_taking_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_the_order(monkeypatch)
+    solicitation = shop.approved()
+    gone = r"^/stores/[^/]+/v2/orders/\d+$"
+    shop.sandbox.fault(gone, method="GET", status=404, body='{"title": "Not found"}', times=0)
+
+    found = drive(solicitation, 4)
+
+    assert states(shop) == ["cancelled"]
+    assert (found.phase, found.next_at) == (Phase.REFUSED, None)
+    assert found.undone_at
+    assert open_entries() == [("rejected", "amount_changed")]
+
+
 @pytest.mark.parametrize("status", [403, 404, 409, 410, 422])
 @pytest.mark.parametrize("call", [CONFIRM, UPDATE])
 def test_refusal_of_the_cancellation_is_asked_again_until_it_is_accepted(
