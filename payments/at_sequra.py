@@ -119,7 +119,7 @@ def put_approval(solicitation: Solicitation) -> None:
 
 def put_reference(solicitation: Solicitation) -> None:
     """Tell SeQura the number of the BigCommerce order, without which it cannot pay the merchant."""
-    order = order_of(solicitation)
+    order, refused = order_of(solicitation), ""
     try:
         if solicitation.state != Solicitation.State.CANCELLED:
             _put(solicitation, solicitation.accepted_state, order.order_ref_1)
@@ -130,12 +130,9 @@ def put_reference(solicitation: Solicitation) -> None:
             _put_confirmed(solicitation, order)
         elif not _put_other_reference(solicitation, order, refusal):
             _leave_to_order_update(order)
-            # Before the payment is done, so that no crash loses it.
-            reason, statement = "number_refused", solicitation.fingerprint
-            words = refusal.detail
-            record.rejected(order.subject, "reference", reason, words=words, statement=statement)
+            refused = refusal.detail
     failpoint("reference_sent")
-    placing.finish(solicitation)
+    placing.finish(solicitation, number_refused=refused)
 
 
 def _put_confirmed(solicitation: Solicitation, order: Order) -> bool:

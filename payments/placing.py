@@ -6,7 +6,6 @@ https://docs.bigcommerce.com/docs/rest-management/orders/update-order
 
 import re
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import structlog
@@ -246,8 +245,11 @@ def _log_cancellation(order: Order, *, too_late: bool) -> None:
         record.accepted(order.subject, "cancelled_by_sequra")
 
 
-def finish(solicitation: Solicitation) -> None:
-    """SeQura knows the number: the cart goes, and from now on order updates flow."""
+def finish(solicitation: Solicitation, *, number_refused: str = "") -> None:
+    """SeQura knows the number: the cart goes, and from now on order updates flow.
+
+    Or it refused the number for good, in the words of `number_refused`.
+    """
     try:
         bigcommerce_for(solicitation.store).delete_cart(solicitation.checkout_id)
     except Rejected as refusal:
@@ -257,10 +259,19 @@ def finish(solicitation: Solicitation) -> None:
         log.warning("cart_stays", order=solicitation.order_id, status=refusal.status)
     failpoint("cart_deleted")
     in_review = solicitation.accepted_state == "on_hold"
+
+    def tell(order: Order) -> None:
+        _log_purchase(order, is_unseen=solicitation.phase == Phase.SETTLED)
+        if number_refused:
+            reason, statement = "number_refused", solicitation.fingerprint
+            record.rejected(
+                order.subject, "reference", reason, words=number_refused, statement=statement
+            )
+
     _show(
         solicitation,
         Order.Status.IN_REVIEW if in_review else Order.Status.APPROVED,
-        partial(_log_purchase, is_unseen=solicitation.phase == Phase.SETTLED),
+        tell,
         phase=Phase.DONE,
         done_at=timezone.now(),
     )
