@@ -234,7 +234,7 @@ def test_load_notices_what_the_merchant_removed(
         "webhooks": ["missing"],
         "script": ["missing"],
         "panel": [],
-        "page": ["silent"],  # nothing listens at APP_URL in this test
+        "page": ["unreached"],  # nothing listens at APP_URL in this test
     }
     assert world.scripts == []
 
