@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-import bigcommerce.errors
 from orders.doorbell import ring
 from orders.models import Order, merchant_reference
 from orders.queue import mark_changed
@@ -20,11 +19,11 @@ from payments.models import Solicitation
 from payments.outcomes import Later, Refused
 from payments.solicited_order import told
 from sequra.errors import Rejected, Unavailable
-from stores.clients import bigcommerce_for, sequra_for
+from stores.clients import sequra_for
 from transaction_log import record
 
 Phase = Solicitation.Phase
-FORBIDDEN, NOT_FOUND = 403, 404  # 403 says nothing about the number
+FORBIDDEN = 403  # says nothing about the number
 # After so many refusals of the number the order update decides: it finds the order, or says no.
 NUMBERS_REFUSED = 12
 # How often SeQura may refuse a confirmation after an answer was lost, and the pause between.
@@ -162,15 +161,10 @@ def _is_over(solicitation: Solicitation) -> bool:
     A row that is behind after a restore may stand before an order that was cancelled since, in the
     shop or at SeQura, which then takes no number for ever.
     """
-    if solicitation.attempts >= NUMBERS_REFUSED:
+    if solicitation.numbers_refused >= NUMBERS_REFUSED:
         return True
-    try:
-        document = bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)
-    except bigcommerce.errors.Rejected as error:
-        if error.status != NOT_FOUND:
-            raise
-        return True
-    return document["status_id"] in solicitation.store.cancelling_statuses
+    document = placing.order_document(solicitation)
+    return document is None or document["status_id"] in solicitation.store.cancelling_statuses
 
 
 def _put_other_reference(solicitation: Solicitation, order: Order, refusal: Refused) -> bool:
@@ -182,6 +176,7 @@ def _put_other_reference(solicitation: Solicitation, order: Order, refusal: Refu
     """
     number, longer = str(order.bigcommerce_id), _longer_reference(solicitation, order)
     why = f"SeQura refused the reference: {refusal.detail}"
+    solicitation.note(numbers_refused=solicitation.numbers_refused + 1)
     if refusal.status != FORBIDDEN:
         other = number if order.order_ref_1 == longer else longer
         Order.objects.filter(pk=order.pk).update(order_ref_1=other)

@@ -110,6 +110,8 @@ class Solicitation(models.Model):
     # A refusal after a lost answer may be about the second attempt alone: how often it was so.
     confirmations_refused = models.PositiveIntegerField(default=0, db_default=0)
     credits_refused = models.PositiveIntegerField(default=0, db_default=0)
+    # How often SeQura refused the order's number, in either form.
+    numbers_refused = models.PositiveIntegerField(default=0, db_default=0)
     # Found placed in BigCommerce when this row, behind after a failover, said it was half-way.
     adopted_at = models.DateTimeField(null=True, blank=True)
     # Taking a payment back: what was accepted of it, and when both sides were done.
@@ -188,6 +190,17 @@ class Solicitation(models.Model):
             return False
         told = self.accepted_state or self.intended_state
         return told == "confirmed" or (not told and self.state == self.State.APPROVED)
+
+    @property
+    def is_refused_unproved(self) -> bool:
+        """Refused on SeQura's word, or on ours that it holds no `confirmed`: its word may differ.
+
+        What was refused before anything was sent, or cancelled by SeQura, stays refused.
+        """
+        if self.phase != self.Phase.REFUSED or self.state == self.State.CANCELLED:
+            return False
+        was_sent = self.confirm_intent_at is not None or self.refusal == "refused_by_sequra"
+        return was_sent and not self.may_be_confirmed and self.erased_at is None
 
     @property
     def may_have_spent_credit(self) -> bool:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import structlog
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -126,8 +126,10 @@ def _say_the_number_again(solicitation: Solicitation) -> int:
 
     What was cancelled or taken back is never confirmed again: 410 repeats that nobody wants it.
     """
-    if solicitation.phase == Phase.SOLICITED and not solicitation.state:
+    if solicitation.phase in (Phase.SOLICITED, Phase.CONFIRMING):
         _believe(solicitation)
+    elif solicitation.is_refused_unproved:
+        _take_back_after_all(solicitation)
     if solicitation.phase != Phase.DONE:
         return _after_finishing(confirm_within(solicitation.pk, ANSWER_SECONDS))
     if solicitation.state == State.CANCELLED:
@@ -140,10 +142,24 @@ def _say_the_number_again(solicitation: Solicitation) -> int:
 
 def _believe(solicitation: Solicitation) -> None:
     """Commit that SeQura has our confirmation, which this row has lost."""
-    Solicitation.objects.filter(pk=solicitation.pk, phase=Phase.SOLICITED, state="").update(
+    unknown = Solicitation.objects.filter(pk=solicitation.pk, accepted_state="")
+    unknown.exclude(state=State.CANCELLED).update(
         confirm_intent_at=Now(), intended_state="confirmed"
     )
     record_state(solicitation, State.APPROVED)
+
+
+def _take_back_after_all(solicitation: Solicitation) -> None:
+    """Commit that SeQura holds `confirmed`, which the refused row did not know: undo comes next."""
+    Solicitation.objects.filter(pk=solicitation.pk, phase=Phase.REFUSED).exclude(
+        state=State.CANCELLED
+    ).update(
+        confirm_intent_at=Coalesce("confirm_intent_at", Now()),
+        accepted_state="confirmed",
+        taken_back_at=None,
+        undone_at=None,
+        next_at=Now(),
+    )
 
 
 def _after_finishing(solicitation: Solicitation) -> int:
@@ -178,6 +194,9 @@ def _resend_reference(solicitation: Solicitation) -> int:
             statement=solicitation.fingerprint,
         )
         return OK
-    except (Rejected, Unavailable):
+    except Rejected:
+        solicitation.connection.pause()
+        return TRY_AGAIN
+    except Unavailable:
         return TRY_AGAIN
     return OK if done else TRY_AGAIN

@@ -6,6 +6,7 @@ https://docs.bigcommerce.com/docs/rest-management/orders/update-order
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -33,7 +34,9 @@ from transaction_log import record
 log = structlog.get_logger()
 
 Phase = Solicitation.Phase
-UNAUTHORISED = 401
+UNAUTHORISED, NOT_FOUND = 401, 404
+# BigCommerce may hide an order that it has just made; later on, one that is not found is deleted.
+NEW_ORDER = timedelta(hours=1)
 INCOMPLETE, PENDING, CANCELLED = 0, 1, 5
 # Store credit alone moves an Incomplete order to Pending; from both the first status is set.
 NOT_PLACED = (INCOMPLETE, PENDING)
@@ -45,7 +48,9 @@ HAS_SHIPPED, HAS_REFUNDS = (2, 3, 10), (4, 14)
 
 def settle(solicitation: Solicitation) -> None:
     """The order is what the shopper agreed to pay, and the store credit is really used."""
-    document = bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)
+    document = order_document(solicitation)
+    if document is None:
+        raise Refused("order_deleted")
     if is_finished(document, solicitation.sequra_order):
         adopt(solicitation, document)
         return
@@ -60,6 +65,17 @@ def settle(solicitation: Solicitation) -> None:
     solicitation.is_unplaced = document["status_id"] in NOT_PLACED
     solicitation.moved(Phase.SETTLED)
     failpoint("settled")
+
+
+def order_document(solicitation: Solicitation) -> OrderDocument | None:
+    """Return the order as BigCommerce has it now; None once it was deleted for good."""
+    try:
+        return bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)
+    except Rejected as refusal:
+        is_new = timezone.now() - solicitation.created_at < NEW_ORDER
+        if refusal.status != NOT_FOUND or is_new:
+            raise
+        return None
 
 
 def heed_undoing(document: OrderDocument) -> None:
@@ -113,11 +129,17 @@ def place(solicitation: Solicitation) -> None:
     """Payment fields and status in one write; the status only while nobody has set one.
 
     It is read again unless this run has settled the order a moment ago: the write of an earlier run
-    may have arrived, and its commit be lost.
+    may have arrived, and its commit be lost. Once it may have, the purchase stands, whatever became
+    of its order since.
     """
     status = _first_status(solicitation)
     if not solicitation.is_unplaced:
-        document = bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)
+        document = order_document(solicitation)
+        if document is None and not solicitation.place_intent_at:
+            raise Refused("order_deleted")
+        if document is None:
+            solicitation.moved(Phase.PLACED, shown_state=solicitation.accepted_state)
+            return
         heed_undoing(document)
         status = status if document["status_id"] in NOT_PLACED else None
     solicitation.note(place_intent_at=timezone.now())
@@ -178,7 +200,9 @@ def show_approved(solicitation: Solicitation) -> None:
     """After the review: the approved status, unless staff moved the order on, and updates flow."""
     store = solicitation.store
     waiting = {*NOT_PLACED, store.status_needs_review}
-    if store.status_approved is not None and _status_id(solicitation) in waiting:
+    document = order_document(solicitation)
+    is_waiting = document is not None and document["status_id"] in waiting
+    if store.status_approved is not None and is_waiting:
         bigcommerce_for(store).update_order(
             solicitation.bigcommerce_order, {"status_id": store.status_approved}
         )
@@ -194,12 +218,11 @@ def show_approved(solicitation: Solicitation) -> None:
 def show_cancelled(solicitation: Solicitation) -> None:
     """SeQura cancelled: the mapped status, unless goods have left or it is over anyway."""
     store = solicitation.store
-    document = bigcommerce_for(store).order(solicitation.bigcommerce_order)
-    is_over = document["status_id"] in {*store.cancelling_statuses, store.status_cancelled}
-    too_late = (
-        gone_before(solicitation)
-        or bool(document.get("items_shipped"))
-        or (not is_over and (has_left(store, document) or document["status_id"] in HAS_REFUNDS))
+    document = order_document(solicitation)
+    over = {*store.cancelling_statuses, store.status_cancelled}
+    is_over = document is None or document["status_id"] in over
+    too_late = gone_before(solicitation) or (
+        document is not None and _is_too_late(store, document, is_over=is_over)
     )
     if store.status_cancelled is not None and not (too_late or is_over):
         bigcommerce_for(store).update_order(
@@ -212,6 +235,13 @@ def show_cancelled(solicitation: Solicitation) -> None:
         lambda order: _log_cancellation(order, too_late=too_late),
         shown_state="cancelled",
     )
+
+
+def _is_too_late(store: Store, document: OrderDocument, *, is_over: bool) -> bool:
+    """Return whether goods left or, unless the order is over, money went back."""
+    if is_over:
+        return bool(document.get("items_shipped"))
+    return has_left(store, document) or document["status_id"] in HAS_REFUNDS
 
 
 def has_left(store: Store, document: OrderDocument) -> bool:
@@ -314,7 +344,3 @@ def _first_status(solicitation: Solicitation) -> int | None:
         return store.status_cancelled
     confirmed = solicitation.accepted_state == "confirmed"
     return store.status_approved if confirmed else store.status_needs_review
-
-
-def _status_id(solicitation: Solicitation) -> int:
-    return bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)["status_id"]

@@ -118,6 +118,11 @@ REASONS: Mapping[str, Explanation] = {
         retry=False,
         speaker=_DETAILS,
     ),
+    "order_deleted": Explanation(
+        _("The order was deleted in BigCommerce before it was placed."),
+        _NO_ORDER,
+        retry=False,
+    ),
     "credit_changed": Explanation(
         _("Another part of the order than agreed was paid with store credit or gift certificates."),
         _("Both orders were cancelled. The shopper can order again."),

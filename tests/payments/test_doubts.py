@@ -12,7 +12,8 @@ from payments.confirm import STEPS, confirm
 from payments.credit import TRIES as CREDIT_TRIES
 from payments.models import Solicitation
 from payments.notifications import answer, record_state
-from payments.outcomes import Refused
+from payments.outcomes import Later, Refused
+from payments.placing import NEW_ORDER
 from payments.progress import progress_of
 from tests.payments.shop import Shop
 from tests.payments.world import violations
@@ -20,6 +21,7 @@ from transaction_log.models import Entry
 
 State, Phase = Solicitation.State, Solicitation.Phase
 NOT_CHARGED = "No se te ha cobrado nada"  # the shopper of these tests is Spanish
+GONE = r"^/stores/[^/]+/v2/orders/\d+$"
 CONFIRM, UPDATE = r"^/orders/", r"^/merchants/[^/]+/orders/"
 
 
@@ -68,8 +70,7 @@ def test_an_order_deleted_for_good_ends_the_taking_back(
 ) -> None:
     refuse_the_order(monkeypatch)
     solicitation = shop.approved()
-    gone = r"^/stores/[^/]+/v2/orders/\d+$"
-    shop.sandbox.fault(gone, method="GET", status=404, body='{"title": "Not found"}', times=0)
+    shop.sandbox.fault(GONE, method="GET", status=404, body='{"title": "Not found"}', times=0)
 
     found = drive(solicitation, 4)
 
@@ -77,6 +78,66 @@ def test_an_order_deleted_for_good_ends_the_taking_back(
     assert (found.phase, found.next_at) == (Phase.REFUSED, None)
     assert found.undone_at
     assert open_entries() == [("rejected", "amount_changed")]
+
+
+def deleted_for_good(shop: Shop) -> None:
+    """From now on; a purchase of a moment ago may only be hidden still."""
+    Solicitation.objects.update(created_at=timezone.now() - 2 * NEW_ORDER)
+    shop.sandbox.fault(GONE, method="GET", status=404, body='{"title": "Not found"}', times=0)
+    shop.sandbox.fault(GONE, method="PUT", status=404, body='{"title": "Not found"}', times=0)
+
+
+@pytest.mark.parametrize("phase", [Phase.CREATED, Phase.SETTLED])
+def test_order_that_is_deleted_before_it_is_placed_is_taken_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    def crashed(_: Solicitation) -> None:
+        raise Later("interrupted")
+
+    monkeypatch.setitem(STEPS, phase, crashed)
+    solicitation = shop.approved()
+    assert drive(solicitation, 1).phase == phase
+    monkeypatch.undo()
+
+    shop.sandbox.fault(GONE, method="GET", status=404, body='{"title": "Not found"}')
+    assert drive(solicitation, 1).phase == phase  # BigCommerce may not show it yet
+    deleted_for_good(shop)
+    found = drive(solicitation, 2)
+
+    assert (found.refusal, found.next_at, states(shop)) == ("order_deleted", None, ["cancelled"])
+    assert open_entries() == [("rejected", "order_deleted")]
+
+
+def test_order_that_is_deleted_once_it_was_placed_stays_bought(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solicitation = shop.approved()
+    shop.sandbox.fault(GONE, method="PUT", status=503, effect="before")
+    found = drive(solicitation, 1)
+    assert (found.phase, bool(found.place_intent_at)) == (Phase.SETTLED, True)
+
+    deleted_for_good(shop)
+    found = drive(solicitation, 2)
+
+    assert (found.phase, found.next_at, states(shop)) == (Phase.DONE, None, ["confirmed"])
+
+
+@pytest.mark.parametrize("state", [State.APPROVED, State.CANCELLED])
+def test_end_of_a_review_comes_to_an_order_that_was_deleted_for_good(
+    shop: Shop, state: State
+) -> None:
+    solicitation = shop.solicited()
+    shop.review(solicitation)
+    record_state(solicitation, State.NEEDS_REVIEW, "pp3")
+    assert drive(solicitation, 1).phase == Phase.DONE
+    deleted_for_good(shop)
+    shop.end_review(solicitation, state)
+    record_state(solicitation, state)
+
+    found = drive(solicitation, 2)
+
+    shown = "confirmed" if state == State.APPROVED else "cancelled"
+    assert (found.next_at, found.shown_state, states(shop)) == (None, shown, [shown])
 
 
 @pytest.mark.parametrize("status", [403, 404, 409, 410, 422])

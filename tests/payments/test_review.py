@@ -253,14 +253,64 @@ def test_number_that_sequra_asks_for_and_refuses_is_the_merchant_s_to_see(
     assert not Entry.objects.filter(closed_at=None).exists()
 
 
+def test_confirmation_that_a_refused_row_has_lost_is_taken_back(web: Web, shop: Shop) -> None:
+    """The row knows of `on_hold` alone, and has refused the purchase without asking SeQura."""
+    solicitation = shop.solicited()
+    shop.review(solicitation)
+    record_state(solicitation, State.NEEDS_REVIEW, "pp3")
+    shop.sandbox.fault(r"^/orders/", method="PUT", status=503, effect="before")
+    confirm(solicitation.pk)
+    row = Solicitation.objects.filter(pk=solicitation.pk).values().get()
+    assert (row["phase"], row["intended_state"]) == ("confirming", "on_hold")
+    shop.end_review(solicitation, State.APPROVED)
+    record_state(solicitation, State.APPROVED)
+    shop.sandbox.fault(r"/v3/checkouts/[^/]+/token$", method="POST", status=503)
+    confirm(solicitation.pk)
+    assert financed(shop)["state"] == "confirmed"
+    Solicitation.objects.filter(pk=solicitation.pk).update(**row)
+    shop.change_cart(solicitation)
+    Solicitation.objects.filter(next_at__isnull=False).update(next_at=timezone.now())
+    confirm(solicitation.pk)
+    solicitation.refresh_from_db()
+    assert (solicitation.refusal, solicitation.is_in_doubt) == ("cart_changed", False)
+    assert financed(shop)["state"] == "confirmed"
+
+    answers = [web.notify(solicitation, "confirmed-without-number").status_code for _ in range(2)]
+
+    solicitation.refresh_from_db()
+    assert (answers, financed(shop)["state"]) == ([410, 410], "cancelled")
+    assert solicitation.undone_at
+    assert not shop.sandbox.world()["bigcommerce_orders"]
+
+
+def test_confirmation_that_sequra_refused_and_holds_is_taken_back(web: Web, shop: Shop) -> None:
+    """The row had lost it, and SeQura took no repetition."""
+    solicitation = shop.approved()
+    row = Solicitation.objects.filter(pk=solicitation.pk).values().get()
+    shop.sandbox.fault(r"/v3/checkouts/[^/]+/token$", method="POST", status=503)
+    confirm(solicitation.pk)
+    Solicitation.objects.filter(pk=solicitation.pk).update(**row)
+    shop.sandbox.fault(r"^/orders/", method="PUT", status=409)
+    confirm(solicitation.pk)
+    solicitation.refresh_from_db()
+    assert (solicitation.refusal, solicitation.confirm_intent_at) == ("refused_by_sequra", None)
+    assert financed(shop)["state"] == "confirmed"
+
+    assert web.notify(solicitation, "confirmed-without-number").status_code == 410
+
+    assert financed(shop)["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("state", ["", "approved"])
 def test_confirmation_that_the_row_has_lost_is_finished_with_its_number(
-    web: Web, shop: Shop
+    web: Web, shop: Shop, state: str
 ) -> None:
     solicitation = shop.approved()
     row = Solicitation.objects.filter(pk=solicitation.pk).values().get()
     shop.sandbox.fault(r"/v3/checkouts/[^/]+/token$", method="POST", status=503)
     confirm(solicitation.pk)
-    Solicitation.objects.filter(pk=solicitation.pk).update(**{**row, "state": "", "next_at": None})
+    before = {**row, "state": state, "next_at": None}
+    Solicitation.objects.filter(pk=solicitation.pk).update(**before)
 
     assert web.notify(solicitation, "confirmed-without-number").status_code == 200
 

@@ -282,9 +282,10 @@ def test_the_script_is_given_whether_terms_are_required(web: Web, shop: Shop) ->
     remember_terms(shop.store, asked_for=True)
     shop.sandbox.knobs(terms_required=True)
 
-    assert [offered(web, shop)["terms"] for _ in range(4)] == [True] * 4
+    assert [offered(web, shop)["terms"] for _ in range(8)] == [True] * 8
     looked = [one for one in shop.sandbox.calls("bigcommerce") if "/settings/" in one["path"]]
-    assert 1 <= len(looked) <= 2  # once in each process of the app
+    # Once in each process of the app, of which one may end and be replaced by another.
+    assert 1 <= len(looked) <= 4
 
 
 def test_terms_that_the_merchant_switched_off_stop_nobody(web: Web, shop: Shop) -> None:
