@@ -41,18 +41,22 @@ LOOK_AGAIN = timedelta(days=1)
 BRIEF: Timeout = (2, 4)
 
 
-def register(store: Store, seconds: float = SECONDS) -> bool:
+def register(store: Store, wait: float = SECONDS) -> bool:
     """Put everything in place and record how it went; True when all is well.
 
-    Parallel callers share one run that began after they asked. Whoever cannot wait any longer
-    gets the health as it is.
+    Parallel callers share one run that began after they asked. Whoever cannot wait longer for
+    another run, as a request cannot at all, gets the health as it is; the other run goes on with
+    the access that a newer installation was given meanwhile.
     """
     asked_at = timezone.now()
+    until = time.monotonic() + SECONDS
     try:
-        with only_one(_lock(store), wait=seconds):
+        with only_one(_lock(store), wait=wait):
             store.refresh_from_db()
             if store.is_installed and not _done_since(store, asked_at):
-                _register(store, time.monotonic() + seconds)
+                _register(store, until)
+            while _is_authorised_since(store) and time.monotonic() < until:
+                _register(store, until)
     except Busy:
         store.refresh_from_db()
     return is_healthy(store)
@@ -126,6 +130,13 @@ def _lock(store: Store) -> str:
 def _done_since(store: Store, asked_at: datetime) -> bool:
     started = store.registration_started_at
     return started is not None and started > asked_at and is_healthy(store)
+
+
+def _is_authorised_since(store: Store) -> bool:
+    """Return whether BigCommerce gave us a newer access than the last run began with."""
+    store.refresh_from_db()
+    started = store.registration_started_at
+    return store.is_installed and started is not None and started < store.authorised_at
 
 
 def _register(store: Store, until: float) -> None:

@@ -55,7 +55,7 @@ def auth(request: HttpRequest) -> HttpResponse:
         return _not_installed(
             request, 503, _("BigCommerce did not answer. Install SeQura again in a minute.")
         )
-    if not registration.register(store):
+    if not registration.register(store, wait=0):
         wake(register_store, store.pk)
     return _installed(request, store)
 

@@ -78,6 +78,6 @@ def disconnect(request: PanelRequest) -> HttpResponse:
 @panel_page
 def repair(request: PanelRequest) -> HttpResponse:
     """Put everything in place again; what BigCommerce still refuses stays on the page."""
-    healthy = registration.register(request.store)
+    healthy = registration.register(request.store, wait=0)
     page = "connection" if request.POST.get("page") == "connection" else "dashboard"
     return done(request, page, "repaired" if healthy else "not_repaired")

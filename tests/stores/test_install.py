@@ -207,6 +207,31 @@ def test_an_exchange_under_way_answers_others_at_once(
         other.join()
 
 
+def test_a_registration_under_way_makes_nobody_wait(
+    client: Client, world: World, transactional_db: None
+) -> None:
+    """The store is installed; the task registers it once the other run lets go."""
+    held, over = threading.Event(), threading.Event()
+
+    def register() -> None:
+        with only_one("registration of abc123"):
+            held.set()
+            over.wait()
+        connection.close()
+
+    other = threading.Thread(target=register)
+    other.start()
+    held.wait()
+    try:
+        answer = client.get("/auth", query())
+    finally:
+        over.set()
+        other.join()
+
+    assert answer.status_code == 200
+    assert not Store.objects.get().registration
+
+
 def test_few_exchanges_are_under_way_at_a_time(client: Client, world: World, db: None) -> None:
     asked = {"code": "nonsense", "context": "stores/abc123", "scope": "x"}
     with ExitStack() as taken:
