@@ -74,17 +74,26 @@ DELAYS: dict[Step | None, tuple[str, str]] = {
 }
 
 
-def confirm(pk: int, wait: float = 0) -> None:
-    """Go as far as possible with this solicitation. Raises Busy while somebody else does."""
+def confirm(pk: int, wait: float = 0, *, is_confirmed: bool = False) -> None:
+    """Go as far as possible with this solicitation. Raises Busy while somebody else does.
+
+    `is_confirmed`: SeQura says that it holds our confirmation, which the row may have lost.
+    """
     with only_one(f"solicitation {pk}", wait):
         solicitation = Solicitation.objects.select_related("store", "connection").get(pk=pk)
+        if is_confirmed:
+            solicitation.believe_confirmed()
         _advance(solicitation)
 
 
-def confirm_within(pk: int, seconds: float) -> Solicitation:
+def confirm_within(pk: int, seconds: float, *, is_confirmed: bool = False) -> Solicitation:
     """`confirm`, waited for no longer than this; the work itself goes on in its thread."""
     solicitations = Solicitation.objects.select_related("store", "connection")
-    within(seconds, lambda: confirm(pk, seconds), solicitations.get(pk=pk).store_id)
+
+    def work() -> None:
+        confirm(pk, seconds, is_confirmed=is_confirmed)
+
+    within(seconds, work, solicitations.get(pk=pk).store_id)
     return solicitations.get(pk=pk)
 
 
@@ -260,6 +269,8 @@ def _take_step(solicitation: Solicitation) -> bool:
         return False
     try:
         _heed_news(solicitation)
+        if step is undo and _was_finished(solicitation):
+            return True
         step(solicitation)
     except Refused as refusal:
         if not _adopt(solicitation):
@@ -275,19 +286,33 @@ def _take_step(solicitation: Solicitation) -> bool:
     return True
 
 
+def _was_finished(solicitation: Solicitation) -> bool:
+    """Look once more before a refusal of an earlier run is taken back at SeQura, and adopt.
+
+    A shop that does not answer stops nothing: it was asked, if it could be, before the refusal.
+    """
+    try:
+        return not solicitation.taken_back_at and _adopt(solicitation)
+    except (bigcommerce.errors.Rejected, bigcommerce.errors.Unavailable) as error:
+        log.warning("look_failed", reference=str(solicitation.reference), reason=str(error))
+        return False
+
+
 def _adopt(solicitation: Solicitation) -> bool:
-    """Before anything is refused: was the purchase finished, and only our row forgot it?"""
-    if solicitation.is_unordered or _is_uninstalled(solicitation):
+    """Before anything is refused or taken back: was it finished, and only our row forgot it?"""
+    is_seen = solicitation.is_unordered or solicitation.is_unfinished
+    if is_seen or _is_uninstalled(solicitation):
         return False
     store, checkout = solicitation.store, solicitation.checkout_id
     try:
         order = finished_order(store, checkout, solicitation.sequra_order)
     except bigcommerce.errors.Unavailable:
-        if solicitation.phase != Phase.SOLICITED:
+        if solicitation.phase != Phase.SOLICITED or solicitation.confirm_intent_at:
             raise
         # Refusing this takes nothing back: the nightly look at the shop's orders may find it.
         return False
     if order is None:
+        solicitation.is_unfinished = True
         return False
     placing.adopt(solicitation, order)
     return True

@@ -42,6 +42,7 @@ class Solicitation(models.Model):
     # What this very run of `confirm` has read, and nothing older. Not stored.
     is_unordered = False  # the checkout is as solicited, and no order was made of it
     is_unplaced = False  # the order has no status yet that anybody may have changed
+    is_unfinished = False  # no order was placed for it
 
     # The shopper may see the order.
     WITH_ORDER = ("placed", "done")
@@ -192,15 +193,39 @@ class Solicitation(models.Model):
         return told == "confirmed" or (not told and self.state == self.State.APPROVED)
 
     @property
-    def is_refused_unproved(self) -> bool:
-        """Refused on SeQura's word, or on ours that it holds no `confirmed`: its word may differ.
+    def is_taken_back(self) -> bool:
+        """Refused, and SeQura has accepted our cancellation or cancelled by itself."""
+        is_proved = self.state == self.State.CANCELLED or (
+            self.may_be_confirmed and self.taken_back_at is not None
+        )
+        return self.phase == self.Phase.REFUSED and is_proved
 
-        What was refused before anything was sent, or cancelled by SeQura, stays refused.
+    def believe_confirmed(self) -> None:
+        """Commit that SeQura holds `confirmed`, as it says, whatever this row has lost.
+
+        What was not finished then is confirmed again; what was refused is taken back again, unless
+        that is proved. Nothing can be sent any more once the personal data was erased.
         """
-        if self.phase != self.Phase.REFUSED or self.state == self.State.CANCELLED:
-            return False
-        was_sent = self.confirm_intent_at is not None or self.refusal == "refused_by_sequra"
-        return was_sent and not self.may_be_confirmed and self.erased_at is None
+        is_over = self.phase == self.Phase.DONE or self.is_taken_back or self.erased_at
+        if is_over or self.state == self.State.CANCELLED:
+            return
+        intended_at = self.confirm_intent_at or timezone.now()
+        if self.phase != self.Phase.REFUSED:
+            self.note(
+                confirm_intent_at=intended_at,
+                intended_state="confirmed",
+                accepted_state=self.accepted_state and "confirmed",
+                state=self.State.APPROVED,
+                notified_at=self.notified_at or timezone.now(),
+            )
+        elif not self.may_be_confirmed:
+            self.note(
+                confirm_intent_at=intended_at,
+                accepted_state="confirmed",
+                taken_back_at=None,
+                undone_at=None,
+                next_at=Now(),
+            )
 
     @property
     def may_have_spent_credit(self) -> bool:

@@ -9,8 +9,7 @@ import hmac
 from datetime import timedelta
 
 import structlog
-from django.db.models import Q
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -98,13 +97,12 @@ def record_state(solicitation: Solicitation, state: Solicitation.State, product:
         State.CANCELLED: ["", State.NEEDS_REVIEW, State.APPROVED],
     }[state]
     fields = {"product": product[:32]} if product else {}
-    over = Q(phase=Solicitation.Phase.REFUSED)
+    moved = Solicitation.objects.filter(pk=solicitation.pk, state__in=earlier)
     if state == State.CANCELLED:  # SeQura's own word that nothing is left to take back
-        over &= Q(confirm_intent_at=None) | Q(undone_at__isnull=False)
         record.close(solicitation.subject, {"reference"})  # what SeQura held without a number
-    Solicitation.objects.filter(pk=solicitation.pk, state__in=earlier).exclude(over).update(
-        state=state, notified_at=now, next_at=Now() + SWEEP_AFTER, **fields
-    )
+    else:
+        moved = moved.exclude(phase=Phase.REFUSED)
+    moved.update(state=state, notified_at=now, next_at=Now() + SWEEP_AFTER, **fields)
 
 
 def answer(solicitation: Solicitation, state: Solicitation.State) -> int:
@@ -126,12 +124,10 @@ def _say_the_number_again(solicitation: Solicitation) -> int:
 
     What was cancelled or taken back is never confirmed again: 410 repeats that nobody wants it.
     """
-    if solicitation.phase in (Phase.SOLICITED, Phase.CONFIRMING):
-        _believe(solicitation)
-    elif solicitation.is_refused_unproved:
-        _take_back_after_all(solicitation)
+    was_over = solicitation.is_taken_back or bool(solicitation.erased_at)
     if solicitation.phase != Phase.DONE:
-        return _after_finishing(confirm_within(solicitation.pk, ANSWER_SECONDS))
+        found = confirm_within(solicitation.pk, ANSWER_SECONDS, is_confirmed=True)
+        return _after_finishing(found, was_over=was_over)
     if solicitation.state == State.CANCELLED:
         return GONE
     if solicitation.accepted_state == "on_hold":  # the review has ended, and we missed it
@@ -140,34 +136,12 @@ def _say_the_number_again(solicitation: Solicitation) -> int:
     return _resend_reference(solicitation)
 
 
-def _believe(solicitation: Solicitation) -> None:
-    """Commit that SeQura has our confirmation, which this row has lost."""
-    unknown = Solicitation.objects.filter(pk=solicitation.pk, accepted_state="")
-    unknown.exclude(state=State.CANCELLED).update(
-        confirm_intent_at=Now(), intended_state="confirmed"
-    )
-    record_state(solicitation, State.APPROVED)
-
-
-def _take_back_after_all(solicitation: Solicitation) -> None:
-    """Commit that SeQura holds `confirmed`, which the refused row did not know: undo comes next."""
-    Solicitation.objects.filter(pk=solicitation.pk, phase=Phase.REFUSED).exclude(
-        state=State.CANCELLED
-    ).update(
-        confirm_intent_at=Coalesce("confirm_intent_at", Now()),
-        accepted_state="confirmed",
-        taken_back_at=None,
-        undone_at=None,
-        next_at=Now(),
-    )
-
-
-def _after_finishing(solicitation: Solicitation) -> int:
-    """410 for what became no order, with an entry unless SeQura itself has cancelled it."""
+def _after_finishing(solicitation: Solicitation, *, was_over: bool) -> int:
+    """410 for what became no order, with an entry when SeQura has heard so before."""
     is_over = solicitation.phase == Phase.REFUSED and not solicitation.is_in_doubt
     if not (is_over or solicitation.erased_at):
         return answer(solicitation, State.NEEDS_REVIEW)
-    if solicitation.state != State.CANCELLED:
+    if was_over and solicitation.state != State.CANCELLED:
         record.rejected(
             solicitation.subject,
             "reference",

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from bigcommerce.documents import Order as OrderDocument
-from bigcommerce.errors import Rejected
+from bigcommerce.errors import Rejected, Unavailable
 from orders import corrections
 from orders.doorbell import ring
 from orders.models import Order, merchant_reference
@@ -72,7 +72,8 @@ def order_document(solicitation: Solicitation) -> OrderDocument | None:
     try:
         return bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)
     except Rejected as refusal:
-        is_new = timezone.now() - solicitation.created_at < NEW_ORDER
+        made_at = solicitation.create_intent_at or solicitation.created_at
+        is_new = timezone.now() - made_at < NEW_ORDER
         if refusal.status != NOT_FOUND or is_new:
             raise
         return None
@@ -129,23 +130,25 @@ def place(solicitation: Solicitation) -> None:
     """Payment fields and status in one write; the status only while nobody has set one.
 
     It is read again unless this run has settled the order a moment ago: the write of an earlier run
-    may have arrived, and its commit be lost. Once it may have, the purchase stands, whatever became
-    of its order since.
+    may have arrived, and its commit be lost.
     """
     status = _first_status(solicitation)
     if not solicitation.is_unplaced:
         document = order_document(solicitation)
-        if document is None and not solicitation.place_intent_at:
-            raise Refused("order_deleted")
         if document is None:
-            solicitation.moved(Phase.PLACED, shown_state=solicitation.accepted_state)
-            return
+            raise Refused("order_deleted")
         heed_undoing(document)
         status = status if document["status_id"] in NOT_PLACED else None
+    in_doubt_since = solicitation.place_intent_at
     solicitation.note(place_intent_at=timezone.now())
     failpoint("place_intended")
     fields = payment_fields(solicitation) | ({} if status is None else {"status_id": status})
-    bigcommerce_for(solicitation.store).update_order(solicitation.bigcommerce_order, fields)
+    try:
+        bigcommerce_for(solicitation.store).update_order(solicitation.bigcommerce_order, fields)
+    except (Rejected, Unavailable) as failure:
+        if isinstance(failure, Rejected) or not failure.maybe_done:
+            solicitation.note(place_intent_at=in_doubt_since)
+        raise
     failpoint("place_sent")
     solicitation.moved(Phase.PLACED, shown_state=solicitation.accepted_state)
     failpoint("placed")

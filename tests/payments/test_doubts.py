@@ -7,7 +7,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from bigcommerce.client import BigCommerce
-from payments.at_sequra import CONFIRMATIONS
+from payments.at_sequra import CONFIRMATIONS, NUMBERS_REFUSED
 from payments.confirm import STEPS, confirm
 from payments.credit import TRIES as CREDIT_TRIES
 from payments.models import Solicitation
@@ -82,7 +82,7 @@ def test_an_order_deleted_for_good_ends_the_taking_back(
 
 def deleted_for_good(shop: Shop) -> None:
     """From now on; a purchase of a moment ago may only be hidden still."""
-    Solicitation.objects.update(created_at=timezone.now() - 2 * NEW_ORDER)
+    Solicitation.objects.update(create_intent_at=timezone.now() - 2 * NEW_ORDER)
     shop.sandbox.fault(GONE, method="GET", status=404, body='{"title": "Not found"}', times=0)
     shop.sandbox.fault(GONE, method="PUT", status=404, body='{"title": "Not found"}', times=0)
 
@@ -108,23 +108,50 @@ def test_order_that_is_deleted_before_it_is_placed_is_taken_back(
     assert open_entries() == [("rejected", "order_deleted")]
 
 
-def test_order_that_is_deleted_once_it_was_placed_stays_bought(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("status", [404, 422, 503])
+def test_order_that_is_deleted_while_it_is_placed_is_taken_back(shop: Shop, status: int) -> None:
     solicitation = shop.approved()
-    shop.sandbox.fault(GONE, method="PUT", status=503, effect="before")
+    shop.sandbox.fault(GONE, method="PUT", status=status, body='{"title": "No"}')
     found = drive(solicitation, 1)
-    assert (found.phase, bool(found.place_intent_at)) == (Phase.SETTLED, True)
+    assert (found.phase, bool(found.place_intent_at)) == (Phase.SETTLED, status == 503)
 
     deleted_for_good(shop)
     found = drive(solicitation, 2)
 
-    assert (found.phase, found.next_at, states(shop)) == (Phase.DONE, None, ["confirmed"])
+    assert (found.refusal, states(shop)) == ("order_deleted", ["cancelled"])
+    assert open_entries() == [("rejected", "order_deleted")]
 
 
-@pytest.mark.parametrize("state", [State.APPROVED, State.CANCELLED])
+def test_outages_do_not_count_as_refusals_of_the_number(shop: Shop) -> None:
+    solicitation = shop.approved()
+    shop.sandbox.fault(CONFIRM, method="PUT", status=503, skip=1)
+    assert drive(solicitation, 1).phase == Phase.PLACED
+    again(solicitation).note(attempts=NUMBERS_REFUSED)
+    shop.sandbox.fault(CONFIRM, method="PUT", status=409, times=2)
+
+    found = drive(solicitation, 2)
+
+    assert (found.phase, found.numbers_refused) == (Phase.PLACED, 2)
+    assert open_entries() == [("delayed", "reference_refused")]
+    assert drive(solicitation, 1).phase == Phase.DONE
+    assert open_entries() == []
+
+
+def test_new_order_is_waited_for_however_old_the_form_is(shop: Shop) -> None:
+    solicitation = shop.approved()
+    Solicitation.objects.update(created_at=timezone.now() - 2 * NEW_ORDER)
+    shop.sandbox.fault(GONE, method="GET", status=404, body='{"title": "Not found"}', times=2)
+
+    found = drive(solicitation, 3)
+
+    assert (found.phase, states(shop)) == (Phase.DONE, ["confirmed"])
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"), [(State.APPROVED, "confirmed"), (State.CANCELLED, "cancelled")]
+)
 def test_end_of_a_review_comes_to_an_order_that_was_deleted_for_good(
-    shop: Shop, state: State
+    shop: Shop, state: Solicitation.State, shown: str
 ) -> None:
     solicitation = shop.solicited()
     shop.review(solicitation)
@@ -136,7 +163,6 @@ def test_end_of_a_review_comes_to_an_order_that_was_deleted_for_good(
 
     found = drive(solicitation, 2)
 
-    shown = "confirmed" if state == State.APPROVED else "cancelled"
     assert (found.next_at, found.shown_state, states(shop)) == (None, shown, [shown])
 
 

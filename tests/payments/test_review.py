@@ -21,6 +21,7 @@ from transaction_log.explanations import explain
 from transaction_log.models import Entry
 
 State = Solicitation.State
+TOKEN = r"/v3/checkouts/[^/]+/token$"
 AWAITING_FULFILLMENT, MANUAL_VERIFICATION, CANCELLED, SHIPPED = 11, 12, 5, 2
 
 
@@ -48,6 +49,13 @@ def set_status(shop: Shop, status_id: int) -> None:
     order_id = placed(shop)["id"]
     body = {"order_id": order_id, "status_id": status_id}
     shop.sandbox.control("POST", "merchant/set_status", body)
+
+
+def resume(solicitation: Solicitation, times: int = 1) -> None:
+    for _ in range(times):
+        Solicitation.objects.filter(next_at__isnull=False).update(next_at=timezone.now())
+        confirm(solicitation.pk)
+    solicitation.refresh_from_db()
 
 
 def test_review_holds_the_order(shop: Shop) -> None:
@@ -172,21 +180,15 @@ def confirmations(shop: Shop) -> int:
     return sum(call["method"] == "PUT" and call["path"].startswith("/orders/") for call in calls)
 
 
-@pytest.mark.parametrize("accepted", ["confirmed", ""])
 def test_number_of_a_payment_that_was_taken_back_is_a_conflict_and_an_entry(
-    web: Web, shop: Shop, accepted: str
+    web: Web, shop: Shop
 ) -> None:
-    """Accepted, or never confirmed as far as the row knows."""
     solicitation = shop.approved()
-    if accepted:
-        shop.sandbox.fault(r"/v3/checkouts/[^/]+/token$", method="POST", status=503)
-        confirm(solicitation.pk)
+    shop.sandbox.fault(TOKEN, method="POST", status=503)
+    confirm(solicitation.pk)
     shop.change_cart(solicitation)
-    for _ in range(2):
-        Solicitation.objects.filter(next_at__isnull=False).update(next_at=timezone.now())
-        confirm(solicitation.pk)
-    solicitation.refresh_from_db()
-    assert (solicitation.phase, solicitation.accepted_state) == ("refused", accepted)
+    resume(solicitation, 2)
+    assert (solicitation.phase, solicitation.is_taken_back) == ("refused", True)
     sent = confirmations(shop)
 
     answers = [web.notify(solicitation, "confirmed-without-number").status_code for _ in range(2)]
@@ -253,61 +255,13 @@ def test_number_that_sequra_asks_for_and_refuses_is_the_merchant_s_to_see(
     assert not Entry.objects.filter(closed_at=None).exists()
 
 
-def test_confirmation_that_a_refused_row_has_lost_is_taken_back(web: Web, shop: Shop) -> None:
-    """The row knows of `on_hold` alone, and has refused the purchase without asking SeQura."""
-    solicitation = shop.solicited()
-    shop.review(solicitation)
-    record_state(solicitation, State.NEEDS_REVIEW, "pp3")
-    shop.sandbox.fault(r"^/orders/", method="PUT", status=503, effect="before")
-    confirm(solicitation.pk)
-    row = Solicitation.objects.filter(pk=solicitation.pk).values().get()
-    assert (row["phase"], row["intended_state"]) == ("confirming", "on_hold")
-    shop.end_review(solicitation, State.APPROVED)
-    record_state(solicitation, State.APPROVED)
-    shop.sandbox.fault(r"/v3/checkouts/[^/]+/token$", method="POST", status=503)
-    confirm(solicitation.pk)
-    assert financed(shop)["state"] == "confirmed"
-    Solicitation.objects.filter(pk=solicitation.pk).update(**row)
-    shop.change_cart(solicitation)
-    Solicitation.objects.filter(next_at__isnull=False).update(next_at=timezone.now())
-    confirm(solicitation.pk)
-    solicitation.refresh_from_db()
-    assert (solicitation.refusal, solicitation.is_in_doubt) == ("cart_changed", False)
-    assert financed(shop)["state"] == "confirmed"
-
-    answers = [web.notify(solicitation, "confirmed-without-number").status_code for _ in range(2)]
-
-    solicitation.refresh_from_db()
-    assert (answers, financed(shop)["state"]) == ([410, 410], "cancelled")
-    assert solicitation.undone_at
-    assert not shop.sandbox.world()["bigcommerce_orders"]
-
-
-def test_confirmation_that_sequra_refused_and_holds_is_taken_back(web: Web, shop: Shop) -> None:
-    """The row had lost it, and SeQura took no repetition."""
-    solicitation = shop.approved()
-    row = Solicitation.objects.filter(pk=solicitation.pk).values().get()
-    shop.sandbox.fault(r"/v3/checkouts/[^/]+/token$", method="POST", status=503)
-    confirm(solicitation.pk)
-    Solicitation.objects.filter(pk=solicitation.pk).update(**row)
-    shop.sandbox.fault(r"^/orders/", method="PUT", status=409)
-    confirm(solicitation.pk)
-    solicitation.refresh_from_db()
-    assert (solicitation.refusal, solicitation.confirm_intent_at) == ("refused_by_sequra", None)
-    assert financed(shop)["state"] == "confirmed"
-
-    assert web.notify(solicitation, "confirmed-without-number").status_code == 410
-
-    assert financed(shop)["state"] == "cancelled"
-
-
 @pytest.mark.parametrize("state", ["", "approved"])
 def test_confirmation_that_the_row_has_lost_is_finished_with_its_number(
     web: Web, shop: Shop, state: str
 ) -> None:
     solicitation = shop.approved()
     row = Solicitation.objects.filter(pk=solicitation.pk).values().get()
-    shop.sandbox.fault(r"/v3/checkouts/[^/]+/token$", method="POST", status=503)
+    shop.sandbox.fault(TOKEN, method="POST", status=503)
     confirm(solicitation.pk)
     before = {**row, "state": state, "next_at": None}
     Solicitation.objects.filter(pk=solicitation.pk).update(**before)
