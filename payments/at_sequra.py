@@ -159,9 +159,10 @@ def _is_over(solicitation: Solicitation) -> bool:
     """Is asking for the number again in vain?
 
     A row that is behind after a restore may stand before an order that was cancelled since, in the
-    shop or at SeQura, which then takes no number for ever.
+    shop or at SeQura, which then takes no number for ever. A review has no end of its own.
     """
-    if solicitation.numbers_refused >= NUMBERS_REFUSED:
+    is_held = solicitation.accepted_state == "on_hold"
+    if solicitation.numbers_refused >= NUMBERS_REFUSED and not is_held:
         return True
     document = placing.order_document(solicitation)
     return document is None or document["status_id"] in solicitation.store.cancelling_statuses
