@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 	then echo $$python; break; fi; done)
 WORKERS ?= 2
 
-.PHONY: help setup demo test load restarts lint format golden migrations messages compose-check screenshots lock
+.PHONY: help setup demo test load restarts crashes histories lint format golden migrations messages compose-check screenshots lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -37,6 +37,16 @@ RESTARTS ?= 50
 
 restarts: setup ## the broker restarts fifty times under load; RESTARTS=… names another number
 	@BROKER_RESTARTS=$(RESTARTS) $(BIN)/pytest -p no:randomly -q tests/orders/test_broker.py
+
+CRASHES ?= 1000
+
+crashes: setup ## a thousand random crashes of a payment, and all pairs of places; CRASHES=… names another number
+	@PAIRS=all CRASHES=$(CRASHES) $(BIN)/pytest -p no:randomly -q tests/payments/test_crashes.py $(ARGS)
+
+HISTORIES ?= 2000
+
+histories: setup ## two thousand random histories of orders; HISTORIES=… names another number
+	@HISTORIES=$(HISTORIES) $(BIN)/pytest -n $(WORKERS) -q tests/orders/test_histories.py $(ARGS)
 
 load: setup ## attacks on two web processes, and what others see meanwhile
 	@$(BIN)/python -m local.load $(ARGS)

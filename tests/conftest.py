@@ -38,7 +38,7 @@ def start() -> None:
         os.environ.update(running.enter_context(servers()))
         collect(os.environ)
     django.setup()
-    import_module("tests.emptying").install()
+    import_module("tests.shortcuts").install()
 
 
 # At import, not in a hook: the conftest.py of a folder named on the command line imports models.

@@ -193,11 +193,15 @@ def test_odd_forms_never_break(session: str, route: str, name: str) -> None:
     bodies += ["&".join(f"{one}={raw}" for one in NAMES) for raw in RAW]
     bodies += ["\0", "&" * 3000, "csrf=" + "%00" * 50]
 
+    form = "application/x-www-form-urlencoded"
+    # Only a form's body is read as one: of the other kinds a few bodies say it all.
+    typed = [(body, form) for body in bodies]
+    typed += [(body, kind) for kind in ("text/plain", "nonsense", "") for body in bodies[::9]]
+
     def answers() -> Iterator[tuple[object, int]]:
-        for body in bodies:
-            for kind in ("application/x-www-form-urlencoded", "text/plain", "nonsense", ""):
-                response = browser.generic("POST", path, body.encode(), content_type=kind)
-                yield (body[:60], kind), response.status_code
+        for body, kind in typed:
+            response = browser.generic("POST", path, body.encode(), content_type=kind)
+            yield (body[:60], kind), response.status_code
 
     assert broken(answers()) == []
 

@@ -23,6 +23,8 @@ from transaction_log.models import Entry
 
 # Every place of an approved purchase, and some more, so that the last ones are certainly hit.
 POINTS = range(1, 18)
+FIRST, SECOND = range(1, 16), range(1, 12)
+ALL_PAIRS = os.environ.get("PAIRS") == "all"
 # The fourth place: SeQura has accepted, and BigCommerce has been asked nothing yet.
 CONFIRMED = 4
 State = Solicitation.State
@@ -53,11 +55,26 @@ def test_one_crash_at_every_place(shop: Shop, runner: CrashRunner, settings: Set
     check(shop, runner)
 
 
+def some_pairs(chance: Random) -> list[tuple[int, int]]:
+    """Every first place twice and every second one at least twice, combined anew by `chance`."""
+    firsts, seconds = list(FIRST) * 2, list(SECOND) * 3
+    chance.shuffle(seconds)
+    return list(zip(firsts, seconds[: len(firsts)], strict=True))
+
+
 def test_two_crashes_at_every_pair_of_places(
     shop: Shop, runner: CrashRunner, settings: Settings
 ) -> None:
+    """`PAIRS=all` is the long run: of the 165 pairs the suite takes thirty others every time, so
+    that each first and each second place is among them.
+    """
     settings.ORDER_LOOKUP_SETTLE_SECONDS = 0.1
-    for first, second in product(range(1, 16), range(1, 12)):
+    pairs = list(product(FIRST, SECOND))
+    if not ALL_PAIRS:
+        seed = int(os.environ.get("SEED", str(time.time_ns() % 1_000_000)))
+        print(f"\nseed {seed}")
+        pairs = some_pairs(Random(seed))
+    for first, second in pairs:
         runner.pay(shop.approved().pk, [first, second])
     check(shop, runner)
 
@@ -266,4 +283,4 @@ def test_random_crashes_beside_news_uninstallations_and_restored_backups(
 def test_every_place_was_reached_and_enough_crashes_happened(runner: CrashRunner) -> None:
     """Runs last: the labels in the code and those the runner saw are the same."""
     assert runner.labels == labels_in_the_code()
-    assert runner.crashes >= 300
+    assert runner.crashes >= (300 if ALL_PAIRS else 200)
