@@ -107,6 +107,8 @@ def test_killed_worker_loses_and_doubles_nothing(world: World) -> None:
     world.wait(lambda: any(world.updates(number) for number in numbers), "working")
     world.kill("worker")
     world.sandbox.clear_faults()
+    assert in_hand(world) > 0
+    let_leases_pass(world)
     world.stack.start("worker")
     for number in numbers:
         world.wait(lambda n=number: world.totals(n) == (0, 14980), "shipped", RECOVERED)  # type: ignore[misc]
@@ -150,15 +152,25 @@ def test_a_second_beat_changes_nothing(world: World) -> None:
         world.wait(lambda: world.totals(number) == (0, 14980), "the shipment")
         world.wait(
             lambda: (
-                stack.processes["worker"].log.read_text().count("orders.tasks.sweep") >= sent + 4
+                stack.processes["worker"].log.read_text().count("orders.tasks.sweep") >= sent + 3
             ),
-            "both beats have swept twice",
+            "both beats have swept",
             RECOVERED,
         )
     finally:
         second.stop()
     assert len(world.updates(number)) == 1
     assert entries(world, number) == [("purchase", "accepted"), ("ship", "accepted")]
+
+
+def let_leases_pass(world: World) -> None:
+    """A minute goes by for the orders that a dead worker had in hand."""
+    with psycopg2.connect(world.stack.urls["DATABASE_URL"]) as database:
+        database.cursor().execute(
+            "UPDATE orders_order SET leased_until = now() - interval '1 second'"
+            " WHERE leased_until IS NOT NULL"
+        )
+    database.close()
 
 
 def in_hand(world: World) -> int:

@@ -22,7 +22,7 @@ from transaction_log.notices import NOTICES
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker runs here, so nobody waits for one."""
-    monkeypatch.setattr(retrying, "PATIENCE", 0.0)
+    monkeypatch.setattr(retrying.retry, "__defaults__", (0.0,))
     monkeypatch.setattr(retrying, "ring", lambda: None)
 
 
