@@ -81,9 +81,7 @@ def confirm(pk: int, wait: float = 0, *, is_confirmed: bool = False) -> None:
     """
     with only_one(f"solicitation {pk}", wait):
         solicitation = Solicitation.objects.select_related("store", "connection").get(pk=pk)
-        if is_confirmed:
-            solicitation.believe_confirmed()
-        _advance(solicitation)
+        _advance(solicitation, is_confirmed=is_confirmed)
 
 
 def confirm_within(pk: int, seconds: float, *, is_confirmed: bool = False) -> Solicitation:
@@ -242,8 +240,10 @@ def _is_unplaced(solicitation: Solicitation) -> bool:
     return solicitation.phase in Solicitation.REVOCABLE
 
 
-def _advance(solicitation: Solicitation) -> None:
+def _advance(solicitation: Solicitation, *, is_confirmed: bool) -> None:
     try:
+        if is_confirmed:
+            _believe(solicitation)
         while not stopping() and _take_step(solicitation):
             pass
     except Later as later:
@@ -269,8 +269,6 @@ def _take_step(solicitation: Solicitation) -> bool:
         return False
     try:
         _heed_news(solicitation)
-        if step is undo and _was_finished(solicitation):
-            return True
         step(solicitation)
     except Refused as refusal:
         if not _adopt(solicitation):
@@ -286,22 +284,26 @@ def _take_step(solicitation: Solicitation) -> bool:
     return True
 
 
-def _was_finished(solicitation: Solicitation) -> bool:
-    """Look once more before a refusal of an earlier run is taken back at SeQura, and adopt.
+def _believe(solicitation: Solicitation) -> None:
+    """SeQura holds our confirmation. A refusal that says otherwise came from a row that is behind.
 
-    A shop that does not answer stops nothing: it was asked, if it could be, before the refusal.
+    So its order is looked for before it is taken back: nobody may have been able to look then.
     """
     try:
-        return not solicitation.taken_back_at and _adopt(solicitation)
+        if solicitation.is_refused_unproved:
+            _adopt(solicitation)
     except (bigcommerce.errors.Rejected, bigcommerce.errors.Unavailable) as error:
-        log.warning("look_failed", reference=str(solicitation.reference), reason=str(error))
-        return False
+        statement = solicitation.fingerprint
+        record.delayed(
+            solicitation.subject, "purchase", "undo_delayed", words=str(error), statement=statement
+        )
+        raise
+    solicitation.believe_confirmed()
 
 
 def _adopt(solicitation: Solicitation) -> bool:
     """Before anything is refused or taken back: was it finished, and only our row forgot it?"""
-    is_seen = solicitation.is_unordered or solicitation.is_unfinished
-    if is_seen or _is_uninstalled(solicitation):
+    if solicitation.is_unordered or _is_uninstalled(solicitation):
         return False
     store, checkout = solicitation.store, solicitation.checkout_id
     try:
@@ -312,7 +314,6 @@ def _adopt(solicitation: Solicitation) -> bool:
         # Refusing this takes nothing back: the nightly look at the shop's orders may find it.
         return False
     if order is None:
-        solicitation.is_unfinished = True
         return False
     placing.adopt(solicitation, order)
     return True

@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from stores.encryption import EncryptedTextField
@@ -42,7 +42,6 @@ class Solicitation(models.Model):
     # What this very run of `confirm` has read, and nothing older. Not stored.
     is_unordered = False  # the checkout is as solicited, and no order was made of it
     is_unplaced = False  # the order has no status yet that anybody may have changed
-    is_unfinished = False  # no order was placed for it
 
     # The shopper may see the order.
     WITH_ORDER = ("placed", "done")
@@ -200,31 +199,35 @@ class Solicitation(models.Model):
         )
         return self.phase == self.Phase.REFUSED and is_proved
 
+    @property
+    def is_refused_unproved(self) -> bool:
+        """Refused by what this row knows, which is not that SeQura may hold `confirmed`."""
+        is_open = self.state != self.State.CANCELLED and not self.erased_at
+        return self.phase == self.Phase.REFUSED and is_open and not self.may_be_confirmed
+
     def believe_confirmed(self) -> None:
         """Commit that SeQura holds `confirmed`, as it says, whatever this row has lost.
 
         What was not finished then is confirmed again; what was refused is taken back again, unless
         that is proved. Nothing can be sent any more once the personal data was erased.
         """
-        is_over = self.phase == self.Phase.DONE or self.is_taken_back or self.erased_at
-        if is_over or self.state == self.State.CANCELLED:
+        is_over = self.phase == self.Phase.DONE or self.state == self.State.CANCELLED
+        is_refused = self.phase == self.Phase.REFUSED
+        if is_over or self.erased_at or (is_refused and not self.is_refused_unproved):
             return
-        intended_at = self.confirm_intent_at or timezone.now()
-        if self.phase != self.Phase.REFUSED:
-            self.note(
-                confirm_intent_at=intended_at,
-                intended_state="confirmed",
-                accepted_state=self.accepted_state and "confirmed",
-                state=self.State.APPROVED,
-                notified_at=self.notified_at or timezone.now(),
-            )
-        elif not self.may_be_confirmed:
-            self.note(
-                confirm_intent_at=intended_at,
-                accepted_state="confirmed",
-                taken_back_at=None,
-                undone_at=None,
-                next_at=Now(),
+        told = "confirmed" if is_refused or self.accepted_state else ""
+        self.note(
+            confirm_intent_at=self.confirm_intent_at or timezone.now(),
+            intended_state="confirmed",
+            accepted_state=told,
+            taken_back_at=None,
+            undone_at=None,
+            next_at=Now(),
+        )
+        if not is_refused:
+            news = Solicitation.objects.filter(pk=self.pk).exclude(state=self.State.CANCELLED)
+            news.update(
+                state=self.State.APPROVED, notified_at=Coalesce("notified_at", timezone.now())
             )
 
     @property

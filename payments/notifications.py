@@ -138,9 +138,9 @@ def _say_the_number_again(solicitation: Solicitation) -> int:
 
 def _after_finishing(solicitation: Solicitation, *, was_over: bool) -> int:
     """410 for what became no order, with an entry when SeQura has heard so before."""
-    is_over = solicitation.phase == Phase.REFUSED and not solicitation.is_in_doubt
-    if not (is_over or solicitation.erased_at):
-        return answer(solicitation, State.NEEDS_REVIEW)
+    if not (solicitation.is_taken_back or solicitation.erased_at):
+        is_refused = solicitation.phase == Phase.REFUSED
+        return TRY_AGAIN if is_refused else answer(solicitation, State.APPROVED)
     if was_over and solicitation.state != State.CANCELLED:
         record.rejected(
             solicitation.subject,

@@ -72,7 +72,8 @@ def order_document(solicitation: Solicitation) -> OrderDocument | None:
     try:
         return bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)
     except Rejected as refusal:
-        made_at = solicitation.create_intent_at or solicitation.created_at
+        made_at = solicitation.adopted_at or solicitation.create_intent_at
+        made_at = made_at or solicitation.created_at
         is_new = timezone.now() - made_at < NEW_ORDER
         if refusal.status != NOT_FOUND or is_new:
             raise
@@ -132,14 +133,14 @@ def place(solicitation: Solicitation) -> None:
     It is read again unless this run has settled the order a moment ago: the write of an earlier run
     may have arrived, and its commit be lost.
     """
-    status = _first_status(solicitation)
+    status, in_doubt_since = _first_status(solicitation), solicitation.place_intent_at
     if not solicitation.is_unplaced:
         document = order_document(solicitation)
         if document is None:
             raise Refused("order_deleted")
         heed_undoing(document)
-        status = status if document["status_id"] in NOT_PLACED else None
-    in_doubt_since = solicitation.place_intent_at
+        if document["status_id"] not in NOT_PLACED:
+            status, in_doubt_since = None, timezone.now()  # an earlier write has arrived
     solicitation.note(place_intent_at=timezone.now())
     failpoint("place_intended")
     fields = payment_fields(solicitation) | ({} if status is None else {"status_id": status})
@@ -166,14 +167,18 @@ def adopt(solicitation: Solicitation, document: OrderDocument) -> None:
     )
     try:
         with transaction.atomic():
+            unknown = Solicitation.objects.filter(pk=solicitation.pk, state="")
+            unknown.update(state=state)  # what SeQura has said meanwhile stays
             solicitation.moved(
                 Phase.PLACED,
                 order_id=document["id"],
-                state=state,
                 accepted_state=accepted,
                 shown_state=accepted,
                 adopted_at=timezone.now(),
+                refusal="",
+                refusal_detail="",
             )
+            solicitation.refresh_from_db(fields=["state"])
             order = _link(solicitation)
             order.unsure = True
             order.save(update_fields=["unsure"])

@@ -55,7 +55,7 @@ def _winner(solicitation: Solicitation) -> Solicitation | None:
         checkout_id=solicitation.checkout_id,
         phase__in=Solicitation.TAKEN,
     )
-    return others.first()
+    return others.exclude(pk=solicitation.pk).first()
 
 
 def shoppers_language(solicitation: Solicitation) -> str:

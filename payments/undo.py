@@ -52,7 +52,6 @@ def undo(solicitation: Solicitation) -> None:
         words=solicitation.refusal_detail,
         statement=solicitation.fingerprint,
     )
-    record.close(solicitation.subject, {"reference"})  # what SeQura held without a number
     solicitation.note(undone_at=timezone.now())
 
 

@@ -6,15 +6,18 @@ import pytest
 from django.utils import timezone
 
 from orders.models import Order
+from payments import confirm as confirming
 from payments.confirm import STEPS, confirm
 from payments.models import Solicitation
 from payments.notifications import receive, record_state
 from payments.outcomes import Later
+from payments.progress import progress_of
 from tests.payments.shop import Shop
 from tests.payments.test_review import TOKEN, financed, placed, resume
 from tests.payments.web import Web
 from transaction_log.models import Entry
 
+ORDERS = r"^/stores/[^/]+/v2/orders$"
 State, Phase = Solicitation.State, Solicitation.Phase
 
 
@@ -156,7 +159,7 @@ def test_one_failed_look_never_takes_a_placed_order_back(
     web: Web, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     solicitation = placed_and_forgotten(shop, monkeypatch)
-    shop.sandbox.fault(r"^/stores/[^/]+/v2/orders$", method="GET", status=503)
+    shop.sandbox.fault(ORDERS, method="GET", status=503)
 
     assert web.notify(solicitation, "confirmed-without-number").status_code == 503
     assert financed(shop)["state"] == "confirmed"
@@ -169,14 +172,85 @@ def test_one_failed_look_never_takes_a_placed_order_back(
 def test_refused_row_of_a_placed_order_adopts_it_instead_of_taking_it_back(
     web: Web, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The refusal came while nobody could look into the shop."""
+    """Nobody could look into the shop at the refusal, nor when SeQura asked first."""
     solicitation = placed_and_forgotten(shop, monkeypatch)
-    solicitation.note(phase=Phase.REFUSED, refusal="uninstalled", next_at=None)
+    shop.sandbox.fault(ORDERS, method="GET", status=429, times=0)
+    resume(solicitation)
+    assert (solicitation.phase, solicitation.refusal) == (Phase.REFUSED, "already_ordered")
+    assert web.notify(solicitation, "confirmed-without-number").status_code == 503
+    assert financed(shop)["state"] == "confirmed"
+    assert open_reasons() == {"undo_delayed"}
+    shop.sandbox.clear_faults()
 
     assert web.notify(solicitation, "confirmed-without-number").status_code == 200
 
     solicitation.refresh_from_db()
     assert (solicitation.phase, financed(shop)["state"]) == (Phase.DONE, "confirmed")
+    assert progress_of(solicitation)["status"] == "confirmed"
+    assert open_reasons() == set()
+
+
+def test_proof_that_finds_no_thread_is_asked_for_again(
+    web: Web, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many of the store's payments are waited for: nothing is decided, nothing is written."""
+    solicitation = confirmed_and_forgotten(shop, "nothing")
+    resume(solicitation)
+    with monkeypatch.context() as busy:
+        busy.setattr(confirming, "within", lambda *_: False)
+        assert receive(solicitation, "confirmed-without-number", "") == 503
+    assert open_reasons() == set()
+
+    assert receive(solicitation, "confirmed-without-number", "") == 410
+
+    assert financed(shop)["state"] == "cancelled"
+
+
+def test_adopted_order_of_an_ended_review_is_confirmed(
+    web: Web, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refused row knows of the review alone; SeQura's proof tells its end."""
+    solicitation = placed_and_forgotten(shop, monkeypatch)
+    solicitation.note(phase=Phase.REFUSED, state=State.NEEDS_REVIEW, next_at=None)
+
+    assert web.notify(solicitation, "confirmed-without-number").status_code == 200
+
+    solicitation.refresh_from_db()
+    assert (solicitation.state, solicitation.accepted_state) == (State.APPROVED, "confirmed")
+    sent = [call["body"]["order"]["state"] for call in shop.sandbox.calls("sequra")[-1:]]
+    assert sent == ["confirmed"]
+
+
+@pytest.mark.parametrize("knows", ["hold", "nothing"])
+def test_cancellation_that_comes_beside_a_proof_is_kept(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, knows: str
+) -> None:
+    solicitation = confirmed_and_forgotten(shop, knows)
+    believe = Solicitation.believe_confirmed
+
+    def cancelled_meanwhile(attempt: Solicitation) -> None:
+        record_state(attempt, State.CANCELLED)
+        believe(attempt)
+
+    monkeypatch.setattr(Solicitation, "believe_confirmed", cancelled_meanwhile)
+    receive(solicitation, "confirmed-without-number", "")
+
+    solicitation.refresh_from_db()
+    assert (solicitation.state, solicitation.phase) == (State.CANCELLED, Phase.REFUSED)
+
+
+def test_proof_is_not_lost_when_the_process_stops(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solicitation = confirmed_and_forgotten(shop, "nothing")
+    Solicitation.objects.update(state="", next_at=None)
+    with monkeypatch.context() as last:
+        last.setattr(confirming, "stopping", lambda: True)
+        assert receive(solicitation, "confirmed-without-number", "") == 503
+
+    resume(solicitation)
+
+    assert (solicitation.phase, financed(shop)["state"]) == (Phase.REFUSED, "cancelled")
 
 
 def test_refused_account_pauses_when_the_number_is_asked_for(web: Web, shop: Shop) -> None:
