@@ -92,6 +92,7 @@ def test_nothing_runs_out_of_the_page(
     PanelUser.objects.filter(pk=shop.user.pk).update(locale=locale)
     page, found, errors = opened(browser, live_app, shop, "", WIDTHS[0]), {}, list[str]()
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     for path in ("log/", "log/?q=250", "log/?q=x", "orders/250/", "orders/9/"):
         page.goto(f"{live_app}/s/{shop.token}/{path}")
         for width in WIDTHS:
