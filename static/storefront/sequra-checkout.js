@@ -109,6 +109,7 @@
     li.sequra-item .paymentProviderHeader-name{display:block;margin-left:0;white-space:normal;overflow-wrap:anywhere}
     .sequra-item .paymentProviderHeader-img{height:1.4em;width:auto;max-width:6rem;flex:none;align-self:flex-start;margin:0}
     .sequra-cost{font-weight:400}
+    ul.sequra-list{margin-bottom:1.25rem}
     .sequra-room{display:flex;align-items:center;box-sizing:border-box;padding:0 3rem}
     .sequra-rest{list-style:none}
     .sequra-room::before{content:"";width:10rem;height:.75em;background:currentColor;opacity:.1}
@@ -509,8 +510,8 @@
     name.dataset.test = `payment-method-${radio.value}`;
     const image = picture(method.icon);
     if (image) name.append(image);
-    const heading = document.querySelector(".themeV2") ? " sub-header" : "";
-    name.append(make("div", `paymentProviderHeader-name${heading}`, method.title));
+    // The last class counts in the current theme alone, which is often not drawn yet.
+    name.append(make("div", "paymentProviderHeader-name sub-header", method.title));
     name.lastChild.id = `${id}-name`;
     const line = make("div", "paymentProviderHeader-container");
     line.append(name);

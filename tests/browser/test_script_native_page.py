@@ -232,6 +232,8 @@ def test_a_shop_without_native_methods_still_sells_with_sequra(
 
     choose(page, SP1)
     expect(page.get_by_role("radio", checked=True)).to_have_count(1)
+    ours, button = box(page, ".sequra-list"), box(page, BUTTON)
+    assert button["y"] - ours["y"] - ours["height"] >= 16
     page.locator(BUTTON).click()
 
     expect(page.locator("iframe#sq-identification-sp1")).to_be_visible()

@@ -7,6 +7,7 @@ from tests.browser.conftest import Open
 from tests.browser.scripted import I1, PP3, SP1, Answer, World, run_timers
 
 OURS = "li.sequra-item"
+UNCHOSEN = ".form-checklist-item:not(.form-checklist-item--selected)"
 ROOM = "li.sequra-room"
 REST = "li.sequra-rest"
 WIDTHS = pytest.mark.parametrize("width", [390, 1440])
@@ -36,17 +37,12 @@ def shift_until(page: Page, count: int) -> float:
     return float(page.evaluate("shifts.reduce((sum, one) => sum + one, 0)"))
 
 
-@WIDTHS
-def test_options_that_are_early_come_with_the_list(
-    world: World, open_checkout: Open, width: int
-) -> None:
-    page = open_checkout(width=width)
-    expect(page.locator(OURS)).to_have_count(3)
+def reload_with_early_options(page: Page) -> None:
+    """Have the page wait for the checkout until the app has answered: the options are first."""
     held: list[Route] = []
     answered: list[bool] = []
 
     def hold(route: Route) -> None:
-        """Keep the page waiting for the checkout: its methods come after the answer."""
         route.continue_() if answered else held.append(route)
 
     page.route("**/checkouts/*include=*", hold)
@@ -54,13 +50,42 @@ def test_options_that_are_early_come_with_the_list(
         lambda one: one.url.endswith("/payment-methods") and one.request.method == "POST"
     ):
         page.reload(wait_until="commit")
+    run_timers(page, 0)
     answered.append(True)
     for route in held:
         route.continue_()
-
     assert held
+
+
+@WIDTHS
+def test_options_that_are_early_come_with_the_list(
+    world: World, open_checkout: Open, width: int
+) -> None:
+    page = open_checkout(width=width)
+    expect(page.locator(OURS)).to_have_count(3)
+
+    reload_with_early_options(page)
+
     assert shift_until(page, 3) == 0
     assert len(world.called("app", "payment-methods")) == 2
+
+
+@pytest.mark.parametrize("theme", ["v1", "v2"])
+def test_options_that_are_early_take_the_look_of_the_list(
+    world: World, open_checkout: Open, theme: str
+) -> None:
+    """They are built before BigCommerce has drawn the wrapper that names its theme."""
+    page = open_checkout(f"theme={theme}")
+
+    reload_with_early_options(page)
+
+    expect(page.locator(OURS)).to_have_count(3)
+    fonts = page.locator(f"{UNCHOSEN} .paymentProviderHeader-name").evaluate_all(
+        "names => names.map((one) => getComputedStyle(one)).map((look) =>"
+        " [look.fontFamily, look.fontWeight, look.fontSize, look.color].join())"
+    )
+    assert len(fonts) == 4
+    assert len(set(fonts)) == 1
 
 
 @WIDTHS

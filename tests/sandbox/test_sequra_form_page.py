@@ -44,6 +44,8 @@ class Form:
         page.evaluate(EMBED, sequra.call("GET", path, Accept="text/html").text)
         page.wait_for_function("window.SequraFormInstance")
         page.evaluate(SHOW)
+        # Until its script listens, the form hears no key, and its fields take no focus.
+        expect(self.frame.locator("[name=given_names]")).to_be_enabled()
 
     @property
     def frame(self) -> FrameLocator:
