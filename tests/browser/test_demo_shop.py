@@ -23,7 +23,7 @@ def shop(sandbox: SandboxControl, page: Page) -> Page:
 def to_checkout(shop: Page, query: str = "") -> None:
     shop.get_by_role("button", name="Add Lamp Montseny to cart").click()
     shop.goto(f"{shop.url.rsplit('/', 1)[0]}/checkout{query}")
-    shop.wait_for_selector(FORM)
+    expect(shop.locator(f"{FORM} input").first).to_be_focused()  # the step opens with that
 
 
 def world_order(sandbox: SandboxControl) -> dict[str, Any]:

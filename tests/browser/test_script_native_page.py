@@ -68,6 +68,7 @@ def test_a_blur_does_not_bring_the_native_mark_back(
     world: World, open_checkout: Open, theme: str
 ) -> None:
     page = open_checkout(f"terms=1&theme={theme}")
+    expect(page.locator("#radio-bankdeposit")).to_be_focused()  # the step opens with that
     choose(page)
     page.evaluate(WATCH)
 
@@ -118,6 +119,7 @@ def test_back_at_a_native_method_react_has_its_radio_again(
     world: World, open_checkout: Open
 ) -> None:
     page = open_checkout("terms=1")
+    expect(page.locator("#radio-bankdeposit")).to_be_focused()  # the step opens with that
     choose(page)
 
     page.locator("#radio-bankdeposit").check()

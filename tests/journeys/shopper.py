@@ -69,8 +69,13 @@ class Shopper:
         """Open the payment step of a checkout made as wished (the sandbox's `make_checkout`)."""
         self.checkout_id = self.system.sandbox.checkout(**wishes)["checkout_id"]
         self.page.goto(f"{self.shop}/checkout/{self.checkout_id}?{query}")
-        expect(self.page.locator(PAYMENT_FORM)).to_be_visible()
+        self._step_is_open()
         return self
+
+    def _step_is_open(self) -> None:
+        """The step has given its first input the focus: whatever is typed before loses it."""
+        expect(self.page.locator(PAYMENT_FORM)).to_be_visible()
+        expect(self.page.locator(f"{PAYMENT_FORM} input").first).to_be_focused()
 
     @contextmanager
     def waiting_for_the_offer(self) -> Iterator[dict[str, Any]]:
@@ -101,7 +106,7 @@ class Shopper:
         for name, value in HOME.items():
             page.locator(f"#field-{name}").fill(value)
         page.locator(".address-form").get_by_role("button").click()
-        expect(page.locator(PAYMENT_FORM)).to_be_visible()
+        self._step_is_open()
 
     # --- On the payment step ---------------------------------------------------------------------
 
