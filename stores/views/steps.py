@@ -93,7 +93,7 @@ def _script_answers(page: dict[str, Any]) -> Step:
         )
         return Step("error", title, remedy, problems)
     at = moment(localtime(datetime.fromisoformat(page["at"])))
-    text = _("On %(time)s it answered with the file that BigCommerce has the hash of.")
+    text = _("Checked %(time)s: the script served is the one registered in BigCommerce.")
     return Step("success", title, text % {"time": at})
 
 
@@ -108,7 +108,7 @@ def _asked(store: Store) -> Step:
     )
     if last is None:
         return Step("todo", title, _("No checkout has asked yet."), (remedy,))
-    text = _("A checkout asked for SeQura last at %(time)s.") % {"time": moment(localtime(last))}
+    text = _("Last request from a checkout: %(time)s.") % {"time": moment(localtime(last))}
     if timezone.now() - last > LONG_AGO:
         return Step("warning", title, text, (remedy,))
     return Step("success", title, text)
@@ -234,7 +234,7 @@ def _sentence(problem: dict[str, Any]) -> str:
         "unreached": _("%(name)s does not answer: %(words)s"),
         "silent": _("%(name)s does not answer: %(words)s"),
         "altered": _(
-            "%(name)s answers with another file than the one BigCommerce has the hash of."
+            "%(name)s serves a script that differs from the one registered in BigCommerce."
         ),
         "foreign": _(
             "Another script runs on your checkout page: %(name)s. If SeQura is missing or stands in"

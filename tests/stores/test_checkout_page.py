@@ -109,7 +109,7 @@ def test_an_answering_script_is_named_with_its_time() -> None:
         (
             {"kind": "altered", "name": "https://app/x.js", "words": ""},
             "error",
-            "https://app/x.js answers with another file than the one BigCommerce has the hash of.",
+            "https://app/x.js serves a script that differs from the one registered in BigCommerce.",
         ),
         (
             {"kind": "unreached", "name": "https://app/x.js", "words": "The app answered 503"},
@@ -181,12 +181,12 @@ NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
         (
             NOW - timedelta(days=2),
             "success",
-            "A checkout asked for SeQura last at 26 Nov 2026, 09:00.",
+            "Last request from a checkout: 26 Nov 2026, 09:00.",
         ),
         (
             NOW - timedelta(days=31),
             "warning",
-            "A checkout asked for SeQura last at 28 Oct 2026, 09:00.",
+            "Last request from a checkout: 28 Oct 2026, 09:00.",
         ),
     ],
 )
