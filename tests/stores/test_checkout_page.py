@@ -95,7 +95,7 @@ def test_an_answering_script_is_named_with_its_time() -> None:
     found = named(seen(), "Address of the checkout script")
 
     assert (found.icon, found.details) == ("success", ())
-    assert "On 28 Nov 2026, 05:30 it answered" in found.text
+    assert "Checked 28 Nov 2026, 05:30:" in found.text
 
 
 @pytest.mark.parametrize(
