@@ -5,7 +5,6 @@ that is stored. https://docs.sequra.com/docs/put-the-order-on-hold-and-confirm-i
 """
 
 import hashlib
-import hmac
 from datetime import timedelta
 
 import structlog
@@ -19,6 +18,7 @@ from payments.models import Solicitation
 from payments.outcomes import Refused
 from payments.uninstalled import is_being_ended
 from sequra.errors import Rejected, Unavailable
+from sequra.signature import signature_matches
 from stores.models import Store
 from transaction_log import record
 
@@ -65,8 +65,7 @@ def authenticate(token: str, body: QueryDict, query: QueryDict, prefix: str = ""
     )
     if solicitation is None:
         raise NotAuthentic
-    signature = body.get(f"{prefix}signature", "")
-    if not hmac.compare_digest(signature.encode(), solicitation.signature.encode()):
+    if not signature_matches(solicitation.signature, body.get(f"{prefix}signature")):
         raise NotAuthentic
     if body.get("order_ref") != str(solicitation.reference):
         raise NotAuthentic

@@ -7,12 +7,6 @@ https://docs.sequra.com/docs/start-solicitation
 """
 
 import hmac
-import secrets
-
-
-def new_signature() -> str:
-    """256 random bits in hexadecimal."""
-    return secrets.token_hex(32)
 
 
 def signature_matches(stored: str, echoed: str | None) -> bool:
