@@ -58,6 +58,7 @@ lint: setup compose-check ## style, types, imports, migrations, the lock
 	@$(BIN)/lint-imports
 	@$(WITH_SETTINGS) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	@sh local/check_lock.sh
+	@! grep -rnIE '^(<{7}|>{7}) ' --exclude-dir=.git --exclude-dir=.venv . || { echo "a merge was left unfinished"; exit 1; }
 
 format: setup ## let ruff tidy up
 	@$(BIN)/ruff check --fix .

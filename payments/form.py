@@ -99,15 +99,13 @@ def terms_remembered(solicitation: Solicitation) -> bool:
 
 
 def terms_required(solicitation: Solicitation) -> bool:
-    """Does this storefront ask for its terms now? Asked anew where it did when we last looked."""
+    """Does this storefront ask for its terms now? What it did when we last looked if unknown."""
     store, channel = solicitation.store, solicitation.channel_id
-    if not terms_remembered(solicitation):
-        return False
     try:
         settings_now = bigcommerce_for(store).checkout_settings(channel)
     except (bigcommerce.errors.Rejected, bigcommerce.errors.Unavailable) as error:
         log.warning("terms_unknown", store=store.hash, why=str(error))
-        return True
+        return terms_remembered(solicitation)
     return bool(settings_now.get("is_order_terms_and_conditions_enabled"))
 
 

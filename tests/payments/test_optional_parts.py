@@ -4,11 +4,13 @@ Everything goes over HTTP: the pretend BigCommerce answers what each test makes 
 """
 
 import json
+import re
 import uuid
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from payments.models import Offer, Solicitation
 from payments.reasons import Reason
@@ -195,7 +197,39 @@ def test_the_way_back_leads_to_this_checkout(
 
     own = f"{shop.origin}/checkout/{attempt.checkout_id}"
     assert asked["body"]["order"]["merchant"]["abort_url"] == own
-    assert f'href="{refused.origin}/checkout/{refused.checkout_id}"' in page
+    assert ways_on(page) == [f"{refused.origin}/checkout/{refused.checkout_id}"]
+
+
+def test_nobody_is_sent_back_to_pay_again_while_a_payment_is_in_doubt(
+    db: None, make_solicitation: MakeSolicitation
+) -> None:
+    doubted = make_solicitation(
+        phase="refused", refusal="cart_changed", state="approved", confirm_intent_at=timezone.now()
+    )
+    assert doubted.is_in_doubt
+
+    page = Client().get(f"/return/{doubted.public_id}").content.decode()
+
+    assert ways_on(page) == []
+
+
+def test_a_review_without_a_confirmation_page_leads_back_to_the_shop(
+    db: None, make_solicitation: MakeSolicitation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = make_solicitation(
+        phase="done", state="needs_review", accepted_state="on_hold", order_id=1001
+    )
+    monkeypatch.setattr("payments.progress.confirmation_url", lambda _: None)
+
+    page = Client().get(f"/return/{held.public_id}").content.decode()
+
+    assert ways_on(page) == [held.origin]
+
+
+def ways_on(page: str) -> list[str]:
+    """Where the buttons of our page lead, and nothing stands on it that is no sentence."""
+    assert not re.search("[<>=]{7}|&lt;{3}|{%|{{", page)
+    return re.findall(r'<a class="button"[^>]* href="([^"]*)"', page)
 
 
 SPELLINGS = ("https://tienda-ñandú.example", "https://xn--tienda-and-z9a5i.example")

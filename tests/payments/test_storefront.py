@@ -276,6 +276,27 @@ def test_a_page_without_a_checkbox_cannot_skip_the_terms(web: Web, shop: Shop) -
     assert accepted.status_code == 200
 
 
+def test_terms_switched_on_since_the_last_reading_are_asked_for(web: Web, shop: Shop) -> None:
+    usual = {"solicitation": offered(web, shop)["solicitation"], "product": "pp3"}
+    shop.sandbox.knobs(terms_required=True)
+
+    assert web.post("form", **usual, terms_accepted=None).status_code == 409
+    assert web.post("form", **usual, terms_accepted=True).status_code == 200
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_terms_count_as_last_read_while_bigcommerce_is_away(
+    web: Web, shop: Shop, known: bool
+) -> None:
+    usual = {"solicitation": offered(web, shop)["solicitation"], "product": "pp3"}
+    remember_terms(shop.store, asked_for=known)
+    shop.sandbox.fault("/checkouts/settings/", method="GET", status=503, times=0)
+
+    answer = web.post("form", **usual, terms_accepted=None)
+
+    assert answer.status_code == (409 if known else 200)
+
+
 def test_the_script_is_given_whether_terms_are_required(web: Web, shop: Shop) -> None:
     assert offered(web, shop)["terms"] is False
 
