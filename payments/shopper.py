@@ -10,6 +10,7 @@ from orders.codes import INCOMPLETE, payment_code, status_code
 from orders.lines import text
 from payments.addresses import COUNTRY
 from payments.parts import Document, cart_of
+from sequra.documents import READ_SPANISH
 from sequra.money import to_cents
 from wire.reading import section
 
@@ -21,10 +22,13 @@ def language_code(locale: str, country: str) -> str:
     """`es-ES`: the shopper's language, with the region of the locale, else the country.
 
     An unknown locale falls back to the country's own language, or English; so does a language of
-    three letters, which SeQura does not take.
+    three letters, which SeQura does not take. Catalan, Galician and Basque shoppers read Spanish,
+    in SeQura's form and e-mails as on our own pages.
     """
     match = re.fullmatch(r"([a-z]{2})(?:[-_].*?)??(?:[-_]([a-z]{2}))?", locale.strip().lower())
     language = match[1] if match else _LANGUAGE_OF.get(country, "en")
+    if language in READ_SPANISH:
+        language = "es"
     region = ((match and match[2]) or country).upper()
     return f"{language}-{region}" if region else language
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict, cast
 from urllib.parse import urlsplit
 
+# Whoever reads Catalan, Galician or Basque reads Spanish; the storefront script has the same rule.
+READ_SPANISH = ("ca", "gl", "eu")
+
 ENVIRONMENTS = ("sandbox", "live")
 
 

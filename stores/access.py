@@ -29,6 +29,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
+from sequra.documents import READ_SPANISH
 from stores.budget import LIMITS, OverBudget, Pace
 from stores.models import Connection, PanelSession, PanelUser, Store
 
@@ -116,10 +117,6 @@ def keep_open(session: PanelSession) -> None:
 def csrf_token(token: str) -> str:
     """The hidden field of every form of a session."""
     return salted_hmac("stores.access.csrf", token, algorithm="sha256").hexdigest()
-
-
-# Whoever reads Catalan, Galician or Basque reads Spanish; the storefront script has the same rule.
-READ_SPANISH = ("ca", "gl", "eu")
 
 
 def language_of(locale: str) -> str:

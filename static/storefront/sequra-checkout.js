@@ -247,6 +247,9 @@
     JSON.stringify([
       checkout.id,
       checkout.version,
+      checkout.cart.lineItems,
+      checkout.cart.email,
+      (checkout.customer || {}).id,
       owed(checkout),
       checkout.grandTotal,
       Boolean(checkout.isStoreCreditApplied),
@@ -687,7 +690,8 @@
       if (!spot.list.parentNode.contains(button)) spot.list.after(alertBox, status, button);
     } else {
       drawAlert(spot);
-      if (button.parentNode !== spot.actions) spot.actions.append(status, button);
+      // Last, so that the native button stays where its theme puts a first one.
+      if (spot.actions.lastChild !== button && mayPut()) spot.actions.append(status, button);
     }
     dressButton(spot);
   }

@@ -249,6 +249,9 @@ def test_repair_puts_everything_in_place(installed: Store, world: World) -> None
     [
         ("en-US", "en", "Overview"),
         ("es-MX", "es", "Resumen"),
+        ("ca", "es", "Resumen"),
+        ("gl-ES", "es", "Resumen"),
+        ("eu", "es", "Resumen"),
         ("fr-FR", "fr", "Vue d’ensemble"),
         ("it", "it", "Panoramica"),
         ("pt_BR", "pt", "Visão geral"),
