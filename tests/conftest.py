@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import django
 import pytest
@@ -80,6 +81,13 @@ def _nobody_waits_for_ever() -> Iterator[None]:
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits count up to their boundary: no minute ends while a test of this process counts."""
+    frozen = SimpleNamespace(time=lambda: 1_800_000_000.5)
+    monkeypatch.setattr(import_module("stores.budget"), "time", frozen)
 
 
 @pytest.fixture(scope="session")

@@ -254,6 +254,7 @@ def test_the_admin_does_not_exist_unless_switched_on(settings: Settings) -> None
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("one_window")
 def test_the_operators_password_is_guessed_ten_times() -> None:
     get_user_model().objects.create_superuser("op", "op@example.com", "correct horse battery")
 

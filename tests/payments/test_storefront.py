@@ -509,6 +509,7 @@ def test_the_other_tab_hears_of_the_order_that_was_made(
         [f"2001:db8:0:1::{n}" for n in range(1, 21)],  # one household
     ],
 )
+@pytest.mark.usefixtures("one_window")
 def test_a_few_addresses_leave_room_for_the_others(
     shop: Shop, addresses: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ def test_a_failed_run_is_said_once_it_failed_and_started_again(
     assert client.get(path(store)).content == b"ok"
 
 
+@pytest.mark.usefixtures("one_window")
 def test_wrong_tokens_are_unknown_and_then_too_many(client: Client, store: Store) -> None:
     wrong = path(store)[:-3] + "xyz"
     unknown = path(store).replace(str(store.public_id), str(uuid.uuid4()))

@@ -161,6 +161,7 @@ def test_ten_installations_at_once_leave_one_of_each(live_server: LiveServer, wo
     assert [len(rows) for rows in (world.hooks, world.scripts, world.extensions)] == [10, 1, 1]
 
 
+@pytest.mark.usefixtures("one_window")
 def test_one_stores_attempts_are_limited_and_another_store_installs(
     client: Client, world: World, db: None
 ) -> None:
@@ -171,6 +172,7 @@ def test_one_stores_attempts_are_limited_and_another_store_installs(
     assert client.get("/auth", good).status_code == 200
 
 
+@pytest.mark.usefixtures("one_window")
 def test_a_household_is_limited_whatever_store_it_names(
     client: Client, world: World, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,12 +34,7 @@ from tests.payments.conftest import store as store  # noqa: PLC0414
 from tests.stores.conftest import Sign, panel_for
 from transaction_log.export import FILES_OF_A_STORE
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _in_one_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "time", SimpleNamespace(time=lambda: 1_800_000_000.5))
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_window")]
 
 
 def granted(ask: Callable[[int], int], refused: int, most: int = 700) -> int:
