@@ -548,45 +548,6 @@ def test_a_custom_checkout_asks_anew_after_a_change(world: World, open_checkout:
     assert world.called("app", "payment-methods")[-1]["outstanding_balance"] == 90.0
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        ("billingAddress", "lastName"),
-        ("billingAddress", "company"),
-        ("consignments", 0, "address", "address2"),
-        ("consignments", 0, "address", "stateOrProvinceCode"),
-        ("cart", "lineItems", "physicalItems", 0, "id"),
-        ("cart", "email"),
-        ("customer", "id"),
-    ],
-    ids=str,
-)
-def test_whatever_makes_another_order_is_asked_for_anew(
-    world: World, open_checkout: Open, path: tuple[str | int, ...]
-) -> None:
-    """Also where BigCommerce's document has no version."""
-    document = world.checkout_document
-    changes: list[str] = []
-
-    def changed() -> dict[str, Any]:
-        found = document()
-        found.pop("version")
-        place: Any = found
-        for step in path[:-1]:
-            place = place[step]
-        place[path[-1]] = changes[0] if changes else None
-        return found
-
-    world.checkout_document = changed  # type: ignore[method-assign]
-    page = open_checkout()
-    expect(page.locator(OURS)).to_have_count(3)
-    changes.append("another")
-
-    page.evaluate("dispatchEvent(new Event('sequra:refresh'))")
-
-    world.wait_called(page, "app", "payment-methods", 2)
-
-
 def test_an_embedded_checkout_stays_as_it_was(world: World, open_checkout: Open) -> None:
     page = open_checkout()
     expect(page.locator(OURS)).to_have_count(3)

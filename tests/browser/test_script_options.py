@@ -1,6 +1,7 @@
 """The storefront script's options on the payment step."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -356,3 +357,43 @@ def test_a_list_that_is_drawn_anew_never_opens_the_native_button(
     world.wait_called(page, "app", "form")
     world.settle(page, 100)
     assert "order-confirmation" not in page.url
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("billingAddress", "lastName"),
+        ("billingAddress", "company"),
+        ("consignments", 0, "address", "address2"),
+        ("consignments", 0, "address", "stateOrProvinceCode"),
+        ("cart", "lineItems", "physicalItems", 0, "id"),
+        ("cart", "email"),
+        ("customer", "id"),
+    ],
+    ids=str,
+)
+def test_whatever_makes_another_order_is_asked_for_anew(
+    world: World, open_checkout: Open, path: tuple[str | int, ...]
+) -> None:
+    """Also where BigCommerce's document has no version."""
+    document = world.checkout_document
+    changes: list[str] = []
+
+    def changed() -> dict[str, Any]:
+        found = document()
+        found.pop("version")
+        place: Any = found
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = changes[0] if changes else None
+        return found
+
+    # For mypy a method is no attribute; it is this one world's answer that changes.
+    world.checkout_document = changed  # type: ignore[method-assign]
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+    changes.append("another")
+
+    page.evaluate("dispatchEvent(new Event('sequra:refresh'))")
+
+    world.wait_called(page, "app", "payment-methods", 2)

@@ -2,8 +2,9 @@
 
 import re
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import requests
@@ -186,49 +187,42 @@ def test_a_household_is_limited_whatever_store_it_names(
     assert attempt("2001:db8:0:1::1", "s9") == 400
 
 
+@contextmanager
+def held_elsewhere(lock: str) -> Iterator[None]:
+    """Hold the lock on another connection until the end of the block: a wait would not end."""
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with only_one(lock):
+            held.set()
+            over.wait()
+        connection.close()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait()
+    try:
+        yield
+    finally:
+        over.set()
+        other.join()
+
+
 def test_an_exchange_under_way_answers_others_at_once(
     client: Client, world: World, transactional_db: None
 ) -> None:
-    """The lock is held by another connection until the test lets go: a wait would not end."""
     asked = {"code": "nonsense", "context": "stores/abc123", "scope": "x"}
-    held, over = threading.Event(), threading.Event()
 
-    def exchange() -> None:
-        with only_one("token of abc123"):
-            held.set()
-            over.wait()
-        connection.close()
-
-    other = threading.Thread(target=exchange)
-    other.start()
-    held.wait()
-    try:
+    with held_elsewhere("token of abc123"):
         assert client.get("/auth", asked).status_code == 503
-    finally:
-        over.set()
-        other.join()
 
 
-def test_a_registration_under_way_makes_nobody_wait(
+def test_a_registration_under_way_makes_no_request_wait(
     client: Client, world: World, transactional_db: None
 ) -> None:
-    """The store is installed; the task registers it once the other run lets go."""
-    held, over = threading.Event(), threading.Event()
-
-    def register() -> None:
-        with only_one("registration of abc123"):
-            held.set()
-            over.wait()
-        connection.close()
-
-    other = threading.Thread(target=register)
-    other.start()
-    held.wait()
-    try:
+    """The store is installed; the task registers it once the other run has ended."""
+    with held_elsewhere("registration of abc123"):
         answer = client.get("/auth", query())
-    finally:
-        over.set()
-        other.join()
 
     assert answer.status_code == 200
     assert not Store.objects.get().registration
