@@ -1,7 +1,7 @@
 """The parts we read of what BigCommerce answers. More is there; none of it is promised.
 
 Money: V2 gives strings of major units ("69.8400"), V3 gives numbers of major units. Nothing in
-here is cents yet: `sequra.money.to_cents` reads both.
+here is cents yet: `payloads.money.to_cents` reads both.
 https://developer.bigcommerce.com/docs/rest-management
 """
 

@@ -21,7 +21,7 @@ from local.sandbox_control import ControlRefused, SandboxControl
 from local.servers import LOCAL
 from local.shopper import Shopper, Stuck
 from local.stack import Stack
-from sequra.money import to_cents
+from payloads.money import to_cents
 
 STORE = "demo123"
 CONNECTION = {

@@ -21,16 +21,17 @@ from django.utils import timezone
 import bigcommerce.errors
 import sequra.errors
 from bigcommerce.client import BigCommerce
-from orders import parties, staff_notes
-from orders.codes import INCOMPLETE
+from orders import staff_notes
 from orders.corrections import open_for
-from orders.dates import moment
 from orders.doorbell import ring
-from orders.lines import Document, cents, text
 from orders.models import Drift, Order, WebhookEvent, merchant_reference
-from orders.payloads import Held, OrderFacts, Rules, Snapshot, order_update
 from orders.snapshot import read_snapshot
 from orders.sync import UNREADABLE
+from payloads.codes import INCOMPLETE
+from payloads.order import people
+from payloads.order.dates import moment
+from payloads.order.lines import Document, cents, text
+from payloads.order.order_update import Held, OrderFacts, Rules, Snapshot, order_update
 from stores.clients import sequra_for
 from stores.locks import Busy, only_one
 from stores.models import Connection, Merchant, Store
@@ -257,8 +258,8 @@ def _countries(snapshot: Snapshot) -> list[str]:
     """Return where the order is delivered, and where it is billed."""
     order, addresses = snapshot["order"], snapshot.get("shipping_addresses") or ()
     places = (
-        parties.delivery_address(order, addresses),
-        parties.sequra_address(order["billing_address"]),
+        people.delivery_address(order, addresses),
+        people.sequra_address(order["billing_address"]),
     )
     return [place["country_code"] for place in places]
 
@@ -358,7 +359,7 @@ def _facts_of(snapshot: Snapshot, payment: Payment, reference: UUID) -> dict[str
 def solicited(snapshot: Snapshot, merchant_ref: str, reference: str) -> Document:
     """Rebuild what was solicited: the whole order before anything was shipped or refunded."""
     order = snapshot["order"]
-    known = {"customer": parties.known_of(order), "platform": platform_facts()}
+    known = {"customer": people.known_of(order), "platform": platform_facts()}
     facts = OrderFacts(
         merchant_ref=merchant_ref,
         order_ref_1=str(order["id"]),

@@ -13,8 +13,8 @@ from django.db.models.functions import RowNumber
 
 from orders.models import Order, ReportRun
 from orders.report_pages import COLUMNS, Page, shipped
-from orders.report_payloads import PAGE, Report, delivery_report, tell
 from orders.reports import addressees, to_report, to_report_by
+from payloads.delivery_report import PAGE, Report, delivery_report, tell
 from stores.models import Store
 from stores.platform import platform_facts
 from transaction_log.models import Entry

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_POST
 
 from bigcommerce.errors import Rejected, Unavailable
 from orders import corrections
-from orders.corrected import PATHS
 from orders.models import Correction, Order
+from payloads.order.corrections import PATHS
 from stores.access import PanelRequest, panel_error, panel_page
 from transaction_log.answers import back
 from transaction_log.detail_words import label

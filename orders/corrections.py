@@ -16,12 +16,12 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from bigcommerce.client import BigCommerce
-from orders.comparison import as_accepted
-from orders.corrected import clean, differences, in_bigcommerce, overlaid, read
 from orders.doorbell import ring
 from orders.models import Correction, Order
 from orders.queue import mark_changed
 from orders.sync import unsaid
+from payloads.order.comparison import as_accepted
+from payloads.order.corrections import clean, differences, in_bigcommerce, overlaid, read
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transaction_log import record

@@ -19,11 +19,11 @@ import bigcommerce.errors
 from bigcommerce.api import PAGE
 from bigcommerce.client import BigCommerce
 from orders.adoption import names_sequra
-from orders.codes import INCOMPLETE
-from orders.dates import last_change
 from orders.models import Drift, Order
 from orders.snapshot import read_snapshot
 from orders.sync import UNREADABLE, NotNow, Reading, digest, reading_of
+from payloads.codes import INCOMPLETE
+from payloads.order.dates import last_change
 from stores.models import Store
 from transaction_log.explanations import UPDATES
 from transaction_log.models import Entry

@@ -11,11 +11,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from bigcommerce.errors import Rejected, Unavailable
 from orders import drift_run
-from orders.codes import INCOMPLETE
 from orders.doorbell import ring
 from orders.drift_export import csv_file
 from orders.models import Drift, DriftCheck, Order
 from orders.retry import retry
+from payloads.codes import INCOMPLETE
 from stores.access import PanelRequest, panel_page
 from stores.clients import bigcommerce_for
 from transaction_log.answers import back

@@ -7,8 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from orders.correction_models import Correction
 from orders.drift_models import Drift, DriftCheck
-from orders.payloads import OrderFacts, Rules
 from orders.report_models import MerchantReport, RecentOrders, ReportRun
+from payloads.order.order_update import OrderFacts, Rules
 from stores.models import Connection, Merchant, Store
 from transaction_log.record import Subject
 
@@ -91,10 +91,10 @@ class Order(models.Model):
     shipped_status_seen = models.BooleanField(default=False)
     shipped_by_status = models.BooleanField(default=False)
     # Which of its goods left by word of the status, and which status had that word when we last
-    # read the order: what is added while it stays has not left. See `orders.ledger`.
+    # read the order: what is added while it stays has not left. See `payloads.order.ledger`.
     left_by_status = models.JSONField(default=list, db_default=[], blank=True)
     shipped_word = models.PositiveSmallIntegerField(null=True, blank=True)
-    # On which side SeQura accepted each refund and each shipped unit: see `orders.ledger`.
+    # On which side SeQura accepted each refund and each shipped unit: see `payloads.order.ledger`.
     ledger = models.JSONField(default=dict, db_default={}, blank=True)
     has_shipments = models.BooleanField(default=False)  # a webhook told of one
     shipped_at = models.DateTimeField(null=True, blank=True)  # the last parcel's day, if known

@@ -19,11 +19,11 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from orders import corrections, gates
-from orders.comparison import cart_total
-from orders.difference import CARTS
 from orders.models import Order
 from orders.sync import BIGCOMMERCE, SEQURA, Kind, Result
-from sequra.money import euros
+from payloads.money import euros
+from payloads.order.comparison import cart_total
+from payloads.order.difference import CARTS
 from stores.clock import database_now
 from transaction_log import record
 from transaction_log.explanations import DECISION, UPDATES

@@ -14,14 +14,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 import bigcommerce.errors
 from orders.beginnings import newest_first
-from orders.comparison import Comparison, Update, as_accepted, cart_total, compare
 from orders.correction_views import CorrectionForm
 from orders.corrections import brought_along, with_open_rows
 from orders.models import Order
-from orders.payloads import Snapshot
 from orders.retry import retry
 from orders.snapshot import read_snapshot
 from orders.sync import UNREADABLE, NotNow, reading_of
+from payloads.order.comparison import Comparison, Update, as_accepted, cart_total, compare
+from payloads.order.order_update import Snapshot
 from stores.access import PanelRequest, panel_page
 from stores.clients import bigcommerce_for
 from transaction_log.answers import back

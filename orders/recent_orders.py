@@ -16,8 +16,8 @@ from bigcommerce.documents import Order as Listed
 from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order, RecentOrders
 from orders.patience import be_patient
-from orders.statistics import DAYS, Ours, Row, is_recent, row_of, statistic
 from orders.sync import UNREADABLE
+from payloads.statistics import DAYS, Ours, Row, is_recent, row_of, statistic
 from stores.clients import bigcommerce_for
 from stores.clock import database_now
 from stores.models import Store

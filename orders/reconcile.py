@@ -19,10 +19,10 @@ from bigcommerce.documents import Order as Listed
 from bigcommerce.errors import Rejected, Unavailable
 from orders import adoption, gates
 from orders.doorbell import ring
-from orders.lines import Document
 from orders.models import Reconciliation
 from orders.patience import be_patient
 from orders.queue import mark_changed
+from payloads.order.lines import Document
 from stores.clients import bigcommerce_for
 from stores.clock import database_now
 from stores.isolation import each

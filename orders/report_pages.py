@@ -14,8 +14,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from orders.models import MerchantReport, Order
-from orders.report_payloads import PAGE, Report, Shipped, delivery_report, tell
 from orders.reports import Addressee, to_report_by
+from payloads.delivery_report import PAGE, Report, Shipped, delivery_report, tell
 from sequra.client import Sequra
 from sequra.errors import Rejected
 from stores.platform import platform_facts

@@ -21,8 +21,8 @@ from django.utils import timezone
 from orders.models import MerchantReport, Order, ReportRun
 from orders.recent_orders import statistics_of
 from orders.report_pages import next_page, tell_page
-from orders.report_payloads import PAGE, Report
 from orders.reports import Addressee, addressees, due_stores, start, to_report_by
+from payloads.delivery_report import PAGE, Report
 from sequra.errors import Rejected, Unavailable
 from stores.clients import sequra_for
 from stores.clock import database_now

@@ -7,9 +7,9 @@ Nothing in an order says that it has refunds (`refunded_amount` is always 0), so
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.errors import Rejected, Unavailable
-from orders import lines
-from orders.lines import Document
-from orders.payloads import Snapshot
+from payloads.order import lines
+from payloads.order.lines import Document
+from payloads.order.order_update import Snapshot
 
 PARTLY_SHIPPED, SHIPPED = 3, 2
 TRIES = 3

@@ -20,15 +20,15 @@ from django.utils import timezone
 import bigcommerce.errors
 import sequra.errors
 from bigcommerce.client import BigCommerce
-from orders import parties
-from orders.agreement import agrees
-from orders.corrected import agreeing, overlaid
-from orders.dates import last_change, shipped_at
-from orders.difference import what_happened
 from orders.lease import Lease
 from orders.models import Order
-from orders.payloads import Computed, Held, OrderUpdate, Snapshot, compute
 from orders.snapshot import PartMissing, read_snapshot
+from payloads.order import people
+from payloads.order.agreement import agrees
+from payloads.order.corrections import agreeing, overlaid
+from payloads.order.dates import last_change, shipped_at
+from payloads.order.difference import what_happened
+from payloads.order.order_update import Computed, Held, OrderUpdate, Snapshot, compute
 from sequra.client import Sequra
 from wire.errors import Unavailable
 
@@ -164,7 +164,7 @@ def reading_of(order: Order, snapshot: Snapshot) -> Reading:
     """What these documents say. Raises NotNow, and UNREADABLE for what makes no sense."""
     facts = order.facts()
     if not facts.solicited.get("customer"):  # erased: the order knows as much as for an adoption
-        customer = parties.known_of(snapshot["order"])
+        customer = people.known_of(snapshot["order"])
         facts = replace(facts, solicited={**facts.solicited, "customer": customer})
     computed = compute(snapshot, facts, order.rules)
     if isinstance(computed, Held):

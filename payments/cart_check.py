@@ -4,15 +4,15 @@ from typing import Any
 
 from bigcommerce.documents import Checkout
 from bigcommerce.errors import Rejected
+from payloads.checkout.parts import customer_number
+from payloads.checkout.reasons import NotOffered
+from payloads.checkout.solicitation import fingerprint
+from payloads.checkout.store_credit import Claim, credit_balance, store_credit
+from payloads.money import NotMoney, to_cents
 from payments.finished import is_unpaid, shows_credit
 from payments.models import Solicitation
 from payments.outcomes import Refused
-from payments.parts import customer_number
-from payments.payloads import fingerprint
-from payments.reasons import NotOffered
 from payments.solicited_order import order_of
-from payments.store_credit import Claim, credit_balance, store_credit
-from sequra.money import NotMoney, to_cents
 from stores.clients import bigcommerce_for
 
 

@@ -7,8 +7,8 @@ import structlog
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Checkout
 from bigcommerce.errors import Rejected, Unavailable
-from payments.availability import Rules
-from payments.parts import customer_number, items
+from payloads.checkout.eligibility import Rules
+from payloads.checkout.parts import customer_number, items
 from wire.reading import number_of
 
 log = structlog.get_logger()

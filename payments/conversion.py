@@ -16,13 +16,13 @@ from django.utils import timezone
 from bigcommerce.documents import Order as OrderDocument
 from bigcommerce.errors import Rejected, Unavailable
 from orders.staff_notes import with_line
+from payloads.money import to_cents
 from payments import placing
 from payments.credit import show_credit
 from payments.failpoints import failpoint
 from payments.finished import finished, is_unpaid
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
-from sequra.money import to_cents
 from stores.clients import bigcommerce_for
 from stores.clock import database_now
 

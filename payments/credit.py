@@ -13,10 +13,10 @@ from django.conf import settings
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Order as OrderDocument
 from bigcommerce.errors import Rejected, Unavailable
+from payloads.money import euros, to_cents
 from payments.failpoints import failpoint
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
-from sequra.money import euros, to_cents
 from stores.clients import bigcommerce_for
 from stores.clock import database_now
 from transaction_log import record

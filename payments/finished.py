@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from bigcommerce.documents import Order as OrderDocument
-from sequra.money import to_cents
+from payloads.money import to_cents
 from stores.clients import bigcommerce_for
 from stores.models import Store
 

@@ -15,8 +15,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 import bigcommerce.errors
+from payloads.checkout.payment_methods import find_method, offered_methods
 from payments.links import return_url
-from payments.methods import find_method, offered_methods
 from payments.models import Solicitation
 from sequra.client import Sequra
 from sequra.documents import origin

@@ -20,13 +20,13 @@ from bigcommerce.errors import Rejected, Unavailable
 from orders import corrections
 from orders.doorbell import ring
 from orders.models import Order, merchant_reference
+from payloads.checkout.payment_methods import order_name
+from payloads.money import to_cents
 from payments.credit import use_credit
 from payments.failpoints import failpoint
 from payments.finished import is_finished
-from payments.methods import order_name
 from payments.models import Solicitation
 from payments.outcomes import Later, Refused
-from sequra.money import to_cents
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transaction_log import record

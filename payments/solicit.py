@@ -15,8 +15,14 @@ import sequra.errors
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Checkout
 from orders import gates
-from payments.addresses import merchant_country
-from payments.availability import MOST, Rules, availability, channel_of, ip_allowed
+from payloads.checkout.addresses import merchant_country
+from payloads.checkout.eligibility import MOST, Rules, availability, channel_of, ip_allowed
+from payloads.checkout.parts import currency_of
+from payloads.checkout.payment_methods import Method, offered_methods
+from payloads.checkout.reasons import NotOffered, Reason
+from payloads.checkout.solicitation import fingerprint
+from payloads.checkout.store_credit import Claim, credit_balance, store_credit
+from payloads.money import NotMoney, to_cents
 from payments.checkout_reading import (
     UnknownCheckout,
     customer_of,
@@ -24,15 +30,9 @@ from payments.checkout_reading import (
     products_of,
     read_checkout,
 )
-from payments.methods import Method, offered_methods
 from payments.models import Offer, Solicitation
 from payments.notifications import digest
-from payments.parts import currency_of
-from payments.payloads import fingerprint
-from payments.reasons import NotOffered, Reason
 from payments.solicited_order import keep, order_of, told
-from payments.store_credit import Claim, credit_balance, store_credit
-from sequra.money import NotMoney, to_cents
 from stores.clients import bigcommerce_for, sequra_for
 from stores.models import Connection, Merchant, Store
 from wire.reading import clean_text

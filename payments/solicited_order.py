@@ -8,9 +8,9 @@ from django.conf import settings
 from django.urls import reverse
 
 from bigcommerce.documents import Checkout
+from payloads.checkout.solicitation import Circumstances, Order, solicitation
 from payments.links import checkout_url, return_url
 from payments.models import Solicitation
-from payments.payloads import Circumstances, Order, solicitation
 from stores.platform import platform_facts
 
 
@@ -21,7 +21,7 @@ def order_of(
     customer: Mapping[str, Any] | None = None,
     orders: Iterable[Mapping[str, Any]] = (),
 ) -> Order:
-    """The body of `POST /orders` for this attempt. Raises `payments.reasons.NotOffered`."""
+    """The body of `POST /orders` for this attempt. Raises `NotOffered`."""
     shopper = attempt.shopper
     return solicitation(
         checkout,

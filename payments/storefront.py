@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from orders import gates
+from payloads.checkout.payment_methods import Method
+from payloads.checkout.reasons import Reason
+from payloads.checkout.store_credit import Claim
 from payments.checkout_reading import UnknownCheckout
 from payments.form import terms_remembered, terms_required
-from payments.methods import Method
 from payments.models import Offer, Solicitation
-from payments.reasons import Reason
 from payments.solicit import Offered, Shopper, solicit
-from payments.store_credit import Claim
 from stores.access import browser_origin, language_of, may_ask, origin_of
 from stores.budget import LIMITS, OverBudget, Want, caller, demand, spend
 from stores.locks import Busy, only_one

@@ -12,13 +12,13 @@ from django.utils import timezone
 
 from bigcommerce import errors as bigcommerce_errors
 from orders.staff_notes import with_line
+from payloads.cart import cart
 from payments.credit import has_taken_credit, show_credit
 from payments.failpoints import failpoint
 from payments.models import Solicitation
 from payments.outcomes import Later
 from payments.placing import CANCELLED
 from payments.solicited_order import told
-from sequra.cart import cart
 from sequra.client import Sequra
 from sequra.errors import Rejected
 from stores.clients import bigcommerce_for, sequra_for

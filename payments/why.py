@@ -16,10 +16,10 @@ from django.utils.translation import gettext as _
 from bigcommerce.client import BigCommerce
 from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order
-from payments.availability import Rules, availability
-from payments.methods import reasons_against
+from payloads.checkout.eligibility import Rules, availability
+from payloads.checkout.payment_methods import reasons_against
+from payloads.checkout.reasons import SENTENCES, Reason
 from payments.models import Offer, Solicitation
-from payments.reasons import SENTENCES, Reason
 from payments.solicit import UNKNOWN, rules_of, selling_merchants
 from payments.why_forms import WhatIfForm
 from sequra.documents import PaymentMethod

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from sequra.money import to_cents
+from payloads.money import to_cents
 from stores.countries import SELLING_COUNTRIES
 
 MOST_PRODUCTS = 5

@@ -6,8 +6,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from orders import drift_words
-from orders.comparison import Row
 from orders.models import Order
+from payloads.order.comparison import Row
 from transaction_log import detail_words
 from transaction_log.explanations import Text
 

@@ -15,7 +15,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from sequra.money import euros
+from payloads.money import euros
 from stores.countries import country_name
 from stores.models import Store
 from stores.notices import kind_of, text_of

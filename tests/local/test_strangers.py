@@ -20,13 +20,13 @@ from pytest_django import Settings
 
 from bigcommerce.signed_payload import InvalidSignedPayload, read_signed_payload
 from bigcommerce.webhook_signature import decoded
-from orders.codes import device_code, payment_code
 from orders.intake import Receiver, Refused, read_event
 from orders.staff_notes import reference_in
-from payments.addresses import sequra_address
+from payloads.checkout.addresses import sequra_address
+from payloads.checkout.customer import known_moment, language_code
+from payloads.codes import device_code, payment_code
+from payloads.phones import mobile_phone
 from payments.form import NoForm, _check_sources
-from payments.shopper import known_moment, language_code
-from sequra.phones import mobile_phone
 from sequra_bc import masking
 from sequra_bc.logs import formatter, tidy
 from sequra_bc.masking import mask

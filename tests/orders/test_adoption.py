@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from bigcommerce.client import BigCommerce
 from orders import drift_run, queue
-from orders.agreement import agrees
 from orders.drain import drain
 from orders.models import Drift, DriftCheck, Order, Reconciliation, WebhookEvent
 from orders.reconcile import reconcile
+from payloads.order.agreement import agrees
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.notifications import record_state

@@ -15,7 +15,7 @@ import pytest
 from local.processes import Process, free_port
 from local.servers import speaks_redis, valkey_binary
 from local.stack import Stack, fetch
-from sequra.money import to_cents
+from payloads.money import to_cents
 from sequra_bc.celery import app
 from tests.orders.world import World, descendants
 

@@ -22,8 +22,8 @@ from local.sandbox_control import ControlRefused
 from orders import queue
 from orders.drain import drain
 from orders.models import Gate, Order, WebhookEvent
-from orders.payloads import PARTLY_REFUNDED, SAYS_NOTHING, Snapshot, order_update
 from orders.snapshot import read_snapshot
+from payloads.order.order_update import PARTLY_REFUNDED, SAYS_NOTHING, Snapshot, order_update
 from stores import webhooks
 from stores.clients import bigcommerce_for
 from tests.orders.merchant import Merchant

@@ -14,10 +14,10 @@ from orders import gates, queue
 from orders.lease import Lease
 from orders.models import Gate, Order, WebhookEvent
 from orders.outcomes import finish
-from orders.payloads import OrderUpdate
 from orders.store_events import handle
 from orders.sync import Kind, Result
 from orders.topics import UNINSTALLED
+from payloads.order.order_update import OrderUpdate
 from stores.models import Connection, Store
 from transaction_log.models import Entry
 

@@ -14,13 +14,13 @@ from local.servers import postgres_binary
 from orders import tasks
 from orders.drain import drain
 from orders.models import Order
+from payloads.money import to_cents
 from payments.adopted import catch_up
 from payments.confirm import STEPS, confirm
 from payments.events import handle
 from payments.models import Solicitation
 from payments.notifications import answer, record_state
 from payments.outcomes import Later
-from sequra.money import to_cents
 from tests.orders.merchant import Merchant
 from tests.orders.test_adoption import command
 

@@ -6,7 +6,7 @@ import pytest
 import responses
 from django.test import Client
 
-from payments.availability import Rules
+from payloads.checkout.eligibility import Rules
 from payments.solicit import rules_of, selling_merchants
 from stores import catalogue, statuses
 from stores.access import csrf_token

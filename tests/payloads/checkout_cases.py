@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from payments.addresses import merchant_country
-from payments.payloads import Circumstances, solicitation
-from payments.reasons import NotOffered
-from payments.store_credit import Claim, credit_balance, store_credit
-from sequra.money import to_cents
+from payloads.checkout.addresses import merchant_country
+from payloads.checkout.reasons import NotOffered
+from payloads.checkout.solicitation import Circumstances, solicitation
+from payloads.checkout.store_credit import Claim, credit_balance, store_credit
+from payloads.money import to_cents
 
 FOLDER = Path(__file__).parent / "checkout"
 CASES = sorted(path.name for path in FOLDER.iterdir())

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from orders.payloads import Held, OrderFacts, Rules, order_update
+from payloads.order.order_update import Held, OrderFacts, Rules, order_update
 
 CASES = Path(__file__).with_name("orders")
 

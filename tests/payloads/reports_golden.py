@@ -10,8 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from orders.report_payloads import Shipped, delivery_report, tell
-from orders.statistics import Ours, is_recent, row_of, statistic
+from payloads.delivery_report import Shipped, delivery_report, tell
+from payloads.statistics import Ours, is_recent, row_of, statistic
 
 CASES = Path(__file__).with_name("reports")
 PLATFORM = {

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.availability import Rules, availability, ip_allowed
-from payments.methods import Method, find_method, offered_methods, order_name
-from payments.payloads import fingerprint, solicitation
-from payments.reasons import SENTENCES, NotOffered, Reason
-from payments.store_credit import Claim, credit_balance, store_credit
+from payloads.checkout.eligibility import Rules, availability, ip_allowed
+from payloads.checkout.payment_methods import Method, find_method, offered_methods, order_name
+from payloads.checkout.reasons import SENTENCES, NotOffered, Reason
+from payloads.checkout.solicitation import fingerprint, solicitation
+from payloads.checkout.store_credit import Claim, credit_balance, store_credit
+from payloads.money import to_cents
 from sequra.documents import PaymentMethod, read_payment_methods
-from sequra.money import to_cents
 from tests.payloads.checkout_cases import circumstances, document
 
 RULES = Rules(connected=True, countries={"ES": [], "FR": ["services"]})

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sequra.cart import (
+from payloads.cart import (
     Line,
     Unbalanced,
     adjustment,

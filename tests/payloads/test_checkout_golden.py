@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from payments.payloads import confirmation, fingerprint, solicitation
-from payments.reasons import NotOffered, Reason
+from payloads.checkout.reasons import NotOffered, Reason
+from payloads.checkout.solicitation import confirmation, fingerprint, solicitation
 from tests.payloads.checkout_cases import CASES, OUTCOMES, circumstances, document, outcome
 
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.lines import _reference
-from payments.lines import cart_lines
-from payments.parts import product_parts
-from payments.reasons import NotOffered, Reason
-from sequra.cart import lines_total
-from sequra.money import to_cents
+from payloads.cart import lines_total
+from payloads.checkout.lines import cart_lines
+from payloads.checkout.parts import product_parts
+from payloads.checkout.reasons import NotOffered, Reason
+from payloads.money import to_cents
+from payloads.order.lines import _reference
 from tests.payloads.checkout_cases import CASES, document
 
 CENT = Decimal("0.01")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.corrected import (
+from payloads.order.corrections import (
     PATHS,
     agreeing,
     differences,

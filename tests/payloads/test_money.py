@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sequra.money import (
+from payloads.money import (
     Amount,
     NotMoney,
     euros,

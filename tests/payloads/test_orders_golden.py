@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sequra.money import to_cents
+from payloads.money import to_cents
 from tests.payloads.orders_golden import folders, update_of
 
 

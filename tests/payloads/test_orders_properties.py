@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orders.payloads import Held, Snapshot, compute, order_update, shipped_by_status
-from sequra.money import to_cents
+from payloads.money import to_cents
+from payloads.order.order_update import Held, Snapshot, compute, order_update, shipped_by_status
 from tests.payloads.orders_golden import facts, rules
 
 Update = dict[str, Any]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.codes import device_code, status_code
-from orders.report_payloads import inconsistencies
+from payloads.codes import device_code, status_code
+from payloads.delivery_report import inconsistencies
 from tests.payloads.reports_golden import folders, report_of
 
 ANYTHING = st.recursive(

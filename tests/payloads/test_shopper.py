@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from orders.codes import payment_code
-from payments.addresses import merchant_country, sequra_address
-from payments.shopper import language_code, previous_orders
-from sequra.phones import mobile_phone
+from payloads.checkout.addresses import merchant_country, sequra_address
+from payloads.checkout.customer import language_code, previous_orders
+from payloads.codes import payment_code
+from payloads.phones import mobile_phone
 from tests.payloads.checkout_cases import document
 
 

@@ -7,10 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 from django.core.cache import cache
 
 from local.sandbox_control import SandboxControl
+from payloads.checkout.store_credit import Claim
 from payments.models import Solicitation
 from payments.notifications import record_state
 from payments.solicit import Offered, Shopper, solicit
-from payments.store_credit import Claim
 from stores.clients import bigcommerce_for
 from stores.connect import Login, connect
 from stores.information import refresh

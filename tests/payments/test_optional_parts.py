@@ -12,8 +12,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from payloads.checkout.reasons import Reason
 from payments.models import Offer, Solicitation
-from payments.reasons import Reason
 from payments.solicit import Offered
 from stores.access import origin_of
 from stores.models import Store

@@ -8,7 +8,7 @@ from local.sandbox_control import SandboxControl
 from orders.models import Order, ReportRun
 from orders.report_run import work
 from orders.reports import start
-from sequra.cart import cart, product
+from payloads.cart import cart, product
 from stores.models import Connection
 from tests.payments.shop import Shop
 from transaction_log.models import Entry

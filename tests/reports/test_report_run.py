@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from orders import report_pages, report_run
 from orders.models import Order, ReportRun
-from orders.report_payloads import PAGE
 from orders.report_run import send_due, work
 from orders.reports import start
+from payloads.delivery_report import PAGE
 from stores import connect
 from stores.connect import Login
 from stores.locks import only_one

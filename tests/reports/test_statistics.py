@@ -9,7 +9,7 @@ from django.utils import timezone
 from orders import patience, recent_orders
 from orders.models import RecentOrders
 from orders.recent_orders import statistics_of
-from orders.statistics import row_of
+from payloads.statistics import row_of
 from tests.orders.merchant import Merchant
 
 

@@ -19,10 +19,10 @@ from django.utils import timezone
 from bigcommerce.quota import Quota
 from orders import gates, intake
 from orders.models import Gate, WebhookEvent
+from payloads.checkout.reasons import Reason
 from payments import storefront
 from payments.checkout_reading import UnknownCheckout
 from payments.models import Offer, Solicitation
-from payments.reasons import Reason
 from stores import budget
 from stores.budget import LIMITS, OverBudget, Pace, Want, demand, spend
 from stores.locks import only_one

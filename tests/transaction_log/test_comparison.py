@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orders.comparison import Cell, as_accepted, compare
+from payloads.order.comparison import Cell, as_accepted, compare
 
 GOLDEN = sorted((Path(__file__).parents[1] / "payloads" / "orders").iterdir())
 PLACED = GOLDEN[0].parent / "placed"

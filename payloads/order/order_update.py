@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
-from orders import lines, parties
-from orders.ledger import (
+from payloads.cart import cart
+from payloads.order import lines, people
+from payloads.order.carts import Carts, all_shipped, shipped_units, split
+from payloads.order.ledger import (
     BY_STATUS,
     Ledger,
     Taken,
@@ -21,11 +23,9 @@ from orders.ledger import (
     refunded_before,
     written,
 )
-from orders.lines import Document, Goods
-from orders.refunds import Remains, after_refunds, happened
-from orders.split import Carts, all_shipped, shipped_units, split
-from orders.trackings import parcels, trackings
-from sequra.cart import cart
+from payloads.order.lines import Document, Goods
+from payloads.order.refunds import Remains, after_refunds, happened
+from payloads.order.shipments import parcels, trackings
 
 REFUNDED = 4
 # Incomplete, Refunded and Disputed do not bring a cancelled order back to life.
@@ -342,10 +342,10 @@ def _statement(snapshot: Snapshot, facts: OrderFacts) -> OrderUpdate:
         "merchant": {"id": facts.merchant_ref},
         "merchant_reference": {"order_ref_1": facts.order_ref_1, "order_ref_2": facts.reference},
         "trackings": followed,
-        "delivery_method": parties.delivery_method(addresses, facts.solicited),
-        "delivery_address": parties.delivery_address(order, addresses),
-        "invoice_address": parties.sequra_address(order["billing_address"]),
-        "customer": parties.customer(order, facts.solicited),
+        "delivery_method": people.delivery_method(addresses, facts.solicited),
+        "delivery_address": people.delivery_address(order, addresses),
+        "invoice_address": people.sequra_address(order["billing_address"]),
+        "customer": people.customer(order, facts.solicited),
         "platform": dict(facts.solicited.get("platform") or {}),
     }
     return {key: value for key, value in statement.items() if value}

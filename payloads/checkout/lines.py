@@ -12,8 +12,9 @@ from fractions import Fraction
 from itertools import product as combinations
 from typing import Any
 
-from payments.charges import Charge, other_charges, shipping_charges
-from payments.parts import (
+from payloads.cart import Line, Unbalanced, balance, other_payment
+from payloads.checkout.charges import Charge, other_charges, shipping_charges
+from payloads.checkout.parts import (
     ZERO,
     Document,
     Part,
@@ -27,9 +28,8 @@ from payments.parts import (
     shipping_coupons,
     wrapping_parts,
 )
-from payments.reasons import NotOffered, Reason
-from sequra.cart import Line, Unbalanced, balance, other_payment
-from sequra.money import is_told, optional_cents, round_half_up, round_together, to_cents
+from payloads.checkout.reasons import NotOffered, Reason
+from payloads.money import is_told, optional_cents, round_half_up, round_together, to_cents
 from wire.reading import sections
 
 

@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orders.ledger import Ledger, Taken, kept_weights, units_by_side, wanted_in_unshipped
-from orders.lines import Charge, Document, Goods
-from orders.refunds import Remains
-from sequra import cart
-from sequra.money import share_out
+from payloads import cart
+from payloads.money import share_out
+from payloads.order.ledger import Ledger, Taken, kept_weights, units_by_side, wanted_in_unshipped
+from payloads.order.lines import Charge, Document, Goods
+from payloads.order.refunds import Remains
 
 
 @dataclass(slots=True)

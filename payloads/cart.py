@@ -8,7 +8,7 @@ https://docs.sequrapi.com (order, items).
 from collections.abc import Iterable, Sequence
 from typing import Literal, NotRequired, TypedDict
 
-from sequra.money import euros
+from payloads.money import euros
 
 
 class Product(TypedDict):

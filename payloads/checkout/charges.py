@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from orders.lines import text
-from payments.parts import Document
-from sequra import cart
-from sequra.cart import Line
-from sequra.money import is_told, optional_cents, round_half_up, to_cents
+from payloads import cart
+from payloads.cart import Line
+from payloads.checkout.parts import Document
+from payloads.money import is_told, optional_cents, round_half_up, to_cents
+from payloads.order.lines import text
 from wire.reading import section, sections
 
 # Where a discount of a consignment tells its amount, if it does: documented is only its id.

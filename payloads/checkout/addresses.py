@@ -2,9 +2,9 @@
 
 import re
 
-from orders.lines import text
-from payments.parts import Document, items
-from sequra.phones import mobile_phone
+from payloads.checkout.parts import Document, items
+from payloads.order.lines import text
+from payloads.phones import mobile_phone
 from wire.reading import section, sections
 
 COUNTRY = re.compile("[A-Z]{2}")

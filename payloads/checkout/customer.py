@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from orders.codes import INCOMPLETE, payment_code, status_code
-from orders.lines import text
-from payments.addresses import COUNTRY
-from payments.parts import Document, cart_of
+from payloads.checkout.addresses import COUNTRY
+from payloads.checkout.parts import Document, cart_of
+from payloads.codes import INCOMPLETE, payment_code, status_code
+from payloads.money import to_cents
+from payloads.order.lines import text
 from sequra.documents import READ_SPANISH
-from sequra.money import to_cents
 from wire.reading import section
 
 CURRENCY = re.compile("[A-Z]{3}")

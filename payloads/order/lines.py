@@ -1,15 +1,15 @@
 """A BigCommerce order as lines: goods, which are counted, and charges of the order as a whole.
 
 Everything is in cents with tax. The lines add up to what the shopper owes for the order: its total
-less store credit and gift certificates. Refunds come later (`orders.refunds`).
+less store credit and gift certificates. Refunds come later (`payloads.order.refunds`).
 V2 documents: https://developer.bigcommerce.com/docs/rest-management/orders
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from sequra import cart
-from sequra.money import optional_cents, to_cents
+from payloads import cart
+from payloads.money import optional_cents, to_cents
 from wire.reading import clean_text
 
 Document = Mapping[str, Any]

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from orders.payloads import Rules, Snapshot
-from orders.refunds import refunded
+from payloads.order.order_update import Rules, Snapshot
+from payloads.order.refunds import refunded
 
 Update = Mapping[str, Any]
 CARTS = ("unshipped_cart", "shipped_cart")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from payments.reasons import Reason
+from payloads.checkout.reasons import Reason
 from sequra.documents import PaymentMethod
 
 # Instalments have titles like "from 7.24 € a month"; an order is named after their category.

@@ -10,20 +10,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from orders.lines import text
-from payments.addresses import (
+from payloads.cart import Line, cart
+from payloads.checkout.addresses import (
     consignment,
     delivery_address,
     is_pickup,
     merchant_country,
     sequra_address,
 )
-from payments.lines import cart_lines
-from payments.parts import Document, currency_of, customer_number, is_readable
-from payments.reasons import NotOffered, Reason
-from payments.shopper import email, known_moment, language_code, previous_orders
-from sequra.cart import Line, cart
-from sequra.money import NotMoney
+from payloads.checkout.customer import email, known_moment, language_code, previous_orders
+from payloads.checkout.lines import cart_lines
+from payloads.checkout.parts import Document, currency_of, customer_number, is_readable
+from payloads.checkout.reasons import NotOffered, Reason
+from payloads.money import NotMoney
+from payloads.order.lines import text
 from wire.reading import cleaned, section
 
 Order = dict[str, Any]
@@ -47,11 +47,11 @@ class Circumstances:
     platform: Mapping[str, str] = field(default_factory=dict)
     customer: Document | None = None  # GET /v3/customers; None for guests
     orders: Iterable[Document] = ()  # GET /v2/orders of that customer
-    credit: int = 0  # store credit in cents, as payments/store_credit.py allows
+    credit: int = 0  # store credit in cents, as payloads/checkout/store_credit.py allows
 
 
 def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
-    """The body of `POST /orders`, without its envelope. Raises `payments.reasons.NotOffered`."""
+    """The body of `POST /orders`, without its envelope. Raises `NotOffered`."""
     if not is_readable(checkout):
         raise NotOffered(Reason.UNREADABLE, "a part of the checkout is missing")
     billing = section(checkout.get("billing_address"))

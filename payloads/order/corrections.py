@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from sequra.phones import mobile_phone
+from payloads.phones import mobile_phone
 
 Update = Mapping[str, Any]
 

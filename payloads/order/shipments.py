@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from orders.lines import Document, text
+from payloads.order.lines import Document, text
 
 
 def trackings(shipments: Iterable[Document]) -> list[dict[str, Any]]:

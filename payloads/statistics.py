@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from orders.codes import INCOMPLETE, device_code, payment_code, status_code
-from sequra.money import to_cents
+from payloads.codes import INCOMPLETE, device_code, payment_code, status_code
+from payloads.money import to_cents
 
 DAYS = timedelta(days=7)
 Row = dict[str, Any]

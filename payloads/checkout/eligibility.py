@@ -1,24 +1,24 @@
 """Why SeQura is, or is not, offered: pure rules, and a reason for every no.
 
 An empty list of reasons means it may be offered. The rules are those of SeQura's own
-integrations; the sentences for merchants are in payments/reasons.py.
+integrations; the sentences for merchants are in payloads/checkout/reasons.py.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from orders.lines import text
-from payments.addresses import (
+from payloads.checkout.addresses import (
     all_chosen,
     country_code,
     delivery_countries,
     merchant_country,
     needs_shipping,
 )
-from payments.parts import Document, all_items, cart_of, currency_of, is_readable, items
-from payments.reasons import Reason
-from payments.shopper import email
+from payloads.checkout.customer import email
+from payloads.checkout.parts import Document, all_items, cart_of, currency_of, is_readable, items
+from payloads.checkout.reasons import Reason
+from payloads.order.lines import text
 from wire.reading import number_of, section
 
 MOST = 2**31 - 1  # cents, and ids of channels: what a row holds

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from orders.payloads import Snapshot
+from payloads.order.order_update import Snapshot
 
 # BigCommerce writes seconds, and its clock is not ours.
 STOOD_STILL = timedelta(minutes=1)

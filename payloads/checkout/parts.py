@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
-from orders.lines import BOUGHT_CERTIFICATE, text
-from payments.reasons import NotOffered, Reason
-from sequra import cart
-from sequra.cart import Line
-from sequra.money import Amount, NotMoney, is_told, to_decimal
+from payloads import cart
+from payloads.cart import Line
+from payloads.checkout.reasons import NotOffered, Reason
+from payloads.money import Amount, NotMoney, is_told, to_decimal
+from payloads.order.lines import BOUGHT_CERTIFICATE, text
 from wire.reading import number_of, section, sections
 
 Document = Mapping[str, Any]
@@ -58,7 +58,7 @@ class Part:
 
 
 def exact_cents(amount: Amount | None) -> Fraction:
-    """An amount that may be absent, which means nothing. Raises `sequra.money.NotMoney`."""
+    """An amount that may be absent, which means nothing. Raises `payloads.money.NotMoney`."""
     return Fraction(to_decimal(amount)) * 100 if amount is not None and is_told(amount) else ZERO
 
 

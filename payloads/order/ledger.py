@@ -8,8 +8,8 @@ what is in it and places only what is new. Pure. The rules are ADR 8.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
-from orders.lines import Charge, Document, Goods
-from orders.refunds import Remains, refunded
+from payloads.order.lines import Charge, Document, Goods
+from payloads.order.refunds import Remains, refunded
 
 # The refund that a status made alone, beside those that have a number.
 BY_STATUS = "status"

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orders.lines import Charge, Document, Goods, cents, rounding, total
-from sequra.money import share_out, to_cents
+from payloads.money import share_out, to_cents
+from payloads.order.lines import Charge, Document, Goods, cents, rounding, total
 
 NOT_THROUGH_SEQURA = ("storecredit", "giftcertificate")
 CHARGE_OF_ITEM = {"SHIPPING": "shipping", "HANDLING": "handling", "GIFT_WRAPPING": "wrapping"}

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from payments.reasons import NotOffered, Reason
-from sequra.money import Amount, euros, to_cents
+from payloads.checkout.reasons import NotOffered, Reason
+from payloads.money import Amount, euros, to_cents
 from wire.reading import section, sections
 
 

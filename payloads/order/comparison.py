@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orders import lines, parties
-from orders.payloads import Snapshot
-from orders.refunds import through_sequra
-from orders.split import shipped_units
-from orders.trackings import trackings
+from payloads.order import lines, people
+from payloads.order.carts import shipped_units
+from payloads.order.order_update import Snapshot
+from payloads.order.refunds import through_sequra
+from payloads.order.shipments import trackings
 
 Update = Mapping[str, Any]
 GOODS = ("product", "service")
@@ -186,9 +186,9 @@ def _of_shop(snapshot: Snapshot) -> Update:
     """BigCommerce's documents under the names of an order update."""
     order, addresses = snapshot["order"], snapshot.get("shipping_addresses") or ()
     return {
-        "delivery_address": parties.delivery_address(order, addresses),
-        "invoice_address": parties.sequra_address(order["billing_address"]),
-        "customer": parties.customer(order, {}),
+        "delivery_address": people.delivery_address(order, addresses),
+        "invoice_address": people.sequra_address(order["billing_address"]),
+        "customer": people.customer(order, {}),
         "trackings": trackings(snapshot.get("shipments") or ()),
     }
 
