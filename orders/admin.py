@@ -4,9 +4,9 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from orders import queue
-from orders.doorbell import ring
 from orders.models import Order, WebhookEvent
+from orders.queue import claim
+from orders.queue.wakeup import ring
 from stores.looking import LookingAdmin
 
 
@@ -36,7 +36,7 @@ class OrderAdmin(LookingAdmin):
     def synchronise(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         """Make these orders due."""
         orders.update(refused="")
-        marked = queue.mark_changed(pk__in=list(orders.values_list("pk", flat=True)))
+        marked = claim.mark_changed(pk__in=list(orders.values_list("pk", flat=True)))
         ring()
         self.message_user(request, f"{marked} orders are due.", messages.SUCCESS)
 

@@ -12,8 +12,8 @@ from django.db.models import Count, F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from orders.models import Order, ReportRun
-from orders.report_pages import COLUMNS, Page, shipped
-from orders.reports import addressees, to_report, to_report_by
+from orders.reports.pages import COLUMNS, Page, shipped
+from orders.reports.schedule import addressees, to_report, to_report_by
 from payloads.delivery_report import PAGE, Report, delivery_report, tell
 from stores.models import Store
 from stores.platform import platform_facts

@@ -16,10 +16,10 @@ from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from bigcommerce.client import BigCommerce
-from orders.doorbell import ring
 from orders.models import Correction, Order
-from orders.queue import mark_changed
-from orders.sync import unsaid
+from orders.queue.claim import mark_changed
+from orders.queue.wakeup import ring
+from orders.sync.sync import unsaid
 from payloads.order.comparison import as_accepted
 from payloads.order.corrections import clean, differences, in_bigcommerce, overlaid, read
 from stores.clients import bigcommerce_for

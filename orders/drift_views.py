@@ -10,11 +10,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from bigcommerce.errors import Rejected, Unavailable
-from orders import drift_run
-from orders.doorbell import ring
+from orders.drift import run
 from orders.drift_export import csv_file
 from orders.models import Drift, DriftCheck, Order
-from orders.retry import retry
+from orders.queue.wakeup import ring
+from orders.sync.retry import retry
 from payloads.codes import INCOMPLETE
 from stores.access import PanelRequest, panel_page
 from stores.clients import bigcommerce_for
@@ -37,7 +37,7 @@ def reconciliation(request: PanelRequest) -> HttpResponse:
     check = checks.filter(pk=int(named)).first() if is_id else checks.first()
     context: dict[str, Any] = {
         "check": check,
-        "checks": checks[: drift_run.KEEP],
+        "checks": checks[: run.KEEP],
         "notice": notice_of(request.GET.get("said", "")),
         "shown": SHOWN,
     }
@@ -60,7 +60,7 @@ def _counts(check: DriftCheck) -> list[dict[str, Any]]:
 @require_POST
 @panel_page
 def check_now(request: PanelRequest) -> HttpResponse:
-    started = drift_run.start(request.store, DriftCheck.Cause.PERSON)
+    started = run.start(request.store, DriftCheck.Cause.PERSON)
     ring("check_drift")
     address = reverse("reconciliation", args=[request.panel_token])
     return redirect(f"{address}?said={'checking' if started else 'check_under_way'}")

@@ -17,9 +17,9 @@ from orders.beginnings import newest_first
 from orders.correction_views import CorrectionForm
 from orders.corrections import brought_along, with_open_rows
 from orders.models import Order
-from orders.retry import retry
-from orders.snapshot import read_snapshot
-from orders.sync import UNREADABLE, NotNow, reading_of
+from orders.sync.retry import retry
+from orders.sync.snapshot import read_snapshot
+from orders.sync.sync import UNREADABLE, NotNow, reading_of
 from payloads.order.comparison import Comparison, Update, as_accepted, cart_total, compare
 from payloads.order.order_update import Snapshot
 from stores.access import PanelRequest, panel_page

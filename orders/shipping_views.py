@@ -7,9 +7,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from orders import cockpit
-from orders.doorbell import ring
 from orders.models import ReportRun
-from orders.reports import next_moment, start
+from orders.queue.wakeup import ring
+from orders.reports.schedule import next_moment, start
 from stores import statuses
 from stores.access import PanelRequest, panel_page
 from transaction_log.notices import notice_of

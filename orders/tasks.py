@@ -6,12 +6,12 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_process_shutdown
 
-from orders import drain as draining
-from orders import queue
-from orders.drift_run import check_due
-from orders.reconcile import reconcile_due
-from orders.report_run import send_due
-from orders.watchdog import watch_due
+from orders.drift.reconcile import reconcile_due
+from orders.drift.run import check_due
+from orders.drift.webhook_health import watch_due
+from orders.queue import claim
+from orders.queue import worker as draining
+from orders.reports.run import send_due
 from stores.locks import Busy, only_one
 
 
@@ -30,7 +30,7 @@ def drain() -> None:
 @shared_task
 def sweep() -> None:
     """What a lost wake-up forgot, and events that came before their order."""
-    queue.unpark()
+    claim.unpark()
     draining.drain()
 
 

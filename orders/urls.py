@@ -2,7 +2,8 @@
 
 from django.urls import include, path
 
-from orders import correction_views, drift_views, panel, report_views, shipping_views
+from orders import correction_views, drift_views, panel, shipping_views
+from orders.reports import trigger
 
 pages = [
     path("orders/<int:order_id>/", panel.order_panel, name="order_panel"),
@@ -39,7 +40,7 @@ urlpatterns = [
     path("s/<str:session>/", include(pages)),
     path(
         "sequra/report/<uuid:public_id>/<str:token>",
-        report_views.trigger_report,
+        trigger.trigger_report,
         name="trigger_report",
     ),
 ]

@@ -20,12 +20,12 @@ from django.db.models.functions import Now
 
 import bigcommerce.errors
 import sequra.errors
-from payments import at_sequra, conversion, placing
-from payments.finished import finished_order
 from payments.models import Solicitation
-from payments.outcomes import Later, Refused
+from payments.steps import confirm_at_sequra, create_order, place_order
+from payments.steps.outcomes import Later, Refused
+from payments.steps.placed_orders import finished_order
+from payments.steps.undo import undo
 from payments.threads import Bulkhead, Room, Turns
-from payments.undo import undo
 from stores.locks import Busy, only_one
 from stores.models import Store
 from transaction_log import record
@@ -37,13 +37,13 @@ Step = Callable[[Solicitation], None]
 Phase = Solicitation.Phase
 
 STEPS: dict[str, Step] = {
-    Phase.SOLICITED: at_sequra.take_checkout,
-    Phase.CONFIRMING: at_sequra.put_confirmation,
-    Phase.CONFIRMED: conversion.make_checkout_token,
-    Phase.CREATING: conversion.make_order,
-    Phase.CREATED: placing.settle,
-    Phase.SETTLED: placing.place,
-    Phase.PLACED: at_sequra.put_reference,
+    Phase.SOLICITED: confirm_at_sequra.take_checkout,
+    Phase.CONFIRMING: confirm_at_sequra.put_confirmation,
+    Phase.CONFIRMED: create_order.make_checkout_token,
+    Phase.CREATING: create_order.make_order,
+    Phase.CREATED: place_order.settle,
+    Phase.SETTLED: place_order.place,
+    Phase.PLACED: confirm_at_sequra.put_reference,
 }
 # However long an outage was: all is well four minutes after its end.
 LONGEST_PAUSE = 3 * 60
@@ -67,9 +67,9 @@ UNAUTHORISED = 401
 SILENT_ATTEMPTS = 3
 # What is late, as the transaction log calls it: an event and a reason. Else it is the order.
 DELAYS: dict[Step | None, tuple[str, str]] = {
-    at_sequra.put_approval: ("review_approved", "news_delayed"),
-    placing.show_approved: ("review_approved", "news_delayed"),
-    placing.show_cancelled: ("cancelled_by_sequra", "news_delayed"),
+    confirm_at_sequra.put_approval: ("review_approved", "news_delayed"),
+    place_order.show_approved: ("review_approved", "news_delayed"),
+    place_order.show_cancelled: ("cancelled_by_sequra", "news_delayed"),
     undo: ("purchase", "undo_delayed"),
 }
 
@@ -183,7 +183,7 @@ def next_step(solicitation: Solicitation) -> Step | None:
     if solicitation.phase == Phase.DONE:
         return _step_after_done(solicitation)
     if solicitation.phase == Phase.SETTLED and _is_uninstalled(solicitation):
-        return at_sequra.put_reference  # it may be placed: the merchant has to look
+        return confirm_at_sequra.put_reference  # it may be placed: the merchant has to look
     return STEPS[solicitation.phase]
 
 
@@ -197,19 +197,21 @@ def _step_after_done(solicitation: Solicitation) -> Step | None:
     state, shown = solicitation.state, solicitation.shown_state
     if _is_uninstalled(solicitation):
         is_due = state == Solicitation.State.APPROVED and solicitation.accepted_state == "on_hold"
-        return at_sequra.put_approval if is_due else None
+        return confirm_at_sequra.put_approval if is_due else None
     if state == Solicitation.State.CANCELLED:
-        return _strays(solicitation) if shown == "cancelled" else placing.show_cancelled
+        return _strays(solicitation) if shown == "cancelled" else place_order.show_cancelled
     if state == Solicitation.State.APPROVED and solicitation.accepted_state == "on_hold":
-        return at_sequra.put_approval
-    return _strays(solicitation) if shown == solicitation.accepted_state else placing.show_approved
+        return confirm_at_sequra.put_approval
+    return (
+        _strays(solicitation) if shown == solicitation.accepted_state else place_order.show_approved
+    )
 
 
 def _strays(solicitation: Solicitation) -> Step | None:
     """One attempt makes one order, which a refused payment may never have come to know."""
     known = 0 if solicitation.order_id is None else 1
     may_exist = solicitation.create_attempts > known and not _is_uninstalled(solicitation)
-    return conversion.void_strays if may_exist and not solicitation.strays_voided_at else None
+    return create_order.void_strays if may_exist and not solicitation.strays_voided_at else None
 
 
 def _read_news(solicitation: Solicitation) -> None:
@@ -315,7 +317,7 @@ def _adopt(solicitation: Solicitation) -> bool:
         return False
     if order is None:
         return False
-    placing.adopt(solicitation, order)
+    place_order.adopt(solicitation, order)
     return True
 
 
@@ -376,7 +378,7 @@ def _postpone(
 def _show_delay(solicitation: Solicitation) -> None:
     """It takes longer than a moment, and SeQura has accepted: the merchant may wonder."""
     step = next_step(solicitation)
-    if step is conversion.void_strays:
+    if step is create_order.void_strays:
         return  # the order is complete
     event, reason = DELAYS.get(step, ("purchase", "order_delayed"))
     record.delayed(

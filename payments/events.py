@@ -14,13 +14,13 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from bigcommerce.errors import Rejected, Unavailable
-from orders.doorbell import ring
 from orders.models import Order
-from payments.at_sequra import order_of
+from orders.queue.wakeup import ring
 from payments.confirm import confirm_within
 from payments.models import Solicitation
 from payments.notifications import record_state
-from payments.placing import gone_before, has_left
+from payments.steps.confirm_at_sequra import order_of
+from payments.steps.place_order import gone_before, has_left
 from stores.clients import bigcommerce_for
 from stores.statuses import cancelled_status
 from transaction_log import record

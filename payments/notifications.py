@@ -12,10 +12,10 @@ from django.db.models.functions import Now
 from django.http import QueryDict
 from django.utils import timezone
 
-from payments import at_sequra
 from payments.confirm import confirm_within, within
 from payments.models import Solicitation
-from payments.outcomes import Refused
+from payments.steps import confirm_at_sequra
+from payments.steps.outcomes import Refused
 from payments.uninstalled import is_being_ended
 from sequra.errors import Rejected, Unavailable
 from sequra.signature import signature_matches
@@ -155,7 +155,7 @@ def _resend_reference(solicitation: Solicitation) -> int:
     try:
         done = within(
             ANSWER_SECONDS,
-            lambda: at_sequra.resend_reference(solicitation),
+            lambda: confirm_at_sequra.resend_reference(solicitation),
             solicitation.store_id,
         )
     except Refused as refusal:

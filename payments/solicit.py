@@ -14,7 +14,7 @@ import bigcommerce.errors
 import sequra.errors
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Checkout
-from orders import gates
+from orders.queue import throttle
 from payloads.checkout.addresses import merchant_country
 from payloads.checkout.eligibility import MOST, Rules, availability, channel_of, ip_allowed
 from payloads.checkout.parts import currency_of
@@ -132,7 +132,7 @@ def _solicit(attempt: Solicitation, claim: Claim) -> Offered:
         return _ask(attempt, claim, api, merchants)
     finally:
         if api.quota:
-            gates.saw(store.pk, api.quota)
+            throttle.saw(store.pk, api.quota)
 
 
 def _ask(

@@ -10,7 +10,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from orders import gates
+from orders.queue import throttle
 from payloads.checkout.payment_methods import Method
 from payloads.checkout.reasons import Reason
 from payloads.checkout.store_credit import Claim
@@ -146,7 +146,7 @@ def _spend(store: Store, checkout_id: str, network: str) -> None:
     shoppers may share, gets as much as is left for all others.
     """
     of_store, of_address = LIMITS["question of a store"], LIMITS["question of an address"]
-    room = gates.left(store.pk) // CALLS_OF_A_QUESTION
+    room = throttle.left(store.pk) // CALLS_OF_A_QUESTION
     if room > 0:
         of_store = {**of_store, "allowed": ANY}
         of_address = {**of_address, "allowed": max(room, of_address["allowed"])}

@@ -8,10 +8,10 @@ from django.db.models import Q, QuerySet, Window
 from django.db.models.functions import Now, RowNumber
 
 from payments import uninstalled
-from payments.adopted import catch_up
 from payments.confirm import finish_helping, help_along
 from payments.models import Solicitation
 from payments.retention import forget_abandoned
+from payments.steps.adopted import catch_up
 from stores.models import Store
 
 BATCH, BATCH_OF_A_STORE = 200, 20

@@ -191,12 +191,12 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "sequra_bc.request_log.RequestIdMiddleware",
-    "orders.intake.IntakeMiddleware",
+    "orders.webhooks.IntakeMiddleware",
     "sequra_bc.health.HealthMiddleware",
     "sequra_bc.proxies.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "stores.checkout_script.ScriptVersionMiddleware",
+    "stores.registration.checkout_script.ScriptVersionMiddleware",
     "csp.middleware.CSPMiddleware",
     "sequra_bc.request_log.RequestLogMiddleware",
     "sequra_bc.text.CleanTextMiddleware",

@@ -67,8 +67,8 @@ class Store(models.Model):
     language = models.CharField(max_length=16, blank=True)
     # Storefront channels: [{"id": 1, "name": "...", "origins": ["https://..."]}]
     channels = models.JSONField(default=list)
-    # How the things we register stood when we last looked: `stores.changes.Health` per part of
-    # `stores.registration.PARTS`.
+    # How the things we register stood when we last looked: `stores.registration.changes.Health`
+    # per part of `stores.registration.PARTS`.
     registration = models.JSONField(default=dict)
     registration_started_at = models.DateTimeField(null=True, blank=True)
     # Not everything is in place since the installation; what a merchant removes later is his wish.

@@ -11,7 +11,7 @@ from celery import shared_task
 from kombu.exceptions import OperationalError
 
 from bigcommerce.errors import Rejected, Unavailable
-from stores import catalogue, checkout_script, connect, personal_data, registration, statuses
+from stores import catalogue, connect, personal_data, registration, statuses
 from stores.access import forget_old_sessions
 from stores.budget import LIMITS, OverBudget, spend
 from stores.clients import bigcommerce_for
@@ -20,6 +20,7 @@ from stores.install import uninstall_what_was_revoked
 from stores.isolation import isolated
 from stores.locks import Busy, only_one
 from stores.models import Store
+from stores.registration import checkout_script
 
 log = structlog.get_logger(__name__)
 BATCH = 50

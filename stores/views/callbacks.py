@@ -26,7 +26,7 @@ from stores.budget import spend as spend_budget
 from stores.identity import is_fresh, provision, signed_payload, spend
 from stores.locks import Busy
 from stores.models import PanelUser, Store
-from stores.scopes import missing
+from stores.registration.scopes import missing
 from stores.tasks import look_after_store, register_store, try_again, wake
 
 log = structlog.get_logger(__name__)

@@ -19,7 +19,7 @@ from structlog.contextvars import bind_contextvars, get_contextvars, unbind_cont
 from local.processes import environment, free_port
 from local.servers import ROOT
 from local.stack import Stack
-from orders import doorbell
+from orders.queue import wakeup
 from sequra_bc import celery
 from sequra_bc.celery import FAST, PERIODIC, SLOW, Slots, app
 
@@ -145,10 +145,10 @@ def test_a_task_names_the_request_that_it_follows_from(stack: Stack) -> None:
 
 def test_a_wake_up_names_the_request_that_rang(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: queue.Queue[object] = queue.Queue()
-    monkeypatch.setattr(doorbell, "publish", lambda _: seen.put(get_contextvars()))
+    monkeypatch.setattr(wakeup, "publish", lambda _: seen.put(get_contextvars()))
     bind_contextvars(request_id="the-request-8")
     try:
-        doorbell.Doorbell().ring()
+        wakeup.Doorbell().ring()
     finally:
         unbind_contextvars("request_id")
 

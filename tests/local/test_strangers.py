@@ -20,8 +20,8 @@ from pytest_django import Settings
 
 from bigcommerce.signed_payload import InvalidSignedPayload, read_signed_payload
 from bigcommerce.webhook_signature import decoded
-from orders.intake import Receiver, Refused, read_event
-from orders.staff_notes import reference_in
+from orders.sync.staff_notes import reference_in
+from orders.webhooks import Receiver, Refused, read_event
 from payloads.checkout.addresses import sequra_address
 from payloads.checkout.customer import known_moment, language_code
 from payloads.codes import device_code, payment_code

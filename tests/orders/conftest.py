@@ -4,7 +4,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from local.sandbox_control import SandboxControl
-from orders import drain, queue
+from orders.queue import claim, worker
 from tests.orders.merchant import Merchant
 
 
@@ -17,6 +17,6 @@ def merchant(
 ) -> Merchant:
     """Bursts are not waited for, nothing is read twice without a reason, nobody lingers."""
     settings.SETTLE_SECONDS = []
-    monkeypatch.setattr(drain, "LINGER", 0.0)
-    monkeypatch.setitem(queue.LIMITS, "burst", 0.0)
+    monkeypatch.setattr(worker, "LINGER", 0.0)
+    monkeypatch.setitem(claim.LIMITS, "burst", 0.0)
     return Merchant(sandbox)

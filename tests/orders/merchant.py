@@ -3,9 +3,9 @@
 from typing import Any
 
 from local.sandbox_control import SandboxControl
-from orders import queue
-from orders.drain import drain
 from orders.models import Order
+from orders.queue import claim
+from orders.queue.worker import drain
 from payments.confirm import confirm
 from stores.clients import bigcommerce_for
 from tests.payments.shop import Shop
@@ -43,7 +43,7 @@ class Merchant:
         return self.sandbox.control("POST", f"merchant/{action}", arguments)
 
     def notices(self, order: Order) -> None:
-        queue.mark_changed(pk=order.pk)
+        claim.mark_changed(pk=order.pk)
         drain()
 
     def lines(self, order: Order) -> list[Document]:

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 import sequra.errors
-from orders import outcomes
-from orders.lease import Lease
 from orders.models import Order
-from orders.sync import Kind, Result, digest, sync_order
+from orders.queue.lease import Lease
+from orders.sync import results
+from orders.sync.sync import Kind, Result, digest, sync_order
 from stores.models import Connection, Store
 from transaction_log import record
 
@@ -448,7 +448,7 @@ class History:
         reader: Any = Reader(self.shop)
         result = sync_order(self.order, reader, self.provider, Lease())
         assert result.computed is not None, result
-        for name, value in outcomes._facts(self.order, result).items():
+        for name, value in results._facts(self.order, result).items():
             setattr(self.order, name, value)
         self.order.shipped_status_seen = False
         if result.maybe_told:

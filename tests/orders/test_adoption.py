@@ -11,10 +11,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from bigcommerce.client import BigCommerce
-from orders import drift_run, queue
-from orders.drain import drain
+from orders.drift import run
+from orders.drift.reconcile import reconcile
 from orders.models import Drift, DriftCheck, Order, Reconciliation, WebhookEvent
-from orders.reconcile import reconcile
+from orders.queue import claim
+from orders.queue.worker import drain
 from payloads.order.agreement import agrees
 from payments.confirm import confirm
 from payments.models import Solicitation
@@ -131,7 +132,7 @@ def test_webhooks_that_came_before_the_adoption_count(merchant: Merchant) -> Non
             outcome=outcome,
         )
     command(merchant.store.hash)
-    queue.fold()
+    claim.fold()
     events = WebhookEvent.objects.filter(bigcommerce_order_id=order.bigcommerce_id)
     assert set(events.values_list("outcome", flat=True)) == {"folded"}
     assert known(order).changed == 3
@@ -255,7 +256,7 @@ def test_an_order_long_over_that_cannot_be_linked_is_nobodys_task(
     other = str(uuid.uuid4())
     rewrite(merchant, order, external_order_id=other, payment_provider_id=other, staff_notes="")
     forget(order)
-    monkeypatch.setattr("orders.adoption.STOOD_STILL", timedelta(seconds=-5))
+    monkeypatch.setattr("orders.drift.adopt.STOOD_STILL", timedelta(seconds=-5))
     command(merchant.store.hash)
     assert found(Kind.NOT_ADOPTED) == [(order.bigcommerce_id, "adoption_foreign")]
     assert merchant.entries(order) == []
@@ -384,12 +385,12 @@ def test_an_order_that_is_long_over_is_linked_and_nothing_sent(
     order = merchant.order()
     merchant.does("ship", order)
     forget(order)
-    monkeypatch.setattr("orders.adoption.STOOD_STILL", timedelta(seconds=-5))
+    monkeypatch.setattr("orders.drift.adopt.STOOD_STILL", timedelta(seconds=-5))
     before = len(merchant.updates())
     command(merchant.store.hash)
     drain()
-    assert drift_run.start(merchant.store, DriftCheck.Cause.NIGHT)
-    drift_run.check_due()
+    assert run.start(merchant.store, DriftCheck.Cause.NIGHT)
+    run.check_due()
     drain()
     assert merchant.entries(order) == [("adopted", "accepted", "adopted_quietly")]
     assert len(merchant.updates()) == before
@@ -449,7 +450,7 @@ def test_every_store_is_looked_at_though_one_fails(merchant: Merchant) -> None:
 def test_a_check_that_is_under_way_is_finished_first(merchant: Merchant) -> None:
     order = merchant.order()
     forget(order)
-    assert drift_run.start(merchant.store, DriftCheck.Cause.NIGHT)
+    assert run.start(merchant.store, DriftCheck.Cause.NIGHT)
     DriftCheck.objects.update(since=timezone.now() + timedelta(days=1))
     assert "adopted" in command(merchant.store.hash)
     assert [one.state for one in DriftCheck.objects.all()] == ["done", "done"]

@@ -7,11 +7,11 @@ import time_machine
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from orders import gates
-from orders import retry as retrying
-from orders.drain import drain
 from orders.models import Gate, Order
-from orders.retry import retry
+from orders.queue import throttle
+from orders.queue.worker import drain
+from orders.sync import retry as retrying
+from orders.sync.retry import retry
 from stores.models import Connection, Store
 from tests.orders.merchant import Merchant
 from transaction_log import record
@@ -168,15 +168,15 @@ def test_bigcommerce_that_says_slow_down_is_left_alone_for_so_long(
 
 
 def test_host_that_fails_for_several_orders_is_probed_by_one(merchant: Merchant) -> None:
-    orders = [merchant.order() for _ in range(gates.FAILURES + 2)]
+    orders = [merchant.order() for _ in range(throttle.FAILURES + 2)]
     merchant.sandbox.fault(UPDATE, method="PUT", status=503, times=999)
     for order in orders:
         merchant.does("ship", order)
-    assert len(merchant.updates()) == gates.FAILURES
+    assert len(merchant.updates()) == throttle.FAILURES
     Gate.objects.update(open_until=timezone.now())
     Order.objects.update(due_at=timezone.now())
     drain()
-    assert len(merchant.updates()) == gates.FAILURES + 1
+    assert len(merchant.updates()) == throttle.FAILURES + 1
     merchant.sandbox.clear_faults()
     Gate.objects.update(open_until=timezone.now())
     Order.objects.update(due_at=timezone.now())
@@ -217,7 +217,7 @@ def test_late_reads_are_read_again(
     merchant: Merchant, order: Order, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SETTLE_SECONDS = [0.4, 0.4]
-    monkeypatch.setattr("orders.drain.LINGER", 1.0)
+    monkeypatch.setattr("orders.queue.worker.LINGER", 1.0)
     merchant.sandbox.knobs(read_lag=0.5)
     merchant.does("ship", order)
     merchant.sandbox.knobs(read_lag=0.0)

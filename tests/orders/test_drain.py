@@ -16,12 +16,14 @@ from django.db import connection, connections
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from orders import doorbell, outcomes, queue, tasks
-from orders import drain as draining
-from orders.drain import drain
-from orders.lease import Lease
+from orders import tasks
 from orders.models import Gate, Order
-from orders.sync import Kind, Result
+from orders.queue import claim, wakeup
+from orders.queue import worker as draining
+from orders.queue.lease import Lease
+from orders.queue.worker import drain
+from orders.sync import results
+from orders.sync.sync import Kind, Result
 from tests.orders.merchant import Merchant
 
 UPDATE = r"/merchants/[^/]+/orders/.*"
@@ -33,7 +35,7 @@ def orders(merchant: Merchant) -> list[Order]:
     orders = [merchant.order() for _ in range(6)]
     for order in orders:
         merchant.acts("ship", order)
-        queue.mark_changed(pk=order.pk)
+        claim.mark_changed(pk=order.pk)
     return orders
 
 
@@ -97,13 +99,13 @@ def test_a_result_that_cannot_be_written_keeps_no_other_from_it(
 ) -> None:
     """What SeQura accepted of the first order is nothing that PostgreSQL takes."""
     broken = orders[0].pk
-    written = outcomes.WRITE[Kind.TOLD]
+    written = results.WRITE[Kind.TOLD]
 
     def told(order: Order, result: Result) -> dict[str, Any]:
         fields = written(order, result)
         return fields | {"accepted_update": {"name": "\0"}} if order.pk == broken else fields
 
-    monkeypatch.setitem(outcomes.WRITE, Kind.TOLD, told)
+    monkeypatch.setitem(results.WRITE, Kind.TOLD, told)
     drain()
 
     found = Order.objects.get(pk=broken)
@@ -208,14 +210,14 @@ def bell(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             raise ConnectionError("the broker is away")
 
     monkeypatch.setattr(tasks.drain, "apply_async", publish)
-    monkeypatch.setattr(doorbell, "PAUSE_AFTER_FAILURE", 0.2)
+    monkeypatch.setattr(wakeup, "PAUSE_AFTER_FAILURE", 0.2)
     # Nobody serves this broker: what other tests sent is still in its queue.
-    monkeypatch.setattr(doorbell, "ENOUGH", math.inf)
+    monkeypatch.setattr(wakeup, "ENOUGH", math.inf)
     return published
 
 
 def test_many_rings_are_few_wake_ups_and_a_broken_broker_delays_nobody(bell: list[float]) -> None:
-    rung, rings = doorbell.Doorbell(), 0
+    rung, rings = wakeup.Doorbell(), 0
     while len(bell) < 6:
         rung.ring()
         rings += 1
@@ -225,4 +227,4 @@ def test_many_rings_are_few_wake_ups_and_a_broken_broker_delays_nobody(bell: lis
     pauses = [later - earlier for earlier, later in pairwise(published)]
     assert rings > 10 * len(published)
     assert pauses[0] >= 0.2  # the broker was away
-    assert min(pauses[1:]) >= doorbell.PAUSE
+    assert min(pauses[1:]) >= wakeup.PAUSE

@@ -9,8 +9,8 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from time_machine import travel
 
-from orders.drain import drain
 from orders.models import Order
+from orders.queue.worker import drain
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.notifications import record_state

@@ -19,13 +19,13 @@ from pytest_django.fixtures import Settings
 
 from bigcommerce.errors import Rejected, Unavailable
 from local.sandbox_control import ControlRefused
-from orders import queue
-from orders.drain import drain
 from orders.models import Gate, Order, WebhookEvent
-from orders.snapshot import read_snapshot
+from orders.queue import claim
+from orders.queue.worker import drain
+from orders.sync.snapshot import read_snapshot
 from payloads.order.order_update import PARTLY_REFUNDED, SAYS_NOTHING, Snapshot, order_update
-from stores import webhooks
 from stores.clients import bigcommerce_for
+from stores.registration import webhooks
 from tests.orders.merchant import Merchant
 from transaction_log.explanations import UPDATES
 from transaction_log.models import Entry
@@ -219,7 +219,7 @@ def test_histories_converge(
         if chance.random.random() < 0.2:
             chance.troubles()
             Gate.objects.update(open_until=None, window_until=None)
-            queue.unpark()
+            claim.unpark()
             drain()
     calm_down(merchant)
     told = [update["path"].rpartition("/")[2] for update in merchant.updates()]

@@ -19,9 +19,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from local.sandbox_control import plain_session
-from orders import intake
+from orders import webhooks
 from orders.models import WebhookEvent
-from orders.queue import fold
+from orders.queue.claim import fold
 from stores.install import uninstall
 from stores.models import Store, new_secret
 
@@ -327,7 +327,7 @@ def test_order_of_a_shipment_is_found(send: Send) -> None:
 
 def test_one_webhook_costs_one_statement(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     rung: list[bool] = []
-    monkeypatch.setattr(intake, "ring", lambda: rung.append(True))
+    monkeypatch.setattr(webhooks, "ring", lambda: rung.append(True))
     client, secret = Client(), store.webhook_secret
     address = f"/webhooks/bigcommerce/{store.public_id}"
 

@@ -14,19 +14,15 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from bigcommerce.quota import Quota
-from orders import drain as draining
-from orders import (
-    drift_run,
-    gates,
-    outcomes,
-    queue,
-    reconcile,
-    report_run,
-    store_events,
-    watchdog,
-)
-from orders.drain import drain
+from orders import store_events
+from orders.drift import reconcile, webhook_health
+from orders.drift import run as drift_run
 from orders.models import DriftCheck, Gate, Order, ReportRun, WebhookEvent
+from orders.queue import claim, throttle
+from orders.queue import worker as draining
+from orders.queue.worker import drain
+from orders.reports import run as report_run
+from orders.sync import results
 from orders.topics import UNINSTALLED
 from sequra_bc.metrics import FAILED_STORES
 from stores import tasks
@@ -112,10 +108,10 @@ def test_with_the_key_back_the_change_goes_the_usual_way(
 
 Loop = tuple[str, Callable[[], object], str]
 LOOPS: list[Loop] = [
-    ("watch", watchdog.watch_due, "orders.watchdog.bigcommerce_for"),
-    ("reconcile", reconcile.reconcile_due, "orders.reconcile.bigcommerce_for"),
-    ("drift", drift_run.check_due, "orders.drift_run.last_moment"),
-    ("reports", report_run.send_due, "orders.report_run.start"),
+    ("watch", webhook_health.watch_due, "orders.drift.webhook_health.bigcommerce_for"),
+    ("reconcile", reconcile.reconcile_due, "orders.drift.reconcile.bigcommerce_for"),
+    ("drift", drift_run.check_due, "orders.drift.run.last_moment"),
+    ("reports", report_run.send_due, "orders.reports.run.start"),
     ("maintenance", lambda: tasks._tend(float("inf")), "stores.registration.is_due"),
     ("retention", retention.forget_closed_entries, "transaction_log.retention._forget_batch"),
 ]
@@ -195,7 +191,7 @@ def test_an_event_that_cannot_be_handled_comes_again_and_holds_up_no_other(
     assert event.outcome == "parked"
 
     monkeypatch.setattr(draining, "handle", handled)
-    queue.unpark()
+    claim.unpark()
     draining.take_events()
     broken.refresh_from_db(fields=["state"])
     event.refresh_from_db()
@@ -206,7 +202,7 @@ def test_a_result_that_cannot_be_written_is_its_own_order_s_trouble(
     merchant: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = merchant.order(), merchant.order()
-    finish = outcomes.finish
+    finish = results.finish
 
     def fails(order: Order, *rest: object) -> None:
         if order.pk == first.pk:
@@ -216,7 +212,7 @@ def test_a_result_that_cannot_be_written_is_its_own_order_s_trouble(
     monkeypatch.setattr(draining, "finish", fails)
     for order in (first, second):
         merchant.acts("ship", order)
-        queue.mark_changed(pk=order.pk)
+        claim.mark_changed(pk=order.pk)
     drain()
     assert not Order.objects.filter(pk=second.pk, changed__gt=F("synced")).exists()
     assert Order.objects.get(pk=first.pk).lease != ""  # runs out, and leaves the order unsure
@@ -224,8 +220,8 @@ def test_a_result_that_cannot_be_written_is_its_own_order_s_trouble(
 
 def test_a_budget_that_no_column_holds_is_cut(merchant: People) -> None:
     huge = 10**30
-    gates.saw(merchant.store.pk, Quota(huge, huge, huge, huge))
-    assert Gate.objects.get(store=merchant.store).budget == gates.MOST_BUDGET
+    throttle.saw(merchant.store.pk, Quota(huge, huge, huge, huge))
+    assert Gate.objects.get(store=merchant.store).budget == throttle.MOST_BUDGET
 
 
 def test_webhooks_of_a_store_with_an_unreadable_secret(broken: Store) -> None:

@@ -8,12 +8,16 @@ import pytest
 import time_machine
 from django.db.models.functions import Now
 
-from orders import lease, queue, reconcile, report_run, reports
-from orders.drain import TIMEOUT, drain
+from orders.drift import reconcile
 from orders.models import Order, Reconciliation, ReportRun
-from orders.sync import Kind, sync_order
-from payments import conversion, progress
+from orders.queue import claim, lease
+from orders.queue.worker import TIMEOUT, drain
+from orders.reports import run as report_run
+from orders.reports import schedule
+from orders.sync.sync import Kind, sync_order
+from payments import progress
 from payments.confirm import confirm
+from payments.steps import create_order
 from sequra import client
 from sequra.documents import Addresses
 from stores import connect
@@ -71,12 +75,12 @@ def test_a_host_whose_clock_is_wrong_writes_due_times_by_the_database_s(
     merchant.acts("ship", order)
     merchant.sandbox.fault(UPDATE, method="PUT", status=503, times=1, effect="before")
     with host(wrong):
-        queue.mark_changed(pk=order.pk)
+        claim.mark_changed(pk=order.pk)
         drain()
     found = Order.objects.get(pk=order.pk)
     assert abs(found.due_at - datetime.now(UTC)) < timedelta(minutes=4)
     with host(wrong):
-        queue.mark_changed(pk=order.pk)
+        claim.mark_changed(pk=order.pk)
         drain()
     assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
 
@@ -94,9 +98,9 @@ def test_an_order_in_doubt_is_looked_for_by_the_database_s_clock(
     solicitation = merchant.shop.approved()
     with host(wrong):
         solicitation.note(create_intent_at=database_now())
-    assert 0 < conversion._unsettled_seconds(solicitation) <= 60
+    assert 0 < create_order._unsettled_seconds(solicitation) <= 60
     with host(wrong):
-        assert 0 < conversion._unsettled_seconds(solicitation) <= 60
+        assert 0 < create_order._unsettled_seconds(solicitation) <= 60
         confirm(solicitation.pk)
     assert is_near(Order.objects.get().due_at)
 
@@ -125,7 +129,7 @@ def test_pauses_reports_and_looks_go_by_the_database_s_clock(
     with host(wrong):
         account.pause()
         assert account.is_paused
-        reports.start(store, ReportRun.Cause.CALL)
+        schedule.start(store, ReportRun.Cause.CALL)
         report_run.work(ReportRun.objects.get().pk)
         reconcile.reconcile(store)
         asked = len(merchant.sandbox.calls())

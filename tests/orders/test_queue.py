@@ -10,12 +10,12 @@ from django.db import connections
 from django.utils import timezone
 
 from bigcommerce.quota import Quota
-from orders import gates, queue
-from orders.lease import Lease
 from orders.models import Gate, Order, WebhookEvent
-from orders.outcomes import finish
+from orders.queue import claim, throttle
+from orders.queue.lease import Lease
 from orders.store_events import handle
-from orders.sync import Kind, Result
+from orders.sync.results import finish
+from orders.sync.sync import Kind, Result
 from orders.topics import UNINSTALLED
 from payloads.order.order_update import OrderUpdate
 from stores.models import Connection, Store
@@ -77,25 +77,25 @@ def due(*orders: Order) -> None:
 
 
 def open_window(store: Store, left: int = 150) -> None:
-    gates.saw(store.pk, Quota(left=left, limit=150, window_ms=30_000, reset_ms=30_000))
+    throttle.saw(store.pk, Quota(left=left, limit=150, window_ms=30_000, reset_ms=30_000))
 
 
 def claimed(room: int = 64, lease: Lease | None = None) -> list[int]:
-    return [order.bigcommerce_id for order in queue.claim(lease or Lease(), room)]
+    return [order.bigcommerce_id for order in claim.claim(lease or Lease(), room)]
 
 
 def test_burst_of_events_makes_an_order_due_once_a_moment_later(make: Make) -> None:
     order = make()
     for _ in range(5):
         event(order)
-    queue.fold()
+    claim.fold()
     order.refresh_from_db()
     assert (order.changed, order.synced) == (5, 0)
     assert 0.5 < (order.due_at - timezone.now()).total_seconds() <= 1
     assert set(WebhookEvent.objects.values_list("outcome", flat=True)) == {"folded"}
     first = order.due_at
     event(order)
-    queue.fold()
+    claim.fold()
     order.refresh_from_db()
     assert (order.changed, order.due_at) == (6, first)
 
@@ -104,12 +104,12 @@ def test_event_of_an_unknown_order_waits_for_the_order(make: Make, connection: C
     known = make()
     stray = event(known)
     WebhookEvent.objects.filter(pk=stray.pk).update(bigcommerce_order_id=77)
-    queue.fold()
-    queue.unpark()
+    claim.fold()
+    claim.unpark()
     assert WebhookEvent.objects.get().outcome == "parked"
     late = make(bigcommerce_id=77)
-    queue.unpark()
-    queue.fold()
+    claim.unpark()
+    claim.fold()
     late.refresh_from_db()
     assert (late.changed, WebhookEvent.objects.get().outcome) == (1, "folded")
 
@@ -119,8 +119,8 @@ def test_event_of_a_foreign_order_is_forgotten_in_the_end(make: Make) -> None:
     WebhookEvent.objects.filter(pk=stray.pk).update(
         bigcommerce_order_id=77, received_at=timezone.now() - timedelta(hours=2)
     )
-    queue.fold()
-    queue.unpark()
+    claim.fold()
+    claim.unpark()
     assert WebhookEvent.objects.get().outcome == "ignored"
 
 
@@ -128,7 +128,7 @@ def test_event_of_another_store_with_the_same_number_changes_nothing(make: Make)
     order = make()
     other = Store.objects.create(hash="other")
     WebhookEvent.objects.filter(pk=event(order).pk).update(store=other)
-    queue.fold()
+    claim.fold()
     order.refresh_from_db()
     assert order.changed == 0
 
@@ -142,7 +142,7 @@ def test_status_that_says_shipped_is_seen_even_if_it_moves_on(
 ) -> None:
     order = make()
     event(order, "store/order/statusUpdated", status={"new_status_id": status})
-    queue.fold()
+    claim.fold()
     order.refresh_from_db()
     assert order.shipped_status_seen is seen
 
@@ -150,7 +150,7 @@ def test_status_that_says_shipped_is_seen_even_if_it_moves_on(
 def test_shipment_event_says_that_there_are_shipments(make: Make) -> None:
     order = make()
     event(order, "store/shipment/created")
-    queue.fold()
+    claim.fold()
     order.refresh_from_db()
     assert order.has_shipments
 
@@ -160,7 +160,7 @@ def test_uninstalled_store_is_forgotten(make: Make) -> None:
     later = int(order.store.installed_at.timestamp()) + 60
     payload = {"scope": UNINSTALLED, "created_at": later}
     WebhookEvent.objects.create(store=order.store, scope=UNINSTALLED, hash="h", payload=payload)
-    assert queue.fold() == [(order.store_id, UNINSTALLED)]
+    assert claim.fold() == [(order.store_id, UNINSTALLED)]
     handle(order.store_id, UNINSTALLED)
     store = Store.objects.get()
     assert (store.state, store.access_token) == ("uninstalled", "")
@@ -255,9 +255,9 @@ def test_lease_that_ran_out_is_taken_over_and_leaves_a_doubt(make: Make) -> None
     order = make()
     open_window(order.store)
     due(order)
-    queue.claim(Lease(), 64)
+    claim.claim(Lease(), 64)
     Order.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
-    (again,) = queue.claim(Lease(), 64)
+    (again,) = claim.claim(Lease(), 64)
     assert again.unsure
 
 
@@ -265,9 +265,9 @@ def test_renewed_lease_is_not_taken_over(make: Make) -> None:
     order, lease = make(), Lease()
     open_window(order.store)
     due(order)
-    queue.claim(lease, 64)
+    claim.claim(lease, 64)
     Order.objects.update(leased_until=timezone.now() + timedelta(seconds=1))
-    queue.renew(lease, [order.pk])
+    claim.renew(lease, [order.pk])
     order.refresh_from_db()
     assert order.leased_until
     assert (order.leased_until - timezone.now()).total_seconds() > 25
@@ -281,7 +281,7 @@ def test_result_of_somebody_who_lost_his_lease_is_told_again(make: Make) -> None
     order, lease = make(), Lease()
     open_window(order.store)
     due(order)
-    (stale,) = queue.claim(lease, 64)
+    (stale,) = claim.claim(lease, 64)
     Order.objects.update(lease="somebody else")
     finish(stale, TOLD, lease.id)
     order.refresh_from_db()
@@ -294,9 +294,9 @@ def test_change_during_the_call_keeps_the_order_due(make: Make) -> None:
     order, lease = make(), Lease()
     open_window(order.store)
     due(order)
-    (working,) = queue.claim(lease, 64)
+    (working,) = claim.claim(lease, 64)
     event(order)
-    queue.fold()
+    claim.fold()
     finish(working, TOLD, lease.id)
     order.refresh_from_db()
     assert (order.changed, order.synced, order.lease) == (2, 1, "")
@@ -321,7 +321,7 @@ def test_claim_reads_a_large_queue_by_its_index(make: Make, connection: Connecti
     open_window(made[0].store)
     with connections["default"].cursor() as cursor:
         cursor.execute("ANALYZE orders_order")
-        cursor.execute(f"EXPLAIN {queue.CLAIM}", {**queue.LIMITS, "lease": "x", "room": 64})
+        cursor.execute(f"EXPLAIN {claim.CLAIM}", {**claim.LIMITS, "lease": "x", "room": 64})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "order_due" in plan
     assert "Seq Scan on orders_order" not in plan

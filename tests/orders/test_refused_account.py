@@ -8,10 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from local.sandbox_control import SandboxControl
-from orders import retry as retrying
-from orders.drain import drain
 from orders.models import Order
-from orders.retry import retry
+from orders.queue.worker import drain
+from orders.sync import retry as retrying
+from orders.sync.retry import retry
 from payments import dashboard
 from stores import connect
 from stores.access import open_session

@@ -12,15 +12,15 @@ from django.utils import timezone
 
 from local.servers import postgres_binary
 from orders import tasks
-from orders.drain import drain
 from orders.models import Order
+from orders.queue.worker import drain
 from payloads.money import to_cents
-from payments.adopted import catch_up
 from payments.confirm import STEPS, confirm
 from payments.events import handle
 from payments.models import Solicitation
 from payments.notifications import answer, record_state
-from payments.outcomes import Later
+from payments.steps.adopted import catch_up
+from payments.steps.outcomes import Later
 from tests.orders.merchant import Merchant
 from tests.orders.test_adoption import command
 

@@ -8,11 +8,11 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from orders import tasks
-from orders.drain import drain
+from orders.drift.webhook_health import watch_due
 from orders.models import Order, Reconciliation, WebhookEvent
-from orders.watchdog import watch_due
-from stores import webhooks
+from orders.queue.worker import drain
 from stores.clients import bigcommerce_for
+from stores.registration import webhooks
 from tests.orders.merchant import Merchant
 
 

@@ -10,8 +10,8 @@ from django.db import DatabaseError
 
 from local.processes import Process, free_port
 from local.stack import Stack
-from orders import queue
 from orders.management.commands import work
+from orders.queue import claim
 from sequra_bc.celery import FAST, PERIODIC, SLOW, WAKE_UPS
 from tests.orders.merchant import Merchant
 from tests.orders.world import World
@@ -60,12 +60,12 @@ def test_one_task_that_fails_keeps_no_other_from_its_work(
 ) -> None:
     order = merchant.order()
     merchant.acts("ship", order)
-    queue.mark_changed(pk=order.pk)
+    claim.mark_changed(pk=order.pk)
 
     def fails() -> None:
         raise DatabaseError
 
-    monkeypatch.setattr(queue, "unpark", fails)
+    monkeypatch.setattr(claim, "unpark", fails)
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     call_command("work")
     signal.signal(signal.SIGTERM, before[0])

@@ -16,9 +16,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from orders.models import Order
-from payments import failpoints
 from payments.confirm import confirm
 from payments.models import Solicitation
+from payments.steps import failpoints
 from stores.locks import Busy
 
 PAYMENTS = Path(failpoints.__file__).parent

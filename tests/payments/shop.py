@@ -13,9 +13,9 @@ from payments.notifications import record_state
 from payments.solicit import Offered, Shopper, solicit
 from stores.clients import bigcommerce_for
 from stores.connect import Login, connect
-from stores.information import refresh
 from stores.install import install
 from stores.models import Store
+from stores.registration.information import refresh
 
 SPANIARD = Shopper(ip="203.0.113.7", user_agent="Mozilla/5.0", locale="es-ES", layout="desktop")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orders.models import Order
-from orders.sync import read
+from orders.sync.sync import read
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.solicited_order import told

@@ -10,9 +10,9 @@ from pytest_django.fixtures import Settings
 from bigcommerce.api import Api
 from bigcommerce.client import BigCommerce
 from payments.confirm import LONGEST_PAUSE, STEPS, confirm
-from payments.conversion import TRIES
 from payments.models import Solicitation
-from payments.outcomes import Refused
+from payments.steps.create_order import TRIES
+from payments.steps.outcomes import Refused
 from payments.tasks import resume_solicitations
 from sequra.client import Sequra
 from tests.payments.shop import Shop

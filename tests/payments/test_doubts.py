@@ -7,14 +7,14 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from bigcommerce.client import BigCommerce
-from payments.at_sequra import CONFIRMATIONS, NUMBERS_REFUSED
 from payments.confirm import STEPS, confirm
-from payments.credit import TRIES as CREDIT_TRIES
 from payments.models import Solicitation
 from payments.notifications import answer, record_state
-from payments.outcomes import Later, Refused
-from payments.placing import NEW_ORDER
 from payments.progress import progress_of
+from payments.steps.confirm_at_sequra import CONFIRMATIONS, NUMBERS_REFUSED
+from payments.steps.outcomes import Later, Refused
+from payments.steps.place_order import NEW_ORDER
+from payments.steps.store_credit import TRIES as CREDIT_TRIES
 from tests.payments.shop import Shop
 from tests.payments.world import violations
 from transaction_log.models import Entry

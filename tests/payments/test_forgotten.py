@@ -10,8 +10,8 @@ from payments import confirm as confirming
 from payments.confirm import STEPS, confirm
 from payments.models import Solicitation
 from payments.notifications import receive, record_state
-from payments.outcomes import Later
 from payments.progress import progress_of
+from payments.steps.outcomes import Later
 from tests.payments.shop import Shop
 from tests.payments.test_review import TOKEN, financed, placed, resume
 from tests.payments.web import Web

@@ -7,10 +7,11 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from payments import at_sequra, confirm, placing, tasks
+from payments import confirm, tasks
 from payments.models import Solicitation
 from payments.notifications import answer, record_state
-from payments.outcomes import Refused
+from payments.steps import confirm_at_sequra, place_order
+from payments.steps.outcomes import Refused
 from stores.models import Store
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.shop import Shop
@@ -76,7 +77,7 @@ def test_help_that_comes_late_finds_nothing_due(
 
 def test_cancelled_before_we_confirm_is_never_put_on_hold(shop: Shop) -> None:
     solicitation = shop.approved()
-    at_sequra.take_checkout(solicitation)
+    confirm_at_sequra.take_checkout(solicitation)
     shop.end_review(solicitation, State.CANCELLED)
     record_state(solicitation, State.CANCELLED)
 
@@ -97,7 +98,7 @@ def test_cancelled_before_the_order_is_placed_is_never_shown_as_paid(
     def cancelled_meanwhile(attempt: Solicitation) -> None:
         record_state(attempt, State.CANCELLED)
         attempt.state = State.CANCELLED
-        placing.settle(attempt)
+        place_order.settle(attempt)
 
     monkeypatch.setitem(confirm.STEPS, Phase.CREATED, cancelled_meanwhile)
     confirm.confirm(solicitation.pk)
@@ -250,11 +251,11 @@ def test_status_that_staff_set_before_the_order_is_placed_stays(shop: Shop) -> N
     confirm.confirm(solicitation.pk)
     order = again(solicitation).bigcommerce_order
     shop.sandbox.control(
-        "POST", "merchant/set_status", {"order_id": order, "status_id": placing.CANCELLED}
+        "POST", "merchant/set_status", {"order_id": order, "status_id": place_order.CANCELLED}
     )
 
     confirm.confirm(solicitation.pk)
 
     [one] = shop.sandbox.world()["bigcommerce_orders"]
     assert again(solicitation).phase == Phase.DONE
-    assert one["order"]["status_id"] == placing.CANCELLED
+    assert one["order"]["status_id"] == place_order.CANCELLED

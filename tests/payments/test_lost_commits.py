@@ -6,16 +6,16 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from orders.drain import drain
 from orders.models import Order
-from orders.queue import mark_changed
-from payments import at_sequra
-from payments.at_sequra import NUMBERS_REFUSED
+from orders.queue.claim import mark_changed
+from orders.queue.worker import drain
 from payments.confirm import STEPS, Step, confirm
-from payments.finished import finished, finished_order
 from payments.models import Solicitation
 from payments.notifications import record_state
-from payments.outcomes import Refused
+from payments.steps import confirm_at_sequra
+from payments.steps.confirm_at_sequra import NUMBERS_REFUSED
+from payments.steps.outcomes import Refused
+from payments.steps.placed_orders import finished, finished_order
 from tests.payments.crashes import Backup
 from tests.payments.shop import Shop
 from tests.payments.world import CANCELLED, violations
@@ -119,7 +119,7 @@ def test_second_confirmation_of_a_finished_purchase_may_be_answered_in_any_way(
     solicitation = shop.approved()
     snapshots = snapshots_of(solicitation, monkeypatch)
     shop.sandbox.control("POST", "sequra/knobs", {"confirm_again": again_is})
-    monkeypatch.setattr(at_sequra, "check_cart", lambda _: None)
+    monkeypatch.setattr(confirm_at_sequra, "check_cart", lambda _: None)
     for row in snapshots[:3]:
         restore(row)
         assert drive(solicitation).phase == "done"

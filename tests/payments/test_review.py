@@ -6,9 +6,9 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from orders.drain import drain
 from orders.models import Order
-from orders.queue import mark_changed
+from orders.queue.claim import mark_changed
+from orders.queue.worker import drain
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.notifications import record_state

@@ -7,8 +7,8 @@ from pytest_django.fixtures import Settings
 
 from payments.confirm import STEPS, confirm
 from payments.models import Solicitation
-from payments.outcomes import Refused
 from payments.progress import progress_of
+from payments.steps.outcomes import Refused
 from stores.install import uninstall
 from tests.payments.shop import Shop
 from tests.payments.world import violations

@@ -6,8 +6,8 @@ from typing import Any
 
 from local.sandbox_control import SandboxControl
 from orders.models import Order, ReportRun
-from orders.report_run import work
-from orders.reports import start
+from orders.reports.run import work
+from orders.reports.schedule import start
 from payloads.cart import cart, product
 from stores.models import Connection
 from tests.payments.shop import Shop

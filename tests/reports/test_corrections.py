@@ -8,8 +8,8 @@ from pytest_django.fixtures import Settings
 from bigcommerce.errors import Unavailable
 from orders import corrections
 from orders.corrections import open_rows
-from orders.drain import drain
 from orders.models import Correction, Order
+from orders.queue.worker import drain
 from payments.confirm import confirm
 from payments.models import Solicitation
 from stores.clients import bigcommerce_for

@@ -7,9 +7,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from orders import corrections, drift_run, gates
-from orders.drain import drain
+from orders import corrections
+from orders.drift import run
 from orders.models import Drift, DriftCheck, Order, Reconciliation
+from orders.queue import throttle
+from orders.queue.worker import drain
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.notifications import record_state
@@ -21,9 +23,9 @@ AN_HOUR_AGO = timedelta(hours=1)
 
 def check(merchant: Merchant) -> dict[int, str]:
     """Kinds of drift by order."""
-    assert drift_run.start(merchant.store, DriftCheck.Cause.PERSON)
+    assert run.start(merchant.store, DriftCheck.Cause.PERSON)
     found = DriftCheck.objects.latest("id")
-    drift_run.work(found.pk)
+    run.work(found.pk)
     found.refresh_from_db()
     assert found.state == DriftCheck.State.DONE, found.words
     assert found.checked == found.total
@@ -175,8 +177,8 @@ def test_deleted_and_cancelled_orders_are_no_drift(merchant: Merchant) -> None:
 def test_bigcommerce_goes_away_and_the_next_check_goes_on(merchant: Merchant) -> None:
     merchant.order()
     merchant.sandbox.fault("/v2/orders", method="GET", status=503, times=9)
-    drift_run.start(merchant.store, DriftCheck.Cause.NIGHT)
-    drift_run.check_due()
+    run.start(merchant.store, DriftCheck.Cause.NIGHT)
+    run.check_due()
 
     broken = DriftCheck.objects.get()
     assert (broken.state, broken.checked) == (DriftCheck.State.FAILED, 0)
@@ -189,27 +191,27 @@ def test_bigcommerce_goes_away_and_the_next_check_goes_on(merchant: Merchant) ->
 def test_after_an_outage_every_open_order_is_looked_at(merchant: Merchant) -> None:
     order = merchant.order()
     DriftCheck.objects.create(store=merchant.store, state=DriftCheck.State.DONE)
-    drift_run.check_due()
+    run.check_due()
     assert DriftCheck.objects.count() == 1
 
-    gates.after_outage(merchant.store)
+    throttle.after_outage(merchant.store)
     gate = merchant.store.gates.get(host="bigcommerce")
     gate.failures = 6
     gate.save()
-    drift_run.check_due()
+    run.check_due()
     assert DriftCheck.objects.count() == 1  # not while it lasts
 
     gate.failures = 0
     gate.save()
     merchant.acts("ship", order)
-    drift_run.check_due()
+    run.check_due()
 
     assert DriftCheck.objects.latest("id").cause == DriftCheck.Cause.OUTAGE
     assert Drift.objects.get().kind == Kind.MISSED
-    drift_run.check_due()
+    run.check_due()
     assert DriftCheck.objects.count() == 2
 
 
 def test_one_check_at_a_time(merchant: Merchant) -> None:
-    assert drift_run.start(merchant.store, DriftCheck.Cause.PERSON)
-    assert not drift_run.start(merchant.store, DriftCheck.Cause.NIGHT)
+    assert run.start(merchant.store, DriftCheck.Cause.PERSON)
+    assert not run.start(merchant.store, DriftCheck.Cause.NIGHT)

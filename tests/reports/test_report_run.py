@@ -8,10 +8,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from orders import report_pages, report_run
 from orders.models import Order, ReportRun
-from orders.report_run import send_due, work
-from orders.reports import start
+from orders.reports import pages
+from orders.reports import run as report_run
+from orders.reports.run import send_due, work
+from orders.reports.schedule import start
 from payloads.delivery_report import PAGE
 from stores import connect
 from stores.connect import Login
@@ -26,7 +27,7 @@ DONE, FAILED = ReportRun.State.DONE, ReportRun.State.FAILED
 def test_pages_of_two_countries(shipments: Shipments, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three pages for one of them, one inconsistent order, and a failure in the middle."""
     assert PAGE == 5000  # what SeQura takes; the sandbox's tests send as many in one go
-    for module in (report_pages, report_run):
+    for module in (pages, report_run):
         monkeypatch.setattr(module, "PAGE", 500)
     spanish = shipments.ship("ES", range(1, 1103))
     shipments.ship("FR", range(20_001, 20_100))
@@ -193,7 +194,7 @@ def held_elsewhere(name: str) -> Iterator[None]:
 def test_a_run_stops_when_its_time_is_up_and_goes_on_later(
     shipments: Shipments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_pages, "PAGE", 2)
+    monkeypatch.setattr(pages, "PAGE", 2)
     shipments.ship("ES", range(1, 6))
     assert start(shipments.store, ReportRun.Cause.CALL)
     run = ReportRun.objects.get()
@@ -245,7 +246,7 @@ def test_a_run_under_way_goes_on_through_the_account_that_replaces_another(
     shipments: Shipments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the middle of a report SeQura gives the merchant another user name, same merchant ids."""
-    monkeypatch.setattr(report_pages, "PAGE", 2)
+    monkeypatch.setattr(pages, "PAGE", 2)
     shipments.ship("ES", range(1, 6))
     assert start(shipments.store, ReportRun.Cause.CALL)
     run = ReportRun.objects.get()

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from orders.models import ReportRun
-from orders.reports import JITTER_MINUTES, due_stores, last_moment, moment_on, next_moment
+from orders.reports.schedule import JITTER_MINUTES, due_stores, last_moment, moment_on, next_moment
 from stores.models import Connection, Merchant, Store
 
 NIGHT = date(2026, 11, 21)

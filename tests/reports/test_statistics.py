@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from orders import patience, recent_orders
 from orders.models import RecentOrders
-from orders.recent_orders import statistics_of
+from orders.queue import patience
+from orders.reports import statistics
+from orders.reports.statistics import statistics_of
 from payloads.statistics import row_of
 from tests.orders.merchant import Merchant
 
@@ -67,7 +68,7 @@ def test_many_pages_wait_for_the_stores_calls(
     merchant: Merchant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(recent_orders, "PAGE", 1)
+    monkeypatch.setattr(statistics, "PAGE", 1)
     monkeypatch.setattr(patience, "QUARTER", 1)
     monkeypatch.setattr(patience, "pause", waits.append)
     for _ in range(3):
@@ -117,7 +118,7 @@ ODD: list[dict[str, Any]] = [
 @pytest.mark.parametrize("odd", ODD)
 def test_an_order_that_makes_no_sense_is_left_out(odd: dict[str, Any]) -> None:
     order = {"id": 1, "date_created": "Fri, 27 Nov 2026 10:00:00 +0000", "status_id": 11}
-    readable: Any = recent_orders._readable
+    readable: Any = statistics._readable
     assert readable(order)["completed_at"] == "2026-11-27T10:00:00+00:00"
     assert readable(order | odd) is None
 

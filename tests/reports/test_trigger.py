@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from local.sandbox_control import plain_session
 from orders.models import ReportRun
-from orders.report_views import WRONG_PER_MINUTE
+from orders.reports.trigger import WRONG_PER_MINUTE
 from stores.models import Store
 from tests.reports.shipments import Shipments
 

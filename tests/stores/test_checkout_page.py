@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 
-from stores import checkout_script, registration
-from stores.changes import Problem
+from stores import registration
 from stores.clients import bigcommerce_for
 from stores.models import Connection, Store
+from stores.registration import checkout_script
+from stores.registration.changes import Problem
 from stores.views.steps import Step, setup_steps
 from tests.stores.world import World
 

@@ -17,8 +17,9 @@ from django.test import Client
 from django.utils import timezone
 
 from bigcommerce.quota import Quota
-from orders import gates, intake
+from orders import webhooks
 from orders.models import Gate, WebhookEvent
+from orders.queue import throttle
 from payloads.checkout.reasons import Reason
 from payments import storefront
 from payments.checkout_reading import UnknownCheckout
@@ -185,7 +186,7 @@ def test_questions_of_a_store(question: Callable[[str], int], installed: Store) 
     offer = Offer.objects.get(reasons=[Reason.TOO_MANY_QUESTIONS])  # one for all of the minute
     assert offer.store == installed
 
-    gates.saw(installed.pk, Quota(left=100, limit=150, window_ms=30_000, reset_ms=30_000))
+    throttle.saw(installed.pk, Quota(left=100, limit=150, window_ms=30_000, reset_ms=30_000))
     assert {ask(number) for number in range(100, 140)} == {404}  # BigCommerce has room
     Gate.objects.update(budget=storefront.CALLS_OF_A_QUESTION - 1)
     assert ask(250) == 429
@@ -200,7 +201,9 @@ def test_an_address_gets_as_much_as_is_left_for_others(
         return question("203.0.113.9")
 
     per_question = storefront.CALLS_OF_A_QUESTION
-    gates.saw(installed.pk, Quota(left=100 * per_question, limit=450, window_ms=1, reset_ms=30_000))
+    throttle.saw(
+        installed.pk, Quota(left=100 * per_question, limit=450, window_ms=1, reset_ms=30_000)
+    )
     assert granted(ask, 429) == 50  # we take half of what BigCommerce has left
     Gate.objects.update(budget=40 * per_question)
     assert question("203.0.113.9") == 429
@@ -239,7 +242,7 @@ def test_a_double_click_is_refused_at_once(
 def test_webhooks_of_a_store_share_rows_in_a_flood(
     installed: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "_pace", Pace())
+    monkeypatch.setattr(webhooks, "_pace", Pace())
 
     def send(number: int, status: int) -> int:
         body = {

@@ -8,8 +8,9 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from stores import checkout_script, order_panel, registration, tasks, webhooks
+from stores import registration, tasks
 from stores.models import PanelSession, PanelUser, SpentPayload, Store
+from stores.registration import checkout_script, order_panel, webhooks
 from tests.stores.world import World
 
 pytestmark = pytest.mark.django_db

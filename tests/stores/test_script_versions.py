@@ -20,19 +20,25 @@ from django.utils import timezone
 from local.processes import Process, environment, free_port
 from local.servers import ROOT, create_database
 from local.stack import web_process
-from stores import checkout_script, registration, tasks
+from stores import registration, tasks
 from stores.models import ScriptVersion, Store
+from stores.registration import checkout_script
 from tests.stores.world import World
 
 OURS = staticfiles_storage.stored_name(checkout_script.FILE)  # type: ignore[attr-defined]
 OLD = "storefront/sequra-checkout.0123456789ab.js"
-PRODUCT = ("bigcommerce", "orders", "payments", "sequra", "sequra_bc", "stores", "transaction_log")
+# What an image holds, by the list of what goes into it.
+IN_AN_IMAGE = [
+    line.removeprefix("!").strip()
+    for line in (ROOT / ".dockerignore").read_text().splitlines()
+    if line.startswith("!") and (ROOT / line[1:].strip()).is_dir()
+]
 
 
 @pytest.fixture
 def other_release(tmp_path: Path) -> Path:
     """The app with another checkout script, collected as an image has it."""
-    for name in (*PRODUCT, "wire", "static", "templates", "locale"):
+    for name in IN_AN_IMAGE:
         # Other test processes write bytecode meanwhile: such a file may vanish before it is read.
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "manage.py", tmp_path)
@@ -70,7 +76,7 @@ def two_releases(
 def keep(folder: Path) -> str:
     """What a worker of this release does before it registers; returns the script's name."""
     code = (
-        "import django; django.setup(); from stores import checkout_script as s;"
+        "import django; django.setup(); from stores.registration import checkout_script as s;"
         "s.keep_version(); print(s.file_name())"
     )
     env = environment(

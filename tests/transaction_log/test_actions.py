@@ -9,9 +9,9 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
-from orders import retry as retrying
 from orders.models import Order
-from orders.queue import mark_changed
+from orders.queue.claim import mark_changed
+from orders.sync import retry as retrying
 from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import MakeEntry, MakeOrder
 from transaction_log import record

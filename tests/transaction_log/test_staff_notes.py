@@ -7,9 +7,9 @@ import pytest
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.errors import Rejected, Unavailable
-from orders import staff_notes
 from orders.models import Order
-from orders.staff_notes import block_of, merged
+from orders.sync import staff_notes
+from orders.sync.staff_notes import block_of, merged
 from stores.clients import bigcommerce_for
 from tests.orders.merchant import Merchant
 from tests.transaction_log.conftest import MakeOrder

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from orders import queue
-from orders.drain import drain
+from orders.queue import claim
+from orders.queue.worker import drain
 from wire.stopping import stop
 
 
@@ -16,5 +16,5 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **__: Any) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop())
-        queue.unpark()
+        claim.unpark()
         self.stdout.write(f"{drain()} orders")

@@ -8,9 +8,9 @@ import structlog
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count, Q
 
-from orders import drift_run
+from orders.drift import run
+from orders.drift.reconcile import reconcile
 from orders.models import Drift, DriftCheck
-from orders.reconcile import reconcile
 from stores.models import Store
 
 log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             raise CommandError("BigCommerce refuses our access; the app has to be opened again")
         if not reconcile(store, adopting=False):  # the check below adopts, and lists what it did
             raise CommandError("BigCommerce does not say what changed")
-        while not drift_run.start(store, DriftCheck.Cause.COMMAND):
+        while not run.start(store, DriftCheck.Cause.COMMAND):
             for under_way in DriftCheck.objects.filter(store=store, state=State.RUNNING):
                 self._finish(under_way)
         check = DriftCheck.objects.filter(store=store).latest("id")
@@ -77,7 +77,7 @@ class Command(BaseCommand):
         """Work on the check until it is over; where a worker does so already, wait for it."""
         stands_since, before = time.monotonic(), self._position(check)
         while check.state == State.RUNNING:
-            drift_run.work(check.pk, time.monotonic() + PROGRESS_SECONDS)
+            run.work(check.pk, time.monotonic() + PROGRESS_SECONDS)
             check.refresh_from_db()
             if (now := self._position(check)) != before:
                 stands_since, before = time.monotonic(), now

@@ -1,0 +1,115 @@
+"""Orders that changed without our hearing of it: what no webhook brought is marked here.
+
+Asks BigCommerce for what was modified since the last time, which costs a call per 250 orders, and
+marks those that are ours. Reading and comparing them is the queue's work, as always. A restored
+database remembers an older last time, so the orders that it lost are among them: they are adopted.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db.models import F
+from django.db.models.functions import Now
+
+from bigcommerce.client import BigCommerce
+from bigcommerce.documents import Order as Listed
+from bigcommerce.errors import Rejected, Unavailable
+from orders.drift import adopt
+from orders.models import Reconciliation
+from orders.queue import throttle
+from orders.queue.claim import mark_changed
+from orders.queue.patience import be_patient
+from orders.queue.wakeup import ring
+from payloads.order.lines import Document
+from stores.clients import bigcommerce_for
+from stores.clock import database_now
+from stores.isolation import each
+from stores.models import Store
+
+log = structlog.get_logger(__name__)
+
+# Clocks differ, and BigCommerce may show a change late.
+OVERLAP = timedelta(minutes=2)
+# The first time we look at a store.
+FIRST = timedelta(days=1)
+AT_ONCE = 1000
+ADOPT_SECONDS = 60.0  # what is left then the next check of all orders adopts
+
+
+def reconcile_due() -> int:
+    """Reconcile every store whose last time is `RECONCILE_SECONDS` ago. Says how many."""
+    before = Now() - timedelta(seconds=settings.RECONCILE_SECONDS)
+    stores = Store.objects.filter(state=Store.State.INSTALLED).exclude(
+        reconciliation__until__gt=before
+    )
+    done: list[Store] = []
+    each("reconcile", stores.iterator(50), lambda one: done.append(one) if reconcile(one) else None)
+    return len(done)
+
+
+def reconcile(store: Store, *, adopting: bool = True) -> bool:
+    """Mark what changed in this store since the last time. False when BigCommerce does not say."""
+    began, api = database_now(), bigcommerce_for(store)
+    known = Reconciliation.objects.filter(store=store).first()
+    since = known.until - OVERLAP if known and known.until else began - FIRST
+    try:
+        changed = changed_since(api, since)
+    except (Rejected, Unavailable) as error:
+        log.warning("reconciliation_failed", store=store.hash, reason=str(error))
+        return False
+    marked = take(store, api, changed) if adopting else mark(store, numbers(changed))
+    Reconciliation.objects.update_or_create(store=store, defaults={"until": began})
+    log.info("reconciled", store=store.hash, count=marked)
+    return True
+
+
+def replay(store: Store, since: datetime) -> int:
+    """Mark what changed since then, because webhooks may be missing. Says how many orders."""
+    api = bigcommerce_for(store)
+    return take(store, api, changed_since(api, since - OVERLAP))
+
+
+def changed_since(api: BigCommerce, since: datetime) -> list[Listed]:
+    """The store's orders that were modified since then, ours or not."""
+    return api.orders(min_date_modified=since.isoformat(timespec="seconds"), sort="id:asc")
+
+
+def take(store: Store, api: BigCommerce, changed: Sequence[Listed]) -> int:
+    """Mark those of them that have a row and adopt those that lost theirs. Return how many."""
+    marked = mark(store, numbers(changed))
+    return marked + _adopt(store, api, adopt.unknown(store, changed))
+
+
+def numbers(orders: Sequence[Listed]) -> list[int]:
+    return [int(order["id"]) for order in orders]
+
+
+def _adopt(store: Store, api: BigCommerce, missing: Sequence[Document]) -> int:
+    """Adopt what there is time for; the rest is left to a check of all orders."""
+    until, adopted = time.monotonic() + ADOPT_SECONDS, 0
+    for order in missing:
+        if time.monotonic() > until:
+            throttle.after_outage(store)
+            break
+        found = adopt.adopt(store, api, order)
+        adopted += found is not None and found.kind == adopt.Kind.ADOPTED
+        be_patient(api, store.pk)
+    return adopted
+
+
+def mark(store: Store, order_ids: list[int]) -> int:
+    """Those of them that are ours and not due anyway are due now."""
+    marked = sum(
+        mark_changed(
+            store=store,
+            bigcommerce_id__in=order_ids[start : start + AT_ONCE],
+            changed=F("synced"),
+        )
+        for start in range(0, len(order_ids), AT_ONCE)
+    )
+    if marked:
+        ring()
+    return marked

@@ -1,0 +1,215 @@
+"""Looking at every open order of a store: each night, after an outage, and when somebody asks.
+
+First the shop's own list is searched for orders that the database does not know, then those that it
+knows are compared. A check is a row with a cursor for each of the two, so it goes on where a crash
+or a long night left it.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from bigcommerce.api import PAGE
+from bigcommerce.client import BigCommerce
+from bigcommerce.errors import Rejected, Unavailable
+from orders.drift import adopt
+from orders.drift.checks import Found, listed, look, open_orders, problems_of, strays
+from orders.models import Drift, DriftCheck, Order, Reconciliation
+from orders.queue import throttle
+from orders.queue.claim import mark_changed
+from orders.queue.patience import be_patient
+from orders.queue.wakeup import ring
+from orders.reports.schedule import SECRETS, last_moment
+from stores.clients import bigcommerce_for
+from stores.isolation import each, isolated
+from stores.locks import Busy, only_one
+from stores.models import Store
+
+log = structlog.get_logger(__name__)
+
+SECONDS = 120.0  # then another task goes on
+CHUNK = 100
+KEEP = 30  # checks of a store
+State, Cause, Kind = DriftCheck.State, DriftCheck.Cause, Drift.Kind
+# How far back unknown orders are searched, a call for 250 of them; the command knows no limit.
+SEARCHED: dict[str, timedelta | None] = {
+    Cause.NIGHT: timedelta(days=30),
+    Cause.OUTAGE: timedelta(days=30),
+    Cause.PERSON: timedelta(days=90),
+    Cause.COMMAND: None,
+}
+
+
+def check_due() -> None:
+    """Begin what is due, go on with what is under way."""
+    stores = Store.objects.filter(state=Store.State.INSTALLED).defer(*SECRETS)
+    nightly = stores.annotate(last=Max("drift_checks__started_at"))
+    each("drift", nightly.iterator(500), _start_at_night)
+    each("drift", stores.filter(reconciliation__outage=True), _start_after_outage)
+    until = time.monotonic() + SECONDS
+    for check in DriftCheck.objects.filter(state=State.RUNNING).select_related("store"):
+        if time.monotonic() < until and not isolated(
+            "drift", check.store, partial(work, check.pk, until)
+        ):
+            _end(check, State.FAILED, "internal")
+
+
+def _start_at_night(store: Store) -> None:
+    """Begin a check when the store's night has come since the last one."""
+    moment, last = last_moment(store, timezone.now()), vars(store)["last"]
+    if store.installed_at <= moment and (last is None or last < moment):
+        start(store, Cause.NIGHT)
+
+
+def _start_after_outage(store: Store) -> None:
+    if throttle.is_well(store):
+        start(store, Cause.OUTAGE)
+
+
+def start(store: Store, cause: str) -> bool:
+    """Begin a check, unless one is under way."""
+    back = SEARCHED[cause]
+    since = timezone.now() - back if back else None
+    total = open_orders(store).count()
+    try:
+        with transaction.atomic():
+            DriftCheck.objects.create(store=store, cause=cause, total=total, since=since)
+    except IntegrityError:
+        return False
+    Reconciliation.objects.filter(store=store, outage=True).update(outage=False)
+    _forget(store)
+    return True
+
+
+def _forget(store: Store) -> None:
+    newest = DriftCheck.objects.filter(store=store).order_by("-id")
+    keep = newest.values_list("pk", flat=True)[:KEEP]
+    DriftCheck.objects.filter(store=store).exclude(pk__in=list(keep)).delete()
+
+
+def work(check_id: int, until: float | None = None) -> None:
+    """Go on with a check, unless somebody else does or the time is up."""
+    check = DriftCheck.objects.select_related("store").get(pk=check_id)
+    try:
+        with only_one(f"drift of {check.store_id}"):
+            check.refresh_from_db()
+            if check.state == State.RUNNING:
+                _work(check, time.monotonic() + SECONDS if until is None else until)
+    except Busy:
+        return
+
+
+def _work(check: DriftCheck, until: float) -> None:
+    try:
+        api = bigcommerce_for(check.store)
+        while _search(check, api, until) or _chunk(check, api, until):
+            if time.monotonic() > until:
+                return
+        for stray in strays(check.store, api):
+            _keep(check, int(stray["id"]), Found(Kind.STRAY, str(stray.get("payment_method"))))
+    except (Rejected, Unavailable) as error:
+        _end(check, State.FAILED, str(error))
+    else:
+        _end(check, State.DONE, "")
+    ring()
+
+
+def _search(check: DriftCheck, api: BigCommerce, until: float) -> bool:
+    """Adopt what the next page of the shop's list has and the database lacks. False at its end."""
+    if check.is_searched:
+        return False
+    filters: dict[str, Any] = {"min_id": check.searched_to + 1, "sort": "id:asc"}
+    if check.since:
+        filters["min_date_created"] = check.since.isoformat(timespec="seconds")
+    page = api.orders(**filters, page=1, limit=PAGE)
+    be_patient(api, check.store_id)
+    for order in adopt.unknown(check.store, page):
+        found = adopt.adopt(check.store, api, order)
+        if found:
+            _keep_unknown(check, found)
+        _searched(check, int(order["id"]), 0)
+        be_patient(api, check.store_id)
+        if time.monotonic() > until:
+            break
+    else:
+        check.is_searched = len(page) < PAGE
+        _searched(check, max((int(one["id"]) for one in page), default=0), len(page))
+    return True
+
+
+def _searched(check: DriftCheck, number: int, count: int) -> None:
+    """Commit how far the search has come; at its end, how many orders there are to compare."""
+    check.searched_to = max(check.searched_to, number)
+    check.searched += count
+    if check.is_searched:
+        check.total = open_orders(check.store).count()
+    check.save(update_fields=["searched_to", "searched", "is_searched", "total"])
+
+
+def _keep_unknown(check: DriftCheck, found: adopt.Finding) -> None:
+    known = {
+        "reference": found.reference,
+        "environment": found.environment or check.store.environment,
+        "detail": found.detail,
+        "repaired": found.kind == Kind.ADOPTED,
+    }
+    Drift.objects.update_or_create(
+        check_run=check, bigcommerce_id=found.number, kind=found.kind, defaults=known
+    )
+
+
+def _chunk(check: DriftCheck, api: BigCommerce, until: float) -> bool:
+    """Look at the next orders, while there is time. False when there are none."""
+    rows = open_orders(check.store).filter(bigcommerce_id__gt=check.after)
+    orders = list(rows.select_related("connection")[:CHUNK])
+    if not orders:
+        return False
+    for order in orders:
+        order.store = check.store
+    listing, entries = listed(api, orders), problems_of(check.store, orders)
+    for order in orders:
+        found = look(order, api, listing, entries[order.bigcommerce_id])
+        _found(check, order, found)
+        be_patient(api, check.store_id)
+        if time.monotonic() > until:
+            break
+    return True
+
+
+@transaction.atomic
+def _found(check: DriftCheck, order: Order, found: Sequence[Found]) -> None:
+    """Write down what was found, repair what is safe, move on."""
+    for one in found:
+        repaired = one.kind == Kind.MISSED and bool(mark_changed(pk=order.pk))
+        _keep(check, order.bigcommerce_id, one, order=order, repaired=repaired)
+    check.checked, check.after = check.checked + 1, order.bigcommerce_id
+    check.save(update_fields=["checked", "after"])
+
+
+def _keep(
+    check: DriftCheck,
+    number: int,
+    found: Found,
+    *,
+    order: Order | None = None,
+    repaired: bool = False,
+) -> None:
+    known = {"detail": found.detail, "repaired": repaired}
+    if order:
+        known |= {"reference": order.reference, "environment": order.connection.environment}
+    Drift.objects.update_or_create(
+        check_run=check, bigcommerce_id=number, kind=found.kind, defaults=known
+    )
+
+
+def _end(check: DriftCheck, state: str, words: str) -> None:
+    check.state, check.words, check.ended_at = state, words, timezone.now()
+    check.save(update_fields=["state", "words", "ended_at"])
+    log.info("drift_checked", store=check.store.hash, state=state, count=check.checked)

@@ -1,0 +1,81 @@
+"""Are the webhooks alive? BigCommerce switches them off, and stops sending to blocked domains.
+
+https://docs.bigcommerce.com/docs/integrations/webhooks/overview: after two days of failures, after
+90 idle days, or for three minutes when a domain fails too often. Every hour each store is asked;
+what is wrong is put right, and what changed meanwhile is replayed.
+"""
+
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import structlog
+from django.conf import settings
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from bigcommerce.client import BigCommerce
+from bigcommerce.errors import Rejected, Unavailable
+from orders.drift.reconcile import replay
+from orders.models import Reconciliation, WebhookEvent
+from orders.queue.throttle import after_outage
+from stores import registration
+from stores.clients import bigcommerce_for
+from stores.clock import database_now
+from stores.encryption import readable
+from stores.isolation import each
+from stores.models import Store, new_secret
+from stores.registration import webhooks
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY = timedelta(hours=1)
+KEEP_EVENTS = timedelta(days=14)
+
+
+def watch_due() -> None:
+    """Look after every store whose last look is an hour ago; forget old events."""
+    before = Now() - LOOK_EVERY
+    stores = Store.objects.filter(state=Store.State.INSTALLED).exclude(
+        reconciliation__webhooks_at__gt=before
+    )
+    each("watch", stores.iterator(50), watch)
+    old = WebhookEvent.objects.filter(received_at__lt=timezone.now() - KEEP_EVENTS)
+    old.exclude(outcome__in=("new", "parked")).delete()
+
+
+def watch(store: Store) -> None:
+    """Put the store's webhooks right; what may be missing since the last look is replayed."""
+    now = database_now()
+    known, _ = Reconciliation.objects.get_or_create(store=store)
+    if not readable(store, "webhook_secret"):  # the webhooks are registered again with a new one
+        store.webhook_secret = new_secret()
+        store.save(update_fields=["webhook_secret"])
+    try:
+        api = bigcommerce_for(store)
+        if _was_deaf(api, store):
+            _listen_again(store, known.webhooks_at or store.installed_at)
+    except (Rejected, Unavailable) as error:
+        log.warning("watch_failed", store=store.hash, reason=str(error))
+        return
+    Reconciliation.objects.filter(pk=known.pk).update(webhooks_at=now)
+
+
+def _was_deaf(api: BigCommerce, store: Store) -> bool:
+    """Is a webhook missing, changed or switched off, or our domain blocked?"""
+    broken = [change.name for change in webhooks.plan(api, store)]
+    ours = urlsplit(settings.APP_URL).hostname
+    blocked = [
+        domain["destination"]
+        for domain in api.hooks_admin().get("blocked_domains") or ()
+        if ours and ours in str(domain.get("destination"))
+    ]
+    if broken or blocked:
+        log.warning("webhooks_broken", store=store.hash, reasons=[*broken, *blocked])
+    return bool(broken or blocked)
+
+
+def _listen_again(store: Store, since: datetime) -> None:
+    registration.look_after(store)
+    count = replay(store, since)
+    after_outage(store)
+    log.info("webhooks_replayed", store=store.hash, count=count)

@@ -1,0 +1,218 @@
+"""The queue in PostgreSQL: events are folded into orders, due orders are claimed.
+
+Every statement here is short and runs under one advisory lock, so that workers never wait for each
+other's rows in circles and the limits per store are exact. No HTTP happens while it is held.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.models import F
+from django.db.models.functions import Now
+
+from orders.models import Order, WebhookEvent
+from orders.queue.lease import SECONDS, Lease
+from orders.queue.throttle import CALLS_PER_ORDER, FAILURES, PROBE_AFTER, admit
+from orders.topics import INFORMATION, SHIPMENTS, UNINSTALLED
+from stores.models import Connection
+
+LOCK = 7_318_441_023  # of the queue; any number that nobody else uses
+FOLD_AT_ONCE = 2000
+# Secrets that cost time to decrypt and that nobody needs here.
+UNUSED = ("store__webhook_secret", "store__report_token")
+STORE_EVENTS = timedelta(days=2)
+LIMITS: dict[str, str | int | float] = {
+    "at_once": 4,  # calls in flight per store
+    "calls": CALLS_PER_ORDER,
+    "failures": FAILURES,
+    "fold": FOLD_AT_ONCE,
+    "lease_seconds": SECONDS,
+    # Bursts become one update: an order is read so many seconds after its first event.
+    "burst": 1.0,
+    # Events may come before our own row of the order exists; foreign orders never get one.
+    "parked_seconds": 3600.0,
+    # What is about a store itself is tried for as long as BigCommerce would repeat it.
+    "store_event_seconds": STORE_EVENTS.total_seconds(),
+    "shipments": SHIPMENTS + "%",
+}
+
+FOLD = """
+WITH waiting AS (
+    SELECT id, store_id, scope, bigcommerce_order_id, payload FROM orders_webhookevent
+    WHERE outcome = 'new' ORDER BY id LIMIT %(fold)s FOR UPDATE
+), news AS (
+    SELECT w.store_id, w.bigcommerce_order_id, count(*) AS events,
+        bool_or(w.scope LIKE %(shipments)s) AS shipments,
+        bool_or(coalesce(
+            s.shipped_statuses @> (w.payload #> '{data,status,new_status_id}'), false)) AS shipped
+    FROM waiting w JOIN stores_store s ON s.id = w.store_id
+    WHERE w.bigcommerce_order_id IS NOT NULL GROUP BY 1, 2
+), touched AS (
+    UPDATE orders_order o SET
+        changed = o.changed + n.events,
+        due_at = CASE WHEN o.changed > o.synced THEN o.due_at
+                 ELSE now() + make_interval(secs => %(burst)s) END,
+        settle_step = 0,
+        has_shipments = o.has_shipments OR n.shipments,
+        shipped_status_seen = o.shipped_status_seen OR n.shipped
+    FROM news n
+    WHERE o.store_id = n.store_id AND o.bigcommerce_id = n.bigcommerce_order_id
+    RETURNING o.store_id, o.bigcommerce_id
+)
+UPDATE orders_webhookevent e SET outcome = CASE
+        WHEN t.bigcommerce_id IS NOT NULL THEN 'folded'
+        WHEN w.bigcommerce_order_id IS NOT NULL THEN 'parked'
+        ELSE 'ignored' END
+FROM waiting w LEFT JOIN touched t
+    ON t.store_id = w.store_id AND t.bigcommerce_id = w.bigcommerce_order_id
+WHERE e.id = w.id
+RETURNING e.store_id, e.scope
+"""
+# Whose order has come into being meanwhile is new again, and so is what is about a store and could
+# not be handled; who waited too long is foreign.
+UNPARK = """
+UPDATE orders_webhookevent e SET outcome = CASE
+    WHEN o.id IS NOT NULL OR (p.bigcommerce_order_id IS NULL
+        AND p.received_at >= now() - make_interval(secs => %(store_event_seconds)s)) THEN 'new'
+    ELSE 'ignored' END
+FROM orders_webhookevent p LEFT JOIN orders_order o
+    ON o.store_id = p.store_id AND o.bigcommerce_id = p.bigcommerce_order_id
+WHERE e.id = p.id AND p.outcome = 'parked'
+    AND (o.id IS NOT NULL OR p.bigcommerce_order_id IS NULL
+         OR p.received_at < now() - make_interval(secs => %(parked_seconds)s))
+"""
+SETTLE = """
+UPDATE orders_order SET changed = changed + 1, due_at = now(), settle_at = NULL
+WHERE settle_at <= now()
+"""
+# An expired lease means that its holder may have spoken to SeQura and died: unsure.
+CLAIM = """
+WITH store AS (
+    SELECT s.id, (SELECT count(*) FROM orders_order b
+                  WHERE b.store_id = s.id AND b.leased_until > now()) AS busy,
+        coalesce(g.failures, 0) AS failures, g.budget, g.window_until
+    FROM stores_store s LEFT JOIN orders_gate g ON g.store_id = s.id AND g.host = 'bigcommerce'
+    WHERE s.state = 'installed' AND (g.open_until IS NULL OR g.open_until <= now())
+), picked AS (
+    SELECT p.id FROM store CROSS JOIN LATERAL (
+        SELECT o.id, o.due_at FROM orders_order o
+        JOIN stores_connection c ON c.id = o.connection_id
+        LEFT JOIN orders_gate g ON g.store_id = o.store_id AND g.host = c.api_url
+        WHERE o.store_id = store.id AND o.changed > o.synced AND o.due_at <= now()
+            AND (o.leased_until IS NULL OR o.leased_until <= now())
+            AND (c.paused_until IS NULL OR c.paused_until <= now()) AND c.stopped_at IS NULL
+            AND (g.open_until IS NULL OR g.open_until <= now())
+        ORDER BY o.due_at
+        LIMIT greatest(0, CASE
+            WHEN store.failures >= %(failures)s OR store.window_until IS NULL
+                OR store.window_until <= now() THEN 1 - store.busy
+            ELSE least(%(at_once)s - store.busy, store.budget / %(calls)s) END)
+    ) p ORDER BY p.due_at LIMIT %(room)s
+)
+UPDATE orders_order o SET
+    lease = %(lease)s,
+    leased_until = now() + make_interval(secs => %(lease_seconds)s),
+    unsure = o.unsure OR o.leased_until IS NOT NULL
+FROM picked WHERE o.id = picked.id
+RETURNING o.id
+"""
+
+
+@contextmanager
+def alone() -> Iterator[CursorWrapper]:
+    """A transaction in which no other worker touches the queue."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        yield cursor
+
+
+def fold() -> list[tuple[int, str]]:
+    """Count new events on their orders, and let settled orders be read again.
+
+    Returns the events about a store itself, as (store, scope): they are in the caller's hands, in
+    the same transaction if he opened one.
+    """
+    with alone() as cursor:
+        cursor.execute(SETTLE)
+        cursor.execute(FOLD, LIMITS)
+        events: list[tuple[int, str]] = cursor.fetchall()
+    return [(store, scope) for store, scope in events if scope in (UNINSTALLED, INFORMATION)]
+
+
+def park(store: int, scope: str) -> None:
+    """Keep a store's own events of this kind for the next sweep: they could not be handled."""
+    events = WebhookEvent.objects.filter(store=store, scope=scope, bigcommerce_order_id=None)
+    events.filter(
+        outcome=WebhookEvent.Outcome.IGNORED, received_at__gte=Now() - STORE_EVENTS
+    ).update(outcome=WebhookEvent.Outcome.PARKED)
+
+
+def unpark() -> None:
+    """Look again at events of orders that we did not know."""
+    with alone() as cursor:
+        cursor.execute(UNPARK, LIMITS)
+
+
+def renew(lease: Lease, orders: Iterable[int]) -> None:
+    """Keep what is in our hands."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE orders_order SET leased_until = now() + %s * interval '1 second'"
+            " WHERE id = ANY(%s) AND lease = %s",
+            [SECONDS, list(orders), lease.id],
+        )
+
+
+def due_within(seconds: float) -> bool:
+    """Will anything become due, or arrive at its settle time, in so many seconds?"""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM orders_order WHERE changed > synced"
+            " AND due_at > now() AND due_at <= now() + %(s)s * interval '1 second')"
+            " OR EXISTS (SELECT 1 FROM orders_order WHERE settle_at <= now()"
+            " + %(s)s * interval '1 second')"
+            " OR EXISTS (SELECT 1 FROM orders_webhookevent WHERE outcome = 'new')",
+            {"s": seconds},
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def mark_changed(**which: Any) -> int:
+    """These orders have to be looked at again, at once. Returns how many there are."""
+    return Order.objects.filter(**which).update(
+        changed=F("changed") + 1, due_at=Now(), settle_step=0
+    )
+
+
+def take_along(account: Connection, earlier: list[int], refs: list[str]) -> int:
+    """Let the orders of earlier accounts with these merchant ids speak through this one."""
+    numbers = Order.objects.filter(connection=account).values("order_ref_1")
+    orders = Order.objects.filter(
+        store=account.store, connection__in=earlier, merchant_ref__in=refs
+    )
+    return orders.exclude(order_ref_1__in=numbers).update(connection=account)
+
+
+def claim(lease: Lease, room: int) -> list[Order]:
+    """Take up to `room` due orders: oldest first, few per store, none whose way is closed."""
+    with alone() as cursor:
+        cursor.execute(CLAIM, {**LIMITS, "lease": lease.id, "room": room})
+        picked = [pk for (pk,) in cursor.fetchall()]
+        if not picked:
+            return []
+        orders = Order.objects.select_related("store", "connection").defer(*UNUSED)
+        claimed = list(orders.filter(pk__in=picked).order_by("due_at"))
+        admitted = admit(claimed)
+        _give_back(set(picked) - {order.pk for order in admitted})
+    return admitted
+
+
+def _give_back(orders: Iterable[int]) -> None:
+    """Claimed, but somebody else is the probe of a closed gate."""
+    Order.objects.filter(pk__in=orders).update(
+        lease="", leased_until=None, due_at=Now() + timedelta(seconds=PROBE_AFTER)
+    )

@@ -1,0 +1,275 @@
+"""drain: work until nothing is due. The queue is in PostgreSQL; messages only wake us.
+
+One thread speaks with the database: it folds events into orders, claims due ones, writes results
+and keeps the leases. Up to `THREADS` others speak HTTP, each with connections of its own that stay
+open, and hold none to the database. No transaction is open during a call.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache, partial
+from typing import Any
+
+import requests
+import structlog
+from django.db import connection, transaction
+
+from bigcommerce.client import BigCommerce
+from bigcommerce.quota import Quota
+from orders.models import Order
+from orders.queue import claim, throttle
+from orders.queue.lease import Lease
+from orders.queue.wakeup import ring
+from orders.store_events import handle
+from orders.sync import staff_notes
+from orders.sync.results import finish
+from orders.sync.sync import Kind, Result, sync_order
+from stores.clients import UNREADABLE, bigcommerce_for, sequra_for
+from stores.isolation import OF_ALL, isolated
+from stores.locks import Busy, only_one
+from stores.models import Store
+from wire.stopping import Stopping, interruptible, stopping
+
+log = structlog.get_logger(__name__)
+
+THREADS = 64
+TIMEOUT = (3.0, 10.0)  # seconds to connect, to answer
+# One worker stays this long for what becomes due, so that a burst needs no second wake-up.
+LINGER = 2.5
+# Seconds: then another wake-up goes on. A payment that is due waits no longer for a free slot.
+STOP_AFTER = 20.0
+GATHER = 0.02  # results that end together are written together
+
+Done = tuple[Result, Quota | None]
+
+
+class Drain:
+    """One run over the queue."""
+
+    def __init__(self, is_over: Callable[[], bool]) -> None:
+        self.lease = Lease()
+        self.working: dict[Future[Done], Order] = {}
+        self.finished = 0
+        self._is_over = is_over
+
+    def run(self) -> int:
+        """Work until nothing is due; says how many orders were finished.
+
+        When the time is up, calls that are still under way belong to stores that hang: they are
+        waited for aside, and whoever asked for this run is free for the others.
+        """
+        while self._start() or self.working:
+            if self._is_over() and not stopping():
+                _aside(self)
+                break
+            self._collect()
+        return self.finished
+
+    def collect_all(self) -> None:
+        """Wait for everything that is under way."""
+        while self.working:
+            self._collect()
+
+    def _start(self) -> int:
+        """Fold, claim, and hand out."""
+        if self._is_over():
+            return 0
+        take_events()
+        room = THREADS - len(self.working)
+        orders = claim.claim(self.lease, room) if room else []
+        for order in orders:
+            self.working[_pool().submit(synchronise, order, self.lease)] = order
+        return len(orders)
+
+    def _collect(self) -> None:
+        """Wait for results, write those that are there, keep the leases."""
+        done, _ = wait(self.working, timeout=1, return_when=FIRST_COMPLETED)
+        if done and len(self.working) > len(done):
+            time.sleep(GATHER)
+            done = {future for future in self.working if future.done()}
+        self._write([(self.working.pop(future), future) for future in done])
+        if self.lease.wants_renewal:
+            asked = time.monotonic()
+            claim.renew(self.lease, (order.pk for order in self.working.values()))
+            self.lease.renewed(asked)
+
+    def _write(self, done: Iterable[tuple[Order, "Future[Done]"]]) -> None:
+        quotas: dict[int, Quota | None] = {}
+        with claim.alone():
+            for order, future in done:
+                result, quota = _outcome(order, future)
+                self._finish(order, result)
+                quotas[order.store_id] = quota
+                self.finished += 1
+            for store, seen in quotas.items():
+                throttle.saw(store, seen)
+
+    def _finish(self, order: Order, result: Result) -> None:
+        """One result that cannot be written must not keep those of all others from it.
+
+        Where not even the trouble can be written the lease runs out, and leaves the order unsure.
+        """
+        trouble = Result(kind=Kind.LATER, reason="internal", maybe_told=result.sent)
+        for attempt in (result, trouble):
+            try:
+                with transaction.atomic():
+                    finish(order, attempt, self.lease.id)
+            except OF_ALL:
+                raise
+            except Exception:
+                # Other orders' results wait behind this one: it is in the log whole, and the order
+                # is tried again as unsure.
+                number, store = order.bigcommerce_id, order.store.hash
+                log.exception("result_not_written", order=number, store=store)
+            else:
+                return
+
+
+_asides: set[threading.Thread] = set()
+
+
+def _aside(run: Drain) -> None:
+    """Go on waiting for a run's calls in a thread, which keeps its lease and writes its results."""
+
+    def wait_for_it() -> None:
+        try:
+            run.collect_all()
+        except Exception:
+            # Nobody waits for this thread, so it is reported here, in the log: the leases run out,
+            # and leave the orders unsure.
+            log.exception("drain_failed")
+        finally:
+            connection.close()
+            _asides.discard(threading.current_thread())
+
+    thread = threading.Thread(target=wait_for_it, name="drain-aside")
+    _asides.add(thread)
+    thread.start()
+
+
+def finish_asides() -> None:
+    """Wait for what is under way aside, before a worker's process ends."""
+    for thread in list(_asides):
+        thread.join()
+
+
+def _outcome(order: Order, future: "Future[Done]") -> Done:
+    """What came of an order; a mistake of ours is tried again later, and logged with its place."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, Stopping):  # nothing was sent: whoever comes next starts afresh
+        return Result(kind=Kind.LOST), None
+    log.error("sync_failed", order=order.bigcommerce_id, store=order.store.hash, exc_info=error)
+    return Result(kind=Kind.LATER, reason="internal", maybe_told=True), None
+
+
+def synchronise(order: Order, lease: Lease) -> Done:
+    """One order on a thread of its own."""
+    session = _session()
+    try:
+        shop = bigcommerce_for(order.store, TIMEOUT, session)
+        provider = sequra_for(order.connection, session)
+    except UNREADABLE as error:
+        log.error("store_failed", store=order.store.hash, task="drain", reason=error.reason)  # noqa: TRY400
+        return Result(kind=Kind.LATER, reason="secret_unreadable"), None
+    with interruptible():
+        result = sync_order(order, shop, provider, lease)
+        if result.kind not in (Kind.GONE, Kind.LATER, Kind.LOST, Kind.NO_ACCESS):
+            result = replace(result, staff_note=_staff_note(shop, order, lease))
+    log.info(
+        "order_synced",
+        store=order.store.hash,
+        order=order.bigcommerce_id,
+        outcome=result.kind.value,
+        reason=result.reason or None,
+    )
+    return result, shop.quota
+
+
+def _staff_note(shop: BigCommerce, order: Order, lease: Lease) -> str:
+    """Our block in the staff notes, when it is a new one; what SeQura accepted stands without."""
+    try:
+        return staff_notes.write(shop, order, lambda: lease.is_safe)
+    except Stopping:
+        return ""
+
+
+_kept = threading.local()
+
+
+def _session() -> requests.Session:
+    """The connections of this thread, kept open from order to order."""
+    if not hasattr(_kept, "session"):
+        _kept.session = requests.Session()
+    session: requests.Session = _kept.session
+    return session
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """Made on first use: a worker forks before."""
+    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sync")
+
+
+def take_events() -> None:
+    """Fold what arrived; events about a store itself are handled with it.
+
+    What cannot be handled for one store is parked, and comes again with the next sweep.
+    """
+    with transaction.atomic():
+        events = claim.fold()
+        stores = Store.objects.in_bulk({store for store, _ in events})
+        for pk, scope in events:
+            if pk in stores and not isolated("events", stores[pk], partial(_handle, pk, scope)):
+                claim.park(pk, scope)
+
+
+@transaction.atomic
+def _handle(store: int, scope: str) -> None:
+    handle(store, scope)
+
+
+def drain() -> int:
+    """Work until nothing is due and nothing becomes due within moments, or for `STOP_AFTER`.
+
+    Of several workers one lingers; the others leave when there is nothing left to claim. Who
+    lingered looks once more after he gave the lock away, so that no wake-up falls in between.
+    """
+    is_over = partial(_is_over, time.monotonic() + STOP_AFTER)
+    finished = Drain(is_over).run()
+    while not is_over():
+        with lingering() as mine:
+            if mine:
+                finished += _linger(is_over)
+        if not mine or not claim.due_within(0):
+            return finished
+    ring()
+    return finished
+
+
+def _is_over(until: float) -> bool:
+    """Somebody asks us to stop, or another run shall go on."""
+    return stopping() or time.monotonic() > until
+
+
+def _linger(is_over: Callable[[], bool]) -> int:
+    finished = 0
+    while not is_over() and claim.due_within(LINGER):
+        time.sleep(0.1)
+        finished += Drain(is_over).run()
+    return finished
+
+
+@contextmanager
+def lingering() -> Any:
+    """True for one worker at a time."""
+    try:
+        with only_one("lingering"):
+            yield True
+    except Busy:
+        yield False

@@ -1,0 +1,169 @@
+"""One page of a delivery report: up to 5,000 orders, told and then marked as told.
+
+Nothing is marked before SeQura's 2xx. After a crash in between the page is told again: SeQura
+keeps what it heard last.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from orders.models import MerchantReport, Order
+from orders.reports.schedule import Addressee, to_report_by
+from payloads.delivery_report import PAGE, Report, Shipped, delivery_report, tell
+from sequra.client import Sequra
+from sequra.errors import Rejected
+from stores.platform import platform_facts
+from transaction_log import record
+
+log = structlog.get_logger(__name__)
+
+# SeQura refuses a page as a whole. So often a page is cut to find the order it cannot take.
+MOST_REFUSALS = 60
+MARK = """
+UPDATE orders_order o SET reported_shipment = told.shipment, reported_at = now()
+FROM unnest(%s::bigint[], %s::text[]) AS told(id, shipment) WHERE o.id = told.id
+"""
+COLUMNS = ("pk", "shipment", "shipped_at", "accepted_update", "bigcommerce_id", "reference")
+
+
+@dataclass
+class Page:
+    """The next orders of a report, sorted into what can be told and what cannot."""
+
+    orders: list[Order]
+    reported: list[Report] = field(default_factory=list)  # beside `told`
+    told: list[Order] = field(default_factory=list)
+    broken: list[tuple[Order, str]] = field(default_factory=list)
+    broken_orders: list[Report] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, orders: list[Order]) -> "Page":
+        found = tell(shipped(order) for order in orders)
+        told = [order for place, order in enumerate(orders) if place not in found.broken]
+        broken = [(orders[place], "; ".join(why)) for place, why in found.broken.items()]
+        return cls(orders, found.orders, told, broken, found.broken_orders)
+
+    @property
+    def is_last(self) -> bool:
+        return len(self.orders) < PAGE
+
+
+def shipped(order: Order) -> Shipped:
+    """What the report needs of a row."""
+    sent_at = order.shipped_at.isoformat() if order.shipped_at else ""
+    return Shipped(update=order.accepted_update or {}, sent_at=sent_at)
+
+
+def next_page(report: MerchantReport) -> Page:
+    """The orders after the last accepted page, in the order of their rows."""
+    addressee = Addressee(report.connection, report.merchant_ref)
+    orders = to_report_by(addressee, report.run.store).filter(pk__gt=report.after)
+    return Page.of(list(orders.order_by("pk").only(*COLUMNS)[:PAGE]))
+
+
+def tell_page(
+    api: Sequra, report: MerchantReport, page: Page, statistics: Sequence[Report] | None
+) -> None:
+    """Send a page and mark what was accepted. Raises Rejected and Unavailable."""
+    teller = Teller(api, report.merchant_ref)
+    refused = teller.tell(page, statistics)
+    _mark(report, page, refused, len(statistics or ()))
+
+
+@dataclass
+class Teller:
+    """Speaks for one merchant id. SeQura refuses whole pages: then they are cut."""
+
+    api: Sequra
+    merchant_ref: str
+    refusals: int = 0
+
+    def tell(self, page: Page, statistics: Sequence[Report] | None) -> dict[int, str]:
+        """Tell all that SeQura takes; the places of orders that it refuses, with its words."""
+        try:
+            self._send(page.reported, page.broken_orders, statistics)
+        except Rejected as refusal:
+            if refusal.is_unauthorised or not (page.reported or statistics):
+                raise
+            return self._tell_in_parts(page, bool(statistics), refusal)
+        return {}
+
+    def _tell_in_parts(self, page: Page, had_statistics: bool, refusal: Rejected) -> dict[int, str]:
+        """Without the statistics first: they may be what it does not take."""
+        log.warning("report_refused", merchant=self.merchant_ref, reason=refusal.words)
+        if had_statistics:
+            return self.tell(page, None)
+        refused = self._halve(page.reported, 0, refusal)
+        self._send([], [*page.broken_orders, *(page.reported[at] for at in refused)], None)
+        return refused
+
+    def _halve(self, orders: Sequence[Report], first: int, refusal: Rejected) -> dict[int, str]:
+        """Orders that were refused together: tell them apart until the culprits stand alone."""
+        self.refusals += 1
+        if self.refusals > MOST_REFUSALS:
+            raise refusal
+        if len(orders) == 1:
+            return {first: refusal.words}
+        middle = len(orders) // 2
+        return self._part(orders[:middle], first) | self._part(orders[middle:], first + middle)
+
+    def _part(self, orders: Sequence[Report], first: int) -> dict[int, str]:
+        try:
+            self._send(orders, (), None)
+        except Rejected as refusal:
+            if refusal.is_unauthorised:
+                raise
+            return self._halve(orders, first, refusal)
+        return {}
+
+    def _send(
+        self,
+        orders: Sequence[Report],
+        broken: Sequence[Report],
+        statistics: Sequence[Report] | None,
+    ) -> None:
+        report = delivery_report(
+            self.merchant_ref,
+            orders,
+            platform=platform_facts(),
+            broken_orders=broken,
+            statistics=statistics,
+        )
+        self.api.send_delivery_report(self.merchant_ref, report)
+
+
+@transaction.atomic
+def _mark(report: MerchantReport, page: Page, refused: dict[int, str], statistics: int) -> None:
+    """SeQura has accepted: orders, progress and the merchant's to-do list, or none of them."""
+    told = [order for place, order in enumerate(page.told) if place not in refused]
+    with connection.cursor() as cursor:
+        cursor.execute(MARK, [[o.pk for o in told], [o.shipment for o in told]])
+    broken = [*page.broken, *((page.told[place], words) for place, words in refused.items())]
+    for order, words in broken:
+        _complain(report, order, words)
+    fields: dict[str, Any] = {
+        "told": F("told") + len(told),
+        "broken": F("broken") + len(broken),
+        "pages": F("pages") + 1,
+        "statistics": F("statistics") + statistics,
+        "after": page.orders[-1].pk if page.orders else F("after"),
+        "sent_at": timezone.now(),
+    }
+    MerchantReport.objects.filter(pk=report.pk).update(**fields)
+    report.refresh_from_db(fields=list(fields))
+
+
+def _complain(report: MerchantReport, order: Order, words: str) -> None:
+    subject = record.Subject(
+        store=report.run.store,
+        environment=report.connection.environment,
+        bigcommerce_id=order.bigcommerce_id,
+        reference=order.reference,
+    )
+    record.rejected(subject, "report", "report_inconsistent", words=words, statement=order.shipment)

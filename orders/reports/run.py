@@ -1,0 +1,250 @@
+"""Sending the delivery reports of a store: one run, all its merchant ids, page by page.
+
+A run is a row, so it goes on after a crash where it was: accepted pages are not told again. Who
+works on it holds the store's lock, and stops after a while so that tasks stay short.
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from orders.models import MerchantReport, Order, ReportRun
+from orders.reports.pages import next_page, tell_page
+from orders.reports.schedule import Addressee, addressees, due_stores, start, to_report_by
+from orders.reports.statistics import statistics_of
+from payloads.delivery_report import PAGE, Report
+from sequra.errors import Rejected, Unavailable
+from stores.clients import sequra_for
+from stores.clock import database_now
+from stores.isolation import each, isolated
+from stores.locks import Busy, only_one
+from stores.models import Connection, Store
+from transaction_log import record
+from transaction_log.models import Entry
+
+log = structlog.get_logger(__name__)
+
+SECONDS = 60.0  # then another task goes on; the statistics and a page may take that long too
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
+KEEP = 200  # runs of a store: the trigger address may be called all day
+State, Part = ReportRun.State, MerchantReport.State
+
+
+def send_due() -> None:
+    """Start what is due, take up what failed, and work on every run that is under way."""
+    each("reports", due_stores(), lambda store: start(store, ReportRun.Cause.NIGHT))
+    _take_up()
+    until = time.monotonic() + SECONDS
+    for run in ReportRun.objects.filter(state=State.RUNNING).select_related("store"):
+        if time.monotonic() < until:
+            isolated("reports", run.store, partial(work, run.pk, until))
+
+
+def _take_up() -> None:
+    """Failed runs whose pause is over are under way again."""
+    for run in ReportRun.objects.filter(next_at__lte=Now()):
+        try:
+            with transaction.atomic():
+                ReportRun.objects.filter(pk=run.pk, state=State.FAILED).update(
+                    state=State.RUNNING, next_at=None
+                )
+        except IntegrityError:  # a newer one is under way
+            ReportRun.objects.filter(pk=run.pk).update(next_at=None)
+
+
+def work(run_id: int, until: float | None = None) -> None:
+    """Go on with a run, unless somebody else does or the time is up."""
+    run = ReportRun.objects.select_related("store").get(pk=run_id)
+    try:
+        with only_one(f"delivery reports of {run.store_id}"):
+            run.refresh_from_db()
+            if run.state == State.RUNNING:
+                _work(run, time.monotonic() + SECONDS if until is None else until)
+    except Busy:
+        return
+
+
+def _work(run: ReportRun, until: float) -> None:
+    if run.store.state == Store.State.UNINSTALLED:
+        _end(run)
+        return
+    statistics = statistics_of(run.store)
+    for report in _parts(run):
+        if not _send(report, statistics, until):
+            return  # the time is up: the run stays under way
+    _end(run)
+
+
+def _parts(run: ReportRun) -> list[MerchantReport]:
+    """The reports of the run that SeQura has not accepted, made at the first look."""
+    if not run.reports.exists():
+        MerchantReport.objects.bulk_create(
+            (_planned(run, one) for one in addressees(run.store)), ignore_conflicts=True
+        )
+    parts = run.reports.exclude(state=Part.SENT).select_related("run__store", "connection")
+    return list(parts.order_by("pk"))
+
+
+def _planned(run: ReportRun, addressee: Addressee) -> MerchantReport:
+    return MerchantReport(
+        run=run,
+        connection=addressee.connection,
+        merchant_ref=addressee.merchant_ref,
+        orders=to_report_by(addressee, run.store).count(),
+    )
+
+
+def _send(report: MerchantReport, statistics: Sequence[Report] | None, until: float) -> bool:
+    """Send one merchant's report; a failure stays with it. False when the time is up.
+
+    Merchant ids share accounts: one may have been paused a moment ago, or replaced by another,
+    which may have a report of its own.
+    """
+    account = Connection.objects.filter(pk__in=_account_of(report)).first()
+    if account is None:
+        return True
+    report.connection = account
+    if report.connection.is_refused:
+        _fail(report, "sequra_unauthorised", "")
+        return True
+    try:
+        while not _page(report, statistics):
+            if time.monotonic() > until:
+                return False
+    except Rejected as refusal:
+        _refused(report, refusal)
+    except Unavailable as error:
+        _fail(report, "sequra_unavailable", error.reason)
+    else:
+        _sent(report)
+    return True
+
+
+def _account_of(report: MerchantReport) -> QuerySet[MerchantReport, int]:
+    return MerchantReport.objects.filter(pk=report.pk).values_list("connection", flat=True)
+
+
+def take_along(account: Connection, earlier: list[int], refs: list[str]) -> None:
+    """Let reports under way, of earlier accounts with these merchant ids, go on through this one.
+
+    From the first order on: what was accepted is marked, and others may have come along.
+    """
+    under_way = Q(run__state=State.RUNNING) | Q(run__next_at__isnull=False)
+    parts = MerchantReport.objects.filter(
+        under_way, run__store=account.store, merchant_ref__in=refs
+    )
+    known = set(parts.filter(connection=account).values_list("run", "merchant_ref"))
+    reports = parts.exclude(state=Part.SENT)
+    for report in reports.filter(connection__in=earlier).order_by("pk"):
+        if (report.run_id, report.merchant_ref) in known:
+            report.delete()
+            continue
+        known.add((report.run_id, report.merchant_ref))
+        _write(report, connection=account, after=0)
+    mine = reports.filter(connection=account)
+    mine.update(after=0)
+    ReportRun.objects.filter(pk__in=mine.values("run"), state=State.FAILED).update(next_at=Now())
+
+
+def _page(report: MerchantReport, statistics: Sequence[Report] | None) -> bool:
+    """Tell the next page. True when it was the last one."""
+    page = next_page(report)
+    first = report.pages * PAGE
+    part = None if statistics is None else statistics[first : first + PAGE]
+    rest = len(statistics or ()) - first - PAGE
+    if page.orders or part or not report.pages:
+        tell_page(sequra_for(report.connection), report, page, part)
+    return page.is_last and rest <= 0
+
+
+def _sent(report: MerchantReport) -> None:
+    report.connection.resume()
+    _write(report, state=Part.SENT, sent_at=timezone.now(), reason="", words="")
+    _settled(report)
+    words = f"{report.merchant_ref}: {report.told}"
+    record.accepted(_subject(report), "report", reason="report_sent", words=words)
+
+
+def _refused(report: MerchantReport, refusal: Rejected) -> None:
+    if refusal.status == 401:
+        report.connection.pause()
+        _fail(report, "sequra_unauthorised", refusal.words)
+    else:
+        _fail(report, f"sequra_{refusal.status}", refusal.words)
+
+
+def _fail(report: MerchantReport, reason: str, words: str) -> None:
+    _write(report, state=Part.FAILED, reason=reason, words=words)
+    log.warning("report_failed", merchant=report.merchant_ref, reason=reason)
+
+
+def _write(report: MerchantReport, **fields: Any) -> None:
+    for name, value in fields.items():
+        setattr(report, name, value)
+    report.save(update_fields=list(fields))
+
+
+def _end(run: ReportRun) -> None:
+    """All were tried. Those that failed are tried again after a pause, by themselves."""
+    run.ended_at, run.attempts = timezone.now(), run.attempts + 1
+    failed = list(run.reports.filter(state=Part.FAILED).select_related("run__store", "connection"))
+    run.state = State.FAILED if failed else State.DONE
+    run.next_at = _again_at(run, failed) if failed else None
+    run.save(update_fields=["ended_at", "attempts", "state", "next_at"])
+    for report in failed:
+        _say_so(report, run.next_at)
+    newest = ReportRun.objects.filter(store=run.store).order_by("-id").values_list("pk", flat=True)
+    ReportRun.objects.filter(store=run.store, pk__lt=min(newest[:KEEP])).delete()
+    log.info("reports_ended", store=run.store.hash, state=run.state, count=run.reports.count())
+
+
+def _again_at(run: ReportRun, failed: Sequence[MerchantReport]) -> datetime:
+    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(run.attempts - 1, 10))
+    pauses = [report.connection.paused_until for report in failed]
+    at = database_now() + longest * random.uniform(0.5, 1)
+    latest: datetime = max([at, *(pause for pause in pauses if pause)])
+    return latest
+
+
+def _say_so(report: MerchantReport, next_at: datetime | None) -> None:
+    record.delayed(
+        _subject(report),
+        "report",
+        report.reason,
+        words=f"{report.merchant_ref}: {report.words}",
+        statement=_statement(report),
+        next_at=next_at,
+    )
+
+
+def _settled(report: MerchantReport) -> None:
+    """What this report complained about and did not find again is settled."""
+    still_open = Entry.objects.filter(
+        store=report.run.store, event="report", closed_at__isnull=True
+    )
+    now = timezone.now()
+    still_open.filter(statement=_statement(report)).update(closed_at=now, next_at=None)
+    told_here = Order.objects.filter(
+        store=report.run.store, connection=report.connection, merchant_ref=report.merchant_ref
+    )
+    about_orders = still_open.filter(bigcommerce_id__in=told_here.values("bigcommerce_id"))
+    about_orders.filter(last_at__lt=report.run.started_at).update(closed_at=now)
+
+
+def _statement(report: MerchantReport) -> str:
+    """One open entry per merchant id, however often it fails."""
+    return sha256(f"report {report.connection_id} {report.merchant_ref}".encode()).hexdigest()
+
+
+def _subject(report: MerchantReport) -> record.Subject:
+    return record.Subject(store=report.run.store, environment=report.connection.environment)

@@ -1,0 +1,56 @@
+"""The trigger address: whoever knows it starts a store's delivery reports.
+
+SeQura's cron calls it (`sequra-cron`) and wants `ok` with 200, or `ko` with 599 when the last run
+failed, at once. https://docs.sequra.com/docs/delivery-report-and-statistics
+"""
+
+import hmac
+import secrets
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_GET
+
+from orders.models import ReportRun
+from orders.queue.wakeup import ring
+from orders.reports.schedule import has_failed, start
+from stores.budget import LIMITS, OverBudget, caller, spend
+from stores.encryption import readable
+from stores.models import Store
+
+WRONG_PER_MINUTE = LIMITS["report address"]["allowed"]
+FAILED = 599
+NOBODY = secrets.token_urlsafe(32)  # compared when there is no such store: it takes as long
+
+
+@csrf_exempt
+@require_GET
+def trigger_report(request: HttpRequest, public_id: UUID, token: str) -> HttpResponse:
+    """Start a run unless one is under way, and say how the last one ended."""
+    store = Store.objects.filter(public_id=public_id).first()
+    known = store is not None and store.state != Store.State.UNINSTALLED
+    expected = (readable(store, "report_token") if store and known else "") or NOBODY
+    if not hmac.compare_digest(token.encode(), expected.encode()) or store is None or not known:
+        return _wrong(request.META["REMOTE_ADDR"])
+    failed = has_failed(store)
+    start(store, ReportRun.Cause.CALL)
+    ring("send_reports")
+    return _say("ko", FAILED) if failed else _say("ok", 200)
+
+
+def _wrong(address: str) -> HttpResponse:
+    """Who guesses too often is not even told that it is wrong. The right token never counts."""
+    try:
+        spend(f"report address {caller(address)}", **LIMITS["report address"])
+    except OverBudget as budget:
+        response = _say("", 429)
+        response["Retry-After"] = str(budget.retry_after)
+        return response
+    return _say("", 404)
+
+
+def _say(word: str, status: int) -> HttpResponse:
+    response = HttpResponse(word, status=status, content_type="text/plain")
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,338 @@
+"""Writing down how a synchronisation ended: on the order, on the gates, in the transaction log.
+
+Runs on the one thread of a worker that holds a database connection, while the order's lease is
+still his. SeQura's and the shop's own words end up in the log as they came.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Case, F, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from orders import corrections
+from orders.models import Order
+from orders.queue import throttle
+from orders.sync.sync import BIGCOMMERCE, SEQURA, Kind, Result
+from payloads.money import euros
+from payloads.order.comparison import cart_total
+from payloads.order.difference import CARTS
+from stores.clock import database_now
+from transaction_log import record
+from transaction_log.explanations import DECISION, UPDATES
+from transaction_log.models import Entry
+
+log = structlog.get_logger(__name__)
+
+# A retry comes within three minutes, however long the outage: all is well four minutes after it.
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 180.0
+GIVE_UP_AFTER = timedelta(days=7)
+ECHO = timedelta(seconds=10)  # so long after an accepted statement an unchanged order is its echo
+WHEN_SHORT = timedelta(minutes=2)
+# How a synchronisation ends that needed nothing of SeQura: a probe that was none.
+NOT_ASKED = (Kind.UNCHANGED, Kind.STANDS, Kind.WAITING, Kind.CLOSED, Kind.GONE)
+# How it ends when SeQura believes what the order update says.
+ACCEPTED = (Kind.TOLD, Kind.AGREED, Kind.UNCHANGED)
+Fields = dict[str, Any]
+
+
+def finish(order: Order, result: Result, lease: str) -> None:
+    """Write one result, unless somebody else holds the order now: then it is told once more."""
+    result = replace(result, words=_storable(result.words))
+    with transaction.atomic():
+        facts = _facts(order, result)
+        fields = {"lease": "", "leased_until": None, **facts, **WRITE[result.kind](order, result)}
+        fields = _memory(order, result) | fields
+        _ways(order, result)
+        mine = Order.objects.filter(pk=order.pk, lease=lease)
+        if mine.update(**fields):
+            return
+        transaction.set_rollback(True)
+    log.warning("lease_lost", order=order.bigcommerce_id, store=order.store.hash)
+    if result.sent:
+        Order.objects.filter(pk=order.pk).update(
+            unsure=True, changed=F("changed") + 1, due_at=Now()
+        )
+
+
+def _ways(order: Order, result: Result) -> None:
+    """What the gates learn of it: BigCommerce answered, or SeQura did not have to be asked."""
+    if result.update is not None or result.kind is Kind.GONE:
+        throttle.passed(order, BIGCOMMERCE)
+    if result.kind in NOT_ASKED:
+        throttle.spared(order, SEQURA)
+        order.connection.spared()
+
+
+def _memory(order: Order, result: Result) -> Fields:
+    """What stays true whatever happens next."""
+    fields: Fields = {}
+    if result.maybe_told:
+        fields["unsure"] = True
+    if result.staff_note:
+        fields["staff_note"] = result.staff_note
+    is_closed = order.status == Order.Status.CANCELLED
+    if result.put_away and not is_closed and (_statement(result).unshipped or 0) > 0:
+        record.ignored(order.subject, "archived", "put_away")
+    if result.agreed:
+        corrections.agreed(order, result.agreed)
+    if result.shipped_at:
+        fields["shipped_at"] = result.shipped_at
+    if result.update is not None:
+        fields["seen_modified"] = result.modified
+        fields["seen_status"] = result.status_id
+        fields["shipped_status_seen"] = Case(  # unless a webhook has set it since we read the row
+            When(changed=order.changed, then=Value(value=False)), default=F("shipped_status_seen")
+        )
+    return fields
+
+
+def _facts(order: Order, result: Result) -> Fields:
+    """What left by status is the merchant's word; the rest is a fact once SeQura accepted it.
+
+    A statement that may have arrived counts as one: the next one keeps what it said.
+    """
+    if result.computed is None:
+        return {}
+    left = [dict(item) for item in result.computed.left_by_status]
+    fields: Fields = {
+        "shipped_by_status": bool(left),
+        "left_by_status": left,
+        "shipped_word": result.computed.shipped_word,
+    }
+    if result.kind in ACCEPTED or result.maybe_told:
+        asked = _ask(order, result) if result.kind in ACCEPTED else order.ledger.get("asked", {})
+        fields["ledger"] = {**result.computed.ledger, "asked": asked}
+    return fields
+
+
+def _ask(order: Order, result: Result) -> dict[str, int]:
+    """Open what only the merchant can decide, and close what is decided. Returns what is asked."""
+    asked = dict(result.computed.questions) if result.computed else {}
+    if asked != order.ledger.get("asked", {}):
+        language = order.store.language
+        amounts = {reason: euros(cents, language) for reason, cents in asked.items()}
+        record.ask(order.subject, amounts, _statement(result))
+    return asked
+
+
+def _synced(order: Order) -> Fields:
+    """Everything up to the change that we read is done. Newer ones keep the order due."""
+    return {
+        "synced": order.changed,
+        "attempts": 0,
+        "failing_since": None,
+        "due_at": Now(),
+    }
+
+
+def _told(order: Order, result: Result) -> Fields:
+    record.accepted(order.subject, result.event, told=_statement(result))
+    return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
+
+
+def _agreed(order: Order, result: Result) -> Fields:
+    record.close(order.subject)
+    return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
+
+
+def _accepted(order: Order, result: Result) -> Fields:
+    _reached(order)
+    news = {"accepted_update": result.update, "accepted_at": Now(), "unsure": False, "refused": ""}
+    news["erased_at"] = None
+    return _synced(order) | news
+
+
+def _unchanged(order: Order, _: Result) -> Fields:
+    record.close(order.subject)
+    return _synced(order) | {"refused": ""} | _settle(order, step=order.settle_step)
+
+
+def _stands(order: Order, _: Result) -> Fields:
+    """What SeQura refused stays on the merchant's list; what was only late is over."""
+    record.close(order.subject, UPDATES, Entry.Outcome.DELAYED)
+    return _synced(order) | _settle(order, step=order.settle_step)
+
+
+def _closed(order: Order, result: Result) -> Fields:
+    record.close(order.subject, {*UPDATES, DECISION})
+    if not _was_warned(order, result) and result.reason:
+        record.rejected(
+            order.subject,
+            "cancelled_by_sequra",
+            result.reason,
+            statement=result.statement,
+            told=_statement(result),
+        )
+    return _synced(order) | {"settle_at": None}
+
+
+def _was_warned(order: Order, result: Result) -> bool:
+    """Has the merchant read that these goods had left, when SeQura cancelled?
+
+    The first look after the cancellation adds to that entry which goods it is about: what leaves
+    later is another matter.
+    """
+    warning = order.store.entries.filter(
+        bigcommerce_id=order.bigcommerce_id,
+        reference=order.reference,
+        reason="cancelled_after_shipping",
+    )
+    if result.update is not None:
+        unshipped, shipped = _statement(result)
+        about = {"statement": result.statement, "unshipped": unshipped, "shipped": shipped}
+        warning.filter(statement="").update(**about)
+    return warning.filter(statement=result.statement).exists()
+
+
+def _gone(order: Order, result: Result) -> Fields:
+    """What was only late is over; what SeQura refused is the merchant's to settle with SeQura."""
+    is_closed = order.status == Order.Status.CANCELLED
+    record.close(order.subject, UPDATES, *([] if is_closed else [Entry.Outcome.DELAYED]))
+    record.ignored(order.subject, "archived", result.reason, words=result.words)
+    return _synced(order) | {"settle_at": None, "refused": ""}
+
+
+def _waiting(order: Order, result: Result) -> Fields:
+    """SeQura reviews: its decision makes the order due again. Until then the log says so."""
+    if result.update is not None:
+        record.delayed(order.subject, result.event, result.reason, told=_statement(result))
+    return _synced(order)
+
+
+def _refused(order: Order, result: Result) -> Fields:
+    """A definitive no. The next change of the order tries again with another statement."""
+    record.rejected(
+        order.subject,
+        result.event,
+        result.reason,
+        words=result.words,
+        statement=result.statement,
+        told=_statement(result),
+    )
+    if result.host == SEQURA:
+        _reached(order)
+    return _synced(order) | {"settle_at": None, "refused": _refused_statement(order, result)}
+
+
+def _refused_statement(order: Order, result: Result) -> Any:
+    """Only what was said can have been refused; who asked again meanwhile is answered again."""
+    statement = Value(result.statement if result.host == SEQURA else "")
+    return Case(When(changed=order.changed, then=statement), default=F("refused"))
+
+
+def _no_access(order: Order, result: Result) -> Fields:
+    """Our credentials were refused: nobody asks again before a human or ten minutes passed."""
+    if result.host == BIGCOMMERCE:
+        order.store.needs_reauthorisation()
+    else:
+        order.connection.pause()
+    next_at = order.connection.paused_until if result.host == SEQURA else None
+    _delayed(order, result, next_at)
+    since = order.failing_since or timezone.now()
+    # Behind those that have not been the probe yet.
+    return {"attempts": order.attempts + 1, "failing_since": since, "due_at": Now()}
+
+
+def _later(order: Order, result: Result) -> Fields:
+    if result.host:
+        throttle.failed(order, result.host, result.retry_after)
+    since = order.failing_since or timezone.now()
+    if timezone.now() - since > GIVE_UP_AFTER:
+        record.rejected(
+            order.subject,
+            result.event,
+            "gave_up",
+            words=result.words,
+            statement=result.statement,
+            told=_statement(result),
+        )
+        return _synced(order)
+    next_at = _next_attempt(order.attempts + 1, result.retry_after)
+    _delayed(order, result, next_at)
+    return {"attempts": order.attempts + 1, "failing_since": since, "due_at": next_at}
+
+
+def _delayed(order: Order, result: Result, next_at: datetime | Combinable | None) -> None:
+    record.delayed(
+        order.subject,
+        result.event,
+        result.reason,
+        words=result.words,
+        told=_statement(result),
+        next_at=next_at,
+    )
+
+
+def _statement(result: Result) -> record.Told:
+    """What the update says, or would have said."""
+    if result.update is None:
+        return record.Told()
+    return record.Told(*(cart_total(result.update, cart) for cart in CARTS))
+
+
+def _lost(_: Order, __: Result) -> Fields:
+    """We were stopped for too long to speak safely: whoever comes next starts afresh."""
+    return {"due_at": Now()}
+
+
+WRITE: dict[Kind, Callable[[Order, Result], Fields]] = {
+    Kind.TOLD: _told,
+    Kind.AGREED: _agreed,
+    Kind.UNCHANGED: _unchanged,
+    Kind.STANDS: _stands,
+    Kind.CLOSED: _closed,
+    Kind.GONE: _gone,
+    Kind.WAITING: _waiting,
+    Kind.REFUSED: _refused,
+    Kind.LATER: _later,
+    Kind.NO_ACCESS: _no_access,
+    Kind.LOST: _lost,
+}
+
+
+def _reached(order: Order) -> None:
+    """Both systems answered."""
+    throttle.passed(order, BIGCOMMERCE)
+    throttle.passed(order, SEQURA)
+    order.connection.resume()
+
+
+def _next_attempt(attempts: int, retry_after: float | None) -> Combinable:
+    """Full jitter; when the other side named a time, not before."""
+    jitter = random.uniform(1, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 10)))
+    return Now() + timedelta(seconds=max(jitter, min(retry_after or 0, 900)))
+
+
+def _settle(order: Order, *, step: int) -> Fields:
+    """When to read the order again, because BigCommerce may have answered from the past.
+
+    `SETTLE_SECONDS` are the pauses between readings: all of them where nothing seems to have
+    changed although a webhook said so, the last one where a change was told. The echo of a change
+    that was just told starts no readings of its own. When calls run short, changes go first.
+    """
+    pauses = settings.SETTLE_SECONDS
+    if step == 0 and order.settle_at and _was_accepted_just_now(order):
+        return {"settle_step": len(pauses)}
+    if not 0 <= step < len(pauses):
+        return {"settle_at": None}
+    pause = timedelta(seconds=pauses[step])
+    pause = max(pause, WHEN_SHORT) if throttle.is_short(order.store_id) else pause
+    return {"settle_at": Now() + pause, "settle_step": step + 1}
+
+
+def _was_accepted_just_now(order: Order) -> bool:
+    return order.accepted_at is not None and database_now() - order.accepted_at < ECHO
+
+
+def _storable(words: str) -> str:
+    """PostgreSQL keeps no NUL and no half characters."""
+    return words.encode("utf-8", "replace").decode().replace("\0", "")

@@ -1,0 +1,276 @@
+"""sync_order: read the order as it is, compute what SeQura should believe, tell it if it differs.
+
+There is no update, shipment, refund or cancellation handler: every change is this one comparison of
+whole statements, so events may come twice, late, in any order, or be our own echo.
+
+`sync_order` runs on threads and never touches the database: a row goes in, a Result comes out.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+import structlog
+from django.utils import timezone
+
+import bigcommerce.errors
+import sequra.errors
+from bigcommerce.client import BigCommerce
+from orders.models import Order
+from orders.queue.lease import Lease
+from orders.sync.snapshot import PartMissing, read_snapshot
+from payloads.order import people
+from payloads.order.agreement import agrees
+from payloads.order.corrections import agreeing, overlaid
+from payloads.order.dates import last_change, shipped_at
+from payloads.order.difference import what_happened
+from payloads.order.order_update import Computed, Held, OrderUpdate, Snapshot, compute
+from sequra.client import Sequra
+from wire.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+BIGCOMMERCE, SEQURA = "bigcommerce", "sequra"
+GONE = 404
+# What no document can be that we understand: somebody's hostile or broken data.
+UNREADABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError)
+
+
+class Kind(StrEnum):
+    """How a synchronisation ended."""
+
+    TOLD = "told"  # SeQura accepted a new statement
+    AGREED = "agreed"  # it is the purchase as solicited: our first statement, and no news
+    UNCHANGED = "unchanged"  # it is what SeQura accepted last
+    STANDS = "stands"  # it is what SeQura refused last: only a merchant asks again
+    CLOSED = "closed"  # SeQura cancelled the order: nothing is told any more
+    GONE = "gone"  # BigCommerce has no such order
+    WAITING = "waiting"  # SeQura reviews, or does not know the order's number yet
+    REFUSED = "refused"  # somebody said no, or the order makes no sense: the merchant's to-do
+    LATER = "later"  # try again
+    NO_ACCESS = "no_access"  # our credentials were refused
+    LOST = "lost"  # somebody else works on the order now
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How a synchronisation ended, and what has to be remembered of it."""
+
+    kind: Kind
+    event: str = "edit"
+    update: OrderUpdate | None = None
+    reason: str = ""
+    words: str = ""
+    host: str = ""  # who said no, or nothing
+    retry_after: float | None = None
+    maybe_told: bool = False  # a statement may have arrived without our knowing
+    computed: Computed | None = None  # the facts of the update
+    statement: str = ""
+    staff_note: str = ""  # our block as it stands in the staff notes now, if it is a new one
+    shipped_at: datetime | None = None
+    status_id: int | None = None  # BigCommerce's, of the order
+    modified: str = ""  # BigCommerce's own date of the order's last change
+    agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce says too by now
+    put_away: bool = False  # deleted in the control panel, where it can be restored
+
+    @property
+    def sent(self) -> bool:
+        """Did SeQura get, or might it have got, a statement?"""
+        return self.kind is Kind.TOLD or self.maybe_told
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the order is now, and what SeQura should believe about it."""
+
+    snapshot: Snapshot
+    update: OrderUpdate
+    computed: Computed
+    agreed: tuple[str, ...] = ()
+
+
+class NotNow(Exception):
+    """The documents say nothing that could be told: the reason, in our code."""
+
+    def __init__(self, held: Held) -> None:
+        super().__init__(held.reason)
+        self.held = held
+
+
+def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Result:
+    """Bring SeQura up to date with one order. Never raises what a system or its data may cause."""
+    try:
+        return _sync(order, shop, provider, lease)
+    except NotNow as error:
+        return _not_now(error.held)
+    except bigcommerce.errors.Rejected as error:
+        return _refused_by_shop(error)
+    except PartMissing as error:
+        return Result(kind=Kind.LATER, reason="bigcommerce_unavailable", words=error.reason)
+    except bigcommerce.errors.Unavailable as error:
+        return Result(kind=Kind.LATER, **_trouble(BIGCOMMERCE, error))
+    except UNREADABLE as error:
+        log.exception("order_unreadable", order=order.bigcommerce_id, store=order.store.hash)
+        words = type(error).__name__
+        return Result(
+            kind=Kind.REFUSED,
+            reason="unreadable",
+            words=words,
+            statement=unsaid("unreadable", f"{words} {error}"),
+        )
+
+
+def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Result:
+    if order.status == Order.Status.CANCELLED:
+        return _closed(order, shop)
+    if order.status == Order.Status.WITHOUT_REFERENCE:
+        return Result(kind=Kind.WAITING, reason="without_reference")
+    reading = read(order, shop)
+    if not order.unsure and (known := _known(order, reading)):
+        return known
+    if order.status == Order.Status.IN_REVIEW:
+        return _result(order, reading, Kind.WAITING, reason="in_review")
+    if not lease.is_safe:
+        return Result(kind=Kind.LOST)
+    return _tell(order, reading, shop, provider, lease)
+
+
+def _closed(order: Order, shop: BigCommerce) -> Result:
+    """Nothing is told any more. But goods that leave now are lost: somebody has to hear of it."""
+    try:
+        reading = read(order, shop)
+    except (NotNow, *UNREADABLE):
+        return Result(kind=Kind.CLOSED)
+    known = (order.accepted_update or {}).get("shipped_cart", {}).get("items") or []
+    left = reading.update["shipped_cart"]["items"]
+    if not left or left == known:
+        return _result(order, reading, Kind.CLOSED)
+    told = _result(order, reading, Kind.CLOSED, reason="shipped_after_cancellation")
+    return replace(told, statement=digest({"items": left}))
+
+
+def read(order: Order, shop: BigCommerce) -> Reading:
+    """The order now. Raises NotNow, and what the API raises."""
+    return reading_of(
+        order, read_snapshot(shop, order.bigcommerce_id, has_shipments=order.has_shipments)
+    )
+
+
+def reading_of(order: Order, snapshot: Snapshot) -> Reading:
+    """What these documents say. Raises NotNow, and UNREADABLE for what makes no sense."""
+    facts = order.facts()
+    if not facts.solicited.get("customer"):  # erased: the order knows as much as for an adoption
+        customer = people.known_of(snapshot["order"])
+        facts = replace(facts, solicited={**facts.solicited, "customer": customer})
+    computed = compute(snapshot, facts, order.rules)
+    if isinstance(computed, Held):
+        raise NotNow(computed)
+    agreed = tuple(agreeing(computed.update, order.corrected))
+    return Reading(snapshot, overlaid(computed.update, order.corrected), computed, agreed)
+
+
+def _known(order: Order, reading: Reading) -> Result | None:
+    """The result when SeQura believes this already, or has said that it will not."""
+    if reading.update == order.accepted_update:
+        return _result(order, reading, Kind.UNCHANGED)
+    if order.accepted_update is None and agrees(reading.update, order.solicited):
+        return _result(order, reading, Kind.AGREED)
+    if order.refused and order.refused == digest(reading.update):
+        return _result(order, reading, Kind.STANDS)
+    return None
+
+
+def _tell(
+    order: Order, reading: Reading, shop: BigCommerce, provider: Sequra, lease: Lease
+) -> Result:
+    """Send the statement; refused, read again and send once more if it became another one."""
+    try:
+        refusal = _put(order, reading, provider)
+        no_access = _is_about_us(refusal, order, provider)
+        if refusal and not no_access:
+            again = read(order, shop)
+            if again.update != reading.update:
+                if not lease.is_safe:  # the first was refused: nothing is in doubt
+                    return Result(kind=Kind.LOST)
+                reading, refusal = again, _put(order, again, provider)
+                no_access = refusal is not None and provider.is_about_us(
+                    refusal, order.merchant_ref
+                )
+    except sequra.errors.Unavailable as error:
+        trouble = _trouble(SEQURA, error)
+        return _result(order, reading, Kind.LATER, maybe_told=error.maybe_done, **trouble)
+    if refusal is None:
+        return _result(order, reading, Kind.TOLD)
+    kind = Kind.NO_ACCESS if no_access else Kind.REFUSED
+    reason = "sequra_unauthorised" if no_access else f"sequra_{refusal.status}"
+    return _result(order, reading, kind, reason=reason, words=refusal.words, host=SEQURA)
+
+
+def _is_about_us(refusal: sequra.errors.Rejected | None, order: Order, provider: Sequra) -> bool:
+    return refusal is not None and provider.is_about_us(refusal, order.merchant_ref)
+
+
+def _put(order: Order, reading: Reading, provider: Sequra) -> sequra.errors.Rejected | None:
+    """SeQura's refusal, if it refuses."""
+    try:
+        provider.update_order(order.merchant_ref, order.order_ref_1, reading.update)
+    except sequra.errors.Rejected as refusal:
+        return refusal
+    return None
+
+
+def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
+    return Result(
+        kind=kind,
+        event=what_happened(order.accepted_update, reading.update, reading.snapshot, order.rules),
+        update=reading.update,
+        computed=reading.computed,
+        agreed=reading.agreed,
+        shipped_at=shipped_at(reading.snapshot),
+        status_id=int(reading.snapshot["order"]["status_id"]),
+        modified=last_change(reading.snapshot, timezone.now()),
+        statement=digest(reading.update),
+        put_away=bool(reading.snapshot["order"].get("is_deleted")),
+        **more,
+    )
+
+
+def _trouble(host: str, error: Unavailable) -> dict[str, Any]:
+    """Who gave no answer, in which words, and when he wants to be asked again."""
+    return {
+        "reason": f"{host}_unavailable",
+        "words": error.reason,
+        "host": host,
+        "retry_after": error.retry_after,
+    }
+
+
+def _not_now(held: Held) -> Result:
+    """An order without products is one that BigCommerce has not finished showing."""
+    kind = Kind.LATER if held.reason == "no_products" else Kind.REFUSED
+    return Result(
+        kind=kind, reason=held.reason, words=held.detail, statement=unsaid(held.reason, held.detail)
+    )
+
+
+def _refused_by_shop(refusal: bigcommerce.errors.Rejected) -> Result:
+    kind, reason = {
+        GONE: (Kind.GONE, "archived"),
+        401: (Kind.NO_ACCESS, "bigcommerce_unauthorised"),
+    }.get(refusal.status, (Kind.LATER, "bigcommerce_refused"))
+    return Result(kind=kind, reason=reason, words=refusal.words, host=BIGCOMMERCE)
+
+
+def unsaid(reason: str, detail: str) -> str:
+    """The name of what kept us from making a statement: equal while it is the same."""
+    return sha256(f"{reason}: {detail}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def digest(update: Mapping[str, Any]) -> str:
+    """The name of a statement: equal for equal ones."""
+    canonical = json.dumps(update, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,296 @@
+"""The webhook, answered ahead of Django's other middleware: store, ring, 204.
+
+Everything authentic gets a 2xx, also for stores that are paused or gone and orders that are not
+ours: BigCommerce judges our whole domain by its failures. One committed INSERT is the promise.
+https://docs.bigcommerce.com/docs/integrations/webhooks/overview
+"""
+
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import structlog
+from django.conf import settings
+from django.db import DataError, Error, IntegrityError, connection
+from django.db.models import TextField
+from django.db.models.functions import Cast
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from bigcommerce.webhook_signature import InvalidWebhookSignature, is_signed, verify
+from orders.queue.wakeup import ring
+from orders.topics import ORDER_OF, order_id
+from stores.budget import LIMITS, OverBudget, Pace
+from stores.encryption import readable
+from stores.models import Store
+from wire.reading import read_json, write_json
+
+log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+
+PATH = re.compile(r"/webhooks/bigcommerce/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
+LARGEST = 64 * 1024
+SCOPE, HASH = re.compile(r"[a-zA-Z0-9/_-]{1,64}"), re.compile(r"[a-zA-Z0-9_-]{1,64}")
+UNREADABLE = "unreadable"  # in place of a scope that is none
+DEEPEST = 32  # levels of a payload
+# Another process may have uninstalled the store, or installed it anew, since this one read its
+# secret: the row is written only while the store still has the secret that was believed.
+# What was counted and is delivered once more, as its moment shows, says nothing new about a status:
+# the order may have left it since.
+INSERT = """
+INSERT INTO orders_webhookevent (store_id, scope, hash, bigcommerce_order_id, payload, outcome)
+SELECT id, %s, %s, %s::bigint, %s::jsonb, 'new' FROM stores_store
+WHERE id = %s AND webhook_secret = %s AND state <> 'uninstalled'
+ON CONFLICT (store_id, scope, hash) DO UPDATE SET
+    deliveries = orders_webhookevent.deliveries + 1,
+    bigcommerce_order_id = excluded.bigcommerce_order_id,
+    payload = CASE
+        WHEN jsonb_typeof(excluded.payload -> 'data') = 'object'
+            AND orders_webhookevent.payload -> 'created_at' = excluded.payload -> 'created_at'
+            AND (orders_webhookevent.outcome = 'folded'
+                OR orders_webhookevent.payload #> '{data,status}' IS NULL)
+        THEN excluded.payload #- '{data,status}' ELSE excluded.payload END,
+    received_at = now(),
+    outcome = 'new'
+"""
+
+
+class Refused(Exception):
+    """The answer to a request that is not an authentic webhook."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """What we compare a webhook with. A new installation has a new secret."""
+
+    pk: int
+    hash: str
+    secret: bytes
+    sealed: str  # the secret as the database holds it
+    uninstalled: bool
+
+
+@dataclass(frozen=True)
+class Event:
+    """What an authentic body says."""
+
+    scope: str
+    hash: str
+    order_id: int | None
+    status: Any
+    body: str
+
+
+class IntakeMiddleware:
+    """Answers `/webhooks/bigcommerce/<public id>` and leaves everything else to the others."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        path = PATH.fullmatch(request.path_info)
+        if not path:
+            return self.get_response(request)
+        try:
+            receive(request, path[1].lower())
+        except Refused as refusal:
+            response = HttpResponse(status=refusal.status)
+            if refusal.status == 405:
+                response["Allow"] = "POST"
+            return response
+        return HttpResponse(status=204)
+
+
+def receive(request: HttpRequest, public_id: str) -> None:
+    """Store one webhook event, or raise Refused."""
+    if request.method != "POST":
+        raise Refused(405)
+    body = read_body(request)
+    secret = request.META.get("HTTP_X_WEBHOOK_SECRET", "").encode("utf-8", "replace")
+    signed = check_signature(body, request)
+    if not secret:
+        raise Refused(401)
+    receiver = authentic_receiver(public_id, secret, signed=signed)
+    if receiver is None:
+        return
+    event = coalesced(read_event(body, receiver), receiver)
+    if not store_event(receiver, event):
+        _receivers.pop(public_id, None)
+        receiver = authentic_receiver(public_id, secret, signed=signed)
+        if receiver is None or not store_event(receiver, event):
+            return
+    ring()
+
+
+def read_body(request: HttpRequest) -> bytes:
+    """The raw body; 413 above 64 kB, before it is read when its length is told."""
+    told = request.META.get("CONTENT_LENGTH") or "0"
+    if not told.isdecimal():
+        raise Refused(400)
+    if int(told) > LARGEST:
+        raise Refused(413)
+    body = request.read(LARGEST + 1)
+    if len(body) > LARGEST:
+        raise Refused(413)
+    return body
+
+
+def check_signature(body: bytes, request: HttpRequest) -> bool:
+    """The standard signature is not promised on every delivery; where it is, it must hold.
+
+    Return whether there is one.
+    """
+    if not is_signed(request.headers):
+        return False
+    try:
+        verify(body, request.headers, settings.BIGCOMMERCE_CLIENT_SECRET)
+    except InvalidWebhookSignature as error:
+        log.warning("webhook_refused", reason=str(error))
+        raise Refused(401) from error
+    return True
+
+
+_receivers: dict[str, Receiver] = {}
+_pace = Pace()
+
+
+def authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> Receiver | None:
+    """The store this secret belongs to; None when there is no such store, or not any more.
+
+    Secrets are kept per process. What does not fit is read again before it is refused: stores
+    install again, and secrets are replaced. Where no key decrypts a store's secret, BigCommerce's
+    signature decides; without one the event is dropped, and `orders.drift.webhook_health` replays
+    it.
+    """
+    known = _receivers.get(public_id)
+    if known and hmac.compare_digest(known.secret, secret):
+        return known
+    fresh = read_receiver(public_id)
+    if fresh is None or fresh.uninstalled:
+        return None
+    if not fresh.secret:
+        return fresh if signed else None
+    if not hmac.compare_digest(fresh.secret, secret):
+        log.warning("webhook_refused", store=fresh.hash, reason="wrong secret")
+        raise Refused(401)
+    return fresh
+
+
+def read_receiver(public_id: str) -> Receiver | None:
+    """Read a store from the database, and keep it."""
+    _receivers.pop(public_id, None)
+    store = once_more(
+        lambda: (
+            Store.objects.only("hash", "webhook_secret", "state")
+            .annotate(sealed=Cast("webhook_secret", TextField()))
+            .filter(public_id=public_id)
+            .first()
+        )
+    )
+    if store is None:
+        return None
+    uninstalled = store.state == Store.State.UNINSTALLED
+    secret = readable(store, "webhook_secret").encode()
+    receiver = Receiver(store.pk, store.hash, secret, store.sealed, uninstalled)
+    if secret and not uninstalled:
+        _receivers[public_id] = receiver
+    return receiver
+
+
+def read_event(body: bytes, receiver: Receiver) -> Event:
+    """What the body says; 400 when it is no webhook, 401 when it speaks for another store.
+
+    Whatever an authentic one says is kept: odd data names no order, an odd scope is ignored like
+    one that nobody subscribed to.
+    """
+    payload = read_payload(body, receiver)
+    if payload.get("producer") != f"stores/{receiver.hash}":
+        log.warning("webhook_refused", store=receiver.hash, reason="another producer")
+        raise Refused(401 if isinstance(payload.get("producer"), str) else 400)
+    scope = payload.get("scope")
+    if not isinstance(scope, str) or not SCOPE.fullmatch(scope):
+        scope = UNREADABLE
+    number = order_id(scope, payload.get("data"))
+    if scope == UNREADABLE or (scope in ORDER_OF and number is None):
+        log.warning("webhook_unreadable", store=receiver.hash, scope=scope)
+    data = payload.get("data")
+    status = data.get("status") if isinstance(data, dict) else None
+    return Event(scope, event_hash(payload, body), number, status, write_json(payload).decode())
+
+
+def read_payload(body: bytes, receiver: Receiver) -> dict[str, Any]:
+    try:
+        payload = read_json(body, DEEPEST)
+    except RecursionError as error:
+        # Deeper than the parser goes: only who sent it can be read.
+        producer = f"stores/{receiver.hash}"
+        if f'"{producer}"'.encode() in body:
+            return {"producer": producer}
+        raise Refused(400) from error
+    except ValueError as error:
+        raise Refused(400) from error
+    if not isinstance(payload, dict):
+        raise Refused(400)
+    return payload
+
+
+def event_hash(payload: dict[str, Any], body: bytes) -> str:
+    """BigCommerce's own, which a repeated delivery keeps; without one the body's."""
+    told = payload.get("hash")
+    return told if isinstance(told, str) and HASH.fullmatch(told) else sha256(body).hexdigest()
+
+
+def coalesced(event: Event, receiver: Receiver) -> Event:
+    """In a flood the events of one order share a row: each says only that the order has changed.
+
+    A status that the order has left again is told by its event alone, so each has a row.
+    """
+    try:
+        _pace.spend(receiver.pk, **LIMITS["webhook"])
+    except OverBudget:
+        shared = [event.scope, event.order_id, event.status]
+        return replace(event, hash=sha256(write_json(shared)).hexdigest())
+    return event
+
+
+def store_event(receiver: Receiver, event: Event) -> bool:
+    """One committed INSERT; false when the store is not the one that was believed any more.
+
+    503 when the database is away: BigCommerce comes again.
+    """
+    row = [event.scope, event.hash, event.order_id, event.body, receiver.pk, receiver.sealed]
+    try:
+        return once_more(lambda: execute(row))
+    except DataError as error:
+        raise Refused(400) from error
+    except IntegrityError:
+        return False  # deleted while the row was written
+
+
+def execute(row: list[Any]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, row)
+        return bool(cursor.rowcount)
+
+
+def once_more(work: Callable[[], Result]) -> Result:
+    """A kept connection may have died meanwhile: try again with a new one, then 503."""
+    try:
+        return work()
+    except (DataError, IntegrityError):
+        raise
+    except Error:
+        connection.close()
+    try:
+        return work()
+    except (DataError, IntegrityError):
+        raise
+    except Error as error:
+        connection.close()
+        log.exception("webhook_not_stored")
+        raise Refused(503) from error

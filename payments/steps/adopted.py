@@ -1,0 +1,65 @@
+"""Payments whose order was adopted while their own row still shows an open form.
+
+A restored backup may hold the solicitation of a purchase that was finished afterwards. Its order is
+adopted from BigCommerce (`orders.drift.adopt`); here the solicitation catches up, so that it is
+kept and SeQura's later news (a review that ends, a cancellation) find a finished payment.
+"""
+
+from datetime import timedelta
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from orders.models import Order
+from payments.models import Solicitation
+from stores.locks import Busy, only_one
+
+log = structlog.get_logger()
+
+Phase, State = Solicitation.Phase, Solicitation.State
+# After that nothing is left to catch up.
+LOOKED_AT_FOR = timedelta(days=1)
+# What SeQura had decided and had been sent, by the order's status.
+DECIDED = {
+    Order.Status.APPROVED: (State.APPROVED, "confirmed", "confirmed"),
+    Order.Status.IN_REVIEW: (State.NEEDS_REVIEW, "on_hold", "on_hold"),
+    Order.Status.CANCELLED: (State.CANCELLED, "confirmed", "cancelled"),
+}
+
+
+def catch_up() -> None:
+    """Finish the open solicitations whose order was adopted a short while ago."""
+    adopted = Order.objects.filter(adopted_at__gt=timezone.now() - LOOKED_AT_FOR)
+    behind = Solicitation.objects.filter(
+        phase=Phase.SOLICITED, state="", reference__in=adopted.values("reference")
+    )
+    for pk in list(behind.values_list("pk", flat=True)):
+        try:
+            with only_one(f"solicitation {pk}"):
+                _finish(pk)
+        except Busy:
+            log.debug("catch_up_busy", solicitation=pk)
+
+
+def _finish(pk: int) -> None:
+    """Commit what the adopted order says, unless SeQura's news has set the payment going."""
+    attempt = Solicitation.objects.get(pk=pk)
+    order = Order.objects.filter(store=attempt.store_id, reference=attempt.sequra_order).first()
+    if order is None or order.status not in DECIDED:
+        return
+    state, accepted, shown = DECIDED[Order.Status(order.status)]
+    try:
+        with transaction.atomic():
+            Solicitation.objects.filter(pk=pk, phase=Phase.SOLICITED, state="").update(
+                phase=Phase.DONE,
+                state=state,
+                accepted_state=accepted,
+                shown_state=shown,
+                order_id=order.bigcommerce_id,
+                confirm_intent_at=attempt.confirm_intent_at or order.placed_at,
+                done_at=timezone.now(),
+                next_at=None,
+            )
+    except IntegrityError:
+        log.warning("checkout_paid_twice", reference=str(attempt.reference))

@@ -1,0 +1,197 @@
+"""The steps of `confirm` that make the BigCommerce order, exactly once.
+
+`POST /v3/checkouts/{id}/orders` is not idempotent and has no key: the intention is written before
+every attempt, and after an unknown outcome the order is looked up by its cart id before another.
+https://docs.bigcommerce.com/docs/rest-management/checkouts/create-order
+"""
+
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+import structlog
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from bigcommerce.documents import Order as OrderDocument
+from bigcommerce.errors import Rejected, Unavailable
+from orders.sync.staff_notes import with_line
+from payloads.money import to_cents
+from payments.models import Solicitation
+from payments.steps import place_order
+from payments.steps.failpoints import failpoint
+from payments.steps.outcomes import Later, Refused
+from payments.steps.placed_orders import finished, is_unpaid
+from payments.steps.store_credit import show_credit
+from stores.clients import bigcommerce_for
+from stores.clock import database_now
+
+log = structlog.get_logger()
+Phase = Solicitation.Phase
+
+CANCELLED = 5
+STRAY_NOTE = (
+    "SeQura: never paid. An interrupted attempt made this order twice; the other one counts."
+)
+# How far BigCommerce's clock may be behind ours when we ask "made after our intention?".
+CLOCK_SKEW = timedelta(seconds=60)
+# Shoppers reload the confirmation page; the token lets them for a day.
+TOKEN_USES, TOKEN_SECONDS = 10, 24 * 60 * 60
+LOOK_AGAIN_SECONDS = 1.0
+# A look-up that was too slow once gets this many times as long before strays are searched.
+STRAYS_SHOW_AFTER = 6
+# Another payment of the checkout may have an order here that it does not know yet.
+MAKING, MAKING_SECONDS = (Phase.CREATING, Phase.CREATED, Phase.SETTLED), 5.0
+# A cart that changed a moment ago may be refused for a while.
+TRIES, PAUSE_SECONDS = 8, 2.0
+
+
+def make_checkout_token(solicitation: Solicitation) -> None:
+    """The token that opens the confirmation page for guests; impossible after the conversion."""
+    token = ""
+    try:
+        token = bigcommerce_for(solicitation.store).checkout_token(
+            solicitation.checkout_id, TOKEN_USES, TOKEN_SECONDS
+        )
+    except Rejected as error:
+        log.warning("no_checkout_token", reference=str(solicitation.reference), status=error.status)
+    failpoint("token_made")
+    solicitation.moved(Phase.CREATING, checkout_token=token)
+
+
+def make_order(solicitation: Solicitation) -> None:
+    """Convert the checkout, or find the order that an earlier attempt has made.
+
+    Nothing is looked for when this very run has seen that there was none.
+    """
+    order_id = None
+    if not solicitation.is_unordered:
+        orders = bigcommerce_for(solicitation.store).orders(cart_id=solicitation.checkout_id)
+        if order := finished(orders, solicitation.sequra_order):
+            place_order.adopt(solicitation, order)
+            return
+        _heed_undoing(solicitation, orders)
+        order_id = _made_earlier(solicitation, orders)
+    if order_id is None:
+        order_id = _convert(solicitation)
+    failpoint("order_made")
+    solicitation.moved(Phase.CREATED, order_id=order_id)
+    failpoint("order_known")
+
+
+def _convert(solicitation: Solicitation) -> int:
+    """Write the intention afresh before every attempt: the look-up waits from there."""
+    now, in_doubt_since = database_now(), solicitation.create_intent_at
+    solicitation.note(
+        create_intent_at=now,
+        create_attempts=solicitation.create_attempts + 1,
+        first_create_intent_at=solicitation.first_create_intent_at or now,
+    )
+    failpoint("create_intended")
+    try:
+        return bigcommerce_for(solicitation.store).create_order(solicitation.checkout_id)
+    except Rejected as error:
+        # This attempt made none for certain; what earlier ones did is as uncertain as before.
+        solicitation.note(create_intent_at=in_doubt_since)
+        if error.status in (401, 403):  # a no to us says nothing about the checkout
+            raise
+        solicitation.note(conversions_refused=solicitation.conversions_refused + 1)
+        if solicitation.conversions_refused >= TRIES:
+            raise Refused("conversion_refused", error.words) from error
+        raise Later(f"BigCommerce made no order yet: {error.words}", PAUSE_SECONDS) from error
+    except Unavailable as failure:
+        if not failure.maybe_done:
+            solicitation.note(create_intent_at=in_doubt_since)
+        raise
+
+
+def _made_earlier(solicitation: Solicitation, orders: list[OrderDocument]) -> int | None:
+    """The lowest order that our earlier attempts made; None once it is certain there is none."""
+    found = [order["id"] for order in candidates(solicitation, orders)]
+    if found:
+        if solicitation.create_intent_at is None:
+            _remember_lost_attempts(solicitation)
+        return min(found)
+    if _unsettled_seconds(solicitation) > 0:
+        raise Later("waiting for BigCommerce to show the order", seconds=LOOK_AGAIN_SECONDS)
+    return None
+
+
+def _unsettled_seconds(solicitation: Solicitation, patience: int = 1) -> float:
+    """How long BigCommerce may still hide an order of the last attempt from its look-up."""
+    if solicitation.create_intent_at is None:
+        return 0
+    since = (database_now() - solicitation.create_intent_at).total_seconds()
+    return patience * settings.ORDER_LOOKUP_SETTLE_SECONDS - since
+
+
+def _heed_undoing(solicitation: Solicitation, orders: list[OrderDocument]) -> None:
+    """Refused when the order's notes tell that this payment was taken back, and the row forgot."""
+    others = _attempts_beside(solicitation).exclude(order_id=None)
+    taken = set(others.values_list("order_id", flat=True))
+    for order in orders:
+        if order["id"] not in taken:
+            place_order.heed_undoing(order)
+
+
+def _remember_lost_attempts(solicitation: Solicitation) -> None:
+    """An order without an intention: the row is behind, and nobody knows how many there are."""
+    now = database_now()
+    solicitation.note(
+        create_attempts=max(2, solicitation.create_attempts),
+        create_intent_at=now,
+        first_create_intent_at=_first_intention(solicitation) or now,
+    )
+
+
+def _first_intention(solicitation: Solicitation) -> datetime | None:
+    """Since when there may be an order. What a failover lost came after SeQura's notification."""
+    return (
+        solicitation.first_create_intent_at
+        or solicitation.confirm_intent_at
+        or solicitation.notified_at
+    )
+
+
+def candidates(solicitation: Solicitation, orders: list[OrderDocument]) -> list[OrderDocument]:
+    """Unpaid orders of this cart that are ours: made after we first meant to, for nobody else."""
+    first = _first_intention(solicitation)
+    if first is None:
+        return []
+    others = _attempts_beside(solicitation).exclude(order_id=None)
+    taken = set(others.values_list("order_id", flat=True))
+    return [
+        order
+        for order in orders
+        if order["id"] not in taken
+        and is_unpaid(order, solicitation.store_credit)
+        and parsedate_to_datetime(order["date_created"]) >= first - CLOCK_SKEW
+    ]
+
+
+def _attempts_beside(solicitation: Solicitation) -> QuerySet[Solicitation]:
+    """Other payments of the same checkout."""
+    others = Solicitation.objects.exclude(pk=solicitation.pk)
+    return others.filter(store=solicitation.store, checkout_id=solicitation.checkout_id)
+
+
+def void_strays(solicitation: Solicitation) -> None:
+    """A lost answer may mean a second order: it is cancelled, never paid."""
+    if (pause := _unsettled_seconds(solicitation, STRAYS_SHOW_AFTER)) > 0:
+        raise Later("looking for stray orders when BigCommerce shows them", seconds=pause)
+    if _attempts_beside(solicitation).filter(phase__in=MAKING).exists():
+        raise Later("another payment of this checkout is making its order", seconds=MAKING_SECONDS)
+    orders = bigcommerce_for(solicitation.store).orders(cart_id=solicitation.checkout_id)
+    for order in candidates(solicitation, orders):
+        if order["id"] != solicitation.order_id:
+            if to_cents(order["store_credit_amount"]):
+                show_credit(solicitation, "credit_to_return")
+            bigcommerce_for(solicitation.store).update_order(
+                order["id"],
+                {
+                    "status_id": CANCELLED,
+                    "staff_notes": with_line(str(order.get("staff_notes") or ""), STRAY_NOTE),
+                },
+            )
+            failpoint("stray_voided")
+    solicitation.note(strays_voided_at=timezone.now())

@@ -1,0 +1,354 @@
+"""The steps of `confirm` that turn the Incomplete order into a placed one, and later move it.
+
+The status is set once per state and only ever forward: what staff did meanwhile stays.
+https://docs.bigcommerce.com/docs/rest-management/orders/update-order
+"""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from bigcommerce.documents import Order as OrderDocument
+from bigcommerce.errors import Rejected, Unavailable
+from orders import corrections
+from orders.models import Order, merchant_reference
+from orders.queue.wakeup import ring
+from payloads.checkout.payment_methods import order_name
+from payloads.money import to_cents
+from payments.models import Solicitation
+from payments.steps.failpoints import failpoint
+from payments.steps.outcomes import Later, Refused
+from payments.steps.placed_orders import is_finished
+from payments.steps.store_credit import use_credit
+from stores.clients import bigcommerce_for
+from stores.models import Store
+from transaction_log import record
+
+log = structlog.get_logger()
+
+Phase = Solicitation.Phase
+UNAUTHORISED, NOT_FOUND = 401, 404
+# BigCommerce may hide an order that it has just made; later on, one that is not found is deleted.
+NEW_ORDER = timedelta(hours=1)
+INCOMPLETE, PENDING, CANCELLED = 0, 1, 5
+# Store credit alone moves an Incomplete order to Pending; from both the first status is set.
+NOT_PLACED = (INCOMPLETE, PENDING)
+# What `undo` writes into the notes of an order that it cancels.
+NOT_PAID = re.compile(r"SeQura: not paid \((\w+)\)\.")
+# Shipped in part or whole, or done; money went back. Then SeQura's wish to cancel comes too late.
+HAS_SHIPPED, HAS_REFUNDS = (2, 3, 10), (4, 14)
+
+
+def settle(solicitation: Solicitation) -> None:
+    """The order is what the shopper agreed to pay, and the store credit is really used."""
+    document = order_document(solicitation)
+    if document is None:
+        raise Refused("order_deleted")
+    if is_finished(document, solicitation.sequra_order):
+        adopt(solicitation, document)
+        return
+    heed_undoing(document)
+    total = to_cents(document["total_inc_tax"])
+    expected = solicitation.amount + solicitation.store_credit
+    if total != expected or document["default_currency_code"] != solicitation.currency:
+        raise Refused("amount_changed", f"{total} cents ordered, {expected} cents approved")
+    use_credit(solicitation, document)
+    failpoint("credit_used")
+    _link(solicitation)
+    solicitation.is_unplaced = document["status_id"] in NOT_PLACED
+    solicitation.moved(Phase.SETTLED)
+    failpoint("settled")
+
+
+def order_document(solicitation: Solicitation) -> OrderDocument | None:
+    """Return the order as BigCommerce has it now; None once it was deleted for good."""
+    try:
+        return bigcommerce_for(solicitation.store).order(solicitation.bigcommerce_order)
+    except Rejected as refusal:
+        made_at = solicitation.adopted_at or solicitation.create_intent_at
+        made_at = made_at or solicitation.created_at
+        is_new = timezone.now() - made_at < NEW_ORDER
+        if refusal.status != NOT_FOUND or is_new:
+            raise
+        return None
+
+
+def heed_undoing(document: OrderDocument) -> None:
+    """Refused when the order's notes tell that this payment was taken back, and the row forgot."""
+    line = NOT_PAID.search(str(document.get("staff_notes") or ""))
+    if line and document["status_id"] == CANCELLED:
+        raise Refused(line[1], f"order {document['id']} was cancelled before")
+
+
+def _link(solicitation: Solicitation) -> Order:
+    """Our row for the order, before its first webhook has something to say."""
+    store, order_id = solicitation.store, solicitation.bigcommerce_order
+    order, _ = Order.objects.get_or_create(
+        store=store,
+        bigcommerce_id=order_id,
+        defaults={
+            "connection": solicitation.connection,
+            "merchant_ref": solicitation.merchant_ref,
+            "reference": solicitation.sequra_order,
+            "order_ref_1": merchant_reference(store, solicitation.merchant_ref, order_id),
+            "product": solicitation.product,
+            "payment_method": payment_method_name(solicitation),
+            "amount": solicitation.amount,
+            "currency": solicitation.currency,
+            "beginnings": _beginnings(solicitation),
+            "solicited": solicitation.order,
+            "corrected": corrections.open_for(store, solicitation.sequra_order),
+        },
+    )
+    return order
+
+
+def _beginnings(solicitation: Solicitation) -> list[tuple[str, str]]:
+    """What was told and heard until now, for the order's timeline: see `orders.beginnings`."""
+    moments = (
+        ("solicited", solicitation.created_at),
+        ("form_shown", solicitation.form_shown_at),
+        (solicitation.state, solicitation.notified_at),
+        (solicitation.accepted_state, solicitation.confirm_intent_at),
+    )
+    return [(name, at.isoformat()) for name, at in moments if at]
+
+
+def payment_method_name(solicitation: Solicitation) -> str:
+    """What shopper and merchant read as payment method: "SeQura - Paga en 3"."""
+    name = order_name(solicitation.payment_methods, solicitation.product)
+    return f"SeQura - {name}" if name else "SeQura"
+
+
+def place(solicitation: Solicitation) -> None:
+    """Payment fields and status in one write; the status only while nobody has set one.
+
+    It is read again unless this run has settled the order a moment ago: the write of an earlier run
+    may have arrived, and its commit be lost.
+    """
+    status, in_doubt_since = _first_status(solicitation), solicitation.place_intent_at
+    if not solicitation.is_unplaced:
+        document = order_document(solicitation)
+        if document is None:
+            raise Refused("order_deleted")
+        heed_undoing(document)
+        if document["status_id"] not in NOT_PLACED:
+            status, in_doubt_since = None, timezone.now()  # an earlier write has arrived
+    solicitation.note(place_intent_at=timezone.now())
+    failpoint("place_intended")
+    fields = payment_fields(solicitation) | ({} if status is None else {"status_id": status})
+    try:
+        bigcommerce_for(solicitation.store).update_order(solicitation.bigcommerce_order, fields)
+    except (Rejected, Unavailable) as failure:
+        if isinstance(failure, Rejected) or not failure.maybe_done:
+            solicitation.note(place_intent_at=in_doubt_since)
+        raise
+    failpoint("place_sent")
+    solicitation.moved(Phase.PLACED, shown_state=solicitation.accepted_state)
+    failpoint("placed")
+
+
+def adopt(solicitation: Solicitation, document: OrderDocument) -> None:
+    """Go on from the placed order that BigCommerce has and this row had forgotten.
+
+    What SeQura accepted since then is not known, so its order update is sent in any case.
+    """
+    state = solicitation.state or _state_shown(solicitation.store, document)
+    accepted = "on_hold" if state == Solicitation.State.NEEDS_REVIEW else "confirmed"
+    log.warning(
+        "order_adopted", reference=str(solicitation.reference), order=document["id"], state=state
+    )
+    try:
+        with transaction.atomic():
+            unknown = Solicitation.objects.filter(pk=solicitation.pk, state="")
+            unknown.update(state=state)  # what SeQura has said meanwhile stays
+            solicitation.moved(
+                Phase.PLACED,
+                order_id=document["id"],
+                accepted_state=accepted,
+                shown_state=accepted,
+                adopted_at=timezone.now(),
+                refusal="",
+                refusal_detail="",
+            )
+            solicitation.refresh_from_db(fields=["state"])
+            order = _link(solicitation)
+            order.unsure = True
+            order.save(update_fields=["unsure"])
+    except IntegrityError as error:
+        solicitation.refresh_from_db()
+        raise Later("another payment of this checkout is looked at first", seconds=1) from error
+
+
+def _state_shown(store: Store, document: OrderDocument) -> Solicitation.State:
+    """SeQura's decision, as far as the order shows it, when its notification is lost as well."""
+    is_in_review = document["status_id"] == store.status_needs_review
+    return Solicitation.State.NEEDS_REVIEW if is_in_review else Solicitation.State.APPROVED
+
+
+def payment_fields(solicitation: Solicitation) -> dict[str, Any]:
+    fields = {
+        "payment_method": payment_method_name(solicitation),
+        "payment_provider_id": str(solicitation.reference),
+        "external_order_id": str(solicitation.reference),
+    }
+    if settings.BIGCOMMERCE_APP_ID:
+        fields["external_source"] = settings.BIGCOMMERCE_APP_ID
+    return fields
+
+
+def show_approved(solicitation: Solicitation) -> None:
+    """After the review: the approved status, unless staff moved the order on, and updates flow."""
+    store = solicitation.store
+    waiting = {*NOT_PLACED, store.status_needs_review}
+    document = order_document(solicitation)
+    is_waiting = document is not None and document["status_id"] in waiting
+    if store.status_approved is not None and is_waiting:
+        bigcommerce_for(store).update_order(
+            solicitation.bigcommerce_order, {"status_id": store.status_approved}
+        )
+    failpoint("approval_shown")
+    _show(
+        solicitation,
+        Order.Status.APPROVED,
+        lambda order: record.accepted(order.subject, "review_approved"),
+        shown_state="confirmed",
+    )
+
+
+def show_cancelled(solicitation: Solicitation) -> None:
+    """SeQura cancelled: the mapped status, unless goods have left or it is over anyway."""
+    store = solicitation.store
+    document = order_document(solicitation)
+    over = {*store.cancelling_statuses, store.status_cancelled}
+    is_over = document is None or document["status_id"] in over
+    too_late = gone_before(solicitation) or (
+        document is not None and _is_too_late(store, document, is_over=is_over)
+    )
+    if store.status_cancelled is not None and not (too_late or is_over):
+        bigcommerce_for(store).update_order(
+            solicitation.bigcommerce_order, {"status_id": store.status_cancelled}
+        )
+    failpoint("cancellation_shown")
+    _show(
+        solicitation,
+        Order.Status.CANCELLED,
+        lambda order: _log_cancellation(order, too_late=too_late),
+        shown_state="cancelled",
+    )
+
+
+def _is_too_late(store: Store, document: OrderDocument, *, is_over: bool) -> bool:
+    """Return whether goods left or, unless the order is over, money went back."""
+    if is_over:
+        return bool(document.get("items_shipped"))
+    return has_left(store, document) or document["status_id"] in HAS_REFUNDS
+
+
+def has_left(store: Store, document: OrderDocument) -> bool:
+    """Have goods left the shop, by status or by shipments?
+
+    A refund afterwards takes the status away from Shipped, not the goods back.
+    """
+    statuses = {*HAS_SHIPPED, *store.shipped_statuses}
+    return document["status_id"] in statuses or bool(document.get("items_shipped"))
+
+
+def gone_before(solicitation: Solicitation) -> bool:
+    """Return whether goods left before, whatever the order's status is now.
+
+    SeQura accepted them as shipped, or a status said so that we or a webhook saw.
+    """
+    order = Order.objects.get(
+        store=solicitation.store, bigcommerce_id=solicitation.bigcommerce_order
+    )
+    accepted = (order.accepted_update or {}).get("shipped_cart") or {}
+    by_status = order.shipped_by_status or order.shipped_status_seen
+    return by_status or bool(accepted.get("items"))
+
+
+def _log_cancellation(order: Order, *, too_late: bool) -> None:
+    """SeQura cancelled what the shop has shipped or refunded: somebody has to look at it."""
+    record.close(order.subject, {"review_approved"})  # which nobody will approve any more
+    if too_late:
+        record.rejected(order.subject, "cancelled_by_sequra", "cancelled_after_shipping")
+    else:
+        record.accepted(order.subject, "cancelled_by_sequra")
+
+
+def finish(solicitation: Solicitation, *, number_refused: str = "") -> None:
+    """SeQura knows the number: the cart goes, and from now on order updates flow.
+
+    Or it refused the number for good, in the words of `number_refused`.
+    """
+    try:
+        bigcommerce_for(solicitation.store).delete_cart(solicitation.checkout_id)
+    except Rejected as refusal:
+        if refusal.status == UNAUTHORISED and solicitation.store.state != Store.State.UNINSTALLED:
+            raise
+        # The order is made and paid: a cart that stays is a nuisance, no reason to stop.
+        log.warning("cart_stays", order=solicitation.order_id, status=refusal.status)
+    failpoint("cart_deleted")
+    in_review = solicitation.accepted_state == "on_hold"
+
+    def tell(order: Order) -> None:
+        _log_purchase(order, is_unseen=solicitation.phase == Phase.SETTLED)
+        if number_refused:
+            reason, statement = "number_refused", solicitation.fingerprint
+            record.rejected(
+                order.subject, "reference", reason, words=number_refused, statement=statement
+            )
+
+    _show(
+        solicitation,
+        Order.Status.IN_REVIEW if in_review else Order.Status.APPROVED,
+        tell,
+        phase=Phase.DONE,
+        done_at=timezone.now(),
+    )
+
+
+def _log_purchase(order: Order, *, is_unseen: bool) -> None:
+    """`is_unseen`: the app was uninstalled while it placed the order, and cannot look any more."""
+    told = record.Told(unshipped=order.amount, shipped=0)
+    record.accepted(order.subject, "purchase", told=told)
+    if is_unseen:
+        record.rejected(order.subject, "purchase", "placed_unseen")
+
+
+def _show(
+    solicitation: Solicitation, status: str, tell: Callable[[Order], object], **fields: Any
+) -> None:
+    """Commit what the order shows now, with the line of the transaction log that says so."""
+    with transaction.atomic():
+        order = Order.objects.select_for_update().get(
+            store=solicitation.store, bigcommerce_id=solicitation.bigcommerce_order
+        )
+        order.status = status
+        order.refused = ""  # what SeQura refused in another state it may take now
+        order.changed += 1
+        order.due_at = Now()
+        order.save(update_fields=["status", "refused", "changed", "due_at"])
+        tell(order)
+        solicitation.note(**fields)
+        transaction.on_commit(ring)
+    failpoint(f"shown_{status}")
+
+
+def _first_status(solicitation: Solicitation) -> int | None:
+    """The merchant's mapping; None leaves the status alone.
+
+    What SeQura has cancelled meanwhile is never shown as paid, not even for a moment.
+    """
+    store = solicitation.store
+    if solicitation.state == Solicitation.State.CANCELLED:
+        return store.status_cancelled
+    confirmed = solicitation.accepted_state == "confirmed"
+    return store.status_approved if confirmed else store.status_needs_review

@@ -1,0 +1,111 @@
+"""Store credit: the part of an order that SeQura does not finance is really taken from the balance.
+
+Whether a conversion carries the credit that the shopper applied is documented nowhere, so both
+answers work: what the order already shows is left alone, else the Payments API takes it while the
+order is Incomplete. https://docs.bigcommerce.com/docs/rest-payments
+"""
+
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+
+from bigcommerce.client import BigCommerce
+from bigcommerce.documents import Order as OrderDocument
+from bigcommerce.errors import Rejected, Unavailable
+from payloads.money import euros, to_cents
+from payments.models import Solicitation
+from payments.steps.failpoints import failpoint
+from payments.steps.outcomes import Later, Refused
+from stores.clients import bigcommerce_for
+from stores.clock import database_now
+from transaction_log import record
+
+log = structlog.get_logger()
+UNAUTHORISED = 401
+LOOK_AGAIN_SECONDS = 1.0
+# Refused after a lost answer: the credit may be taken already, and BigCommerce shows it late.
+TRIES, PAUSE_SECONDS = 8, 2.0
+
+
+def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
+    """Settle the credit once. Refused when the order shows another credit than the approved one."""
+    shown = to_cents(document["store_credit_amount"])
+    certificates = to_cents(document["gift_certificate_amount"])
+    if certificates or shown not in (0, solicitation.store_credit):
+        raise Refused("credit_changed", f"{shown} + {certificates} cents paid otherwise")
+    if shown == solicitation.store_credit:
+        return
+    api = bigcommerce_for(solicitation.store)
+    in_doubt_since = solicitation.credit_intent_at
+    if in_doubt_since:
+        if _taken_earlier(api, solicitation):
+            return
+        _wait(in_doubt_since)
+    _pay(api, solicitation, in_doubt_since)
+
+
+def has_taken_credit(api: BigCommerce, solicitation: Solicitation, document: OrderDocument) -> bool:
+    """Has this order used the shopper's store credit? Later while BigCommerce may still hide it."""
+    if to_cents(document["store_credit_amount"]):
+        return True
+    if not solicitation.credit_intent_at:
+        return False
+    if _taken_earlier(api, solicitation):
+        return True
+    _wait(solicitation.credit_intent_at)
+    return False
+
+
+def show_credit(solicitation: Solicitation, reason: str) -> None:
+    """Open an entry about credit that is spent, or may be, for an order that counts for nothing."""
+    record.rejected(
+        solicitation.subject,
+        "purchase",
+        reason,
+        words=euros(solicitation.store_credit),
+        statement=solicitation.fingerprint,
+    )
+    if reason == "credit_to_return" and not solicitation.credit_intent_at:  # by the conversion
+        solicitation.note(credit_intent_at=database_now())
+
+
+def _wait(in_doubt_since: datetime) -> None:
+    """BigCommerce may hide for a while what it has done."""
+    since = (database_now() - in_doubt_since).total_seconds()
+    if since < settings.ORDER_LOOKUP_SETTLE_SECONDS:
+        raise Later("waiting for BigCommerce to show the store credit", seconds=LOOK_AGAIN_SECONDS)
+
+
+def _pay(api: BigCommerce, solicitation: Solicitation, in_doubt_since: datetime | None) -> None:
+    """Write the intention before each attempt; what cannot have happened leaves none behind."""
+    solicitation.note(credit_intent_at=database_now())
+    failpoint("credit_intended")
+    try:
+        api.pay_with_store_credit(solicitation.bigcommerce_order)
+    except Rejected as error:
+        solicitation.note(credit_intent_at=in_doubt_since)
+        _after_refusal(solicitation, error)
+    except Unavailable as failure:
+        if not failure.maybe_done:
+            solicitation.note(credit_intent_at=in_doubt_since)
+        raise
+
+
+def _after_refusal(solicitation: Solicitation, error: Rejected) -> None:
+    """The only answer is definitive; one after a lost answer may mean that it was paid before."""
+    if error.status == UNAUTHORISED:
+        raise error
+    if solicitation.credit_intent_at and solicitation.credits_refused + 1 < TRIES:
+        solicitation.note(credits_refused=solicitation.credits_refused + 1)
+        why = f"BigCommerce refused the store credit, which may be taken already: {error.words}"
+        raise Later(why, PAUSE_SECONDS) from error
+    raise Refused("credit_refused", error.words) from error
+
+
+def _taken_earlier(api: BigCommerce, solicitation: Solicitation) -> bool:
+    """After a lost answer the order's transactions tell whether the credit was taken."""
+    return any(
+        transaction["method"] == "store_credit" and transaction["status"] == "ok"
+        for transaction in api.transactions(solicitation.bigcommerce_order)
+    )

@@ -1,0 +1,196 @@
+"""Everything we put into a BigCommerce store: webhooks, the checkout script, the order panel.
+
+Each part is listed first; what differs from what we want becomes a list of changes. Registering
+makes them, looking only names them. One lock per store keeps parallel installations, repairs
+and tasks from making a second copy; no transaction is open meanwhile.
+"""
+
+import math
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import structlog
+from django.utils import timezone
+
+from bigcommerce.api import TIMEOUT
+from stores.clients import bigcommerce_for
+from stores.locks import Busy, only_one
+from stores.models import Store
+from stores.registration import checkout_script, information, order_panel, webhooks
+from stores.registration.changes import Health, Part, Plan, health, only_look, put_right
+from wire.call import Timeout
+
+log = structlog.get_logger(__name__)
+
+PLANS: dict[str, Plan] = {
+    "webhooks": webhooks.plan,
+    "script": checkout_script.plan,
+    "panel": order_panel.plan,
+}
+PARTS = ("information", *PLANS)
+# Looked at and shown, but not ours to put right.
+PAGE: dict[str, Part] = {"page": checkout_script.look_at_page}
+# A merchant waits for this; when it is over, the task goes on where we stopped.
+SECONDS = 20.0
+# Between two attempts to finish an installation.
+SOON, LATE = timedelta(minutes=4), timedelta(hours=6)
+# BigCommerce switches a webhook off after 90 idle days, or two days of failures.
+LOOK_AGAIN = timedelta(days=1)
+# While somebody waits for a page: seconds to connect, and to answer.
+BRIEF: Timeout = (2, 4)
+
+
+def register(store: Store, wait: float = SECONDS) -> bool:
+    """Put everything in place and record how it went; True when all is well.
+
+    Parallel callers share one run that began after they asked. Whoever cannot wait longer for
+    another run, as a request cannot at all, gets the health as it is; the other run goes on with
+    the access that a newer installation was given meanwhile.
+    """
+    asked_at = timezone.now()
+    until = time.monotonic() + SECONDS
+    try:
+        with only_one(_lock(store), wait=wait):
+            store.refresh_from_db()
+            if store.is_installed and not _done_since(store, asked_at):
+                _register(store, until)
+            while _is_authorised_since(store) and time.monotonic() < until:
+                _register(store, until)
+    except Busy:
+        store.refresh_from_db()
+    return is_healthy(store)
+
+
+def glance(store: Store) -> bool:
+    """Look at what is missing while somebody waits for a page; True when all is well.
+
+    Skipped while somebody registers: his result is newer than ours would be.
+    """
+    try:
+        with only_one(_lock(store)):
+            _record(store, _run(store, _parts(), BRIEF))
+    except Busy:
+        store.refresh_from_db()
+    return is_healthy(store)
+
+
+def look_after(store: Store) -> bool:
+    """Read the store's facts anew and bring what we registered up to date.
+
+    A script that the merchant took out of the checkout, or changed, is named and left: putting it
+    back is for him to choose.
+    """
+    try:
+        with only_one(_lock(store), wait=SECONDS):
+            checkout_script.keep_version()
+            found = _read_information(store)
+            kept = put_right(checkout_script.plan, math.inf, ("outdated", "surplus"))
+            parts = _parts(("webhooks", "panel")) | {"script": kept}
+            _record(store, found | _run(store, parts))
+            _remember_version(store)
+            _record(store, _run(store, PAGE))
+    except Busy:
+        store.refresh_from_db()
+    return is_healthy(store)
+
+
+def is_healthy(store: Store) -> bool:
+    """Was everything in place when we last looked?"""
+    return all(store.registration.get(part, {}).get("ok", False) for part in PARTS)
+
+
+def is_due(store: Store) -> bool:
+    """Is it time to try again what the installation could not? Less and less often."""
+    if not store.registration_due:
+        return False
+    tried_at = store.registration_started_at or store.authorised_at
+    wait = min(max(tried_at - store.authorised_at, SOON), LATE)
+    return timezone.now() - tried_at > wait
+
+
+def is_outdated(store: Store) -> bool:
+    """Has a new version of the checkout script been deployed, or a day gone by?"""
+    age = timezone.now() - looked_at(store)
+    is_new = store.script_file != checkout_script.file_name()
+    return age > LOOK_AGAIN or (is_new and age > SOON)
+
+
+def looked_at(store: Store) -> datetime:
+    """When we last looked at the part we looked at longest ago; at the installation if never."""
+    health = [store.registration.get(part) for part in PLANS]
+    seen = [datetime.fromisoformat(part["at"]) if part else store.installed_at for part in health]
+    return min(seen)
+
+
+def _lock(store: Store) -> str:
+    return f"registration of {store.hash}"
+
+
+def _done_since(store: Store, asked_at: datetime) -> bool:
+    started = store.registration_started_at
+    return started is not None and started > asked_at and is_healthy(store)
+
+
+def _is_authorised_since(store: Store) -> bool:
+    """Return whether BigCommerce gave us a newer access than the last run began with."""
+    store.refresh_from_db()
+    started = store.registration_started_at
+    return store.is_installed and started is not None and started < store.authorised_at
+
+
+def _register(store: Store, until: float) -> None:
+    Store.objects.filter(pk=store.pk).update(registration_started_at=timezone.now())
+    checkout_script.keep_version()
+    # Scripts are registered per channel, so the channels come first.
+    found = _read_information(store)
+    _record(store, found | _run(store, _parts(tuple(PLANS), until)))
+    store.registration_due = not is_healthy(store)
+    store.save(update_fields=["registration_due"])
+    _remember_version(store)
+    _record(store, _run(store, PAGE, BRIEF))
+
+
+def _remember_version(store: Store) -> None:
+    """BigCommerce took this version of the script, or has none that would need it."""
+    kinds = {problem["kind"] for problem in store.registration["script"]["problems"]}
+    if kinds & {"failed", "unauthorised", "outdated"}:
+        return
+    store.script_file = checkout_script.file_name()
+    store.save(update_fields=["script_file"])
+
+
+def _read_information(store: Store) -> dict[str, Health]:
+    found = _run(store, {"information": information.refresh})
+    store.save(update_fields=information.FIELDS)
+    return found
+
+
+def _parts(repair: tuple[str, ...] = (), until: float = math.inf) -> dict[str, Part]:
+    return {
+        name: put_right(plan, until) if name in repair else only_look(plan)
+        for name, plan in PLANS.items()
+    }
+
+
+def _run(store: Store, parts: dict[str, Part], timeout: Timeout = TIMEOUT) -> dict[str, Health]:
+    """Every part in its own thread, with its own connection and none to the database."""
+    with ThreadPoolExecutor(max_workers=len(parts)) as pool:
+        started = {
+            name: pool.submit(health, part, bigcommerce_for(store, timeout), store)
+            for name, part in parts.items()
+        }
+        return {name: future.result() for name, future in started.items()}
+
+
+def _record(store: Store, found: dict[str, Health]) -> None:
+    known = Store.objects.values_list("registration", flat=True).get(pk=store.pk)
+    store.registration = {**known, **found}
+    Store.objects.filter(pk=store.pk).update(registration=store.registration)
+    problems = {name: part["problems"] for name, part in found.items() if not part["ok"]}
+    for name, found_here in problems.items():
+        reasons = [f"{one['kind']} {one['name']} {one['words']}" for one in found_here]
+        log.warning("registration_incomplete", store=store.hash, state=name, reason=reasons)
+    kinds = {problem["kind"] for part in problems.values() for problem in part}
+    if "unauthorised" in kinds:
+        store.needs_reauthorisation()

@@ -1,0 +1,244 @@
+"""The script on the checkout page of every storefront: https://docs.bigcommerce.com Scripts API
+
+The browser refuses a script that does not match its hash, so the file is content-addressed, and the
+old hash is kept along for pages in caches. Before a name is given to BigCommerce its file is stored
+in the database: whatever version a process is of, it serves every name that a store may still use.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import requests
+import structlog
+from django.conf import settings
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, staticfiles_storage
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotFound
+from django.utils import timezone
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import require_safe
+from prometheus_client import Counter
+
+from bigcommerce.client import BigCommerce
+from bigcommerce.documents import Script
+from stores.models import ScriptVersion, Store
+from stores.registration.changes import Change, Kind, Problem
+from wire.call import Timeout, Wire
+from wire.errors import Rejected, Unavailable
+
+log = structlog.get_logger(__name__)
+FILE = "storefront/sequra-checkout.js"
+NAME = "SeQura checkout"
+DEFAULT_CHANNEL = {"id": 1, "name": "", "origins": []}
+HASHES = 5  # BigCommerce's limit
+VERSIONED = re.compile(r"storefront/sequra-checkout\.[0-9a-f]{12}\.js")
+VERSIONS_ASKED_FOR = Counter(
+    "sequra_bc_script_versions", "Requests for scripts of other versions", ["outcome"]
+)
+KEEP = timedelta(days=90)  # for pages in caches, and for stores that cannot be reached
+REACH_CHECKOUT = {"checkout", "all_pages"}
+BRIEF: Timeout = (2, 4)  # seconds to connect, and to answer
+
+
+class AppRejected(Rejected):
+    """Our own public address answers 4xx."""
+
+    system = "The app"
+
+
+class AppUnavailable(Unavailable):
+    """Our own public address does not answer."""
+
+
+def script_url(store: Store) -> str:
+    """The versioned address, with the store's public id for the script to read from itself."""
+    return f"{settings.APP_URL}{settings.STATIC_URL}{file_name()}?store={store.public_id}"
+
+
+def file_name() -> str:
+    """The file's name as collectstatic made it: another one for every version."""
+    return cast(ManifestStaticFilesStorage, staticfiles_storage).stored_name(FILE)
+
+
+def integrity() -> str:
+    """The hash a browser checks: https://developer.mozilla.org Subresource Integrity."""
+    return "sha384-" + base64.b64encode(hashlib.sha384(body()).digest()).decode()
+
+
+def body() -> bytes:
+    """The file as it is served."""
+    return Path(staticfiles_storage.path(file_name())).read_bytes()
+
+
+def keep_version() -> None:
+    """Store the file of this version, so that processes of other versions serve it too."""
+    now = timezone.now()
+    if not ScriptVersion.objects.filter(name=file_name()).update(current_at=now):
+        ScriptVersion.objects.bulk_create(
+            [ScriptVersion(name=file_name(), body=body(), current_at=now)], ignore_conflicts=True
+        )
+
+
+def forget_versions() -> None:
+    """Delete files that are old and that no store names."""
+    named = Store.objects.exclude(state=Store.State.UNINSTALLED).values("script_file")
+    old = ScriptVersion.objects.filter(current_at__lt=timezone.now() - KEEP)
+    old.exclude(name__in=named).delete()
+
+
+class ScriptVersionMiddleware:
+    """Answers for scripts of other versions, as WhiteNoise in front of it does for our own."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        name = request.path_info.removeprefix(settings.STATIC_URL)
+        if name == request.path_info or not VERSIONED.fullmatch(name):
+            return self.get_response(request)
+        return serve_version(request, name)
+
+
+@require_safe
+@gzip_page
+def serve_version(_: HttpRequest, name: str) -> HttpResponse:
+    """Send a stored version, with the headers of a file that never changes."""
+    version = ScriptVersion.objects.filter(name=name).first()
+    VERSIONS_ASKED_FOR.labels("unknown" if version is None else "found").inc()
+    if version is None:
+        log.warning("script_unknown")
+        return HttpResponseNotFound(content_type="text/plain")
+    response = HttpResponse(bytes(version.body), content_type='text/javascript; charset="utf-8"')
+    response["Cache-Control"] = "max-age=315360000, public, immutable"
+    response["Access-Control-Allow-Origin"] = "*"
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+def wanted(store: Store, channel_id: int) -> dict[str, Any]:
+    """The script as we register it; blocking, because the payment step waits for nobody."""
+    return {
+        "name": NAME,
+        "description": "Offers SeQura's payment methods in the checkout.",
+        "kind": "src",
+        "src": script_url(store),
+        "location": "footer",
+        "load_method": "default",
+        "visibility": "checkout",
+        "consent_category": "essential",
+        "auto_uninstall": True,
+        "enabled": True,
+        "channel_id": channel_id,
+    }
+
+
+def plan(api: BigCommerce, store: Store) -> list[Change]:
+    """One script per storefront channel; scripts of closed channels go."""
+    scripts = [script for script in api.scripts() if _is_ours(script)]
+    channels = store.channels or [DEFAULT_CHANNEL]
+    known = {channel["id"] for channel in channels}
+    changes = [change for channel in channels for change in _one(api, store, channel, scripts)]
+    return changes + [
+        _surplus(api, script) for script in scripts if script.get("channel_id", 1) not in known
+    ]
+
+
+def _one(
+    api: BigCommerce, store: Store, channel: dict[str, Any], scripts: list[Script]
+) -> list[Change]:
+    fields = wanted(store, channel["id"])
+    label = channel["name"] or NAME
+    ours = [script for script in scripts if script.get("channel_id", 1) == channel["id"]]
+    if not ours:
+        new = {**fields, "integrity_hashes": [integrity()]}
+        return [Change("missing", label, partial(api.create_script, new))]
+    ours.sort(key=lambda script: script.get("src") != fields["src"])
+    kept, *others = ours
+    changes = [_surplus(api, script) for script in others]
+    hashes = hashes_of(kept)
+    differing = {name for name, value in fields.items() if kept.get(name, value) != value}
+    outdated = "src" in differing or hashes[:1] != [integrity()]
+    if differing or outdated:
+        fields["integrity_hashes"] = _with_old(integrity(), hashes)
+        update = partial(api.update_script, kept["uuid"], fields)
+        kind: Kind = "outdated" if outdated else "changed"
+        changes.append(Change(kind, label, update, " ".join(sorted(differing))))
+    return changes
+
+
+def look_at_page(api: BigCommerce, _: Store) -> list[Problem]:
+    """Fetch every registered script as a browser does, and name the scripts of others beside it.
+
+    BigCommerce documents that an app sees its own scripts only. Those of others are named, and
+    never touched, where it lists them all the same.
+    """
+    scripts = api.scripts()
+    ours = {
+        (script.get("src", ""), *hashes_of(script))
+        for script in scripts
+        if _is_ours(script) and script.get("src", "").startswith(f"{settings.APP_URL}/")
+    }
+    found = [problem for address, *hashes in sorted(ours) for problem in _ask(address, hashes)]
+    return found + [
+        {"kind": "foreign", "name": script.get("name", ""), "words": ""}
+        for script in scripts
+        if not _is_ours(script) and _reaches_checkout(script)
+    ]
+
+
+def _is_ours(script: Script) -> bool:
+    """By its client, or by its name: an own script that is not recognised would come twice."""
+    client = script.get("api_client_id")
+    return script.get("name") == NAME or client in (None, "", settings.BIGCOMMERCE_CLIENT_ID)
+
+
+def _reaches_checkout(script: Script) -> bool:
+    return bool(script.get("enabled", True)) and script.get("visibility") in REACH_CHECKOUT
+
+
+def _ask(address: str, hashes: list[str]) -> list[Problem]:
+    """Whether a browser would run what this address answers: https://www.w3.org/TR/SRI/"""
+    wire = Wire(AppRejected, AppUnavailable, BRIEF, requests.Session())
+    url, name = urlsplit(address), address.partition("?")[0]
+    # Browsers know by themselves where these names are, the system may not: RFC 6761, 6.3.
+    here = "127.0.0.1" if (url.hostname or "").endswith(".localhost") else url.hostname
+    target = url._replace(netloc=f"{here}:{url.port}" if url.port else str(here)).geturl()
+    try:
+        with wire.session:
+            headers = {"Accept-Encoding": "gzip", "Host": url.netloc}
+            reply = wire.send("GET", target, headers=headers)
+    except AppRejected as refusal:
+        return [{"kind": "silent", "name": name, "words": f"HTTP {refusal.status}"}]
+    except AppUnavailable as failure:
+        return [{"kind": "unreached", "name": name, "words": failure.reason}]
+    shared = reply.headers.get("Access-Control-Allow-Origin") == "*"
+    if shared and any(value in hashes for value in _digests(reply.body)):
+        return []
+    return [{"kind": "altered", "name": name, "words": ""}]
+
+
+def _digests(body_: bytes) -> list[str]:
+    return [
+        f"{name}-{base64.b64encode(hashlib.new(name, body_).digest()).decode()}"
+        for name in ("sha256", "sha384", "sha512")
+    ]
+
+
+def hashes_of(script: Script) -> list[str]:
+    """Strings in the documentation; objects with a `hash` have been seen."""
+    rows = script.get("integrity_hashes") or []
+    return [str(row.get("hash", "")) if isinstance(row, dict) else str(row) for row in rows]
+
+
+def _with_old(new: str, old: list[str]) -> list[str]:
+    return [new, *(value for value in old if value != new)][:HASHES]
+
+
+def _surplus(api: BigCommerce, script: Script) -> Change:
+    return Change("surplus", script["name"], partial(api.delete_script, script["uuid"]))

@@ -1,0 +1,52 @@
+"""The entry in the Action menu of an order that opens our side panel.
+
+https://docs.bigcommerce.com/docs/integrations/apps/app-extensions
+"""
+
+from functools import partial
+from typing import Any
+
+from bigcommerce.client import BigCommerce
+from bigcommerce.documents import AppExtension, Label
+from stores.models import Store
+from stores.registration.changes import Change
+
+CONTEXT, MODEL, URL = "PANEL", "ORDERS", "/orders/${id}/sequra"
+# At most 25 characters each, as BigCommerce advises. `locales` may be empty but never absent.
+LABEL: Label = {
+    "defaultValue": "SeQura order",
+    "locales": [
+        {"value": "Pedido de SeQura", "localeCode": "es-ES"},
+        {"value": "Commande SeQura", "localeCode": "fr-FR"},
+        {"value": "Ordine SeQura", "localeCode": "it-IT"},
+        {"value": "Encomenda SeQura", "localeCode": "pt-PT"},
+    ],
+}
+INPUT: dict[str, Any] = {"context": CONTEXT, "model": MODEL, "url": URL, "label": LABEL}
+
+
+def plan(api: BigCommerce, _store: Store) -> list[Change]:
+    """One panel on orders; the list shows our app's extensions only."""
+    extensions = api.app_extensions()
+    ours = [one for one in extensions if (one["context"], one["model"]) == (CONTEXT, MODEL)]
+    changes = [_surplus(api, one) for one in extensions if one not in ours]
+    if not ours:
+        create = Change("missing", LABEL["defaultValue"], partial(api.create_app_extension, INPUT))
+        return [*changes, create]
+    ours.sort(key=lambda one: one["url"] != URL)
+    kept, *others = ours
+    changes += [_surplus(api, one) for one in others]
+    if kept["url"] != URL or _texts(kept["label"]) != _texts(LABEL):
+        update = partial(api.update_app_extension, kept["id"], URL, LABEL)
+        changes.append(Change("changed", LABEL["defaultValue"], update))
+    return changes
+
+
+def _texts(label: Label) -> dict[str, str]:
+    texts = {one["localeCode"]: one["value"] for one in label.get("locales") or []}
+    return {"": label.get("defaultValue", ""), **texts}
+
+
+def _surplus(api: BigCommerce, extension: AppExtension) -> Change:
+    name = extension.get("label", {}).get("defaultValue", extension["id"])
+    return Change("surplus", name, partial(api.delete_app_extension, extension["id"]))
