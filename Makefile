@@ -12,7 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 	then echo $$python; break; fi; done)
 WORKERS ?= 2
 
-.PHONY: help setup demo test load restarts crashes histories lint format golden migrations messages compose-check screenshots lock
+.PHONY: help setup demo test quick load restarts crashes histories lint format golden migrations messages compose-check screenshots lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -32,6 +32,9 @@ demo: setup ## start everything, and buy with SeQura before your eyes; Ctrl-C en
 
 test: setup ## all tests, on throw-away servers or on DATABASE_URL and REDIS_URL
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+quick: setup ## the tests that need no server, browser or other process, in seconds
+	@QUICK=1 $(BIN)/pytest -q $(ARGS)
 
 RESTARTS ?= 50
 

@@ -5,12 +5,15 @@ behind granian on the test's own database; `stack` is the whole system; `browser
 """
 
 import os
+import re
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import django
 import pytest
@@ -20,7 +23,8 @@ from pytest_django.fixtures import Settings
 from local import chromium
 from local.processes import environment, free_port
 from local.sandbox_control import SandboxControl
-from local.servers import create_database, servers
+from local.servers import create_database
+from local.servers import servers as start_servers
 from local.settings import DEVELOPMENT
 from local.stack import Stack, sandbox_process, sandbox_settings, web_process
 from local.static_files import collect
@@ -28,6 +32,18 @@ from tests.clients.openapi import VARIABLE, folder
 
 LONGEST_TEST = 600  # seconds
 running = ExitStack()
+QUICK = os.environ.get("QUICK") == "1"
+NO_PORT = 1  # nothing listens there
+NO_SERVERS = {
+    "DATABASE_URL": f"postgresql://none@127.0.0.1:{NO_PORT}/none",
+    "REDIS_URL": f"redis://127.0.0.1:{NO_PORT}/0",
+    "HISTORIES": "50",  # random ones, per test
+}
+# A test that reaches one of these fixtures, directly or not, needs more than this process.
+SERVED = frozenset({"servers", "django_db_setup", "db", "transactional_db", "browser"})
+# So does a test with one of these marks, or in a module with one.
+SERVED_MARKS = ("django_db", "xdist_group", "slow")
+NEVER_QUICK = re.compile(rf"^pytestmark = .*\b({'|'.join(SERVED_MARKS)})\b", re.MULTILINE)
 
 
 def start() -> None:
@@ -36,7 +52,7 @@ def start() -> None:
         os.environ.update(DEVELOPMENT)
         # Playwright keeps an event loop in the main thread; Django would refuse its database there.
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-        os.environ.update(running.enter_context(servers()))
+        os.environ.update(NO_SERVERS if QUICK else running.enter_context(start_servers()))
         collect(os.environ)
     django.setup()
     import_module("tests.shortcuts").install()
@@ -50,12 +66,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rows", default=100_000, help="entries of the transaction log to plan with")
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """With QUICK=1 do not even import a module that is marked as a whole: half of the time."""
+    if not QUICK or not collection_path.match("test_*.py"):
+        return None
+    return True if NEVER_QUICK.search(collection_path.read_text()) else None
+
+
+def is_quick(item: pytest.Item) -> bool:
+    """Return whether the test needs neither server nor browser nor another process."""
+    if any(item.get_closest_marker(name) for name in SERVED_MARKS):
+        return False
+    return SERVED.isdisjoint(getattr(item, "fixturenames", ()))
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the whole system come first and share one worker: there is one system."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests of the whole system come first and share one worker: there is one system.
+
+    With QUICK=1 only the tests run that need no server.
+    """
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("stack"))
+        if is_quick(item):
+            item.add_marker(pytest.mark.quick)
+    if QUICK:
+        served = [item for item in items if not item.get_closest_marker("quick")]
+        config.hook.pytest_deselected(items=served)
+        items[:] = [item for item in items if item.get_closest_marker("quick")]
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
@@ -83,6 +122,29 @@ def _nobody_waits_for_ever() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.fixture(scope="session")
+def servers() -> None:
+    """PostgreSQL and Valkey, for a test that asks them in another way than through Django."""
+    assert not QUICK, "QUICK=1 starts no servers, and this fixture keeps a test out of it"
+
+
+@pytest.fixture(autouse=True)
+def _quick_tests_connect_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With QUICK=1 an attempt to reach Valkey names its remedy, also where code expects outages.
+
+    PostgreSQL is refused by pytest-django, with a remedy of its own.
+    """
+    if QUICK:
+        connect = socket.socket.connect
+
+        def refused(self: socket.socket, address: Any) -> None:
+            if isinstance(address, tuple) and address[1] == NO_PORT:
+                pytest.fail("a quick test reached for a server: let it use the fixture `servers`")
+            connect(self, address)
+
+        monkeypatch.setattr(socket.socket, "connect", refused)
+
+
 @pytest.fixture
 def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits count up to their boundary: no minute ends while a test of this process counts."""
@@ -97,7 +159,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def sandbox_process_control(logs: Path, worker_id: str) -> Iterator[SandboxControl]:
+def sandbox_process_control(servers: None, logs: Path, worker_id: str) -> Iterator[SandboxControl]:
     """One sandbox for all tests of this worker."""
     control = SandboxControl(free_port(), free_port())
     database = create_database(os.environ["DATABASE_URL"], f"test_sandbox_{worker_id}")
@@ -150,7 +212,7 @@ def live_app(transactional_db: None, live_app_process: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def stack(worker_id: str) -> Iterator[Stack]:
+def stack(servers: None, worker_id: str) -> Iterator[Stack]:
     """Sandbox, app, worker and beat on databases of their own."""
     number = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
     with Stack(name=f"stack_{worker_id}", redis_database=number + 1) as running_stack:

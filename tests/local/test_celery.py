@@ -58,10 +58,12 @@ def seconds_to_publish(port: int) -> float:
     return float(seconds)
 
 
+@pytest.mark.slow
 def test_a_paused_redis_holds_nobody_up(silent_port: int) -> None:
     assert seconds_to_publish(silent_port) < 1.5
 
 
+@pytest.mark.slow
 def test_an_absent_redis_holds_nobody_up() -> None:
     assert seconds_to_publish(free_port()) < 1.0
 

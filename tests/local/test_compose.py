@@ -106,6 +106,7 @@ def test_only_web_publishes_a_port() -> None:
     assert list(compose_check.complaints_about("redis", redis)) == ["redis publishes a port"]
 
 
+@pytest.mark.slow
 def test_the_example_holds_the_defaults() -> None:
     required = {
         name: DEVELOPMENT[name]
@@ -142,6 +143,7 @@ def test_four_children_that_fill_their_threads_need_more_than_256() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_migrate_web_workers_and_beat_run(run: Run, env: dict[str, str]) -> None:
     port = str(free_port())
     migrate = filled(SERVICES["migrate"]["command"])
@@ -177,12 +179,14 @@ def healthy(check: list[str], env: Mapping[str, str], seconds: float = 30) -> bo
     return False
 
 
+@pytest.mark.slow
 def test_an_unhealthy_worker_is_told(env: dict[str, str]) -> None:
     check = filled(SERVICES["worker"]["healthcheck"]["test"][1:])
 
     assert not healthy(check, env, seconds=0.1)
 
 
+@pytest.mark.slow
 def test_redis_asks_for_its_password(run: Run, tmp_path: Path) -> None:
     import redis
 
@@ -203,6 +207,7 @@ def test_redis_asks_for_its_password(run: Run, tmp_path: Path) -> None:
     client.close()
 
 
+@pytest.mark.slow
 def test_postgres_takes_its_settings(run: Run, tmp_path: Path) -> None:
     port = free_port()
     make_cluster(tmp_path / "data")

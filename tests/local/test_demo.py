@@ -13,6 +13,8 @@ import pytest
 from local.processes import environment
 from local.servers import ROOT
 
+pytestmark = pytest.mark.slow
+
 STEPS = [
     "Installed in BigCommerce",
     "Connected to SeQura",

@@ -19,6 +19,8 @@ from local.processes import environment, free_port
 from local.servers import ROOT
 from local.stack import Stack, fetch
 
+pytestmark = pytest.mark.slow
+
 POST = "POST /sequra/notification/nobody HTTP/1.1\r\nHost: {host}\r\n"
 
 

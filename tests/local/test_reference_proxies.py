@@ -20,6 +20,8 @@ from local.servers import ROOT
 from local.tls import make_certificate
 from sequra_bc.proxies import apply
 
+pytestmark = pytest.mark.slow
+
 DEPLOY = ROOT / "deploy"
 PATH = f"{os.environ['PATH']}:/usr/sbin"
 LIMIT = 64 * 1024

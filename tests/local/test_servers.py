@@ -19,6 +19,8 @@ from django.db import connection
 from local.processes import Process, StartFailed, environment, free_port
 from local.servers import ROOT, as_nobody_special, owned, postgres, postgres_binary, servers
 
+pytestmark = pytest.mark.slow
+
 ORDINARY_USER = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 # What runs in the background inherits signals that are ignored; here they are as in a terminal.
 PROGRAM = """

@@ -1,7 +1,11 @@
 """The fixtures that other tests stand on: sandbox, live app, browser, whole system."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -11,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from local.chromium import third_party_cookies_allowed
 from local.sandbox_control import SandboxControl
+from local.servers import ROOT
 from local.stack import Stack, fetch
 from stores.models import Store
 
@@ -102,3 +107,52 @@ def test_third_party_cookies_can_be_allowed(
     context: BrowserContext
     with third_party_cookies_allowed(playwright) as context:
         assert cookies_seen(context.new_page(), framed_site) == ("p=1", "a=1")
+
+
+QUICK_TESTS = """
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+
+from stores.models import Store
+
+
+def test_pure():
+    assert connection.settings_dict["PORT"] == 1
+
+
+def test_database():
+    Store.objects.count()
+
+
+def test_valkey():
+    redis.from_url(settings.REDIS_URL).ping()
+
+
+def test_deselected(db):
+    raise AssertionError
+
+
+@pytest.mark.slow
+def test_deselected_too():
+    raise AssertionError
+"""
+
+
+@pytest.mark.slow
+def test_quick_tests_start_no_server_and_fail_when_they_reach_for_one(tmp_path: Path) -> None:
+    (tmp_path / "test_made_up.py").write_text(QUICK_TESTS)
+    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:randomly", "-q"]
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    ended = subprocess.run(
+        [*command, "-c", str(ROOT / "pyproject.toml"), str(tmp_path)],
+        cwd=ROOT,
+        env={**ours, "QUICK": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 failed, 1 passed, 2 deselected" in ended.stdout
+    assert 'use the "django_db" mark' in ended.stdout
+    assert "let it use the fixture `servers`" in ended.stdout

@@ -10,6 +10,8 @@ from local.processes import environment
 from local.servers import ROOT
 from local.settings import DEVELOPMENT
 
+pytestmark = pytest.mark.slow
+
 PRODUCTION = {
     **DEVELOPMENT,
     "APP_URL": "https://app.example.com",

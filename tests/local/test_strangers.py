@@ -177,6 +177,7 @@ LONGEST = 1 << 17
 
 
 @pytest.mark.parametrize(("read", "unit"), CASES)
+@pytest.mark.slow
 def test_reading_costs_no_more_than_the_length(read: Callable[[str], object], unit: str) -> None:
     """Four times the length: four times the work, where a quadratic reader needs sixteen times."""
     length = 1 << 9

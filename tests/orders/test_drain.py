@@ -200,7 +200,7 @@ def test_command_drains_without_celery(merchant: Merchant, orders: list[Order]) 
 
 
 @pytest.fixture
-def bell(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+def bell(servers: None, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The moments at which a wake-up was published."""
     published: list[float] = []
 

@@ -483,6 +483,7 @@ def outcome_of(checkout: Any, **changes: Any) -> tuple[list[Reason], dict[str, A
 
 
 @pytest.mark.parametrize("case", RICH)
+@pytest.mark.slow
 def test_whatever_stands_anywhere_in_a_checkout_is_an_offer_or_a_reason(case: str) -> None:
     """And the offer is still of what the shopper pays."""
     checkout = document(case, "checkout")

@@ -14,7 +14,13 @@ from payloads.order.order_update import Held, Snapshot, compute, order_update, s
 from tests.payloads.orders_golden import facts, rules
 
 Update = dict[str, Any]
+QUICKLY = settings.get_current_profile_name() == "quick"
 ADDRESS = {"first_name": "Ana", "country_iso2": "ES", "zip": "08010", "email": "a@example.com"}
+
+
+def examples(number: int) -> settings:
+    """That many examples; as many as the profile says with QUICK=1."""
+    return settings() if QUICKLY else settings(max_examples=number)
 
 
 def text(cents: int) -> str:
@@ -127,7 +133,7 @@ def units(update: Update, reference: str) -> int:
 
 
 @given(snapshots())
-@settings(max_examples=400, deadline=None)
+@examples(400)
 def test_both_carts_are_what_the_shopper_owes_and_the_sums_of_their_lines(s: Snapshot) -> None:
     update = told(s)
     assert total(update) == owed(s)
@@ -137,7 +143,7 @@ def test_both_carts_are_what_the_shopper_owes_and_the_sums_of_their_lines(s: Sna
 
 
 @given(snapshots())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_no_line_has_the_wrong_sign_or_no_units(snapshot: Snapshot) -> None:
     update = told(snapshot)
     for item in update["unshipped_cart"]["items"] + update["shipped_cart"]["items"]:
@@ -151,7 +157,7 @@ def test_no_line_has_the_wrong_sign_or_no_units(snapshot: Snapshot) -> None:
 
 
 @given(snapshots())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_shipped_and_unshipped_units_are_the_ordered_less_the_refunded(snapshot: Snapshot) -> None:
     update = told(snapshot)
     for line in snapshot["products"]:
@@ -169,14 +175,14 @@ def test_shipped_and_unshipped_units_are_the_ordered_less_the_refunded(snapshot:
 
 
 @given(snapshots())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_shipping_never_changes_the_sum(snapshot: Snapshot) -> None:
     waiting: Snapshot = {**snapshot, "shipments": []}
     assert total(told(snapshot)) == total(told(waiting)) == total(told(snapshot, status_id=2))
 
 
 @given(snapshots())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_cancelling_empties_the_unshipped_cart_and_leaves_the_shipped_one(s: Snapshot) -> None:
     """With its refunds: the ones that came off the unshipped goods end with them."""
     before, after = told(s, status_id=11), told(s, status_id=5)
@@ -488,7 +494,7 @@ def test_status_that_only_a_webhook_saw_ships_the_lines_that_were_known(known: b
 
 
 @given(snapshots())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_shipped_by_status_stays_shipped_once_remembered(snapshot: Snapshot) -> None:
     shipped: Snapshot = {**snapshot, "order": {**snapshot["order"], "status_id": 2}}
     remembered = shipped_by_status(shipped, facts({}, {}), rules({}))
@@ -499,7 +505,7 @@ def test_shipped_by_status_stays_shipped_once_remembered(snapshot: Snapshot) -> 
 
 
 @given(snapshots())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_same_snapshot_same_update(snapshot: Snapshot) -> None:
     turned: Snapshot = {**snapshot, "products": list(reversed(snapshot["products"]))}
     assert told(snapshot) == told(turned)

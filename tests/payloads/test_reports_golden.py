@@ -37,6 +37,7 @@ def carts(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @given(st.dictionaries(st.sampled_from(PARTS), ANYTHING))
+@pytest.mark.slow
 def test_nonsense_is_inconsistent_and_breaks_nothing(update: dict[str, Any]) -> None:
     assert inconsistencies(update)
 
