@@ -56,9 +56,14 @@ def is_root(service: Service) -> bool:
     return str(service.get("user", "root")).split(":")[0] in ("root", "0")
 
 
-def pinned(image: str) -> bool:
-    """`postgres:17.6-bookworm`, not `postgres` and not `postgres:latest`."""
-    tag = image.rpartition(":")[2]
+def pinned(service: Service) -> bool:
+    """`postgres:17.6-bookworm`, not `postgres` and not `postgres:latest`.
+
+    The tag of an image that is built from this folder only has to differ from what is pulled.
+    """
+    image, tag = service["image"], service["image"].rpartition(":")[2]
+    if "build" in service:
+        return tag not in (image, "latest")
     return tag != image and any(letter.isdigit() for letter in tag)
 
 
@@ -105,7 +110,7 @@ def complaints_about(name: str, service: Service) -> Iterator[str]:
         "can write to its image": not service.get("read_only"),
         "has no time to stop": seconds(service.get("stop_grace_period", "0s")) < MINIMUM_GRACE,
         "publishes a port": "ports" in service and name != "web",
-        "has an image without version": not pinned(service["image"]),
+        "has an image without version": not pinned(service),
         "has more threads than its container": threads(service["command"]) > service["pids_limit"],
     }
     yield from (f"{name} {words}" for words, broken in rules.items() if broken)

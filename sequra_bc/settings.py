@@ -18,6 +18,7 @@ from cryptography.fernet import Fernet
 from csp.constants import NONCE, NONE, SELF
 
 from sequra_bc.logs import structured_logging
+from wire import __version__
 
 faults: list[str] = []
 
@@ -39,7 +40,7 @@ env = Environment()
 # An empty variable counts as one that is not set.
 env.ENVIRON = {name: value for name, value in os.environ.items() if value.strip()}
 BASE_DIR = Path(__file__).resolve().parent.parent
-VERSION = "0.1.0"
+VERSION = __version__
 
 
 def secret(name: str, least: int = 16) -> str:

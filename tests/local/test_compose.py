@@ -5,12 +5,15 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from django.conf import settings
 
 from local import compose_check
 from local.compose_check import Service
@@ -26,6 +29,7 @@ from local.servers import (
 )
 from local.settings import DEVELOPMENT
 from local.stack import fetch
+from wire.call import USER_AGENT
 
 SERVICES = compose_check.load()
 PASSWORD = "compose-password"  # of nothing
@@ -35,6 +39,7 @@ FILLED_IN = {
     "SLOW_WORKER_CONCURRENCY": "2",
     "REDIS_PASSWORD": PASSWORD,
 }
+UNRELATED = {".lock", ".md"}  # other packages' versions, and the history
 
 
 def filled(command: list[str], replacements: Mapping[str, str] | None = None) -> list[str]:
@@ -91,6 +96,7 @@ def test_our_rules_hold() -> None:
         ({"read_only": False}, "web can write to its image"),
         ({"stop_grace_period": "5s"}, "web has no time to stop"),
         ({"image": "web:latest"}, "web has an image without version"),
+        ({"image": "web"}, "web has an image without version"),
         ({"command": ["uvicorn"]}, "web: its image has no uvicorn"),
         ({"pids_limit": 30}, "web has more threads than its container"),
         ({"ports": ["8000:8000"]}, "web publishes 8000:8000 to the world"),
@@ -125,14 +131,14 @@ def test_the_example_holds_the_defaults() -> None:
         " if k.isupper() and not callable(v) and 'SECURITY_POLICY' not in k})"
     )
 
-    def settings(**env: str) -> str:
+    def loaded(**env: str) -> str:
         paths = {"PATH": os.environ["PATH"]}
         command = [sys.executable, "-c", code]
         return subprocess.run(
             command, cwd=ROOT, env={**env, **paths}, capture_output=True, text=True, check=True
         ).stdout
 
-    assert settings(**{**example, **required}) == settings(**required)
+    assert loaded(**{**example, **required}) == loaded(**required)
 
 
 def test_four_children_that_fill_their_threads_need_more_than_256() -> None:
@@ -241,3 +247,17 @@ def test_the_image_gets_the_product_and_nothing_else() -> None:
         for package in (path.parent.name for path in ROOT.glob("*/__init__.py"))
         if package not in ("tests", "local", "sandbox")
     )
+
+
+def test_the_version_stands_in_one_place() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    module, name = project["tool"]["setuptools"]["dynamic"]["version"]["attr"].rsplit(".", 1)
+    version = getattr(import_module(module), name)
+    ours = [path for path in ROOT.iterdir() if path.is_file() and path.suffix not in UNRELATED]
+    for package in ROOT.glob("*/__init__.py"):
+        ours += package.parent.rglob("*.py")
+    named = [path for path in ours if re.search(rf"\b{re.escape(version)}\b", path.read_text())]
+
+    assert (settings.VERSION, project["project"]["dynamic"]) == (version, ["version"])
+    assert USER_AGENT.startswith(f"SeQura-BigCommerce/{version} ")
+    assert named == [ROOT / module.replace(".", "/") / "__init__.py"]
