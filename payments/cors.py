@@ -8,8 +8,8 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
-from stores.access import browser_origin, may_ask, storefront_store
 from stores.models import Store
+from stores.storefronts import browser_origin, may_ask, storefront_store
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, Store, P], HttpResponseBase]

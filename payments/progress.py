@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from payments.confirm import help_along
 from payments.links import confirmation_url, return_url
 from payments.models import Solicitation
-from stores.access import language_of
+from stores.storefronts import language_of
 
 Phase = Solicitation.Phase
 # The checkout became an order, only not by this payment.

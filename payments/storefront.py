@@ -18,10 +18,10 @@ from payments.checkout_reading import UnknownCheckout
 from payments.form import terms_remembered, terms_required
 from payments.models import Offer, Solicitation
 from payments.solicit import Offered, Shopper, solicit
-from stores.access import browser_origin, language_of, may_ask, origin_of
 from stores.budget import LIMITS, OverBudget, Want, caller, demand, spend
 from stores.locks import Busy, only_one
 from stores.models import Store
+from stores.storefronts import browser_origin, language_of, may_ask, origin_of
 from wire.reading import clean_text
 
 ROBOTS = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)

@@ -1,27 +1,21 @@
-"""Which store does this request speak for?
+"""Which store does a request from the control panel speak for?
 
 A page of the control panel lives in an iframe where browsers refuse cookies, so its session is
-a path segment: `/s/<token>/…`. We keep only the token's digest. A storefront request names its
-store by public id.
+a path segment: `/s/<token>/…`. We keep only the token's digest.
 """
 
 import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
-from urllib.parse import urlsplit
-from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import idna
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone, translation
@@ -29,15 +23,13 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
-from sequra.documents import READ_SPANISH
 from stores.budget import LIMITS, OverBudget, Pace
 from stores.models import Connection, PanelSession, PanelUser, Store
+from stores.storefronts import language_of, origin_of, time_zone_of
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=HttpResponseBase)  # a page, or a file that is streamed
 
-IDLE = timedelta(hours=1)
-ABSOLUTE = timedelta(hours=12)
 # `used_at` is not worth a write per request.
 USED_AT_RESOLUTION = timedelta(minutes=1)
 # https://docs.bigcommerce.com: the control panel is https://store-{hash}.mybigcommerce.com
@@ -92,7 +84,11 @@ def find_session(token: str) -> PanelSession | None:
     found = (
         PanelSession.objects.select_related("user__store")
         .annotate(account_refused=Exists(refused))
-        .filter(digest=digest(token), used_at__gt=now - IDLE, created_at__gt=now - ABSOLUTE)
+        .filter(
+            digest=digest(token),
+            used_at__gt=now - PanelSession.IDLE,
+            created_at__gt=now - PanelSession.ABSOLUTE,
+        )
         .exclude(user__store__state=Store.State.UNINSTALLED)
         .first()
     )
@@ -100,11 +96,6 @@ def find_session(token: str) -> PanelSession | None:
         PanelSession.objects.exclude(client=client_fingerprint()).delete()
         return None
     return found
-
-
-def forget_old_sessions() -> None:
-    """They have ended by themselves."""
-    PanelSession.objects.filter(created_at__lt=timezone.now() - ABSOLUTE).delete()
 
 
 def keep_open(session: PanelSession) -> None:
@@ -117,61 +108,6 @@ def keep_open(session: PanelSession) -> None:
 def csrf_token(token: str) -> str:
     """The hidden field of every form of a session."""
     return salted_hmac("stores.access.csrf", token, algorithm="sha256").hexdigest()
-
-
-def language_of(locale: str) -> str:
-    """Our language for a BCP-47 locale such as `es-MX` or `ca`; English when there is none."""
-    language = locale.strip().replace("_", "-").split("-")[0].lower()
-    if language in READ_SPANISH:
-        return "es"
-    return language if language in dict(settings.LANGUAGES) else "en"
-
-
-def time_zone_of(store: Store) -> ZoneInfo:
-    """The store's time zone, UTC when it names none that exists."""
-    try:
-        return ZoneInfo(store.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return ZoneInfo("UTC")
-
-
-def origin_of(url: str) -> str:
-    """`https://host[:port]` of an address as a browser would write it; nothing for no address.
-
-    Browsers write `ñandú.example` as `xn--and-6ma2c.example`.
-    """
-    try:
-        parts = urlsplit(url)
-        host = _ascii(parts.netloc.rpartition("@")[2].lower())
-    except ValueError:
-        return ""
-    host = host.removesuffix(":443" if parts.scheme == "https" else ":80")
-    safe = host.isascii() and all(c.isalnum() or c in ".-:[]" for c in host)
-    return f"{parts.scheme}://{host}" if parts.scheme in ("http", "https") and host and safe else ""
-
-
-def _ascii(host: str) -> str:
-    """The host as DNS knows it. ValueError when it is none."""
-    if host.isascii():
-        return host
-    name, colon, port = host.partition(":")
-    return idna.encode(name, uts46=True).decode() + colon + port
-
-
-def browser_origin(request: HttpRequest) -> str:
-    """The origin that a browser names, written like those of a store; nothing for another text."""
-    named = request.headers.get("Origin", "")
-    with suppress(UnicodeError):  # a header's bytes, when they are not ASCII
-        named = named.encode("latin-1").decode()
-    scheme, _, rest = named.partition("://")
-    return origin_of(named) if scheme and not set("/?#@\\") & set(rest) else ""
-
-
-def may_ask(store: Store, origin: str) -> bool:
-    """Does this store's checkout run at that origin, however its host is spelled?"""
-    return bool(origin) and (
-        origin in store.origins or origin in {origin_of(known) for known in store.origins}
-    )
 
 
 def frame_in_control_panel(response: R, store: Store | None = None) -> R:
@@ -266,11 +202,3 @@ def _speaking_for(request: HttpRequest, session: PanelSession, token: str) -> Pa
     panel.panel_csrf = csrf_token(token)
     panel.account_refused = vars(session)["account_refused"]
     return panel  # type: ignore[no-any-return]
-
-
-def storefront_store(public_id: UUID) -> Store:
-    """The installed store behind a public id; anything else is 404, without saying why."""
-    store = Store.objects.filter(public_id=public_id, state=Store.State.INSTALLED).first()
-    if store is None:
-        raise Http404
-    return store

@@ -324,6 +324,9 @@ class PanelUser(models.Model):
 class PanelSession(models.Model):
     """A control-panel session. The browser carries the token in the path; we keep its digest."""
 
+    IDLE = timedelta(hours=1)
+    ABSOLUTE = timedelta(hours=12)
+
     user = models.ForeignKey(PanelUser, on_delete=models.CASCADE, related_name="sessions")
     digest = models.CharField(max_length=64, unique=True)
     # The order whose Action menu opened it as a side panel; none for the app's own page.
@@ -335,6 +338,11 @@ class PanelSession(models.Model):
 
     def __str__(self) -> str:
         return f"session of {self.user}"
+
+    @classmethod
+    def delete_expired(cls) -> None:
+        """Delete the rows of sessions that nobody can use any more."""
+        cls.objects.filter(created_at__lt=timezone.now() - cls.ABSOLUTE).delete()
 
 
 class SpentPayload(models.Model):

@@ -12,14 +12,13 @@ from kombu.exceptions import OperationalError
 
 from bigcommerce.errors import Rejected, Unavailable
 from stores import catalogue, connect, personal_data, registration, statuses
-from stores.access import forget_old_sessions
 from stores.budget import LIMITS, OverBudget, spend
 from stores.clients import bigcommerce_for
 from stores.identity import forget_old_payloads
 from stores.install import uninstall_what_was_revoked
 from stores.isolation import isolated
 from stores.locks import Busy, only_one
-from stores.models import Store
+from stores.models import PanelSession, Store
 from stores.registration import checkout_script
 
 log = structlog.get_logger(__name__)
@@ -88,7 +87,7 @@ def tend_stores() -> None:
     update of ours: the checkout's script is another file then. Erase personal data whose time is
     over."""
     forget_old_payloads()
-    forget_old_sessions()
+    PanelSession.delete_expired()
     checkout_script.keep_version()
     checkout_script.forget_versions()
     uninstall_what_was_revoked()

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from stores.access import origin_of
 from stores.models import Store
+from stores.storefronts import origin_of
 
 
 def portal_link(environment: str, reference: UUID | None) -> str:

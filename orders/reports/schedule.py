@@ -14,8 +14,8 @@ from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
 from orders.models import Order, ReportRun
-from stores.access import time_zone_of
 from stores.models import Connection, Merchant, Store
+from stores.storefronts import time_zone_of
 
 # Not everybody at once: within so many minutes of the hour, each store at its own moment.
 JITTER_MINUTES = 55

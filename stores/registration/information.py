@@ -7,9 +7,9 @@ import structlog
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Channel, Site
 from bigcommerce.errors import Rejected, Unavailable
-from stores.access import origin_of
 from stores.models import Store
 from stores.registration.changes import Problem
+from stores.storefronts import origin_of
 
 log = structlog.get_logger(__name__)
 

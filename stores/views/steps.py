@@ -11,8 +11,8 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from stores import registration
-from stores.access import origin_of
 from stores.models import Connection, Merchant, Store
+from stores.storefronts import origin_of
 from stores.templatetags.panel import moment
 
 LONG_AGO = timedelta(days=30)  # without a question from a checkout; every shop has shoppers

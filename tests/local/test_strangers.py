@@ -32,8 +32,8 @@ from sequra_bc.logs import formatter, tidy
 from sequra_bc.masking import mask
 from sequra_bc.proxies import client_address
 from sequra_bc.text import _cleaned as clean_query
-from stores.access import origin_of
 from stores.budget import network_of
+from stores.storefronts import origin_of
 from transaction_log.export import harmless
 from wire.reading import clean_text, read_json
 from wire.words import words_of

@@ -15,8 +15,8 @@ from django.utils import timezone
 from payloads.checkout.reasons import Reason
 from payments.models import Offer, Solicitation
 from payments.solicit import Offered
-from stores.access import origin_of
 from stores.models import Store
+from stores.storefronts import origin_of
 from tests.payloads.checkout_cases import document
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.shop import Shop

@@ -1,0 +1,76 @@
+"""A store's storefront from outside: its origins, its language, its time zone."""
+
+from contextlib import suppress
+from urllib.parse import urlsplit
+from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import idna
+from django.conf import settings
+from django.http import Http404, HttpRequest
+
+from sequra.documents import READ_SPANISH
+from stores.models import Store
+
+
+def language_of(locale: str) -> str:
+    """Our language for a BCP-47 locale such as `es-MX` or `ca`; English when there is none."""
+    language = locale.strip().replace("_", "-").split("-")[0].lower()
+    if language in READ_SPANISH:
+        return "es"
+    return language if language in dict(settings.LANGUAGES) else "en"
+
+
+def time_zone_of(store: Store) -> ZoneInfo:
+    """The store's time zone, UTC when it names none that exists."""
+    try:
+        return ZoneInfo(store.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def origin_of(url: str) -> str:
+    """`https://host[:port]` of an address as a browser would write it; nothing for no address.
+
+    Browsers write `ñandú.example` as `xn--and-6ma2c.example`.
+    """
+    try:
+        parts = urlsplit(url)
+        host = _ascii(parts.netloc.rpartition("@")[2].lower())
+    except ValueError:
+        return ""
+    host = host.removesuffix(":443" if parts.scheme == "https" else ":80")
+    safe = host.isascii() and all(c.isalnum() or c in ".-:[]" for c in host)
+    return f"{parts.scheme}://{host}" if parts.scheme in ("http", "https") and host and safe else ""
+
+
+def _ascii(host: str) -> str:
+    """The host as DNS knows it. ValueError when it is none."""
+    if host.isascii():
+        return host
+    name, colon, port = host.partition(":")
+    return idna.encode(name, uts46=True).decode() + colon + port
+
+
+def browser_origin(request: HttpRequest) -> str:
+    """The origin that a browser names, written like those of a store; nothing for another text."""
+    named = request.headers.get("Origin", "")
+    with suppress(UnicodeError):  # a header's bytes, when they are not ASCII
+        named = named.encode("latin-1").decode()
+    scheme, _, rest = named.partition("://")
+    return origin_of(named) if scheme and not set("/?#@\\") & set(rest) else ""
+
+
+def may_ask(store: Store, origin: str) -> bool:
+    """Does this store's checkout run at that origin, however its host is spelled?"""
+    return bool(origin) and (
+        origin in store.origins or origin in {origin_of(known) for known in store.origins}
+    )
+
+
+def storefront_store(public_id: UUID) -> Store:
+    """The installed store behind a public id; anything else is 404, without saying why."""
+    store = Store.objects.filter(public_id=public_id, state=Store.State.INSTALLED).first()
+    if store is None:
+        raise Http404
+    return store
