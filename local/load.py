@@ -19,7 +19,7 @@ from local.stack import Stack
 
 PATIENCE = 8.0  # seconds that SeQura and BigCommerce wait for an answer
 ROWS = """
-from stores.access import open_session
+from panel.session import open_session
 from stores.models import PanelUser, Store
 from transaction_log.models import Entry
 store, _ = Store.objects.get_or_create(hash="readers")

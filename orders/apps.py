@@ -5,11 +5,9 @@ class OrdersConfig(AppConfig):
     name = "orders"
 
     def ready(self) -> None:
-        """Before a merchant changes accounts he is told about the orders paid through the old."""
-        from orders.figures import recent
+        """What was paid through an account goes along when a merchant replaces the account."""
         from orders.queue import claim
         from orders.reports import run
-        from stores.connect import recent_orders, taken_along
+        from stores.connect import taken_along
 
-        recent_orders.append(recent)
         taken_along.extend([claim.take_along, run.take_along])

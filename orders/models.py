@@ -62,7 +62,8 @@ class Order(models.Model):
     adopted_at = models.DateTimeField(null=True, blank=True)
     # Adopted when it had been over for long: SeQura receives nothing until the order changes.
     left_alone = models.BooleanField(default=False, db_default=False)
-    # How the purchase came about: [["solicited", "2026-…"], …], the names of `orders.beginnings`.
+    # How the purchase came about: [["solicited", "2026-…"], …], named as in
+    # `panel.purchase_history`.
     beginnings = models.JSONField(default=list, db_default=[], blank=True)
     # What confirm() sent: delivery method, customer and platform stay as the shopper gave them.
     solicited = models.JSONField(default=dict)

@@ -1,16 +1,10 @@
 """The storefront script's endpoints, the shopper's page, and SeQura's addresses."""
 
-from django.urls import include, path
+from django.urls import path
 
-from payments import dashboard, views, why_views
-
-panel = [
-    path("", dashboard.dashboard, name="dashboard"),
-    path("why/", why_views.why_not, name="why_not"),
-]
+from payments import views
 
 urlpatterns = [
-    path("s/<str:session>/", include(panel)),
     path(
         "storefront/<uuid:public_id>/payment-methods",
         views.payment_methods,

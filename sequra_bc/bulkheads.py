@@ -89,7 +89,7 @@ class Shares(NamedTuple):
     def usual(cls) -> "Shares":
         return cls(
             pages=Share(8, waiting=6, seconds=3),
-            exports=Share(4),  # `transaction_log.export` leaves one store no more than half
+            exports=Share(4),  # `panel.export` leaves one store no more than half
             notifications=Share(8),
             webhooks=Share(8, waiting=8, seconds=3),
             health=Share(4, waiting=4, seconds=3),

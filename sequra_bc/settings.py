@@ -189,6 +189,7 @@ INSTALLED_APPS = [
     "payments",
     "orders",
     "transaction_log",
+    "panel",
 ]
 MIDDLEWARE = [
     "sequra_bc.request_log.RequestIdMiddleware",

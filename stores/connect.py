@@ -34,8 +34,6 @@ log = structlog.get_logger(__name__)
 PROBES = 200  # of one run, of each kind
 PROBE_SECONDS = 60.0  # then another run goes on: it holds a slot of the fast lane
 PROBE_EVERY = timedelta(days=1)
-# How many of a store's orders were paid lately, counted by the apps that know orders.
-recent_orders: list[Callable[[Store], int]] = []
 # What changes its account, of earlier ones (by key) and with these merchant ids.
 taken_along: list[Callable[[Connection, list[int], list[str]], object]] = []
 

@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 import pytest
 from django.test import Client
 
+from panel.session import csrf_token
 from payments.models import Solicitation
-from stores.access import csrf_token
 from stores.models import Connection, Merchant, Store
 from tests.contract.test_urls import (
     LISTED,

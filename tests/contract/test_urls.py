@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from stores.access import csrf_token, find_session, open_session
+from panel.session import csrf_token, find_session, open_session
 from stores.models import PanelUser, Store
 from transaction_log.models import Entry
 

@@ -22,6 +22,7 @@ from bigcommerce.signed_payload import InvalidSignedPayload, read_signed_payload
 from bigcommerce.webhook_signature import decoded
 from orders.sync.staff_notes import reference_in
 from orders.webhooks import Receiver, Refused, read_event
+from panel.export import harmless
 from payloads.checkout.addresses import sequra_address
 from payloads.checkout.customer import known_moment, language_code
 from payloads.codes import device_code, payment_code
@@ -34,7 +35,6 @@ from sequra_bc.proxies import client_address
 from sequra_bc.text import _cleaned as clean_query
 from stores.budget import network_of
 from stores.storefronts import origin_of
-from transaction_log.export import harmless
 from wire.reading import clean_text, read_json
 from wire.words import words_of
 

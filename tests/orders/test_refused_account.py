@@ -12,9 +12,9 @@ from orders.models import Order
 from orders.queue.worker import drain
 from orders.sync import retry as retrying
 from orders.sync.retry import retry
-from payments import dashboard
+from panel.session import open_session
+from panel.views import dashboard
 from stores import connect
-from stores.access import open_session
 from stores.models import Connection, PanelUser
 from stores.models import Merchant as Account
 from stores.store_settings import export_settings, import_settings

@@ -6,8 +6,8 @@ import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
-from orders import figures
 from orders.models import Order
+from panel import figures
 from payments import events
 from payments.confirm import confirm
 from payments.models import Solicitation

@@ -8,11 +8,11 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from orders.figures import Day, last_days
 from orders.models import Order, WebhookEvent
-from payments import go_live
-from payments.chart import chart, nice
-from payments.dashboard import problems
+from panel import go_live
+from panel.chart import chart, nice
+from panel.figures import Day, last_days
+from panel.views.dashboard import problems
 from payments.models import Offer
 from stores.models import Store
 from tests.panel.test_settings import API, Panel

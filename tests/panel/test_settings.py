@@ -6,10 +6,10 @@ import pytest
 import responses
 from django.test import Client
 
+from panel.session import csrf_token
 from payloads.checkout.eligibility import Rules
 from payments.solicit import rules_of, selling_merchants
 from stores import catalogue, statuses
-from stores.access import csrf_token
 from stores.models import Connection, Store
 from stores.store_settings import export_settings
 from tests.panel.world import filled_store, session_of

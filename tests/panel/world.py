@@ -7,8 +7,8 @@ from typing import Any
 from django.utils import timezone
 
 from orders.models import Order, WebhookEvent
+from panel.session import open_session
 from payments.models import Offer
-from stores.access import open_session
 from stores.models import Connection, Merchant, PanelUser, Store
 from transaction_log import record
 

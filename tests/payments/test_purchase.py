@@ -2,8 +2,8 @@
 
 from django.db import connection
 
-from orders.beginnings import MOMENTS
 from orders.models import Order
+from panel.purchase_history import MOMENTS
 from payments.confirm import confirm
 from payments.models import Solicitation
 from tests.payments.shop import Shop

@@ -142,7 +142,7 @@ def test_sequra_is_told_again_even_where_nothing_differs(
     merchant: Merchant, merchants_panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = merchant.order()
-    monkeypatch.setattr("orders.drift_views.retry", lambda _: str(drain() and "accepted"))
+    monkeypatch.setattr("panel.views.drift.retry", lambda _: str(drain() and "accepted"))
 
     answer = merchants_panel.post(f"orders/{order.bigcommerce_id}/again", {"page": "order_panel"})
 

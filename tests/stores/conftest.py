@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
-from stores.access import csrf_token, open_session
+from panel.session import csrf_token, open_session
 from stores.models import PanelUser, Store
 from tests.stores.world import World, running
 

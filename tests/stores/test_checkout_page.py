@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 
+from panel.setup_steps import Step, setup_steps
 from stores import registration
 from stores.clients import bigcommerce_for
 from stores.models import Connection, Store
 from stores.registration import checkout_script
 from stores.registration.changes import Problem
-from stores.views.steps import Step, setup_steps
 from tests.stores.world import World
 
 OPTIMIZED = {"id": 1, "name": "Casa Montseny", "checkout_type": "optimized_one_page"}

@@ -13,11 +13,11 @@ from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
 from local.servers import ROOT
+from panel.views import callbacks
 from stores import install
 from stores.locks import only_one
 from stores.models import PanelSession, Store
 from stores.registration import scopes
-from stores.views import callbacks
 from tests.stores.conftest import ALL_SCOPES
 from tests.stores.world import World
 

@@ -20,6 +20,7 @@ from bigcommerce.quota import Quota
 from orders import webhooks
 from orders.models import Gate, WebhookEvent
 from orders.queue import throttle
+from panel.export import FILES_OF_A_STORE
 from payloads.checkout.reasons import Reason
 from payments import storefront
 from payments.checkout_reading import UnknownCheckout
@@ -33,7 +34,6 @@ from tests.payments.conftest import make_solicitation as make_solicitation  # no
 from tests.payments.conftest import merchant as merchant  # noqa: PLC0414
 from tests.payments.conftest import store as store  # noqa: PLC0414
 from tests.stores.conftest import Sign, panel_for
-from transaction_log.export import FILES_OF_A_STORE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_window")]
 

@@ -17,9 +17,9 @@ from django.test import Client
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from panel.views import callbacks
 from stores import tasks
 from stores.models import PanelSession, PanelUser, SpentPayload, Store
-from stores.views import callbacks
 from tests.stores.conftest import Sign
 from tests.stores.world import World
 

@@ -12,11 +12,11 @@ from django.utils import timezone
 from orders.models import Order
 from orders.queue.claim import mark_changed
 from orders.sync import retry as retrying
+from panel.entry_notices import NOTICES
 from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import MakeEntry, MakeOrder
 from transaction_log import record
 from transaction_log.models import Entry
-from transaction_log.notices import NOTICES
 
 
 @pytest.fixture(autouse=True)

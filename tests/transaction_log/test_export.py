@@ -9,11 +9,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from panel import export, log_query
+from panel.export import BYTE_ORDER_MARK, harmless
 from stores.models import PanelUser
 from tests.stores.conftest import Panel, panel_for
 from tests.transaction_log.conftest import NOON, MakeEntry
-from transaction_log import export, querying
-from transaction_log.export import BYTE_ORDER_MARK, harmless
 from transaction_log.models import Entry
 
 REFERENCE = uuid.UUID("0b9a4c6e-6d52-4d0c-9d7b-0c9b6f8d3f6a")
@@ -89,7 +89,7 @@ def test_rows_come_in_short_queries_as_they_are_read(
     panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first lines are there before the last ones were asked for; nothing is counted."""
-    monkeypatch.setattr(export, "chunks", lambda entries: querying.chunks(entries, 10))
+    monkeypatch.setattr(export, "chunks", lambda entries: log_query.chunks(entries, 10))
     made = Entry.objects.bulk_create(
         Entry(store=panel.store, event="ship", outcome="accepted", at=NOON, closed_at=NOON)
         for _ in range(35)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import timezone
 
+from panel.log_filters import LogFilter
 from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import MakeEntry
-from transaction_log.filters import LogFilter
 from transaction_log.models import Entry
 
 REFERENCE = uuid.UUID("0b9a4c6e-6d52-4d0c-9d7b-0c9b6f8d3f6a")

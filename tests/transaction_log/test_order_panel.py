@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from orders.corrections import brought_along, with_open_rows
 from orders.models import Correction, Order
-from orders.panel import Amounts, amounts_of
+from panel.views.order import Amounts, amounts_of
 from tests.orders.merchant import Merchant
 from tests.stores.conftest import Panel, panel_for
 from tests.transaction_log.conftest import NOON, MakeEntry, MakeOrder

@@ -6,19 +6,11 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
+from panel.log_query import PAGE, Position, chunks, first_page, newer_page, newest_first, older_page
 from stores.models import Store
 from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import NOON, MakeEntry
 from transaction_log.models import Entry
-from transaction_log.querying import (
-    PAGE,
-    Position,
-    chunks,
-    first_page,
-    newer_page,
-    newest_first,
-    older_page,
-)
 
 
 def many(store: Store, count: int, apart: int) -> list[int]:

@@ -19,13 +19,13 @@ from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from orders.models import Order
-from orders.panel import _entries
+from panel.log_filters import LogFilter
+from panel.log_query import PAGE, Position, after, before, needing_somebody
+from panel.views.order import _entries
 from stores.models import Store
 from tests.transaction_log.filling import empty, fill
 from transaction_log import retention
-from transaction_log.filters import LogFilter
 from transaction_log.models import Entry
-from transaction_log.querying import PAGE, Position, after, before, needing_somebody
 
 pytestmark = pytest.mark.django_db
 

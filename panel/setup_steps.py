@@ -10,10 +10,10 @@ from django.utils import timezone
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from panel.templatetags.panel import moment
 from stores import registration
 from stores.models import Connection, Merchant, Store
 from stores.storefronts import origin_of
-from stores.templatetags.panel import moment
 
 LONG_AGO = timedelta(days=30)  # without a question from a checkout; every shop has shoppers
 

@@ -19,8 +19,8 @@ from django.views.decorators.http import require_GET
 
 from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.signed_payload import InvalidSignedPayload, SignedPayload
+from panel.session import frame_in_control_panel, open_session, panel_error
 from stores import install, registration
-from stores.access import frame_in_control_panel, open_session, panel_error
 from stores.budget import LIMITS, OverBudget, caller, demand
 from stores.budget import spend as spend_budget
 from stores.identity import is_fresh, provision, signed_payload, spend

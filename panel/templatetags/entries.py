@@ -7,7 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from transaction_log.detail_words import labels
+from panel.detail_labels import labels
 from transaction_log.explanations import DECISION, HEARD, Explanation, Text, event_label, explain
 from transaction_log.links import order_link, portal_link
 from transaction_log.models import Entry

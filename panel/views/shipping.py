@@ -6,14 +6,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from orders import cockpit
 from orders.models import ReportRun
 from orders.queue.wakeup import ring
 from orders.reports.schedule import next_moment, start
+from panel import shipping as cockpit
+from panel.entry_notices import notice_of
+from panel.session import PanelRequest, panel_page
+from panel.views.log import no_such_thing
 from stores import statuses
-from stores.access import PanelRequest, panel_page
-from transaction_log.notices import notice_of
-from transaction_log.views import no_such_thing
 
 
 @require_safe

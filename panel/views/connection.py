@@ -5,14 +5,15 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from panel import figures
+from panel.answers import done
+from panel.forms import ConnectionForm, DisconnectForm
+from panel.session import PanelRequest, panel_page
+from panel.setup_steps import guide, setup_steps
 from sequra.documents import Deployment
 from sequra.errors import Rejected, Unavailable
 from stores import connect, payment_methods, registration
-from stores.access import PanelRequest, panel_page
 from stores.deployments import deployments
-from stores.forms import ConnectionForm, DisconnectForm
-from stores.views.answers import done
-from stores.views.steps import guide, setup_steps
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -35,7 +36,7 @@ def _about(request: PanelRequest, form: ConnectionForm) -> dict[str, object]:
     return {
         "form": form,
         "connected": bool(connections),
-        "orders": sum(count(store) for count in connect.recent_orders) if connections else 0,
+        "orders": figures.recent(store) if connections else 0,
         "steps": setup_steps(store, connections, merchants),
         "healthy": registration.is_healthy(store),
         "guide": guide(connections, merchants),

@@ -6,9 +6,9 @@ from io import StringIO
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from orders.drift_words import detail_words, explain
 from orders.models import DriftCheck
-from transaction_log.export import BYTE_ORDER_MARK, harmless
+from panel.drift_labels import detail_words, explain
+from panel.export import BYTE_ORDER_MARK, harmless
 from transaction_log.links import order_link, portal_link
 
 

@@ -11,17 +11,17 @@ from django.views.decorators.http import require_POST, require_safe
 
 from bigcommerce.errors import Rejected, Unavailable
 from orders.drift import run
-from orders.drift_export import csv_file
 from orders.models import Drift, DriftCheck, Order
 from orders.queue.wakeup import ring
 from orders.sync.retry import retry
+from panel.drift_export import csv_file
+from panel.entry_answers import back
+from panel.entry_notices import notice_of
+from panel.export import few_per_store
+from panel.session import PanelRequest, panel_page
+from panel.views.log import no_such_thing
 from payloads.codes import INCOMPLETE
-from stores.access import PanelRequest, panel_page
 from stores.clients import bigcommerce_for
-from transaction_log.answers import back
-from transaction_log.export import few_per_store
-from transaction_log.notices import notice_of
-from transaction_log.views import no_such_thing
 
 SHOWN = 200
 MOST_DIGITS = 18  # of an id

@@ -4,7 +4,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from stores.access import PanelRequest
+from panel.session import PanelRequest
 
 # Pages that show entries; the panel and the comparison are about one order.
 PAGES_OF_ORDER = ("order_panel", "order_comparison")

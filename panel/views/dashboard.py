@@ -11,13 +11,12 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from orders import figures
-from payments import go_live
-from payments.chart import chart
+from panel import figures, go_live
+from panel.chart import chart
+from panel.session import PanelRequest, panel_page
+from panel.setup_steps import guide, setup_steps
 from stores import connect, registration
-from stores.access import PanelRequest, panel_page
 from stores.models import Connection, Store
-from stores.views.steps import guide, setup_steps
 from transaction_log.models import Entry
 
 MANY = 200

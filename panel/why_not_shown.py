@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from bigcommerce.client import BigCommerce
 from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order
+from panel.why_forms import WhatIfForm
 from payloads.checkout.eligibility import Rules, availability
 from payloads.checkout.payment_methods import reasons_against
 from payloads.checkout.reasons import SENTENCES, Reason
 from payments.models import Offer, Solicitation
 from payments.solicit import UNKNOWN, rules_of, selling_merchants
-from payments.why_forms import WhatIfForm
 from sequra.documents import PaymentMethod
 from stores.clients import bigcommerce_for
 from stores.models import Store

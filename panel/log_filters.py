@@ -10,10 +10,10 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from panel.log_query import newest_first
 from stores.models import Store
 from transaction_log.explanations import event_choices
 from transaction_log.models import Entry
-from transaction_log.querying import newest_first
 
 NEEDS_YOU = "needs_you"
 OUTCOMES = [("", _("All")), (NEEDS_YOU, _("Needs you")), *Entry.Outcome.choices]

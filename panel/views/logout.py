@@ -4,7 +4,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from stores.access import PanelRequest, panel_error, panel_page
+from panel.session import PanelRequest, panel_error, panel_page
 
 
 @require_POST

@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from bigcommerce.errors import Rejected, Unavailable
+from panel.forms import ExclusionForm
+from panel.session import PanelRequest, panel_error, panel_page
 from stores import catalogue
-from stores.access import PanelRequest, panel_error, panel_page
-from stores.forms import ExclusionForm
 
 LONGEST = 100
 

@@ -8,10 +8,10 @@ from django.shortcuts import render
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST, require_safe
 
+from panel.answers import done
+from panel.session import PanelRequest, panel_page
 from stores import connect
 from stores import payment_methods as methods
-from stores.access import PanelRequest, panel_page
-from stores.views.answers import done
 
 
 @require_safe

@@ -4,11 +4,11 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
+from panel.answers import done
+from panel.forms import GeneralForm, ReportsForm, StatusesForm
+from panel.session import PanelRequest, panel_page
 from stores import connect, statuses
-from stores.access import PanelRequest, panel_page
-from stores.forms import GeneralForm, ReportsForm, StatusesForm
 from stores.models import new_secret
-from stores.views.answers import done
 
 # What a contract with SeQura may hold that concerns carts in which nothing is shipped.
 SERVICES = "services"

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_POST
 from bigcommerce.errors import Rejected, Unavailable
 from orders import corrections
 from orders.models import Correction, Order
+from panel.detail_labels import label
+from panel.entry_answers import back
+from panel.session import PanelRequest, panel_error, panel_page
+from panel.views.log import no_such_thing
 from payloads.order.corrections import PATHS
-from stores.access import PanelRequest, panel_error, panel_page
-from transaction_log.answers import back
-from transaction_log.detail_words import label
-from transaction_log.views import no_such_thing
 
 
 def choices() -> list[tuple[str, str]]:

@@ -14,13 +14,13 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from stores.access import PanelRequest, panel_error
+from panel.log_query import chunks
+from panel.session import PanelRequest, panel_error
 from stores.budget import Room
 from stores.models import Store
 from transaction_log.explanations import event_label, explain
 from transaction_log.links import order_link, portal_link
 from transaction_log.models import Entry
-from transaction_log.querying import chunks
 
 # Excel takes a CSV file for UTF-8 only when it begins with this mark.
 BYTE_ORDER_MARK = "\ufeff"

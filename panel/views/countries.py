@@ -4,11 +4,11 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
+from panel.answers import done
+from panel.forms import CountriesForm
+from panel.session import PanelRequest, panel_page
+from panel.setup_steps import milestones
 from stores import connect
-from stores.access import PanelRequest, panel_page
-from stores.forms import CountriesForm
-from stores.views.answers import done
-from stores.views.steps import milestones
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -15,10 +15,10 @@ from django.utils.timesince import timesince
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from panel.notices import kind_of, text_of
 from payloads.money import euros
 from stores.countries import country_name
 from stores.models import Store
-from stores.notices import kind_of, text_of
 
 register = template.Library()
 

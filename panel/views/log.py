@@ -7,23 +7,16 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from stores.access import PanelRequest, panel_error, panel_page
+from panel.entry_answers import back
+from panel.entry_notices import notice_of
+from panel.export import csv_lines, few_per_store
+from panel.log_filters import LogFilter
+from panel.log_forms import IgnoreForm, RetentionForm
+from panel.log_query import Page, Position, first_page, needing_somebody, newer_page, older_page
+from panel.session import PanelRequest, panel_error, panel_page
 from stores.models import Store
 from transaction_log import record
-from transaction_log.answers import back
-from transaction_log.export import csv_lines, few_per_store
-from transaction_log.filters import LogFilter
-from transaction_log.forms import IgnoreForm, RetentionForm
 from transaction_log.models import Entry
-from transaction_log.notices import notice_of
-from transaction_log.querying import (
-    Page,
-    Position,
-    first_page,
-    needing_somebody,
-    newer_page,
-    older_page,
-)
 
 MANY = 100
 

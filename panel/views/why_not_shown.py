@@ -4,9 +4,9 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from payments import why
-from payments.why_forms import WhatIfForm
-from stores.access import PanelRequest, panel_page
+from panel import why_not_shown
+from panel.session import PanelRequest, panel_page
+from panel.why_forms import WhatIfForm
 
 LONGEST = 300
 
@@ -19,8 +19,8 @@ def why_not(request: PanelRequest) -> HttpResponse:
     form = WhatIfForm(request.GET if asks else None)
     context = {
         "text": text,
-        "found": why.find(request.store, text) if text else None,
+        "found": why_not_shown.find(request.store, text) if text else None,
         "form": form,
-        "answer": why.what_if(request.store, form) if asks and form.is_valid() else None,
+        "answer": why_not_shown.what_if(request.store, form) if asks and form.is_valid() else None,
     }
     return render(request, "payments/why.html", context)

@@ -5,16 +5,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from orders import drift_words
 from orders.models import Order
+from panel import detail_labels, drift_labels
 from payloads.order.comparison import Row
-from transaction_log import detail_words
 from transaction_log.explanations import Text
 
 register = template.Library()
-register.filter("path_label", detail_words.label)
-register.filter("details", detail_words.labels)
-register.filter("explain_drift", drift_words.explain)
+register.filter("path_label", detail_labels.label)
+register.filter("details", detail_labels.labels)
+register.filter("explain_drift", drift_labels.explain)
 
 BADGES = {
     Order.Status.APPROVED: "success",

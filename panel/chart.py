@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orders.figures import Day
+from panel.figures import Day
 
 WIDTH, HEIGHT, GAP = 600, 140, 4
 STEPS = (1, 2, 5)

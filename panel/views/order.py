@@ -13,22 +13,22 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 import bigcommerce.errors
-from orders.beginnings import newest_first
-from orders.correction_views import CorrectionForm
 from orders.corrections import brought_along, with_open_rows
 from orders.models import Order
 from orders.sync.retry import retry
 from orders.sync.snapshot import read_snapshot
 from orders.sync.sync import UNREADABLE, NotNow, reading_of
+from panel.entry_answers import back
+from panel.entry_notices import notice_of
+from panel.purchase_history import newest_first
+from panel.session import PanelRequest, panel_page
+from panel.views.corrections import CorrectionForm
+from panel.views.log import no_such_thing
 from payloads.order.comparison import Comparison, Update, as_accepted, cart_total, compare
 from payloads.order.order_update import Snapshot
-from stores.access import PanelRequest, panel_page
 from stores.clients import bigcommerce_for
-from transaction_log.answers import back
 from transaction_log.links import order_link, portal_home, portal_link
 from transaction_log.models import Entry
-from transaction_log.notices import notice_of
-from transaction_log.views import no_such_thing
 
 MANY = 100
 TIMEOUT = (3.0, 8.0)  # seconds to connect, to answer: somebody is waiting for the page

@@ -1,0 +1,84 @@
+"""BigCommerce's callbacks, and every page of the control panel below its session."""
+
+from django.urls import include, path
+
+from panel.views import (
+    callbacks,
+    connection,
+    corrections,
+    countries,
+    dashboard,
+    drift,
+    exclusions,
+    log,
+    logout,
+    order,
+    payment_methods,
+    settings,
+    shipping,
+    why_not_shown,
+)
+
+app_pages = [
+    path("", dashboard.dashboard, name="dashboard"),
+    path("why/", why_not_shown.why_not, name="why_not"),
+    path("logout", logout.logout, name="logout"),
+    path("settings/", settings.general, name="settings"),
+    path("settings/exclusions/", exclusions.exclusions, name="exclusions"),
+    path("settings/exclusions/change", exclusions.change_exclusions, name="change_exclusions"),
+    path("settings/order-statuses/", settings.order_statuses, name="order_statuses"),
+    path("settings/reports/", settings.report_settings, name="report_settings"),
+    path("settings/reports/address", settings.new_report_address, name="new_report_address"),
+    path("repair", connection.repair, name="repair"),
+    path("connection/", connection.connection, name="connection"),
+    path("connection/disconnect", connection.disconnect, name="disconnect"),
+    path("countries/", countries.countries, name="countries"),
+    path("payment-methods/", payment_methods.payment_methods, name="payment_methods"),
+    path("payment-methods/refresh", payment_methods.refresh, name="refresh_payment_methods"),
+]
+
+order_pages = [
+    path("orders/<int:order_id>/", order.order_panel, name="order_panel"),
+    path("orders/<int:order_id>/compare/", order.order_comparison, name="order_comparison"),
+    path("orders/<int:order_id>/retry", order.retry_order, name="retry_order"),
+    path("orders/<int:order_id>/again", drift.tell_again, name="tell_again"),
+    path("orders/<int:order_id>/finish", drift.finish_order, name="finish_order"),
+    path(
+        "orders/<int:order_id>/corrections",
+        corrections.enter_correction,
+        name="enter_correction",
+    ),
+    path(
+        "orders/<int:order_id>/corrections/<int:correction_id>/apply",
+        corrections.apply_correction,
+        name="apply_correction",
+    ),
+    path(
+        "orders/<int:order_id>/corrections/<int:correction_id>/keep",
+        corrections.keep_correction,
+        name="keep_correction",
+    ),
+    path("shipping/", shipping.shipping, name="shipping"),
+    path("shipping/send", shipping.send_report_now, name="send_report_now"),
+    path("shipping/progress", shipping.report_progress, name="report_progress"),
+    path("shipping/report.json", shipping.report_document, name="report_document"),
+    path("reconciliation/", drift.reconciliation, name="reconciliation"),
+    path("reconciliation/check", drift.check_now, name="check_now"),
+    path("reconciliation/progress", drift.drift_progress, name="drift_progress"),
+    path("reconciliation/<int:check_id>.csv", drift.drift_csv, name="drift_csv"),
+]
+
+log_pages = [
+    path("log/", log.transaction_log, name="transaction_log"),
+    path("log/export.csv", log.export_csv, name="transaction_log_csv"),
+    path("log/keep", log.keep_log, name="keep_log"),
+    path("log/<int:entry_id>/ignore", log.ignore_entry, name="ignore_entry"),
+]
+
+urlpatterns = [
+    path("auth", callbacks.auth, name="auth"),
+    path("load", callbacks.load, name="load"),
+    path("uninstall", callbacks.uninstall, name="uninstall"),
+    path("remove_user", callbacks.remove_user, name="remove_user"),
+    path("s/<str:session>/", include([*app_pages, *order_pages, *log_pages])),
+]

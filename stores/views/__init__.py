@@ -1,1 +1,0 @@
-"""BigCommerce's callbacks and the pages of the control panel."""
