@@ -145,7 +145,7 @@ def drive(pk: int) -> None:
 def labels_in_the_code() -> set[str]:
     """Every place that the code names; those with a status in them for each status."""
     found = set()
-    for file in PAYMENTS.glob("*.py"):
+    for file in PAYMENTS.rglob("*.py"):
         found |= set(re.findall(r'failpoint\(f?"(\w+)', file.read_text()))
     shown = {f"shown_{status}" for status in ("approved", "in_review", "cancelled")}
     return {label for label in found if label != "shown_"} | shown

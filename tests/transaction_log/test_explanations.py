@@ -16,7 +16,7 @@ WRITERS = {"accepted", "rejected", "delayed", "ignored"}
 
 
 def sources() -> list[str]:
-    folders = [ROOT / "orders", ROOT / "payments"]
+    folders = [ROOT / "orders", ROOT / "payments", ROOT / "payloads"]
     return [path.read_text() for folder in folders for path in folder.rglob("*.py")]
 
 
