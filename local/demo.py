@@ -21,7 +21,7 @@ from local.sandbox_control import ControlRefused, SandboxControl
 from local.servers import LOCAL
 from local.shopper import Shopper, Stuck
 from local.stack import Stack
-from payloads.money import to_cents
+from payloads.money import euros, to_cents
 
 STORE = "demo123"
 CONNECTION = {
@@ -36,10 +36,6 @@ REGISTERED = 30  # seconds until webhooks, script and panel are there
 
 class Ended(Exception):
     """Somebody asked us to stop, or our parent is gone."""
-
-
-def euros(cents: int) -> str:
-    return f"{cents // 100}.{cents % 100:02d} €"
 
 
 def say(step: str, detail: Any = "") -> None:

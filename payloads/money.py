@@ -16,13 +16,14 @@ Amount = str | int | float | Decimal
 # Fifteen digits are more money than there is; without a limit "1e999999999" is a number, too.
 _WRITTEN = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{0,40})?(?:[eE](?:\+?[0-9]|1[0-5]|-[0-9]{1,2}))?")
 
-# Decimal mark, and the mark between thousands, per language: facts of CLDR.
-_MARKS = {
-    "en": (".", ","),
-    "es": (",", "."),
-    "fr": (",", "\u202f"),
-    "it": (",", "."),
-    "pt": (",", "."),
+# Where the sign stands, decimal mark, mark between thousands, and from how many digits on that one
+# is written, per language: facts of CLDR, as `Intl.NumberFormat` has them. `pt` is for Portugal.
+_NOTATIONS = {
+    "en": ("€{}", ".", ",", 4),
+    "es": ("{}\u00a0€", ",", ".", 5),
+    "fr": ("{}\u00a0€", ",", "\u202f", 4),
+    "it": ("{}\u00a0€", ",", ".", 5),
+    "pt": ("{}\u00a0€", ",", "\u00a0", 5),
 }
 
 
@@ -100,9 +101,17 @@ def round_together(exact: Sequence[Fraction]) -> list[int]:
     return rounded
 
 
-def euros(cents: int, locale: str = "en") -> str:
-    """An amount for people: `110.89 €` in English, `1.110,89 €` in Spanish."""
-    mark, thousands = _MARKS.get(locale[:2].lower(), _MARKS["en"])
-    whole, rest = divmod(abs(cents), 100)
-    grouped = f"{whole:,}".replace(",", thousands)
-    return f"{'-' if cents < 0 else ''}{grouped}{mark}{rest:02d} €"
+def euros(cents: int, locale: str = "en", *, whole: bool = False) -> str:
+    """Return an amount as browsers write it: `€110.89` in English, `1110,89 €` in Spanish.
+
+    The same as `Intl.NumberFormat(locale, {style: "currency", currency: "EUR"})`. `whole` leaves
+    the cents out, for an amount that has none.
+    """
+    notation = _NOTATIONS.get(locale[:2].lower(), _NOTATIONS["en"])
+    pattern, mark, thousands, grouped_from = notation
+    units, rest = divmod(abs(cents), 100)
+    digits = str(units)
+    if len(digits) >= grouped_from:
+        digits = f"{units:,}".replace(",", thousands)
+    written = pattern.format(digits if whole else f"{digits}{mark}{rest:02d}")
+    return f"-{written}" if cents < 0 else written

@@ -115,9 +115,8 @@ def money(cents: int | None) -> str:
 
 @register.filter
 def round_money(cents: int) -> str:
-    """A round amount beside a chart: `1,000 €`."""
-    written = money(cents)
-    return written[:-5] + written[-2:] if cents % 100 == 0 else written
+    """Return an amount beside a chart: `€1,000`, and `€12.50` when there are cents."""
+    return euros(cents, get_language() or "en", whole=cents % 100 == 0)
 
 
 @register.filter(expects_localtime=True)

@@ -79,7 +79,7 @@ def test_refused_update_is_seen_corrected_retried_and_closed(
     side.get_by_role("link", name="Compare", exact=False).first.click()
     changed = side.locator("tr.differs").first
     expect(changed.get_by_text("Changed")).to_be_visible()
-    expect(changed.get_by_text("200.00 €").first).to_be_visible()
+    expect(changed.get_by_text("€200.00").first).to_be_visible()
 
     system.sandbox.control("POST", "webhooks/hold", {})
     edit_price(merchant, number, "50.00")

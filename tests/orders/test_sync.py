@@ -283,7 +283,7 @@ def test_cancelled_after_shipping_asks_the_merchant(merchant: Merchant, order: O
     merchant.does("ship", order)
     assert decisions(order) == {}
     merchant.does("cancel", order)
-    assert decisions(order) == {"shipped_before_cancelling": "149,80 €"}
+    assert decisions(order) == {"shipped_before_cancelling": "149,80\u00a0€"}
     merchant.notices(order)
     assert [entry for entry in merchant.entries(order) if entry[0] == "decision"] == [
         ("decision", "rejected", "shipped_before_cancelling")

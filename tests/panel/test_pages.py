@@ -191,11 +191,11 @@ def test_all_catalogues_hold_the_same_messages(language: str) -> None:
 @pytest.mark.parametrize(
     ("locale", "one", "many"),
     [
-        ("en", "1 order, 49.90 €", "27 orders"),
-        ("es", "1 pedido, 49,90 €", "27 pedidos"),
-        ("fr", "1 commande, 49,90 €", "27 commandes"),
-        ("it", "1 ordine, 49,90 €", "27 ordini"),
-        ("pt", "1 encomenda, 49,90 €", "27 encomendas"),
+        ("en", "1 order, €49.90", "27 orders"),
+        ("es", "1 pedido, 49,90\u00a0€", "27 pedidos"),
+        ("fr", "1 commande, 49,90\u00a0€", "27 commandes"),
+        ("it", "1 ordine, 49,90\u00a0€", "27 ordini"),
+        ("pt", "1 encomenda, 49,90\u00a0€", "27 encomendas"),
     ],
 )
 def test_one_order_is_no_orders(locale: str, one: str, many: str) -> None:

@@ -356,7 +356,7 @@ def test_methods_and_reasons_exclude_each_other(found: list[dict[str, Any]], amo
 def test_every_reason_has_a_sentence() -> None:
     assert set(SENTENCES) == set(Reason)
     assert str(NotOffered(Reason.CURRENCY)) == SENTENCES[Reason.CURRENCY]
-    assert str(NotOffered(Reason.UNBALANCED, "110.88 €")) == "110.88 €"
+    assert str(NotOffered(Reason.UNBALANCED, "€110.88")) == "€110.88"
 
 
 @pytest.mark.parametrize(

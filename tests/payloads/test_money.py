@@ -135,13 +135,23 @@ def test_round_together_refuses_a_sum_that_is_not_whole() -> None:
 @pytest.mark.parametrize(
     ("cents", "locale", "text"),
     [
-        (11089, "en", "110.89 €"),
-        (111089, "es-ES", "1.110,89 €"),
-        (111089, "fr", "1\u202f110,89 €"),
-        (-5, "it_IT", "-0,05 €"),
-        (123456789, "pt", "1.234.567,89 €"),
-        (100, "de", "1.00 €"),
+        (11089, "en", "€110.89"),
+        (111089, "en-GB", "€1,110.89"),
+        (111089, "es-ES", "1110,89\u00a0€"),
+        (1110890, "es", "11.108,90\u00a0€"),
+        (111089, "fr", "1\u202f110,89\u00a0€"),
+        (-5, "it_IT", "-0,05\u00a0€"),
+        (-5, "en", "-€0.05"),
+        (123456789, "pt", "1\u00a0234\u00a0567,89\u00a0€"),
+        (100, "de", "€1.00"),
     ],
 )
-def test_euros_are_written_as_people_write_them(cents: int, locale: str, text: str) -> None:
+def test_euros_are_written_as_browsers_write_them(cents: int, locale: str, text: str) -> None:
     assert euros(cents, locale) == text
+
+
+@pytest.mark.parametrize(
+    ("locale", "text"), [("en", "€20,000"), ("es", "20.000\u00a0€"), ("pt", "20\u00a0000\u00a0€")]
+)
+def test_whole_euros_have_no_cents(locale: str, text: str) -> None:
+    assert euros(2_000_000, locale, whole=True) == text

@@ -513,7 +513,7 @@ def test_credit_of_a_cancelled_payment_that_is_spent_already_is_shown_to_the_mer
 
     assert found.refusal == "cancelled_by_sequra"
     entry = Entry.objects.get(reason="credit_to_return")
-    assert (entry.closed_at, entry.words) == (None, "20.00 €")
+    assert (entry.closed_at, entry.words) == (None, "€20.00")
     assert NOT_CHARGED not in progress_of(found)["message"]
 
 

@@ -44,8 +44,8 @@ def test_a_merchant_connects_and_chooses_countries(panel: Panel, world: World) -
     page = panel.get("payment-methods/").content.decode()
     assert "Paga Después" in page
     assert "pp3 · summer" in page
-    assert "50.00 €" in page
-    assert "3,000.00 €" in page
+    assert "€50.00" in page
+    assert "€3,000.00" in page
 
 
 def test_wrong_credentials_are_explained_and_change_nothing(panel: Panel, world: World) -> None:
@@ -275,7 +275,7 @@ def test_pages_speak_the_user_s_language(
 
 @pytest.mark.parametrize(
     ("locale", "amount", "date"),
-    [("en-US", "3,000.00 €", "22 Feb 2026"), ("es-ES", "3.000,00 €", "22 feb 2026")],
+    [("en-US", "€3,000.00", "22 Feb 2026"), ("es-ES", "3000,00\u00a0€", "22 feb 2026")],
 )
 def test_amounts_and_dates_are_written_as_the_reader_writes_them(
     connected: Panel, locale: str, amount: str, date: str

@@ -78,7 +78,7 @@ def test_settled_entry_offers_no_action(panel: Panel, make_rejected: MakeEntry) 
 
 def test_amounts_that_were_told_are_said(panel: Panel, make_entry: MakeEntry) -> None:
     make_entry(unshipped=123456, shipped=0)
-    assert "1,234.56 € to ship, 0.00 € shipped" in panel.get("log/").content.decode()
+    assert "€1,234.56 to ship, €0.00 shipped" in panel.get("log/").content.decode()
 
 
 def test_refused_purchase_offers_no_retry(panel: Panel, make_rejected: MakeEntry) -> None:

@@ -42,10 +42,10 @@ def test_panel_shows_what_we_know(
         'data-copy="reference"',
         "<dd>Approved</dd>",
         "SeQura - Paga en 3",
-        "110.89 €",
-        "80.00 €",
-        "30.00 €",
-        "30.89 €",
+        "€110.89",
+        "€80.00",
+        "€30.00",
+        "€30.89",
         f"<dd>{word}</dd>",
         "demo_es",
         f'href="{portal}{REFERENCE}" target="_blank" rel="noopener"',
@@ -115,7 +115,7 @@ def test_timeline_is_newest_first_and_ends_with_the_purchase(
     order = [html.index(text) for text in ("Cancelled by SeQura", "Shipment", "Purchase")]
     assert order == sorted(order)
     assert "Heard from SeQura" in html
-    assert "SeQura financed 110.89 €." in html
+    assert "SeQura financed €110.89." in html
     assert "Refund</b>" not in html
 
 
@@ -256,9 +256,9 @@ def test_comparison_lays_the_three_side_by_side(merchant: Merchant) -> None:
     side = panel_for(merchant.store).get(f"orders/{order.bigcommerce_id}/compare/")
 
     text = " ".join(re.sub(r"<[^>]+>", " ", side.content.decode()).split())
-    assert "LAMP-01 100.00 € 1 unit 89.95 € 1 unit 100.00 € 1 unit Changed +10.05 €" in text
-    assert "CUP-6 54.90 € 1 unit 54.90 € 1 unit 54.90 € 1 unit" in text
-    assert "Still to ship – nothing 149.80 € 159.85 € Changed +10.05 €" in text
+    assert "LAMP-01 €100.00 1 unit €89.95 1 unit €100.00 1 unit Changed +€10.05" in text
+    assert "CUP-6 €54.90 1 unit €54.90 1 unit €54.90 1 unit" in text
+    assert "Still to ship – nothing €149.80 €159.85 Changed +€10.05" in text
     assert merchant.updates() == []
 
 
@@ -272,5 +272,5 @@ def test_comparison_of_an_order_that_sequra_cancelled_says_that_nothing_is_sent(
 
     assert "SeQura has cancelled this order, so nothing is told about it any more." in html
     assert "If that is wrong, ask SeQura about it in its portal." in html
-    assert "89.95 €" in html
+    assert "€89.95" in html
     assert "Changed" not in html
