@@ -26,9 +26,6 @@
   const RETRIES = [3000, 10000, 30000]; // ms, for options that could not be asked for
   const FORM_POLL = 100; // ms
   const FORM_LIMIT = 10000; // ms
-  const STATUS_POLL = 4000; // ms
-  const MAX_REPORTS = 5;
-  const HEARTBEAT = 250; // ms between looks while ours is chosen
   const PUTS = 30; // of our options into the page in one second
   const MOVES = 5; // of our options in one list, then its order is somebody else's
   const ROWS = 3; // that room is kept for while it is not known how many options come
@@ -43,7 +40,6 @@
       cart_changed: "Your cart has changed. Please check the amount and continue again.",
       total_changed: "The amount to pay is now {amount}. Please check it and continue again.",
       gone: "SeQura is no longer available for this order.",
-      refused: "SeQura could not complete this payment.",
       unavailable: "SeQura is not answering right now.",
       retry: "You have not been charged. Try again in a moment or choose another payment method.",
       offline: "You seem to be offline. Check your connection and try again.",
@@ -56,7 +52,6 @@
       cart_changed: "Tu carrito ha cambiado. Revisa el importe y vuelve a continuar.",
       total_changed: "El importe a pagar es ahora {amount}. Revísalo y vuelve a continuar.",
       gone: "SeQura ya no está disponible para este pedido.",
-      refused: "SeQura no ha podido completar este pago.",
       unavailable: "SeQura no responde en este momento.",
       retry: "No se te ha cobrado nada. Inténtalo de nuevo en un momento o elige otro método de pago.",
       offline: "Parece que no tienes conexión. Compruébala e inténtalo de nuevo.",
@@ -69,7 +64,6 @@
       cart_changed: "Votre panier a changé. Vérifiez le montant, puis continuez.",
       total_changed: "Le montant à payer est maintenant de {amount}. Vérifiez-le, puis continuez.",
       gone: "SeQura n’est plus disponible pour cette commande.",
-      refused: "SeQura n’a pas pu finaliser ce paiement.",
       unavailable: "SeQura ne répond pas pour le moment.",
       retry: "Vous n’avez pas été débité. Réessayez dans un instant ou choisissez un autre moyen de paiement.",
       offline: "Vous semblez être hors ligne. Vérifiez votre connexion et réessayez.",
@@ -82,7 +76,6 @@
       cart_changed: "Il carrello è cambiato. Controlla l’importo e continua di nuovo.",
       total_changed: "L’importo da pagare ora è {amount}. Controllalo e continua di nuovo.",
       gone: "SeQura non è più disponibile per questo ordine.",
-      refused: "SeQura non ha potuto completare il pagamento.",
       unavailable: "SeQura al momento non risponde.",
       retry: "Non ti è stato addebitato nulla. Riprova tra poco o scegli un altro metodo di pagamento.",
       offline: "Sembra che tu sia offline. Controlla la connessione e riprova.",
@@ -95,7 +88,6 @@
       cart_changed: "O teu carrinho mudou. Verifica o valor e continua novamente.",
       total_changed: "O valor a pagar é agora {amount}. Verifica-o e continua novamente.",
       gone: "A SeQura já não está disponível para esta encomenda.",
-      refused: "A SeQura não conseguiu concluir este pagamento.",
       unavailable: "A SeQura não está a responder neste momento.",
       retry: "Nada te foi cobrado. Tenta novamente daqui a pouco ou escolhe outro método de pagamento.",
       offline: "Parece que não tens ligação à Internet. Verifica-a e tenta novamente.",
@@ -111,7 +103,6 @@
     .sequra-cost{font-weight:400}
     ul.sequra-list{margin-bottom:1.25rem}
     .sequra-room{display:flex;align-items:center;box-sizing:border-box;padding:0 3rem}
-    .sequra-rest{list-style:none}
     .sequra-room::before{content:"";width:10rem;height:.75em;background:currentColor;opacity:.1}
     .sequra-item .form-field{position:relative}
     .sequra-item .form-label:not(:last-child){padding-right:4.5rem}
@@ -141,7 +132,6 @@
     return (TEXTS[/^(ca|gl|eu)$/.test(language) ? "es" : language] || TEXTS.en)[name];
   }
 
-  const sorry = (name) => `${text(name)} ${text("retry")}`;
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
   // --- Failures: ours stay ours ------------------------------------------------------------------
@@ -160,30 +150,28 @@
 
   /** Tell the app what went wrong, nothing about the shopper. */
   function report(where, error) {
-    if (reports++ >= MAX_REPORTS) return;
-    const message = `${(error && error.name) || "Error"}: ${(error && error.message) || error}`;
+    if (reports++ > 4) return;
     fetch(`${API}/errors`, {
       method: "POST",
       credentials: "omit",
       keepalive: true,
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ where, message: message.slice(0, 300) }),
+      body: JSON.stringify({ where, message: String(error).slice(0, 300) }),
     }).catch(() => {});
   }
 
   /** A function whose errors never reach the page. */
-  const safely = (where, work) => (...args) => {
+  const safely = (where, work) => async (...args) => {
     try {
-      const result = work(...args);
-      return result && result.catch ? result.catch((error) => report(where, error)) : result;
+      await work(...args);
     } catch (error) {
-      return report(where, error);
+      report(where, error);
     }
   };
 
   async function request(url, options) {
     const stop = new AbortController();
-    const timer = setTimeout(() => stop.abort(), (options && options.patience) || PATIENCE);
+    const timer = setTimeout(() => stop.abort(), options.patience || PATIENCE);
     try {
       const answer = await fetch(url, { ...options, signal: stop.signal });
       const body = await answer.json().catch(() => null);
@@ -283,7 +271,6 @@
 
   async function ask(checkout, key) {
     const nothing = { key, balance: owed(checkout), solicitation: null, methods: [], message: "" };
-    if (covered() || checkout.shouldExecuteSpamCheck) return { ...nothing, key: null };
     if (owed(checkout) !== null && owed(checkout) <= 0) return nothing;
     const answer = await app("payment-methods", {
       checkout_id: checkout.id,
@@ -303,8 +290,10 @@
   async function bringUp(checkout, anew) {
     // One question at a time: the app refuses a second one of the same checkout meanwhile.
     while (asking) await asking;
+    // Nothing is known of it yet, and so nothing is remembered.
+    if (covered() || checkout.shouldExecuteSpamCheck) return setOffer(null);
     const key = keyOf(checkout);
-    if (offer && offer.key === key && !anew) return;
+    if (offer && offer.key === key && !anew) return undefined;
     let over;
     asking = new Promise((done) => (over = done));
     wait(true);
@@ -325,12 +314,18 @@
       asking = null;
       over();
     }
+    return undefined;
   }
 
   /** Before the payment step opens: does the checkout have all that SeQura asks for? */
-  const isReady = (checkout) =>
+  const isComplete = (checkout) =>
     (checkout.billingAddress || {}).countryCode &&
     (checkout.consignments || []).every((one) => one.selectedShippingOption);
+
+  /** Unused store credit is applied by the page itself when the step opens: another amount. */
+  const isReady = (checkout) =>
+    (opened && (offer || !step().querySelector(LOADING))) ||
+    (!((checkout.customer || {}).storeCredit > 0 && !checkout.isStoreCreditApplied) && (opened || isComplete(checkout)));
 
   /** One refresh at a time; what changes meanwhile is read again before it ends. */
   function refresh() {
@@ -342,7 +337,8 @@
           do {
             dirty = false;
             const checkout = await readCheckout();
-            if (opened || isReady(checkout)) await bringUp(checkout);
+            if (isReady(checkout)) await bringUp(checkout);
+            else if (opened) schedule(RETRIES[0]);
           } while (dirty);
         } finally {
           running = null;
@@ -359,11 +355,12 @@
       unanswered = false;
     } catch (error) {
       unanswered = true;
-      draw();
       if (!(error instanceof Failure)) throw error;
       quietUntil = performance.now() + error.after;
       const worthRetrying = error.status === 0 || error.status === 429 || error.status >= 500;
       if (worthRetrying && failures < RETRIES.length) schedule(RETRIES[failures++]);
+    } finally {
+      glide(draw); // no room is kept any more
     }
   });
 
@@ -389,6 +386,7 @@
   const OUR_LIST = "sequra-list";
   const LIST = ".form-checklist,ul,ol";
   const COVERED = '.storeCreditOverlay,[data-test="payment-store-credit-overlay"],.spamProtection-container';
+  const LOADING = '[class*="-skeleton"]:not(.loading-skeleton)';
   const SUBMIT = 'button#checkout-payment-continue,button[data-test="payment-submit-button"]';
   const PLACES_ORDER = `${SUBMIT},.form-actions [type="submit"],.form-actions button:not([type])`;
 
@@ -416,7 +414,7 @@
   function ownList(home) {
     const native = home && home.querySelector(`.form-checklist:not(.${OUR_LIST})`);
     if (native || !home) return native;
-    if (home.querySelector('[class*="-skeleton"]:not(.loading-skeleton)')) return null;
+    if (home.querySelector(LOADING)) return null;
     const existing = home.querySelector(`.${OUR_LIST}`);
     if (existing || !offer || !offer.items.length) return existing;
     const list = make("ul", `form-checklist optimizedCheckout-form-checklist ${OUR_LIST}`);
@@ -570,10 +568,12 @@
   function setOffer(next, why) {
     const focusedBefore = focused;
     const before = chosen;
-    if (offer) offer.items.forEach((item) => item.remove());
-    offer = next;
-    if (before && !chosenMethod()) leave();
-    draw();
+    glide(() => {
+      if (offer) offer.items.forEach((item) => item.remove());
+      offer = next;
+      if (before && !chosenMethod()) leave();
+      draw();
+    });
     if (offer && !offer.items.length) remember();
     giveFocusBack(focusedBefore);
     const paid = offer && offer.balance !== null && offer.balance <= 0;
@@ -593,7 +593,8 @@
     if (!spot || !offer || !offer.items.length) return clear(spot);
     const missing = offer.items.some((item) => item.parentNode !== list);
     if (missing ? mayPut() : overtaken(list)) {
-      useRoom(list, () => list.append(...offer.items));
+      leaveRoom();
+      list.append(...offer.items);
       giveFocusBack(focused);
       if (missing && offer.drawn) changed(); // React drew the list anew, for a reason
       if (!offer.drawn) setTimeout(remember);
@@ -608,8 +609,6 @@
 
   const MEMORY = "sequra-rows"; // heights of the options shown last in this tab
   const room = []; // empty rows
-  const rest = make("li", "sequra-rest"); // what the options left of the room
-  rest.setAttribute("aria-hidden", "true");
 
   /** While the question is out: what stands below the list shall not move when the answer comes. */
   function keepRoom(list) {
@@ -617,17 +616,18 @@
     if (room.some((row) => row.parentNode !== list) && mayPut()) list.append(...room);
   }
 
-  /** Put the options where room was kept; what they leave stays empty until the next click. */
-  function useRoom(list, put) {
-    const high = () => list.getBoundingClientRect().height; // with fractions of a pixel
-    const before = room.length && high();
-    leaveRoom();
-    put();
-    const left = before && before - high();
-    if (left > 0) {
-      rest.style.height = `${left}px`;
-      list.append(rest);
+  /** Change the list; what stands below glides to its new place: nothing jumps from under a finger. */
+  function glide(work) {
+    const below = [];
+    const top = (node) => node.getBoundingClientRect().top; // with fractions of a pixel
+    for (let node = (place() || {}).list; node && node !== step(); node = node.parentNode) {
+      for (let next = node; (next = next.nextElementSibling); ) below.push([next, top(next)]);
     }
+    work();
+    below.forEach(([node, before]) => {
+      const by = before - top(node);
+      if (by) node.animate({ transform: [`translateY(${by}px)`, "none"] }, 200);
+    });
   }
 
   const leaveRoom = () => room.splice(0).forEach((row) => row.remove());
@@ -901,16 +901,14 @@
 
   /** While ours is chosen, whatever would place the order natively continues with SeQura. */
   function guard(event) {
-    if (isOurs(event.target) && ordering()) {
-      event.preventDefault();
-      event.stopImmediatePropagation();
-    }
-    if (!chosen || !(event.target instanceof Element)) return undefined;
-    if (!event.target.closest(`form${CHOSEN}`)) return undefined;
-    if (event.type !== "submit" && !event.target.closest(PLACES_ORDER)) return undefined;
+    const { target, type } = event;
+    const places = () => type === "submit" || target.closest(PLACES_ORDER);
+    const instead = chosen && target instanceof Element && target.closest(`form${CHOSEN}`) && places();
+    if (!instead && !(isOurs(target) && ordering())) return undefined;
     event.preventDefault();
     event.stopImmediatePropagation();
-    return start();
+    // Enter in the coupon box applies the coupon, which is up to the page.
+    return event.isTrusted && document.activeElement.type === "text" ? undefined : start();
   }
 
   // --- Terms and conditions ----------------------------------------------------------------------
@@ -979,7 +977,7 @@
     if (navigator.onLine === false) return text("offline");
     const said = error instanceof Failure && error.status < 500 && error.body.message;
     const known = said && error.body.code === "sequra_unavailable";
-    return (!known && said) || sorry("unavailable");
+    return (!known && said) || `${text("unavailable")} ${text("retry")}`;
   }
 
   async function start() {
@@ -1096,7 +1094,7 @@
       .map((one) => one.getAttribute("src"))
       .filter((url) => allowed(url, origins));
     if (!frames.length || !scripts.length) throw new Error("no identification form");
-    dialog = make("div");
+    dialog = make("div", "sequra-dialog");
     dialog.setAttribute("role", "dialog");
     dialog.setAttribute("aria-modal", "true");
     dialog.setAttribute("aria-label", text("form"));
@@ -1119,12 +1117,14 @@
   }
 
   let quieted = []; // what we made inert
+  const SEQURAS = '[id^="sq-"],[class*="sequra"]';
 
   /** Behind an open form nothing can be reached by keyboard or screen reader. */
   function quiet(nodes) {
-    quieted = nodes.filter((node) => node !== dialog && !node.inert);
-    quieted.forEach((node) => {
+    [...nodes].forEach((node) => {
+      if (node.inert || node.matches(SEQURAS)) return;
       node.inert = true;
+      quieted.push(node);
     });
   }
 
@@ -1155,7 +1155,7 @@
         });
       });
       instance.show();
-      quiet([...document.body.children]);
+      quiet(document.body.children);
       ready.then(() => open && frame.focus());
       const paid = watch(statusUrl, () => open);
       await Promise.race([closed, paid, gone(frame, () => open)]);
@@ -1183,7 +1183,7 @@
   /** For when SeQura's form does not bring the shopper back by itself. */
   async function watch(url, stillOpen) {
     for (;;) {
-      await pause(STATUS_POLL);
+      await pause(4000);
       if (!stillOpen()) return;
       const outcome = await statusOf(url).catch(() => null);
       if (!stillOpen()) return;
@@ -1199,7 +1199,7 @@
       statusUrl = "";
       if (offer) offer.key = null;
       changed();
-      say(outcome.message || sorry("refused"));
+      say(outcome.message);
     }
     return undefined;
   }
@@ -1220,6 +1220,7 @@
   }
 
   function look() {
+    if (dialog && quieted.length) quiet(document.body.children); // a chat that came meanwhile
     noticeChanges();
     draw();
   }
@@ -1230,7 +1231,6 @@
       onRadio(event);
       if (event.type === "change") onChange(event);
       setTimeout(() => {
-        if (event.isTrusted) rest.remove();
         lookSafely(); // React sets its own radio again whenever it renders
       });
     });
@@ -1242,7 +1242,7 @@
       focused = isOurs(event.target) ? event.target.id : null;
     });
     window.addEventListener("focusout", () => setTimeout(lookSafely));
-    setInterval(() => chosen && lookSafely(), HEARTBEAT); // what no event tells
+    setInterval(() => chosen && lookSafely(), 250); // what no event tells
     document.addEventListener("prerenderingchange", lookSafely);
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && place()) changed();

@@ -9,6 +9,8 @@ import threading
 import time
 from base64 import b64encode
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha384
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import rjsmin
-from playwright.sync_api import Frame, Page
+from playwright.sync_api import Frame, Page, Route
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "static" / "storefront" / "sequra-checkout.js"
@@ -148,6 +150,26 @@ def run_timers(page: Page | Frame, ms: int) -> None:
     the script's, the script's have run, however slow the machine is.
     """
     page.evaluate(RUN_TIMERS, ms)
+
+
+@contextmanager
+def held(page: Page, address: str) -> Iterator[Callable[[], None]]:
+    """Hold the requests to an address until the function that this yields is called."""
+    waiting: list[Route] = []
+    released: list[bool] = []
+
+    def hold(route: Route) -> None:
+        route.continue_() if released else waiting.append(route)
+
+    def release() -> None:
+        released.append(True)
+        for route in waiting:
+            route.continue_()
+        assert waiting
+
+    page.route(address, hold)
+    yield release
+    page.unroute(address, hold)
 
 
 class World:

@@ -373,11 +373,11 @@ def test_a_refused_payment_is_explained_after_closing(world: World, open_checkou
     page = open_checkout()
     choose(page)
     page.locator(BUTTON).click()
-    world.status = {"status": "refused", "redirect": None, "message": ""}
+    world.status = {"status": "refused", "redirect": None, "message": "No se ha pagado."}
 
     page.frame_locator(FRAME).locator("#close").click()
 
-    expect(page.locator(ALERT)).to_contain_text("SeQura no ha podido completar este pago")
+    expect(page.locator(ALERT)).to_have_text("No se ha pagado.")
     expect(page.locator(BUTTON)).to_be_enabled()
 
 

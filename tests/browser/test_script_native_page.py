@@ -16,6 +16,7 @@ NATIVE_BUTTON = "#checkout-payment-continue"
 ALERT = ".sequra-alert"
 WIDTHS = [320, 360, 390, 768, 1440]
 THEMES = ["v1", "v2"]
+DRAWN = [(320, 568), (360, 640), (390, 844), (768, 1024)]  # where the order is a drawer
 LONG = PP3 | {
     "title": "Recibe tu compra y paga después en cómodos plazos",
     "cost_description": "desde 18,48 €/mes con un coste fijo de 5,00 € por cuota",
@@ -205,24 +206,26 @@ def test_a_note_has_air_on_all_sides(world: World, open_checkout: Open) -> None:
     assert min(air) >= 12
 
 
-@pytest.mark.parametrize("height", [640, 844])
+@pytest.mark.parametrize("theme", THEMES)
 def test_an_error_is_never_behind_the_order_drawer(
-    world: World, open_checkout: Open, height: int
+    world: World, open_checkout: Open, theme: str
 ) -> None:
     world.fail("/form", Answer(503, {}))
-    page = open_checkout("terms=1", width=390)
-    page.set_viewport_size({"width": 390, "height": height})
+    page = open_checkout(f"terms=1&theme={theme}", width=320)
     choose(page)
 
-    page.locator(BUTTON).click()
-    for error in ("#sequra-terms-error", ALERT):
-        expect(page.locator(error)).not_to_be_empty()
-        world.settle(page, 100)
-        seen, drawer = box(page, error), box(page, ".cartDrawer")
-        assert seen["y"] >= 0
-        assert seen["y"] + seen["height"] <= drawer["y"]
-        page.locator("#terms").check()
-        page.locator(BUTTON).click()
+    for width, height in DRAWN:
+        page.set_viewport_size({"width": width, "height": height})
+        page.locator("#terms").uncheck()
+        for error in ("#sequra-terms-error", ALERT):
+            page.evaluate("scrollTo(0, 0)")
+            page.locator(BUTTON).evaluate("one => one.click()")  # without scrolling to it
+            expect(page.locator(error)).not_to_be_empty()
+            world.settle(page, 100)
+            seen, drawer = box(page, error), box(page, ".cartDrawer")
+            assert seen["y"] >= 0
+            assert seen["y"] + seen["height"] <= drawer["y"]
+            page.locator("#terms").check()
 
 
 # --- Without native methods, while one is being paid, under a cover -------------------------------
@@ -327,6 +330,30 @@ def test_nobody_is_asked_while_the_page_is_only_prepared(world: World, open_chec
     expect(page.locator(OURS)).to_have_count(3)
 
 
+@pytest.mark.parametrize("caught", [True, False], ids=["caught by the page", "not caught"])
+def test_enter_in_the_coupon_box_opens_no_form(
+    world: World, open_checkout: Open, caught: bool
+) -> None:
+    """Uncaught, it submits the payment form that the box lies in, as the browser does."""
+    page = open_checkout()
+    choose(page)
+    if not caught:
+        page.evaluate("addEventListener('keydown', (event) => event.stopPropagation(), true)")
+
+    page.locator("#redeemableCode-payment").fill("SAVE10")
+    page.keyboard.press("Enter")
+
+    if caught:
+        world.wait_called(page, "app", "payment-methods", 2)
+    world.settle(page, 400)
+    assert world.coupon == ("SAVE10" if caught else "")
+    assert world.called("app", "form") == []
+    assert world.called("shop", "/order") == []
+    expect(page.get_by_label(PP3["title"])).to_be_checked()
+    page.locator("#radio-sequra-pp3").press("Enter")
+    expect(page.locator("iframe#sq-identification-pp3")).to_be_visible()
+
+
 # --- What is said, once, and to whom --------------------------------------------------------------
 
 
@@ -371,26 +398,38 @@ def test_the_choice_is_announced_and_the_native_one_is_silent(
     expect(said).to_have_text(["Contra reembolso"])
 
 
+REACHABLE = """() => [...document.body.children]
+  .filter((one) => !one.inert && !['SCRIPT', 'STYLE'].includes(one.tagName))
+  .map((one) => one.getAttribute('role') || one.id)"""
+
+
 def test_everything_outside_the_form_is_out_of_reach(world: World, open_checkout: Open) -> None:
-    world.extra = "<a id=elsewhere href='/'>Shop</a>"
+    """Also what comes while it is open, such as a chat; what SeQura itself adds is its own."""
+    world.extra = "<a id=elsewhere href='/'>Shop</a><a id=already inert href='/'>Quiet</a>"
     page = open_checkout()
     choose(page)
     page.locator(BUTTON).click()
     frame = page.locator("iframe#sq-identification-pp3")
     expect(frame).to_be_focused()
 
-    reachable = page.evaluate(
-        """() => [...document.body.children]
-          .filter((one) => !one.inert && !['SCRIPT', 'STYLE'].includes(one.tagName))
-          .map((one) => one.getAttribute('role'))"""
-    )
-    assert reachable == ["dialog"]
+    assert page.evaluate(REACHABLE) == ["dialog"]
     page.keyboard.press("Shift+Tab")
     assert page.evaluate("document.activeElement.id") != "elsewhere"
+    page.evaluate(
+        """() => {
+          const put = (html) => document.body.insertAdjacentHTML('beforeend', html);
+          put('<div id=chat><button>Chat</button></div>');
+          put('<div id=sq-more><button>3DS</button></div>');
+        }"""
+    )
+    assert page.evaluate(REACHABLE) == ["dialog", "sq-more"]
 
     page.frame_locator("iframe").locator("#close").click()
     expect(page.locator(BUTTON)).to_be_focused()
-    assert page.evaluate("document.querySelectorAll('[inert]').length") == 0
+    inert = page.locator("[inert]").evaluate_all("all => all.map((one) => one.id)")
+    assert inert == ["already"]  # by the page itself
+    page.evaluate("document.body.append(document.createElement('p'))")
+    assert page.locator("[inert]").count() == 1
 
 
 # --- Other people on the page ---------------------------------------------------------------------

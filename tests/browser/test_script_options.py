@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.scripted import CHECKOUT, I1, PP3, SP1, Answer, World
+from tests.browser.scripted import CHECKOUT, I1, PP3, SP1, Answer, World, held
 
 OURS = "li.sequra-item"
 NATIVE_BUTTON = "#checkout-payment-continue"
@@ -134,17 +134,27 @@ def test_options_stay_below_native_methods_that_come_later(
 
 
 def test_store_credit_reinjects_with_the_new_claim(world: World, open_checkout: Open) -> None:
+    """The step applies unused credit as it opens: nobody is asked for the amount without it."""
     world.balance, world.credit_applied = 50.0, True
     page = open_checkout()
     expect(page.locator(OURS)).to_have_count(3)
+    world.calls.clear()
+    world.credit_applied = False
+    with held(page, "**/checkouts/*include=*") as release:
+        with page.expect_response(lambda one: one.url.endswith(f"/checkouts/{CHECKOUT}")):
+            page.reload(wait_until="commit")
+        world.settle(page, 200)  # the script has read the checkout, the page has not
+        release()
+        expect(page.locator(OURS)).to_have_count(3)
     page.get_by_label(PP3["title"]).check()
 
     page.locator("#useStoreCredit").uncheck()
 
-    expect(page.locator(".skeleton-row")).to_have_count(0)
+    expect(page.locator(".checklist-skeleton")).to_have_count(0)
     expect(page.locator(OURS)).to_have_count(3)
     expect(page.get_by_label(PP3["title"])).to_be_checked()
     expect(page.locator(NATIVE_BUTTON)).to_be_hidden()
+    world.wait_called(page, "app", "payment-methods", 2)
     world.settle(page, 400)
     claims = [
         (claim["outstanding_balance"], claim["store_credit_applied"])
