@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from celery import current_app
 from django.apps import apps
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Count, F, Min, Q, QuerySet
@@ -157,14 +158,12 @@ def breakers() -> GaugeMetricFamily:
 
 def lanes() -> Iterator[GaugeMetricFamily]:
     """Messages that no worker has fetched, as the broker counts them."""
-    from sequra_bc.celery import app
-
     up = GaugeMetricFamily("sequra_bc_broker_up", "Whether the broker answers")
     waiting = GaugeMetricFamily("sequra_bc_lane_messages", "Messages, by lane", labels=["lane"])
     try:
-        with app.connection_for_write() as broker:
+        with current_app.connection_for_write() as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, timeout=1)
-            for lane, queue in app.amqp.queues.items():
+            for lane, queue in current_app.amqp.queues.items():
                 declared: Any = queue(broker.default_channel).queue_declare()
                 waiting.add_metric([lane], declared.message_count)
     except Exception:  # noqa: BLE001 (every transport has errors of its own)

@@ -17,9 +17,9 @@ from django.db.models.functions import Now
 
 from bigcommerce.quota import Quota
 from orders.models import Gate, Order, Reconciliation
-from orders.sync.sync import BIGCOMMERCE
 from stores.models import Store
 
+BIGCOMMERCE, SEQURA = "bigcommerce", "sequra"  # the systems that may fail
 CALLS_PER_ORDER = 5  # what one synchronisation may need: usually fewer
 FAILURES = 5  # of different orders, in a row: then the gate closes
 PROBE_AFTER, PROBE_AT_LEAST_EVERY = 10.0, 60.0

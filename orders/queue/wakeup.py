@@ -8,10 +8,10 @@ finds what a lost wake-up forgot.
 import os
 import threading
 import time
-from typing import Any
+from typing import Literal, get_args
 
 import structlog
-from celery import Task
+from celery import current_app
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
 log = structlog.get_logger(__name__)
@@ -20,12 +20,15 @@ PAUSE = 0.05
 PAUSE_AFTER_FAILURE = 5.0
 # So many wake-ups wait already that another one says nothing: nobody fetches them.
 ENOUGH = 50
+# Tasks that a wake-up may name. The module of the tasks imports this one, not the other way round.
+Wakeup = Literal["drain", "send_reports", "check_drift"]
+NAMES: dict[Wakeup, str] = {task: f"orders.tasks.{task}" for task in get_args(Wakeup)}
 
 
 class Doorbell:
     """Rings in the background; many rings close together are one."""
 
-    def __init__(self, task: str = "drain") -> None:
+    def __init__(self, task: Wakeup = "drain") -> None:
         self._task = task
         self._rung = threading.Event()
         self._for = ""  # the request that rang last
@@ -41,32 +44,29 @@ class Doorbell:
             time.sleep(PAUSE if self._publish() else PAUSE_AFTER_FAILURE)
 
     def _publish(self) -> bool:
-        from orders import tasks
-
         clear_contextvars()
         if self._for:
             bind_contextvars(request_id=self._for)
         try:
-            publish(getattr(tasks, self._task))
+            publish(self._task)
         except Exception as error:  # noqa: BLE001 (whatever the broker does, we live)
             log.warning("doorbell_unheard", reason=type(error).__name__)
             return False
         return True
 
 
-def publish(task: "Task[..., Any]") -> None:
-    """Send one wake-up, unless the queue is full of them. It never expires."""
-    app = task.app
-    with app.producer_pool.acquire(block=True) as producer:
-        lane = app.amqp.router.route({}, task.name)["queue"]
+def publish(task: Wakeup) -> None:
+    """Send one wake-up by the task's name, unless the queue is full of them. It never expires."""
+    with current_app.producer_pool.acquire(block=True) as producer:
+        lane = current_app.amqp.router.route({}, NAMES[task])["queue"]
         if lane(producer.channel).queue_declare().message_count < ENOUGH:
-            task.apply_async(producer=producer)
+            current_app.send_task(NAMES[task], producer=producer, ignore_result=True)
 
 
-_doorbells: dict[tuple[int, str], Doorbell] = {}
+_doorbells: dict[tuple[int, Wakeup], Doorbell] = {}
 
 
-def ring(task: str = "drain") -> None:
+def ring(task: Wakeup = "drain") -> None:
     """Say that there is work for a task of `orders.tasks`. Returns at once.
 
     A process that forked gets doorbells of its own.

@@ -21,7 +21,8 @@ from django.utils import timezone
 from orders import corrections
 from orders.models import Order
 from orders.queue import throttle
-from orders.sync.sync import BIGCOMMERCE, SEQURA, Kind, Result
+from orders.queue.throttle import BIGCOMMERCE, SEQURA
+from orders.sync.sync import Kind, Result
 from payloads.money import euros
 from payloads.order.comparison import cart_total
 from payloads.order.difference import CARTS

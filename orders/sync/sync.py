@@ -22,6 +22,7 @@ import sequra.errors
 from bigcommerce.client import BigCommerce
 from orders.models import Order
 from orders.queue.lease import Lease
+from orders.queue.throttle import BIGCOMMERCE, SEQURA
 from orders.sync.snapshot import PartMissing, read_snapshot
 from payloads.order import people
 from payloads.order.agreement import agrees
@@ -34,7 +35,6 @@ from wire.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
-BIGCOMMERCE, SEQURA = "bigcommerce", "sequra"
 GONE = 404
 # What no document can be that we understand: somebody's hostile or broken data.
 UNREADABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError)

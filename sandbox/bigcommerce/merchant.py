@@ -43,6 +43,7 @@ from sandbox.bigcommerce.models import (
     Shipment,
 )
 from sandbox.bigcommerce.orders import money, pair
+from sandbox.bigcommerce.reading import shipment_as_v2
 from sandbox.bigcommerce.stale import remember
 from sandbox.bigcommerce.webhooks import emit, emit_order
 from sandbox.knobs import knobs
@@ -316,20 +317,6 @@ def new_shipment(order: Order, items: list[Document], address_id: int | None) ->
             ],
         },
     )  # fmt: skip
-
-
-def shipment_as_v2(shipment: Shipment, order: Order) -> Document:
-    """A shipment with the addresses it went by."""
-    address = OrderAddress.objects.filter(id=shipment.document["order_address_id"]).first()
-    wanted = (
-        "first_name", "last_name", "company", "street_1", "street_2", "city", "state", "zip",
-        "country", "country_iso2", "phone", "email",
-    )  # fmt: skip
-    billing = order.document["billing_address"]
-    return orders.part(shipment) | {
-        "billing_address": {name: billing[name] for name in wanted},
-        "shipping_address": {name: address.document[name] for name in wanted} if address else {},
-    }
 
 
 def edit_shipment(order_id: int, shipment_id: int, **fields: Any) -> Document:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox.bigcommerce import merchant, orders, refunds
+from sandbox.bigcommerce import orders, refunds
 from sandbox.bigcommerce.models import (
     Document,
     Metafield,
     Order,
+    OrderAddress,
     OrderCoupon,
     OrderFee,
     OrderPart,
@@ -18,9 +19,23 @@ from sandbox.bigcommerce.models import (
 )
 
 
+def shipment_as_v2(shipment: Shipment, order: Order) -> Document:
+    """A shipment with the addresses it went by."""
+    address = OrderAddress.objects.filter(id=shipment.document["order_address_id"]).first()
+    wanted = (
+        "first_name", "last_name", "company", "street_1", "street_2", "city", "state", "zip",
+        "country", "country_iso2", "phone", "email",
+    )  # fmt: skip
+    billing = order.document["billing_address"]
+    return orders.part(shipment) | {
+        "billing_address": {name: billing[name] for name in wanted},
+        "shipping_address": {name: address.document[name] for name in wanted} if address else {},
+    }
+
+
 def shipments(order: Order) -> list[Document]:
     rows = Shipment.objects.filter(order=order)
-    return [merchant.shipment_as_v2(shipment, order) for shipment in rows]
+    return [shipment_as_v2(shipment, order) for shipment in rows]
 
 
 def parts(rows: Iterable[OrderPart]) -> list[Document]:

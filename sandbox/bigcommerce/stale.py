@@ -4,6 +4,7 @@ import threading
 import time
 
 from sandbox.bigcommerce.models import Document, Order
+from sandbox.bigcommerce.reading import snapshot
 from sandbox.knobs import knobs
 
 _old: dict[int, tuple[float, Document]] = {}
@@ -14,8 +15,6 @@ def remember(order: Order) -> None:
     """Called before a change: late readers go on seeing this for `read_lag` seconds."""
     if not knobs.read_lag:
         return
-    from sandbox.bigcommerce.reading import snapshot
-
     until = time.monotonic() + knobs.read_lag
     with _lock:
         if order.id not in _old or _old[order.id][0] < time.monotonic():
@@ -25,8 +24,8 @@ def remember(order: Order) -> None:
 def old(order_id: int) -> Document | None:
     """What late readers still see of an order, None when they see it as it is."""
     with _lock:
-        until, snapshot = _old.get(order_id, (0.0, {}))
-        return snapshot if until > time.monotonic() else None
+        until, document = _old.get(order_id, (0.0, {}))
+        return document if until > time.monotonic() else None
 
 
 def clear() -> None:

@@ -21,7 +21,7 @@ from local.servers import ROOT
 from local.stack import Stack
 from orders.queue import wakeup
 from sequra_bc import celery
-from sequra_bc.celery import FAST, PERIODIC, SLOW, Slots, app
+from sequra_bc.celery import FAST, PERIODIC, SLOW, WAKE_UPS, Slots, app
 
 PUBLISH = """
 import time
@@ -68,10 +68,10 @@ def test_an_absent_redis_holds_nobody_up() -> None:
     assert seconds_to_publish(free_port()) < 1.0
 
 
-def test_every_periodic_task_exists() -> None:
+def test_every_task_exists_that_somebody_names() -> None:
     app.loader.import_default_modules()
 
-    assert set(PERIODIC) - set(app.tasks) == set()
+    assert {*PERIODIC, *WAKE_UPS, *wakeup.NAMES.values()} - set(app.tasks) == set()
 
 
 def test_only_messages_of_the_slow_lane_expire() -> None:

@@ -24,6 +24,7 @@ from orders.queue.lease import Lease
 from orders.queue.worker import drain
 from orders.sync import results
 from orders.sync.sync import Kind, Result
+from sequra_bc.celery import app
 from tests.orders.merchant import Merchant
 
 UPDATE = r"/merchants/[^/]+/orders/.*"
@@ -204,12 +205,12 @@ def bell(servers: None, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The moments at which a wake-up was published."""
     published: list[float] = []
 
-    def publish(**_: object) -> None:
+    def publish(*_: object, **__: object) -> None:
         published.append(time.monotonic())
         if len(published) == 1:
             raise ConnectionError("the broker is away")
 
-    monkeypatch.setattr(tasks.drain, "apply_async", publish)
+    monkeypatch.setattr(app, "send_task", publish)
     monkeypatch.setattr(wakeup, "PAUSE_AFTER_FAILURE", 0.2)
     # Nobody serves this broker: what other tests sent is still in its queue.
     monkeypatch.setattr(wakeup, "ENOUGH", math.inf)

@@ -102,11 +102,11 @@ def test_an_uninstalled_store_has_no_address(client: Client, store: Store) -> No
 def test_nobody_waits_for_a_broker_that_is_away(
     client: Client, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orders.tasks.send_reports.apply_async", _broken)
+    monkeypatch.setattr("sequra_bc.celery.app.send_task", _broken)
 
     assert client.get(path(store)).content == b"ok"
     assert ReportRun.objects.count() == 1
 
 
-def _broken(**_: object) -> None:
+def _broken(*_: object, **__: object) -> None:
     raise OSError("no broker")
