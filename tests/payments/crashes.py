@@ -1,14 +1,14 @@
 """Kills a process between any two side effects of `confirm`, and lets others finish its work.
 
 A warm parent forks a child for every actor; the child ends itself, without any clean-up, at the
-n-th place it reaches. Afterwards further children go on until nothing is due.
+n-th place it reaches. Afterwards the parent goes on until nothing is due.
 """
 
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.db import connections
@@ -40,12 +40,19 @@ class Countdown:
             os._exit(CRASHED)
 
 
+def forget_connections() -> list[object]:
+    """Let this child connect for itself; its parent's connections, kept unused, stay open there."""
+    kept = [one.connection for one in connections.all()]
+    for one in connections.all():
+        one.connection = None
+    return kept
+
+
 class Actor:
     """A forked child that works on one payment, with the place where it dies."""
 
     def __init__(self, work: Callable[[], None], crash_at: int = NEVER) -> None:
         self.reading, writing = os.pipe()
-        connections.close_all()
         self.pid = os.fork()
         if self.pid == 0:
             self._be_the_child(work, crash_at, writing)
@@ -54,6 +61,7 @@ class Actor:
     def _be_the_child(self, work: Callable[[], None], crash_at: int, pipe: int) -> None:
         code = 1
         try:
+            self.parents = forget_connections()
             failpoints.reach = Countdown(crash_at, pipe)
             work()
             code = 0
@@ -111,10 +119,20 @@ class CrashRunner:
     def finish(self, pk: int) -> None:
         """What the sweep does: go on whenever something is due, until nothing is."""
         deadline = time.monotonic() + PATIENCE
-        while Solicitation.objects.get(pk=pk).next_at is not None:
-            assert time.monotonic() < deadline, f"{Solicitation.objects.get(pk=pk).__dict__}"
-            self.together(pk, NEVER, 1)
-            time.sleep(0.02)
+        with self.watching():
+            while (due := Solicitation.objects.get(pk=pk).next_at) is not None:
+                assert time.monotonic() < deadline, f"{Solicitation.objects.get(pk=pk).__dict__}"
+                drive(pk)
+                time.sleep(max(0.02, min(0.1, (due - timezone.now()).total_seconds())))
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """See which places this process reaches by itself."""
+        before, failpoints.reach = failpoints.reach, self.labels.add
+        try:
+            yield
+        finally:
+            failpoints.reach = before
 
 
 class Backup:
