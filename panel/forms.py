@@ -1,6 +1,6 @@
 """The forms of the control panel. Every value is checked here; no model is filled by name."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -11,9 +11,26 @@ from stores.connect import Login
 from stores.countries import country_name
 from stores.encryption import readable
 from stores.models import Connection, Merchant, Store
+from stores.settings_file import LABELS
 from stores.statistics import PARTS
 
 ENVIRONMENTS = [("live", _("Live")), ("sandbox", _("Sandbox"))]
+
+
+class SettingsForm(forms.Form):
+    """A form for settings of the registry; `columns` are those of Store that it writes."""
+
+    columns: ClassVar[tuple[str, ...]]
+
+    def values(self) -> dict[str, Any]:
+        """Return what was chosen, by column. What the form does not show is left out."""
+        raise NotImplementedError
+
+    def save(self, store: Store) -> None:
+        values = self.values()
+        for column, value in values.items():
+            setattr(store, column, value)
+        store.save(update_fields=list(values))
 
 
 class DeploymentFields:
@@ -27,15 +44,14 @@ class DeploymentFields:
         self.error = form.refusals.get(deployment.id, "")
 
 
-class ConnectionForm(forms.Form):
+class ConnectionForm(SettingsForm):
     """Environment and credentials. A password is never sent back; left empty it stays as it is."""
 
+    columns = ("send_statistics",)
     environment = forms.ChoiceField(
         label=_("Environment"), choices=ENVIRONMENTS, widget=forms.RadioSelect
     )
-    send_statistics = forms.BooleanField(
-        label=_("Help improve SeQura by sending usage data"), required=False
-    )
+    send_statistics = forms.BooleanField(label=LABELS["send_statistics"], required=False)
     replace = forms.BooleanField(
         label=_("Yes, replace the account that is connected now"), required=False
     )
@@ -118,6 +134,9 @@ class ConnectionForm(forms.Form):
                 found[deployment.id] = Login(username, kept)
         return found
 
+    def values(self) -> dict[str, Any]:
+        return {"send_statistics": self.cleaned_data["send_statistics"]}
+
     def boxes(self) -> list[DeploymentFields]:
         return [DeploymentFields(self, deployment) for deployment in self.deployments]
 
@@ -142,11 +161,12 @@ class CountriesForm(forms.Form):
         return {country: ref for country, ref in self.cleaned_data.items() if ref}
 
 
-class GeneralForm(forms.Form):
+class GeneralForm(SettingsForm):
     """Who sees SeQura: shoppers' addresses, storefronts, carts in which nothing is shipped."""
 
+    columns = ("allowed_ips", "disabled_channels", "offers_services")
     allowed_ips = forms.CharField(
-        label=_("Allowed IP addresses"),
+        label=LABELS["allowed_ips"],
         required=False,
         max_length=20_000,
         widget=forms.Textarea(attrs={"class": "input mono", "rows": 4, "spellcheck": "false"}),
@@ -156,11 +176,9 @@ class GeneralForm(forms.Form):
         ),
     )
     channels = forms.MultipleChoiceField(
-        label=_("Storefronts"), required=False, widget=forms.CheckboxSelectMultiple
+        label=LABELS["disabled_channels"], required=False, widget=forms.CheckboxSelectMultiple
     )
-    services = forms.BooleanField(
-        label=_("Offer SeQura for carts in which nothing is shipped"), required=False
-    )
+    services = forms.BooleanField(label=LABELS["offers_services"], required=False)
 
     def __init__(self, store: Store, data: Any = None, *, services: bool = False) -> None:
         self.names = {
@@ -184,39 +202,42 @@ class GeneralForm(forms.Form):
     def clean_allowed_ips(self) -> list[str]:
         return networks.parse(self.cleaned_data["allowed_ips"])
 
-    def save(self, store: Store) -> None:
-        store.allowed_ips = self.cleaned_data["allowed_ips"]
+    def values(self) -> dict[str, Any]:
+        values = {"allowed_ips": self.cleaned_data["allowed_ips"]}
         if "channels" in self.fields:
             chosen = self.cleaned_data["channels"]
-            store.disabled_channels = [int(one) for one in self.names if one not in chosen]
+            values["disabled_channels"] = [int(one) for one in self.names if one not in chosen]
         if "services" in self.fields:
-            store.offers_services = self.cleaned_data["services"]
-        store.save(update_fields=["allowed_ips", "disabled_channels", "offers_services"])
+            values["offers_services"] = self.cleaned_data["services"]
+        return values
 
 
-class StatusesForm(forms.Form):
+class StatusesForm(SettingsForm):
     """SeQura's answers → BigCommerce's statuses; which of these ship, cancel or refund."""
 
+    columns = (
+        "status_approved", "status_needs_review", "status_cancelled",
+        "shipped_statuses", "cancelling_statuses", "refunded_status_refunds",
+    )  # fmt: skip
     shipped = forms.TypedMultipleChoiceField(
-        label=_("Statuses that count as shipped"),
+        label=LABELS["shipped_statuses"],
         required=False,
         coerce=int,
         widget=forms.CheckboxSelectMultiple,
     )
     cancelling = forms.TypedMultipleChoiceField(
-        label=_("Statuses that cancel the order at SeQura"),
+        label=LABELS["cancelling_statuses"],
         required=False,
         coerce=int,
         widget=forms.CheckboxSelectMultiple,
     )
     refunded_status_refunds = forms.BooleanField(
-        label=_("The status Refunded, set by hand, refunds the whole order at SeQura"),
-        required=False,
+        label=LABELS["refunded_status_refunds"], required=False
     )
     MAPPED = (
-        ("status_approved", _("Paid"), _("SeQura has approved the payment.")),
-        ("status_needs_review", _("In review"), _("SeQura looks at the payment first.")),
-        ("status_cancelled", _("Cancelled"), _("SeQura cancels the payment.")),
+        ("status_approved", _("SeQura has approved the payment.")),
+        ("status_needs_review", _("SeQura looks at the payment first.")),
+        ("status_cancelled", _("SeQura cancels the payment.")),
     )
 
     def __init__(self, store: Store, data: Any = None) -> None:
@@ -229,9 +250,9 @@ class StatusesForm(forms.Form):
         self.store, found = store, statuses.choices(store)
         lists: Any = self.fields
         lists["shipped"].choices = lists["cancelling"].choices = found
-        for name, title, help_text in self.MAPPED:
+        for name, help_text in self.MAPPED:
             self.fields[name] = forms.TypedChoiceField(
-                label=title,
+                label=LABELS[name],
                 help_text=help_text,
                 choices=[("", _("None: leave the status alone")), *found],
                 coerce=int,
@@ -257,34 +278,32 @@ class StatusesForm(forms.Form):
         return cleaned
 
     def mapped(self) -> list[forms.BoundField]:
-        return [self[name] for name, _title, _help in self.MAPPED]
+        return [self[name] for name, _help in self.MAPPED]
 
-    def save(self, store: Store) -> None:
-        for name, _title, _help in self.MAPPED:
-            setattr(store, name, self.cleaned_data[name])
-        store.shipped_statuses = self.cleaned_data["shipped"]
-        store.cancelling_statuses = self.cleaned_data["cancelling"]
-        store.refunded_status_refunds = self.cleaned_data["refunded_status_refunds"]
-        names = [name for name, _title, _help in self.MAPPED]
-        lists = ["shipped_statuses", "cancelling_statuses"]
-        store.save(update_fields=[*names, *lists, "refunded_status_refunds"])
+    def values(self) -> dict[str, Any]:
+        chosen = self.cleaned_data
+        return {
+            **{name: chosen[name] for name, _help in self.MAPPED},
+            "shipped_statuses": chosen["shipped"],
+            "cancelling_statuses": chosen["cancelling"],
+            "refunded_status_refunds": chosen["refunded_status_refunds"],
+        }
 
 
-class ReportsForm(forms.Form):
+class ReportsForm(SettingsForm):
     """When SeQura gets its delivery report, and what the statistics in it hold."""
 
-    enabled = forms.BooleanField(label=_("Send a delivery report every day"), required=False)
+    columns = ("reports_enabled", "reports_hour", "send_statistics", "statistics_without")
+    enabled = forms.BooleanField(label=LABELS["reports_enabled"], required=False)
     hour = forms.TypedChoiceField(
-        label=_("Time"),
+        label=LABELS["reports_hour"],
         coerce=int,
         choices=[(hour, f"{hour:02d}:00") for hour in range(24)],
         widget=forms.Select(attrs={"class": "input"}),
     )
-    send_statistics = forms.BooleanField(
-        label=_("Help improve SeQura by sending usage data"), required=False
-    )
+    send_statistics = forms.BooleanField(label=LABELS["send_statistics"], required=False)
     parts = forms.MultipleChoiceField(
-        label=_("Told of each order"),
+        label=LABELS["statistics_without"],
         required=False,
         choices=list(PARTS.items()),
         widget=forms.CheckboxSelectMultiple,
@@ -299,17 +318,14 @@ class ReportsForm(forms.Form):
         }
         super().__init__(data, initial=initial, auto_id="%s")
 
-    def save(self, store: Store) -> None:
-        store.reports_enabled = self.cleaned_data["enabled"]
-        store.reports_hour = self.cleaned_data["hour"]
-        store.send_statistics = self.cleaned_data["send_statistics"]
+    def values(self) -> dict[str, Any]:
         chosen = self.cleaned_data["parts"]
-        store.statistics_without = [part for part in PARTS if part not in chosen]
-        store.save(
-            update_fields=[
-                "reports_enabled", "reports_hour", "send_statistics", "statistics_without",
-            ]
-        )  # fmt: skip
+        return {
+            "reports_enabled": self.cleaned_data["enabled"],
+            "reports_hour": self.cleaned_data["hour"],
+            "send_statistics": self.cleaned_data["send_statistics"],
+            "statistics_without": [part for part in PARTS if part not in chosen],
+        }
 
 
 class ExclusionForm(forms.Form):

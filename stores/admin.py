@@ -1,9 +1,13 @@
 """Stores for operators. Secrets are never shown."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 
 from stores.looking import LookingAdmin
 from stores.models import Connection, Merchant, PanelUser, Store
+from stores.settings_file import SETTINGS
 
 
 @admin.register(Store)
@@ -13,6 +17,15 @@ class StoreAdmin(LookingAdmin):
     exclude = ("access_token", "webhook_secret", "report_token")
     text_columns = ("hash", "name")
     uuid_columns = ("public_id",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Store | None = None) -> Any:
+        """What the merchant sets stands by itself, in the order of the registry."""
+        settings = ["environment", *(setting.column for setting in SETTINGS)]
+        shown = self.get_fields(request, obj)
+        return [
+            (None, {"fields": [name for name in shown if name not in settings]}),
+            ("Settings", {"fields": [name for name in settings if name in shown]}),
+        ]
 
 
 @admin.register(Connection)

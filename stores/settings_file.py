@@ -1,19 +1,27 @@
-"""The settings of a store as one JSON document, for `manage.py store_settings`.
+"""The registry of a store's settings, and the JSON document of `manage.py store_settings`.
 
-Strict on the way in: nothing is coerced, and an unknown key is an error rather than ignored.
+`SETTINGS` feeds the document, the forms of the control panel and Django's admin. The document is
+strict on the way in: nothing is coerced, and an unknown key is an error rather than ignored.
 """
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from stores.countries import SELLING_COUNTRIES
+from stores.statistics import PARTS
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 # https://docs.bigcommerce.com order statuses: Incomplete (0) to Partially Refunded (14)
 LAST_STATUS = 14
 LARGEST_ID = 2**31 - 1
+LEAST_LOG_DAYS, MOST_LOG_DAYS = 7, 3650
 
 
 class Strict(serializers.Serializer[Any]):
@@ -75,12 +83,6 @@ class DeploymentsPart(serializers.DictField):
     child = LoginPart()
 
 
-class ConnectionPart(Strict):
-    environment = serializers.ChoiceField(["sandbox", "live"], required=False)
-    deployments = DeploymentsPart(required=False)
-    send_statistics = Boolean(required=False)
-
-
 class CountriesPart(serializers.DictField):
     child = Text(max_length=255)
 
@@ -91,41 +93,165 @@ class CountriesPart(serializers.DictField):
         return found
 
 
-class GeneralPart(Strict):
-    allowed_ips = serializers.ListField(child=Text(validators=[network]), required=False)
-    excluded_categories = serializers.ListField(
-        child=Integer(min_value=1, max_value=LARGEST_ID), required=False
-    )
-    excluded_products = serializers.ListField(child=Text(max_length=255), required=False)
-
-
 class Status(Integer):
     def __init__(self, **options: Any) -> None:
         super().__init__(min_value=0, max_value=LAST_STATUS, **options)
 
 
-class StatusesPart(Strict):
-    approved = Status(allow_null=True, required=False)
-    needs_review = Status(allow_null=True, required=False)
-    cancelled = Status(allow_null=True, required=False)
+def listed(child: serializers.Field[Any, Any, Any, Any]) -> serializers.ListField:
+    return serializers.ListField(child=child, required=False)
 
 
-class ReportsPart(Strict):
-    enabled = Boolean(required=False)
-    hour = Integer(min_value=0, max_value=23, required=False)
-    trigger_url = serializers.JSONField(required=False, allow_null=True)  # exported, never imported
+@dataclass(frozen=True)
+class Setting:
+    """A column of Store that the merchant sets: its key in the document and its name on pages."""
+
+    column: str
+    key: str
+    label: "StrPromise"
+    field: serializers.Field[Any, Any, Any, Any]
+
+    @property
+    def path(self) -> tuple[str, str]:
+        """The part of the document, empty at its top, and the key in it."""
+        part, _dot, name = self.key.rpartition(".")
+        return part, name
+
+    def export(self, document: dict[str, Any], value: Any) -> None:
+        part, name = self.path
+        (document.setdefault(part, {}) if part else document)[name] = value
+
+    def found(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the column with its value where the document has one, else nothing."""
+        part, name = self.path
+        values = document.get(part, {}) if part else document
+        return {self.column: values[name]} if name in values else {}
 
 
-class SettingsFile(Strict):
-    """Every part may be missing, and everything in it: what is left out keeps its value."""
+# Environment, accounts and countries are not here: SeQura has to agree to them (`stores.connect`).
+SETTINGS = (
+    Setting(
+        "send_statistics",
+        "connection.send_statistics",
+        _("Help improve SeQura by sending usage data"),
+        Boolean(required=False),
+    ),
+    Setting(
+        "allowed_ips",
+        "general.allowed_ips",
+        _("Allowed IP addresses"),
+        listed(Text(validators=[network])),
+    ),
+    Setting(
+        "excluded_categories",
+        "general.excluded_categories",
+        _("Excluded categories"),
+        listed(Integer(min_value=1, max_value=LARGEST_ID)),
+    ),
+    Setting(
+        "excluded_products",
+        "general.excluded_products",
+        _("Excluded products"),
+        listed(Text(max_length=255)),
+    ),
+    Setting(
+        "disabled_channels",
+        "general.disabled_channels",
+        _("Storefronts"),
+        listed(Integer(min_value=1, max_value=LARGEST_ID)),
+    ),
+    Setting(
+        "offers_services",
+        "general.offers_services",
+        _("Offer SeQura for carts in which nothing is shipped"),
+        Boolean(required=False),
+    ),
+    Setting(
+        "status_approved",
+        "order_statuses.approved",
+        _("Paid"),
+        Status(allow_null=True, required=False),
+    ),
+    Setting(
+        "status_needs_review",
+        "order_statuses.needs_review",
+        _("In review"),
+        Status(allow_null=True, required=False),
+    ),
+    Setting(
+        "status_cancelled",
+        "order_statuses.cancelled",
+        _("Cancelled"),
+        Status(allow_null=True, required=False),
+    ),
+    Setting(
+        "shipped_statuses",
+        "shipped_statuses",
+        _("Statuses that count as shipped"),
+        listed(Status()),
+    ),
+    Setting(
+        "cancelling_statuses",
+        "cancelling_statuses",
+        _("Statuses that cancel the order at SeQura"),
+        listed(Status()),
+    ),
+    Setting(
+        "refunded_status_refunds",
+        "refunded_status_refunds",
+        _("The status Refunded, set by hand, refunds the whole order at SeQura"),
+        Boolean(required=False),
+    ),
+    Setting(
+        "reports_enabled",
+        "reports.enabled",
+        _("Send a delivery report every day"),
+        Boolean(required=False),
+    ),
+    Setting(
+        "reports_hour",
+        "reports.hour",
+        _("Time"),
+        Integer(min_value=0, max_value=23, required=False),
+    ),
+    Setting(
+        "statistics_without",
+        "reports.statistics_without",
+        _("Told of each order"),
+        listed(serializers.ChoiceField(list(PARTS))),
+    ),
+    Setting(
+        "log_retention_days",
+        "log.retention_days",
+        _("Days"),
+        Integer(min_value=LEAST_LOG_DAYS, max_value=MOST_LOG_DAYS, required=False),
+    ),
+)
+LABELS = {setting.column: setting.label for setting in SETTINGS}
 
-    connection = ConnectionPart(required=False)
-    countries = CountriesPart(required=False)
-    general = GeneralPart(required=False)
-    order_statuses = StatusesPart(required=False)
-    shipped_statuses = serializers.ListField(child=Status(), required=False)
-    cancelling_statuses = serializers.ListField(child=Status(), required=False)
-    reports = ReportsPart(required=False)
+
+def document_class() -> type[Strict]:
+    """Return the document's serializer: the registry's parts, and what SeQura has to agree to.
+
+    Every part may be missing, and everything in it: what is left out keeps its value.
+    """
+    own: dict[str, dict[str, Any]] = {
+        "connection": {
+            "environment": serializers.ChoiceField(["sandbox", "live"], required=False),
+            "deployments": DeploymentsPart(required=False),
+        },
+        # Exported, never imported.
+        "reports": {"trigger_url": serializers.JSONField(required=False, allow_null=True)},
+    }
+    for setting in SETTINGS:
+        part, name = setting.path
+        own.setdefault(part, {})[name] = setting.field
+    top = {"countries": CountriesPart(required=False), **own.pop("")}
+    parts = {part: type(part, (Strict,), fields)(required=False) for part, fields in own.items()}
+    return type("SettingsFile", (Strict,), top | parts)
+
+
+SettingsFile = document_class()
 
 
 def complaints(detail: Any, path: str = "") -> Iterator[str]:

@@ -10,25 +10,10 @@ from stores import catalogue, connect, payment_methods, statuses
 from stores.connect import Account, Login
 from stores.encryption import readable
 from stores.models import Connection, Store
-from stores.settings_file import SettingsFile, complaints
+from stores.settings_file import SETTINGS, SettingsFile, complaints
 
 Document = Mapping[str, Any]
 
-# Path in the document → column of Store.
-COLUMNS = {
-    ("connection", "send_statistics"): "send_statistics",
-    ("general", "allowed_ips"): "allowed_ips",
-    ("general", "excluded_categories"): "excluded_categories",
-    ("general", "excluded_products"): "excluded_products",
-    ("order_statuses", "approved"): "status_approved",
-    ("order_statuses", "needs_review"): "status_needs_review",
-    ("order_statuses", "cancelled"): "status_cancelled",
-    ("reports", "enabled"): "reports_enabled",
-    ("reports", "hour"): "reports_hour",
-}
-
-
-# Lists of statuses at the top of the document, by the columns of Store that hold them.
 STATUS_LISTS = ("shipped_statuses", "cancelling_statuses")
 
 
@@ -46,11 +31,10 @@ def export_settings(store: Store) -> dict[str, Any]:
             },
         },
         "countries": {merchant.country: merchant.ref for merchant in connect.selling(store)},
-        **{name: getattr(store, name) for name in STATUS_LISTS},
         "reports": {"trigger_url": store.report_url},
     }
-    for (part, name), column in COLUMNS.items():
-        document.setdefault(part, {})[name] = getattr(store, column)
+    for setting in SETTINGS:
+        setting.export(document, getattr(store, setting.column))
     return document
 
 
@@ -139,10 +123,7 @@ def _save(store: Store, document: Document, accounts: list[Account] | None) -> N
         connect.save(store, environment, accounts)
     if "countries" in document:
         connect.choose(store, document["countries"])
-    for (part, name), column in COLUMNS.items():
-        if name in document.get(part, {}):
-            setattr(store, column, document[part][name])
-    for name in STATUS_LISTS:
-        if name in document:
-            setattr(store, name, document[name])
-    store.save(update_fields=[*COLUMNS.values(), *STATUS_LISTS])
+    for setting in SETTINGS:
+        for column, value in setting.found(document).items():
+            setattr(store, column, value)
+    store.save(update_fields=[setting.column for setting in SETTINGS])

@@ -59,8 +59,7 @@ def _connect(request: PanelRequest, form: ConnectionForm) -> bool:
         form.refusals = refusal.problems
         form.add_error(None, refusal.problems.get("") or _("Nothing was changed."))
         return False
-    request.store.send_statistics = form.cleaned_data["send_statistics"]
-    request.store.save(update_fields=["send_statistics"])
+    form.save(request.store)
     payment_methods.refresh(request.store)
     return True
 

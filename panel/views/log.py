@@ -131,6 +131,5 @@ def keep_log(request: PanelRequest) -> HttpResponse:
         return panel_error(
             request, 400, _("This cannot be saved"), " ".join(map(str, days)), request.store
         )
-    request.store.log_retention_days = form.cleaned_data["days"]
-    request.store.save(update_fields=["log_retention_days"])
+    form.save(request.store)
     return back(request, "retention", None)

@@ -26,11 +26,15 @@ FULL: dict[str, Any] = {
         "allowed_ips": ["203.0.113.0/24", "2001:db8::1"],
         "excluded_categories": [23],
         "excluded_products": ["SKU-1"],
+        "disabled_channels": [7],
+        "offers_services": False,
     },
     "order_statuses": {"approved": 11, "needs_review": None, "cancelled": 0},
     "shipped_statuses": [2, 10, 3],
     "cancelling_statuses": [5, 6, 13],
-    "reports": {"enabled": False, "hour": 23},
+    "refunded_status_refunds": True,
+    "reports": {"enabled": False, "hour": 23, "statistics_without": ["device"]},
+    "log": {"retention_days": 30},
 }
 
 
@@ -60,11 +64,24 @@ def test_export_of_an_unconnected_store(store: Store) -> None:
     assert export(store) == {
         "connection": {"environment": "sandbox", "deployments": {}, "send_statistics": True},
         "countries": {},
-        "general": {"allowed_ips": [], "excluded_categories": [], "excluded_products": []},
+        "general": {
+            "allowed_ips": [],
+            "excluded_categories": [],
+            "excluded_products": [],
+            "disabled_channels": [],
+            "offers_services": True,
+        },
         "order_statuses": {"approved": 11, "needs_review": 12, "cancelled": 5},
         "shipped_statuses": [2, 10],
         "cancelling_statuses": [5, 6],
-        "reports": {"enabled": True, "hour": 4, "trigger_url": store.report_url},
+        "refunded_status_refunds": False,
+        "reports": {
+            "enabled": True,
+            "hour": 4,
+            "statistics_without": [],
+            "trigger_url": store.report_url,
+        },
+        "log": {"retention_days": 90},
     }
 
 
