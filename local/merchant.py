@@ -29,12 +29,12 @@ class Merchant:
 
     def order(self) -> dict[str, Any]:
         """What BigCommerce holds of it."""
-        found = self.sandbox.world()["bigcommerce_orders"]
+        found = self.sandbox.held("bigcommerce_orders")
         return next(dict(one) for one in found if one["order"]["id"] == self.number)
 
     def at_sequra(self) -> dict[str, Any]:
         """What SeQura holds of it."""
-        found = self.sandbox.world()["sequra_orders"]
+        found = self.sandbox.held("sequra_orders")
         return next(dict(one) for one in found if one["order_ref_1"] == str(self.number))
 
     def totals(self) -> tuple[int, int]:

@@ -50,9 +50,18 @@ class SandboxControl:
         """All that both systems hold."""
         return self.control("GET", "world")
 
-    def calls(self, system: str | None = None, since: int = 0) -> list[dict[str, Any]]:
-        """Every API request received: n, method, path, query, headers, body, status, ms."""
-        return list(self.control("GET", "calls", system=system, since=since))
+    def held(self, kind: str) -> Any:
+        """One kind of what they hold, such as `sequra_orders`: what is asked again and again."""
+        return self.control("GET", "world", only=kind)[kind]
+
+    def calls(
+        self, system: str | None = None, since: int = 0, in_path: str = ""
+    ) -> list[dict[str, Any]]:
+        """API requests received: n, method, path, query, headers, body, status, ms.
+
+        All of them, or those with `in_path` in their paths.
+        """
+        return list(self.control("GET", "calls", system=system, since=since, in_path=in_path))
 
     def fault(self, path: str, **fault: Any) -> None:
         """The next requests whose path matches answer `status`, after `delay`, or not at all."""

@@ -68,13 +68,15 @@ def arrived(environ: Environ, name: str, body: bytes) -> dict[str, Any]:
     return call
 
 
-def listed(name: str | None = None, since: int = 0) -> list[dict[str, Any]]:
-    """The calls after number `since`, of one system or of all."""
+def listed(name: str | None = None, since: int = 0, in_path: str = "") -> list[dict[str, Any]]:
+    """The calls after number `since`, of one system or of all, with `in_path` in their paths."""
     with _lock:
         return [
             dict(call)
             for call in _calls
-            if call["n"] > since and (name is None or call["system"] == name)
+            if call["n"] > since
+            and (name is None or call["system"] == name)
+            and in_path in call["path"]
         ]
 
 

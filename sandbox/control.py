@@ -53,12 +53,14 @@ def handle_knobs(request: HttpRequest) -> dict[str, Any]:
 def list_calls(request: HttpRequest) -> list[dict[str, Any]]:
     if request.method == "DELETE":
         calls.clear()
-    return calls.listed(request.GET.get("system"), int(request.GET.get("since", 0)))
+    query = request.GET
+    return calls.listed(query.get("system"), int(query.get("since", 0)), query.get("in_path", ""))
 
 
-def world(_request: HttpRequest) -> dict[str, Any]:
-    """All that both systems hold."""
-    return {name: rows for system in SYSTEMS for name, rows in system.world().items()}
+def world(request: HttpRequest) -> dict[str, Any]:
+    """All that both systems hold, or `only` these kinds of it."""
+    kinds = {name: read for system in SYSTEMS for name, read in system.world().items()}
+    return {name: kinds[name]() for name in request.GET.getlist("only") or kinds}
 
 
 urlpatterns = [

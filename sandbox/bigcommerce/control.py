@@ -11,6 +11,7 @@ POST products | customers   add one {"name", "price", …}
 POST scripts/delete | hooks/deactivate | extensions/delete | token/revoke | store | channel
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -85,30 +86,31 @@ def reset() -> None:
     stale.clear()
 
 
-def world() -> Document:
-    """All that BigCommerce holds."""
+def world() -> dict[str, Callable[[], list[Any]]]:
+    """All that BigCommerce holds: how to read each kind."""
     return {
-        "stores": list(Store.objects.values("hash", "scopes", "details")),
-        "bigcommerce_orders": [snapshot(order) for order in Order.objects.order_by("id")],
-        "checkouts": [
-            checkouts.as_v3(checkout)
-            | {
-                "finalised": checkout.finalised, "cart_deleted": checkout.cart_deleted,
-                "store_credit_applied": checkout.store_credit_applied,
-                "tokens": checkout.checkouttoken_set.count(),
-            }
-            for checkout in Checkout.objects.order_by("created")
-        ],
-        "carts": [str(c.id) for c in Checkout.objects.filter(cart_deleted=False)],
-        "customers": [
+        "stores": lambda: list(Store.objects.values("hash", "scopes", "details")),
+        "bigcommerce_orders": lambda: [snapshot(order) for order in Order.objects.order_by("id")],
+        "checkouts": lambda: [described(one) for one in Checkout.objects.order_by("created")],
+        "carts": lambda: [str(c.id) for c in Checkout.objects.filter(cart_deleted=False)],
+        "customers": lambda: [
             {"id": c.id, "email": c.email, "store_credit": f"{c.store_credit:.2f}"}
             for c in Customer.objects.order_by("id")
         ],
-        "hooks": [hooks.as_v3(hook) for hook in Hook.objects.order_by("id")],
-        "scripts": [scripts.as_v3(script) for script in Script.objects.order_by("created")],
-        "extensions": [
+        "hooks": lambda: [hooks.as_v3(hook) for hook in Hook.objects.order_by("id")],
+        "scripts": lambda: [scripts.as_v3(one) for one in Script.objects.order_by("created")],
+        "extensions": lambda: [
             extensions.as_node(extension) for extension in AppExtension.objects.order_by("id")
         ],
+    }
+
+
+def described(checkout: Checkout) -> Document:
+    """A checkout as the control API shows it."""
+    return checkouts.as_v3(checkout) | {
+        "finalised": checkout.finalised, "cart_deleted": checkout.cart_deleted,
+        "store_credit_applied": checkout.store_credit_applied,
+        "tokens": checkout.checkouttoken_set.count(),
     }  # fmt: skip
 
 

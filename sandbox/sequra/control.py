@@ -29,15 +29,15 @@ def reset() -> None:
     knobs.reset()
 
 
-def world() -> dict[str, Any]:
-    """All that SeQura holds."""
+def world() -> dict[str, Callable[[], list[Any]]]:
+    """All that SeQura holds: how to read each kind."""
     orders = Order.objects.order_by("created_at").prefetch_related("history", "messages")
     return {
-        "sequra_orders": [described(order) for order in orders],
-        "sequra_delivery_reports": list(
+        "sequra_orders": lambda: [described(order) for order in orders],
+        "sequra_delivery_reports": lambda: list(
             DeliveryReport.objects.order_by("id").values("merchant", "body", "received_at")
         ),
-        "sequra_store_integrations": list(
+        "sequra_store_integrations": lambda: list(
             StoreIntegration.objects.order_by("id").values("account", "webhook_url", "capabilities")
         ),
     }

@@ -28,7 +28,7 @@ def panel(sandbox: SandboxControl, page: Page, order_id: int) -> Page:
 
 
 def documents(sandbox: SandboxControl) -> dict[str, Any]:
-    return dict(sandbox.world()["bigcommerce_orders"][0])
+    return dict(sandbox.held("bigcommerce_orders")[0])
 
 
 def test_the_list_shows_the_order_and_its_details(

@@ -27,7 +27,7 @@ def to_checkout(shop: Page, query: str = "") -> None:
 
 
 def world_order(sandbox: SandboxControl) -> dict[str, Any]:
-    orders: list[dict[str, Any]] = sandbox.world()["bigcommerce_orders"]
+    orders: list[dict[str, Any]] = sandbox.held("bigcommerce_orders")
     assert len(orders) == 1
     return dict(orders[0]["order"])
 
@@ -114,7 +114,7 @@ def test_a_new_address_and_shipping_reach_bigcommerce(sandbox: SandboxControl, s
     with shop.expect_response(lambda answer: "/consignments/" in answer.url):
         shop.get_by_label("Express delivery").check()
 
-    [checkout] = sandbox.world()["checkouts"]
+    [checkout] = sandbox.held("checkouts")
     [consignment] = checkout["consignments"]
     assert consignment["address"]["country_code"] == "FR"
     assert consignment["address"]["first_name"] == "Camille"
@@ -128,7 +128,7 @@ def test_unticked_terms_stop_the_native_order(sandbox: SandboxControl, shop: Pag
     shop.get_by_role("button", name="Place order").click()
 
     expect(shop.locator("#terms-field-error-message")).to_be_visible()
-    assert sandbox.world()["bigcommerce_orders"] == []
+    assert sandbox.held("bigcommerce_orders") == []
 
 
 @pytest.mark.parametrize("width", [390, 1440])

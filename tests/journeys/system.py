@@ -80,7 +80,7 @@ class System:
 
     def orders(self, checkout_id: str) -> list[dict[str, Any]]:
         """The BigCommerce orders made of a checkout, as `GET /v2/orders/{id}` shows them."""
-        found = (one["order"] for one in self.sandbox.world()["bigcommerce_orders"])
+        found = (one["order"] for one in self.sandbox.held("bigcommerce_orders"))
         return [order for order in found if order.get("cart_id") == checkout_id]
 
     def order(self, checkout_id: str) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class System:
 
     def sequra_orders(self, checkout_id: str) -> list[dict[str, Any]]:
         """What SeQura was solicited for a checkout, oldest first."""
-        found = self.sandbox.world()["sequra_orders"]
+        found = self.sandbox.held("sequra_orders")
         return [order for order in found if order["solicited"]["cart"]["cart_ref"] == checkout_id]
 
     def sequra_order(self, number: int) -> dict[str, Any]:
@@ -102,5 +102,5 @@ class System:
         return dict(order)
 
     def store_credit(self, customer: int) -> str:
-        rows = self.sandbox.world()["customers"]
+        rows = self.sandbox.held("customers")
         return next(str(row["store_credit"]) for row in rows if row["id"] == customer)

@@ -75,6 +75,6 @@ def test_calls_of_a_purchase(
 
 def shown_in_staff_notes(system: System, number: int) -> bool:
     """Our block in the staff notes is written last."""
-    rows = system.sandbox.world()["bigcommerce_orders"]
+    rows = system.sandbox.held("bigcommerce_orders")
     (order,) = (one["order"] for one in rows if one["order"]["id"] == number)
     return "SeQura" in order["staff_notes"]

@@ -98,7 +98,7 @@ def test_the_clients_own_address_reaches_sequra(production: System) -> None:
     """Wherever the connection comes from counts, whatever its headers say."""
     stack, home = production.stack, "127.0.0.9"
     checkout_id = production.sandbox.checkout()["checkout_id"]
-    script = production.sandbox.world()["scripts"][0]["src"]
+    script = production.sandbox.held("scripts")[0]["src"]
     store = script.partition("store=")[2]
     with requests.Session() as browser:
         browser.trust_env, browser.verify = False, str(stack.certificate)

@@ -159,5 +159,5 @@ def test_order_page_and_expanded_row_carry_the_payment(
 
 
 def notes_of(system: System, number: int) -> str:
-    orders = (one["order"] for one in system.sandbox.world()["bigcommerce_orders"])
+    orders = (one["order"] for one in system.sandbox.held("bigcommerce_orders"))
     return next(str(order["staff_notes"]) for order in orders if order["id"] == number)

@@ -55,7 +55,7 @@ class Merchant:
         """The order as SeQura has it."""
         return next(
             found
-            for found in self.sandbox.world()["sequra_orders"]
+            for found in self.sandbox.held("sequra_orders")
             if found["uuid"] == str(order.reference)
         )
 

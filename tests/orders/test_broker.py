@@ -67,7 +67,7 @@ def crowd(broker: Process) -> None:
 
 def total(world: World, number: int) -> int:
     """The order's total in BigCommerce, in cents."""
-    orders = [one["order"] for one in world.sandbox.world()["bigcommerce_orders"]]
+    orders = [one["order"] for one in world.sandbox.held("bigcommerce_orders")]
     return next(to_cents(one["total_inc_tax"]) for one in orders if one["id"] == number)
 
 

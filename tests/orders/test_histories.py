@@ -223,7 +223,7 @@ def test_histories_converge(
             drain()
     calm_down(merchant)
     told = [update["path"].rpartition("/")[2] for update in merchant.updates()]
-    known = {found["order_ref_1"]: found for found in merchant.sandbox.world()["sequra_orders"]}
+    known = {found["order_ref_1"]: found for found in merchant.sandbox.held("sequra_orders")}
     differences = [
         difference(merchant, order, known[order.order_ref_1], is_told=order.order_ref_1 in told)
         for order in orders

@@ -30,8 +30,8 @@ def world(stack: Stack) -> Iterator[World]:
 
 def hanging(world: World, store: str) -> int:
     """Calls to this store's BigCommerce that are under way."""
-    calls = world.sandbox.calls("bigcommerce")
-    return sum(f"/stores/{store}/" in call["path"] and call["status"] is None for call in calls)
+    calls = world.sandbox.calls("bigcommerce", in_path=f"/stores/{store}/")
+    return sum(call["status"] is None for call in calls)
 
 
 def test_long_tasks_leave_a_slot_for_a_change(world: World) -> None:
@@ -84,6 +84,6 @@ def test_a_store_that_hangs_delays_only_itself(world: World) -> None:
 
 def notified(world: World, reference: str) -> list[int | None]:
     """How the app answered SeQura's notifications of an order; None is no answer in time."""
-    orders = world.sandbox.world()["sequra_orders"]
+    orders = world.sandbox.held("sequra_orders")
     order = next(one for one in orders if one["uuid"] == reference)
     return [answer["status"] for event in order["events"] for answer in event["answers"]]

@@ -62,14 +62,14 @@ def sums(merchant: Merchant) -> dict[int, tuple[str, int, int]]:
             one["unshipped_cart"]["order_total_with_tax"],
             one["shipped_cart"]["order_total_with_tax"],
         )
-        for one in merchant.sandbox.world()["sequra_orders"]
+        for one in merchant.sandbox.held("sequra_orders")
         if one["state"] != "solicited"
     }
 
 
 def total(merchant: Merchant, number: int) -> int:
     orders = {
-        one["order"]["id"]: one["order"] for one in merchant.sandbox.world()["bigcommerce_orders"]
+        one["order"]["id"]: one["order"] for one in merchant.sandbox.held("bigcommerce_orders")
     }
     return to_cents(orders[number]["total_inc_tax"])
 
@@ -197,7 +197,7 @@ def test_a_notification_that_is_repeated_finds_the_paid_order(
     assert answer(found, State.APPROVED) == 200
     assert (found.phase, found.order_id) == (Phase.DONE, order.bigcommerce_id)
     assert sums(merchant) == {order.bigcommerce_id: ("confirmed", order.amount, 0)}
-    assert len(merchant.sandbox.world()["bigcommerce_orders"]) == 1
+    assert len(merchant.sandbox.held("bigcommerce_orders")) == 1
 
 
 @pytest.mark.parametrize("phase", [Phase.CONFIRMING, Phase.CREATING, Phase.CREATED])
@@ -234,7 +234,7 @@ def test_purchases_half_way_in_the_backup(
     assert [one.bigcommerce_id for one in Order.objects.all()] == [order.bigcommerce_id]
     amount = total(merchant, order.bigcommerce_id)
     assert sums(merchant) == {order.bigcommerce_id: ("shipped", 0, amount)}
-    assert len(merchant.sandbox.world()["bigcommerce_orders"]) == 1
+    assert len(merchant.sandbox.held("bigcommerce_orders")) == 1
 
 
 def _stop(_: Solicitation) -> None:

@@ -30,7 +30,7 @@ def order(merchant: Merchant, settings: Settings) -> Order:
 
 
 def hooks(merchant: Merchant) -> list[dict[str, Any]]:
-    return list(merchant.sandbox.world()["hooks"])
+    return list(merchant.sandbox.held("hooks"))
 
 
 @pytest.mark.parametrize("spoil", ["hooks/deactivate", "hooks/delete"])

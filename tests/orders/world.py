@@ -48,7 +48,7 @@ class World:
         self.sandbox = SandboxControl(stack.sandbox_port, stack.app_port)
         self.sandbox.reset()
         install(stack, self.sandbox)
-        destination = self.sandbox.world()["hooks"][0]["destination"]
+        destination = self.sandbox.held("hooks")[0]["destination"]
         self.public_id = destination.rpartition("/")[2]
         self.http = plain_session()
 
@@ -105,7 +105,7 @@ class World:
             f"{self.address}/payment-methods", json=asked, headers=self.headers, timeout=30
         )
         reply.raise_for_status()
-        return reply.json()["solicitation"], self.sandbox.world()["sequra_orders"][-1]["uuid"]
+        return reply.json()["solicitation"], self.sandbox.held("sequra_orders")[-1]["uuid"]
 
     def buys_quickly(self) -> int:
         """The shopper asks for SeQura, finishes the form, and SeQura notifies the app."""
@@ -122,19 +122,19 @@ class World:
     def is_known(self, number: int) -> bool:
         """Did the app read the order after its purchase?"""
         path = f"/v2/orders/{number}/products"
-        return any(call["path"].endswith(path) for call in self.sandbox.calls("bigcommerce"))
+        return bool(self.sandbox.calls("bigcommerce", in_path=path))
 
     def does(self, action: str, number: int, **arguments: Any) -> Any:
         arguments = {"order_id": number, **arguments}
         return self.sandbox.control("POST", f"merchant/{action}", arguments)
 
     def lines(self, number: int) -> list[Document]:
-        orders = self.sandbox.world()["bigcommerce_orders"]
+        orders = self.sandbox.held("bigcommerce_orders")
         return next(one["products"] for one in orders if one["order"]["id"] == number)
 
     def told(self, number: int) -> Document:
         """The order as SeQura has it."""
-        orders = self.sandbox.world()["sequra_orders"]
+        orders = self.sandbox.held("sequra_orders")
         return next(one for one in orders if is_about(one["order_ref_1"], number))
 
     def totals(self, number: int) -> tuple[int, int]:
@@ -149,7 +149,7 @@ class World:
         """The order updates SeQura was sent."""
         return [
             call
-            for call in self.sandbox.calls("sequra")
+            for call in self.sandbox.calls("sequra", in_path="/merchants/")
             if call["path"].startswith("/merchants/")
             and is_about(call["path"].rpartition("/orders/")[2], number)
         ]

@@ -90,17 +90,17 @@ class Shop:
     def credit_left(self, solicitation: Solicitation) -> Decimal:
         """The balance of the customer who paid with this solicitation."""
         ref = int(solicitation.order["customer"]["ref"])
-        customers = {one["id"]: one for one in self.sandbox.world()["customers"]}
+        customers = {one["id"]: one for one in self.sandbox.held("customers")}
         return Decimal(customers[ref]["store_credit"])
 
     def can_change_cart(self, solicitation: Solicitation) -> bool:
         """The cart is gone once the purchase is finished."""
-        checkouts = {one["id"]: one for one in self.sandbox.world()["checkouts"]}
+        checkouts = {one["id"]: one for one in self.sandbox.held("checkouts")}
         return solicitation.checkout_id in checkouts
 
     def change_cart(self, solicitation: Solicitation) -> None:
         """The shopper takes one more, in another tab."""
-        checkouts = {one["id"]: one for one in self.sandbox.world()["checkouts"]}
+        checkouts = {one["id"]: one for one in self.sandbox.held("checkouts")}
         line = checkouts[solicitation.checkout_id]["cart"]["line_items"]["physical_items"][0]
         self.sandbox.control(
             "POST",

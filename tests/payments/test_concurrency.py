@@ -101,7 +101,7 @@ def test_double_click_is_one_solicitation(web: Web, shop: Shop) -> None:
     assert {answer.status_code for answer in answers} <= {200, 429, 503}
     made = {answer.json()["solicitation"] for answer in answers if answer.status_code == 200}
     assert len(made) == 1
-    assert len(shop.sandbox.world()["sequra_orders"]) == 1
+    assert len(shop.sandbox.held("sequra_orders")) == 1
 
 
 def idle_in_transaction() -> int:
@@ -166,7 +166,7 @@ def test_changed_cart_is_gone_with_a_stored_reason(web: Web, shop: Shop) -> None
 
     solicitation.refresh_from_db()
     assert (answers, solicitation.refusal) == ([410] * 3, "cart_changed")
-    assert shop.sandbox.world()["bigcommerce_orders"] == []
+    assert shop.sandbox.held("bigcommerce_orders") == []
 
 
 def test_unknown_checkouts_are_404_and_asked_for_once(web: Web, shop: Shop) -> None:

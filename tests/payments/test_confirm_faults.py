@@ -67,7 +67,7 @@ def test_a_fault_costs_time_and_nothing_else(
 
     assert solicitation.phase == "done"
     assert violations(shop.sandbox.world()) == []
-    [order] = [one["order"] for one in shop.sandbox.world()["bigcommerce_orders"]]
+    [order] = [one["order"] for one in shop.sandbox.held("bigcommerce_orders")]
     assert order["status_id"] == 11
 
 
@@ -102,7 +102,7 @@ def test_sequra_s_no_is_definitive_and_creates_nothing(shop: Shop, status: int) 
     solicitation.refresh_from_db()
     assert (solicitation.phase, solicitation.refusal) == ("refused", "refused_by_sequra")
     assert solicitation.refusal_detail == "The cart has changed"
-    assert shop.sandbox.world()["bigcommerce_orders"] == []
+    assert shop.sandbox.held("bigcommerce_orders") == []
 
 
 @pytest.mark.parametrize(("status", "path"), [(401, r"^/orders/"), (403, r"^/(orders|merchants)/")])
@@ -166,7 +166,7 @@ def test_refusal_after_a_lost_answer_is_taken_back(shop: Shop) -> None:
 
     solicitation.refresh_from_db()
     assert (solicitation.refusal, solicitation.undone_at is None) == ("cart_changed", False)
-    states = [one["state"] for one in shop.sandbox.world()["sequra_orders"]]
+    states = [one["state"] for one in shop.sandbox.held("sequra_orders")]
     assert states == ["cancelled"]
 
 
@@ -199,7 +199,7 @@ def test_trouble_before_a_refused_conversion_costs_it_no_attempts(
 
     solicitation.refresh_from_db()
     assert (solicitation.phase, solicitation.conversions_refused) == ("done", 3)
-    assert len(shop.sandbox.world()["bigcommerce_orders"]) == 1
+    assert len(shop.sandbox.held("bigcommerce_orders")) == 1
 
 
 def test_conversion_that_stays_refused_is_taken_back(shop: Shop) -> None:
@@ -239,7 +239,7 @@ def test_undoing_leaves_what_staff_wrote(shop: Shop, monkeypatch: pytest.MonkeyP
     for _ in range(3):
         confirm(solicitation.pk)
 
-    (order,) = shop.sandbox.world()["bigcommerce_orders"]
+    (order,) = shop.sandbox.held("bigcommerce_orders")
     notes = order["order"]["staff_notes"]
     assert "Ring twice" in notes
     assert notes.count("SeQura: not paid (amount_changed).") == 1

@@ -38,7 +38,7 @@ def drive(solicitation: Solicitation, rounds: int) -> Solicitation:
 
 
 def states(shop: Shop) -> list[str]:
-    return [one["state"] for one in shop.sandbox.world()["sequra_orders"]]
+    return [one["state"] for one in shop.sandbox.held("sequra_orders")]
 
 
 def puts(shop: Shop) -> list[tuple[str, int]]:
@@ -497,7 +497,7 @@ def test_cancellation_that_comes_in_the_middle_of_a_run_is_seen_by_its_next_step
     solicitation = shop.approved()
 
     assert drive(solicitation, 1).refusal == "cancelled_by_sequra"
-    assert shop.sandbox.world()["bigcommerce_orders"] == []
+    assert shop.sandbox.held("bigcommerce_orders") == []
 
 
 def test_credit_of_a_cancelled_payment_that_is_spent_already_is_shown_to_the_merchant(

@@ -82,7 +82,7 @@ def test_confirmation_that_a_refused_row_has_lost_is_taken_back(
     assert receive(solicitation, "confirmed-without-number", "") == 410
     assert len(shop.sandbox.calls("sequra")) == sent
     assert open_reasons() == {"cart_changed", "confirmed_without_order"}
-    assert not shop.sandbox.world()["bigcommerce_orders"]
+    assert not shop.sandbox.held("bigcommerce_orders")
 
 
 def test_two_proofs_at_a_time_take_a_payment_back_once(shop: Shop) -> None:

@@ -85,7 +85,7 @@ def test_cancelled_before_we_confirm_is_never_put_on_hold(shop: Shop) -> None:
 
     found = again(solicitation)
     assert (found.phase, found.refusal, found.next_at) == ("refused", "cancelled_by_sequra", None)
-    assert shop.sandbox.world()["bigcommerce_orders"] == []
+    assert shop.sandbox.held("bigcommerce_orders") == []
 
 
 @pytest.mark.parametrize("mapped", [5, 6, None])
@@ -137,7 +137,7 @@ def test_undone_order_is_cancelled_though_another_shop_uses_its_number(
     confirm.confirm(solicitation.pk)
     confirm.confirm(solicitation.pk)
 
-    states = {one["uuid"]: one["state"] for one in shop.sandbox.world()["sequra_orders"]}
+    states = {one["uuid"]: one["state"] for one in shop.sandbox.held("sequra_orders")}
     assert states[str(first.reference)] == "confirmed"
     assert states[str(solicitation.reference)] == "cancelled"
 
@@ -256,6 +256,6 @@ def test_status_that_staff_set_before_the_order_is_placed_stays(shop: Shop) -> N
 
     confirm.confirm(solicitation.pk)
 
-    [one] = shop.sandbox.world()["bigcommerce_orders"]
+    [one] = shop.sandbox.held("bigcommerce_orders")
     assert again(solicitation).phase == Phase.DONE
     assert one["order"]["status_id"] == place_order.CANCELLED

@@ -91,7 +91,7 @@ def test_every_older_row_of_a_finished_purchase_finds_its_order_again(
     shop.sandbox.control("POST", "sequra/knobs", {"reference_change": change})
     solicitation = shop.approved()
     snapshots = snapshots_of(solicitation, monkeypatch)
-    [placed] = shop.sandbox.world()["bigcommerce_orders"]
+    [placed] = shop.sandbox.held("bigcommerce_orders")
     number = placed["order"]["id"]
     shop.sandbox.control("POST", "merchant/set_status", {"order_id": number, "status_id": 2})
     phases = [row["phase"] for row in snapshots]
@@ -103,7 +103,7 @@ def test_every_older_row_of_a_finished_purchase_finds_its_order_again(
         found = drive(solicitation)
         assert (found.phase, found.refusal, found.order_id) == ("done", "", number), row["phase"]
         assert violations(shop.sandbox.world()) == []
-        [one] = shop.sandbox.world()["bigcommerce_orders"]
+        [one] = shop.sandbox.held("bigcommerce_orders")
         assert one["order"]["status_id"] == 2  # staff's
         order = Order.objects.get()
         assert (order.order_ref_1, order.status) == (str(number), "approved")
@@ -124,7 +124,7 @@ def test_second_confirmation_of_a_finished_purchase_may_be_answered_in_any_way(
         restore(row)
         assert drive(solicitation).phase == "done"
     assert violations(shop.sandbox.world()) == []
-    assert len(shop.sandbox.world()["bigcommerce_orders"]) == 1
+    assert len(shop.sandbox.held("bigcommerce_orders")) == 1
 
 
 @pytest.mark.parametrize("carried", [False, True])
@@ -147,7 +147,7 @@ def test_purchase_that_was_still_under_way_is_not_doubled(
 
     assert (found.phase, int(shop.credit_left(solicitation))) == ("done", 0)
     assert violations(shop.sandbox.world()) == []
-    assert len(shop.sandbox.world()["bigcommerce_orders"]) == 1
+    assert len(shop.sandbox.held("bigcommerce_orders")) == 1
 
 
 @pytest.mark.parametrize("lost", ["notification", "approval"])
@@ -185,7 +185,7 @@ def test_cancellation_after_a_restore_reaches_the_order_it_is_about(
     found = drive(solicitation)
 
     assert (found.phase, found.shown_state) == ("done", "cancelled")
-    [placed] = shop.sandbox.world()["bigcommerce_orders"]
+    [placed] = shop.sandbox.held("bigcommerce_orders")
     assert placed["order"]["status_id"] == 5
 
 
@@ -227,7 +227,7 @@ def test_payment_that_was_taken_back_stays_so_whatever_the_row_says(
     found = drive(solicitation)
 
     assert (found.phase, found.refusal) == ("refused", "amount_changed")
-    [one] = shop.sandbox.world()["bigcommerce_orders"]
+    [one] = shop.sandbox.held("bigcommerce_orders")
     assert one["order"]["status_id"] == CANCELLED
     assert found.is_in_doubt == (repeated == "refused")
     shown = set(Entry.objects.filter(closed_at=None).values_list("reason", flat=True))
@@ -258,7 +258,7 @@ def test_review_that_was_cancelled_in_what_was_lost_is_never_shown_as_approved(
     found = restored_review(shop, monkeypatch, phase, State.CANCELLED)
 
     assert (found.state, found.accepted_state) == ("needs_review", "on_hold")
-    [one] = shop.sandbox.world()["bigcommerce_orders"]
+    [one] = shop.sandbox.held("bigcommerce_orders")
     assert one["order"]["status_id"] == found.store.status_needs_review
     assert [entry.reason for entry in Entry.objects.filter(closed_at=None)] == ["review_unknown"]
 
@@ -287,7 +287,7 @@ def test_review_that_still_runs_stays_one_though_sequra_takes_nothing_twice(
 
     found = restored_review(shop, monkeypatch, "confirmed", None)
 
-    [one] = shop.sandbox.world()["bigcommerce_orders"]
+    [one] = shop.sandbox.held("bigcommerce_orders")
     assert (found.accepted_state, one["order"]["status_id"]) == (
         "on_hold",
         found.store.status_needs_review,
@@ -316,7 +316,7 @@ def test_older_row_of_an_order_that_was_cancelled_since_comes_to_an_end(
         drain()
     else:
         shop.end_review(solicitation, State.CANCELLED)
-    assert [one["state"] for one in shop.sandbox.world()["sequra_orders"]] == ["cancelled"]
+    assert [one["state"] for one in shop.sandbox.held("sequra_orders")] == ["cancelled"]
     shop.sandbox.control("POST", "sequra/knobs", {"cancel_again": again_is})
     Entry.objects.all().delete()
     restore(row)
@@ -331,4 +331,4 @@ def test_older_row_of_an_order_that_was_cancelled_since_comes_to_an_end(
     entries = Entry.objects.filter(closed_at=None)
     assert "number_refused" in {entry.reason for entry in entries}
     assert {entry.outcome for entry in entries} == {"rejected"}
-    assert [one["state"] for one in shop.sandbox.world()["sequra_orders"]] == ["cancelled"]
+    assert [one["state"] for one in shop.sandbox.held("sequra_orders")] == ["cancelled"]

@@ -36,12 +36,12 @@ def in_review(shop: Shop) -> Solicitation:
 
 def placed(shop: Shop) -> dict[str, Any]:
     """The one order of the shop."""
-    [found] = shop.sandbox.world()["bigcommerce_orders"]
+    [found] = shop.sandbox.held("bigcommerce_orders")
     return dict(found["order"])
 
 
 def financed(shop: Shop) -> dict[str, Any]:
-    [found] = shop.sandbox.world()["sequra_orders"]
+    [found] = shop.sandbox.held("sequra_orders")
     return dict(found)
 
 
@@ -422,7 +422,7 @@ def test_cancellation_of_an_order_that_was_partly_shipped_and_then_cancelled_is_
     solicitation = shop.approved()
     confirm(solicitation.pk)
     order_id = placed(shop)["id"]
-    line = shop.sandbox.world()["bigcommerce_orders"][0]["products"][0]
+    line = shop.sandbox.held("bigcommerce_orders")[0]["products"][0]
     items = [{"order_product_id": line["id"], "quantity": 1}]
     shop.sandbox.control("POST", "merchant/ship", {"order_id": order_id, "items": items})
     set_status(shop, CANCELLED)

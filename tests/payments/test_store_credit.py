@@ -42,7 +42,7 @@ def test_credit_for_everything_hides_sequra(shop: Shop) -> None:
     offered = shop.offer(checkout["checkout_id"], applied=True, outstanding="0")
 
     assert (offered.solicitation, offered.reasons) == (None, ["nothing_left_to_pay"])
-    assert shop.sandbox.world()["sequra_orders"] == []
+    assert shop.sandbox.held("sequra_orders") == []
 
 
 def test_refused_credit_undoes_both_sides_and_takes_nothing(shop: Shop) -> None:
@@ -70,7 +70,7 @@ def test_credit_spent_elsewhere_meanwhile_refuses_before_sequra_is_told(shop: Sh
 
     solicitation = Solicitation.objects.get(pk=solicitation.pk)
     assert (solicitation.phase, solicitation.refusal) == ("refused", "cart_changed")
-    assert shop.sandbox.world()["bigcommerce_orders"] == []
+    assert shop.sandbox.held("bigcommerce_orders") == []
 
 
 def reasons() -> set[str]:

@@ -187,7 +187,7 @@ def test_amounts_of_the_browser_are_not_believed(web: Web, shop: Shop) -> None:
     )
 
     assert told.json()["methods"] != []
-    assert [one["total"] for one in shop.sandbox.world()["sequra_orders"]] == [total]
+    assert [one["total"] for one in shop.sandbox.held("sequra_orders")] == [total]
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_unexplained_balance_is_refused(
     ).json()
 
     assert (answer["methods"], answer["reasons"]) == ([], [reason])
-    assert shop.sandbox.world()["sequra_orders"] == []
+    assert shop.sandbox.held("sequra_orders") == []
     assert Offer.objects.get().reasons == [reason]
 
 
@@ -216,7 +216,7 @@ def test_the_same_cart_is_solicited_once_and_a_changed_one_anew(web: Web, shop: 
     changed = web.post("payment-methods", checkout_id=solicitation.checkout_id).json()
 
     assert first["solicitation"] == again["solicitation"] != changed["solicitation"]
-    assert len(shop.sandbox.world()["sequra_orders"]) == 2
+    assert len(shop.sandbox.held("sequra_orders")) == 2
     assert Solicitation.objects.count() == 2
 
 
@@ -389,7 +389,7 @@ def test_script_errors_are_counted_and_limited(web: Web) -> None:
 def test_browsers_own_address_reaches_sequra(web: Web, shop: Shop) -> None:
     offered(web, shop)
 
-    [order] = shop.sandbox.world()["sequra_orders"]
+    [order] = shop.sandbox.held("sequra_orders")
     customer = order["solicited"]["customer"]
     assert (customer["ip_number"], customer["user_agent"]) == ("127.0.0.1", BROWSER)
 

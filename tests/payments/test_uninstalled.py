@@ -49,7 +49,7 @@ def sweep() -> None:
 
 
 def state(shop: Shop) -> list[str]:
-    return [one["state"] for one in shop.sandbox.world()["sequra_orders"]]
+    return [one["state"] for one in shop.sandbox.held("sequra_orders")]
 
 
 def passwords(shop: Shop) -> list[str]:
@@ -94,7 +94,7 @@ def test_order_that_is_placed_gets_its_number_though_bigcommerce_is_gone(shop: S
     sweep()
 
     solicitation.refresh_from_db()
-    [order] = shop.sandbox.world()["sequra_orders"]
+    [order] = shop.sandbox.held("sequra_orders")
     assert (solicitation.phase, order["state"]) == ("done", "confirmed")
     assert order["order_ref_1"] == str(solicitation.order_id)
     assert passwords(shop) == [""]
@@ -142,7 +142,7 @@ def test_number_that_sequra_misses_is_sent_though_bigcommerce_is_gone(web: Web, 
 
     assert web.notify(solicitation, "confirmed-without-number").status_code == 200
 
-    [order] = shop.sandbox.world()["sequra_orders"]
+    [order] = shop.sandbox.held("sequra_orders")
     solicitation.refresh_from_db()
     assert order["order_ref_1"] == str(solicitation.order_id)
 

@@ -148,7 +148,7 @@ class Shipments:
 
     def reports(self, merchant: str = "") -> list[Document]:
         """What SeQura accepted. Slow when there are thousands of orders."""
-        accepted = [one["body"] for one in self.sandbox.world()["sequra_delivery_reports"]]
+        accepted = [one["body"] for one in self.sandbox.held("sequra_delivery_reports")]
         return [one for one in accepted if merchant in ("", one["merchant"]["id"])]
 
     def posts(self) -> list[Document]:

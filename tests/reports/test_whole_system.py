@@ -31,7 +31,7 @@ def call(world: World) -> tuple[int, str]:
 
 
 def reports(world: World) -> list[dict[str, Any]]:
-    return [one["body"] for one in world.sandbox.world()["sequra_delivery_reports"]]
+    return [one["body"] for one in world.sandbox.held("sequra_delivery_reports")]
 
 
 def line_of(lines: list[dict[str, Any]], number: int) -> dict[str, Any]:

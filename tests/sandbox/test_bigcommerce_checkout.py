@@ -194,7 +194,7 @@ def pay(api: Api, order_id: int, **changes: str) -> requests.Response:
 
 
 def credit(api: Api, customer_id: int = 11) -> str:
-    rows = {row["id"]: row["store_credit"] for row in api.sandbox.world()["customers"]}
+    rows = {row["id"]: row["store_credit"] for row in api.sandbox.held("customers")}
     return str(rows[customer_id])
 
 

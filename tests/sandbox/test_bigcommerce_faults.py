@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from local.sandbox_control import SandboxControl
+from local.sandbox_control import ControlRefused, SandboxControl
 from tests.sandbox.bigcommerce_app import Api
 
 
@@ -18,7 +18,7 @@ def api(sandbox: SandboxControl) -> Iterator[Api]:
 
 
 def orders(api: Api) -> int:
-    return len(api.sandbox.world()["bigcommerce_orders"])
+    return len(api.sandbox.held("bigcommerce_orders"))
 
 
 def convert(api: Api, checkout: str) -> int:
@@ -110,6 +110,16 @@ def test_calls_are_logged_without_secrets(api: Api) -> None:
         ("GET", "/stores/demo123/v2/store", 503, True),
     ]
     assert api.token not in str(calls)
+    assert [call["path"] for call in api.sandbox.calls(in_path="v2/ti")] == [calls[0]["path"]]
+
+
+def test_one_kind_of_the_world_is_asked_for_alone(api: Api) -> None:
+    world = api.sandbox.world()
+
+    assert api.sandbox.control("GET", "world", only="stores") == {"stores": world["stores"]}
+    assert api.sandbox.held("customers") == world["customers"]
+    with pytest.raises(ControlRefused):
+        api.sandbox.held("planets")
 
 
 def test_sixteen_slow_answers_do_not_hold_up_the_seventeenth(api: Api) -> None:

@@ -254,7 +254,7 @@ def test_refunds_change_status_and_counts_but_not_totals(api: Api) -> None:
         "id": 0, "provider_id": "storecredit", "amount": 5, "offline": False,
         "is_declined": False, "declined_message": "", "transaction_id": "",
     }  # fmt: skip
-    assert api.sandbox.world()["customers"][0]["store_credit"] == "55.00"
+    assert api.sandbox.held("customers")[0]["store_credit"] == "55.00"
     declined = api.merchant("refund", order["id"], declined=True)
     assert declined["payments"][0]["is_declined"] is True
     assert fresh(api, order)["status_id"] == 14
@@ -359,7 +359,7 @@ def test_refund_in_two_payments(api: Api) -> None:
         api.merchant("refund", order["id"], amount="11", payments=payments)
     refund = api.merchant("refund", order["id"], amount="10", payments=payments)
     assert [(p["amount"], p["is_declined"]) for p in refund["payments"]] == [(6, True), (4, False)]
-    assert api.sandbox.world()["customers"][0]["store_credit"] == "54.00"
+    assert api.sandbox.held("customers")[0]["store_credit"] == "54.00"
     assert fresh(api, order)["status_id"] == 14
     assert api.merchant("refund", order["id"])["total_amount"] == 90.9
     assert fresh(api, order)["status_id"] == 4

@@ -100,7 +100,7 @@ def test_nothing_planned_survives_a_reset(
     time.sleep(0.4)
 
     assert shop.heard == []
-    assert sandbox.world()["sequra_orders"] == []
+    assert sandbox.held("sequra_orders") == []
 
 
 def test_what_the_shop_says_is_on_record(sandbox: SandboxControl, sequra: Client) -> None:
