@@ -35,6 +35,7 @@ CHECKOUT_ID = re.compile(
 # Where a merchant can do something about it.
 PAGES = {
     Reason.NOT_CONNECTED: "connection",
+    Reason.ACCOUNT_REFUSED: "connection",
     Reason.COUNTRY: "countries",
     Reason.CHANNEL: "settings",
     Reason.IP_NOT_ALLOWED: "settings",

@@ -94,7 +94,7 @@ def _or_reason(attempt: Solicitation, claim: Claim) -> Offered:
     except bigcommerce.errors.Rejected as error:
         if error.status == UNAUTHORISED:
             attempt.store.needs_reauthorisation()
-        return Offered(reasons=[Reason.BIGCOMMERCE_UNAVAILABLE], detail=error.words)
+        return Offered(reasons=[Reason.REFUSED_BY_BIGCOMMERCE], detail=error.words)
     except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
         is_sequra = isinstance(error, sequra.errors.Unavailable)
         reason = Reason.SEQURA_UNAVAILABLE if is_sequra else Reason.BIGCOMMERCE_UNAVAILABLE
@@ -223,7 +223,7 @@ def _new(attempt: Solicitation) -> Solicitation:
     """Solicit at SeQura. The row comes first: every attempt is kept, whatever becomes of it."""
     connection = attempt.connection
     if connection.is_refused:
-        raise NotOffered(Reason.SEQURA_UNAVAILABLE, "SeQura refuses the account's credentials")
+        raise NotOffered(Reason.ACCOUNT_REFUSED)
     attempt.token_digest = digest(attempt.token)
     attempt.save()
     api = sequra_for(connection)
@@ -234,7 +234,7 @@ def _new(attempt: Solicitation) -> Solicitation:
         log.warning("solicitation_refused", status=error.status, request=error.request_id)
         if error.status == 401:
             connection.pause()
-            raise NotOffered(Reason.SEQURA_UNAVAILABLE, error.words) from error
+            raise NotOffered(Reason.ACCOUNT_REFUSED, error.words) from error
         raise NotOffered(Reason.REFUSED_BY_SEQURA, error.words) from error
     connection.resume()
     log.info("solicited", store=attempt.store.hash, reference=str(attempt.reference))

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from orders.queue import throttle
 from payloads.checkout.payment_methods import Method
-from payloads.checkout.reasons import Reason
+from payloads.checkout.reasons import FOR_SHOPPERS, Reason
 from payloads.checkout.store_credit import Claim
 from payments.checkout_reading import UnknownCheckout
 from payments.form import terms_remembered, terms_required
@@ -89,7 +89,7 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
         "solicitation": public_id,
         "methods": offered.methods,
         "reasons": [str(reason) for reason in offered.reasons],
-        "message": _message(offered.reasons, shopper.locale),
+        "message": _message(store, checkout_id, offered.reasons, shopper.locale),
         "info": _info(offered, shopper.locale),
         "terms": offered.solicitation is not None and _requires_terms(offered.solicitation),
     }
@@ -169,12 +169,20 @@ def _remember_refusal(store: Store, checkout_id: str) -> None:
         Offer.objects.create(store=store, checkout_id=checkout_id, reasons=reasons)
 
 
-def _message(reasons: list[Reason], locale: str) -> str:
-    """The one reason that a shopper can do something about, in their language."""
-    if Reason.GIFT_CERTIFICATE not in reasons:
+def _message(store: Store, checkout_id: str, reasons: list[Reason], locale: str) -> str:
+    """Why SeQura is not offered, in the shopper's language; nothing for a refusal of a moment.
+
+    A gift certificate can be removed. Other reasons concern only shoppers who saw SeQura before:
+    to all others the checkout stays as it was.
+    """
+    why = next((reason for reason in FOR_SHOPPERS if reason in reasons), None)
+    if why is None:
+        return ""
+    seen = Offer.objects.filter(store=store, checkout_id=checkout_id, reasons=[])
+    if why != Reason.GIFT_CERTIFICATE and not seen.exists():
         return ""
     with translation.override(language_of(locale)):
-        return _("SeQura cannot be combined with a gift certificate. Remove it to pay with SeQura.")
+        return _(FOR_SHOPPERS[why])
 
 
 def _origin(store: Store, request: Request) -> str:

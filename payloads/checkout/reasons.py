@@ -24,7 +24,9 @@ class Reason(StrEnum):
     NO_METHODS = "no_methods"
     SEQURA_UNAVAILABLE = "sequra_unavailable"
     REFUSED_BY_SEQURA = "refused_by_sequra"
+    ACCOUNT_REFUSED = "account_refused"
     BIGCOMMERCE_UNAVAILABLE = "bigcommerce_unavailable"
+    REFUSED_BY_BIGCOMMERCE = "refused_by_bigcommerce"
     UNEXPLAINED_BALANCE = "unexplained_balance"
     GIFT_CERTIFICATE = "gift_certificate"
     UNBALANCED = "unbalanced"
@@ -58,7 +60,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_METHODS: _("SeQura offered no payment method for this checkout."),
     Reason.SEQURA_UNAVAILABLE: _("SeQura could not be reached."),
     Reason.REFUSED_BY_SEQURA: _("SeQura refused the cart."),
+    Reason.ACCOUNT_REFUSED: _("SeQura refused the user name and password of your account."),
     Reason.BIGCOMMERCE_UNAVAILABLE: _("BigCommerce could not be asked for the checkout."),
+    Reason.REFUSED_BY_BIGCOMMERCE: _("BigCommerce refused to show the checkout to the app."),
     Reason.UNEXPLAINED_BALANCE: _(
         "The browser showed another amount to pay than BigCommerce told us, "
         "and the customer's store credit does not explain the difference."
@@ -75,6 +79,35 @@ SENTENCES: dict[Reason, str] = {
         "been refused too."
     ),
 }
+
+
+_NOT_THIS_ORDER = _("SeQura is not available for this order. Choose another payment method.")
+_NOT_IN_THE_CART = _("Your cart contains something that cannot be paid with SeQura.")
+
+# What a shopper reads of a refusal that stands: the first of these that applies. A refusal of a
+# moment is asked again instead, and of what the shopper has yet to enter nothing is said.
+FOR_SHOPPERS: dict[Reason, str] = {
+    Reason.GIFT_CERTIFICATE: _(
+        "SeQura cannot be combined with a gift certificate. Remove it to pay with SeQura."
+    ),
+    Reason.EXCLUDED_PRODUCT: _NOT_IN_THE_CART,
+    Reason.EXCLUDED_CATEGORY: _NOT_IN_THE_CART,
+    Reason.DIGITAL_ONLY: _("SeQura is only available for orders that are shipped."),
+    Reason.COUNTRY: _("SeQura is not available for deliveries to this country."),
+    Reason.CURRENCY: _("SeQura is only available for orders in euros."),
+    Reason.AMOUNT: _("SeQura is not available for this amount."),
+    Reason.UNEXPLAINED_BALANCE: _(
+        "The amount to pay has changed. Reload this page to pay with SeQura."
+    ),
+} | dict.fromkeys(
+    [
+        Reason.NOT_CONNECTED, Reason.CHANNEL, Reason.IP_NOT_ALLOWED, Reason.NOT_YET_AVAILABLE,
+        Reason.NO_LONGER_AVAILABLE, Reason.NO_METHODS, Reason.REFUSED_BY_SEQURA,
+        Reason.ACCOUNT_REFUSED, Reason.REFUSED_BY_BIGCOMMERCE, Reason.UNBALANCED,
+        Reason.UNREADABLE,
+    ],
+    _NOT_THIS_ORDER,
+)  # fmt: skip
 
 
 class NotOffered(Exception):

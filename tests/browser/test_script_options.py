@@ -345,6 +345,25 @@ def test_a_system_that_was_away_for_a_moment_is_asked_again(
     assert len(world.called("app", "payment-methods")) == 2
 
 
+@pytest.mark.parametrize("reason", ["refused_by_bigcommerce", "refused_by_sequra"])
+def test_a_refusal_for_good_says_why_and_is_not_asked_again(
+    world: World, open_checkout: Open, reason: str
+) -> None:
+    page = open_checkout()
+    page.get_by_label(PP3["title"]).check()
+    words = "SeQura no está disponible para este pedido."
+    no = {"solicitation": None, "methods": [], "reasons": [reason], "message": words}
+    world.fail("payment-methods", Answer(body=no))
+    world.version += 1
+
+    page.evaluate("dispatchEvent(new Event('sequra:refresh'))")
+
+    expect(page.locator(".sequra-alert")).to_have_text(words)
+    expect(page.get_by_role("radio", checked=True)).to_have_id("radio-bankdeposit")
+    world.settle(page, 3200)  # the first question after a failure would come after 3 seconds
+    assert len(world.called("app", "payment-methods")) == 2
+
+
 def test_a_list_that_is_drawn_anew_never_opens_the_native_button(
     world: World, open_checkout: Open
 ) -> None:

@@ -1,6 +1,7 @@
 """The storefront endpoints: who may read, what is believed, what it costs (A24 to A30)."""
 
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ import requests
 import time_machine
 from django.test import Client
 
+from payloads.checkout.reasons import FOR_SHOPPERS, Reason
 from payments import storefront
 from payments.checkout_reading import UnknownCheckout
 from payments.models import Offer, Solicitation
@@ -21,6 +23,7 @@ from tests.payments.conftest import MakeSolicitation
 from tests.payments.shop import Shop
 from tests.payments.web import BROWSER, Web
 
+NOT_THIS_ORDER = "SeQura no está disponible para este pedido. Elige otro método de pago."
 FOREIGN = [
     "https://evil.example",
     "null",
@@ -205,6 +208,77 @@ def test_unexplained_balance_is_refused(
     assert (answer["methods"], answer["reasons"]) == ([], [reason])
     assert shop.sandbox.held("sequra_orders") == []
     assert Offer.objects.get().reasons == [reason]
+
+
+def exclude_the_goods(shop: Shop) -> None:
+    (checkout,) = shop.sandbox.world()["checkouts"]
+    lines = checkout["cart"]["line_items"]["physical_items"]
+    Store.objects.update(excluded_products=[line["sku"] for line in lines])
+
+
+def go_to_germany(shop: Shop) -> None:
+    (checkout,) = shop.sandbox.world()["checkouts"]
+    address = {"country_code": "DE", "city": "Berlin", "postal_code": "10115"}
+    body = {"checkout_id": checkout["id"], "address": address}
+    shop.sandbox.control("POST", "shopper/set_address", body)
+    option = {"checkout_id": checkout["id"], "option_id": "standard"}
+    shop.sandbox.control("POST", "shopper/choose_shipping", option)
+
+
+def refuse(path: str, status: int) -> Callable[[Shop], None]:
+    """The system behind that path refuses from now on; the cart is another one than before."""
+
+    def refused(shop: Shop) -> None:
+        if found := Solicitation.objects.first():
+            shop.change_cart(found)
+        shop.sandbox.fault(path, status=status, body={"errors": ["No"]}, times=0)
+
+    return refused
+
+
+@pytest.mark.parametrize(
+    ("happens", "reason", "message"),
+    [
+        (exclude_the_goods, "excluded_product",
+         "Tu carrito contiene algo que no se puede pagar con SeQura."),
+        (go_to_germany, "country", "SeQura no está disponible para envíos a este país."),
+        (refuse("^/orders", 409), "refused_by_sequra", NOT_THIS_ORDER),
+        (refuse("^/orders", 401), "account_refused", NOT_THIS_ORDER),
+        (refuse("/v3/checkouts/", 400), "refused_by_bigcommerce", NOT_THIS_ORDER),
+        (refuse("/v3/checkouts/", 401), "refused_by_bigcommerce", NOT_THIS_ORDER),
+        (refuse("/v3/checkouts/", 403), "refused_by_bigcommerce", NOT_THIS_ORDER),
+        (refuse("/v3/checkouts/", 422), "refused_by_bigcommerce", NOT_THIS_ORDER),
+        (refuse("/v3/checkouts/", 429), "bigcommerce_unavailable", ""),
+        (refuse("/v3/checkouts/", 503), "bigcommerce_unavailable", ""),
+        (refuse("^/orders", 503), "sequra_unavailable", ""),
+    ],
+)  # fmt: skip
+def test_who_saw_sequra_reads_why_it_is_gone_for_good(
+    web: Web, shop: Shop, happens: Callable[[Shop], None], reason: str, message: str
+) -> None:
+    """Of a refusal for a moment nothing is read: the script asks again."""
+    checkout_id = shop.sandbox.checkout()["checkout_id"]
+    asked = {"checkout_id": checkout_id, "locale": "es-ES"}
+    assert web.post("payment-methods", **asked).json()["message"] == ""
+    happens(shop)
+
+    answer = web.post("payment-methods", **asked).json()
+
+    assert (answer["methods"], answer["reasons"], answer["message"]) == ([], [reason], message)
+
+
+def test_who_never_saw_sequra_is_not_bothered_with_why(web: Web, shop: Shop) -> None:
+    answer = offered(web, shop, currency="USD")
+
+    assert (answer["reasons"], answer["message"]) == (["currency"], "")
+
+
+def test_every_reason_is_momentary_or_has_a_sentence_for_shoppers() -> None:
+    unfinished = {Reason.NO_EMAIL, Reason.NO_ADDRESS, Reason.NO_SHIPPING_OPTION}
+    momentary = {reason for reason in Reason if reason.endswith("_unavailable")}
+    rest = {Reason.NOTHING_LEFT_TO_PAY, Reason.TOO_MANY_QUESTIONS}
+
+    assert set(Reason) - set(FOR_SHOPPERS) == unfinished | momentary | rest
 
 
 def test_the_same_cart_is_solicited_once_and_a_changed_one_anew(web: Web, shop: Shop) -> None:
