@@ -4,11 +4,16 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-URLCONFS = {"shop": "sandbox.urls_shop", "panel": "sandbox.urls_panel"}
+# The outlet is a second storefront with a domain of its own, for stores that add the channel.
+URLCONFS = {
+    "shop": "sandbox.urls_shop",
+    "outlet": "sandbox.urls_shop",
+    "panel": "sandbox.urls_panel",
+}
 
 
 class HostMiddleware:
-    """Gives shop.localhost and panel.localhost their own paths; every other host is the APIs."""
+    """Gives shops and the control panel their own paths; every other host is the APIs."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -48,6 +48,7 @@ class Shopper:
     page: Page
     system: System
     checkout_id: str = ""
+    storefront: str = "shop"  # the host on which the shopper buys
     thrown: list[str] = field(default_factory=list)  # errors that reached the page
     forms_asked_for: list[str] = field(default_factory=list)
 
@@ -61,7 +62,7 @@ class Shopper:
 
     @property
     def shop(self) -> str:
-        return self.system.stack.origin("shop")
+        return self.system.stack.origin(self.storefront)
 
     # --- To the payment step ---------------------------------------------------------------------
 
@@ -164,6 +165,18 @@ class Shopper:
         self.native_button.click()
         self.confirmed()
         expect(self.page.locator(".orderConfirmation")).to_contain_text(COURIER)
+
+    # --- By keyboard alone -----------------------------------------------------------------------
+
+    def tab_to(self, place: Locator, key: str = "") -> None:
+        """Press Tab until the focus is there, then the key."""
+        for _ in range(60):
+            if place.evaluate("one => one === document.activeElement"):
+                break
+            self.page.keyboard.press("Tab")
+        expect(place).to_be_focused()
+        if key:
+            self.page.keyboard.press(key)
 
     # --- In the form -----------------------------------------------------------------------------
 

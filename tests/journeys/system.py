@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from local.demo import registered
 from local.sandbox_control import SandboxControl
 from local.stack import Stack
+from stores.registration.scopes import REQUIRED
 
 STORE = "demo123"
 SETTINGS: dict[str, Any] = {
@@ -22,6 +23,9 @@ SETTINGS: dict[str, Any] = {
 LUCIA, MARC, CHIARA = 11, 12, 13  # customers: 50 € of store credit, none, 2500 €
 CREDIT = {LUCIA: "50.00", MARC: "0", CHIARA: "2500.00"}
 PATIENCE = 25  # seconds; slower is a failure by contract
+
+# The narrowest spelling of each.
+NEEDED = [spellings[0] for spellings in REQUIRED.values()]
 
 Value = TypeVar("Value")
 
@@ -52,8 +56,11 @@ class System:
         self._sequra_knobs = self.sandbox.control("GET", "sequra/knobs")
 
     def install(self) -> None:
-        """The merchant's part by HTTP: the app is installed, connected and registered."""
-        self.sandbox.control("POST", "install", {})
+        """The merchant's part by HTTP: the app is installed, connected and registered.
+
+        It gets the scopes it needs and no others: a call that needs more is refused.
+        """
+        self.sandbox.control("POST", "install", {"scope": " ".join(NEEDED)})
         self.configure(SETTINGS)
         assert eventually(lambda: registered(self.sandbox.world()))
 

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from tests.browser.axe import violations
 from tests.journeys.conftest import Visit
 from tests.journeys.merchant import Merchant
-from tests.journeys.shopper import Shopper
+from tests.journeys.shopper import CONTINUE, SPAIN, Shopper
 from tests.journeys.system import System, eventually
 
 pytestmark = pytest.mark.xdist_group("stack")
@@ -102,3 +102,38 @@ def test_a_shopper_may_stay_with_the_notice(system: System, visit: Visit) -> Non
     assert violations(page) == []
     onward.press("Enter")
     shopper.confirmed()
+
+
+def test_a_purchase_by_keyboard_alone(system: System, visit: Visit) -> None:
+    """From the payment step through SeQura's form and our notice to the order's confirmation."""
+    system.sequra_knobs(review_seconds=REVIEW_LASTS)
+    shopper = visit("lang=es&terms=1")
+    expect(shopper.options).to_have_count(4)
+    page, keyboard, form = shopper.page, shopper.page.keyboard, shopper.form()
+
+    shopper.tab_to(shopper.option("i1"), "Space")
+    while not shopper.option("pp3").is_checked():
+        keyboard.press("ArrowDown")
+    shopper.tab_to(page.locator("#terms"), "Space")
+    shopper.tab_to(shopper.button, "Enter")
+    expect(page.locator("#sq-identification-pp3")).to_be_focused()
+    expect(form.locator("[name=nin]")).to_be_enabled()
+    persona = "Review Test Approve"
+    for name, value in (SPAIN | {"given_names": persona, "surnames": persona}).items():
+        shopper.tab_to(form.locator(f"[name={name}]"), "ControlOrMeta+a")
+        keyboard.type(value)
+    shopper.tab_to(form.locator("#sequra_privacy_policy_accepted"), "Space")
+    shopper.tab_to(form.locator(CONTINUE), "Enter")
+    expect(form.get_by_label("Please enter OTP character 1")).to_be_focused()
+    keyboard.type(SPAIN["mobile_phone"][-5:])
+    keyboard.press("Enter")
+    expect(form.get_by_role("button", name="Volver a la tienda")).to_be_focused()
+    keyboard.press("Enter")
+    page.wait_for_url("**/return/*")
+    shopper.tab_to(page.get_by_role("button", name="Quedarme en esta página"), "Enter")
+    expect(page.get_by_role("link", name="Continuar a tu pedido")).to_be_focused()
+    keyboard.press("Enter")
+
+    number = shopper.confirmed()
+    assert system.sequra_order(number)["state"] == "on_hold"
+    assert [order["id"] for order in system.orders(shopper.checkout_id)] == [number]

@@ -1,29 +1,36 @@
 """Shoppers who come from elsewhere: a headless storefront, a "Buy" button on a blog. All of them
-land on BigCommerce's hosted checkout, which is where SeQura is."""
+land on BigCommerce's hosted checkout, which is where SeQura is. And a second storefront with a
+checkout on its own domain."""
 
 from collections.abc import Callable, Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from local.stack import Stack
 from tests.journeys.shopper import Shopper
-from tests.journeys.system import System
+from tests.journeys.system import NEEDED, System
 
 pytestmark = pytest.mark.xdist_group("production")
 
-CATALYST = 2
-SHOP = 1
+SHOP, CATALYST, OUTLET = 1, 2, 3
 
 
 @pytest.fixture(scope="module")
-def two_storefronts(worker_id: str) -> Iterator[System]:
-    """A store with a Catalyst storefront, whose checkout is on the default storefront's domain."""
+def storefronts(worker_id: str) -> Iterator[System]:
+    """A store with two storefronts more.
+
+    The Catalyst one has its checkout on the default storefront's domain, the outlet on its own.
+    """
     with Stack(name=f"storefronts_{worker_id}", redis_database=12) as stack:
         system = System(stack)
         headless = {"id": CATALYST, "name": "Casa headless", "platform": "catalyst",
                     "url": "https://headless.example"}  # fmt: skip
+        outlet = {"id": OUTLET, "name": "Outlet", "url": stack.origin("outlet"),
+                  "checkout_url": stack.origin("outlet")}  # fmt: skip
         system.sandbox.control("POST", "channels", headless)
+        system.sandbox.control("POST", "channels", outlet)
         system.install()
         yield system
 
@@ -36,12 +43,12 @@ def two_storefronts(worker_id: str) -> Iterator[System]:
     ],
 )
 def test_a_cart_made_elsewhere_is_paid_on_the_hosted_checkout(
-    two_storefronts: System,
+    storefronts: System,
     browsers: Callable[..., BrowserContext],
     channel: int,
     elsewhere: str,
 ) -> None:
-    system, page = two_storefronts, browsers().new_page()
+    system, page = storefronts, browsers().new_page()
     shopper = Shopper(page, system)
     shopper.checkout_id = system.sandbox.checkout(channel_id=channel)["checkout_id"]
     hosted = f"{shopper.shop}/checkout/{shopper.checkout_id}?lang=es"
@@ -56,3 +63,36 @@ def test_a_cart_made_elsewhere_is_paid_on_the_hosted_checkout(
     [order] = system.orders(shopper.checkout_id)
     assert (order["id"], order["channel_id"]) == (number, channel)
     assert order["payment_method"]
+
+
+def test_a_second_storefront_sells_on_its_own_domain(
+    storefronts: System, browsers: Callable[..., BrowserContext]
+) -> None:
+    system, page = storefronts, browsers().new_page()
+    shopper = Shopper(page, system, storefront="outlet").come_with("lang=es", channel_id=OUTLET)
+    other = Shopper(browsers().new_page(), system).come_with("lang=es", channel_id=SHOP)
+    expect(other.options).not_to_have_count(0)
+
+    number = shopper.buy()
+
+    assert page.url.startswith(f"{system.stack.origin('outlet')}/checkout/order-confirmation/")
+    [order] = system.orders(shopper.checkout_id)
+    assert (order["id"], order["channel_id"]) == (number, OUTLET)
+    sequra = system.sequra_order(number)
+    assert (sequra["state"], sequra["order_ref_1"]) == ("confirmed", str(number))
+    [solicited] = system.sequra_orders(other.checkout_id)
+    assert solicited["state"] == "solicited"
+    scripts = system.sandbox.world()["scripts"]
+    assert sorted(script["channel_id"] for script in scripts) == [SHOP, CATALYST, OUTLET]
+
+
+def test_the_system_of_the_journeys_has_exactly_the_scopes_that_the_app_asks_for(
+    storefronts: System,
+) -> None:
+    [store] = storefronts.sandbox.world()["stores"]
+    assert sorted(store["scopes"].split()) == sorted(NEEDED)
+
+    # Whoever installs it in the pretend control panel grants no more than BigCommerce gives to all.
+    address = storefronts.sandbox.control("POST", "auth_url", {})["url"]
+    asked = set(parse_qs(urlsplit(address).query)["scope"][0].split())
+    assert asked - {"store_v2_default", "users_basic_information"} == set(NEEDED)
