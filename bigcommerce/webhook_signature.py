@@ -40,11 +40,6 @@ def verify(body: bytes, headers: Mapping[str, str], client_secret: str) -> None:
         raise InvalidWebhookSignature("no signature is ours")
 
 
-def sign(identity: str, timestamp: str, body: bytes, client_secret: str) -> str:
-    """The value of a webhook-signature header."""
-    return f"v1,{base64.b64encode(digest(identity, timestamp, body, client_secret)).decode()}"
-
-
 def digest(identity: str, timestamp: str, body: bytes, client_secret: str) -> bytes:
     message = f"{identity}.{timestamp}.".encode("utf-8", "surrogatepass") + body
     return hmac.digest(client_secret.encode(), message, hashlib.sha256)

@@ -35,20 +35,6 @@ UNINSTALLED = "store/app/uninstalled"
 INFORMATION = "store/information/updated"
 SHIPMENTS = "store/shipment/"
 
-# What a merchant reads where an event is mentioned, by scope.
-LABELS = {
-    "store/order/created": "created",
-    "store/order/updated": "edited",
-    "store/order/statusUpdated": "status changed",
-    "store/order/archived": "archived",
-    "store/order/refund/created": "refunded",
-    "store/shipment/created": "shipped",
-    "store/shipment/updated": "shipment edited",
-    "store/shipment/deleted": "shipment deleted",
-    UNINSTALLED: "uninstalled",
-    INFORMATION: "store changed",
-}
-
 
 def order_id(scope: str, data: object) -> int | None:
     """The order an event points to; None when it is about none, or names what cannot be one."""

@@ -73,11 +73,6 @@ class Account:
     merchants: list[Credentials]
 
 
-def trusted_origins() -> set[str]:
-    """Every origin of SeQura's; nothing else of theirs is called, framed or loaded."""
-    return {origin for deployment in deployments() for origin in deployment.origins}
-
-
 def connect(store: Store, environment: str, logins: Mapping[str, Login]) -> None:
     """Connect the store with exactly these accounts, by deployment. Raises Refused."""
     accounts = ask_sequra(environment, logins)

@@ -9,7 +9,6 @@ from django.db import models
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from stores.clock import database_now
 from stores.encryption import EncryptedTextField, readable
 
 # An account that SeQura refused is asked for this often; what waited arrives a minute later.
@@ -236,11 +235,6 @@ class Connection(models.Model):
     def is_refused(self) -> bool:
         """SeQura refused the account, and has not taken it since."""
         return self.refused_at is not None
-
-    @property
-    def is_paused(self) -> bool:
-        """SeQura refused the password a moment ago: no call until one probe is due."""
-        return self.paused_until is not None and self.paused_until > database_now()
 
     def pause(self) -> None:
         """SeQura answered 401: no call for three minutes, then one probe.

@@ -28,11 +28,6 @@ def stop() -> None:
     _flag[0] = 1
 
 
-def go_on() -> None:
-    """Take the request back."""
-    _flag[0] = 0
-
-
 def stopping() -> bool:
     """Return whether the process has been asked to stop."""
     return bool(_flag[0])

@@ -19,7 +19,6 @@ from stores.budget import LIMITS, OverBudget, caller, spend
 from stores.encryption import readable
 from stores.models import Store
 
-WRONG_PER_MINUTE = LIMITS["report address"]["allowed"]
 FAILED = 599
 NOBODY = secrets.token_urlsafe(32)  # compared when there is no such store: it takes as long
 

@@ -1,16 +1,44 @@
-"""Imports between our modules run in no circle, not even inside functions."""
+"""Imports between our modules run in no circle, and nothing in them is there for tests alone."""
 
+import ast
+import re
+from collections import Counter
 from graphlib import TopologicalSorter
 
 import grimp
 
 from local.servers import ROOT
 
+PACKAGES = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+PRODUCT = PACKAGES - {"local", "sandbox"}
+
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    packages = [path.parent.name for path in ROOT.glob("*/__init__.py")]
-    graph = grimp.build_graph(*sorted(set(packages) - {"tests"}), cache_dir=None)
+    graph = grimp.build_graph(*sorted(PACKAGES), cache_dir=None)
     imported = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
 
     assert "orders.queue.worker" in imported["orders.tasks"]
     tuple(TopologicalSorter(imported).static_order())  # a CycleError names the circle
+
+
+# What Django, Celery and the standard library call by a name of theirs.
+HOOKS = re.compile(
+    r"__\w+__|clean_\w+|has_\w+_permission|handle_starttag|process_view|get_fieldsets|lookups"
+    r"|from_db_value|get_prep_value|get_search_results|reject|\w+(Admin|Config)"
+)
+
+
+def test_the_product_uses_every_function_class_and_method_of_its_own() -> None:
+    sources = [path.read_text() for name in PRODUCT for path in (ROOT / name).rglob("*.py")]
+    callers = [path.read_text() for path in (ROOT / "templates").rglob("*.*")]
+    callers += [path.read_text() for path in (ROOT / "local").glob("*.py")]
+    used = Counter(re.findall(r"\w+", "\n".join([*sources, *callers])))
+    defined = {
+        node.name
+        for source in sources
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.decorator_list
+    }
+
+    assert len(defined) > 1000
+    assert [name for name in sorted(defined) if used[name] < 2 and not HOOKS.fullmatch(name)] == []

@@ -2,16 +2,24 @@
 
 from typing import Any
 
+from django.db.models.functions import Now
+
 from local.sandbox_control import SandboxControl
 from orders.models import Order
 from orders.queue import claim
 from orders.queue.worker import drain
 from payments.confirm import confirm
 from stores.clients import bigcommerce_for
+from stores.models import Connection
 from tests.payments.shop import Shop
 from transaction_log.models import Entry
 
 Document = dict[str, Any]
+
+
+def is_paused(account: Connection) -> bool:
+    """Return whether no call is made for this account now, because SeQura refused it."""
+    return Connection.objects.filter(pk=account.pk, paused_until__gt=Now()).exists()
 
 
 class Merchant:

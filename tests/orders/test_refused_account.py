@@ -18,7 +18,7 @@ from stores import connect
 from stores.models import Connection, PanelUser
 from stores.models import Merchant as Account
 from stores.store_settings import export_settings, import_settings
-from tests.orders.merchant import Merchant
+from tests.orders.merchant import Merchant, is_paused
 from transaction_log.models import Entry
 
 ACCOUNT = r"^/merchants/"
@@ -85,7 +85,7 @@ def test_no_answer_is_no_yes(merchant: Merchant, refused: Order) -> None:
     connect.probe_accounts()
     account = Connection.objects.get()
     assert account.is_refused
-    assert account.is_paused
+    assert is_paused(account)
 
 
 def test_a_retry_asks_and_does_not_call_it_well(

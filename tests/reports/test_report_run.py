@@ -18,6 +18,7 @@ from stores import connect
 from stores.connect import Login
 from stores.locks import only_one
 from stores.models import Connection
+from tests.orders.merchant import is_paused
 from tests.reports.shipments import EMPTY, SENT_AT, Shipments, goods, numbers, sizes
 from transaction_log.models import Entry
 
@@ -154,7 +155,7 @@ def test_a_refused_password_pauses_the_account(shipments: Shipments) -> None:
 
     shipments.connection.refresh_from_db()
     assert run.state == FAILED
-    assert shipments.connection.is_paused
+    assert is_paused(shipments.connection)
     assert len(shipments.posts()) == 1  # the second merchant id has the same account
     assert run.next_at is not None
     assert shipments.connection.paused_until is not None

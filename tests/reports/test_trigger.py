@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from local.sandbox_control import plain_session
 from orders.models import ReportRun
-from orders.reports.trigger import WRONG_PER_MINUTE
+from stores.budget import LIMITS
 from stores.models import Store
 from tests.reports.shipments import Shipments
 
@@ -80,7 +80,8 @@ def test_wrong_tokens_are_unknown_and_then_too_many(client: Client, store: Store
 
     seen = [client.get(wrong if at % 2 else unknown).status_code for at in range(30)]
 
-    assert seen == [404] * WRONG_PER_MINUTE + [429] * (30 - WRONG_PER_MINUTE)
+    allowed = LIMITS["report address"]["allowed"]
+    assert seen == [404] * allowed + [429] * (30 - allowed)
     assert client.get(path(store)).status_code == 200
     assert client.get(wrong, REMOTE_ADDR="198.51.100.9").status_code == 404
     assert ReportRun.objects.count() == 1

@@ -130,10 +130,6 @@ def test_payment_methods_survive_an_outage(store: Store, world: World) -> None:
     assert products == ["i1", "pp3"]
 
 
-def test_trusted_origins_are_those_of_the_document(world: World) -> None:
-    assert connect.trusted_origins() == {world.url}
-
-
 def test_the_document_is_remembered_through_an_outage(world: World) -> None:
 
     before = deployments()

@@ -13,6 +13,7 @@ from orders.models import Order
 from orders.queue.claim import mark_changed
 from orders.sync import retry as retrying
 from panel.entry_notices import NOTICES
+from tests.orders.merchant import is_paused
 from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import MakeEntry, MakeOrder
 from transaction_log import record
@@ -197,7 +198,7 @@ def test_retry_asks_an_account_that_had_refused_us(make_order: MakeOrder) -> Non
     order.connection.pause()
     assert retrying.retry(order, patience=0) == "queued"
     order.connection.refresh_from_db()
-    assert not order.connection.is_paused
+    assert not is_paused(order.connection)
 
 
 def test_retry_waits_for_the_change_it_made(make_order: MakeOrder) -> None:
