@@ -49,7 +49,7 @@ crashes: setup ## a thousand random crashes of a payment, and all pairs of place
 HISTORIES ?= 2000
 
 histories: setup ## two thousand random histories of orders; HISTORIES=… names another number
-	@HISTORIES=$(HISTORIES) $(BIN)/pytest -n $(WORKERS) -q tests/orders/test_histories.py $(ARGS)
+	@HISTORIES=$(HISTORIES) $(BIN)/pytest -n $(WORKERS) -q tests/orders/test_histories.py tests/orders/test_accepted_facts.py $(ARGS)
 
 load: setup ## attacks on two web processes, and what others see meanwhile
 	@$(BIN)/python -m local.load $(ARGS)

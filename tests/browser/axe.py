@@ -16,7 +16,8 @@ RUN = """([scope, tags, without]) => axe.run(scope || document, {
 
 def violations(page: Page, scope: str = "", without: tuple[str, ...] = ()) -> list[str]:
     """What axe finds, a line each: the rule, where, and what it says."""
-    page.evaluate(AXE)
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE)
     found: dict[str, Any] = page.evaluate(RUN, [scope, TAGS, list(without)])
     return [
         f"{violation['id']} at {' '.join(map(str, node['target']))}: {node['failureSummary']}"

@@ -158,14 +158,16 @@ def test_the_shop_shows_the_order_to_whoever_comes_from_here(
     expect(panel.get_by_text(f"Your order number is {order_id}")).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("path", ["", "/{order}", "/{order}#edit", "/{order}#refund"])
 def test_no_page_is_wider_than_the_screen(
-    sandbox: SandboxControl, panel: Page, order_id: int, path: str, width: int
+    sandbox: SandboxControl, panel: Page, order_id: int
 ) -> None:
-    panel.set_viewport_size({"width": width, "height": 900})
+    too_wide = []
+    for path in ("", f"/{order_id}", f"/{order_id}#edit", f"/{order_id}#refund"):
+        panel.goto("about:blank")
+        panel.goto(f"{sandbox.origin('panel')}/manage/orders{path}")
+        for width in (390, 1440):
+            panel.set_viewport_size({"width": width, "height": 900})
+            if panel.evaluate("document.documentElement.scrollWidth - innerWidth") > 0:
+                too_wide.append((path, width))
 
-    panel.goto("about:blank")
-    panel.goto(f"{sandbox.origin('panel')}/manage/orders{path.format(order=order_id)}")
-
-    assert panel.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert too_wide == []

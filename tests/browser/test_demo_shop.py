@@ -131,15 +131,15 @@ def test_unticked_terms_stop_the_native_order(sandbox: SandboxControl, shop: Pag
     assert sandbox.held("bigcommerce_orders") == []
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("path", ["/", "/products/101", "/cart", "/checkout"])
-def test_no_page_is_wider_than_the_screen(
-    sandbox: SandboxControl, shop: Page, path: str, width: int
-) -> None:
+def test_no_page_is_wider_than_the_screen(sandbox: SandboxControl, shop: Page) -> None:
     shop.get_by_role("button", name="Add Lamp Montseny to cart").click()
-    shop.set_viewport_size({"width": width, "height": 900})
+    too_wide = []
+    for path in ("/", "/products/101", "/cart", "/checkout"):
+        shop.goto(f"{sandbox.origin('shop')}{path}")
+        shop.wait_for_load_state("networkidle")
+        for width in (390, 1440):
+            shop.set_viewport_size({"width": width, "height": 900})
+            if shop.evaluate("document.documentElement.scrollWidth - innerWidth") > 0:
+                too_wide.append((path, width))
 
-    shop.goto(f"{sandbox.origin('shop')}{path}")
-    shop.wait_for_load_state("networkidle")
-
-    assert shop.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert too_wide == []

@@ -98,9 +98,8 @@ def test_the_demo_buys_and_ctrl_c_ends_it(demo: Demo, tmp_path: Path) -> None:
     assert left_of(tmp_path, seconds=1) == []
 
 
-@pytest.mark.parametrize("moment", ["SeQura for BigCommerce is running", "Identification form"])
-def test_a_killed_parent_takes_everything_along(demo: Demo, tmp_path: Path, moment: str) -> None:
-    lines_until(demo, moment)
+def test_a_killed_parent_takes_everything_along(demo: Demo, tmp_path: Path) -> None:
+    lines_until(demo, "SeQura for BigCommerce is running")
 
     demo.kill()  # the shell alone: the demo notices that it is an orphan
 

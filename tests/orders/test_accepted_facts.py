@@ -3,7 +3,7 @@
 The code under test is `sync_order` and what `outcomes` remembers; BigCommerce, SeQura and the
 oracle are the small models below, so that thousands of histories take minutes and need no database.
 Webhooks are lost, doubled and late, statements are refused, and answers are lost on both ways.
-`HISTORIES` is how many (2,000) and `SEED` which; a failure names both.
+`HISTORIES` is how many (`make histories`: 2,000) and `SEED` which; a failure names both.
 """
 
 import os
@@ -23,7 +23,7 @@ from orders.sync.sync import Kind, Result, digest, sync_order
 from stores.models import Connection, Store
 from transaction_log import record
 
-HISTORIES = int(os.environ.get("HISTORIES", "2000"))
+HISTORIES = int(os.environ.get("HISTORIES", "600"))
 SEED = int(os.environ.get("SEED", "1"))
 STEPS = 14
 SHIPPED, CANCELLING, SILENT = (2, 10), (5, 6), (0, 4, 13)

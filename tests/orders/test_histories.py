@@ -1,8 +1,8 @@
 """Random histories: whatever the webhooks do, SeQura ends up with what the shop says.
 
 Merchants edit, ship, refund, cancel, decline and reopen at random; webhooks are duplicated,
-reordered, held back for long; both systems fail, before and after the effect. the suite runs
-sixty, `make histories` two thousand; `HISTORIES` names another number and `SEED` others; a failure
+reordered, held back for long; both systems fail, before and after the effect. The suite runs
+thirty, `make histories` two thousand; `HISTORIES` names another number and `SEED` others; a failure
 names both.
 """
 
@@ -32,7 +32,7 @@ from transaction_log.models import Entry
 
 TOGETHER = 30
 CANCEL, CARTS = (5, 6), ("unshipped_cart", "shipped_cart")
-HISTORIES = int(os.environ.get("HISTORIES", "60"))
+HISTORIES = int(os.environ.get("HISTORIES", "30"))
 SEED = int(os.environ.get("SEED", "1"))
 PATHS = (r"/merchants/[^/]+/orders/.*", r"/stores/.*/v[23]/orders/.*")
 CALM = {"webhook_duplicates": 0, "webhook_shuffle": 0.0, "webhook_hold": False}
