@@ -1,11 +1,10 @@
 """Exact method, address, headers and body of every call, and what it makes of the answer."""
 
 import platform
-import tomllib
-from pathlib import Path
 
 import pytest
 import responses
+from django.conf import settings
 
 from bigcommerce.client import CONVERSION_TIMEOUT, STORE_CREDIT, BigCommerce, exchange_code
 from bigcommerce.errors import Unavailable
@@ -13,8 +12,7 @@ from bigcommerce.quota import Quota
 from tests.clients.asked import body_of, query_of, requests_of, timeout_of
 from tests.clients.calls import API, CALLS, PAYMENTS, Call, fixture
 
-PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-AGENT = f"SeQura-BigCommerce/{PROJECT['version']} python/{platform.python_version()}"
+AGENT = f"SeQura-BigCommerce/{settings.VERSION} python/{platform.python_version()}"
 
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
