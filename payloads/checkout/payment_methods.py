@@ -1,5 +1,6 @@
 """The payment methods SeQura offers for one solicited order, and which of them to show."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypedDict
@@ -61,12 +62,17 @@ def _shown(method: PaymentMethod) -> Method:
     return {
         "product": method["product"],
         "campaign": method["campaign"],
-        "title": _title(method),
-        "description": method["description"],
-        "cost_description": method["cost_description"] or method["claim"],
+        "title": _unbroken(_title(method)),
+        "description": _unbroken(method["description"]),
+        "cost_description": _unbroken(method["cost_description"] or method["claim"]),
         "icon": method["icon"],
         "category": method["category"],
     }
+
+
+def _unbroken(text: str) -> str:
+    """Keep an amount on one line: on a phone `12,24 €/mes` broke before the euro sign."""
+    return re.sub(r"(?<=\d) (?=€)|(?<=€) (?=\d)", "\N{NO-BREAK SPACE}", text)
 
 
 def _title(method: PaymentMethod) -> str:

@@ -1,7 +1,5 @@
 """What the storefront script puts into the checkout is accessible: axe finds nothing in it."""
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -11,7 +9,6 @@ from tests.browser.scripted import Answer, World
 
 OURS = "li.sequra-item"
 BUTTON = "#sequra-continue"
-State = Callable[[World, Page], None]
 
 
 @pytest.mark.parametrize("language", ["en", "es"])
@@ -28,6 +25,9 @@ def test_axe_finds_nothing_in_the_options(world: World, open_checkout: Open, lan
     assert [found for found in violations(page) if "sequra" in found] == []
 
 
+# One after the other, on one page.
+
+
 def as_offered(_world: World, page: Page) -> None:
     """Nothing chosen yet."""
 
@@ -36,45 +36,33 @@ def as_chosen(_world: World, page: Page) -> None:
     page.locator(f"{OURS} input").first.check()
 
 
-def without_terms(world: World, page: Page) -> None:
-    as_chosen(world, page)
+def without_terms(_world: World, page: Page) -> None:
     page.locator(BUTTON).click()
     expect(page.locator("#sequra-terms-error")).not_to_be_empty()
 
 
 def refused(world: World, page: Page) -> None:
     world.fail("/form", Answer(422, {"code": "phone", "message": "El teléfono no es válido."}))
-    as_chosen(world, page)
     page.locator("#terms").check()
     page.locator(BUTTON).click()
     expect(page.locator(".sequra-alert")).not_to_be_empty()
 
 
 def with_the_form(world: World, page: Page) -> None:
-    as_chosen(world, page)
-    page.locator("#terms").check()
+    world.faults.clear()
     page.locator(BUTTON).click()
     expect(page.locator("iframe#sq-identification-pp3")).to_be_focused()
 
 
-# Those of a list follow each other on one page.
-STATES = [[as_offered, as_chosen, without_terms], [refused], [with_the_form]]
-
-
-@pytest.mark.parametrize("states", STATES)
 @pytest.mark.parametrize("theme", ["v1", "v2"])
-def test_axe_finds_nothing_in_any_state(
-    world: World, open_checkout: Open, theme: str, states: list[State]
-) -> None:
+def test_axe_finds_nothing_in_any_state(world: World, open_checkout: Open, theme: str) -> None:
     page = open_checkout(f"terms=1&theme={theme}", width=390)
     expect(page.locator(OURS)).to_have_count(3)
     expect(page.locator("#radio-bankdeposit")).to_be_focused()
-    found = {}
-    for state in states:
+    for state in (as_offered, as_chosen, without_terms, refused, with_the_form):
         state(world, page)
-        found[state.__name__] = violations(page)
 
-    assert found == {state.__name__: [] for state in states}
+        assert violations(page) == [], state
 
 
 @pytest.mark.parametrize("knob", ["methods=none", "wallet=1"])

@@ -157,40 +157,40 @@ def test_a_method_with_its_own_button_gives_way_and_comes_back(
 # --- Beside the native method ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("theme", THEMES)
-def test_it_looks_like_its_native_neighbours(
-    world: World, open_checkout: Open, theme: str, width: int
-) -> None:
+def test_it_looks_like_its_native_neighbours(world: World, open_checkout: Open, theme: str) -> None:
     world.methods = [LONG, SP1]
-    page = open_checkout(f"theme={theme}", width=width)
+    page = open_checkout(f"theme={theme}")
     expect(page.locator(OURS)).to_have_count(2)
-    native = box(page, NATIVE_BUTTON)
     look = """name => { const style = getComputedStyle(name);
       return [style.fontFamily, style.fontWeight, style.fontSize, style.color]; }"""
     name = ".paymentProviderHeader-name"
-    natives = page.locator(f"li:not(.sequra-item) {name}").last.evaluate(look)
-    assert page.locator(f"{OURS} {name}").first.evaluate(look) == natives
-    marks = page.locator(".checkout-step--payment li input").evaluate_all(
-        "all => all.map((one) => Math.round(one.getBoundingClientRect().left))"
-    )
-    assert len(set(marks)) == 1
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.locator("#radio-bankdeposit").check()
+        native = box(page, NATIVE_BUTTON)
+        natives = page.locator(f"li:not(.sequra-item) {name}").last.evaluate(look)
+        assert page.locator(f"{OURS} {name}").first.evaluate(look) == natives
+        marks = page.locator(".checkout-step--payment li input").evaluate_all(
+            "all => all.map((one) => Math.round(one.getBoundingClientRect().left))"
+        )
+        assert len(set(marks)) == 1
 
-    choose(page, LONG)
+        choose(page, LONG)
 
-    ours = box(page, BUTTON)
-    assert (ours["x"], ours["width"]) == (native["x"], native["width"])
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    icon, title = box(page, f"{OURS} img"), box(page, f"{OURS} {name}")
-    assert title["x"] >= icon["x"] + icon["width"]
-    assert title["y"] < icon["y"] + icon["height"]
-    words, item = box(page, ".sequra-description"), box(page, OURS)
-    text_ends = page.locator(".sequra-description").first.evaluate(
-        """one => { const range = document.createRange(); range.selectNodeContents(one);
-          return range.getBoundingClientRect().bottom; }"""
-    )
-    assert words["x"] > item["x"]
-    assert item["y"] + item["height"] - text_ends >= 12
+        ours = box(page, BUTTON)
+        assert (ours["x"], ours["width"]) == (native["x"], native["width"])
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        icon, title = box(page, f"{OURS} img"), box(page, f"{OURS} {name}")
+        assert title["x"] >= icon["x"] + icon["width"]
+        assert title["y"] < icon["y"] + icon["height"]
+        words, item = box(page, ".sequra-description"), box(page, OURS)
+        text_ends = page.locator(".sequra-description").first.evaluate(
+            """one => { const range = document.createRange(); range.selectNodeContents(one);
+              return range.getBoundingClientRect().bottom; }"""
+        )
+        assert words["x"] > item["x"]
+        assert item["y"] + item["height"] - text_ends >= 12
 
 
 def test_a_note_has_air_on_all_sides(world: World, open_checkout: Open) -> None:

@@ -266,6 +266,18 @@ def test_offered_method_is_flat() -> None:
     )
 
 
+def test_an_amount_is_never_broken_before_its_currency() -> None:
+    [shown], _ = offer(
+        title="Fracciona desde 1.012,24 €/mes",
+        cost_description="+ 2,95 €",
+        description="€ 3, o 4 €",
+    )
+
+    assert shown["title"] == "Fracciona desde 1.012,24\N{NO-BREAK SPACE}€/mes"
+    assert shown["cost_description"] == "+ 2,95\N{NO-BREAK SPACE}€"
+    assert shown["description"] == "€\N{NO-BREAK SPACE}3, o 4\N{NO-BREAK SPACE}€"
+
+
 @pytest.mark.parametrize(
     ("changes", "reasons"),
     [
