@@ -3,15 +3,40 @@
 https://developer.bigcommerce.com/docs/start/about
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self, cast
 
 import requests
 
+from bigcommerce.documents import TokenGrant, User
 from bigcommerce.errors import Rejected, Unavailable
-from bigcommerce.quota import Quota
 from wire import errors
 from wire.call import Params, Timeout, Wire, call_of, segment
+
+
+# How much of the store's API budget is left: all apps of the store share it.
+#
+# https://docs.bigcommerce.com/developer/docs/overview/api-fundamentals/rate-limits
+@dataclass(frozen=True)
+class Quota:
+    """`left` of `limit` requests in a window of `window_ms`, which ends in `reset_ms`."""
+
+    left: int
+    limit: int
+    window_ms: int
+    reset_ms: int
+
+    @classmethod
+    def read(cls, headers: Mapping[str, str]) -> Self | None:
+        """From the headers of an answer; None when they are missing or nonsense."""
+        names = ("Requests-Left", "Requests-Quota", "Time-Window-Ms", "Time-Reset-Ms")
+        try:
+            return cls(*(int(headers[f"X-Rate-Limit-{name}"]) for name in names))
+        except (KeyError, ValueError):
+            return None
+
 
 PAGE = 250  # rows: the documented maximum
 PAGES = 400  # then something is wrong
@@ -147,3 +172,24 @@ def total_pages(document: Mapping[str, Any]) -> int:
 def graphql_messages(errors: Any) -> list[str]:
     rows = errors if isinstance(errors, list) else [errors]
     return [str(row.get("message", row) if isinstance(row, dict) else row)[:500] for row in rows]
+
+
+# Reading the answer to a code.
+CONTEXT = re.compile(r"stores/[a-z0-9]+")
+
+
+def read_grant(document: Any) -> TokenGrant | None:
+    """None when it is not what the documentation promises."""
+    match document:
+        case {"access_token": str(token), "context": str(context)} if CONTEXT.fullmatch(context):
+            pass
+        case _:
+            return None
+    return TokenGrant(
+        access_token=token,
+        scope=str(document.get("scope") or ""),
+        context=context,
+        user=cast(User, document.get("user") or {}),
+        owner=cast(User, document.get("owner") or {}),
+        account_uuid=str(document.get("account_uuid") or ""),
+    )

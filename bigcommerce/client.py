@@ -9,10 +9,9 @@ from typing import Any, cast
 import requests
 
 from bigcommerce import documents
-from bigcommerce.api import PAGE, TIMEOUT
+from bigcommerce.api import PAGE, TIMEOUT, read_grant
 from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.registration import Registration
-from bigcommerce.token_grant import read_grant
 from wire.call import Timeout, Wire
 
 CONVERSION_TIMEOUT: Timeout = (3, 30)

@@ -8,8 +8,23 @@ https://developer.bigcommerce.com/docs/integrations/scripts
 from collections.abc import Mapping
 from typing import Any, cast
 
-from bigcommerce import app_extensions, documents
+from bigcommerce import documents
 from bigcommerce.api import Api
+
+# GraphQL for the entry in an order's Action menu that opens our panel:
+# https://developer.bigcommerce.com/docs/integrations/apps/app-extensions
+EXTENSION = "id context model url label { defaultValue locales { value localeCode } }"
+
+LIST_EXTENSIONS = f"query {{ store {{ appExtensions {{ edges {{ node {{ {EXTENSION} }} }} }} }} }}"
+
+CREATE_EXTENSION = f"""mutation AppExtension($input: CreateAppExtensionInput!) {{
+  appExtension {{ createAppExtension(input: $input) {{ appExtension {{ {EXTENSION} }} }} }} }}"""
+
+UPDATE_EXTENSION = f"""mutation AppExtension($input: UpdateAppExtensionInput!) {{
+  appExtension {{ updateAppExtension(input: $input) {{ appExtension {{ {EXTENSION} }} }} }} }}"""
+
+DELETE_EXTENSION = """mutation AppExtension($input: DeleteAppExtensionInput!) {
+  appExtension { deleteAppExtension(input: $input) { deletedAppExtensionId } } }"""
 
 
 class Registration(Api):
@@ -55,7 +70,7 @@ class Registration(Api):
         self._delete("v3", "content", "scripts", uuid)
 
     def app_extensions(self) -> list[documents.AppExtension]:
-        match self._graphql(app_extensions.LIST, {}):
+        match self._graphql(LIST_EXTENSIONS, {}):
             case {"store": {"appExtensions": {"edges": list(edges)}}}:
                 return [edge["node"] for edge in edges if isinstance(edge, dict)]
             case _:
@@ -63,16 +78,16 @@ class Registration(Api):
 
     def create_app_extension(self, fields: Mapping[str, Any]) -> documents.AppExtension:
         """`fields` holds context, model, url and label; label needs `locales`, even if empty."""
-        return self._app_extension(app_extensions.CREATE, "createAppExtension", fields)
+        return self._app_extension(CREATE_EXTENSION, "createAppExtension", fields)
 
     def update_app_extension(
         self, extension_id: str, url: str, label: documents.Label
     ) -> documents.AppExtension:
         fields = {"id": extension_id, "data": {"url": url, "label": label}}
-        return self._app_extension(app_extensions.UPDATE, "updateAppExtension", fields)
+        return self._app_extension(UPDATE_EXTENSION, "updateAppExtension", fields)
 
     def delete_app_extension(self, extension_id: str) -> None:
-        self._graphql(app_extensions.DELETE, {"input": {"id": extension_id}})
+        self._graphql(DELETE_EXTENSION, {"input": {"id": extension_id}})
 
     def _app_extension(
         self, mutation: str, name: str, fields: Mapping[str, Any]

@@ -5,9 +5,6 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from orders.correction_models import Correction
-from orders.drift_models import Drift, DriftCheck
-from orders.report_models import MerchantReport, RecentOrders, ReportRun
 from payloads.order.order_update import OrderFacts, Rules
 from stores.models import Connection, Merchant, Store
 from transaction_log.record import Subject
@@ -63,7 +60,7 @@ class Order(models.Model):
     # Adopted when it had been over for long: SeQura receives nothing until the order changes.
     left_alone = models.BooleanField(default=False, db_default=False)
     # How the purchase came about: [["solicited", "2026-…"], …], named as in
-    # `panel.purchase_history`.
+    # `panel.detail_labels`.
     beginnings = models.JSONField(default=list, db_default=[], blank=True)
     # What confirm() sent: delivery method, customer and platform stay as the shopper gave them.
     solicited = models.JSONField(default=dict)
@@ -294,3 +291,223 @@ class Reconciliation(models.Model):
 
     def __str__(self) -> str:
         return f"changes of {self.store} until {self.until}"
+
+
+# What SeQura says about a shopper and the shop does not.
+class Correction(models.Model):
+    """One detail that SeQura corrected on its side, until somebody has decided about it.
+
+    Known by SeQura's reference, because the first may arrive before the BigCommerce order exists.
+    """
+
+    class Source(models.TextChoices):
+        NOTIFICATION = "notification", _("SeQura's notification")
+        EVENT = "event", _("SeQura's event")
+        PERSON = "person", _("Entered by hand")
+
+    class Decision(models.TextChoices):
+        OPEN = "", _("Open")
+        APPLIED = "applied", _("Applied to BigCommerce")
+        KEPT = "kept", _("Ours was kept")
+        AGREED = "agreed", _("BigCommerce says the same")
+
+    store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="corrections")
+    reference = models.UUIDField()
+    path = models.CharField(max_length=64)  # of the order update: customer.email
+    ours = models.CharField(max_length=255, blank=True)  # when we heard of it
+    theirs = models.CharField(max_length=255, blank=True)
+    source = models.CharField(max_length=16, choices=Source)
+    heard_at = models.DateTimeField(default=timezone.now)
+    heard_by = models.CharField(max_length=255, blank=True)  # who entered it, an e-mail address
+    decision = models.CharField(max_length=8, choices=Decision, blank=True, default="")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["store", "reference", "path"],
+                condition=models.Q(decision=""),
+                name="one_open_correction_per_detail",
+            )
+        ]
+        indexes = [models.Index(fields=["store", "reference"], name="correction_of_order")]
+
+    def __str__(self) -> str:
+        return f"{self.path} of {self.reference}"
+
+
+# What a look at every open order found: where the shop, SeQura and we disagree.
+class DriftCheck(models.Model):
+    """One look at the open orders of a store."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("Under way")
+        DONE = "done", _("Finished")
+        FAILED = "failed", _("Broken off")
+
+    class Cause(models.TextChoices):
+        NIGHT = "night", _("Every night")
+        OUTAGE = "outage", _("After an outage")
+        PERSON = "person", _("Check now")
+        COMMAND = "command", _("Command line")
+
+    store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="drift_checks")
+    cause = models.CharField(max_length=8, choices=Cause, default=Cause.NIGHT)
+    state = models.CharField(max_length=8, choices=State, default=State.RUNNING)
+    started_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    total = models.PositiveIntegerField(default=0)
+    checked = models.PositiveIntegerField(default=0)
+    after = models.BigIntegerField(default=0)  # the BigCommerce id of the last order looked at
+    words = models.TextField(blank=True)
+    # Before that, the shop's own list is searched for orders that the database does not know:
+    # those made since then (all of them without a date), and how far the search has come.
+    since = models.DateTimeField(null=True, blank=True)
+    searched = models.PositiveIntegerField(default=0, db_default=0)
+    searched_to = models.BigIntegerField(default=0, db_default=0)  # a BigCommerce id
+    is_searched = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["store"],
+                condition=models.Q(state="running"),
+                name="one_drift_check_at_a_time",
+            )
+        ]
+        indexes = [models.Index(fields=["store", "-id"], name="drift_check_newest")]
+
+    def __str__(self) -> str:
+        return f"check of {self.store}, {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class Drift(models.Model):
+    """One order that is not as it should be."""
+
+    class Kind(models.TextChoices):
+        MISSED = "missed", _("Missed change")
+        REJECTED = "rejected", _("Refused by SeQura")
+        PORTAL = "portal", _("Changed in SeQura's portal?")
+        CORRECTED = "corrected", _("SeQura has other data")
+        REVIEW = "review", _("Review takes too long")
+        STRAY = "stray", _("Incomplete order")
+        WITHOUT_REFERENCE = "without_reference", _("Confirmed without number")
+        UNREADABLE = "unreadable", _("Cannot be read")
+        ADOPTED = "adopted", _("Order we did not know")
+        NOT_ADOPTED = "not_adopted", _("Unknown order, not linked")
+        NOT_CHECKED = "not_checked", _("Could not be checked")
+
+    check_run = models.ForeignKey(DriftCheck, on_delete=models.CASCADE, related_name="drifts")
+    bigcommerce_id = models.BigIntegerField()
+    reference = models.UUIDField(null=True, blank=True)
+    environment = models.CharField(max_length=8, default="sandbox")
+    kind = models.CharField(max_length=20, choices=Kind)
+    detail = models.TextField(blank=True)
+    repaired = models.BooleanField(default=False)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["check_run", "bigcommerce_id", "kind"], name="one_drift_per_order_and_kind"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: order {self.bigcommerce_id}"
+
+
+# Delivery reports on their way, and what the statistics remember of BigCommerce's orders.
+class ReportRun(models.Model):
+    """One sending of a store's delivery reports, to all its merchant ids."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("Under way")
+        DONE = "done", _("Accepted")
+        FAILED = "failed", _("Failed")
+
+    class Cause(models.TextChoices):
+        NIGHT = "night", _("Every night")
+        CALL = "call", _("Trigger address")
+        PERSON = "person", _("Send now")
+
+    store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="report_runs")
+    cause = models.CharField(max_length=8, choices=Cause, default=Cause.NIGHT)
+    state = models.CharField(max_length=8, choices=State, default=State.RUNNING)
+    attempts = models.PositiveIntegerField(default=0)
+    started_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    next_at = models.DateTimeField(null=True, blank=True)  # failed: when it goes on by itself
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["store"],
+                condition=models.Q(state="running"),
+                name="one_report_run_at_a_time",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["store", "-id"], name="report_run_newest"),
+            models.Index(
+                fields=["next_at"],
+                condition=models.Q(next_at__isnull=False),
+                name="report_run_again",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"delivery reports of {self.store}, {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class MerchantReport(models.Model):
+    """The delivery report of one merchant id in a run, and how far it is."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        SENT = "sent", _("Accepted")
+        FAILED = "failed", _("Failed")
+
+    run = models.ForeignKey(ReportRun, on_delete=models.CASCADE, related_name="reports")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
+    merchant_ref = models.CharField(max_length=255)
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    orders = models.PositiveIntegerField(default=0)  # that were to be told when it began
+    told = models.PositiveIntegerField(default=0)  # orders in accepted pages
+    broken = models.PositiveIntegerField(default=0)
+    statistics = models.PositiveIntegerField(default=0)  # rows in accepted pages
+    pages = models.PositiveIntegerField(default=0)  # that SeQura accepted
+    after = models.BigIntegerField(default=0)  # the last order of the last accepted page
+    reason = models.CharField(max_length=64, blank=True)
+    words = models.TextField(blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "connection", "merchant_ref"], name="one_report_per_merchant"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"delivery report of {self.merchant_ref}"
+
+    @property
+    def looked_at(self) -> int:
+        """Orders behind us, told or broken."""
+        return self.told + self.broken
+
+
+class RecentOrders(models.Model):
+    """What the statistics say of a store's orders of the last days, whoever was paid.
+
+    `rows` maps a BigCommerce id to its line of statistics; read again is what changed `until` then.
+    """
+
+    store = models.OneToOneField(Store, on_delete=models.CASCADE, related_name="recent_orders")
+    rows = models.JSONField(default=dict)
+    until = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"recent orders of {self.store}"

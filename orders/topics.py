@@ -5,8 +5,14 @@ An event is a pointer: all that counts is which order to read again. Three outco
 an order, it is about the store, or (every other scope) it is ignored.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from orders.models import WebhookEvent
+from stores import install
+from stores.models import Store
+from stores.tasks import look_after_store, wake
 
 Data = Mapping[str, Any]
 MOST_DIGITS = 20  # of an id in PostgreSQL
@@ -45,3 +51,29 @@ def order_id(scope: str, data: object) -> int | None:
         told = int(told)
     is_id = isinstance(told, int) and not isinstance(told, bool) and 0 < told < 2**63
     return told if is_id else None
+
+
+# Webhook events that are about a store itself, not about an order.
+AHEAD = 300  # seconds that BigCommerce's clock may be ahead of ours
+
+
+def handle(store_id: int, scope: str) -> None:
+    """The store is cancelled: forget it. Or it has a new name, language, address: read it again."""
+    store = Store.objects.get(pk=store_id)
+    if scope == UNINSTALLED:
+        if not _is_from_before(store):
+            install.uninstall(store)
+    elif store.is_installed:
+        wake(look_after_store, store_id)
+
+
+def _is_from_before(store: Store) -> bool:
+    """Is the newest such event about an earlier installation? Deliveries may be days late."""
+    events = WebhookEvent.objects.filter(store=store, scope=UNINSTALLED)
+    newest = events.order_by("-received_at").first()
+    created = newest.payload.get("created_at") if newest else None
+    if type(created) is not int or created > time.time() + AHEAD:
+        # BigCommerce dates every event: one without a date, or with one that is not yet, proves
+        # nothing about this installation. BigCommerce knows, and is asked again later.
+        return install.ask_whether_granted(store)
+    return created < int(store.installed_at.timestamp())

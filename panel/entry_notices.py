@@ -2,8 +2,12 @@
 
 from typing import NamedTuple
 
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from panel.session import PanelRequest
 from transaction_log.explanations import REASONS, Text
 
 
@@ -67,3 +71,23 @@ NOTICES = {
 def notice_of(word: str) -> Notice | None:
     """The sentence for a word of `?said=`; nothing for a word we did not coin."""
     return NOTICES.get(word)
+
+
+# Back to the page where a merchant pressed a button of an entry.
+# Pages that show entries; the panel and the comparison are about one order.
+PAGES_OF_ORDER = ("order_panel", "order_comparison")
+PAGES_OF_STORE = ("shipping", "reconciliation")
+
+
+def back(request: PanelRequest, word: str, order_id: int | None) -> HttpResponse:
+    """Where the form says it stood: never anywhere but one of our own pages."""
+    page = request.POST.get("page", "")
+    if page in PAGES_OF_ORDER and order_id is not None:
+        address = reverse(page, args=[request.panel_token, order_id])
+        return redirect(f"{address}?said={word}")
+    if page in PAGES_OF_STORE:
+        return redirect(f"{reverse(page, args=[request.panel_token])}?said={word}")
+    query = QueryDict(request.POST.get("query", "")[:500], mutable=True)
+    query["said"] = word
+    address = reverse("transaction_log", args=[request.panel_token])
+    return redirect(f"{address}?{query.urlencode()}")

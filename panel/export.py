@@ -18,8 +18,8 @@ from panel.log_query import chunks
 from panel.session import PanelRequest, panel_error
 from stores.budget import Room
 from stores.models import Store
+from stores.storefronts import order_link, portal_link
 from transaction_log.explanations import event_label, explain
-from transaction_log.links import order_link, portal_link
 from transaction_log.models import Entry
 
 # Excel takes a CSV file for UTF-8 only when it begins with this mark.

@@ -5,13 +5,14 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from payloads.money import to_cents
 from sequra.documents import Deployment
 from stores import networks, statuses
 from stores.connect import Login
-from stores.countries import country_name
+from stores.countries import SELLING_COUNTRIES, country_name
 from stores.encryption import readable
 from stores.models import Connection, Merchant, Store
-from stores.settings_file import LABELS
+from stores.settings_file import LABELS, LEAST_LOG_DAYS, MOST_LOG_DAYS
 from stores.statistics import PARTS
 
 ENVIRONMENTS = [("live", _("Live")), ("sandbox", _("Sandbox"))]
@@ -352,3 +353,66 @@ class DisconnectForm(forms.Form):
     """What becomes of the orders that are still open."""
 
     orders = forms.ChoiceField(choices=[("keep", "keep"), ("stop", "stop")], required=False)
+
+
+class IgnoreForm(forms.Form):
+    """Why an entry of the transaction log needs nobody."""
+
+    note = forms.CharField(label=_("Why can it be ignored?"), max_length=500)
+
+
+class RetentionForm(SettingsForm):
+    """How long the transaction log is kept."""
+
+    columns = ("log_retention_days",)
+    days = forms.IntegerField(
+        label=LABELS["log_retention_days"],
+        min_value=LEAST_LOG_DAYS,
+        max_value=MOST_LOG_DAYS,
+        widget=forms.NumberInput(attrs={"class": "input"}),
+    )
+
+    def values(self) -> dict[str, Any]:
+        return {"log_retention_days": self.cleaned_data["days"]}
+
+
+MOST_PRODUCTS = 5
+
+
+class WhatIfForm(forms.Form):
+    """A cart that nobody has: the same rules as in the checkout answer for it."""
+
+    country = forms.ChoiceField(label=_("Country of delivery"))
+    amount = forms.DecimalField(
+        label=_("Amount"), min_value=0, max_value=1_000_000, decimal_places=2, localize=True
+    )
+    currency = forms.RegexField(label=_("Currency"), regex=r"^[A-Za-z]{3}$", initial="EUR")
+    ip = forms.GenericIPAddressField(
+        label=_("IP address of the shopper"),
+        required=False,
+        help_text=_("Leave it empty for an address that is allowed."),
+    )
+    products = forms.CharField(
+        label=_("Products"),
+        required=False,
+        max_length=600,
+        help_text=_("Up to five SKUs, divided by commas. Leave it empty for any product."),
+    )
+    digital = forms.BooleanField(label=_("Nothing in the cart is shipped"), required=False)
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data, auto_id="if-%s", initial={"country": "ES", "amount": "100"})
+        countries = [*SELLING_COUNTRIES.items(), ("", _("Another country"))]
+        field: Any = self.fields["country"]
+        field.required, field.choices = False, countries
+        for name in ("country", "amount", "currency", "products", "ip"):
+            self.fields[name].widget.attrs["class"] = "input"
+
+    @property
+    def cents(self) -> int:
+        return to_cents(self.cleaned_data["amount"])
+
+    @property
+    def skus(self) -> list[str]:
+        found = (sku.strip() for sku in self.cleaned_data["products"].split(","))
+        return list(dict.fromkeys(sku for sku in found if sku))[:MOST_PRODUCTS]

@@ -3,7 +3,12 @@
 Django's messages need a cookie, and browsers refuse ours inside the control panel.
 """
 
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+
+from panel.session import PanelRequest
 
 NOTICES = {
     "saved": _("Changes saved successfully."),
@@ -33,3 +38,10 @@ def text_of(word: str) -> str:
 def kind_of(word: str) -> str:
     """How the sentence looks: as good news or as bad."""
     return "warning" if word in PROBLEMS else "success"
+
+
+# Answers to a form of the control panel.
+def done(request: PanelRequest, page: str, word: str = "") -> HttpResponse:
+    """Back to a page, with the notice that `word` stands for (`panel.notices`)."""
+    address = reverse(page, args=[request.panel_token])
+    return redirect(f"{address}?done={word}" if word else address)

@@ -22,6 +22,7 @@ from django.utils import timezone, translation
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
 
 from stores.budget import LIMITS, OverBudget, Pace
 from stores.models import Connection, PanelSession, PanelUser, Store
@@ -202,3 +203,46 @@ def _speaking_for(request: HttpRequest, session: PanelSession, token: str) -> Pa
     panel.panel_csrf = csrf_token(token)
     panel.account_refused = vars(session)["account_refused"]
     return panel  # type: ignore[no-any-return]
+
+
+# The end of a session: BigCommerce's logout reaches us through the page, which posts here.
+@require_POST
+@panel_page
+def logout(request: PanelRequest) -> HttpResponse:
+    """End this session."""
+    request.panel_session.delete()
+    return panel_error(
+        request,
+        200,
+        _("You are logged out"),
+        _("Open SeQura again from the Apps menu of your control panel."),
+        request.store,
+    )
+
+
+# Pages for what went wrong, without a word about how it works inside.
+def _page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
+    return render(request, "error.html", {"title": title, "text": text}, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    return _page(request, 400, _("We did not understand that"), _("Go back and try again."))
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    return _page(request, 403, _("You cannot do that"), _("Go back and try again."))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    return _page(
+        request, 404, _("There is nothing here"), _("The address may be wrong, or out of date.")
+    )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _page(
+        request,
+        500,
+        _("Something went wrong on our side"),
+        _("It was recorded. Try again in a minute."),
+    )

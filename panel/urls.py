@@ -2,18 +2,15 @@
 
 from django.urls import include, path
 
+from panel import session
 from panel.views import (
     callbacks,
     connection,
     corrections,
-    countries,
     dashboard,
     drift,
-    exclusions,
     log,
-    logout,
     order,
-    payment_methods,
     settings,
     shipping,
     why_not_shown,
@@ -22,19 +19,19 @@ from panel.views import (
 app_pages = [
     path("", dashboard.dashboard, name="dashboard"),
     path("why/", why_not_shown.why_not, name="why_not"),
-    path("logout", logout.logout, name="logout"),
+    path("logout", session.logout, name="logout"),
     path("settings/", settings.general, name="settings"),
-    path("settings/exclusions/", exclusions.exclusions, name="exclusions"),
-    path("settings/exclusions/change", exclusions.change_exclusions, name="change_exclusions"),
+    path("settings/exclusions/", settings.exclusions, name="exclusions"),
+    path("settings/exclusions/change", settings.change_exclusions, name="change_exclusions"),
     path("settings/order-statuses/", settings.order_statuses, name="order_statuses"),
     path("settings/reports/", settings.report_settings, name="report_settings"),
     path("settings/reports/address", settings.new_report_address, name="new_report_address"),
     path("repair", connection.repair, name="repair"),
     path("connection/", connection.connection, name="connection"),
     path("connection/disconnect", connection.disconnect, name="disconnect"),
-    path("countries/", countries.countries, name="countries"),
-    path("payment-methods/", payment_methods.payment_methods, name="payment_methods"),
-    path("payment-methods/refresh", payment_methods.refresh, name="refresh_payment_methods"),
+    path("countries/", connection.countries, name="countries"),
+    path("payment-methods/", connection.payment_methods, name="payment_methods"),
+    path("payment-methods/refresh", connection.refresh, name="refresh_payment_methods"),
 ]
 
 order_pages = [

@@ -6,8 +6,12 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         """When a store uninstalls us, its payments are ended, and their secrets go too."""
-        from payments.retention import forget_secrets, take_along
-        from payments.uninstalled import begin_to_end, references_being_ended
+        from payments.retention import (
+            begin_to_end,
+            forget_secrets,
+            references_being_ended,
+            take_along,
+        )
         from stores.connect import taken_along
         from stores.install import on_uninstall, still_needed
         from stores.personal_data import under_way

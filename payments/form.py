@@ -16,14 +16,13 @@ from django.utils.translation import gettext_lazy as _
 
 import bigcommerce.errors
 from payloads.checkout.payment_methods import find_method, offered_methods
-from payments.links import return_url
 from payments.models import Solicitation
+from payments.solicited_order import return_url
 from sequra.client import Sequra
 from sequra.documents import origin
 from sequra.errors import Rejected, Unavailable
 from stores.budget import LIMITS, spend
-from stores.clients import bigcommerce_for, sequra_for
-from stores.deployments import deployments
+from stores.clients import bigcommerce_for, deployments, sequra_for
 from stores.models import Store
 
 log = structlog.get_logger()

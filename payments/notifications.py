@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from payments.confirm import confirm_within, within
 from payments.models import Solicitation
+from payments.retention import is_being_ended
 from payments.steps import confirm_at_sequra
 from payments.steps.outcomes import Refused
-from payments.uninstalled import is_being_ended
 from sequra.errors import Rejected, Unavailable
 from sequra.signature import signature_matches
 from stores.models import Store

@@ -7,8 +7,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from payments.confirm import help_along
-from payments.links import confirmation_url, return_url
 from payments.models import Solicitation
+from payments.solicited_order import confirmation_url, return_url
 from stores.storefronts import language_of
 
 Phase = Solicitation.Phase

@@ -1,11 +1,106 @@
 """How long payments are remembered: paid ones for ever, the rest no longer than it is of use."""
 
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
+import structlog
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from payments.models import Offer, Solicitation
 from stores.models import Allowance, Connection, Store
+from transaction_log import record
+
+# Payments under way when a store uninstalls the app: finished or taken back, then forgotten.
+#
+# BigCommerce has revoked our access by the time it calls us, so SeQura alone can be asked. Its
+# password is kept until no payment needs it, for a day at most; what is left then is reported.
+log = structlog.get_logger()
+Phase, State = Solicitation.Phase, Solicitation.State
+
+UNDER_WAY = (
+    Phase.CONFIRMING,
+    Phase.CONFIRMED,
+    Phase.CREATING,
+    Phase.CREATED,
+    Phase.SETTLED,
+    Phase.PLACED,
+)
+# A confirmation may be at SeQura, and its purchase is neither finished nor taken back.
+UNFINISHED = Q(confirm_intent_at__isnull=False) & (
+    Q(phase__in=UNDER_WAY)
+    | Q(phase=Phase.REFUSED, undone_at=None)
+    | Q(phase=Phase.DONE, state=State.APPROVED, accepted_state="on_hold")
+)
+BEING_ENDED = Q(store__state=Store.State.UNINSTALLED, connection__erase_at__isnull=False)
+
+
+def begin_to_end(store: Store) -> set[int]:
+    """Make the unfinished payments due, show each in the log, return the accounts they need."""
+    found = [one for one in _unfinished(store=store) if one.connection.password]
+    for solicitation in found:
+        record.delayed(
+            solicitation.subject,
+            "purchase",
+            "uninstalled",
+            statement=solicitation.fingerprint,
+            next_at=Now(),
+        )
+    if found:
+        log.warning("uninstalled_with_payments", store=store.hash, payments=len(found))
+    keys = [solicitation.pk for solicitation in found]
+    Solicitation.objects.filter(pk__in=keys).update(next_at=Now())
+    return {solicitation.connection_id for solicitation in found}
+
+
+def references_being_ended(store: Store) -> list[UUID]:
+    """Return the payments whose data is needed until they have ended, or their time is over."""
+    found = _unfinished(BEING_ENDED, store=store, connection__erase_at__gt=timezone.now())
+    return [one.sequra_order for one in found]
+
+
+def is_being_ended(solicitation: Solicitation) -> bool:
+    """Is this a payment of an uninstalled store that SeQura can still be asked about?"""
+    return _unfinished(BEING_ENDED, pk=solicitation.pk).exists()
+
+
+def erase_passwords() -> None:
+    """Erase what an uninstallation has left, once nothing needs it or its time is over."""
+    for connection in Connection.objects.filter(erase_at__isnull=False):
+        left = list(_unfinished(connection=connection))
+        is_over = connection.erase_at is not None and connection.erase_at <= timezone.now()
+        if left and not is_over:
+            continue
+        erased = Connection.objects.filter(pk=connection.pk, erase_at=connection.erase_at)
+        if erased.update(password="", erase_at=None):
+            for solicitation in left:
+                _report(solicitation)
+
+
+def _report(solicitation: Solicitation) -> None:
+    """Nobody can ask SeQura any more: operators and the merchant have to."""
+    log.error(
+        "payment_left_by_uninstallation",
+        store=solicitation.store.hash,
+        reference=str(solicitation.reference),
+        phase=solicitation.phase,
+    )
+    record.rejected(
+        solicitation.subject,
+        "purchase",
+        "left_by_uninstallation",
+        words=solicitation.last_error,
+        statement=solicitation.fingerprint,
+    )
+    solicitation.note(next_at=None)
+
+
+def _unfinished(*which: Q, **owner: Any) -> QuerySet[Solicitation]:
+    found = Solicitation.objects.filter(UNFINISHED, *which, **owner)
+    return found.select_related("store", "connection")
+
 
 # A form lives for two hours; after a month nobody asks about a cart that was left behind.
 ABANDONED_AFTER = timedelta(days=30)

@@ -7,7 +7,7 @@ from celery.signals import worker_process_shutdown
 from django.db.models import Q, QuerySet, Window
 from django.db.models.functions import Now, RowNumber
 
-from payments import uninstalled
+from payments import retention
 from payments.confirm import finish_helping, help_along
 from payments.models import Solicitation
 from payments.retention import forget_abandoned
@@ -35,7 +35,7 @@ def resume_solicitations() -> None:
     """
     catch_up()
     now = Now()
-    has_access = Q(store__state=Store.State.INSTALLED) | uninstalled.BEING_ENDED
+    has_access = Q(store__state=Store.State.INSTALLED) | retention.BEING_ENDED
     due = Solicitation.objects.filter(has_access, next_at__lte=now)
     asks_nobody_who_refused = Q(connection__paused_until=None) | ~Q(phase__in=ASKING_SEQURA)
     ready = due.filter(asks_nobody_who_refused).order_by("next_at")
@@ -43,7 +43,7 @@ def resume_solicitations() -> None:
     probes = probes.order_by("connection_id", "next_at").distinct("connection_id")
     for pk in [*_keys(ready), *probes.values_list("pk", flat=True)[:BATCH]]:
         help_along(pk)
-    uninstalled.erase_passwords()
+    retention.erase_passwords()
 
 
 def _keys(solicitations: QuerySet[Solicitation]) -> list[int]:

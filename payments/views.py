@@ -1,16 +1,20 @@
 """The storefront script's endpoints, the page a shopper returns to, and SeQura's addresses."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from uuid import UUID
 
 import structlog
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
+from rest_framework import serializers
 from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,17 +23,91 @@ from orders import corrections
 from orders.models import Correction
 from payments import events, notifications
 from payments.checkout_reading import UnknownCheckout
-from payments.cors import storefront
 from payments.form import NoForm, show_form
-from payments.links import checkout_url
 from payments.models import Solicitation
 from payments.progress import progress_of, shoppers_language
-from payments.serializers import CheckoutClaim, MethodChoice, ScriptError
+from payments.solicited_order import checkout_url
 from payments.storefront import methods_for
 from payments.threads import Room
 from stores.budget import LIMITS, OverBudget, spend
 from stores.encryption import Undecryptable
 from stores.models import Store
+from stores.storefronts import browser_origin, may_ask, storefront_store
+
+
+# What the storefront script may say. Everything that costs money is read server to server.
+class CheckoutClaim(serializers.Serializer[object]):
+    """`POST payment-methods`: which checkout, and the one claim that no server API tells."""
+
+    checkout_id = serializers.RegexField(r"^[A-Za-z0-9-]{8,64}$")
+    store_credit_applied = serializers.BooleanField(default=False)
+    outstanding_balance = serializers.DecimalField(
+        max_digits=12, decimal_places=4, allow_null=True, default=None, min_value=0
+    )
+    layout = serializers.ChoiceField(["desktop", "smartphone"], default="desktop")
+    locale = serializers.RegexField(
+        r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35, default="es-ES"
+    )
+
+
+class MethodChoice(serializers.Serializer[object]):
+    """`POST form`: which payment method of which solicitation, and were the terms accepted."""
+
+    solicitation = serializers.UUIDField()
+    product = serializers.CharField(max_length=32)
+    campaign = serializers.CharField(max_length=64, allow_null=True, allow_blank=True, default=None)
+    # null: the page has no checkbox, which is right only where the shop asks for none.
+    terms_accepted = serializers.BooleanField(allow_null=True, default=None)
+
+
+class ScriptError(serializers.Serializer[object]):
+    """`POST errors`: what went wrong in the storefront script, cut short."""
+
+    message = serializers.CharField(max_length=300)
+    where = serializers.CharField(max_length=100, allow_blank=True, default="")
+
+
+# Cross-origin requests: exactly the origins on which a store's checkout runs, no credentials.
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, Store, P], HttpResponseBase]
+PREFLIGHT_SECONDS = "600"
+
+
+def storefront(*methods: str) -> Callable[[View[P]], Callable[..., HttpResponseBase]]:
+    """A storefront endpoint: the view gets the store, allowed origins get to read the answer."""
+
+    def decorate(view: View[P]) -> Callable[..., HttpResponseBase]:
+        @csrf_exempt
+        @wraps(view)
+        def endpoint(request: HttpRequest, public_id: UUID, *args: Any, **kwargs: Any) -> Any:
+            store = storefront_store(public_id)
+            if request.method == "OPTIONS":
+                response: HttpResponseBase = HttpResponse(status=204)
+            else:
+                response = view(request, store, *args, **kwargs)
+            return _share(request, response, store, methods)
+
+        return endpoint
+
+    return decorate
+
+
+def _share(
+    request: HttpRequest, response: HttpResponseBase, store: Store, methods: tuple[str, ...]
+) -> HttpResponseBase:
+    origin, named = browser_origin(request), request.headers.get("Origin", "")
+    response["Vary"] = "Origin"
+    response["Cache-Control"] = "no-store"
+    if may_ask(store, origin):
+        # Browsers compare it with what they sent, letter by letter.
+        response["Access-Control-Allow-Origin"] = named if named.isascii() else origin
+        response["Access-Control-Expose-Headers"] = "Retry-After"
+        if request.method == "OPTIONS":
+            response["Access-Control-Allow-Methods"] = ", ".join([*methods, "OPTIONS"])
+            response["Access-Control-Allow-Headers"] = "Content-Type"
+            response["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
+    return response
+
 
 log = structlog.get_logger()
 # Calls of one storefront that wait for BigCommerce or SeQura at once, of a process.

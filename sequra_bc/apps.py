@@ -4,4 +4,4 @@ from django.contrib.admin.apps import AdminConfig
 class OperatorsConfig(AdminConfig):
     """Django's admin behind a switch."""
 
-    default_site = "stores.looking.OperatorsSite"
+    default_site = "panel.admin.OperatorsSite"

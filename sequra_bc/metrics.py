@@ -32,7 +32,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from sequra_bc.shared_counters import folder
-from stores.clock import database_now
+from stores.models import database_now
 
 REQUESTS = Counter("sequra_bc_requests", "Requests answered", ["method", "route", "status"])
 SECONDS = Histogram("sequra_bc_request_seconds", "Time to answer", ["route"])

@@ -321,7 +321,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["sequra_bc.json_body.JSONBody"],
+    "DEFAULT_PARSER_CLASSES": ["sequra_bc.text.JSONBody"],
     "UNAUTHENTICATED_USER": None,
     # Throttles go by REMOTE_ADDR, which ProxyMiddleware has made the client's.
     "NUM_PROXIES": 0,

@@ -10,7 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "panel.views.errors.bad_request"
-handler403 = "panel.views.errors.forbidden"
-handler404 = "panel.views.errors.not_found"
-handler500 = "panel.views.errors.server_error"
+handler400 = "panel.session.bad_request"
+handler403 = "panel.session.forbidden"
+handler404 = "panel.session.not_found"
+handler500 = "panel.session.server_error"

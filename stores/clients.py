@@ -1,13 +1,21 @@
 """The API clients of a store: the only place that joins stored secrets with addresses."""
 
+import functools
+import platform
+
 import requests
 from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
 
 import bigcommerce.errors
 import sequra.errors
 from bigcommerce.api import TIMEOUT
 from bigcommerce.client import BigCommerce
 from sequra.client import Sequra
+from sequra.client import deployments as fetch
+from sequra.documents import Deployment
+from sequra.errors import Rejected, Unavailable
 from stores.encryption import Undecryptable
 from stores.models import Connection, Store
 from wire.call import Timeout
@@ -55,3 +63,43 @@ def sequra_for(connection: Connection, session: requests.Session | None = None) 
     except Undecryptable as error:
         raise UnreadablePassword(f"the stored SeQura password is unreadable: {error}") from error
     return Sequra(connection.api_url, connection.username, password, session=session)
+
+
+# What SeQura wants to know about the software, and nothing about anybody's secrets.
+@functools.cache
+def platform_facts() -> dict[str, str]:
+    """The `platform` of orders and delivery reports."""
+    version = getattr(connection, "pg_version", 0)
+    return {
+        "name": "BigCommerce",
+        "version": "v3",
+        "plugin_version": settings.VERSION,
+        "uname": f"{platform.system()} {platform.machine()}",
+        "db_name": "postgresql",
+        "db_version": f"{version // 10000}.{version % 10000}",
+    }
+
+
+# SeQura's deployments: the document that every SeQura address comes from.
+FRESH, LAST = "sequra-deployments", "sequra-deployments-last"
+SECONDS = 600
+
+
+def deployments() -> list[Deployment]:
+    """What SeQura offers, remembered for ten minutes and through an outage.
+
+    Raises Rejected or Unavailable when this process never saw the document.
+    """
+    found: list[Deployment] | None = cache.get(FRESH)
+    if found is not None:
+        return found
+    try:
+        found = fetch(settings.SEQURA_DEPLOYMENTS_URL)
+    except (Rejected, Unavailable):
+        found = cache.get(LAST)
+        if found is None:
+            raise
+    else:
+        cache.set(LAST, found, None)
+    cache.set(FRESH, found, SECONDS)
+    return found

@@ -7,6 +7,7 @@ archived, not deleted: open orders still speak through it.
 import string
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -19,14 +20,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from sequra.client import Sequra
-from sequra.documents import Addresses, Credentials, Deployment
+from sequra.documents import Addresses, Credentials, Deployment, PaymentMethod
 from sequra.errors import Rejected, Unavailable
-from stores.clients import sequra_for
-from stores.clock import database_now
+from stores.clients import deployments, sequra_for
 from stores.countries import SELLING_COUNTRIES
-from stores.deployments import deployments
 from stores.isolation import each
-from stores.models import PROBE_AFTER, Connection, Merchant, Store
+from stores.models import PROBE_AFTER, Connection, Merchant, Store, database_now
 from wire.stopping import stopping
 
 log = structlog.get_logger(__name__)
@@ -315,3 +314,30 @@ def disconnect(store: Store, *, stop: bool = False) -> None:
         archive(store.connections.all())
         if stop:
             store.connections.filter(stopped_at=None).update(stopped_at=timezone.now())
+
+
+# The payment methods of each merchant, as SeQura last told them.
+THREADS = 4
+
+
+def refresh(store: Store) -> list[str]:
+    """Fetch them anew; the merchant ids that SeQura did not answer for keep what they had."""
+    merchants = list(
+        store.merchants.exclude(connection__state="archived").select_related("connection")
+    )
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        answers = list(pool.map(_fetch, merchants))
+    for merchant, methods in zip(merchants, answers, strict=True):
+        if methods is not None:
+            Merchant.objects.filter(pk=merchant.pk).update(
+                payment_methods=methods, payment_methods_at=timezone.now()
+            )
+    return [one.ref for one, methods in zip(merchants, answers, strict=True) if methods is None]
+
+
+def _fetch(merchant: Merchant) -> list[PaymentMethod] | None:
+    try:
+        return sequra_for(merchant.connection).payment_methods(merchant.ref)
+    except (Rejected, Unavailable) as error:
+        log.warning("payment_methods_unknown", merchant=merchant.ref, reason=str(error))
+        return None

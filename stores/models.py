@@ -2,14 +2,25 @@
 
 import secrets
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from stores.encryption import EncryptedTextField, readable
+
+
+# The one clock of all hosts: the database's. The clock of a single host may be wrong.
+def database_now() -> datetime:
+    """Return the database's time, for what later is compared with a column or with this."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        (now,) = cursor.fetchone()
+    moment: datetime = now
+    return moment
+
 
 # An account that SeQura refused is asked for this often; what waited arrives a minute later.
 PROBE_AFTER = timedelta(minutes=3)

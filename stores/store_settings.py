@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from rest_framework.exceptions import ValidationError
 
-from stores import catalogue, connect, payment_methods, statuses
+from stores import catalogue, connect, statuses
 from stores.connect import Account, Login
 from stores.encryption import readable
 from stores.models import Connection, Store
@@ -57,7 +57,7 @@ def import_settings(store: Store, given: Any) -> None:
         sentences = [f"{name}: {text}" if name else text for name, text in refusal.problems.items()]
         raise Refused(" ".join(sentences)) from refusal
     if accounts is not None:
-        payment_methods.refresh(store)
+        connect.refresh(store)
     if store.excluded_categories != categories:
         catalogue.refresh(store)
 

@@ -14,8 +14,7 @@ from bigcommerce.errors import Rejected, Unavailable
 from stores import catalogue, connect, personal_data, registration, statuses
 from stores.budget import LIMITS, OverBudget, spend
 from stores.clients import bigcommerce_for
-from stores.identity import forget_old_payloads
-from stores.install import uninstall_what_was_revoked
+from stores.install import forget_old_payloads, uninstall_what_was_revoked
 from stores.isolation import isolated
 from stores.locks import Busy, only_one
 from stores.models import PanelSession, Store

@@ -32,10 +32,9 @@ from payloads.order import people
 from payloads.order.dates import moment
 from payloads.order.lines import Document, cents, text
 from payloads.order.order_update import Held, OrderFacts, Rules, Snapshot, order_update
-from stores.clients import sequra_for
+from stores.clients import platform_facts, sequra_for
 from stores.locks import Busy, only_one
 from stores.models import Connection, Merchant, Store
-from stores.platform import platform_facts
 from transaction_log import record
 from wire.errors import Rejected, Unavailable
 

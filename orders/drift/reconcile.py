@@ -21,13 +21,12 @@ from orders.drift import adopt
 from orders.models import Reconciliation
 from orders.queue import throttle
 from orders.queue.claim import mark_changed
-from orders.queue.patience import be_patient
+from orders.queue.throttle import be_patient
 from orders.queue.wakeup import ring
 from payloads.order.lines import Document
 from stores.clients import bigcommerce_for
-from stores.clock import database_now
 from stores.isolation import each
-from stores.models import Store
+from stores.models import Store, database_now
 
 log = structlog.get_logger(__name__)
 

@@ -24,7 +24,7 @@ from orders.drift.checks import Found, listed, look, open_orders, problems_of, s
 from orders.models import Drift, DriftCheck, Order, Reconciliation
 from orders.queue import throttle
 from orders.queue.claim import mark_changed
-from orders.queue.patience import be_patient
+from orders.queue.throttle import be_patient
 from orders.queue.wakeup import ring
 from orders.reports.schedule import SECRETS, last_moment
 from stores.clients import bigcommerce_for

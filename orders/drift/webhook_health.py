@@ -20,10 +20,9 @@ from orders.models import Reconciliation, WebhookEvent
 from orders.queue.throttle import after_outage
 from stores import registration
 from stores.clients import bigcommerce_for
-from stores.clock import database_now
 from stores.encryption import readable
 from stores.isolation import each
-from stores.models import Store, new_secret
+from stores.models import Store, database_now, new_secret
 from stores.registration import webhooks
 
 log = structlog.get_logger(__name__)

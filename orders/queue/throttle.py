@@ -15,9 +15,11 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from bigcommerce.quota import Quota
+from bigcommerce.api import Quota
+from bigcommerce.client import BigCommerce
 from orders.models import Gate, Order, Reconciliation
 from stores.models import Store
+from wire.stopping import pause
 
 BIGCOMMERCE, SEQURA = "bigcommerce", "sequra"  # the systems that may fail
 CALLS_PER_ORDER = 5  # what one synchronisation may need: usually fewer
@@ -172,3 +174,16 @@ def passed(order: Order, system: str) -> None:
     if gate.update(failures=0, open_until=None):
         with connection.cursor() as cursor:
             cursor.execute(SPREAD, {"store": order.store_id})
+
+
+# Long readings leave room: all apps of a store share its calls to BigCommerce.
+LONGEST_WAIT = 30.0
+QUARTER = 4
+
+
+def be_patient(api: BigCommerce, store_id: int) -> None:
+    """Wait for the next window when no more than a quarter of this one's calls is left."""
+    quota = api.quota
+    saw(store_id, quota)
+    if quota and quota.left <= quota.limit // QUARTER:
+        pause(min(quota.reset_ms / 1000, LONGEST_WAIT))

@@ -18,16 +18,16 @@ import requests
 import structlog
 from django.db import connection, transaction
 
+from bigcommerce.api import Quota
 from bigcommerce.client import BigCommerce
-from bigcommerce.quota import Quota
 from orders.models import Order
 from orders.queue import claim, throttle
 from orders.queue.lease import Lease
 from orders.queue.wakeup import ring
-from orders.store_events import handle
 from orders.sync import staff_notes
 from orders.sync.results import finish
 from orders.sync.sync import Kind, Result, sync_order
+from orders.topics import handle
 from stores.clients import UNREADABLE, bigcommerce_for, sequra_for
 from stores.isolation import OF_ALL, isolated
 from stores.locks import Busy, only_one

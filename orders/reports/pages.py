@@ -18,7 +18,7 @@ from orders.reports.schedule import Addressee, to_report_by
 from payloads.delivery_report import PAGE, Report, Shipped, delivery_report, tell
 from sequra.client import Sequra
 from sequra.errors import Rejected
-from stores.platform import platform_facts
+from stores.clients import platform_facts
 from transaction_log import record
 
 log = structlog.get_logger(__name__)

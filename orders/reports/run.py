@@ -25,10 +25,9 @@ from orders.reports.statistics import statistics_of
 from payloads.delivery_report import PAGE, Report
 from sequra.errors import Rejected, Unavailable
 from stores.clients import sequra_for
-from stores.clock import database_now
 from stores.isolation import each, isolated
 from stores.locks import Busy, only_one
-from stores.models import Connection, Store
+from stores.models import Connection, Store, database_now
 from transaction_log import record
 from transaction_log.models import Entry
 

@@ -15,12 +15,11 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Order as Listed
 from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order, RecentOrders
-from orders.queue.patience import be_patient
+from orders.queue.throttle import be_patient
 from orders.sync.sync import UNREADABLE
 from payloads.statistics import DAYS, Ours, Row, is_recent, row_of, statistic
 from stores.clients import bigcommerce_for
-from stores.clock import database_now
-from stores.models import Store
+from stores.models import Store, database_now
 
 log = structlog.get_logger(__name__)
 

@@ -26,7 +26,7 @@ from orders.sync.sync import Kind, Result
 from payloads.money import euros
 from payloads.order.comparison import cart_total
 from payloads.order.difference import CARTS
-from stores.clock import database_now
+from stores.models import database_now
 from transaction_log import record
 from transaction_log.explanations import DECISION, UPDATES
 from transaction_log.models import Entry

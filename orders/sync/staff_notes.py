@@ -19,8 +19,7 @@ from django.utils.translation import gettext as _
 from bigcommerce.client import BigCommerce
 from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order
-from stores.storefronts import language_of
-from transaction_log.links import portal_link
+from stores.storefronts import language_of, portal_link
 
 log = structlog.get_logger(__name__)
 

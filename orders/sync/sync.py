@@ -25,10 +25,9 @@ from orders.queue.lease import Lease
 from orders.queue.throttle import BIGCOMMERCE, SEQURA
 from orders.sync.snapshot import PartMissing, read_snapshot
 from payloads.order import people
-from payloads.order.agreement import agrees
 from payloads.order.corrections import agreeing, overlaid
 from payloads.order.dates import last_change, shipped_at
-from payloads.order.difference import what_happened
+from payloads.order.difference import agrees, what_happened
 from payloads.order.order_update import Computed, Held, OrderUpdate, Snapshot, compute
 from sequra.client import Sequra
 from wire.errors import Unavailable

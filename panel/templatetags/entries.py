@@ -8,8 +8,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from panel.detail_labels import labels
+from stores.storefronts import order_link, portal_link
 from transaction_log.explanations import DECISION, HEARD, Explanation, Text, event_label, explain
-from transaction_log.links import order_link, portal_link
 from transaction_log.models import Entry
 
 register = template.Library()

@@ -6,14 +6,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order
-from panel import detail_labels, drift_labels
+from panel import detail_labels
 from payloads.order.comparison import Row
 from transaction_log.explanations import Text
 
 register = template.Library()
 register.filter("path_label", detail_labels.label)
 register.filter("details", detail_labels.labels)
-register.filter("explain_drift", drift_labels.explain)
+register.filter("explain_drift", detail_labels.explain)
 
 BADGES = {
     Order.Status.APPROVED: "success",

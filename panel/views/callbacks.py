@@ -23,7 +23,7 @@ from panel.session import frame_in_control_panel, open_session, panel_error
 from stores import install, registration
 from stores.budget import LIMITS, OverBudget, caller, demand
 from stores.budget import spend as spend_budget
-from stores.identity import is_fresh, provision, signed_payload, spend
+from stores.install import is_fresh, provision, signed_payload, spend
 from stores.locks import Busy
 from stores.models import PanelUser, Store
 from stores.registration.scopes import missing

@@ -1,19 +1,24 @@
 """Connecting SeQura: environment, deployments, credentials, and the health of all of it."""
 
+from datetime import datetime
+from typing import Any
+
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from panel import figures
-from panel.answers import done
-from panel.forms import ConnectionForm, DisconnectForm
+from panel.forms import ConnectionForm, CountriesForm, DisconnectForm
+from panel.notices import done
 from panel.session import PanelRequest, panel_page
-from panel.setup_steps import guide, setup_steps
+from panel.setup_steps import guide, milestones, setup_steps
 from sequra.documents import Deployment
 from sequra.errors import Rejected, Unavailable
-from stores import connect, payment_methods, registration
-from stores.deployments import deployments
+from stores import connect, registration
+from stores import connect as methods
+from stores.clients import deployments
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -60,7 +65,7 @@ def _connect(request: PanelRequest, form: ConnectionForm) -> bool:
         form.add_error(None, refusal.problems.get("") or _("Nothing was changed."))
         return False
     form.save(request.store)
-    payment_methods.refresh(request.store)
+    connect.refresh(request.store)
     return True
 
 
@@ -81,3 +86,51 @@ def repair(request: PanelRequest) -> HttpResponse:
     healthy = registration.register(request.store, wait=0)
     page = "connection" if request.POST.get("page") == "connection" else "dashboard"
     return done(request, page, "repaired" if healthy else "not_repaired")
+
+
+# Selling countries: which merchant id serves which country.
+@require_http_methods(["GET", "HEAD", "POST"])
+@panel_page
+def countries(request: PanelRequest) -> HttpResponse:
+    data = request.POST if request.method == "POST" else None
+    form = CountriesForm(connect.available(request.store), data)
+    guided = request.GET.get("done") == "connected" or "guided" in request.POST
+    if data is not None and form.is_valid():
+        connect.choose(request.store, form.choice())
+        ready = guided and form.choice()
+        return done(request, "dashboard" if ready else "countries", "ready" if ready else "saved")
+    context = {"form": form, "guide": milestones("countries") if guided else []}
+    return render(request, "stores/countries.html", context, status=400 if form.errors else 200)
+
+
+# What SeQura lets the merchant sell, country by country.
+@require_safe
+@panel_page
+def payment_methods(request: PanelRequest) -> HttpResponse:
+    merchants = connect.selling(request.store)
+    asked = request.GET.get("country", "")
+    merchant = next((one for one in merchants if one.country == asked), None)
+    merchant = merchant or next(iter(merchants), None)
+    rows = [_row(method) for method in merchant.payment_methods] if merchant else []
+    context = {"merchants": merchants, "merchant": merchant, "rows": rows}
+    return render(request, "stores/payment_methods.html", context)
+
+
+def _row(method: dict[str, Any]) -> dict[str, Any]:
+    name = " · ".join(filter(None, [method["product"], method["campaign"]]))
+    dates = {key: _moment(method[key]) for key in ("starts_at", "ends_at")}
+    return {**method, **dates, "name": name, "icon": ""}
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return parse_datetime(text or "")
+    except ValueError:
+        return None
+
+
+@require_POST
+@panel_page
+def refresh(request: PanelRequest) -> HttpResponse:
+    failed = methods.refresh(request.store)
+    return done(request, "payment_methods", "not_refreshed" if failed else "refreshed")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from panel import figures, go_live
-from panel.chart import chart
+from panel.figures import chart
 from panel.session import PanelRequest, panel_page
 from panel.setup_steps import guide, setup_steps
 from stores import connect, registration

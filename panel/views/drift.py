@@ -1,5 +1,7 @@
 """The page about drift: what the last look at all open orders found, and what to do about it."""
 
+import csv
+from io import StringIO
 from typing import Any
 
 from django.db.models import Count, F, Q
@@ -7,6 +9,7 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from bigcommerce.errors import Rejected, Unavailable
@@ -14,14 +17,41 @@ from orders.drift import run
 from orders.models import Drift, DriftCheck, Order
 from orders.queue.wakeup import ring
 from orders.sync.retry import retry
-from panel.drift_export import csv_file
-from panel.entry_answers import back
-from panel.entry_notices import notice_of
-from panel.export import few_per_store
+from panel.detail_labels import detail_words, explain
+from panel.entry_notices import back, notice_of
+from panel.export import BYTE_ORDER_MARK, few_per_store, harmless
 from panel.session import PanelRequest, panel_page
 from panel.views.log import no_such_thing
 from payloads.codes import INCOMPLETE
 from stores.clients import bigcommerce_for
+from stores.storefronts import order_link, portal_link
+
+
+# What a check found, as CSV.
+def csv_file(check: DriftCheck) -> str:
+    """One line for each drift, in the reader's language and the store's time zone."""
+    heading = [
+        _("Order"), _("SeQura reference"), _("What is wrong"), _("Explanation"), _("Details"),
+        _("Repaired"), _("Date and time"), "BigCommerce", "SeQura",
+    ]  # fmt: skip
+    file = StringIO()
+    writer = csv.writer(file)
+    writer.writerow(heading)
+    for one in check.drifts.order_by("bigcommerce_id", "kind").iterator(500):
+        row = [
+            one.bigcommerce_id,
+            one.reference or "",
+            one.get_kind_display(),
+            explain(one.kind),
+            detail_words(one),
+            _("yes") if one.repaired else _("no"),
+            timezone.localtime(one.at).isoformat(timespec="seconds"),
+            order_link(check.store, one.bigcommerce_id),
+            portal_link(one.environment, one.reference),
+        ]
+        writer.writerow([harmless(cell) for cell in row])
+    return BYTE_ORDER_MARK + file.getvalue()
+
 
 SHOWN = 200
 MOST_DIGITS = 18  # of an id

@@ -7,11 +7,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from panel.entry_answers import back
-from panel.entry_notices import notice_of
+from panel.entry_notices import back, notice_of
 from panel.export import csv_lines, few_per_store
+from panel.forms import IgnoreForm, RetentionForm
 from panel.log_filters import LogFilter
-from panel.log_forms import IgnoreForm, RetentionForm
 from panel.log_query import Page, Position, first_page, needing_somebody, newer_page, older_page
 from panel.session import PanelRequest, panel_error, panel_page
 from stores.models import Store

@@ -18,16 +18,15 @@ from orders.models import Order
 from orders.sync.retry import retry
 from orders.sync.snapshot import read_snapshot
 from orders.sync.sync import UNREADABLE, NotNow, reading_of
-from panel.entry_answers import back
-from panel.entry_notices import notice_of
-from panel.purchase_history import newest_first
+from panel.detail_labels import newest_first
+from panel.entry_notices import back, notice_of
 from panel.session import PanelRequest, panel_page
 from panel.views.corrections import CorrectionForm
 from panel.views.log import no_such_thing
 from payloads.order.comparison import Comparison, Update, as_accepted, cart_total, compare
 from payloads.order.order_update import Snapshot
 from stores.clients import bigcommerce_for
-from transaction_log.links import order_link, portal_home, portal_link
+from stores.storefronts import order_link, portal_home, portal_link
 from transaction_log.models import Entry
 
 MANY = 100

@@ -1,19 +1,166 @@
 """The shipping page of the control panel: what SeQura knows of what left the shop."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from orders.models import ReportRun
+from orders.models import Order, ReportRun
 from orders.queue.wakeup import ring
-from orders.reports.schedule import next_moment, start
-from panel import shipping as cockpit
+from orders.reports.pages import COLUMNS, Page, shipped
+from orders.reports.schedule import addressees, next_moment, start, to_report, to_report_by
 from panel.entry_notices import notice_of
 from panel.session import PanelRequest, panel_page
 from panel.views.log import no_such_thing
+from payloads.delivery_report import PAGE, Report, delivery_report, tell
 from stores import statuses
+from stores.clients import platform_facts
+from stores.models import Store
+from transaction_log.models import Entry
+
+# What the shipping page shows: what SeQura has not heard, tonight's report, and the last ones.
+#
+# Everything comes from our own rows: the page costs no call, and a dry run sends nothing.
+MANY = 100
+LOOKED_AT, SHOWN = 500, 10  # orders of a dry run; what is broken among them is shown in any case
+RUNS = 14
+
+
+@dataclass(frozen=True)
+class Untold:
+    """Shipped in BigCommerce, and SeQura has not accepted it: since when, and why."""
+
+    bigcommerce_id: int
+    since: datetime
+    entry: Entry | None = None  # none while it is on its way
+
+
+def untold(store: Store) -> list[Untold]:
+    """Refused and delayed shipments, and those that are on their way; the oldest first."""
+    entries = Entry.objects.filter(
+        store=store, event="ship", closed_at__isnull=True, bigcommerce_id__isnull=False
+    )
+    found = [Untold(one.bigcommerce_id or 0, one.at, one) for one in entries.order_by("at")[:MANY]]
+    on_their_way = Order.objects.filter(store=store, changed__gt=F("synced")).filter(
+        Q(shipped_status_seen=True) | Q(has_shipments=True, shipment="")
+    )
+    known = [one.bigcommerce_id for one in found]
+    rows = on_their_way.exclude(bigcommerce_id__in=known).order_by("due_at")[:MANY]
+    found += [Untold(row.bigcommerce_id, row.failing_since or row.due_at) for row in rows]
+    return sorted(found, key=lambda one: one.since)
+
+
+@dataclass(frozen=True)
+class Line:
+    """An order of the dry run. Amounts are cents."""
+
+    order: Order
+    shipped: int
+    remaining: int
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """Tonight's report of one merchant id: how many orders, and the first of them."""
+
+    merchant_ref: str
+    orders: int
+    lines: Sequence[Line]
+
+    @property
+    def more(self) -> int:
+        return self.orders - len(self.lines)
+
+
+def dry_runs(store: Store) -> list[DryRun]:
+    """One for each merchant id, in two queries however many there are."""
+    waiting = to_report(store)
+    by_merchant = waiting.order_by().values_list("connection_id", "merchant_ref")
+    counts = {(pk, ref): orders for pk, ref, orders in by_merchant.annotate(Count("pk"))}
+    first: dict[tuple[int, str], list[Order]] = defaultdict(list)
+    for order in _first_of_each(waiting):
+        first[order.connection_id, order.merchant_ref].append(order)
+    return [
+        DryRun(ref, counts.get((pk, ref), 0), list(_lines(Page.of(first[pk, ref]))))
+        for pk, ref in ((one.connection.pk, one.merchant_ref) for one in addressees(store, counts))
+    ]
+
+
+def _first_of_each(waiting: QuerySet[Order]) -> QuerySet[Order]:
+    place = Window(RowNumber(), partition_by=["connection_id", "merchant_ref"], order_by="pk")
+    looked_at = waiting.annotate(place=place).filter(place__lte=LOOKED_AT).order_by("pk")
+    return looked_at.only(*COLUMNS, "connection_id", "merchant_ref")
+
+
+def _lines(page: Page) -> Iterator[Line]:
+    problems = {order.pk: words for order, words in page.broken}
+    shown = sorted(page.orders, key=lambda order: order.pk not in problems)
+    for order in shown[: len(problems) + SHOWN]:
+        update = order.accepted_update or {}
+        gone, left = _total(update.get("shipped_cart")), _total(update.get("unshipped_cart"))
+        yield Line(order, gone, left, problems.get(order.pk, ""))
+
+
+def _total(cart: object) -> int:
+    """What a cart says, which may be nonsense: then it is on the list for that."""
+    total = cart.get("order_total_with_tax") if isinstance(cart, dict) else 0
+    return total if isinstance(total, int) else 0
+
+
+def document(store: Store, merchant_ref: str) -> Report | None:
+    """The first page of the report as it would be sent, without its statistics."""
+    for addressee in addressees(store):
+        if addressee.merchant_ref == merchant_ref:
+            rows = to_report_by(addressee, store).order_by("pk").only(*COLUMNS)[:PAGE]
+            told = tell(shipped(row) for row in rows)
+            return delivery_report(
+                merchant_ref,
+                told.orders,
+                platform=platform_facts(),
+                broken_orders=told.broken_orders,
+            )
+    return None
+
+
+def runs(store: Store) -> list[ReportRun]:
+    """The last runs with their reports."""
+    newest = store.report_runs.order_by("-id").prefetch_related("reports")
+    return list(newest[:RUNS])
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the run under way is, in orders."""
+
+    done: int
+    total: int
+
+    @property
+    def percent(self) -> int:
+        return min(99, 100 * self.done // self.total) if self.total else 0
+
+
+def progress(store: Store) -> Progress | None:
+    """None when no run is under way."""
+    return progress_of(runs(store))
+
+
+def progress_of(newest: Iterable[ReportRun]) -> Progress | None:
+    """Of the run under way among the last ones, which are read already."""
+    running = next((run for run in newest if run.state == ReportRun.State.RUNNING), None)
+    if running is None:
+        return None
+    reports = list(running.reports.all())
+    return Progress(sum(one.looked_at for one in reports), sum(one.orders for one in reports))
 
 
 @require_safe
@@ -21,15 +168,15 @@ from stores import statuses
 def shipping(request: PanelRequest) -> HttpResponse:
     """Shipped and not told, tonight's report as a dry run, and what SeQura last accepted."""
     store = request.store
-    runs = cockpit.runs(store)
+    newest = runs(store)
     context = {
         "warnings": statuses.shipped_warnings(store),
         "shipped_statuses": [statuses.label(store, one) for one in store.shipped_statuses],
-        "untold": cockpit.untold(store),
-        "dry_runs": cockpit.dry_runs(store),
+        "untold": untold(store),
+        "dry_runs": dry_runs(store),
         "next_at": next_moment(store, timezone.now()) if store.reports_enabled else None,
-        "progress": cockpit.progress_of(runs),
-        "runs": runs,
+        "progress": progress_of(newest),
+        "runs": newest,
         "notice": notice_of(request.GET.get("said", "")),
     }
     return render(request, "orders/shipping.html", context)
@@ -48,7 +195,7 @@ def send_report_now(request: PanelRequest) -> HttpResponse:
 @panel_page
 def report_progress(request: PanelRequest) -> JsonResponse:
     """For the page while it waits."""
-    found = cockpit.progress(request.store)
+    found = progress(request.store)
     if found is None:
         return JsonResponse({"running": False})
     return JsonResponse(
@@ -60,7 +207,7 @@ def report_progress(request: PanelRequest) -> JsonResponse:
 @panel_page
 def report_document(request: PanelRequest) -> HttpResponse:
     """Tonight's report of one merchant id, as SeQura would get it."""
-    report = cockpit.document(request.store, request.GET.get("merchant", ""))
+    report = document(request.store, request.GET.get("merchant", ""))
     if report is None:
         return no_such_thing(request)
     response = JsonResponse(

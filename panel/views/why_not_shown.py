@@ -1,12 +1,215 @@
 """The page "Why is SeQura not shown?"."""
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from panel import why_not_shown
+from bigcommerce.client import BigCommerce
+from bigcommerce.errors import Rejected, Unavailable
+from orders.models import Order
+from panel.forms import WhatIfForm
 from panel.session import PanelRequest, panel_page
-from panel.why_forms import WhatIfForm
+from payloads.checkout.eligibility import Rules, availability
+from payloads.checkout.payment_methods import reasons_against
+from payloads.checkout.reasons import SENTENCES, Reason
+from payments.models import Offer, Solicitation
+from payments.solicit import UNKNOWN, rules_of, selling_merchants
+from sequra.documents import PaymentMethod
+from stores.clients import bigcommerce_for
+from stores.models import Store
+from wire.call import Timeout
+
+# Why SeQura was not shown: what was remembered of a checkout, and what would be with another.
+#
+# Past checkouts are told from the stored offers. A cart that nobody has is put before the very
+# rules that decide in the checkout.
+MOST = 20
+BRIEF: Timeout = (2, 4)  # seconds: somebody waits for the page
+CHECKOUT_ID = re.compile(
+    r"(?<![0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE
+)
+# Where a merchant can do something about it.
+PAGES = {
+    Reason.NOT_CONNECTED: "connection",
+    Reason.ACCOUNT_REFUSED: "connection",
+    Reason.COUNTRY: "countries",
+    Reason.CHANNEL: "settings",
+    Reason.IP_NOT_ALLOWED: "settings",
+    Reason.DIGITAL_ONLY: "settings",
+    Reason.EXCLUDED_PRODUCT: "exclusions",
+    Reason.EXCLUDED_CATEGORY: "exclusions",
+    Reason.AMOUNT: "payment_methods",
+    Reason.NOT_YET_AVAILABLE: "payment_methods",
+    Reason.NO_LONGER_AVAILABLE: "payment_methods",
+}
+
+
+@dataclass(frozen=True)
+class Why:
+    """One reason in words, and the page that has the setting behind it."""
+
+    sentence: str
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One moment at which the checkout asked for SeQura; without a reason it was offered."""
+
+    at: datetime
+    reasons: list[Why]
+    detail: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known about what the merchant asked for."""
+
+    asked: list[Asked]
+    checkout_id: str = ""
+    paid_order: int | None = None  # paid with SeQura
+    problem: str = ""
+
+
+def explain(code: str) -> Why:
+    """A reason in the reader's language."""
+    if code == UNKNOWN:
+        return Why(_("BigCommerce did not know this checkout at that moment."))
+    try:
+        reason = Reason(code)
+    except ValueError:
+        return Why(code)
+    return Why(_(SENTENCES[reason]), PAGES.get(reason, ""))
+
+
+def find(store: Store, text: str) -> Found:
+    """What happened in a checkout, named by its id, its address, or the order it became."""
+    if text.isascii() and text.isdigit() and len(text) <= 18:
+        return _by_order(store, int(text))
+    match = CHECKOUT_ID.search(text)
+    if match is None:
+        return Found([], problem=_("This is neither an order number nor the id of a checkout."))
+    return _by_checkout(store, match[0].lower())
+
+
+def _by_checkout(store: Store, checkout_id: str) -> Found:
+    offers = Offer.objects.filter(store=store, checkout_id=checkout_id).order_by("-at")
+    asked = [
+        Asked(offer.at, [explain(code) for code in offer.reasons], offer.detail)
+        for offer in offers[:MOST]
+    ]
+    return Found(asked, checkout_id)
+
+
+def _by_order(store: Store, order_id: int) -> Found:
+    order = Order.objects.filter(store=store, bigcommerce_id=order_id).first()
+    if order:
+        paid = Solicitation.objects.filter(store=store, reference=order.reference).first()
+        found = _by_checkout(store, paid.checkout_id) if paid else Found([])
+        return replace(found, paid_order=order_id)
+    try:
+        document = bigcommerce_for(store, BRIEF).order(order_id)
+    except Rejected as refusal:
+        if refusal.status == 404:
+            return Found([], problem=_("BigCommerce has no order with this number."))
+        words = _("BigCommerce did not show us the order: %(words)s")
+        return Found([], problem=words % {"words": refusal.words})
+    except Unavailable:
+        return Found([], problem=_("BigCommerce did not answer. Try again in a moment."))
+    checkout_id = str(document.get("cart_id") or "")
+    if not checkout_id:
+        return Found([], problem=_("This order was not made in your checkout."))
+    return _by_checkout(store, checkout_id)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the rules say of a payment method, or of the whole cart when `title` is empty."""
+
+    title: str
+    name: str
+    reasons: list[Why]
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The answer for a cart that nobody has."""
+
+    reasons: list[Why]
+    methods: list[Verdict]
+    problem: str = ""
+
+    @property
+    def offered(self) -> bool:
+        return not self.reasons and any(not method.reasons for method in self.methods)
+
+
+def what_if(store: Store, form: WhatIfForm) -> WhatIf:
+    """Would SeQura be offered for this cart?"""
+    merchants = selling_merchants(store)
+    # Of the storefront it says nothing: that one is offered.
+    rules, asked = replace(rules_of(store, merchants), disabled_channels=()), form.cleaned_data
+    if not asked["ip"]:
+        rules = replace(rules, allowed_ips=())
+    products, problem = _products(store, rules, form.skus)
+    noes = availability(
+        rules, _checkout(asked, form.skus), amount=form.cents, ip=asked["ip"], products=products
+    )
+    merchant = merchants.get(asked["country"])
+    told: Sequence[Any] = merchant.payment_methods if merchant else []
+    methods = [_verdict(method, form.cents) for method in told] if not noes else []
+    reasons = [explain(code) for code in noes]
+    if not noes and not told:
+        reasons = [explain(Reason.NO_METHODS)]
+    return WhatIf(reasons, methods, problem)
+
+
+def _verdict(method: PaymentMethod, cents: int) -> Verdict:
+    noes = reasons_against(method, cents, timezone.now())
+    name = " · ".join(filter(None, [method["product"], method["campaign"]]))
+    return Verdict(method["title"] or name, name, [explain(code) for code in noes])
+
+
+def _products(store: Store, rules: Rules, skus: list[str]) -> tuple[list[Any], str]:
+    """The catalogue's documents; asked for only when a category is excluded."""
+    if not (skus and rules.excluded_categories):
+        return [], ""
+    try:
+        api = bigcommerce_for(store, BRIEF)
+        return [product for sku in skus for product in _with_sku(api, sku)], ""
+    except (Rejected, Unavailable):
+        return [], _("BigCommerce did not tell the products' categories, so they are left out.")
+
+
+def _with_sku(api: BigCommerce, sku: str) -> list[Any]:
+    found = api.search_products(sku)
+    return [row for row in found if row.get("sku", "").casefold() == sku.casefold()]
+
+
+def _checkout(asked: dict[str, Any], skus: list[str]) -> dict[str, Any]:
+    """The least a checkout needs for the rules, with everything told that a shopper tells."""
+    country = asked["country"] or "XX"
+    goods = [{"id": str(n), "sku": sku} for n, sku in enumerate(skus or [""])]
+    address = {"country_code": country, "email": "shopper@example.com"}
+    kind = "digital_items" if asked["digital"] else "physical_items"
+    parcel = {"address": address, "selected_shipping_option": {"id": "1"}}
+    return {
+        "cart": {
+            "currency": {"code": asked["currency"].upper()},
+            "line_items": {kind: goods},
+        },
+        "billing_address": address,
+        "consignments": [] if asked["digital"] else [parcel],
+    }
+
 
 LONGEST = 300
 
@@ -19,8 +222,8 @@ def why_not(request: PanelRequest) -> HttpResponse:
     form = WhatIfForm(request.GET if asks else None)
     context = {
         "text": text,
-        "found": why_not_shown.find(request.store, text) if text else None,
+        "found": find(request.store, text) if text else None,
         "form": form,
-        "answer": why_not_shown.what_if(request.store, form) if asks and form.is_valid() else None,
+        "answer": what_if(request.store, form) if asks and form.is_valid() else None,
     }
     return render(request, "payments/why.html", context)

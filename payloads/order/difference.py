@@ -1,4 +1,4 @@
-"""What the merchant did, seen from two order updates: the name of the entry. Pure."""
+"""What differs between two order updates, and whether the first differs from the purchase. Pure."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -44,3 +44,50 @@ def _shipment(update: Update | None) -> tuple[Counter[str], Any]:
     for item in update["shipped_cart"]["items"] if update else ():
         units[str(item.get("reference"))] += int(item.get("quantity", 0))
     return units, (update or {}).get("trackings") or []
+
+
+PLACE = (
+    "given_names",
+    "surnames",
+    "company",
+    "address_line_1",
+    "address_line_2",
+    "postal_code",
+    "city",
+    "country_code",
+    "phone",
+)
+
+
+def agrees(update: Update, solicited: Update) -> bool:
+    """Is this update the purchase that was solicited, with nothing shipped yet?
+
+    The checkout (V3) and the order (V2) describe the same purchase differently, discounts above
+    all. When total, units, addresses and customer agree, SeQura holds this update already.
+    """
+    if "cart" not in solicited or update["shipped_cart"]["items"]:
+        return False
+    return _essence(update, update["unshipped_cart"]) == _essence(solicited, solicited["cart"])
+
+
+def _essence(order: Update, cart: Update) -> dict[str, Any]:
+    return {
+        "currency": cart["currency"],
+        "total": cart["order_total_with_tax"],
+        "units": _units(cart),
+        "delivery": _place(order.get("delivery_address") or {}),
+        "invoice": _place(order.get("invoice_address") or {}),
+        "email": str((order.get("customer") or {}).get("email", "")).casefold(),
+    }
+
+
+def _units(cart: Update) -> Counter[str]:
+    units = Counter[str]()
+    for item in cart["items"]:
+        if item["type"] in ("product", "service"):
+            units[str(item["reference"])] += int(item["quantity"])
+    return units
+
+
+def _place(address: Update) -> list[str]:
+    return [" ".join(str(address.get(key) or "").split()).casefold() for key in PLACE]

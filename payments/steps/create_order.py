@@ -24,7 +24,7 @@ from payments.steps.outcomes import Later, Refused
 from payments.steps.placed_orders import finished, is_unpaid
 from payments.steps.store_credit import show_credit
 from stores.clients import bigcommerce_for
-from stores.clock import database_now
+from stores.models import database_now
 
 log = structlog.get_logger()
 Phase = Solicitation.Phase

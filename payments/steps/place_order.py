@@ -111,7 +111,7 @@ def _link(solicitation: Solicitation) -> Order:
 
 
 def _beginnings(solicitation: Solicitation) -> list[tuple[str, str]]:
-    """What was told and heard until now, for the order's timeline: see `panel.purchase_history`."""
+    """What was told and heard until now, for the order's timeline: see `panel.detail_labels`."""
     moments = (
         ("solicited", solicitation.created_at),
         ("form_shown", solicitation.form_shown_at),

@@ -18,7 +18,7 @@ from payments.models import Solicitation
 from payments.steps.failpoints import failpoint
 from payments.steps.outcomes import Later, Refused
 from stores.clients import bigcommerce_for
-from stores.clock import database_now
+from stores.models import database_now
 from transaction_log import record
 
 log = structlog.get_logger()

@@ -6,9 +6,9 @@ import pytest
 import responses
 from django.conf import settings
 
+from bigcommerce.api import Quota
 from bigcommerce.client import CONVERSION_TIMEOUT, STORE_CREDIT, BigCommerce, exchange_code
 from bigcommerce.errors import Unavailable
-from bigcommerce.quota import Quota
 from tests.clients.asked import body_of, query_of, requests_of, timeout_of
 from tests.clients.calls import API, CALLS, PAYMENTS, Call, fixture
 

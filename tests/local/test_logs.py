@@ -9,8 +9,7 @@ import pytest
 import structlog
 from django.test import Client
 
-from sequra_bc.logs import formatter
-from sequra_bc.masking import mask
+from sequra_bc.logs import formatter, mask
 
 CANARIES = [
     "Canaria Pérez",

@@ -28,9 +28,8 @@ from payloads.checkout.customer import known_moment, language_code
 from payloads.codes import device_code, payment_code
 from payloads.phones import mobile_phone
 from payments.form import NoForm, _check_sources
-from sequra_bc import masking
-from sequra_bc.logs import formatter, tidy
-from sequra_bc.masking import mask
+from sequra_bc import logs
+from sequra_bc.logs import formatter, mask, tidy
 from sequra_bc.proxies import client_address
 from sequra_bc.text import _cleaned as clean_query
 from stores.budget import network_of
@@ -52,7 +51,7 @@ def least_cpu_seconds(work: Callable[[], object], times: int = 9) -> float:
 
 
 def unlimited(text: str) -> None:
-    for pattern, replacement in masking.RULES:
+    for pattern, replacement in logs.RULES:
         pattern.sub(replacement, text)
 
 
@@ -202,9 +201,9 @@ def test_no_more_than_the_beginning_of_a_text_is_masked(
             seen.append(len(text))
             return text
 
-    monkeypatch.setattr(masking, "RULES", [(Rule(), "")])
+    monkeypatch.setattr(logs, "RULES", [(Rule(), "")])
     mask(unit * 60_000)
-    assert max(seen) <= masking.READ
+    assert max(seen) <= logs.READ
 
 
 @pytest.mark.parametrize(
@@ -212,7 +211,7 @@ def test_no_more_than_the_beginning_of_a_text_is_masked(
     ["ana@canary.example", "+34 600 600 601", "Bearer abcdef0123456789", "k" * 20 + "1" * 20],
 )
 def test_a_cut_leaves_no_half_of_a_secret(canary: str) -> None:
-    for before in range(masking.READ - len(canary) - 3, masking.READ + 3):
+    for before in range(logs.READ - len(canary) - 3, logs.READ + 3):
         # What is masked in front makes room, so that the end of what was read stays.
         text = ("a@b.example " * before)[:before] + " " + canary + " and so on"
         found = mask(text)

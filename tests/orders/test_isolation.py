@@ -13,8 +13,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from bigcommerce.quota import Quota
-from orders import store_events
+from bigcommerce.api import Quota
+from orders import topics
 from orders.drift import reconcile, webhook_health
 from orders.drift import run as drift_run
 from orders.models import DriftCheck, Gate, Order, ReportRun, WebhookEvent
@@ -28,7 +28,7 @@ from sequra_bc.metrics import FAILED_STORES
 from stores import tasks
 from stores.models import Connection, Merchant, Store
 from tests.orders.merchant import Merchant as People
-from transaction_log import retention
+from transaction_log import tasks as log_tasks
 from transaction_log.models import Entry
 
 SECRETS = ("access_token", "webhook_secret", "report_token")
@@ -113,7 +113,7 @@ LOOPS: list[Loop] = [
     ("drift", drift_run.check_due, "orders.drift.run.last_moment"),
     ("reports", report_run.send_due, "orders.reports.run.start"),
     ("maintenance", lambda: tasks._tend(float("inf")), "stores.registration.is_due"),
-    ("retention", retention.forget_closed_entries, "transaction_log.retention._forget_batch"),
+    ("retention", log_tasks.forget_closed_entries, "transaction_log.tasks._forget_batch"),
 ]
 
 
@@ -179,7 +179,7 @@ def test_an_event_that_cannot_be_handled_comes_again_and_holds_up_no_other(
             payload={"created_at": int(timezone.now().timestamp())},
             bigcommerce_order_id=number,
         )
-    handled = store_events.handle
+    handled = topics.handle
 
     def fails(*_: object) -> None:
         raise KeyError("nobody foresaw this")

@@ -22,9 +22,8 @@ from sequra import client
 from sequra.documents import Addresses
 from stores import connect
 from stores.clients import bigcommerce_for, sequra_for
-from stores.clock import database_now
 from stores.connect import Account, Login
-from stores.models import Connection, Merchant
+from stores.models import Connection, Merchant, database_now
 from tests.orders.merchant import Merchant as People
 from tests.orders.merchant import is_paused
 from wire.call import longest

@@ -9,14 +9,13 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from bigcommerce.quota import Quota
+from bigcommerce.api import Quota
 from orders.models import Gate, Order, WebhookEvent
 from orders.queue import claim, throttle
 from orders.queue.lease import Lease
-from orders.store_events import handle
 from orders.sync.results import finish
 from orders.sync.sync import Kind, Result
-from orders.topics import UNINSTALLED
+from orders.topics import UNINSTALLED, handle
 from payloads.order.order_update import OrderUpdate
 from stores.models import Connection, Store
 from transaction_log.models import Entry

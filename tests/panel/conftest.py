@@ -7,7 +7,7 @@ from django.core.cache import cache
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from sequra.documents import Addresses, Deployment
-from stores.deployments import FRESH
+from stores.clients import FRESH
 from tests.panel.world import session_of
 
 Open = Callable[..., Page]

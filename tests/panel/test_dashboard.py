@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from orders.models import Order, WebhookEvent
 from panel import go_live
-from panel.chart import chart, nice
-from panel.figures import Day, last_days
+from panel.figures import Day, chart, last_days, nice
 from panel.views.dashboard import problems
 from payments.models import Offer
 from stores.models import Store

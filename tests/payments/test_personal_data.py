@@ -19,10 +19,17 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from time_machine import travel
 
-from orders.drift_models import Drift, DriftCheck
-from orders.models import Correction, Order, WebhookEvent
-from orders.report_models import MerchantReport, RecentOrders, ReportRun
-from payments import uninstalled
+from orders.models import (
+    Correction,
+    Drift,
+    DriftCheck,
+    MerchantReport,
+    Order,
+    RecentOrders,
+    ReportRun,
+    WebhookEvent,
+)
+from payments import retention
 from payments.confirm import confirm, next_step
 from payments.models import Offer, Solicitation
 from stores import personal_data
@@ -256,7 +263,7 @@ def test_a_payment_under_way_keeps_its_data_until_its_time_is_over(
     erase(timedelta(hours=25))
     assert holding(CANARY) == set()
     with travel(timezone.now() + timedelta(hours=25), tick=False):
-        uninstalled.erase_passwords()
+        retention.erase_passwords()
     assert holding(CANARY) == set()  # what is reported quotes nobody
 
 

@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 from payments import tasks
 from payments.confirm import confirm
 from payments.models import Solicitation
-from payments.uninstalled import erase_passwords
+from payments.retention import erase_passwords
 from stores.connect import Login, connect
 from stores.install import uninstall
 from stores.models import Connection, Store

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from orders.models import RecentOrders
-from orders.queue import patience
+from orders.queue import throttle
 from orders.reports import statistics
 from orders.reports.statistics import statistics_of
 from payloads.statistics import row_of
@@ -69,8 +69,8 @@ def test_many_pages_wait_for_the_stores_calls(
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(statistics, "PAGE", 1)
-    monkeypatch.setattr(patience, "QUARTER", 1)
-    monkeypatch.setattr(patience, "pause", waits.append)
+    monkeypatch.setattr(throttle, "QUARTER", 1)
+    monkeypatch.setattr(throttle, "pause", waits.append)
     for _ in range(3):
         merchant.order()
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from orders import store_events
+from orders import topics
 from orders.models import WebhookEvent
 from orders.topics import UNINSTALLED
 from stores import install
@@ -210,7 +210,7 @@ def undated(request: pytest.FixtureRequest, installed: Store) -> WebhookEvent:
 def test_an_undated_event_uninstalls_nothing_that_bigcommerce_still_grants(
     undated: WebhookEvent, installed: Store, world: World
 ) -> None:
-    store_events.handle(installed.pk, undated.scope)
+    topics.handle(installed.pk, undated.scope)
     installed.refresh_from_db()
     assert (installed.state, bool(installed.access_token)) == ("installed", True)
 
@@ -224,7 +224,7 @@ def test_an_undated_event_uninstalls_what_bigcommerce_has_revoked(
     undated: WebhookEvent, installed: Store, world: World
 ) -> None:
     world.refuse["GET .*/v2/store"] = (401, {"title": "Unauthorized"})
-    store_events.handle(installed.pk, undated.scope)
+    topics.handle(installed.pk, undated.scope)
     installed.refresh_from_db()
     assert (installed.state, installed.access_token) == ("uninstalled", "")
 
@@ -233,7 +233,7 @@ def test_no_answer_about_an_undated_event_uninstalls_nothing(
     undated: WebhookEvent, installed: Store, world: World
 ) -> None:
     world.refuse["GET .*/v2/store"] = (503, {})
-    store_events.handle(installed.pk, undated.scope)
+    topics.handle(installed.pk, undated.scope)
     installed.refresh_from_db()
     assert installed.state == "installed"
 
@@ -246,7 +246,7 @@ def test_a_dated_event_is_about_the_installation_of_its_time(
     WebhookEvent.objects.create(
         store=installed, scope=UNINSTALLED, hash="x", payload={"created_at": moment}
     )
-    store_events.handle(installed.pk, UNINSTALLED)
+    topics.handle(installed.pk, UNINSTALLED)
     installed.refresh_from_db()
     assert installed.state == state
 

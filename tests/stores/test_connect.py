@@ -3,9 +3,9 @@
 import pytest
 from django.core.cache import cache
 
-from stores import connect, payment_methods
+from stores import connect
+from stores.clients import FRESH, deployments
 from stores.connect import Login, Refused
-from stores.deployments import FRESH, deployments
 from stores.models import Connection, Merchant, Store
 from tests.stores.conftest import Panel
 from tests.stores.world import World
@@ -121,10 +121,10 @@ def test_a_merchant_id_that_is_not_the_account_s_is_refused(store: Store) -> Non
 
 def test_payment_methods_survive_an_outage(store: Store, world: World) -> None:
     connect.connect(store, "sandbox", {"sequra": SEQURA})
-    assert payment_methods.refresh(store) == []
+    assert connect.refresh(store) == []
     world.refuse["GET /sequra/merchants/demo_fr/payment_methods"] = 503, ""
 
-    assert payment_methods.refresh(store) == ["demo_fr"]
+    assert connect.refresh(store) == ["demo_fr"]
 
     products = [one["product"] for one in Merchant.objects.get(ref="demo_fr").payment_methods]
     assert products == ["i1", "pp3"]

@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from bigcommerce.quota import Quota
+from bigcommerce.api import Quota
 from orders import webhooks
 from orders.models import Gate, WebhookEvent
 from orders.queue import throttle

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from stores import connect, payment_methods
+from stores import connect
 from stores.connect import Login
 from stores.models import Connection, PanelSession, Store
 from tests.stores.conftest import Panel, panel_for
@@ -193,7 +193,7 @@ def test_fields_that_a_form_does_not_have_are_ignored(connected: Panel) -> None:
 
 
 def test_payment_methods_that_could_not_be_fetched_are_said(connected: Panel, world: World) -> None:
-    payment_methods.refresh(connected.store)
+    connect.refresh(connected.store)
     world.refuse["GET .*/payment_methods"] = 503, ""
 
     answer = connected.post("payment-methods/refresh")
@@ -280,7 +280,7 @@ def test_pages_speak_the_user_s_language(
 def test_amounts_and_dates_are_written_as_the_reader_writes_them(
     connected: Panel, locale: str, amount: str, date: str
 ) -> None:
-    payment_methods.refresh(connected.store)
+    connect.refresh(connected.store)
     connected.user.locale = locale
     connected.user.save()
 

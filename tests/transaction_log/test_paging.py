@@ -6,7 +6,15 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from panel.log_query import PAGE, Position, chunks, first_page, newer_page, newest_first, older_page
+from panel.log_query import (
+    PAGE,
+    Position,
+    chunks,
+    first_page,
+    newer_page,
+    newest_first,
+    older_page,
+)
 from stores.models import Store
 from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import NOON, MakeEntry

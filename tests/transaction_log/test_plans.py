@@ -24,7 +24,7 @@ from panel.log_query import PAGE, Position, after, before, needing_somebody
 from panel.views.order import _entries
 from stores.models import Store
 from tests.transaction_log.filling import empty, fill
-from transaction_log import retention
+from transaction_log import tasks
 from transaction_log.models import Entry
 
 pytestmark = pytest.mark.django_db
@@ -145,7 +145,7 @@ def test_counting_what_needs_somebody_is_cheap(store: Store, rows: int) -> None:
 def test_forgetting_reads_only_what_goes(store: Store) -> None:
     border = timezone.now() - timedelta(days=90)
     old = Entry.objects.filter(store=store, at__lt=border, closed_at__lt=border)
-    plan = explained(old.order_by("at", "id")[: retention.BATCH])
+    plan = explained(old.order_by("at", "id")[: tasks.BATCH])
     assert {node["Node Type"] for node in nodes(plan)} <= SCANS
 
 

@@ -9,7 +9,7 @@ from sequra_bc.celery import app
 from stores.models import Store
 from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import MakeEntry
-from transaction_log import retention
+from transaction_log import tasks
 from transaction_log.models import Entry
 from transaction_log.tasks import forget_closed_entries
 
@@ -32,15 +32,15 @@ def test_closed_entries_go_after_the_time_the_store_chose(
     stranger.store.save()
     kept.add(make_entry(at=ago(399), closed_at=ago(399), **other).pk)
     make_entry(at=ago(401), closed_at=ago(401), **other)
-    assert retention.forget_closed_entries() == 2
+    assert tasks.forget_closed_entries() == 2
     assert set(Entry.objects.values_list("pk", flat=True)) == kept
-    assert retention.forget_closed_entries() == 0
+    assert tasks.forget_closed_entries() == 0
 
 
 def test_many_entries_go_in_batches(
     store: Store, make_entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "BATCH", 3)
+    monkeypatch.setattr(tasks, "BATCH", 3)
     for _ in range(7):
         make_entry(at=ago(100), closed_at=ago(100))
     forget_closed_entries()

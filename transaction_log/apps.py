@@ -1,5 +1,0 @@
-from django.apps import AppConfig
-
-
-class TransactionLogConfig(AppConfig):
-    name = "transaction_log"
