@@ -6,8 +6,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from panel.forms import ConnectionForm, GeneralForm, ReportsForm, SettingsForm, StatusesForm
-from panel.log_forms import RetentionForm
+from panel.forms import (
+    ConnectionForm,
+    GeneralForm,
+    ReportsForm,
+    RetentionForm,
+    SettingsForm,
+    StatusesForm,
+)
 from stores import catalogue
 from stores.models import Store
 from stores.settings_file import SETTINGS
