@@ -4,21 +4,19 @@ At ten million rows a `COUNT(*)` takes longer than everything else on the page, 
 counts up to a thousand rows and offers no more pages than that. What is further away is searched.
 """
 
-from functools import cached_property, wraps
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db.models import Model, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest
 
 from orders.models import Order, WebhookEvent
 from orders.queue import claim
 from orders.queue.wakeup import ring
 from payments.models import Solicitation
-from stores.budget import LIMITS, OverBudget, caller, spend
 from stores.models import Connection, Merchant, PanelUser, Store
 from stores.personal_data import TABLES
 from stores.settings_file import SETTINGS
@@ -26,39 +24,6 @@ from transaction_log.models import Entry
 
 CAP = 1000
 MOST_DIGITS = 18
-
-
-class OperatorsSite(admin.AdminSite):
-    """Django's admin: not there unless ADMIN_ENABLED, and nobody guesses passwords for long."""
-
-    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        guarded = super().admin_view(view, cacheable)
-
-        @wraps(view)
-        def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            _there_at_all()
-            answer: HttpResponseBase = guarded(request, *args, **kwargs)
-            return answer
-
-        return page
-
-    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The login, ten times in ten minutes for an address and for a name."""
-        _there_at_all()
-        if request.method == "POST":
-            name = request.POST.get("username", "")[:64]
-            network = caller(request.META["REMOTE_ADDR"])
-            try:
-                spend(f"operator from {network}", **LIMITS["operator"])
-                spend(f"operator {name}", **LIMITS["operator"])
-            except OverBudget as budget:
-                return HttpResponse(status=429, headers={"Retry-After": str(budget.retry_after)})
-        return super().login(request, extra_context)
-
-
-def _there_at_all() -> None:
-    if not settings.ADMIN_ENABLED:
-        raise Http404
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]

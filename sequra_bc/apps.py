@@ -4,4 +4,4 @@ from django.contrib.admin.apps import AdminConfig
 class OperatorsConfig(AdminConfig):
     """Django's admin behind a switch."""
 
-    default_site = "panel.admin.OperatorsSite"
+    default_site = "panel.operators.OperatorsSite"

@@ -15,7 +15,12 @@ BATCH = 5000
 
 
 @shared_task
-def forget_closed_entries() -> int:
+def forget_closed_entries() -> None:
+    """Run `delete_closed_entries`, a few times a day."""
+    delete_closed_entries()
+
+
+def delete_closed_entries() -> int:
     """Delete what is old enough, of all stores; returns how many entries went."""
     forgotten: list[int] = []
     stores = Store.objects.only("pk", "hash", "log_retention_days")

@@ -32,9 +32,9 @@ def test_closed_entries_go_after_the_time_the_store_chose(
     stranger.store.save()
     kept.add(make_entry(at=ago(399), closed_at=ago(399), **other).pk)
     make_entry(at=ago(401), closed_at=ago(401), **other)
-    assert tasks.forget_closed_entries() == 2
+    assert tasks.delete_closed_entries() == 2
     assert set(Entry.objects.values_list("pk", flat=True)) == kept
-    assert tasks.forget_closed_entries() == 0
+    assert tasks.delete_closed_entries() == 0
 
 
 def test_many_entries_go_in_batches(

@@ -1,0 +1,46 @@
+"""Who gets into Django's admin: nobody unless it is switched on, and nobody by guessing.
+
+The registrations stand in `panel.admin`: Django makes the site before it imports them.
+"""
+
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+
+from stores.budget import LIMITS, OverBudget, caller, spend
+
+
+class OperatorsSite(admin.AdminSite):
+    """Django's admin: not there unless ADMIN_ENABLED, and nobody guesses passwords for long."""
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        guarded = super().admin_view(view, cacheable)
+
+        @wraps(view)
+        def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            _there_at_all()
+            answer: HttpResponseBase = guarded(request, *args, **kwargs)
+            return answer
+
+        return page
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The login, ten times in ten minutes for an address and for a name."""
+        _there_at_all()
+        if request.method == "POST":
+            name = request.POST.get("username", "")[:64]
+            network = caller(request.META["REMOTE_ADDR"])
+            try:
+                spend(f"operator from {network}", **LIMITS["operator"])
+                spend(f"operator {name}", **LIMITS["operator"])
+            except OverBudget as budget:
+                return HttpResponse(status=429, headers={"Retry-After": str(budget.retry_after)})
+        return super().login(request, extra_context)
+
+
+def _there_at_all() -> None:
+    if not settings.ADMIN_ENABLED:
+        raise Http404
