@@ -6,9 +6,9 @@ import pytest
 import responses
 from django.conf import settings
 
+from bigcommerce.api import Quota
 from bigcommerce.client import CONVERSION_TIMEOUT, STORE_CREDIT, BigCommerce, exchange_code
 from bigcommerce.errors import Unavailable
-from bigcommerce.api import Quota
 from tests.clients.asked import body_of, query_of, requests_of, timeout_of
 from tests.clients.calls import API, CALLS, PAYMENTS, Call, fixture
 
@@ -236,9 +236,9 @@ def test_quota_is_what_the_last_answer_said(
 
     assert vars(bigcommerce)["quota"] is None
     bigcommerce.store()
-    assert bigcommerce.api == Quota(left=35, limit=150, window_ms=30000, reset_ms=15000)
+    assert bigcommerce.quota == Quota(left=35, limit=150, window_ms=30000, reset_ms=15000)
     with pytest.raises(Unavailable):
         bigcommerce.store()
-    assert bigcommerce.api == Quota(34, 150, 30000, 15000)
+    assert bigcommerce.quota == Quota(34, 150, 30000, 15000)
     bigcommerce.store()
-    assert bigcommerce.api == Quota(34, 150, 30000, 15000)
+    assert bigcommerce.quota == Quota(34, 150, 30000, 15000)
