@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
@@ -80,10 +80,13 @@ def is_quick(item: pytest.Item) -> bool:
     return SERVED.isdisjoint(getattr(item, "fixturenames", ()))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests of the whole system come first and share one worker: there is one system.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
+    """Tests of the whole system share one worker: there is one system.
 
+    They and whatever starts processes come first, so that no worker waits for a long last one.
     With QUICK=1 only the tests run that need no server.
     """
     for item in items:
@@ -95,7 +98,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         served = [item for item in items if not item.get_closest_marker("quick")]
         config.hook.pytest_deselected(items=served)
         items[:] = [item for item in items if item.get_closest_marker("quick")]
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    yield  # pytest-django sorts by database, and tests without one would come last
+    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, not is_long(item)))
+
+
+def is_long(item: pytest.Item) -> bool:
+    """Does it start a whole system of its own?"""
+    fixtures = {"db", "transactional_db", "live_app"} & set(getattr(item, "fixturenames", ()))
+    return item.get_closest_marker("slow") is not None and not fixtures
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
