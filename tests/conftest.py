@@ -17,7 +17,7 @@ from typing import Any
 
 import django
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 from pytest_django.fixtures import Settings
 
 from local import chromium
@@ -231,6 +231,7 @@ def stack(servers: None, worker_id: str) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=30_000)  # ms: five seconds are little for a busy machine
     with sync_playwright() as driver:
         yield driver
 

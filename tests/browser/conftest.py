@@ -30,7 +30,7 @@ def open_checkout(world: World, browser: Browser) -> Iterator[Open]:
     def opened(query: str = "", width: int = 1440, **options: Any) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
-        context.set_default_timeout(8000)
+        context.set_default_timeout(30_000)
         page = context.new_page()
         page.on("pageerror", lambda error: thrown.append(str(error)))
         page.goto(f"{world.url('shop')}/checkout?{query}")

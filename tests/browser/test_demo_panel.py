@@ -20,7 +20,7 @@ def order_id(sandbox: SandboxControl) -> int:
 @pytest.fixture
 def panel(sandbox: SandboxControl, page: Page, order_id: int) -> Page:
     """The order's page."""
-    page.set_default_timeout(8000)
+    page.set_default_timeout(30_000)
     page.on("pageerror", lambda error: pytest.fail(str(error)))
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto(f"{sandbox.origin('panel')}/manage/orders/{order_id}")

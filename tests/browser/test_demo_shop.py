@@ -14,7 +14,7 @@ TOTAL = '[data-test="cart-total"] [data-test="cart-price-value"]'
 @pytest.fixture
 def shop(sandbox: SandboxControl, page: Page) -> Page:
     """The shop's first page; what its own pages throw is a failure."""
-    page.set_default_timeout(8000)
+    page.set_default_timeout(30_000)
     page.on("pageerror", lambda error: pytest.fail(str(error)))
     page.goto(sandbox.origin("shop"))
     return page

@@ -217,7 +217,7 @@ def test_a_form_that_never_loads_gives_the_checkout_back(world: World, open_chec
     choose(page)
     page.locator(BUTTON).click()
 
-    expect(page.locator(ALERT)).to_contain_text("SeQura no responde", timeout=13000)
+    expect(page.locator(ALERT)).to_contain_text("SeQura no responde", timeout=30_000)
     expect(page.locator(BUTTON)).to_be_enabled()
     expect(page.locator(FRAME)).to_have_count(0)
 
@@ -351,7 +351,7 @@ def test_a_confirmed_payment_leads_to_the_order(world: World, open_checkout: Ope
 
     world.status = {"status": "confirmed", "redirect": target, "message": ""}
 
-    page.wait_for_url(target, timeout=9000)
+    page.wait_for_url(target, timeout=30_000)
 
 
 def test_closing_after_the_payment_went_through_leads_to_the_order(

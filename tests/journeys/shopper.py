@@ -15,7 +15,7 @@ CONTINUE = '[class*="actions-section"] > button:not([disabled]):visible'
 CONFIRMATION = re.compile(
     r"/checkout/(order-confirmation/\d+|([0-9a-f-]{36}/)?order-confirmation$)"
 )
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 COURIER = re.compile("Cash on delivery|Contra reembolso")
 PAYMENT_FORM = '[data-test="payment-form"]'
 # https://docs.sequra.com test data; the code on the phone is the last five digits of its number.

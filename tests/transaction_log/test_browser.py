@@ -60,7 +60,7 @@ def shop(transactional_db: None) -> Panel:
 
 def opened(browser: Browser, live_app: str, panel: Panel, path: str, width: int) -> Page:
     context = browser.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(8000)
+    context.set_default_timeout(30_000)
     page = context.new_page()
     page.on(
         "console", lambda message: errors.append(message.text) if message.type == "error" else None
