@@ -26,7 +26,7 @@ _SILENT: dict[str, str] = {
 
 
 def retry(order: Order, patience: float = PATIENCE) -> str:
-    """Synchronise this order now. Returns a word of `panel.entry_notices`."""
+    """Synchronise this order now. Returns a word of `panel.notices`."""
     before = set(_written(order).values_list("pk", "last_at"))
     Order.objects.filter(pk=order.pk).update(refused="")
     claim.mark_changed(pk=order.pk)

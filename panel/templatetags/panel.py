@@ -15,7 +15,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from panel.notices import kind_of, text_of
+from panel.notices import Notice, notice_of
 from payloads.money import euros
 from stores.countries import country_name
 from stores.models import Store
@@ -74,11 +74,10 @@ def csrf_field(context: dict[str, Any]) -> str:
 
 
 @register.inclusion_tag("stores/notice.html", takes_context=True)
-def notice(context: dict[str, Any]) -> dict[str, str]:
+def notice(context: dict[str, Any]) -> dict[str, Notice | None]:
     """What the form before this page did, named by `?done=` in its redirect."""
     request = context.get("request")
-    word = request.GET.get("done", "") if request else ""
-    return {"text": text_of(word), "kind": kind_of(word)}
+    return {"notice": notice_of(request.GET.get("done", "")) if request else None}
 
 
 @register.simple_tag

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from panel import figures
 from panel.forms import ConnectionForm, CountriesForm, DisconnectForm
-from panel.notices import done
+from panel.notices import show
 from panel.session import PanelRequest, panel_page
 from panel.setup_steps import guide, milestones, setup_steps
 from sequra.documents import Deployment
@@ -30,7 +30,7 @@ def connection(request: PanelRequest) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = ConnectionForm(request.store, known, data)
     if data is not None and form.is_valid() and _connect(request, form):
-        return done(request, "countries" if not form.connected else "connection", "connected")
+        return show(request, "countries" if not form.connected else "connection", "connected")
     context = _about(request, form)
     return render(request, "stores/connection.html", context, status=400 if form.errors else 200)
 
@@ -76,7 +76,7 @@ def disconnect(request: PanelRequest) -> HttpResponse:
     form = DisconnectForm(request.POST)
     stop = form.is_valid() and form.cleaned_data["orders"] == "stop"
     connect.disconnect(request.store, stop=stop)
-    return done(request, "connection", "stopped" if stop else "disconnected")
+    return show(request, "connection", "stopped" if stop else "disconnected")
 
 
 @require_POST
@@ -85,7 +85,7 @@ def repair(request: PanelRequest) -> HttpResponse:
     """Put everything in place again; what BigCommerce still refuses stays on the page."""
     healthy = registration.register(request.store, wait=0)
     page = "connection" if request.POST.get("page") == "connection" else "dashboard"
-    return done(request, page, "repaired" if healthy else "not_repaired")
+    return show(request, page, "repaired" if healthy else "not_repaired")
 
 
 # Selling countries: which merchant id serves which country.
@@ -98,7 +98,7 @@ def countries(request: PanelRequest) -> HttpResponse:
     if data is not None and form.is_valid():
         connect.choose(request.store, form.choice())
         ready = guided and form.choice()
-        return done(request, "dashboard" if ready else "countries", "ready" if ready else "saved")
+        return show(request, "dashboard" if ready else "countries", "ready" if ready else "saved")
     context = {"form": form, "guide": milestones("countries") if guided else []}
     return render(request, "stores/countries.html", context, status=400 if form.errors else 200)
 
@@ -133,4 +133,4 @@ def _moment(text: str | None) -> datetime | None:
 @panel_page
 def refresh(request: PanelRequest) -> HttpResponse:
     failed = methods.refresh(request.store)
-    return done(request, "payment_methods", "not_refreshed" if failed else "refreshed")
+    return show(request, "payment_methods", "not_refreshed" if failed else "refreshed")

@@ -14,7 +14,7 @@ from bigcommerce.errors import Rejected, Unavailable
 from orders import corrections
 from orders.models import Correction, Order
 from panel.detail_labels import label
-from panel.entry_notices import back
+from panel.notices import back
 from panel.session import PanelRequest, panel_error, panel_page
 from panel.views.log import no_such_thing
 from payloads.order.corrections import PATHS

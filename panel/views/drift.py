@@ -18,8 +18,8 @@ from orders.models import Drift, DriftCheck, Order
 from orders.queue.wakeup import ring
 from orders.sync.retry import retry
 from panel.detail_labels import detail_words, explain
-from panel.entry_notices import back, notice_of
 from panel.export import BYTE_ORDER_MARK, few_per_store, harmless
+from panel.notices import back
 from panel.session import PanelRequest, panel_page
 from panel.views.log import no_such_thing
 from payloads.codes import INCOMPLETE
@@ -68,7 +68,6 @@ def reconciliation(request: PanelRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "check": check,
         "checks": checks[: run.KEEP],
-        "notice": notice_of(request.GET.get("said", "")),
         "shown": SHOWN,
     }
     if check:
@@ -93,7 +92,7 @@ def check_now(request: PanelRequest) -> HttpResponse:
     started = run.start(request.store, DriftCheck.Cause.PERSON)
     ring("check_drift")
     address = reverse("reconciliation", args=[request.panel_token])
-    return redirect(f"{address}?said={'checking' if started else 'check_under_way'}")
+    return redirect(f"{address}?done={'checking' if started else 'check_under_way'}")
 
 
 @require_safe

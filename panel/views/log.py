@@ -7,11 +7,11 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from panel.entry_notices import back, notice_of
 from panel.export import csv_lines, few_per_store
 from panel.forms import IgnoreForm, RetentionForm
 from panel.log_filters import LogFilter
 from panel.log_query import Page, Position, first_page, needing_somebody, newer_page, older_page
+from panel.notices import back
 from panel.session import PanelRequest, panel_error, panel_page
 from stores.models import Store
 from transaction_log import record
@@ -36,7 +36,6 @@ def transaction_log(request: PanelRequest) -> HttpResponse:
         "is_first": not {"before", "after"} & set(request.GET),
         "needing": needing_somebody(request.store, MANY),
         "many": MANY,
-        "notice": notice_of(request.GET.get("said", "")),
         "retention": RetentionForm({"days": request.store.log_retention_days}),
     }
     return render(request, "transaction_log/log.html", context)
@@ -54,7 +53,7 @@ def _page(request: PanelRequest, filters: LogFilter) -> Page:
 def _query(request: PanelRequest) -> str:
     """The filter as it stands in the address, without the place in the list."""
     query = request.GET.copy()
-    for name in ("before", "after", "said"):
+    for name in ("before", "after", "done"):
         query.pop(name, None)
     return query.urlencode()
 

@@ -19,7 +19,7 @@ from orders.sync.retry import retry
 from orders.sync.snapshot import read_snapshot
 from orders.sync.sync import UNREADABLE, NotNow, reading_of
 from panel.detail_labels import newest_first
-from panel.entry_notices import back, notice_of
+from panel.notices import back
 from panel.session import PanelRequest, panel_page
 from panel.views.corrections import CorrectionForm
 from panel.views.log import no_such_thing
@@ -78,7 +78,6 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
         "is_waiting": order.changed > order.synced,
         "portal": portal_link(order.connection.environment, order.reference),
         "shop": order_link(request.store, order.bigcommerce_id),
-        "notice": notice_of(request.GET.get("said", "")),
         "corrections": brought_along(order),
         "correction_form": CorrectionForm(auto_id="correction_%s"),
     }

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from bigcommerce.errors import Rejected, Unavailable
 from panel.forms import ExclusionForm, GeneralForm, ReportsForm, StatusesForm
-from panel.notices import done
+from panel.notices import show
 from panel.session import PanelRequest, panel_error, panel_page
 from stores import catalogue, connect, statuses
 from stores.models import new_secret
@@ -27,7 +27,7 @@ def general(request: PanelRequest) -> HttpResponse:
     form = GeneralForm(request.store, data, services=bool(countries))
     if data is not None and form.is_valid():
         form.save(request.store)
-        return done(request, "settings", "saved")
+        return show(request, "settings", "saved")
     context = {"form": form, "services": countries}
     return render(request, "stores/general.html", context, status=400 if form.errors else 200)
 
@@ -41,7 +41,7 @@ def order_statuses(request: PanelRequest) -> HttpResponse:
     form = StatusesForm(store, data)
     if data is not None and form.is_valid():
         form.save(store)
-        return done(request, "order_statuses", "saved")
+        return show(request, "order_statuses", "saved")
     context = {
         "form": form,
         "known": known,
@@ -60,7 +60,7 @@ def report_settings(request: PanelRequest) -> HttpResponse:
     form = ReportsForm(request.store, data)
     if data is not None and form.is_valid():
         form.save(request.store)
-        return done(request, "report_settings", "saved")
+        return show(request, "report_settings", "saved")
     return render(
         request, "stores/reports.html", {"form": form}, status=400 if form.errors else 200
     )
@@ -72,7 +72,7 @@ def new_report_address(request: PanelRequest) -> HttpResponse:
     """The address is a secret; a new one makes the old one useless."""
     request.store.report_token = new_secret()
     request.store.save(update_fields=["report_token"])
-    return done(request, "report_settings", "address")
+    return show(request, "report_settings", "address")
 
 
 # Categories and products for which SeQura is not offered, found by name in the catalogue.

@@ -17,7 +17,6 @@ from orders.models import Order, ReportRun
 from orders.queue.wakeup import ring
 from orders.reports.pages import COLUMNS, Page, shipped
 from orders.reports.schedule import addressees, next_moment, start, to_report, to_report_by
-from panel.entry_notices import notice_of
 from panel.session import PanelRequest, panel_page
 from panel.views.log import no_such_thing
 from payloads.delivery_report import PAGE, Report, delivery_report, tell
@@ -177,7 +176,6 @@ def shipping(request: PanelRequest) -> HttpResponse:
         "next_at": next_moment(store, timezone.now()) if store.reports_enabled else None,
         "progress": progress_of(newest),
         "runs": newest,
-        "notice": notice_of(request.GET.get("said", "")),
     }
     return render(request, "orders/shipping.html", context)
 
@@ -188,7 +186,7 @@ def send_report_now(request: PanelRequest) -> HttpResponse:
     started = start(request.store, ReportRun.Cause.PERSON)
     ring("send_reports")
     address = reverse("shipping", args=[request.panel_token])
-    return redirect(f"{address}?said={'sending' if started else 'under_way'}#report")
+    return redirect(f"{address}?done={'sending' if started else 'under_way'}#report")
 
 
 @require_safe

@@ -15,6 +15,13 @@ document.addEventListener("submit", (event) => {
   }
 });
 
+// A notice is about what was just done: a reload, or coming back later, does not repeat it.
+const address = new URL(location.href);
+if (address.searchParams.has("done")) {
+  address.searchParams.delete("done");
+  history.replaceState(history.state, "", address);
+}
+
 // On a narrow screen the tabs scroll: show the one we are on.
 document.querySelector(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 

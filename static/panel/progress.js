@@ -12,9 +12,6 @@ async function follow(box) {
     await new Promise((go) => setTimeout(go, pause));
     const found = await ask(box.dataset.progress);
     if (found && !found.running) {
-      const page = new URL(location.href);
-      page.searchParams.delete("said");
-      history.replaceState(null, "", page);
       location.reload();
       return;
     }

@@ -98,7 +98,6 @@ NAMES = [
     "scope",
     "signed_payload_jwt",
     "q",
-    "said",
     "done",
     "check",
     "merchant",

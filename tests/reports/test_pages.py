@@ -60,8 +60,8 @@ def test_send_now_starts_one_run_and_shows_how_far_it_is(
     first = panel.post("shipping/send", {})
     second = panel.post("shipping/send", {})
 
-    assert "said=sending" in first["Location"]
-    assert "said=under_way" in second["Location"]
+    assert "done=sending" in first["Location"]
+    assert "done=under_way" in second["Location"]
     run = ReportRun.objects.get()
     assert run.cause == "person"
     run.reports.create(
@@ -107,7 +107,7 @@ def test_drift_is_listed_with_what_to_do(merchant: Merchant, merchants_panel: Pa
     assert "Nothing was compared yet" in text(merchants_panel.get("reconciliation/"))
 
     answer = merchants_panel.post("reconciliation/check", {})
-    assert "said=checking" in answer["Location"]
+    assert "done=checking" in answer["Location"]
     running = text(merchants_panel.get("reconciliation/"))
     assert "0 of 2 orders" in running
     assert json.loads(text(merchants_panel.get("reconciliation/progress")))["total"] == 2
@@ -133,7 +133,7 @@ def test_an_incomplete_order_gets_the_paid_status(
         f"orders/{order.bigcommerce_id}/finish", {"page": "reconciliation"}
     )
 
-    assert answer["Location"].endswith("/reconciliation/?said=finished")
+    assert answer["Location"].endswith("/reconciliation/?done=finished")
     now = bigcommerce_for(merchant.store).order(order.bigcommerce_id)
     assert now["status_id"] == merchant.store.status_approved
 
@@ -146,7 +146,7 @@ def test_sequra_is_told_again_even_where_nothing_differs(
 
     answer = merchants_panel.post(f"orders/{order.bigcommerce_id}/again", {"page": "order_panel"})
 
-    assert answer["Location"].endswith("said=accepted")
+    assert answer["Location"].endswith("done=accepted")
     assert len(merchant.updates()) == 1
 
 
@@ -160,7 +160,7 @@ def test_a_correction_is_entered_shown_and_decided_on_the_panel(
 
     for path, value in (("customer.email", "a@b.es"), ("delivery_address.city", "Badalona")):
         given = {"path": path, "value": value, "page": "order_panel"}
-        assert "said=entered" in merchants_panel.post(f"{address}/corrections", given)["Location"]
+        assert "done=entered" in merchants_panel.post(f"{address}/corrections", given)["Location"]
     page = text(merchants_panel.get(f"{address}/"))
     assert "Delivery address: City" in page
     assert "<b>Badalona</b>" in page
@@ -173,7 +173,7 @@ def test_a_correction_is_entered_shown_and_decided_on_the_panel(
     assert decided == {"customer.email": "applied", "delivery_address.city": "kept"}
     assert 'id="corrections"' not in text(merchants_panel.get(f"{address}/"))
     again = merchants_panel.post(f"{address}/corrections/{first.pk}/apply", {"page": "order_panel"})
-    assert "said=settled" in again["Location"]
+    assert "done=settled" in again["Location"]
 
 
 def test_bigcommerce_refuses_and_the_merchant_is_told(
@@ -188,7 +188,7 @@ def test_bigcommerce_refuses_and_the_merchant_is_told(
         f"orders/{order.bigcommerce_id}/corrections/{row.pk}/apply", {"page": "order_panel"}
     )
 
-    assert "said=bigcommerce_failed" in answer["Location"]
+    assert "done=bigcommerce_failed" in answer["Location"]
     assert Correction.objects.get().decision == Correction.Decision.OPEN
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from orders.models import Order
 from orders.queue.claim import mark_changed
 from orders.sync import retry as retrying
-from panel.entry_notices import NOTICES
+from panel.notices import NOTICES
 from tests.orders.merchant import is_paused
 from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import MakeEntry, MakeOrder
@@ -34,7 +34,7 @@ def test_ignored_entry_stays_in_the_log_with_its_reason(
     panel.user.save()
     entry = make_rejected()
     reply = panel.post(f"log/{entry.pk}/ignore", {"note": "Settled by phone", "query": "q=250"})
-    assert reply.url == f"/s/{panel.token}/log/?q=250&said=ignored"
+    assert reply.url == f"/s/{panel.token}/log/?q=250&done=ignored"
     entry.refresh_from_db()
     assert (entry.outcome, entry.note, entry.ignored_by) == (
         "ignored",
@@ -42,7 +42,7 @@ def test_ignored_entry_stays_in_the_log_with_its_reason(
         "ana@example.com",
     )
     assert entry.closed_at
-    html = panel.get("log/?said=ignored").content.decode()
+    html = panel.get("log/?done=ignored").content.decode()
     assert "The entry is off your list." in html
     assert "Ignored by ana@example.com:" in html
     assert "Settled by phone" in html
@@ -63,7 +63,7 @@ def test_entry_that_was_settled_meanwhile_stays_settled(
     entry = make_rejected()
     record.accepted(make_order().subject, "ship")
     reply = panel.post(f"log/{entry.pk}/ignore", {"note": "x", "page": "order_panel"})
-    assert reply.url == f"/s/{panel.token}/orders/250/?said=settled"
+    assert reply.url == f"/s/{panel.token}/orders/250/?done=settled"
     entry.refresh_from_db()
     assert (entry.outcome, entry.note) == ("rejected", "")
 
@@ -147,7 +147,7 @@ def test_a_success_settles_only_what_it_is_about(make_order: MakeOrder) -> None:
 def test_retry_without_a_worker_says_queued(panel: Panel, make_order: MakeOrder) -> None:
     order = make_order()
     reply = panel.post("orders/250/retry", {"page": "order_panel"})
-    assert reply.url == f"/s/{panel.token}/orders/250/?said=queued"
+    assert reply.url == f"/s/{panel.token}/orders/250/?done=queued"
     order.refresh_from_db()
     assert order.changed > order.synced
 
@@ -218,7 +218,7 @@ def test_answer_never_leads_elsewhere(panel: Panel, make_order: MakeOrder, page:
 
 
 def test_word_we_did_not_coin_says_nothing(panel: Panel) -> None:
-    html = panel.get("log/?said=<b>hello</b>").content.decode()
+    html = panel.get("log/?done=<b>hello</b>").content.decode()
     assert "hello" not in html
 
 
