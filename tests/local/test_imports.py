@@ -6,9 +6,11 @@ from collections import Counter
 from graphlib import TopologicalSorter
 
 import grimp
+import pytest
 
 from local.servers import ROOT
 
+pytestmark = pytest.mark.slow
 PACKAGES = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
 PRODUCT = PACKAGES - {"local", "sandbox"}
 

@@ -56,6 +56,7 @@ def unlimited(text: str) -> None:
 
 
 @pytest.mark.parametrize("unit", ENDLESS)
+@pytest.mark.slow
 def test_masking_costs_no_more_than_the_length(unit: str) -> None:
     """Four times the length: four times the work, where a quadratic rule needs sixteen times."""
     few, many = unit * (4_000 // len(unit)), unit * (16_000 // len(unit))
