@@ -620,13 +620,14 @@
   function glide(work) {
     const below = [];
     const top = (node) => node.getBoundingClientRect().top; // with fractions of a pixel
-    for (let node = (place() || {}).list; node && node !== step(); node = node.parentNode) {
+    for (let node = (place() || {}).list; node; node = node.parentNode) {
       for (let next = node; (next = next.nextElementSibling); ) below.push([next, top(next)]);
     }
     work();
     below.forEach(([node, before]) => {
       const by = before - top(node);
-      if (by) node.animate({ transform: [`translateY(${by}px)`, "none"] }, 200);
+      // What is empty holds the order's drawer, which a transform would unfix.
+      if (by && node.offsetHeight) node.animate({ transform: [`translateY(${by}px)`, "none"] }, 200);
     });
   }
 
