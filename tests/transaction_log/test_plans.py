@@ -27,7 +27,8 @@ from tests.transaction_log.filling import empty, fill
 from transaction_log import tasks
 from transaction_log.models import Entry
 
-pytestmark = pytest.mark.django_db
+# One worker, so that the rows are made once.
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("plans")]
 
 # Of 8 kB. A page of 50 entries lies on about as many pages of the table when a store's entries
 # are scattered between those of others.
