@@ -11,6 +11,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
 	then echo $$python; break; fi; done)
 WORKERS ?= 2
+# The suite starts hundreds of processes; without bytecode each would compile the whole project.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test quick load restarts crashes histories lint format golden migrations messages compose-check screenshots lock
 
