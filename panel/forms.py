@@ -7,13 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 from payloads.money import to_cents
 from sequra.documents import Deployment
-from stores import networks, statuses
+from stores import settings_file, statuses
 from stores.connect import Login
-from stores.countries import SELLING_COUNTRIES, country_name
 from stores.encryption import readable
-from stores.models import Connection, Merchant, Store
+from stores.models import SELLING_COUNTRIES, Connection, Merchant, Store, country_name
 from stores.settings_file import LABELS, LEAST_LOG_DAYS, MOST_LOG_DAYS
-from stores.statistics import PARTS
 
 ENVIRONMENTS = [("live", _("Live")), ("sandbox", _("Sandbox"))]
 
@@ -201,7 +199,7 @@ class GeneralForm(SettingsForm):
             del self.fields["services"]
 
     def clean_allowed_ips(self) -> list[str]:
-        return networks.parse(self.cleaned_data["allowed_ips"])
+        return settings_file.parse_networks(self.cleaned_data["allowed_ips"])
 
     def values(self) -> dict[str, Any]:
         values = {"allowed_ips": self.cleaned_data["allowed_ips"]}
@@ -306,7 +304,7 @@ class ReportsForm(SettingsForm):
     parts = forms.MultipleChoiceField(
         label=LABELS["statistics_without"],
         required=False,
-        choices=list(PARTS.items()),
+        choices=list(STATISTICS.items()),
         widget=forms.CheckboxSelectMultiple,
     )
 
@@ -315,7 +313,7 @@ class ReportsForm(SettingsForm):
             "enabled": store.reports_enabled,
             "hour": store.reports_hour,
             "send_statistics": store.send_statistics,
-            "parts": [part for part in PARTS if part not in store.statistics_without],
+            "parts": [part for part in STATISTICS if part not in store.statistics_without],
         }
         super().__init__(data, initial=initial, auto_id="%s")
 
@@ -325,7 +323,7 @@ class ReportsForm(SettingsForm):
             "reports_enabled": self.cleaned_data["enabled"],
             "reports_hour": self.cleaned_data["hour"],
             "send_statistics": self.cleaned_data["send_statistics"],
-            "statistics_without": [part for part in PARTS if part not in chosen],
+            "statistics_without": [part for part in STATISTICS if part not in chosen],
         }
 
 

@@ -14,10 +14,9 @@ from orders.queue import throttle
 from payloads.checkout.payment_methods import Method
 from payloads.checkout.reasons import FOR_SHOPPERS, Reason
 from payloads.checkout.store_credit import Claim
-from payments.checkout_reading import UnknownCheckout
 from payments.form import terms_remembered, terms_required
 from payments.models import Offer, Solicitation
-from payments.solicit import Offered, Shopper, solicit
+from payments.solicit import Offered, Shopper, UnknownCheckout, solicit
 from stores.budget import LIMITS, OverBudget, Want, caller, demand, spend
 from stores.locks import Busy, only_one
 from stores.models import Store

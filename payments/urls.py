@@ -1,7 +1,8 @@
-"""The storefront script's endpoints, the shopper's page, and SeQura's addresses."""
+"""The storefront script's endpoints, the shopper's page, and the addresses that SeQura calls."""
 
 from django.urls import path
 
+from orders.reports.trigger import trigger_report
 from payments import views
 
 urlpatterns = [
@@ -23,4 +24,5 @@ urlpatterns = [
     ),
     path("sequra/notification/<str:token>", views.notification, name="sequra_notification"),
     path("sequra/event/<str:token>", views.event, name="sequra_event"),
+    path("sequra/report/<uuid:public_id>/<str:token>", trigger_report, name="trigger_report"),
 ]

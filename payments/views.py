@@ -22,10 +22,10 @@ from rest_framework.response import Response
 from orders import corrections
 from orders.models import Correction
 from payments import events, notifications
-from payments.checkout_reading import UnknownCheckout
 from payments.form import NoForm, show_form
 from payments.models import Solicitation
 from payments.progress import progress_of, shoppers_language
+from payments.solicit import UnknownCheckout
 from payments.solicited_order import checkout_url
 from payments.storefront import methods_for
 from payments.threads import Room

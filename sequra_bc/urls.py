@@ -6,7 +6,6 @@ from django.urls import URLPattern, URLResolver, include, path
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("panel.urls")),
     path("", include("payments.urls")),
-    path("", include("orders.urls")),
     path("admin/", admin.site.urls),
 ]
 

@@ -23,9 +23,8 @@ from sequra.client import Sequra
 from sequra.documents import Addresses, Credentials, Deployment, PaymentMethod
 from sequra.errors import Rejected, Unavailable
 from stores.clients import deployments, sequra_for
-from stores.countries import SELLING_COUNTRIES
 from stores.isolation import each
-from stores.models import PROBE_AFTER, Connection, Merchant, Store, database_now
+from stores.models import PROBE_AFTER, SELLING_COUNTRIES, Connection, Merchant, Store, database_now
 from wire.stopping import stopping
 
 log = structlog.get_logger(__name__)

@@ -8,8 +8,24 @@ from django.conf import settings
 from django.db import connection, models
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from stores.encryption import EncryptedTextField, readable
+
+# The countries SeQura sells in, by ISO 3166 code, and their names.
+SELLING_COUNTRIES = {
+    "ES": _("Spain"),
+    "FR": _("France"),
+    "IT": _("Italy"),
+    "PT": _("Portugal"),
+    "CO": _("Colombia"),
+    "PE": _("Peru"),
+}
+
+
+def country_name(code: str) -> str:
+    """The name in the reader's language; the code when SeQura does not sell there."""
+    return str(SELLING_COUNTRIES.get(code, code))
 
 
 # The one clock of all hosts: the database's. The clock of a single host may be wrong.
@@ -120,7 +136,7 @@ class Store(models.Model):
     reports_enabled = models.BooleanField(default=True)
     reports_hour = models.PositiveSmallIntegerField(default=4)
     report_token = EncryptedTextField(default=new_secret)
-    # What the statistics leave out, of `stores.statistics.PARTS`.
+    # What the statistics leave out, of `stores.settings_file.STATISTICS`.
     statistics_without = models.JSONField(default=list, blank=True)
     log_retention_days = models.PositiveSmallIntegerField(default=90)
     # What was seen to work before going live, and when (ISO 8601): {"paid": "2026-…"}.

@@ -5,15 +5,31 @@ strict on the way in: nothing is coerced, and an unknown key is an error rather 
 """
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from stores.countries import SELLING_COUNTRIES
-from stores.statistics import PARTS
+from stores.models import SELLING_COUNTRIES
+
+# What the statistics in a delivery report may hold of each order. Merchants may leave parts out.
+#
+# https://docs.sequra.com/docs/delivery-report-and-statistics
+# Our name of a part, and what a merchant reads. Date and currency are always told.
+STATISTICS = {
+    "amount": _("Amount"),
+    "payment_method": _("Payment method"),
+    "country": _("Country"),
+    "status": _("Order status"),
+    "device": _("Kind of device"),
+}
+
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -218,7 +234,7 @@ SETTINGS = (
         "statistics_without",
         "reports.statistics_without",
         _("Told of each order"),
-        listed(serializers.ChoiceField(list(PARTS))),
+        listed(serializers.ChoiceField(list(STATISTICS))),
     ),
     Setting(
         "log_retention_days",
@@ -265,3 +281,35 @@ def complaints(detail: Any, path: str = "") -> Iterator[str]:
             yield from complaints(value, path)
     else:
         yield f"{path}: {detail}" if path else str(detail)
+
+
+def parse_networks(text: str) -> list[str]:
+    """Return the allowed addresses and networks that a merchant typed, by lines or commas.
+
+    Raises ValidationError with a sentence for each that is none.
+    """
+    entries = list(dict.fromkeys(re.split(r"[\s,;]+", text.strip()))) if text.strip() else []
+    complaints = [complaint for entry in entries if (complaint := _complaint(entry))]
+    if complaints:
+        raise ValidationError(complaints)
+    return [entry for entry in entries if entry]
+
+
+def _complaint(entry: str) -> str:
+    """What is wrong with it; nothing when `manage.py store_settings` would take it too."""
+    try:
+        network(entry)
+    except serializers.ValidationError:
+        return _meant(entry)
+    return ""
+
+
+def _meant(entry: str) -> str:
+    try:
+        guess = ip_network(entry, strict=False)
+    except ValueError:
+        return gettext("“%(entry)s” is no IP address or network.") % {"entry": entry[:60]}
+    return gettext("“%(entry)s” is an address inside a network. Did you mean %(guess)s?") % {
+        "entry": entry[:60],
+        "guess": guess,
+    }

@@ -17,8 +17,7 @@ from django.utils.translation import gettext as _
 
 from panel.notices import Notice, notice_of
 from payloads.money import euros
-from stores.countries import country_name
-from stores.models import Store
+from stores.models import Store, country_name
 
 register = template.Library()
 

@@ -13,9 +13,9 @@ from django.test import Client
 
 from payloads.checkout.reasons import FOR_SHOPPERS, Reason
 from payments import storefront
-from payments.checkout_reading import UnknownCheckout
 from payments.models import Offer, Solicitation
 from payments.progress import progress_of
+from payments.solicit import UnknownCheckout
 from payments.storefront import ROBOTS
 from stores.budget import OverBudget, demand, spend
 from stores.models import Allowance, Connection, Merchant, Store

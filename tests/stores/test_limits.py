@@ -23,8 +23,8 @@ from orders.queue import throttle
 from panel.export import FILES_OF_A_STORE
 from payloads.checkout.reasons import Reason
 from payments import storefront
-from payments.checkout_reading import UnknownCheckout
 from payments.models import Offer, Solicitation
+from payments.solicit import UnknownCheckout
 from stores import budget
 from stores.budget import LIMITS, OverBudget, Pace, Want, demand, spend
 from stores.locks import only_one
