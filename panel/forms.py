@@ -11,7 +11,7 @@ from stores import settings_file, statuses
 from stores.connect import Login
 from stores.encryption import readable
 from stores.models import SELLING_COUNTRIES, Connection, Merchant, Store, country_name
-from stores.settings_file import LABELS, LEAST_LOG_DAYS, MOST_LOG_DAYS
+from stores.settings_file import LABELS, LEAST_LOG_DAYS, MOST_LOG_DAYS, STATISTICS
 
 ENVIRONMENTS = [("live", _("Live")), ("sandbox", _("Sandbox"))]
 
