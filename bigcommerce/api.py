@@ -12,8 +12,8 @@ import requests
 
 from bigcommerce.documents import TokenGrant, User
 from bigcommerce.errors import Rejected, Unavailable
-from wire import errors
-from wire.call import Params, Timeout, Wire, call_of, segment
+from transport import errors
+from transport.call import Params, Timeout, Transport, call_of, segment
 
 
 # How much of the store's API budget is left: all apps of the store share it.
@@ -61,7 +61,7 @@ class Api:
         self._base = f"{api_url.rstrip('/')}/stores/{segment(store_hash)}"
         self._payments = f"{payments_url.rstrip('/')}/stores/{segment(store_hash)}/payments"
         self._headers = {"Accept": "application/json", "X-Auth-Token": access_token}
-        self._wire = Wire(
+        self._transport = Transport(
             Rejected, Unavailable, timeout, session or requests.Session(), self._read_quota
         )
 
@@ -76,10 +76,10 @@ class Api:
             raise Rejected(404, [str(error)]) from error
 
     def _json(self, method: str, *path: object, **rest: Any) -> Any:
-        return self._wire.json(method, self._url(*path), headers=self._headers, **rest)
+        return self._transport.json(method, self._url(*path), headers=self._headers, **rest)
 
     def _unreadable(self, method: str, *path: object) -> errors.Unavailable:
-        return self._wire.unreadable(method, self._url(*path), "has not the documented shape")
+        return self._transport.unreadable(method, self._url(*path), "has not the documented shape")
 
     def _object(self, method: str, *path: object, **rest: Any) -> Any:
         """A V2 document."""
@@ -98,7 +98,7 @@ class Api:
     def _delete(self, *path: object) -> None:
         """Gone already is as good as deleted."""
         try:
-            self._wire.send("DELETE", self._url(*path), headers=self._headers)
+            self._transport.send("DELETE", self._url(*path), headers=self._headers)
         except Rejected as refusal:
             if refusal.status != 404:
                 raise
@@ -147,7 +147,7 @@ class Api:
 
     def _pages(self, *path: object) -> Iterator[int]:
         yield from range(1, PAGES + 1)
-        raise self._wire.unreadable("GET", self._url(*path), f"has more than {PAGES} pages")
+        raise self._transport.unreadable("GET", self._url(*path), f"has more than {PAGES} pages")
 
     def _graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
         """`data` of a GraphQL answer. Errors come with status 200."""

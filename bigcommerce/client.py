@@ -12,7 +12,7 @@ from bigcommerce import documents
 from bigcommerce.api import PAGE, TIMEOUT, read_grant
 from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.registration import Registration
-from wire.call import Timeout, Wire
+from transport.call import Timeout, Transport
 
 CONVERSION_TIMEOUT: Timeout = (3, 30)
 CHECKOUT_PARTS = "cart.line_items.physical_items.options,cart.line_items.digital_items.options"
@@ -41,7 +41,7 @@ def exchange_code(
 
     https://developer.bigcommerce.com/docs/integrations/apps/guide/auth
     """
-    wire = Wire(Rejected, Unavailable, timeout, session or requests.Session())
+    transport = Transport(Rejected, Unavailable, timeout, session or requests.Session())
     url = f"{login_url.rstrip('/')}/oauth2/token"
     body = {
         "client_id": client_id,
@@ -52,9 +52,9 @@ def exchange_code(
         "grant_type": "authorization_code",
         "redirect_uri": redirect_uri,
     }
-    document = wire.json("POST", url, headers={"Accept": "application/json"}, body=body)
+    document = transport.json("POST", url, headers={"Accept": "application/json"}, body=body)
     if (grant := read_grant(document)) is None:
-        raise wire.unreadable("POST", url, "has not the documented shape")
+        raise transport.unreadable("POST", url, "has not the documented shape")
     return grant
 
 
@@ -237,9 +237,9 @@ class BigCommerce(Registration):
             "Accept": "application/vnd.bc.v1+json",
             "Authorization": f"PAT {self.payment_access_token(order_id)}",
         }
-        document = self._wire.json("POST", self._payments, headers=headers, body=STORE_CREDIT)
+        document = self._transport.json("POST", self._payments, headers=headers, body=STORE_CREDIT)
         match document:
             case {"data": dict(payment)}:
                 return cast(documents.Payment, payment)
             case _:
-                raise self._wire.unreadable("POST", self._payments, "is no payment")
+                raise self._transport.unreadable("POST", self._payments, "is no payment")

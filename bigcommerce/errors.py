@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from wire import errors
+from transport import errors
 
 
 class Rejected(errors.Rejected):

@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 
-from wire.reading import clean_text
+from transport.reading import clean_text
 
 LEEWAY = 60  # seconds a clock may be wrong
 LONGEST = 8_192  # characters

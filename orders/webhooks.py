@@ -25,7 +25,7 @@ from orders.topics import ORDER_OF, order_id
 from stores.budget import LIMITS, OverBudget, Pace
 from stores.encryption import readable
 from stores.models import Store
-from wire.reading import read_json, write_json
+from transport.reading import read_json, write_json
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")

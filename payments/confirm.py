@@ -29,7 +29,7 @@ from payments.threads import Bulkhead, Room, Turns
 from stores.locks import Busy, only_one
 from stores.models import Store
 from transaction_log import record
-from wire.stopping import stopping
+from transport.stopping import stopping
 
 log = structlog.get_logger()
 

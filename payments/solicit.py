@@ -30,7 +30,7 @@ from payments.notifications import digest
 from payments.solicited_order import keep, order_of, told
 from stores.clients import bigcommerce_for, sequra_for
 from stores.models import Connection, Merchant, Store
-from wire.reading import clean_text, number_of
+from transport.reading import clean_text, number_of
 
 # What BigCommerce says about a checkout, its customer and its goods, read server to server.
 NOT_FOUND = 404

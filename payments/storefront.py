@@ -21,7 +21,7 @@ from stores.budget import LIMITS, OverBudget, Want, caller, demand, spend
 from stores.locks import Busy, only_one
 from stores.models import Store
 from stores.storefronts import browser_origin, language_of, may_ask, origin_of
-from wire.reading import clean_text
+from transport.reading import clean_text
 
 ROBOTS = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
 CALLS_OF_A_QUESTION = 4  # at most: checkout, customer, orders, goods

@@ -20,7 +20,7 @@ from sequra.documents import (
     rows,
 )
 from sequra.errors import Rejected, Unavailable
-from wire.call import Timeout, Wire, segment
+from transport.call import Timeout, Transport, segment
 
 TIMEOUT: Timeout = (3, 10)
 REPORT_TIMEOUT: Timeout = (3, 60)
@@ -34,19 +34,24 @@ def deployments(
     url: str, *, session: requests.Session | None = None, timeout: Timeout = TIMEOUT
 ) -> list[Deployment]:
     """Every SeQura address there is comes from this document. Needs no account."""
-    wire = Wire(Rejected, Unavailable, timeout, session or requests.Session())
-    document = wire.json("GET", url, headers=JSON_HEADERS)
+    transport = Transport(Rejected, Unavailable, timeout, session or requests.Session())
+    document = transport.json("GET", url, headers=JSON_HEADERS)
     return shaped(
-        wire, "GET", url, lambda: [read_deployment(deployment) for deployment in rows(document)]
+        transport,
+        "GET",
+        url,
+        lambda: [read_deployment(deployment) for deployment in rows(document)],
     )
 
 
-def shaped(wire: Wire, method: str, url: str, read: Callable[[], Read]) -> Read:
+def shaped(transport: Transport, method: str, url: str, read: Callable[[], Read]) -> Read:
     """What `read` makes of an answer; Unavailable when the answer is not what it expects."""
     try:
         return read()
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise wire.unreadable(method, url, f"has not the documented shape ({error})") from error
+        raise transport.unreadable(
+            method, url, f"has not the documented shape ({error})"
+        ) from error
 
 
 class Sequra:
@@ -64,15 +69,15 @@ class Sequra:
         self._base = api_url.rstrip("/")
         pair = base64.b64encode(f"{username}:{password}".encode()).decode()
         self._headers = {**JSON_HEADERS, "Authorization": f"Basic {pair}"}
-        self._wire = Wire(Rejected, Unavailable, timeout, session or requests.Session())
+        self._transport = Transport(Rejected, Unavailable, timeout, session or requests.Session())
 
     # The account ----------------------------------------------------------------------------
 
     def credentials(self) -> list[Credentials]:
         """The merchants of this account: one per country."""
         url = self._url("merchants", "credentials")
-        document = self._wire.json("GET", url, headers=self._headers)
-        found = shaped(self._wire, "GET", url, lambda: rows(document))
+        document = self._transport.json("GET", url, headers=self._headers)
+        found = shaped(self._transport, "GET", url, lambda: rows(document))
         return cast(list[Credentials], found)
 
     def is_about_us(self, refusal: Rejected, merchant: str) -> bool:
@@ -98,13 +103,13 @@ class Sequra:
     ) -> UUID:
         """Start an order; SeQura's reference for it. Each call starts another one."""
         url = self._url("orders")
-        reply = self._wire.send(
+        reply = self._transport.send(
             "POST", url, headers=self._for(merchant), body={"order": order}, timeout=timeout
         )
         try:
             return UUID(urlsplit(reply.headers.get("Location", "")).path.rpartition("/")[2])
         except ValueError as error:
-            raise self._wire.unreadable("POST", url, "names no order") from error
+            raise self._transport.unreadable("POST", url, "names no order") from error
 
     def order_payment_methods(
         self, merchant: str, reference: UUID | str, *, timeout: Timeout | None = None
@@ -126,7 +131,7 @@ class Sequra:
         """The identification form's HTML. Good for one showing: never kept."""
         url = self._url("orders", reference, "form_v2")
         asked = {"product": product, "campaign": campaign or "", "ajax": "1"}
-        reply = self._wire.send(
+        reply = self._transport.send(
             "GET",
             url,
             headers={**self._for(merchant), "Accept": "text/html"},
@@ -135,7 +140,7 @@ class Sequra:
             limit=FORM_LIMIT,
         )
         if reply.content_type != "text/html":
-            raise self._wire.unreadable(
+            raise self._transport.unreadable(
                 "GET", url, f"is {reply.content_type or 'untyped'}, no HTML"
             )
         return reply.body.decode("utf-8", "replace")
@@ -193,11 +198,11 @@ class Sequra:
     ) -> None:
         """Any 2xx is a yes, whatever it holds."""
         headers = self._for(merchant)
-        self._wire.send(method, self._url(*path), headers=headers, body=body, timeout=timeout)
+        self._transport.send(method, self._url(*path), headers=headers, body=body, timeout=timeout)
 
     def _payment_methods(
         self, merchant: str, *path: object, timeout: Timeout | None = None
     ) -> list[PaymentMethod]:
         url = self._url(*path)
-        document = self._wire.json("GET", url, headers=self._for(merchant), timeout=timeout)
-        return shaped(self._wire, "GET", url, lambda: read_payment_methods(document))
+        document = self._transport.json("GET", url, headers=self._for(merchant), timeout=timeout)
+        return shaped(self._transport, "GET", url, lambda: read_payment_methods(document))

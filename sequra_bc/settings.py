@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet
 from csp.constants import NONCE, NONE, SELF
 
 from sequra_bc.logs import structured_logging
-from wire import __version__
+from transport import __version__
 
 faults: list[str] = []
 

@@ -1,6 +1,6 @@
 """Addresses and forms of strangers, cleaned before any view reads them.
 
-JSON is cleaned by `wire.reading`; what comes in an address or a form has U+0000, too, which
+JSON is cleaned by `transport.reading`; what comes in an address or a form has U+0000, too, which
 PostgreSQL refuses, and names charsets that Python knows and that are no text ("zlib"). Bytes that
 are no UTF-8 Django has replaced already.
 """
@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Qu
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
-from wire.reading import clean_text, read_json
+from transport.reading import clean_text, read_json
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 TEXT = {"utf-8", "ascii"}

@@ -14,7 +14,7 @@ from bigcommerce.documents import Category
 from bigcommerce.errors import Rejected, Unavailable
 from stores.clients import bigcommerce_for
 from stores.models import Store
-from wire.call import Timeout
+from transport.call import Timeout
 
 log = structlog.get_logger(__name__)
 

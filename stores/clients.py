@@ -18,7 +18,7 @@ from sequra.documents import Deployment
 from sequra.errors import Rejected, Unavailable
 from stores.encryption import Undecryptable
 from stores.models import Connection, Store
-from wire.call import Timeout
+from transport.call import Timeout
 
 
 class UnreadableToken(bigcommerce.errors.Unavailable):

@@ -25,7 +25,7 @@ from sequra.errors import Rejected, Unavailable
 from stores.clients import deployments, sequra_for
 from stores.isolation import each
 from stores.models import PROBE_AFTER, SELLING_COUNTRIES, Connection, Merchant, Store, database_now
-from wire.stopping import stopping
+from transport.stopping import stopping
 
 log = structlog.get_logger(__name__)
 # SeQura is asked whether it takes a password: refused ones as soon as their pause is over.

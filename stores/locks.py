@@ -18,7 +18,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from wire.stopping import stopping
+from transport.stopping import stopping
 
 log = structlog.get_logger(__name__)
 POLL_SECONDS = 0.05

@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from stores.isolation import isolated
 from stores.models import Store
-from wire.stopping import before_a_call
+from transport.stopping import before_a_call
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from bigcommerce.errors import Rejected, Unavailable
 from stores.clients import bigcommerce_for
 from stores.models import Store
-from wire.call import Timeout
+from transport.call import Timeout
 
 log = structlog.get_logger(__name__)
 BRIEF: Timeout = (2, 4)

@@ -8,7 +8,7 @@ from django.utils import timezone
 from stores.isolation import each
 from stores.models import Store
 from transaction_log.models import Entry
-from wire.stopping import before_a_call
+from transport.stopping import before_a_call
 
 # Small enough never to block anybody for long.
 BATCH = 5000

@@ -36,7 +36,7 @@ from stores.clients import platform_facts, sequra_for
 from stores.locks import Busy, only_one
 from stores.models import Connection, Merchant, Store
 from transaction_log import record
-from wire.errors import Rejected, Unavailable
+from transport.errors import Rejected, Unavailable
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from sequra.client import TIMEOUT
-from wire.call import longest
+from transport.call import longest
 
 SECONDS = 60.0
 RENEW_AFTER = 8.0

@@ -19,7 +19,7 @@ from bigcommerce.api import Quota
 from bigcommerce.client import BigCommerce
 from orders.models import Gate, Order, Reconciliation
 from stores.models import Store
-from wire.stopping import pause
+from transport.stopping import pause
 
 BIGCOMMERCE, SEQURA = "bigcommerce", "sequra"  # the systems that may fail
 CALLS_PER_ORDER = 5  # what one synchronisation may need: usually fewer

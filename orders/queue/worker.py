@@ -32,7 +32,7 @@ from stores.clients import UNREADABLE, bigcommerce_for, sequra_for
 from stores.isolation import OF_ALL, isolated
 from stores.locks import Busy, only_one
 from stores.models import Store
-from wire.stopping import Stopping, interruptible, stopping
+from transport.stopping import Stopping, interruptible, stopping
 
 log = structlog.get_logger(__name__)
 

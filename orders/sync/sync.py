@@ -30,7 +30,7 @@ from payloads.order.dates import last_change, shipped_at
 from payloads.order.difference import agrees, what_happened
 from payloads.order.order_update import Computed, Held, OrderUpdate, Snapshot, compute
 from sequra.client import Sequra
-from wire.errors import Unavailable
+from transport.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 

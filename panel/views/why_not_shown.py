@@ -25,7 +25,7 @@ from payments.solicit import UNKNOWN, rules_of, selling_merchants
 from sequra.documents import PaymentMethod
 from stores.clients import bigcommerce_for
 from stores.models import Store
-from wire.call import Timeout
+from transport.call import Timeout
 
 # Why SeQura was not shown: what was remembered of a checkout, and what would be with another.
 #

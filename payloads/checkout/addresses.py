@@ -5,7 +5,7 @@ import re
 from payloads.checkout.parts import Document, items
 from payloads.order.lines import text
 from payloads.phones import mobile_phone
-from wire.reading import section, sections
+from transport.reading import section, sections
 
 COUNTRY = re.compile("[A-Z]{2}")
 

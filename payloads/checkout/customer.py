@@ -12,7 +12,7 @@ from payloads.codes import INCOMPLETE, payment_code, status_code
 from payloads.money import to_cents
 from payloads.order.lines import text
 from sequra.documents import READ_SPANISH
-from wire.reading import section
+from transport.reading import section
 
 CURRENCY = re.compile("[A-Z]{3}")
 _LANGUAGE_OF = {"ES": "es", "FR": "fr", "IT": "it", "PT": "pt"}

@@ -19,7 +19,7 @@ from payloads.checkout.customer import email
 from payloads.checkout.parts import Document, all_items, cart_of, currency_of, is_readable, items
 from payloads.checkout.reasons import Reason
 from payloads.order.lines import text
-from wire.reading import number_of, section
+from transport.reading import number_of, section
 
 MOST = 2**31 - 1  # cents, and ids of channels: what a row holds
 

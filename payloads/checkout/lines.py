@@ -31,7 +31,7 @@ from payloads.checkout.parts import (
 from payloads.checkout.reasons import NotOffered, Reason
 from payloads.money import is_told, optional_cents, round_half_up, round_together, to_cents
 from payloads.order.lines import text
-from wire.reading import section, sections
+from transport.reading import section, sections
 
 # What a V3 checkout charges besides the goods: shipping, handling, fees, all told with tax.
 # Where a discount of a consignment tells its amount, if it does: documented is only its id.

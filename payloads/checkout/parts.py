@@ -15,7 +15,7 @@ from payloads.cart import Line
 from payloads.checkout.reasons import NotOffered, Reason
 from payloads.money import Amount, NotMoney, is_told, to_decimal
 from payloads.order.lines import BOUGHT_CERTIFICATE, text
-from wire.reading import number_of, section, sections
+from transport.reading import number_of, section, sections
 
 Document = Mapping[str, Any]
 ZERO = Fraction(0)

@@ -24,7 +24,7 @@ from payloads.checkout.parts import Document, currency_of, customer_number, is_r
 from payloads.checkout.reasons import NotOffered, Reason
 from payloads.money import NotMoney
 from payloads.order.lines import text
-from wire.reading import cleaned, section
+from transport.reading import cleaned, section
 
 Order = dict[str, Any]
 State = Literal["confirmed", "on_hold"]

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from payloads.checkout.reasons import NotOffered, Reason
 from payloads.money import Amount, euros, to_cents
-from wire.reading import section, sections
+from transport.reading import section, sections
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from payloads import cart
 from payloads.money import optional_cents, to_cents
-from wire.reading import clean_text
+from transport.reading import clean_text
 
 Document = Mapping[str, Any]
 # A gift certificate that is bought has no number, and another name in V2 than in the checkout.

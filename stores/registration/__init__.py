@@ -19,7 +19,7 @@ from stores.locks import Busy, only_one
 from stores.models import Store
 from stores.registration import checkout_script, information, order_panel, webhooks
 from stores.registration.changes import Health, Part, Plan, health, only_look, put_right
-from wire.call import Timeout
+from transport.call import Timeout
 
 log = structlog.get_logger(__name__)
 

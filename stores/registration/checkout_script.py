@@ -29,8 +29,8 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Script
 from stores.models import ScriptVersion, Store
 from stores.registration.changes import Change, Kind, Problem
-from wire.call import Timeout, Wire
-from wire.errors import Rejected, Unavailable
+from transport.call import Timeout, Transport
+from transport.errors import Rejected, Unavailable
 
 log = structlog.get_logger(__name__)
 FILE = "storefront/sequra-checkout.js"
@@ -204,15 +204,15 @@ def _reaches_checkout(script: Script) -> bool:
 
 def _ask(address: str, hashes: list[str]) -> list[Problem]:
     """Whether a browser would run what this address answers: https://www.w3.org/TR/SRI/"""
-    wire = Wire(AppRejected, AppUnavailable, BRIEF, requests.Session())
+    transport = Transport(AppRejected, AppUnavailable, BRIEF, requests.Session())
     url, name = urlsplit(address), address.partition("?")[0]
     # Browsers know by themselves where these names are, the system may not: RFC 6761, 6.3.
     here = "127.0.0.1" if (url.hostname or "").endswith(".localhost") else url.hostname
     target = url._replace(netloc=f"{here}:{url.port}" if url.port else str(here)).geturl()
     try:
-        with wire.session:
+        with transport.session:
             headers = {"Accept-Encoding": "gzip", "Host": url.netloc}
-            reply = wire.send("GET", target, headers=headers)
+            reply = transport.send("GET", target, headers=headers)
     except AppRejected as refusal:
         return [{"kind": "silent", "name": name, "words": f"HTTP {refusal.status}"}]
     except AppUnavailable as failure:

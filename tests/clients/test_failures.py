@@ -13,7 +13,7 @@ import sequra.errors
 from bigcommerce.client import BigCommerce
 from sequra.client import Sequra
 from tests.clients.calls import API, FIXTURES
-from wire.errors import Rejected, Unavailable
+from transport.errors import Rejected, Unavailable
 
 ORDER = f"{API}/stores/abc123/v2/orders/250"
 UPDATE = "https://sandbox.sequrapi.com/merchants/tienda_es/orders/250"

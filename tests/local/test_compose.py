@@ -29,7 +29,7 @@ from local.servers import (
 )
 from local.settings import DEVELOPMENT
 from local.stack import fetch
-from wire.call import USER_AGENT
+from transport.call import USER_AGENT
 
 SERVICES = compose_check.load()
 PASSWORD = "compose-password"  # of nothing

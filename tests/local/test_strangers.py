@@ -34,8 +34,8 @@ from sequra_bc.proxies import client_address
 from sequra_bc.text import _cleaned as clean_query
 from stores.budget import network_of
 from stores.storefronts import origin_of
-from wire.reading import clean_text, read_json
-from wire.words import words_of
+from transport.message import words_of
+from transport.reading import clean_text, read_json
 
 # Texts on which a rule without an anchor begins anew at every character.
 ENDLESS = ("-a", "a", "1 ", "1", "a.", "aaaaaaaa.", "a@", "://", "token  ", "?", "a+", "a=", " ")

@@ -26,7 +26,7 @@ from stores.connect import Account, Login
 from stores.models import Connection, Merchant, database_now
 from tests.orders.merchant import Merchant as People
 from tests.orders.merchant import is_paused
-from wire.call import longest
+from transport.call import longest
 
 UPDATE = r"/merchants/[^/]+/orders/.*"
 WRONG = pytest.mark.parametrize("wrong", [timedelta(minutes=-10), timedelta(minutes=10)])

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 
 from orders.queue import claim
 from orders.queue.worker import drain
-from wire.stopping import stop
+from transport.stopping import stop
 
 
 class Command(BaseCommand):

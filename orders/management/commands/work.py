@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 
 from sequra_bc.celery import FAST, PERIODIC, SLOW, WAKE_UPS, app, keep_figures
-from wire.stopping import stop, stopping
+from transport.stopping import stop, stopping
 
 log = structlog.get_logger(__name__)
 # Nobody wakes this process: it looks for changes this often.

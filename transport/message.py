@@ -7,7 +7,7 @@ in `data` (V3 refunds), a list of sentences in `errors` (SeQura), plain text, HT
 import re
 from typing import Any
 
-from wire.reading import clean_text, read_json
+from transport.reading import clean_text, read_json
 
 LONGEST = 500  # characters of one message
 MOST = 20  # messages

@@ -21,11 +21,11 @@ import requests
 import urllib3.exceptions
 from prometheus_client import Counter, Histogram
 
-from wire import __version__
-from wire.errors import Rejected, Unavailable
-from wire.reading import clean_text, read_json, write_json
-from wire.stopping import before_a_call
-from wire.words import words_of
+from transport import __version__
+from transport.errors import Rejected, Unavailable
+from transport.message import words_of
+from transport.reading import clean_text, read_json, write_json
+from transport.stopping import before_a_call
 
 Timeout = tuple[float, float]  # seconds: to connect; to wait for the reply and again to read it
 Params = Mapping[str, str | int]
@@ -90,7 +90,7 @@ class Reply:
 
 
 @dataclass
-class Wire:
+class Transport:
     """The way to one system: which exceptions speak for it, which connections lead to it."""
 
     rejected: type[Rejected]
@@ -165,7 +165,7 @@ def call_of(method: str, url: str) -> str:
 class Exchange:
     """One request on its way there and back."""
 
-    wire: Wire
+    transport: Transport
     method: str
     url: str
     timeout: Timeout
@@ -174,8 +174,8 @@ class Exchange:
     def run(self, headers: Mapping[str, str], params: Params | None, data: bytes | None) -> Reply:
         try:
             with closing(self.request(headers, params, data)) as response:
-                if self.wire.on_headers:
-                    self.wire.on_headers(response.headers)
+                if self.transport.on_headers:
+                    self.transport.on_headers(response.headers)
                 if not 200 <= response.status_code < 300:
                     self.refuse(response)
                 content = b"".join(self.chunks(response))
@@ -186,7 +186,7 @@ class Exchange:
     def request(
         self, headers: Mapping[str, str], params: Params | None, data: bytes | None
     ) -> requests.Response:
-        return self.wire.session.request(
+        return self.transport.session.request(
             self.method,
             self.url,
             headers=headers,
@@ -221,7 +221,7 @@ class Exchange:
         body = self.beginning(response)
         request_id = response.headers.get("X-Request-Id", "")
         text = clean_text(body.decode("utf-8", "replace"))
-        raise self.wire.rejected(status, words_of(body), request_id, self.call, text)
+        raise self.transport.rejected(status, words_of(body), request_id, self.call, text)
 
     def beginning(self, response: requests.Response) -> bytes:
         """As much of an error page as came and as is worth reading: its status counts anyway."""
@@ -245,8 +245,8 @@ class Exchange:
         self, what: str, retry_after: float | None = None, maybe_done: bool = True
     ) -> Unavailable:
         effect = maybe_done and self.method not in READS_ONLY
-        reason = f"{self.wire.rejected.system} {what}: {self.call}"
-        return self.wire.unavailable(reason, retry_after, effect)
+        reason = f"{self.transport.rejected.system} {what}: {self.call}"
+        return self.transport.unavailable(reason, retry_after, effect)
 
     @property
     def call(self) -> str:
