@@ -154,7 +154,9 @@ class Api:
         body = {"query": query, "variables": variables}
         document = self._object("POST", "graphql", body=body)
         if errors := document.get("errors"):
-            raise Rejected(200, graphql_messages(errors), "", call_of("POST", self._url("graphql")))
+            raise Rejected(
+                200, _graphql_messages(errors), "", call_of("POST", self._url("graphql"))
+            )
         if not isinstance(data := document.get("data"), dict):
             raise self._unreadable("POST", "graphql")
         return data
@@ -169,19 +171,19 @@ def total_pages(document: Mapping[str, Any]) -> int:
             return 1
 
 
-def graphql_messages(errors: Any) -> list[str]:
+def _graphql_messages(errors: Any) -> list[str]:
     rows = errors if isinstance(errors, list) else [errors]
     return [str(row.get("message", row) if isinstance(row, dict) else row)[:500] for row in rows]
 
 
 # Reading the answer to a code.
-CONTEXT = re.compile(r"stores/[a-z0-9]+")
+_CONTEXT = re.compile(r"stores/[a-z0-9]+")
 
 
 def read_grant(document: Any) -> TokenGrant | None:
     """None when it is not what the documentation promises."""
     match document:
-        case {"access_token": str(token), "context": str(context)} if CONTEXT.fullmatch(context):
+        case {"access_token": str(token), "context": str(context)} if _CONTEXT.fullmatch(context):
             pass
         case _:
             return None

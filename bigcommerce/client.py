@@ -15,8 +15,8 @@ from bigcommerce.registration import Registration
 from transport.call import Timeout, Transport
 
 CONVERSION_TIMEOUT: Timeout = (3, 30)
-CHECKOUT_PARTS = "cart.line_items.physical_items.options,cart.line_items.digital_items.options"
-PRODUCT_FIELDS = "name,sku,type,categories"
+_CHECKOUT_PARTS = "cart.line_items.physical_items.options,cart.line_items.digital_items.options"
+_PRODUCT_FIELDS = "name,sku,type,categories"
 STORE_CREDIT = {
     "payment": {
         "instrument": {"type": "store_credit"},
@@ -98,7 +98,7 @@ class BigCommerce(Registration):
     # Checkout -------------------------------------------------------------------------------
 
     def checkout(self, checkout_id: str) -> documents.Checkout:
-        params = {"include": CHECKOUT_PARTS}
+        params = {"include": _CHECKOUT_PARTS}
         data = self._data("GET", "v3", "checkouts", checkout_id, params=params)
         return cast(documents.Checkout, data)
 
@@ -192,11 +192,11 @@ class BigCommerce(Registration):
 
     def products(self, product_ids: Iterable[int]) -> list[documents.Product]:
         path = ("v3", "catalog", "products")
-        return self._by_id(product_ids, "id:in", *path, include_fields=PRODUCT_FIELDS)
+        return self._by_id(product_ids, "id:in", *path, include_fields=_PRODUCT_FIELDS)
 
     def search_products(self, text: str, limit: int = 20) -> list[documents.Product]:
         """The first products whose name, SKU or description has `text` in it."""
-        params = {"keyword": text, "include_fields": PRODUCT_FIELDS, "limit": limit}
+        params = {"keyword": text, "include_fields": _PRODUCT_FIELDS, "limit": limit}
         data = self._data("GET", "v3", "catalog", "products", kind=list, params=params)
         return cast(list[documents.Product], data)
 

@@ -13,15 +13,15 @@ from bigcommerce.api import Api
 
 # GraphQL for the entry in an order's Action menu that opens our panel:
 # https://developer.bigcommerce.com/docs/integrations/apps/app-extensions
-EXTENSION = "id context model url label { defaultValue locales { value localeCode } }"
+_EXTENSION = "id context model url label { defaultValue locales { value localeCode } }"
 
-LIST_EXTENSIONS = f"query {{ store {{ appExtensions {{ edges {{ node {{ {EXTENSION} }} }} }} }} }}"
+LIST_EXTENSIONS = f"query {{ store {{ appExtensions {{ edges {{ node {{ {_EXTENSION} }} }} }} }} }}"
 
 CREATE_EXTENSION = f"""mutation AppExtension($input: CreateAppExtensionInput!) {{
-  appExtension {{ createAppExtension(input: $input) {{ appExtension {{ {EXTENSION} }} }} }} }}"""
+  appExtension {{ createAppExtension(input: $input) {{ appExtension {{ {_EXTENSION} }} }} }} }}"""
 
 UPDATE_EXTENSION = f"""mutation AppExtension($input: UpdateAppExtensionInput!) {{
-  appExtension {{ updateAppExtension(input: $input) {{ appExtension {{ {EXTENSION} }} }} }} }}"""
+  appExtension {{ updateAppExtension(input: $input) {{ appExtension {{ {_EXTENSION} }} }} }} }}"""
 
 DELETE_EXTENSION = """mutation AppExtension($input: DeleteAppExtensionInput!) {
   appExtension { deleteAppExtension(input: $input) { deletedAppExtensionId } } }"""

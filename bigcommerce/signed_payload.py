@@ -12,10 +12,10 @@ import jwt
 
 from transport.reading import clean_text
 
-LEEWAY = 60  # seconds a clock may be wrong
-LONGEST = 8_192  # characters
-REQUIRED = ["aud", "exp", "iat", "iss", "nbf", "sub", "user"]
-SUBJECT = re.compile(r"stores/([a-z0-9]+)")
+_LEEWAY = 60  # seconds a clock may be wrong
+_LONGEST = 8_192  # characters
+_REQUIRED = ["aud", "exp", "iat", "iss", "nbf", "sub", "user"]
+_SUBJECT = re.compile(r"stores/([a-z0-9]+)")
 
 
 class InvalidSignedPayload(Exception):
@@ -49,15 +49,15 @@ class SignedPayload:
 
 def read_signed_payload(token: str, *, client_id: str, client_secret: str) -> SignedPayload:
     """The payload; InvalidSignedPayload for anything BigCommerce did not sign for us."""
-    if len(token) > LONGEST:
+    if len(token) > _LONGEST:
         raise InvalidSignedPayload("longer than any signed payload")
     try:
-        return typed(verified(token, client_id, client_secret))
+        return _typed(_verified(token, client_id, client_secret))
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidSignedPayload(f"{type(error).__name__}: {error}") from error
 
 
-def verified(token: str, client_id: str, client_secret: str) -> dict[str, Any]:
+def _verified(token: str, client_id: str, client_secret: str) -> dict[str, Any]:
     """The claims, when signature, audience, issuer and times are right."""
     return jwt.decode(
         token,
@@ -65,14 +65,14 @@ def verified(token: str, client_id: str, client_secret: str) -> dict[str, Any]:
         algorithms=["HS256"],
         audience=client_id,
         issuer="bc",
-        leeway=LEEWAY,
-        options={"require": REQUIRED, "strict_aud": True},
+        leeway=_LEEWAY,
+        options={"require": _REQUIRED, "strict_aud": True},
     )
 
 
-def typed(claims: dict[str, Any]) -> SignedPayload:
+def _typed(claims: dict[str, Any]) -> SignedPayload:
     """ValueError or TypeError when a claim is not what the documentation promises."""
-    subject = SUBJECT.fullmatch(claims["sub"])
+    subject = _SUBJECT.fullmatch(claims["sub"])
     if subject is None:
         raise ValueError("sub names no store")
     channel_id, url = claims.get("channel_id"), claims.get("url", "/")

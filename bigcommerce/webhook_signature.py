@@ -12,7 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
 
-HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 MOST = 16  # signatures in one header: more than one only while a secret is being changed
 
 
@@ -22,25 +22,25 @@ class InvalidWebhookSignature(Exception):
 
 def is_signed(headers: Mapping[str, str]) -> bool:
     """Does the webhook claim a signature? Then it has to verify."""
-    return any(name in lower(headers) for name in HEADERS)
+    return any(name in _lower(headers) for name in _HEADERS)
 
 
 def verify(body: bytes, headers: Mapping[str, str], client_secret: str) -> None:
     """Return if one of the signatures is ours; InvalidWebhookSignature if none is."""
-    given = lower(headers)
+    given = _lower(headers)
     try:
-        identity, timestamp, signatures = (given[name] for name in HEADERS)
+        identity, timestamp, signatures = (given[name] for name in _HEADERS)
     except KeyError as missing:
         raise InvalidWebhookSignature(f"no {missing} header") from missing
     if not identity or not (timestamp.isascii() and timestamp.isdigit()):
         raise InvalidWebhookSignature("malformed webhook-id or webhook-timestamp")
-    expected = digest(identity, timestamp, body, client_secret)
+    expected = _digest(identity, timestamp, body, client_secret)
     matches = [hmac.compare_digest(expected, signature) for signature in decoded(signatures)]
     if not any(matches):
         raise InvalidWebhookSignature("no signature is ours")
 
 
-def digest(identity: str, timestamp: str, body: bytes, client_secret: str) -> bytes:
+def _digest(identity: str, timestamp: str, body: bytes, client_secret: str) -> bytes:
     message = f"{identity}.{timestamp}.".encode("utf-8", "surrogatepass") + body
     return hmac.digest(client_secret.encode(), message, hashlib.sha256)
 
@@ -56,5 +56,5 @@ def decoded(signatures: str) -> Iterator[bytes]:
                 continue
 
 
-def lower(headers: Mapping[str, str]) -> dict[str, str]:
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}

@@ -27,10 +27,10 @@ from stores.models import Store
 from transaction_log import record
 from transaction_log.models import Entry
 
-Document = Mapping[str, Any]
-Source, Decision = Correction.Source, Correction.Decision
-OPEN = Decision.OPEN
-WRITABLE = (
+_Document = Mapping[str, Any]
+_Source, _Decision = Correction.Source, Correction.Decision
+_OPEN = _Decision.OPEN
+_WRITABLE = (
     "first_name", "last_name", "company", "street_1", "street_2", "city", "state", "zip",
     "country", "country_iso2", "phone", "email",
 )  # fmt: skip
@@ -39,7 +39,7 @@ WRITABLE = (
 def heard(
     store: Store,
     reference: UUID | None,
-    solicited: Document,
+    solicited: _Document,
     parameters: Mapping[str, str],
     source: str,
 ) -> None:
@@ -53,7 +53,7 @@ def heard(
 def note(
     store: Store,
     reference: UUID,
-    solicited: Document,
+    solicited: _Document,
     values: Mapping[str, str],
     *,
     source: str,
@@ -70,7 +70,7 @@ def note(
             store=store,
             reference=reference,
             path=path,
-            decision=OPEN,
+            decision=_OPEN,
             defaults=said,
             create_defaults={"ours": ours, **said},
         )
@@ -102,14 +102,14 @@ def brought_along(order: Order) -> list[Correction]:
     return [_row(columns) for columns in vars(order)["open_corrections"]]
 
 
-def _row(columns: Document) -> Correction:
+def _row(columns: _Document) -> Correction:
     """JSON knows no moments and no uuids: the fields read them from text."""
     fields = Correction._meta.concrete_fields
     return Correction(**{one.attname: one.to_python(columns[one.attname]) for one in fields})
 
 
 def _open_of(**whose: Any) -> QuerySet[Correction]:
-    return Correction.objects.filter(decision=OPEN, **whose).order_by("path")
+    return Correction.objects.filter(decision=_OPEN, **whose).order_by("path")
 
 
 def _believe(order: Order, rows: Collection[Correction]) -> None:
@@ -146,7 +146,7 @@ def _remind(order: Order, rows: Collection[Correction]) -> None:
 
 def keep_ours(order: Order, correction: Correction, person: str) -> None:
     """Decline it: the next update tells SeQura ours."""
-    _decide(order, [correction.path], Decision.KEPT, person)
+    _decide(order, [correction.path], _Decision.KEPT, person)
     mark_changed(pk=order.pk)
     ring()
 
@@ -158,7 +158,7 @@ def apply(order: Order, correction: Correction, person: str) -> None:
     """
     theirs = {correction.path: correction.theirs}
     write(bigcommerce_for(order.store), order.bigcommerce_id, theirs)
-    _decide(order, list(theirs), Decision.APPLIED, person)
+    _decide(order, list(theirs), _Decision.APPLIED, person)
 
 
 def write(api: BigCommerce, order_id: int, corrections: Mapping[str, str]) -> None:
@@ -171,14 +171,14 @@ def write(api: BigCommerce, order_id: int, corrections: Mapping[str, str]) -> No
         else:
             billing |= shipping
     if billing:
-        known: Document = api.order(order_id)["billing_address"]
-        whole = {name: known[name] for name in WRITABLE if known.get(name) is not None}
+        known: _Document = api.order(order_id)["billing_address"]
+        whole = {name: known[name] for name in _WRITABLE if known.get(name) is not None}
         api.update_order(order_id, {"billing_address": {**whole, **billing}})
 
 
 def agreed(order: Order, paths: Collection[str]) -> None:
     """BigCommerce says the same by now: somebody corrected it there."""
-    _decide(order, paths, Decision.AGREED, "")
+    _decide(order, paths, _Decision.AGREED, "")
 
 
 @transaction.atomic
@@ -190,7 +190,7 @@ def _decide(
         store=order.store_id,
         reference=order.reference,
         path__in=paths,
-        decision=OPEN,
+        decision=_OPEN,
     )
     rows.update(decision=decision, decided_at=timezone.now(), decided_by=person)
     locked = Order.objects.select_for_update().only("corrected").get(pk=order.pk)
@@ -199,7 +199,7 @@ def _decide(
         left.pop(path, None)
     Order.objects.filter(pk=order.pk).update(corrected=left)
     order.corrected = left
-    reason = "correction_kept" if decision == Decision.KEPT else "correction_applied"
+    reason = "correction_kept" if decision == _Decision.KEPT else "correction_applied"
     words = ", ".join(sorted(paths))
     record.accepted(order.subject, "correction", reason=reason, words=words)
     _settle_reminders(order, paths)
@@ -227,6 +227,6 @@ def enter(order: Order, path: str, value: str, person: str) -> bool:
     """A correction that SeQura told somebody by phone or mail. False when it is no news."""
     values = {path: clean(value)}
     told = note(
-        order.store, order.reference, order.solicited, values, source=Source.PERSON, person=person
+        order.store, order.reference, order.solicited, values, source=_Source.PERSON, person=person
     )
     return bool(told)

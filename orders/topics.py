@@ -14,20 +14,20 @@ from stores import install
 from stores.models import Store
 from stores.tasks import look_after_store, wake
 
-Data = Mapping[str, Any]
-MOST_DIGITS = 20  # of an id in PostgreSQL
+_Data = Mapping[str, Any]
+_MOST_DIGITS = 20  # of an id in PostgreSQL
 
 
-def _id(data: Data) -> Any:
+def _id(data: _Data) -> Any:
     return data.get("id")
 
 
-def _order_id(data: Data) -> Any:
+def _order_id(data: _Data) -> Any:
     """Shipments have an id of their own."""
     return data.get("orderId")
 
 
-ORDER_OF: dict[str, Callable[[Data], Any]] = {
+ORDER_OF: dict[str, Callable[[_Data], Any]] = {
     "store/order/created": _id,
     "store/order/updated": _id,
     "store/order/statusUpdated": _id,
@@ -47,14 +47,14 @@ def order_id(scope: str, data: object) -> int | None:
     if scope not in ORDER_OF or not isinstance(data, Mapping):
         return None
     told = ORDER_OF[scope](data)
-    if isinstance(told, str) and told.isascii() and told.isdecimal() and len(told) < MOST_DIGITS:
+    if isinstance(told, str) and told.isascii() and told.isdecimal() and len(told) < _MOST_DIGITS:
         told = int(told)
     is_id = isinstance(told, int) and not isinstance(told, bool) and 0 < told < 2**63
     return told if is_id else None
 
 
 # Webhook events that are about a store itself, not about an order.
-AHEAD = 300  # seconds that BigCommerce's clock may be ahead of ours
+_AHEAD = 300  # seconds that BigCommerce's clock may be ahead of ours
 
 
 def handle(store_id: int, scope: str) -> None:
@@ -72,7 +72,7 @@ def _is_from_before(store: Store) -> bool:
     events = WebhookEvent.objects.filter(store=store, scope=UNINSTALLED)
     newest = events.order_by("-received_at").first()
     created = newest.payload.get("created_at") if newest else None
-    if type(created) is not int or created > time.time() + AHEAD:
+    if type(created) is not int or created > time.time() + _AHEAD:
         # BigCommerce dates every event: one without a date, or with one that is not yet, proves
         # nothing about this installation. BigCommerce knows, and is asked again later.
         return install.ask_whether_granted(store)

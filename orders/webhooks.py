@@ -31,10 +31,10 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 PATH = re.compile(r"/webhooks/bigcommerce/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
-LARGEST = 64 * 1024
-SCOPE, HASH = re.compile(r"[a-zA-Z0-9/_-]{1,64}"), re.compile(r"[a-zA-Z0-9_-]{1,64}")
-UNREADABLE = "unreadable"  # in place of a scope that is none
-DEEPEST = 32  # levels of a payload
+_LARGEST = 64 * 1024
+_SCOPE, _HASH = re.compile(r"[a-zA-Z0-9/_-]{1,64}"), re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_UNREADABLE = "unreadable"  # in place of a scope that is none
+_DEEPEST = 32  # levels of a payload
 # Another process may have uninstalled the store, or installed it anew, since this one read its
 # secret: the row is written only while the store still has the secret that was believed.
 # What was counted and is delivered once more, as its moment shows, says nothing new about a status:
@@ -97,7 +97,7 @@ class IntakeMiddleware:
         if not path:
             return self.get_response(request)
         try:
-            receive(request, path[1].lower())
+            _receive(request, path[1].lower())
         except Refused as refusal:
             response = HttpResponse(status=refusal.status)
             if refusal.status == 405:
@@ -106,41 +106,41 @@ class IntakeMiddleware:
         return HttpResponse(status=204)
 
 
-def receive(request: HttpRequest, public_id: str) -> None:
+def _receive(request: HttpRequest, public_id: str) -> None:
     """Store one webhook event, or raise Refused."""
     if request.method != "POST":
         raise Refused(405)
-    body = read_body(request)
+    body = _read_body(request)
     secret = request.META.get("HTTP_X_WEBHOOK_SECRET", "").encode("utf-8", "replace")
-    signed = check_signature(body, request)
+    signed = _check_signature(body, request)
     if not secret:
         raise Refused(401)
-    receiver = authentic_receiver(public_id, secret, signed=signed)
+    receiver = _authentic_receiver(public_id, secret, signed=signed)
     if receiver is None:
         return
-    event = coalesced(read_event(body, receiver), receiver)
-    if not store_event(receiver, event):
+    event = _coalesced(read_event(body, receiver), receiver)
+    if not _store_event(receiver, event):
         _receivers.pop(public_id, None)
-        receiver = authentic_receiver(public_id, secret, signed=signed)
-        if receiver is None or not store_event(receiver, event):
+        receiver = _authentic_receiver(public_id, secret, signed=signed)
+        if receiver is None or not _store_event(receiver, event):
             return
     ring()
 
 
-def read_body(request: HttpRequest) -> bytes:
+def _read_body(request: HttpRequest) -> bytes:
     """The raw body; 413 above 64 kB, before it is read when its length is told."""
     told = request.META.get("CONTENT_LENGTH") or "0"
     if not told.isdecimal():
         raise Refused(400)
-    if int(told) > LARGEST:
+    if int(told) > _LARGEST:
         raise Refused(413)
-    body = request.read(LARGEST + 1)
-    if len(body) > LARGEST:
+    body = request.read(_LARGEST + 1)
+    if len(body) > _LARGEST:
         raise Refused(413)
     return body
 
 
-def check_signature(body: bytes, request: HttpRequest) -> bool:
+def _check_signature(body: bytes, request: HttpRequest) -> bool:
     """The standard signature is not promised on every delivery; where it is, it must hold.
 
     Return whether there is one.
@@ -159,7 +159,7 @@ _receivers: dict[str, Receiver] = {}
 _pace = Pace()
 
 
-def authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> Receiver | None:
+def _authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> Receiver | None:
     """The store this secret belongs to; None when there is no such store, or not any more.
 
     Secrets are kept per process. What does not fit is read again before it is refused: stores
@@ -170,7 +170,7 @@ def authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> Receiv
     known = _receivers.get(public_id)
     if known and hmac.compare_digest(known.secret, secret):
         return known
-    fresh = read_receiver(public_id)
+    fresh = _read_receiver(public_id)
     if fresh is None or fresh.uninstalled:
         return None
     if not fresh.secret:
@@ -181,10 +181,10 @@ def authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> Receiv
     return fresh
 
 
-def read_receiver(public_id: str) -> Receiver | None:
+def _read_receiver(public_id: str) -> Receiver | None:
     """Read a store from the database, and keep it."""
     _receivers.pop(public_id, None)
-    store = once_more(
+    store = _once_more(
         lambda: (
             Store.objects.only("hash", "webhook_secret", "state")
             .annotate(sealed=Cast("webhook_secret", TextField()))
@@ -208,24 +208,24 @@ def read_event(body: bytes, receiver: Receiver) -> Event:
     Whatever an authentic one says is kept: odd data names no order, an odd scope is ignored like
     one that nobody subscribed to.
     """
-    payload = read_payload(body, receiver)
+    payload = _read_payload(body, receiver)
     if payload.get("producer") != f"stores/{receiver.hash}":
         log.warning("webhook_refused", store=receiver.hash, reason="another producer")
         raise Refused(401 if isinstance(payload.get("producer"), str) else 400)
     scope = payload.get("scope")
-    if not isinstance(scope, str) or not SCOPE.fullmatch(scope):
-        scope = UNREADABLE
+    if not isinstance(scope, str) or not _SCOPE.fullmatch(scope):
+        scope = _UNREADABLE
     number = order_id(scope, payload.get("data"))
-    if scope == UNREADABLE or (scope in ORDER_OF and number is None):
+    if scope == _UNREADABLE or (scope in ORDER_OF and number is None):
         log.warning("webhook_unreadable", store=receiver.hash, scope=scope)
     data = payload.get("data")
     status = data.get("status") if isinstance(data, dict) else None
-    return Event(scope, event_hash(payload, body), number, status, write_json(payload).decode())
+    return Event(scope, _event_hash(payload, body), number, status, write_json(payload).decode())
 
 
-def read_payload(body: bytes, receiver: Receiver) -> dict[str, Any]:
+def _read_payload(body: bytes, receiver: Receiver) -> dict[str, Any]:
     try:
-        payload = read_json(body, DEEPEST)
+        payload = read_json(body, _DEEPEST)
     except RecursionError as error:
         # Deeper than the parser goes: only who sent it can be read.
         producer = f"stores/{receiver.hash}"
@@ -239,13 +239,13 @@ def read_payload(body: bytes, receiver: Receiver) -> dict[str, Any]:
     return payload
 
 
-def event_hash(payload: dict[str, Any], body: bytes) -> str:
+def _event_hash(payload: dict[str, Any], body: bytes) -> str:
     """BigCommerce's own, which a repeated delivery keeps; without one the body's."""
     told = payload.get("hash")
-    return told if isinstance(told, str) and HASH.fullmatch(told) else sha256(body).hexdigest()
+    return told if isinstance(told, str) and _HASH.fullmatch(told) else sha256(body).hexdigest()
 
 
-def coalesced(event: Event, receiver: Receiver) -> Event:
+def _coalesced(event: Event, receiver: Receiver) -> Event:
     """In a flood the events of one order share a row: each says only that the order has changed.
 
     A status that the order has left again is told by its event alone, so each has a row.
@@ -258,27 +258,27 @@ def coalesced(event: Event, receiver: Receiver) -> Event:
     return event
 
 
-def store_event(receiver: Receiver, event: Event) -> bool:
+def _store_event(receiver: Receiver, event: Event) -> bool:
     """One committed INSERT; false when the store is not the one that was believed any more.
 
     503 when the database is away: BigCommerce comes again.
     """
     row = [event.scope, event.hash, event.order_id, event.body, receiver.pk, receiver.sealed]
     try:
-        return once_more(lambda: execute(row))
+        return _once_more(lambda: _execute(row))
     except DataError as error:
         raise Refused(400) from error
     except IntegrityError:
         return False  # deleted while the row was written
 
 
-def execute(row: list[Any]) -> bool:
+def _execute(row: list[Any]) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(INSERT, row)
         return bool(cursor.rowcount)
 
 
-def once_more(work: Callable[[], Result]) -> Result:
+def _once_more(work: Callable[[], Result]) -> Result:
     """A kept connection may have died meanwhile: try again with a new one, then 503."""
     try:
         return work()

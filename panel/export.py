@@ -29,10 +29,10 @@ BYTE_ORDER_MARK = "\ufeff"
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 # Spreadsheets divide a line as the language of their user does: by `;` in Spanish, French, Italian
 # and Portuguese. What such a divider would turn into a cell of its own must be harmless too.
-DIVIDER = re.compile(r"[;\t|\r\n]")
+_DIVIDER = re.compile(r"[;\t|\r\n]")
 # Dividers, blanks and quotes in a row, and what comes after them. It starts where the row does, so
 # that no character is read twice.
-BETWEEN_CELLS = re.compile(r"""(?<![\s"';|])([\s"';|]+)([=+\-@%＝＋－＠])?""")
+_BETWEEN_CELLS = re.compile(r"""(?<![\s"';|])([\s"';|]+)([=+\-@%＝＋－＠])?""")
 
 
 P = ParamSpec("P")
@@ -80,8 +80,8 @@ class _Line:
 def harmless(value: object) -> str:
     """Text that no spreadsheet takes for a formula: an apostrophe in front makes it plain text."""
     text = str(value).replace("\0", "")
-    if DIVIDER.search(text):
-        text = BETWEEN_CELLS.sub(_disarmed, text)
+    if _DIVIDER.search(text):
+        text = _BETWEEN_CELLS.sub(_disarmed, text)
     risky = text.startswith(FORMULA) or text.lstrip().startswith(FORMULA)
     return f"'{text}" if risky else text
 
@@ -91,7 +91,7 @@ def _disarmed(found: re.Match[str]) -> str:
     between, formula = found[1], found[2] or ""
     harmful, reversed_ = bool(formula), [formula]
     for character in reversed(between):
-        if harmful and DIVIDER.match(character):
+        if harmful and _DIVIDER.match(character):
             reversed_.append("'")
         reversed_.append(character)
         harmful = character == "|" or (harmful and character != ";")

@@ -1,7 +1,7 @@
 """What a merchant wants to see at a glance: each of these is one short query.
 
 All of them stay fast with a hundred thousand orders: they read a range of an index, or stop at
-`MANY`.
+`_MANY`.
 """
 
 from collections.abc import Collection, Sequence
@@ -15,9 +15,9 @@ from django.utils import timezone
 from orders.models import Order
 from stores.models import Store
 
-MANY = 100
-DAYS = 30
-RECENT = timedelta(days=60)
+_MANY = 100
+_DAYS = 30
+_RECENT = timedelta(days=60)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def paid(store: Store) -> QuerySet[Order]:
     return orders.exclude(cancelled_in_shop)
 
 
-def last_days(store: Store, connections: Collection[int], days: int = DAYS) -> list[Day]:
+def last_days(store: Store, connections: Collection[int], days: int = _DAYS) -> list[Day]:
     """One entry per day, today the last; cancelled orders count for nothing."""
     today = timezone.localdate()
     first = today - timedelta(days=days - 1)
@@ -54,24 +54,24 @@ def last_days(store: Store, connections: Collection[int], days: int = DAYS) -> l
 
 
 def in_review(store: Store) -> list[Order]:
-    """Orders that SeQura reviews, the one that waits longest first; no more than `MANY`."""
+    """Orders that SeQura reviews, the one that waits longest first; no more than `_MANY`."""
     waiting = paid(store).filter(status=Order.Status.IN_REVIEW)
     wanted = ("bigcommerce_id", "placed_at", "amount", "payment_method")
-    return list(waiting.only(*wanted).order_by("placed_at")[:MANY])
+    return list(waiting.only(*wanted).order_by("placed_at")[:_MANY])
 
 
 def recent(store: Store) -> int:
     """How many orders were paid in the last 60 days and not cancelled, counted to a thousand."""
-    return paid(store).filter(placed_at__gte=timezone.now() - RECENT)[: MANY * 10].count()
+    return paid(store).filter(placed_at__gte=timezone.now() - _RECENT)[: _MANY * 10].count()
 
 
 # Bars for the orders of the last days: positions in a drawing of 600 by 140. Pure.
-WIDTH, HEIGHT, GAP = 600, 140, 4
-STEPS = (1, 2, 5)
+_WIDTH, _HEIGHT, _GAP = 600, 140, 4
+_STEPS = (1, 2, 5)
 
 
 @dataclass(frozen=True)
-class Bar:
+class _Bar:
     """One day's rectangle, from the top left corner."""
 
     day: Day
@@ -82,10 +82,10 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Chart:
+class _Chart:
     """The drawing, the amount at its upper edge in cents, and the totals."""
 
-    bars: list[Bar]
+    bars: list[_Bar]
     top: int
     orders: int
     amount: int
@@ -96,25 +96,25 @@ class Chart:
         return self.top // 2
 
 
-def chart(days: Sequence[Day]) -> Chart:
+def chart(days: Sequence[Day]) -> _Chart:
     """Bars by amount. A day with orders is always visible."""
     top = nice(max((day.amount for day in days), default=0))
-    width = WIDTH / max(1, len(days))
+    width = _WIDTH / max(1, len(days))
     bars = []
     for number, day in enumerate(days):
-        height = HEIGHT * day.amount / top
+        height = _HEIGHT * day.amount / top
         height = round(max(height, 2.0) if day.orders else 0.0, 1)
-        x = round(number * width + GAP / 2, 1)
-        bars.append(Bar(day, x, round(HEIGHT - height, 1), round(width - GAP, 1), height))
+        x = round(number * width + _GAP / 2, 1)
+        bars.append(_Bar(day, x, round(_HEIGHT - height, 1), round(width - _GAP, 1), height))
     orders = sum(day.orders for day in days)
-    return Chart(bars, top, orders, sum(day.amount for day in days))
+    return _Chart(bars, top, orders, sum(day.amount for day in days))
 
 
 def nice(cents: int) -> int:
     """A round amount not below this one: 1, 2 or 5 with zeros, at least 100 €."""
     size = 10_000
     while True:
-        for step in STEPS:
+        for step in _STEPS:
             if cents <= size * step:
                 return size * step
         size *= 10

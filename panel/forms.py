@@ -13,7 +13,7 @@ from stores.encryption import readable
 from stores.models import SELLING_COUNTRIES, Connection, Merchant, Store, country_name
 from stores.settings_file import LABELS, LEAST_LOG_DAYS, MOST_LOG_DAYS, STATISTICS
 
-ENVIRONMENTS = [("live", _("Live")), ("sandbox", _("Sandbox"))]
+_ENVIRONMENTS = [("live", _("Live")), ("sandbox", _("Sandbox"))]
 
 
 class SettingsForm(forms.Form):
@@ -32,7 +32,7 @@ class SettingsForm(forms.Form):
         store.save(update_fields=list(values))
 
 
-class DeploymentFields:
+class _DeploymentFields:
     """The two boxes of one deployment, for the template."""
 
     def __init__(self, form: "ConnectionForm", deployment: Deployment) -> None:
@@ -48,7 +48,7 @@ class ConnectionForm(SettingsForm):
 
     columns = ("send_statistics",)
     environment = forms.ChoiceField(
-        label=_("Environment"), choices=ENVIRONMENTS, widget=forms.RadioSelect
+        label=_("Environment"), choices=_ENVIRONMENTS, widget=forms.RadioSelect
     )
     send_statistics = forms.BooleanField(label=LABELS["send_statistics"], required=False)
     replace = forms.BooleanField(
@@ -136,8 +136,8 @@ class ConnectionForm(SettingsForm):
     def values(self) -> dict[str, Any]:
         return {"send_statistics": self.cleaned_data["send_statistics"]}
 
-    def boxes(self) -> list[DeploymentFields]:
-        return [DeploymentFields(self, deployment) for deployment in self.deployments]
+    def boxes(self) -> list[_DeploymentFields]:
+        return [_DeploymentFields(self, deployment) for deployment in self.deployments]
 
 
 class CountriesForm(forms.Form):
@@ -374,7 +374,7 @@ class RetentionForm(SettingsForm):
         return {"log_retention_days": self.cleaned_data["days"]}
 
 
-MOST_PRODUCTS = 5
+_MOST_PRODUCTS = 5
 
 
 class WhatIfForm(forms.Form):
@@ -413,4 +413,4 @@ class WhatIfForm(forms.Form):
     @property
     def skus(self) -> list[str]:
         found = (sku.strip() for sku in self.cleaned_data["products"].split(","))
-        return list(dict.fromkeys(sku for sku in found if sku))[:MOST_PRODUCTS]
+        return list(dict.fromkeys(sku for sku in found if sku))[:_MOST_PRODUCTS]

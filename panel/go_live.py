@@ -49,7 +49,7 @@ CHECKS = {
 
 
 @dataclass(frozen=True)
-class Check:
+class _Check:
     """One line of the list; `at` says since when it is known to work."""
 
     title: str
@@ -61,7 +61,7 @@ class Check:
         return "success" if self.at else "todo"
 
 
-def last_report() -> dict[str, Subquery]:
+def _last_report() -> dict[str, Subquery]:
     """The newest delivery report in the log, for a query of stores."""
     reports = Entry.objects.filter(
         store=OuterRef("pk"), event="report", bigcommerce_id=None
@@ -75,7 +75,7 @@ def last_report() -> dict[str, Subquery]:
 def facts(store: Store) -> dict[str, Any]:
     """What was seen, and the last report: one query of rows that indexes find."""
     seen = {check: Exists(rows) for check, rows in _rows().items() if check not in store.go_live}
-    return dict(Store.objects.values(**seen, **last_report()).get(pk=store.pk))
+    return dict(Store.objects.values(**seen, **_last_report()).get(pk=store.pk))
 
 
 def _rows() -> dict[str, QuerySet[Any]]:
@@ -91,7 +91,7 @@ def _rows() -> dict[str, QuerySet[Any]]:
     }
 
 
-def checklist(store: Store, seen: dict[str, Any]) -> list[Check]:
+def checklist(store: Store, seen: dict[str, Any]) -> list[_Check]:
     """Every check with its tick; new ticks are remembered, rows behind them may be forgotten."""
     now = timezone.now().isoformat()
     new = {check: now for check in CHECKS if seen.get(check) and check not in store.go_live}
@@ -99,7 +99,7 @@ def checklist(store: Store, seen: dict[str, Any]) -> list[Check]:
         store.go_live |= new
         store.save(update_fields=["go_live"])
     return [
-        Check(str(title), str(how), _moment(store.go_live.get(check)))
+        _Check(str(title), str(how), _moment(store.go_live.get(check)))
         for check, (title, how) in CHECKS.items()
     ]
 
@@ -108,7 +108,7 @@ def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def summary(checks: list[Check]) -> str:
+def summary(checks: list[_Check]) -> str:
     """How far the merchant has come, in a sentence."""
     done = sum(1 for check in checks if check.at)
     if done == len(checks):

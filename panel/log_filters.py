@@ -15,25 +15,25 @@ from stores.models import Store
 from transaction_log.explanations import event_choices
 from transaction_log.models import Entry
 
-NEEDS_YOU = "needs_you"
-OUTCOMES = [("", _("All")), (NEEDS_YOU, _("Needs you")), *Entry.Outcome.choices]
-MOST_DIGITS = 18
-EARLIEST, LATEST = date(2000, 1, 1), date(2999, 12, 31)  # within what a database can compare
-INPUT = {"class": "input"}
+_NEEDS_YOU = "needs_you"
+_OUTCOMES = [("", _("All")), (_NEEDS_YOU, _("Needs you")), *Entry.Outcome.choices]
+_MOST_DIGITS = 18
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2999, 12, 31)  # within what a database can compare
+_INPUT = {"class": "input"}
 
 
-class DateInput(forms.DateInput):
+class _DateInput(forms.DateInput):
     input_type = "date"
 
 
 def _date(label: Any) -> forms.DateField:
-    widget = DateInput(attrs=INPUT, format="%Y-%m-%d")
+    widget = _DateInput(attrs=_INPUT, format="%Y-%m-%d")
     return forms.DateField(
         label=label,
         required=False,
         widget=widget,
         input_formats=["%Y-%m-%d"],
-        validators=[MinValueValidator(EARLIEST), MaxValueValidator(LATEST)],
+        validators=[MinValueValidator(_EARLIEST), MaxValueValidator(_LATEST)],
     )
 
 
@@ -44,16 +44,16 @@ class LogFilter(forms.Form):
         label=_("Order number or SeQura reference"),
         required=False,
         max_length=100,
-        widget=forms.TextInput(attrs={**INPUT, "type": "search", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={**_INPUT, "type": "search", "autocomplete": "off"}),
     )
     outcome = forms.ChoiceField(
-        label=_("Status"), choices=OUTCOMES, required=False, widget=forms.Select(attrs=INPUT)
+        label=_("Status"), choices=_OUTCOMES, required=False, widget=forms.Select(attrs=_INPUT)
     )
     event = forms.ChoiceField(
         label=_("Event"),
         choices=[("", _("All")), *event_choices()],
         required=False,
-        widget=forms.Select(attrs=INPUT),
+        widget=forms.Select(attrs=_INPUT),
     )
     since = _date(_("From"))
     until = _date(_("To"))
@@ -68,7 +68,7 @@ class LogFilter(forms.Form):
         number = text.removeprefix(f"{self.store.hash}-")
         if not text:
             return Q()
-        if number.isascii() and number.isdecimal() and len(number) <= MOST_DIGITS:
+        if number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS:
             return Q(bigcommerce_id=int(number))
         try:
             return Q(reference=UUID(text))
@@ -96,7 +96,7 @@ class LogFilter(forms.Form):
     def _wanted(self) -> Q:
         wanted: Q = self.cleaned_data["q"]
         outcome, event = self.cleaned_data["outcome"], self.cleaned_data["event"]
-        if outcome == NEEDS_YOU:
+        if outcome == _NEEDS_YOU:
             wanted &= Q(outcome=Entry.Outcome.REJECTED, closed_at=None)
         elif outcome:
             wanted &= Q(outcome=outcome)
@@ -107,10 +107,10 @@ class LogFilter(forms.Form):
     def _dates(self) -> Q:
         """Whole days in the store's time zone."""
         since, until = self.cleaned_data["since"], self.cleaned_data["until"]
-        wanted = Q(at__gte=midnight(since)) if since else Q()
-        return wanted & Q(at__lt=midnight(until + timedelta(days=1))) if until else wanted
+        wanted = Q(at__gte=_midnight(since)) if since else Q()
+        return wanted & Q(at__lt=_midnight(until + timedelta(days=1))) if until else wanted
 
 
-def midnight(day: date) -> datetime:
+def _midnight(day: date) -> datetime:
     """When a day begins, in the current time zone."""
     return timezone.make_aware(datetime.combine(day, time.min))

@@ -17,9 +17,9 @@ from stores.models import Store
 from transaction_log.models import Entry
 
 PAGE = 50
-EXPORT_CHUNK = 1000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+_EXPORT_CHUNK = 1000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Position(NamedTuple):
@@ -37,12 +37,12 @@ class Position(NamedTuple):
         """ValueError when it is none of ours."""
         at, _, number = text.partition("-")
         try:
-            return cls(EPOCH + int(at) * MICROSECOND, _id(number))
+            return cls(_EPOCH + int(at) * _MICROSECOND, _id(number))
         except (ValueError, OverflowError) as error:
             raise ValueError(f"{text!r} is no place in the log") from error
 
     def __str__(self) -> str:
-        return f"{(self.at - EPOCH) // MICROSECOND}-{self.id}"
+        return f"{(self.at - _EPOCH) // _MICROSECOND}-{self.id}"
 
 
 def _id(text: str) -> int:
@@ -99,7 +99,7 @@ def _last(found: list[Entry]) -> Position:
     return Position.of(found[PAGE - 1])
 
 
-def chunks(entries: QuerySet[Entry], size: int = EXPORT_CHUNK) -> Iterator[list[Entry]]:
+def chunks(entries: QuerySet[Entry], size: int = _EXPORT_CHUNK) -> Iterator[list[Entry]]:
     """All of them, a short query at a time: nothing is held open while a slow reader reads."""
     chunk = list(entries[:size])
     while chunk:

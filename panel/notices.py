@@ -95,8 +95,8 @@ NOTICES = {
 }
 
 # Pages that show entries; the panel and the comparison are about one order.
-PAGES_OF_ORDER = ("order_panel", "order_comparison")
-PAGES_OF_STORE = ("shipping", "reconciliation")
+_PAGES_OF_ORDER = ("order_panel", "order_comparison")
+_PAGES_OF_STORE = ("shipping", "reconciliation")
 
 
 def notice_of(done: str) -> Notice | None:
@@ -113,10 +113,10 @@ def show(request: PanelRequest, page: str, done: str = "") -> HttpResponse:
 def back(request: PanelRequest, done: str, order_id: int | None) -> HttpResponse:
     """Where the form says it stood: never anywhere but one of our own pages."""
     page = request.POST.get("page", "")
-    if page in PAGES_OF_ORDER and order_id is not None:
+    if page in _PAGES_OF_ORDER and order_id is not None:
         address = reverse(page, args=[request.panel_token, order_id])
         return redirect(f"{address}?done={done}")
-    if page in PAGES_OF_STORE:
+    if page in _PAGES_OF_STORE:
         return redirect(f"{reverse(page, args=[request.panel_token])}?done={done}")
     query = QueryDict(request.POST.get("query", "")[:500], mutable=True)
     query["done"] = done

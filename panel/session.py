@@ -32,10 +32,10 @@ P = ParamSpec("P")
 R = TypeVar("R", bound=HttpResponseBase)  # a page, or a file that is streamed
 
 # `used_at` is not worth a write per request.
-USED_AT_RESOLUTION = timedelta(minutes=1)
+_USED_AT_RESOLUTION = timedelta(minutes=1)
 # https://docs.bigcommerce.com: the control panel is https://store-{hash}.mybigcommerce.com
 _pace = Pace()  # of pages; a page has a fixed number of statements
-CONTROL_PANEL = "https://*.mybigcommerce.com"
+_CONTROL_PANEL = "https://*.mybigcommerce.com"
 
 
 class PanelRequest(HttpRequest):
@@ -49,12 +49,12 @@ class PanelRequest(HttpRequest):
     account_refused: bool  # SeQura refuses an account of the store: every page says so
 
 
-def digest(token: str) -> str:
+def _digest(token: str) -> str:
     """What we keep of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def client_fingerprint() -> str:
+def _client_fingerprint() -> str:
     """Names the client secret without telling it. Sessions end when the secret is replaced."""
     key = salted_hmac("stores.access.client", "", settings.BIGCOMMERCE_CLIENT_SECRET)
     return key.hexdigest()[:16]
@@ -71,7 +71,7 @@ def open_session(user: PanelUser, side_panel_of: int | None = None) -> str:
         PanelUser.objects.select_for_update().get(pk=user.pk)
         user.sessions.filter(side_panel_of__isnull=side_panel_of is None).delete()
         user.sessions.create(
-            digest=digest(token), side_panel_of=side_panel_of, client=client_fingerprint()
+            digest=_digest(token), side_panel_of=side_panel_of, client=_client_fingerprint()
         )
     return token
 
@@ -86,23 +86,23 @@ def find_session(token: str) -> PanelSession | None:
         PanelSession.objects.select_related("user__store")
         .annotate(account_refused=Exists(refused))
         .filter(
-            digest=digest(token),
+            digest=_digest(token),
             used_at__gt=now - PanelSession.IDLE,
             created_at__gt=now - PanelSession.ABSOLUTE,
         )
         .exclude(user__store__state=Store.State.UNINSTALLED)
         .first()
     )
-    if found and found.client != client_fingerprint():
-        PanelSession.objects.exclude(client=client_fingerprint()).delete()
+    if found and found.client != _client_fingerprint():
+        PanelSession.objects.exclude(client=_client_fingerprint()).delete()
         return None
     return found
 
 
-def keep_open(session: PanelSession) -> None:
+def _keep_open(session: PanelSession) -> None:
     """Start the hour of idleness again."""
     now = timezone.now()
-    if now - session.used_at > USED_AT_RESOLUTION:
+    if now - session.used_at > _USED_AT_RESOLUTION:
         PanelSession.objects.filter(pk=session.pk).update(used_at=now)
 
 
@@ -116,7 +116,7 @@ def frame_in_control_panel(response: R, store: Store | None = None) -> R:
     own = origin_of(store.control_panel_url) if store else ""
     for mark, value in (  # read by XFrameOptionsMiddleware and CSPMiddleware
         ("xframe_options_exempt", True),
-        ("_csp_replace", {"frame-ancestors": [CONTROL_PANEL, *([own] if own else [])]}),
+        ("_csp_replace", {"frame-ancestors": [_CONTROL_PANEL, *([own] if own else [])]}),
     ):
         setattr(response, mark, value)
     response["Cache-Control"] = "no-store"
@@ -189,7 +189,7 @@ def panel_page(
             safe = request.method in ("GET", "HEAD", "OPTIONS")
             if not safe and not _csrf_holds(request, panel.panel_csrf):
                 return _forged(request)
-            keep_open(found)
+            _keep_open(found)
             response = view(panel, *args, **kwargs)
             return frame_in_control_panel(response, panel.store)
 

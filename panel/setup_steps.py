@@ -15,7 +15,7 @@ from stores import registration
 from stores.models import Connection, Merchant, Store
 from stores.storefronts import origin_of
 
-LONG_AGO = timedelta(days=30)  # without a question from a checkout; every shop has shoppers
+_LONG_AGO = timedelta(days=30)  # without a question from a checkout; every shop has shoppers
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Milestone:
+class _Milestone:
     """One of the few stations between installing and selling. `state`: done, current or ahead."""
 
     title: str
@@ -39,25 +39,25 @@ class Milestone:
     link: str = ""
 
 
-def guide(connections: Sequence[Connection], merchants: Sequence[Merchant]) -> list[Milestone]:
+def guide(connections: Sequence[Connection], merchants: Sequence[Merchant]) -> list[_Milestone]:
     """The way to the first sale; nothing once the merchant has gone it."""
     if not connections:
         return milestones("connection")
     return [] if merchants else milestones("countries")
 
 
-def milestones(current: str) -> list[Milestone]:
+def milestones(current: str) -> list[_Milestone]:
     """The whole way, seen from the page `current`."""
     connected = current == "countries"
     return [
-        Milestone(_("Install the app"), "done"),
-        Milestone(_("Connect SeQura"), "done" if connected else "current", "connection"),
-        Milestone(
+        _Milestone(_("Install the app"), "done"),
+        _Milestone(_("Connect SeQura"), "done" if connected else "current", "connection"),
+        _Milestone(
             _("Choose selling countries"),
             "current" if connected else "ahead",
             "countries" if connected else "",
         ),
-        Milestone(_("Start selling with SeQura"), "ahead"),
+        _Milestone(_("Start selling with SeQura"), "ahead"),
     ]
 
 
@@ -109,7 +109,7 @@ def _asked(store: Store) -> Step:
     if last is None:
         return Step("todo", title, _("No checkout has asked yet."), (remedy,))
     text = _("Last request from a checkout: %(time)s.") % {"time": moment(localtime(last))}
-    if timezone.now() - last > LONG_AGO:
+    if timezone.now() - last > _LONG_AGO:
         return Step("warning", title, text, (remedy,))
     return Step("success", title, text)
 
@@ -119,7 +119,7 @@ def _checkout_page(store: Store, connections: Sequence[Connection]) -> Step:
     title = _("Your checkout page")
     warnings = tuple(sentence for channel in store.channels for sentence in _warnings(channel))
     policy = _("If your store sends a Content Security Policy, allow these hosts in it:")
-    hosts = (policy, *hosts_of_the_checkout(connections)) if connections else ()
+    hosts = (policy, *_hosts_of_the_checkout(connections)) if connections else ()
     others = _scripts_of_others(store)
     if warnings:
         return Step("warning", title, _("SeQura may be missing there."), warnings + others + hosts)
@@ -166,7 +166,7 @@ def _warnings(channel: dict[str, Any]) -> list[str]:
     return found
 
 
-def hosts_of_the_checkout(connections: Sequence[Connection]) -> list[str]:
+def _hosts_of_the_checkout(connections: Sequence[Connection]) -> list[str]:
     """The lines of a Content Security Policy that our script and SeQura's form need."""
     addresses = {url for one in connections for url in (one.api_url, one.assets_url)}
     sequra = " ".join(sorted({origin_of(address) for address in addresses} - {""}))

@@ -27,7 +27,7 @@ class Product(TypedDict):
     tracking_reference: NotRequired[str]  # names one of the order's `trackings`
 
 
-class Service(TypedDict):
+class _Service(TypedDict):
     """Something that lasts: exactly one of `ends_on` (a date) and `ends_in` (`P1Y`)."""
 
     type: Literal["service"]
@@ -41,7 +41,7 @@ class Service(TypedDict):
     ends_in: NotRequired[str]
 
 
-class Handling(TypedDict):
+class _Handling(TypedDict):
     """Shipping, wrapping, a fee: always more than nothing."""
 
     type: Literal["handling"]
@@ -59,7 +59,7 @@ class Discount(TypedDict):
     total_with_tax: int
 
 
-class OtherPayment(TypedDict):
+class _OtherPayment(TypedDict):
     """What was paid, or given back, in another way: always less than nothing."""
 
     type: Literal["other_payment"]
@@ -68,17 +68,17 @@ class OtherPayment(TypedDict):
     total_with_tax: int
 
 
-class InvoiceFee(TypedDict):
+class _InvoiceFee(TypedDict):
     """The fee for paying by invoice; it has neither reference nor name."""
 
     type: Literal["invoice_fee"]
     total_with_tax: int
 
 
-Line = Product | Service | Handling | Discount | OtherPayment | InvoiceFee
+Line = Product | _Service | _Handling | Discount | _OtherPayment | _InvoiceFee
 
 
-class Cart(TypedDict):
+class _Cart(TypedDict):
     currency: str
     gift: bool
     order_total_with_tax: int
@@ -138,11 +138,11 @@ def service(
     ends_in: str | None = None,
     price_with_tax: int | None = None,
     downloadable: bool = False,
-) -> Service:
+) -> _Service:
     """A line that ends on a date or after a duration; ValueError unless exactly one is given."""
     if (ends_on is None) == (ends_in is None):
         raise ValueError("exactly one of ends_on and ends_in")
-    line: Service = {
+    line: _Service = {
         "type": "service",
         "reference": reference,
         "name": name,
@@ -165,7 +165,7 @@ def _price(price: int | None, total: int, quantity: int) -> int:
     return (2 * total + quantity) // (2 * quantity) if price is None else price
 
 
-def handling(*, reference: str, name: str, total_with_tax: int) -> Handling:
+def handling(*, reference: str, name: str, total_with_tax: int) -> _Handling:
     """A surcharge. ValueError unless it is positive."""
     if total_with_tax <= 0:
         raise ValueError(f"handling {reference} of {total_with_tax} cents")
@@ -189,7 +189,7 @@ def discount(*, reference: str, name: str, total_with_tax: int) -> Discount:
     }
 
 
-def other_payment(*, reference: str, name: str, total_with_tax: int) -> OtherPayment:
+def other_payment(*, reference: str, name: str, total_with_tax: int) -> _OtherPayment:
     """Paid or refunded otherwise. ValueError unless it is negative."""
     if total_with_tax >= 0:
         raise ValueError(f"other payment {reference} of {total_with_tax} cents")
@@ -201,7 +201,7 @@ def other_payment(*, reference: str, name: str, total_with_tax: int) -> OtherPay
     }
 
 
-def invoice_fee(*, total_with_tax: int) -> InvoiceFee:
+def invoice_fee(*, total_with_tax: int) -> _InvoiceFee:
     return {"type": "invoice_fee", "total_with_tax": total_with_tax}
 
 
@@ -218,9 +218,9 @@ def lines_total(lines: Iterable[Line]) -> int:
     return sum(line["total_with_tax"] for line in lines)
 
 
-def cart(currency: str, lines: Sequence[Line], *, cart_ref: str | None = None) -> Cart:
+def cart(currency: str, lines: Sequence[Line], *, cart_ref: str | None = None) -> _Cart:
     """A cart whose total is the sum of its lines, because nothing else is accepted."""
-    whole: Cart = {
+    whole: _Cart = {
         "currency": currency,
         "gift": False,
         "order_total_with_tax": lines_total(lines),

@@ -9,28 +9,28 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-Document = Mapping[str, Any]
+_Document = Mapping[str, Any]
 Report = dict[str, Any]
 
 PAGE = 5000  # orders in one report at most
 # Delivered would mean that the shopper has it. BigCommerce does not know that.
-STATE = "shipped"
+_STATE = "shipped"
 CARTS = {"cart": "shipped_cart", "remaining_cart": "unshipped_cart"}
-PEOPLE = ("delivery_address", "invoice_address", "customer")
-ADDRESS = ("address_line_1", "postal_code", "city", "country_code")
-BELOW_ZERO = ("discount", "other_payment")
+_PEOPLE = ("delivery_address", "invoice_address", "customer")
+_ADDRESS = ("address_line_1", "postal_code", "city", "country_code")
+_BELOW_ZERO = ("discount", "other_payment")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shipped:
     """An order that has shipped, or a part of it: the update SeQura last accepted."""
 
-    update: Document
+    update: _Document
     sent_at: str = ""  # ISO 8601, when it is known
 
 
 @dataclass
-class Told:
+class _Told:
     """Orders as they stand in a report; the broken ones by their place, with what is wrong."""
 
     orders: list[Report] = field(default_factory=list)
@@ -38,32 +38,32 @@ class Told:
     broken_orders: list[Report] = field(default_factory=list)
 
 
-def tell(shipped: Iterable[Shipped]) -> Told:
+def tell(shipped: Iterable[Shipped]) -> _Told:
     """Sort out what can be told and what is inconsistent."""
-    told = Told()
+    told = _Told()
     for place, one in enumerate(shipped):
         problems = inconsistencies(one.update)
         if problems:
             told.broken[place] = problems
-            told.broken_orders.append(reported_order(one))
+            told.broken_orders.append(_reported_order(one))
         else:
-            told.orders.append(reported_order(one))
+            told.orders.append(_reported_order(one))
     return told
 
 
-def reported_order(shipped: Shipped) -> Report:
+def _reported_order(shipped: Shipped) -> Report:
     """One order of the report."""
     update = shipped.update
-    order: Report = {"state": STATE}
+    order: Report = {"state": _STATE}
     if shipped.sent_at:
         order["sent_at"] = shipped.sent_at
     order["merchant_reference"] = update.get("merchant_reference")
     order |= {name: update.get(key) for name, key in CARTS.items()}
-    optional = ("trackings", "delivery_method", *PEOPLE)
+    optional = ("trackings", "delivery_method", *_PEOPLE)
     return order | {name: update[name] for name in optional if update.get(name)}
 
 
-def inconsistencies(update: Document) -> list[str]:
+def inconsistencies(update: _Document) -> list[str]:
     """What SeQura could not accept about this order; empty when it makes sense."""
     try:
         return [*_references(update), *_carts(update), *_people(update)]
@@ -71,12 +71,12 @@ def inconsistencies(update: Document) -> list[str]:
         return [f"unreadable: {type(error).__name__}"]
 
 
-def _references(update: Document) -> Iterator[str]:
+def _references(update: _Document) -> Iterator[str]:
     if not (update.get("merchant_reference") or {}).get("order_ref_1"):
         yield "merchant_reference: no order_ref_1"
 
 
-def _carts(update: Document) -> Iterator[str]:
+def _carts(update: _Document) -> Iterator[str]:
     for key in CARTS.values():
         cart = update[key]
         if not cart.get("currency"):
@@ -86,14 +86,14 @@ def _carts(update: Document) -> Iterator[str]:
         if lines != total:
             yield f"{key}: the items add up to {lines}, order_total_with_tax is {total}"
         for item in items:
-            if item.get("type") in BELOW_ZERO and int(item["total_with_tax"]) >= 0:
+            if item.get("type") in _BELOW_ZERO and int(item["total_with_tax"]) >= 0:
                 yield f"{key}: {item['type']} {item.get('reference')} is not below zero"
 
 
-def _people(update: Document) -> Iterator[str]:
-    for name in PEOPLE[:2]:
+def _people(update: _Document) -> Iterator[str]:
+    for name in _PEOPLE[:2]:
         address = update.get(name) or {}
-        yield from (f"{name}: no {key}" for key in ADDRESS if not _text(address, key))
+        yield from (f"{name}: no {key}" for key in _ADDRESS if not _text(address, key))
         if not any(_text(address, key) for key in ("given_names", "surnames", "company")):
             yield f"{name}: nobody's name"
     if not _text(update.get("customer") or {}, "email"):
@@ -102,7 +102,7 @@ def _people(update: Document) -> Iterator[str]:
         yield "delivery_method: missing"
 
 
-def _text(document: Document, key: str) -> str:
+def _text(document: _Document, key: str) -> str:
     return str(document.get(key) or "").strip()
 
 
@@ -110,7 +110,7 @@ def delivery_report(
     merchant_ref: str,
     orders: Sequence[Report],
     *,
-    platform: Document,
+    platform: _Document,
     broken_orders: Sequence[Report] = (),
     statistics: Sequence[Report] | None = None,
 ) -> Report:

@@ -18,7 +18,7 @@ DAYS = timedelta(days=7)
 Row = dict[str, Any]
 
 # What a merchant may leave out, and the fields that go with it.
-FIELDS = {
+_FIELDS = {
     "amount": ("amount",),
     "payment_method": ("payment_method", "sequra_offered"),
     "country": ("country",),
@@ -63,7 +63,7 @@ def statistic(number: str, row: Row, ours: Ours | None, without: Collection[str]
         reference["order_ref_2"] = ours.reference
         told |= {"payment_method": "SQ", "sequra_offered": True}
         told["device"] = device_code(ours.user_agent)
-    hidden = {field for part in without for field in FIELDS.get(part, ())}
+    hidden = {field for part in without for field in _FIELDS.get(part, ())}
     return {name: value for name, value in told.items() if name not in hidden}
 
 

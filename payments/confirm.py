@@ -34,20 +34,20 @@ from transport.stopping import stopping
 log = structlog.get_logger()
 
 Step = Callable[[Solicitation], None]
-Phase = Solicitation.Phase
+_Phase = Solicitation.Phase
 
 STEPS: dict[str, Step] = {
-    Phase.SOLICITED: confirm_at_sequra.take_checkout,
-    Phase.CONFIRMING: confirm_at_sequra.put_confirmation,
-    Phase.CONFIRMED: create_order.make_checkout_token,
-    Phase.CREATING: create_order.make_order,
-    Phase.CREATED: place_order.settle,
-    Phase.SETTLED: place_order.place,
-    Phase.PLACED: confirm_at_sequra.put_reference,
+    _Phase.SOLICITED: confirm_at_sequra.take_checkout,
+    _Phase.CONFIRMING: confirm_at_sequra.put_confirmation,
+    _Phase.CONFIRMED: create_order.make_checkout_token,
+    _Phase.CREATING: create_order.make_order,
+    _Phase.CREATED: place_order.settle,
+    _Phase.SETTLED: place_order.place,
+    _Phase.PLACED: confirm_at_sequra.put_reference,
 }
 # However long an outage was: all is well four minutes after its end.
 LONGEST_PAUSE = 3 * 60
-DOUBLED_AT_MOST = 10  # times; by then the pause is the longest anyway
+_DOUBLED_AT_MOST = 10  # times; by then the pause is the longest anyway
 # Threads of a process, each with a database connection: for notifications, whose answer somebody
 # waits for, and for what is only helped along, so that a shop that hangs stops nobody else's.
 # Work that outlasted its waiter goes on: beside WAITERS there is room for several stores' of it.
@@ -62,9 +62,9 @@ _turns = Turns(HELPERS_OF_A_STORE)
 _waiting = Room(WAITING_OF_A_STORE)
 # What waits for a thread already: a sweep that comes again adds nothing.
 _queued: set[int] = set()
-UNAUTHORISED = 401
+_UNAUTHORISED = 401
 # SeQura has accepted and the order is not finished: from this attempt on the merchant sees it.
-SILENT_ATTEMPTS = 3
+_SILENT_ATTEMPTS = 3
 # What is late, as the transaction log calls it: an event and a reason. Else it is the order.
 DELAYS: dict[Step | None, tuple[str, str]] = {
     confirm_at_sequra.put_approval: ("review_approved", "news_delayed"),
@@ -173,16 +173,16 @@ def _helpers() -> ThreadPoolExecutor:
 def next_step(solicitation: Solicitation) -> Step | None:
     """What is to be done next, or nothing."""
     # Without the personal data there is nothing that SeQura could be sent.
-    is_forgotten = solicitation.erased_at and solicitation.phase != Phase.DONE
-    if is_forgotten or (solicitation.phase == Phase.SOLICITED and not solicitation.state):
+    is_forgotten = solicitation.erased_at and solicitation.phase != _Phase.DONE
+    if is_forgotten or (solicitation.phase == _Phase.SOLICITED and not solicitation.state):
         return None
-    if solicitation.phase == Phase.REFUSED:
+    if solicitation.phase == _Phase.REFUSED:
         if solicitation.confirm_intent_at and not solicitation.undone_at:
             return undo
         return _strays(solicitation)
-    if solicitation.phase == Phase.DONE:
+    if solicitation.phase == _Phase.DONE:
         return _step_after_done(solicitation)
-    if solicitation.phase == Phase.SETTLED and _is_uninstalled(solicitation):
+    if solicitation.phase == _Phase.SETTLED and _is_uninstalled(solicitation):
         return confirm_at_sequra.put_reference  # it may be placed: the merchant has to look
     return STEPS[solicitation.phase]
 
@@ -237,7 +237,7 @@ def _heed_news(solicitation: Solicitation) -> None:
 
 def _is_unplaced(solicitation: Solicitation) -> bool:
     """Is there certainly no order yet that counts as paid?"""
-    if solicitation.phase == Phase.SETTLED:
+    if solicitation.phase == _Phase.SETTLED:
         return not solicitation.place_intent_at
     return solicitation.phase in Solicitation.REVOCABLE
 
@@ -311,7 +311,7 @@ def _adopt(solicitation: Solicitation) -> bool:
     try:
         order = finished_order(store, checkout, solicitation.sequra_order)
     except bigcommerce.errors.Unavailable:
-        if solicitation.phase != Phase.SOLICITED or solicitation.confirm_intent_at:
+        if solicitation.phase != _Phase.SOLICITED or solicitation.confirm_intent_at:
             raise
         # Refusing this takes nothing back: the nightly look at the shop's orders may find it.
         return False
@@ -334,7 +334,7 @@ def _after_rejection(
     """One side does not take our credentials or request: neither hammer nor give up."""
     if isinstance(error, sequra.errors.Rejected):
         solicitation.connection.pause()
-    elif error.status == UNAUTHORISED:
+    elif error.status == _UNAUTHORISED:
         solicitation.store.needs_reauthorisation()
     _postpone(solicitation, error.words, LONGEST_PAUSE)
 
@@ -352,7 +352,7 @@ def _refuse(solicitation: Solicitation, refusal: Refused) -> None:
             statement=solicitation.fingerprint,
         )
     solicitation.note(
-        phase=Phase.REFUSED,
+        phase=_Phase.REFUSED,
         refusal=refusal.code,
         refusal_detail=refusal.detail,
         next_at=Now() if solicitation.confirm_intent_at else None,
@@ -364,14 +364,14 @@ def _postpone(
 ) -> None:
     """Try again later: as the other side says, else with full jitter."""
     attempts = solicitation.attempts + 1
-    longest = min(LONGEST_PAUSE, 2.0 ** min(attempts, DOUBLED_AT_MOST))
+    longest = min(LONGEST_PAUSE, 2.0 ** min(attempts, _DOUBLED_AT_MOST))
     pause = seconds or random.uniform(0.5, longest)
     log.warning(
         "confirm_postponed", reference=str(solicitation.reference), phase=solicitation.phase
     )
     next_at = Now() + timedelta(seconds=pause)
     solicitation.note(attempts=attempts, last_error=why, next_at=next_at)
-    if solicitation.accepted_state and attempts >= SILENT_ATTEMPTS and not is_logged:
+    if solicitation.accepted_state and attempts >= _SILENT_ATTEMPTS and not is_logged:
         _show_delay(solicitation)
 
 

@@ -25,23 +25,23 @@ from stores.clients import bigcommerce_for
 from stores.statuses import cancelled_status
 from transaction_log import record
 
-State = Solicitation.State
-Answer = tuple[int, dict[str, Any] | str]
-ANSWER_SECONDS = 6.0
+_State = Solicitation.State
+_Answer = tuple[int, dict[str, Any] | str]
+_ANSWER_SECONDS = 6.0
 
 # A merchant has two working hours to begin with an order; then SeQura's request comes too late.
-WORK_BEGINS, WORK_ENDS, WORK_ZONE = time(9), time(17), ZoneInfo("Europe/Madrid")
+_WORK_BEGINS, _WORK_ENDS, _WORK_ZONE = time(9), time(17), ZoneInfo("Europe/Madrid")
 CANCEL_WITHIN = timedelta(hours=2)
 
 
-def cancelled(solicitation: Solicitation, _: QueryDict) -> Answer:
+def cancelled(solicitation: Solicitation, _: QueryDict) -> _Answer:
     """SeQura has cancelled the order: the shop follows, nothing is sent back."""
-    record_state(solicitation, State.CANCELLED)
-    confirm_within(solicitation.pk, ANSWER_SECONDS)
+    record_state(solicitation, _State.CANCELLED)
+    confirm_within(solicitation.pk, _ANSWER_SECONDS)
     return 200, ""
 
 
-def cancel(solicitation: Solicitation, _: QueryDict) -> Answer:
+def cancel(solicitation: Solicitation, _: QueryDict) -> _Answer:
     """SeQura asks whether the order can still be cancelled; a shipped or old one cannot."""
     since = working_time(solicitation.created_at, timezone.now())
     too_late = {"result": "toolate", "since": int(since.total_seconds() // 60)}
@@ -75,7 +75,7 @@ def _cancel_in_shop(solicitation: Solicitation) -> bool:
     return True
 
 
-def risk_assessment(solicitation: Solicitation, parameters: QueryDict) -> Answer:
+def risk_assessment(solicitation: Solicitation, parameters: QueryDict) -> _Answer:
     """SeQura's view of the risk: kept and shown, nothing else."""
     level = parameters.get("risk_level", "")
     if level in ("low_risk", "high_risk", "under_evaluation"):
@@ -83,14 +83,14 @@ def risk_assessment(solicitation: Solicitation, parameters: QueryDict) -> Answer
     return 200, "Message received!"
 
 
-EVENTS: dict[str, Callable[[Solicitation, QueryDict], Answer]] = {
+EVENTS: dict[str, Callable[[Solicitation, QueryDict], _Answer]] = {
     "cancelled": cancelled,
     "cancel": cancel,
     "risk_assessment": risk_assessment,
 }
 
 
-def handle(event: str, solicitation: Solicitation, parameters: QueryDict) -> Answer:
+def handle(event: str, solicitation: Solicitation, parameters: QueryDict) -> _Answer:
     """SeQura expects 501 with JSON for an event that the shop does not know."""
     function = EVENTS.get(event)
     if function is None:
@@ -101,12 +101,12 @@ def handle(event: str, solicitation: Solicitation, parameters: QueryDict) -> Ans
 def working_time(since: datetime, until: datetime) -> timedelta:
     """The working time between two moments: Monday to Friday, nine to five in Madrid."""
     total = timedelta()
-    day = since.astimezone(WORK_ZONE).date()
-    last = until.astimezone(WORK_ZONE).date()
+    day = since.astimezone(_WORK_ZONE).date()
+    last = until.astimezone(_WORK_ZONE).date()
     while day <= last and total <= CANCEL_WITHIN:
         if day.weekday() < 5:
-            begin = max(since, datetime.combine(day, WORK_BEGINS, WORK_ZONE))
-            end = min(until, datetime.combine(day, WORK_ENDS, WORK_ZONE))
+            begin = max(since, datetime.combine(day, _WORK_BEGINS, _WORK_ZONE))
+            end = min(until, datetime.combine(day, _WORK_ENDS, _WORK_ZONE))
             total += max(end - begin, timedelta())
         day += timedelta(days=1)
     return total

@@ -26,10 +26,10 @@ from stores.clients import bigcommerce_for, deployments, sequra_for
 from stores.models import Store
 
 log = structlog.get_logger()
-LIVES = timedelta(hours=2)
-AWAY = _("SeQura cannot be reached right now. Try again in a moment or choose another method.")
-CHANGED = _("Your cart has changed. Choose the payment method again.")
-TERMS = _("Accept the terms and conditions to go on.")
+_LIVES = timedelta(hours=2)
+_AWAY = _("SeQura cannot be reached right now. Try again in a moment or choose another method.")
+_CHANGED = _("Your cart has changed. Choose the payment method again.")
+_TERMS = _("Accept the terms and conditions to go on.")
 
 
 class NoForm(Exception):
@@ -55,14 +55,14 @@ class _Sources(HTMLParser):
 def show_form(store: Store, choice: dict[str, Any]) -> dict[str, Any]:
     """The form's HTML and what the script needs to follow the payment. Raises NoForm."""
     if choice["terms_accepted"] is False:
-        raise NoForm("terms_not_accepted", 409, TERMS)
+        raise NoForm("terms_not_accepted", 409, _TERMS)
     solicitation = _live(store, choice)
     if choice["terms_accepted"] is None and terms_required(solicitation):
-        raise NoForm("terms_not_accepted", 409, TERMS)
+        raise NoForm("terms_not_accepted", 409, _TERMS)
     spend(f"form {solicitation.pk}", **LIMITS["form"])
     product, campaign = choice["product"], choice["campaign"] or None
     html = _fetch(solicitation, product, campaign)
-    origins = _check_sources(html, trusted_origins(solicitation))
+    origins = _check_sources(html, _trusted_origins(solicitation))
     solicitation.note(product=product, campaign=campaign or "", form_shown_at=timezone.now())
     status = reverse("storefront_status", args=[store.public_id, solicitation.public_id])
     return {
@@ -82,12 +82,12 @@ def _live(store: Store, choice: dict[str, Any]) -> Solicitation:
     )
     if found is None:
         raise NoForm("unknown", 404)
-    too_old = found.created_at < timezone.now() - LIVES
+    too_old = found.created_at < timezone.now() - _LIVES
     if too_old or found.phase != Solicitation.Phase.SOLICITED:
-        raise NoForm("cart_changed", 409, CHANGED)
+        raise NoForm("cart_changed", 409, _CHANGED)
     offered, _noes = offered_methods(found.payment_methods, found.amount, timezone.now())
     if find_method(offered, choice["product"], choice["campaign"]) is None:
-        raise NoForm("unknown_method", 409, CHANGED)
+        raise NoForm("unknown_method", 409, _CHANGED)
     return found
 
 
@@ -114,7 +114,7 @@ def _fetch(solicitation: Solicitation, product: str, campaign: str | None) -> st
         return api.form(solicitation.merchant_ref, solicitation.sequra_order, product, campaign)
     except Unavailable as error:
         log.warning("form_unavailable", reference=str(solicitation.reference), why=error.reason)
-        raise NoForm("sequra_unavailable", 502, AWAY) from error
+        raise NoForm("sequra_unavailable", 502, _AWAY) from error
     except Rejected as error:
         log.warning("form_refused", reference=str(solicitation.reference), status=error.status)
         raise _refused(api, solicitation, error) from error
@@ -127,12 +127,12 @@ def _refused(api: Sequra, solicitation: Solicitation, refusal: Rejected) -> NoFo
     except Unavailable:
         away = True
     if away:
-        return NoForm("sequra_unavailable", 409, AWAY)
+        return NoForm("sequra_unavailable", 409, _AWAY)
     solicitation.note(stale=True)
-    return NoForm("cart_changed", 409, CHANGED)
+    return NoForm("cart_changed", 409, _CHANGED)
 
 
-def trusted_origins(solicitation: Solicitation) -> set[str]:
+def _trusted_origins(solicitation: Solicitation) -> set[str]:
     """The origins of the deployments document; those of the connection when it cannot be read."""
     connection = solicitation.connection
     named = (connection.api_url, connection.assets_url, settings.SEQURA_DEPLOYMENTS_URL)
@@ -150,7 +150,7 @@ def _check_sources(html: str, trusted: set[str]) -> list[str]:
     for source in parser.found:
         if not _is_from(source, trusted):
             log.error("form_loads_from_elsewhere", source=source[:200])
-            raise NoForm("sequra_unavailable", 502, AWAY)
+            raise NoForm("sequra_unavailable", 502, _AWAY)
     return sorted(trusted)
 
 

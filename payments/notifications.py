@@ -24,14 +24,14 @@ from transaction_log import record
 
 log = structlog.get_logger()
 
-ANSWER_SECONDS = 7.5
-OK, GONE, TRY_AGAIN = 200, 410, 503
+_ANSWER_SECONDS = 7.5
+_OK, _GONE, _TRY_AGAIN = 200, 410, 503
 # When nobody calls again, the sweep takes over after this long.
-SWEEP_AFTER = timedelta(seconds=10)
-State, Phase = Solicitation.State, Solicitation.Phase
-CANCELLED, WITHOUT_NUMBER = "cancelled", "confirmed-without-number"
+_SWEEP_AFTER = timedelta(seconds=10)
+_State, _Phase = Solicitation.State, Solicitation.Phase
+_CANCELLED, _WITHOUT_NUMBER = "cancelled", "confirmed-without-number"
 # What may end a payment that an uninstallation has left unfinished.
-HEARD_AFTER_ALL = (CANCELLED, WITHOUT_NUMBER)
+_HEARD_AFTER_ALL = (_CANCELLED, _WITHOUT_NUMBER)
 
 
 class NotAuthentic(Exception):
@@ -71,19 +71,19 @@ def authenticate(token: str, body: QueryDict, query: QueryDict, prefix: str = ""
         raise NotAuthentic
     if solicitation.store.state == Store.State.UNINSTALLED:
         said = body.get("event" if prefix else "sq_state", "")
-        if said not in HEARD_AFTER_ALL or not is_being_ended(solicitation):
+        if said not in _HEARD_AFTER_ALL or not is_being_ended(solicitation):
             raise NotAuthentic
     return solicitation
 
 
 def receive(solicitation: Solicitation, sq_state: str, product: str) -> int:
     """Record the notification, confirm, and say with which status to answer."""
-    if sq_state == WITHOUT_NUMBER:
+    if sq_state == _WITHOUT_NUMBER:
         return _say_the_number_again(solicitation)
-    if sq_state not in State.values:
+    if sq_state not in _State.values:
         raise UnknownState(sq_state)
-    record_state(solicitation, State(sq_state), product)
-    return answer(confirm_within(solicitation.pk, ANSWER_SECONDS), State(sq_state))
+    record_state(solicitation, _State(sq_state), product)
+    return answer(confirm_within(solicitation.pk, _ANSWER_SECONDS), _State(sq_state))
 
 
 def record_state(solicitation: Solicitation, state: Solicitation.State, product: str = "") -> None:
@@ -91,31 +91,31 @@ def record_state(solicitation: Solicitation, state: Solicitation.State, product:
     now = timezone.now()
     log.info("sequra_said", reference=str(solicitation.reference), state=str(state))
     earlier = {
-        State.NEEDS_REVIEW: [""],
-        State.APPROVED: ["", State.NEEDS_REVIEW],
-        State.CANCELLED: ["", State.NEEDS_REVIEW, State.APPROVED],
+        _State.NEEDS_REVIEW: [""],
+        _State.APPROVED: ["", _State.NEEDS_REVIEW],
+        _State.CANCELLED: ["", _State.NEEDS_REVIEW, _State.APPROVED],
     }[state]
     fields = {"product": product[:32]} if product else {}
     moved = Solicitation.objects.filter(pk=solicitation.pk, state__in=earlier)
-    if state == State.CANCELLED:  # SeQura's own word that nothing is left to take back
+    if state == _State.CANCELLED:  # SeQura's own word that nothing is left to take back
         record.close(solicitation.subject, {"reference"})  # what SeQura held without a number
     else:
-        moved = moved.exclude(phase=Phase.REFUSED)
-    moved.update(state=state, notified_at=now, next_at=Now() + SWEEP_AFTER, **fields)
+        moved = moved.exclude(phase=_Phase.REFUSED)
+    moved.update(state=state, notified_at=now, next_at=Now() + _SWEEP_AFTER, **fields)
 
 
 def answer(solicitation: Solicitation, state: Solicitation.State) -> int:
     """200, 410 or 503 by where the solicitation stands, never by how the attempt went."""
-    if state == State.CANCELLED:
-        return OK
+    if state == _State.CANCELLED:
+        return _OK
     if solicitation.is_in_doubt:
-        return TRY_AGAIN  # a conflict would be answered with a cancellation that nobody can see
-    if solicitation.state == State.CANCELLED:
-        return GONE
+        return _TRY_AGAIN  # a conflict would be answered with a cancellation that nobody can see
+    if solicitation.state == _State.CANCELLED:
+        return _GONE
     accepted = solicitation.accepted_state
-    if accepted == "confirmed" or (accepted and state == State.NEEDS_REVIEW):
-        return OK
-    return GONE if solicitation.phase == Solicitation.Phase.REFUSED else TRY_AGAIN
+    if accepted == "confirmed" or (accepted and state == _State.NEEDS_REVIEW):
+        return _OK
+    return _GONE if solicitation.phase == Solicitation.Phase.REFUSED else _TRY_AGAIN
 
 
 def _say_the_number_again(solicitation: Solicitation) -> int:
@@ -124,37 +124,37 @@ def _say_the_number_again(solicitation: Solicitation) -> int:
     What was cancelled or taken back is never confirmed again: 410 repeats that nobody wants it.
     """
     was_over = solicitation.is_taken_back or bool(solicitation.erased_at)
-    if solicitation.phase != Phase.DONE:
-        found = confirm_within(solicitation.pk, ANSWER_SECONDS, is_confirmed=True)
+    if solicitation.phase != _Phase.DONE:
+        found = confirm_within(solicitation.pk, _ANSWER_SECONDS, is_confirmed=True)
         return _after_finishing(found, was_over=was_over)
-    if solicitation.state == State.CANCELLED:
-        return GONE
+    if solicitation.state == _State.CANCELLED:
+        return _GONE
     if solicitation.accepted_state == "on_hold":  # the review has ended, and we missed it
-        record_state(solicitation, State.APPROVED)
-        return answer(confirm_within(solicitation.pk, ANSWER_SECONDS), State.APPROVED)
+        record_state(solicitation, _State.APPROVED)
+        return answer(confirm_within(solicitation.pk, _ANSWER_SECONDS), _State.APPROVED)
     return _resend_reference(solicitation)
 
 
 def _after_finishing(solicitation: Solicitation, *, was_over: bool) -> int:
     """410 for what became no order, with an entry when SeQura has heard so before."""
     if not (solicitation.is_taken_back or solicitation.erased_at):
-        is_refused = solicitation.phase == Phase.REFUSED
-        return TRY_AGAIN if is_refused else answer(solicitation, State.APPROVED)
-    if was_over and solicitation.state != State.CANCELLED:
+        is_refused = solicitation.phase == _Phase.REFUSED
+        return _TRY_AGAIN if is_refused else answer(solicitation, _State.APPROVED)
+    if was_over and solicitation.state != _State.CANCELLED:
         record.rejected(
             solicitation.subject,
             "reference",
             "confirmed_without_order",
             statement=solicitation.fingerprint,
         )
-    return GONE
+    return _GONE
 
 
 def _resend_reference(solicitation: Solicitation) -> int:
     """Send it again; a refusal is the merchant's to see, since asking again would not end it."""
     try:
         done = within(
-            ANSWER_SECONDS,
+            _ANSWER_SECONDS,
             lambda: confirm_at_sequra.resend_reference(solicitation),
             solicitation.store_id,
         )
@@ -166,10 +166,10 @@ def _resend_reference(solicitation: Solicitation) -> int:
             words=refusal.detail,
             statement=solicitation.fingerprint,
         )
-        return OK
+        return _OK
     except Rejected:
         solicitation.connection.pause()
-        return TRY_AGAIN
+        return _TRY_AGAIN
     except Unavailable:
-        return TRY_AGAIN
-    return OK if done else TRY_AGAIN
+        return _TRY_AGAIN
+    return _OK if done else _TRY_AGAIN

@@ -11,12 +11,12 @@ from payments.models import Solicitation
 from payments.solicited_order import confirmation_url, return_url
 from stores.storefronts import language_of
 
-Phase = Solicitation.Phase
+_Phase = Solicitation.Phase
 # The checkout became an order, only not by this payment.
-OTHERWISE_ORDERED = ("already_paid", "already_ordered", "checkout_gone")
+_OTHERWISE_ORDERED = ("already_paid", "already_ordered", "checkout_gone")
 
 
-class Progress(TypedDict):
+class _Progress(TypedDict):
     """`redirect` is where to go now: the order confirmation, or our page with the notice."""
 
     status: str  # waiting, in_review, confirmed, refused
@@ -26,13 +26,13 @@ class Progress(TypedDict):
     message: str
 
 
-def progress_of(solicitation: Solicitation) -> Progress:
+def progress_of(solicitation: Solicitation) -> _Progress:
     """Where the payment stands; work that is due is done now, in the background."""
     if solicitation.next_at and _is_due(solicitation):
         help_along(solicitation.pk)
-    if solicitation.refusal in OTHERWISE_ORDERED and (winner := _winner(solicitation)):
+    if solicitation.refusal in _OTHERWISE_ORDERED and (winner := _winner(solicitation)):
         return progress_of(winner)
-    if solicitation.phase == Phase.REFUSED or solicitation.state == Solicitation.State.CANCELLED:
+    if solicitation.phase == _Phase.REFUSED or solicitation.state == Solicitation.State.CANCELLED:
         return _progress("refused", solicitation, message=_not_paid(solicitation))
     if solicitation.phase not in Solicitation.WITH_ORDER:
         # Once SeQura has decided, only our page may wait: the checkout could be paid once more.
@@ -91,7 +91,7 @@ def _not_paid(solicitation: Solicitation) -> str:
 
 def _progress(
     status: str, solicitation: Solicitation, redirect: str | None = None, message: str = ""
-) -> Progress:
+) -> _Progress:
     return {
         "status": status,
         "redirect": redirect,

@@ -18,21 +18,21 @@ from transaction_log import record
 # BigCommerce has revoked our access by the time it calls us, so SeQura alone can be asked. Its
 # password is kept until no payment needs it, for a day at most; what is left then is reported.
 log = structlog.get_logger()
-Phase, State = Solicitation.Phase, Solicitation.State
+_Phase, _State = Solicitation.Phase, Solicitation.State
 
-UNDER_WAY = (
-    Phase.CONFIRMING,
-    Phase.CONFIRMED,
-    Phase.CREATING,
-    Phase.CREATED,
-    Phase.SETTLED,
-    Phase.PLACED,
+_UNDER_WAY = (
+    _Phase.CONFIRMING,
+    _Phase.CONFIRMED,
+    _Phase.CREATING,
+    _Phase.CREATED,
+    _Phase.SETTLED,
+    _Phase.PLACED,
 )
 # A confirmation may be at SeQura, and its purchase is neither finished nor taken back.
-UNFINISHED = Q(confirm_intent_at__isnull=False) & (
-    Q(phase__in=UNDER_WAY)
-    | Q(phase=Phase.REFUSED, undone_at=None)
-    | Q(phase=Phase.DONE, state=State.APPROVED, accepted_state="on_hold")
+_UNFINISHED = Q(confirm_intent_at__isnull=False) & (
+    Q(phase__in=_UNDER_WAY)
+    | Q(phase=_Phase.REFUSED, undone_at=None)
+    | Q(phase=_Phase.DONE, state=_State.APPROVED, accepted_state="on_hold")
 )
 BEING_ENDED = Q(store__state=Store.State.UNINSTALLED, connection__erase_at__isnull=False)
 
@@ -98,14 +98,14 @@ def _report(solicitation: Solicitation) -> None:
 
 
 def _unfinished(*which: Q, **owner: Any) -> QuerySet[Solicitation]:
-    found = Solicitation.objects.filter(UNFINISHED, *which, **owner)
+    found = Solicitation.objects.filter(_UNFINISHED, *which, **owner)
     return found.select_related("store", "connection")
 
 
 # A form lives for two hours; after a month nobody asks about a cart that was left behind.
-ABANDONED_AFTER = timedelta(days=30)
-OFFERS_FOR = timedelta(days=90)
-ALLOWANCE_SECONDS = 24 * 60 * 60
+_ABANDONED_AFTER = timedelta(days=30)
+_OFFERS_FOR = timedelta(days=90)
+_ALLOWANCE_SECONDS = 24 * 60 * 60
 
 
 def forget_secrets(store: Store) -> None:
@@ -125,7 +125,7 @@ def forget_abandoned() -> None:
     Solicitation.objects.filter(
         phase=Solicitation.Phase.SOLICITED,
         state="",
-        created_at__lt=now - ABANDONED_AFTER,
+        created_at__lt=now - _ABANDONED_AFTER,
     ).delete()
-    Offer.objects.filter(at__lt=now - OFFERS_FOR).delete()
-    Allowance.objects.filter(counted_at__lt=now - timedelta(seconds=ALLOWANCE_SECONDS)).delete()
+    Offer.objects.filter(at__lt=now - _OFFERS_FOR).delete()
+    Allowance.objects.filter(counted_at__lt=now - timedelta(seconds=_ALLOWANCE_SECONDS)).delete()

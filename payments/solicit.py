@@ -33,26 +33,26 @@ from stores.models import Connection, Merchant, Store
 from transport.reading import clean_text, number_of
 
 # What BigCommerce says about a checkout, its customer and its goods, read server to server.
-NOT_FOUND = 404
-GOODS = ("physical_items", "digital_items")
+_NOT_FOUND = 404
+_GOODS = ("physical_items", "digital_items")
 # SeQura hears of ten; Incomplete ones do not count and are among these.
-ORDERS_READ = 20
+_ORDERS_READ = 20
 
 
 class UnknownCheckout(Exception):
     """This store has no such checkout; nobody learns more."""
 
 
-def read_checkout(api: BigCommerce, checkout_id: str) -> Checkout:
+def _read_checkout(api: BigCommerce, checkout_id: str) -> Checkout:
     try:
         return api.checkout(checkout_id)
     except Rejected as error:
-        if error.status == NOT_FOUND:
+        if error.status == _NOT_FOUND:
             raise UnknownCheckout(checkout_id) from error
         raise
 
 
-def customer_of(api: BigCommerce, checkout: Checkout, *, needed: bool) -> Any:
+def _customer_of(api: BigCommerce, checkout: Checkout, *, needed: bool) -> Any:
     """The registered customer with the store credit; None for a guest.
 
     Also None when BigCommerce does not show the customer and nothing depends on it: a purchase
@@ -70,7 +70,7 @@ def customer_of(api: BigCommerce, checkout: Checkout, *, needed: bool) -> Any:
         return None
 
 
-def orders_of_customer(api: BigCommerce, checkout: Checkout) -> list[Any]:
+def _orders_of_customer(api: BigCommerce, checkout: Checkout) -> list[Any]:
     """A registered customer's latest orders; guests have none that we could know.
 
     SeQura is glad of them and asks for nothing: without an answer the purchase goes on.
@@ -80,28 +80,28 @@ def orders_of_customer(api: BigCommerce, checkout: Checkout) -> list[Any]:
         return []
     newest = "date_created:desc"
     try:
-        return list(api.orders(customer_id=customer_id, sort=newest, limit=ORDERS_READ, page=1))
+        return list(api.orders(customer_id=customer_id, sort=newest, limit=_ORDERS_READ, page=1))
     except (Rejected, Unavailable) as error:
         log.warning("history_left_out", checkout=checkout.get("id"), reason=str(error))
         return []
 
 
-def products_of(api: BigCommerce, rules: Rules, checkout: Checkout) -> list[Any]:
+def _products_of(api: BigCommerce, rules: Rules, checkout: Checkout) -> list[Any]:
     """The catalogue's documents, needed only when something is excluded."""
     if not (rules.excluded_categories or rules.excluded_products):
         return []
-    told = (number_of(item.get("product_id")) for item in items(checkout, *GOODS))
+    told = (number_of(item.get("product_id")) for item in items(checkout, *_GOODS))
     ids = {product_id for product_id in told if product_id}
     return list(api.products(ids)) if ids else []
 
 
 log = structlog.get_logger()
 
-REUSED_FOR = timedelta(minutes=15)
-UNKNOWN_FOR = timedelta(minutes=1)
+_REUSED_FOR = timedelta(minutes=15)
+_UNKNOWN_FOR = timedelta(minutes=1)
 UNKNOWN = "unknown_checkout"
-UNAUTHORISED = 401
-ODD_DOCUMENT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_UNAUTHORISED = 401
+_ODD_DOCUMENT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass
@@ -150,7 +150,7 @@ def _or_reason(attempt: Solicitation, claim: Claim) -> Offered:
     except NotOffered as no:
         return Offered(reasons=[no.reason], detail=no.detail)
     except bigcommerce.errors.Rejected as error:
-        if error.status == UNAUTHORISED:
+        if error.status == _UNAUTHORISED:
             attempt.store.needs_reauthorisation()
         return Offered(reasons=[Reason.REFUSED_BY_BIGCOMMERCE], detail=error.words)
     except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
@@ -159,7 +159,7 @@ def _or_reason(attempt: Solicitation, claim: Claim) -> Offered:
         return Offered(reasons=[reason], detail=error.reason)
     except NotMoney as odd:
         return Offered(reasons=[Reason.UNREADABLE], detail=str(odd))
-    except ODD_DOCUMENT:
+    except _ODD_DOCUMENT:
         # Ours, or a document that nobody expected: the shopper pays in another way.
         log.exception("checkout_unreadable", store=attempt.store.hash)
         return Offered(reasons=[Reason.UNREADABLE])
@@ -167,7 +167,7 @@ def _or_reason(attempt: Solicitation, claim: Claim) -> Offered:
 
 def _known_unknown(store: Store, checkout_id: str) -> None:
     """A checkout that did not exist a moment ago is not asked for again: guessing costs nothing."""
-    since = timezone.now() - UNKNOWN_FOR
+    since = timezone.now() - _UNKNOWN_FOR
     if Offer.objects.filter(
         store=store, checkout_id=checkout_id, at__gt=since, reasons=[UNKNOWN]
     ).exists():
@@ -197,24 +197,24 @@ def _ask(
     attempt: Solicitation, claim: Claim, api: BigCommerce, merchants: dict[str, Merchant]
 ) -> Offered:
     rules = rules_of(attempt.store, merchants)
-    checkout = read_checkout(api, attempt.checkout_id)
+    checkout = _read_checkout(api, attempt.checkout_id)
     total, ip = to_cents(checkout.get("grand_total", "")), attempt.shopper["ip"]
     if noes := availability(rules, checkout, amount=total, ip=ip):
         return Offered(reasons=noes)
-    customer = customer_of(api, checkout, needed=claim.applied)
+    customer = _customer_of(api, checkout, needed=claim.applied)
     balance = credit_balance(customer) if claim.applied else 0
     attempt.store_credit = store_credit(balance, total, claim)
     attempt.amount = total - attempt.store_credit
     if total > MOST:
         raise NotOffered(Reason.AMOUNT)
-    products = products_of(api, rules, checkout)
+    products = _products_of(api, rules, checkout)
     if noes := availability(rules, checkout, amount=attempt.amount, ip=ip, products=products):
         return Offered(reasons=noes)
     _address(attempt, checkout, merchants[merchant_country(checkout)])
     attempt.fingerprint = fingerprint(order_of(attempt, checkout, customer=customer))
     if earlier := _earlier(attempt):
         return _with_methods(earlier)
-    history = orders_of_customer(api, checkout)
+    history = _orders_of_customer(api, checkout)
     keep(attempt, order_of(attempt, checkout, customer=customer, orders=history))
     return _with_methods(_new(attempt))
 
@@ -270,7 +270,7 @@ def _earlier(attempt: Solicitation) -> Solicitation | None:
             phase=Solicitation.Phase.SOLICITED,
             state="",
             reference__isnull=False,
-            created_at__gt=timezone.now() - REUSED_FOR,
+            created_at__gt=timezone.now() - _REUSED_FOR,
         )
         .order_by("-id")
         .first()

@@ -25,35 +25,35 @@ from transport.reading import clean_text
 
 ROBOTS = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
 CALLS_OF_A_QUESTION = 4  # at most: checkout, customer, orders, goods
-ANY = 1_000_000_000
+_ANY = 1_000_000_000
 GUESSES = LIMITS["guess"]
 
 
 # SeQura explains every product but this one.
-UNEXPLAINED = {"fp1"}
-TERMS_SECONDS = 60
-LOCALES = {"es": "es-ES", "fr": "fr-FR", "it": "it-IT", "pt": "pt-PT"}
+_UNEXPLAINED = {"fp1"}
+_TERMS_SECONDS = 60
+_LOCALES = {"es": "es-ES", "fr": "fr-FR", "it": "it-IT", "pt": "pt-PT"}
 
 
-class Info(TypedDict):
+class _Info(TypedDict):
     """What SeQura's own script needs to explain the methods, and for which amount in cents."""
 
     configuration: dict[str, Any]
     amount: int
 
 
-class Answer(TypedDict):
+class _Answer(TypedDict):
     """Buttons, or the codes of the reasons why there are none."""
 
     solicitation: str | None
     methods: list[Method]
     reasons: list[str]
     message: str
-    info: Info | None
+    info: _Info | None
     terms: bool  # does the storefront require a checkbox for its terms?
 
 
-def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Answer:
+def methods_for(store: Store, request: Request, body: dict[str, Any]) -> _Answer:
     """The payment methods for a checkout. Raises OverBudget and UnknownCheckout."""
     shopper, checkout_id = _shopper(request, body), body["checkout_id"]
     if ROBOTS.search(shopper.user_agent) or not shopper.user_agent:
@@ -99,10 +99,10 @@ def _requires_terms(solicitation: Solicitation) -> bool:
     if not terms_remembered(solicitation):
         return False
     key = f"terms {solicitation.store.public_id} {solicitation.channel_id}"
-    return bool(cache.get_or_set(key, partial(terms_required, solicitation), TERMS_SECONDS))
+    return bool(cache.get_or_set(key, partial(terms_required, solicitation), _TERMS_SECONDS))
 
 
-def _info(offered: Offered, locale: str) -> Info | None:
+def _info(offered: Offered, locale: str) -> _Info | None:
     """None when SeQura named no key for this merchant, or no address for its script.
 
     https://docs.sequra.com/docs/widgets
@@ -114,7 +114,7 @@ def _info(offered: Offered, locale: str) -> Info | None:
     key = merchants.values_list("assets_key", flat=True).first()
     if not key:
         return None
-    explained = {method["product"] for method in offered.methods} - UNEXPLAINED
+    explained = {method["product"] for method in offered.methods} - _UNEXPLAINED
     configuration = {
         "merchant": found.merchant_ref,
         "assetKey": key,
@@ -122,7 +122,7 @@ def _info(offered: Offered, locale: str) -> Info | None:
         "scriptUri": f"{found.connection.assets_url}sequra-checkout.min.js",
         "decimalSeparator": ",",
         "thousandSeparator": ".",
-        "locale": LOCALES.get(language_of(locale), "es-ES"),
+        "locale": _LOCALES.get(language_of(locale), "es-ES"),
         "currency": found.currency,
     }
     return {"configuration": configuration, "amount": found.amount}
@@ -147,7 +147,7 @@ def _spend(store: Store, checkout_id: str, network: str) -> None:
     of_store, of_address = LIMITS["question of a store"], LIMITS["question of an address"]
     room = throttle.left(store.pk) // CALLS_OF_A_QUESTION
     if room > 0:
-        of_store = {**of_store, "allowed": ANY}
+        of_store = {**of_store, "allowed": _ANY}
         of_address = {**of_address, "allowed": max(room, of_address["allowed"])}
     spend(
         f"ip {network}",

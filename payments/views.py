@@ -36,7 +36,7 @@ from stores.storefronts import browser_origin, may_ask, storefront_store
 
 
 # What the storefront script may say. Everything that costs money is read server to server.
-class CheckoutClaim(serializers.Serializer[object]):
+class _CheckoutClaim(serializers.Serializer[object]):
     """`POST payment-methods`: which checkout, and the one claim that no server API tells."""
 
     checkout_id = serializers.RegexField(r"^[A-Za-z0-9-]{8,64}$")
@@ -50,7 +50,7 @@ class CheckoutClaim(serializers.Serializer[object]):
     )
 
 
-class MethodChoice(serializers.Serializer[object]):
+class _MethodChoice(serializers.Serializer[object]):
     """`POST form`: which payment method of which solicitation, and were the terms accepted."""
 
     solicitation = serializers.UUIDField()
@@ -60,7 +60,7 @@ class MethodChoice(serializers.Serializer[object]):
     terms_accepted = serializers.BooleanField(allow_null=True, default=None)
 
 
-class ScriptError(serializers.Serializer[object]):
+class _ScriptError(serializers.Serializer[object]):
     """`POST errors`: what went wrong in the storefront script, cut short."""
 
     message = serializers.CharField(max_length=300)
@@ -69,14 +69,14 @@ class ScriptError(serializers.Serializer[object]):
 
 # Cross-origin requests: exactly the origins on which a store's checkout runs, no credentials.
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, Store, P], HttpResponseBase]
-PREFLIGHT_SECONDS = "600"
+_View = Callable[Concatenate[HttpRequest, Store, P], HttpResponseBase]
+_PREFLIGHT_SECONDS = "600"
 
 
-def storefront(*methods: str) -> Callable[[View[P]], Callable[..., HttpResponseBase]]:
+def storefront(*methods: str) -> Callable[[_View[P]], Callable[..., HttpResponseBase]]:
     """A storefront endpoint: the view gets the store, allowed origins get to read the answer."""
 
-    def decorate(view: View[P]) -> Callable[..., HttpResponseBase]:
+    def decorate(view: _View[P]) -> Callable[..., HttpResponseBase]:
         @csrf_exempt
         @wraps(view)
         def endpoint(request: HttpRequest, public_id: UUID, *args: Any, **kwargs: Any) -> Any:
@@ -105,13 +105,13 @@ def _share(
         if request.method == "OPTIONS":
             response["Access-Control-Allow-Methods"] = ", ".join([*methods, "OPTIONS"])
             response["Access-Control-Allow-Headers"] = "Content-Type"
-            response["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
+            response["Access-Control-Max-Age"] = _PREFLIGHT_SECONDS
     return response
 
 
 log = structlog.get_logger()
 # Calls of one storefront that wait for BigCommerce or SeQura at once, of a process.
-CALLS_OF_A_STORE, BUSY_SECONDS = 4, 2
+CALLS_OF_A_STORE, _BUSY_SECONDS = 4, 2
 _storefront = Room(CALLS_OF_A_STORE)
 
 
@@ -119,7 +119,7 @@ _storefront = Room(CALLS_OF_A_STORE)
 @api_view(["POST", "OPTIONS"])
 def payment_methods(request: Request, store: Store) -> Response:
     """The payment methods that SeQura offers for a checkout, or why none."""
-    claim = CheckoutClaim(data=request.data)
+    claim = _CheckoutClaim(data=request.data)
     claim.is_valid(raise_exception=True)
     try:
         with place_of(store):
@@ -127,14 +127,14 @@ def payment_methods(request: Request, store: Store) -> Response:
     except UnknownCheckout as unknown:
         raise Http404 from unknown
     except OverBudget as budget:
-        return too_many(budget)
+        return _too_many(budget)
 
 
 @storefront("POST")
 @api_view(["POST", "OPTIONS"])
 def form(request: Request, store: Store) -> Response:
     """SeQura's identification form for the method that the shopper chose."""
-    choice = MethodChoice(data=request.data)
+    choice = _MethodChoice(data=request.data)
     choice.is_valid(raise_exception=True)
     try:
         with place_of(store):
@@ -142,7 +142,7 @@ def form(request: Request, store: Store) -> Response:
     except NoForm as no:
         return Response({"code": no.code, "message": str(no.message)}, status=no.status)
     except OverBudget as budget:
-        return too_many(budget)
+        return _too_many(budget)
 
 
 @contextmanager
@@ -153,11 +153,11 @@ def place_of(store: Store) -> Iterator[None]:
     """
     with _storefront.entered(store.pk) as has_place:
         if not has_place:
-            raise OverBudget(BUSY_SECONDS)
+            raise OverBudget(_BUSY_SECONDS)
         yield
 
 
-def too_many(budget: OverBudget) -> Response:
+def _too_many(budget: OverBudget) -> Response:
     return Response(
         {"code": "too_many_requests", "message": ""},
         status=429,
@@ -179,12 +179,12 @@ def solicitation_status(_request: Request, store: Store, solicitation_id: uuid.U
 @api_view(["POST", "OPTIONS"])
 def script_error(request: Request, store: Store) -> Response:
     """The storefront script failed in somebody's browser: counted and logged, nothing more."""
-    report = ScriptError(data=request.data)
+    report = _ScriptError(data=request.data)
     report.is_valid(raise_exception=True)
     try:
         spend(f"script error {store.pk}", **LIMITS["script error"])
     except OverBudget as budget:
-        return too_many(budget)
+        return _too_many(budget)
     log.warning("storefront_script_failed", store=store.hash, **report.validated_data)
     return Response(status=204)
 
@@ -237,12 +237,12 @@ def notification(request: HttpRequest, token: str) -> HttpResponse:
         if found.phase != Solicitation.Phase.DONE:  # then the answer is known and costs nothing
             _count("notification", found, state if state in Solicitation.State.values else "")
         status = notifications.receive(found, state, product)
-        heard_with(found, request, Correction.Source.NOTIFICATION)
+        _heard_with(found, request, Correction.Source.NOTIFICATION)
         return HttpResponse(status=status)
     except notifications.NotAuthentic:
         return HttpResponse(status=404)
     except OverBudget as budget:
-        return come_again(budget)
+        return _come_again(budget)
     except Undecryptable:  # SeQura comes again; by then the key may be back
         return HttpResponse(status=503)
     except (notifications.Malformed, notifications.UnknownState):
@@ -260,12 +260,12 @@ def event(request: HttpRequest, token: str) -> HttpResponse:
     except notifications.NotAuthentic:
         return HttpResponse(status=404)
     except OverBudget as budget:
-        return come_again(budget)
+        return _come_again(budget)
     except Undecryptable:
         return HttpResponse(status=503)
     except notifications.Malformed:
         return HttpResponse(status=400)
-    heard_with(found, request, Correction.Source.EVENT)
+    _heard_with(found, request, Correction.Source.EVENT)
     status, body = events.handle(name, found, request.POST)
     if isinstance(body, dict):
         return JsonResponse(body, status=status)
@@ -277,12 +277,12 @@ def _count(kind: str, found: Solicitation, about: str) -> None:
     spend(f"{kind} {found.pk} {about}", **LIMITS[kind])
 
 
-def come_again(budget: OverBudget) -> HttpResponse:
+def _come_again(budget: OverBudget) -> HttpResponse:
     """SeQura repeats what is answered with 503."""
     return HttpResponse(status=503, headers={"Retry-After": str(budget.retry_after)})
 
 
-def heard_with(found: Solicitation, request: HttpRequest, source: str) -> None:
+def _heard_with(found: Solicitation, request: HttpRequest, source: str) -> None:
     """What SeQura corrected about the shopper comes as further parameters, if at all.
 
     Of an uninstalled store nothing more is kept about people.

@@ -23,9 +23,9 @@ from sequra.errors import Rejected, Unavailable
 from transport.call import Timeout, Transport, segment
 
 TIMEOUT: Timeout = (3, 10)
-REPORT_TIMEOUT: Timeout = (3, 60)
-FORM_LIMIT = 1_000_000  # bytes
-JSON_HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
+_REPORT_TIMEOUT: Timeout = (3, 60)
+_FORM_LIMIT = 1_000_000  # bytes
+_JSON_HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
 
 Read = TypeVar("Read")
 
@@ -35,8 +35,8 @@ def deployments(
 ) -> list[Deployment]:
     """Every SeQura address there is comes from this document. Needs no account."""
     transport = Transport(Rejected, Unavailable, timeout, session or requests.Session())
-    document = transport.json("GET", url, headers=JSON_HEADERS)
-    return shaped(
+    document = transport.json("GET", url, headers=_JSON_HEADERS)
+    return _shaped(
         transport,
         "GET",
         url,
@@ -44,7 +44,7 @@ def deployments(
     )
 
 
-def shaped(transport: Transport, method: str, url: str, read: Callable[[], Read]) -> Read:
+def _shaped(transport: Transport, method: str, url: str, read: Callable[[], Read]) -> Read:
     """What `read` makes of an answer; Unavailable when the answer is not what it expects."""
     try:
         return read()
@@ -68,7 +68,7 @@ class Sequra:
     ) -> None:
         self._base = api_url.rstrip("/")
         pair = base64.b64encode(f"{username}:{password}".encode()).decode()
-        self._headers = {**JSON_HEADERS, "Authorization": f"Basic {pair}"}
+        self._headers = {**_JSON_HEADERS, "Authorization": f"Basic {pair}"}
         self._transport = Transport(Rejected, Unavailable, timeout, session or requests.Session())
 
     # The account ----------------------------------------------------------------------------
@@ -77,7 +77,7 @@ class Sequra:
         """The merchants of this account: one per country."""
         url = self._url("merchants", "credentials")
         document = self._transport.json("GET", url, headers=self._headers)
-        found = shaped(self._transport, "GET", url, lambda: rows(document))
+        found = _shaped(self._transport, "GET", url, lambda: rows(document))
         return cast(list[Credentials], found)
 
     def is_about_us(self, refusal: Rejected, merchant: str) -> bool:
@@ -137,7 +137,7 @@ class Sequra:
             headers={**self._for(merchant), "Accept": "text/html"},
             params={key: value for key, value in asked.items() if value},
             timeout=timeout,
-            limit=FORM_LIMIT,
+            limit=_FORM_LIMIT,
         )
         if reply.content_type != "text/html":
             raise self._transport.unreadable(
@@ -174,7 +174,7 @@ class Sequra:
         self._send("PUT", merchant, *path, body={"order": update}, timeout=timeout)
 
     def send_delivery_report(
-        self, merchant: str, report: Mapping[str, Any], *, timeout: Timeout = REPORT_TIMEOUT
+        self, merchant: str, report: Mapping[str, Any], *, timeout: Timeout = _REPORT_TIMEOUT
     ) -> None:
         """Tell which orders were delivered, and the shop's statistics: thousands at a time."""
         body = {"delivery_report": report}
@@ -205,4 +205,4 @@ class Sequra:
     ) -> list[PaymentMethod]:
         url = self._url(*path)
         document = self._transport.json("GET", url, headers=self._for(merchant), timeout=timeout)
-        return shaped(self._transport, "GET", url, lambda: read_payment_methods(document))
+        return _shaped(self._transport, "GET", url, lambda: read_payment_methods(document))

@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 
 from django.db import connections
 
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+_Environ = dict[str, Any]
+_StartResponse = Callable[..., Any]
+_Application = Callable[[_Environ, _StartResponse], Iterable[bytes]]
 
 LARGEST = 64 * 1024
 # The bodies of questions and of SeQura's news are small; the form of a page and a webhook are not.
-SMALLER = {
+_SMALLER = {
     "/storefront/": 4 * 1024,
     "/sequra/notification/": 16 * 1024,
     "/sequra/event/": 16 * 1024,
@@ -36,16 +36,16 @@ DEADLINE = 10.0
 # Bodies that are being read. The server has more threads than this and all shares together.
 # Threads are cheap, database connections are not.
 STUCK = 256
-CONNECTIONS = 32  # of threads that keep one between requests; the others close theirs
+_CONNECTIONS = 32  # of threads that keep one between requests; the others close theirs
 NOBODY_READS = 30_000  # milliseconds
-REASONS = {
+_REASONS = {
     400: "Bad Request",
     413: "Content Too Large",
     503: "Service Unavailable",
 }
 
 
-class Refused(Exception):
+class _Refused(Exception):
     """The answer to a request that does not reach Django."""
 
     def __init__(self, status: int) -> None:
@@ -65,10 +65,10 @@ class Share:
         if self._running.acquire(blocking=False):
             return
         if self._waiting is None or not self._waiting.acquire(blocking=False):
-            raise Refused(503)
+            raise _Refused(503)
         try:
             if not self._running.acquire(timeout=self._seconds):
-                raise Refused(503)
+                raise _Refused(503)
         finally:
             self._waiting.release()
 
@@ -103,23 +103,23 @@ class Shares(NamedTuple):
             return self.notifications
         if path.startswith("/health/") or path == "/metrics":
             return self.health
-        return self.exports if is_export(path) else self.pages
+        return self.exports if _is_export(path) else self.pages
 
 
-def is_export(path: str) -> bool:
+def _is_export(path: str) -> bool:
     return path.startswith("/s/") and path.endswith(".csv")
 
 
 class Bulkheads:
     """The WSGI application around the application."""
 
-    def __init__(self, application: Application, shares: Shares | None = None) -> None:
+    def __init__(self, application: _Application, shares: Shares | None = None) -> None:
         self.application = application
         self.shares = shares or Shares.usual()
         self.bodies = Bodies()
         self._first = threading.Lock()
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: _Environ, start_response: _StartResponse) -> Iterable[bytes]:
         if self._first.acquire(blocking=False):  # once: only now is the server listening for sure
             end_connections_that_nobody_reads()
         path = str(environ.get("PATH_INFO", ""))
@@ -127,12 +127,12 @@ class Bulkheads:
         try:
             self.bodies.read(environ)
             share.take()
-        except Refused as refusal:
-            return refuse(refusal.status, start_response)
-        held = Held(share)
+        except _Refused as refusal:
+            return _refuse(refusal.status, start_response)
+        held = _Held(share)
         try:
             answer = self.application(environ, start_response)
-            if is_export(path):
+            if _is_export(path):
                 return held.until_read(answer)
             return whole(answer)
         finally:
@@ -151,18 +151,18 @@ def whole(answer: Iterable[bytes]) -> list[bytes]:
 class Keeper(threading.local):
     """Lets so many threads of this process keep their database connections between requests."""
 
-    slots = threading.BoundedSemaphore(CONNECTIONS)
-    kept: "Slot | None" = None
+    slots = threading.BoundedSemaphore(_CONNECTIONS)
+    kept: "_Slot | None" = None
 
     def after_request(self, **_: object) -> None:
         """For Django's signal `request_finished`."""
         if self.kept is None and self.slots.acquire(blocking=False):
-            self.kept = Slot(self.slots)
+            self.kept = _Slot(self.slots)
         if self.kept is None:
             connections.close_all()
 
 
-class Slot:
+class _Slot:
     """Given back when its thread ends, and its locals with it."""
 
     def __init__(self, slots: threading.BoundedSemaphore) -> None:
@@ -172,14 +172,14 @@ class Slot:
         self._slots.release()
 
 
-class Held:
+class _Held:
     """A share that is taken: until the view is done, or until a streamed answer is read."""
 
     def __init__(self, share: Share) -> None:
         self._share, self._open = share, threading.Lock()
         self._answer: Iterable[bytes] | None = None
 
-    def until_read(self, answer: Iterable[bytes]) -> "Held":
+    def until_read(self, answer: Iterable[bytes]) -> "_Held":
         self._answer = answer
         return self
 
@@ -205,12 +205,12 @@ class Held:
         self.close()
 
 
-def refuse(status: int, start_response: StartResponse) -> list[bytes]:
+def _refuse(status: int, start_response: _StartResponse) -> list[bytes]:
     """No body, no connection to go on with; after a 503 there is room again in a moment."""
     headers = [("Content-Length", "0"), ("Cache-Control", "no-store"), ("Connection", "close")]
     if status == 503:
         headers.append(("Retry-After", "2"))
-    start_response(f"{status} {REASONS[status]}", headers)
+    start_response(f"{status} {_REASONS[status]}", headers)
     return [b""]
 
 
@@ -227,31 +227,31 @@ class Bodies:
         self._watching = False
         self._unanswered: dict[object, float] = {}  # since when, by the client's address
 
-    def read(self, environ: Environ) -> None:
+    def read(self, environ: _Environ) -> None:
         """Put the whole body into the environment. Raises Refused."""
         largest = largest_of(str(environ.get("PATH_INFO", "")))
-        length = told_length(environ, largest)
+        length = _told_length(environ, largest)
         if not length:
             return
         body = self._read(environ["wsgi.input"], length)
         if len(body) > largest:
-            raise Refused(413)
+            raise _Refused(413)
         if len(body) < length <= largest:
-            raise Refused(400)  # the client left, or was ended
+            raise _Refused(400)  # the client left, or was ended
         environ["CONTENT_LENGTH"] = str(len(body))
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["wsgi.input"] = io.BytesIO(body)
 
     def _read(self, stream: Any, length: int) -> bytes:
         if len(self._begun) >= STUCK:
-            raise Refused(503)
+            raise _Refused(503)
         me = threading.get_ident()
         self._begun[me] = time.monotonic()
         self._start_watching()
         try:
             return bytes(stream.read(length))
         except (OSError, ValueError) as error:
-            raise Refused(400) from error
+            raise _Refused(400) from error
         finally:
             del self._begun[me]
 
@@ -270,17 +270,17 @@ class Bodies:
         """End the connections of clients who are silent, and of those who send a byte at a time."""
         if any(time.monotonic() - begun > DEADLINE for begun in list(self._begun.values())):
             end_silent_connections(DEADLINE)
-            self._unanswered = end_unanswered_connections(self._unanswered, DEADLINE)
+            self._unanswered = _end_unanswered_connections(self._unanswered, DEADLINE)
         else:
             self._unanswered = {}
 
 
 def largest_of(path: str) -> int:
     """Return how many bytes the body of a request to this path may have."""
-    return next((size for start, size in SMALLER.items() if path.startswith(start)), LARGEST)
+    return next((size for start, size in _SMALLER.items() if path.startswith(start)), LARGEST)
 
 
-def told_length(environ: Environ, largest: int) -> int:
+def _told_length(environ: _Environ, largest: int) -> int:
     """How much to read: what was announced, or one byte more than we take of what was not.
 
     A body above the limit is refused before it is read.
@@ -289,17 +289,17 @@ def told_length(environ: Environ, largest: int) -> int:
     if not told:
         return largest + 1 if environ.get("HTTP_TRANSFER_ENCODING") else 0
     if not told.isascii() or not told.isdecimal():
-        raise Refused(400)
+        raise _Refused(400)
     if len(told) > 9 or int(told) > largest:
-        raise Refused(413)
+        raise _Refused(413)
     return int(told)
 
 
 def end_connections_that_nobody_reads() -> None:
     """Have the kernel do so, on every socket that this process listens at: new connections inherit
     it. https://man7.org/linux/man-pages/man7/tcp.7.html, TCP_USER_TIMEOUT"""
-    for found in sockets():
-        if is_listening(found):
+    for found in _sockets():
+        if _is_listening(found):
             found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, NOBODY_READS)
             found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
@@ -310,20 +310,20 @@ def end_silent_connections(seconds: float) -> None:
     One that waits for its answer may be among them: no view takes as long. An idle one is opened
     again by its client.
     """
-    for found in served_connections():
+    for found in _served_connections():
         with suppress(OSError):  # not connected, or not any more
             if min(quiet(found)) >= seconds:
                 found.shutdown(socket.SHUT_RDWR)
 
 
-def end_unanswered_connections(since: dict[object, float], seconds: float) -> dict[object, float]:
+def _end_unanswered_connections(since: dict[object, float], seconds: float) -> dict[object, float]:
     """Shut the connections that sent us something and got no answer for so long.
 
     Takes, and returns, since when each is known to be like that: a body may arrive byte by byte,
     so the moment of its last byte says nothing.
     """
     found_now: dict[object, float] = {}
-    for found in served_connections():
+    for found in _served_connections():
         with suppress(OSError):
             sent, received = quiet(found)
             if received >= sent:
@@ -335,10 +335,10 @@ def end_unanswered_connections(since: dict[object, float], seconds: float) -> di
     return found_now
 
 
-def served_connections() -> Iterator[socket.socket]:
+def _served_connections() -> Iterator[socket.socket]:
     """Our ends of the connections of clients."""
-    served = {found.getsockname()[1] for found in sockets() if is_listening(found)}
-    for found in sockets():
+    served = {found.getsockname()[1] for found in _sockets() if _is_listening(found)}
+    for found in _sockets():
         with suppress(OSError):
             if found.getsockname()[1] in served:
                 yield found
@@ -354,21 +354,21 @@ def quiet(connection: socket.socket) -> tuple[float, float]:
     return numbers[9] / 1000, numbers[11] / 1000
 
 
-def is_listening(found: socket.socket) -> bool:
+def _is_listening(found: socket.socket) -> bool:
     return bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def sockets() -> Iterator[socket.socket]:
+def _sockets() -> Iterator[socket.socket]:
     """The TCP sockets of this process, each by a descriptor of its own. Only Linux tells."""
     if not hasattr(socket, "TCP_USER_TIMEOUT"):
         return
     for entry in list(Path("/proc/self/fd").iterdir()):
-        with suppress(OSError), open_socket(int(entry.name)) as found:
+        with suppress(OSError), _open_socket(int(entry.name)) as found:
             if found.family in (socket.AF_INET, socket.AF_INET6):
                 yield found
 
 
-def open_socket(descriptor: int) -> socket.socket:
+def _open_socket(descriptor: int) -> socket.socket:
     """A second descriptor of this socket. Raises OSError for what is none."""
     copy = os.dup(descriptor)
     try:

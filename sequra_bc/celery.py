@@ -56,11 +56,11 @@ PERIODIC: dict[str, tuple[str, float]] = {
 }
 # What is not periodic and not slow.
 WAKE_UPS = ("orders.tasks.drain",)
-KEPT_FOR_FAST = 2  # slots of a worker that serves both lanes
-TRY_AGAIN = 3.0  # seconds until a slow task asks for a slot again
+_KEPT_FOR_FAST = 2  # slots of a worker that serves both lanes
+_TRY_AGAIN = 3.0  # seconds until a slow task asks for a slot again
 
 # A dead connection is noticed within 25 s, and an idle one is not an error.
-PATIENT = {
+_PATIENT = {
     "health_check_interval": 10,
     "socket_keepalive": True,
     "socket_connect_timeout": 5,
@@ -99,7 +99,7 @@ class Slots:
 slots: list[Slots] = []  # of this worker; none where no lane has to be kept free
 
 
-class Unacknowledged(Request):
+class _Unacknowledged(Request):
     """A message that was over when it arrived.
 
     Its queue is consumed without acknowledgements. Kombu restores unacknowledged messages when a
@@ -115,14 +115,14 @@ class Unacknowledged(Request):
         self.acknowledged = True
 
 
-class LaneTask(Task):  # type: ignore[type-arg]
+class _LaneTask(Task):  # type: ignore[type-arg]
     """A task that leaves the slots of the fast lane alone."""
 
-    Request = f"{__name__}:{Unacknowledged.__name__}"
+    Request = f"{__name__}:{_Unacknowledged.__name__}"
     max_retries = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if lane_of(self.name) == FAST:
+        if _lane_of(self.name) == FAST:
             return self.run(*args, **kwargs)
         if not slots or self.request.called_directly:
             return self._interruptibly(*args, **kwargs)
@@ -140,23 +140,23 @@ class LaneTask(Task):  # type: ignore[type-arg]
     def _later(self) -> None:
         """Come again, unless the message expires before."""
         try:
-            raise self.retry(countdown=TRY_AGAIN)
+            raise self.retry(countdown=_TRY_AGAIN)
         except OperationalError as error:
             log.warning("doorbell_unheard", task=self.name, reason=type(error).__name__)
 
 
-def lane_of(task: str) -> str:
+def _lane_of(task: str) -> str:
     """Return the lane of a task. What nobody named is slow."""
     lane, _ = PERIODIC.get(task, (FAST if task in WAKE_UPS else SLOW, 0))
     return lane
 
 
-app = Celery("sequra_bc", task_cls=LaneTask)
+app = Celery("sequra_bc", task_cls=_LaneTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_queues = [Queue(lane, routing_key=lane, no_ack=True) for lane in (FAST, SLOW)]
 app.conf.task_default_queue = SLOW
 app.conf.task_routes = {
-    task: {"queue": FAST} for task in [*PERIODIC, *WAKE_UPS] if lane_of(task) == FAST
+    task: {"queue": FAST} for task in [*PERIODIC, *WAKE_UPS] if _lane_of(task) == FAST
 }
 app.autodiscover_tasks()
 app.conf.beat_schedule = {
@@ -170,9 +170,9 @@ app.conf.beat_schedule = {
 }
 
 
-def be_patient(conf: Any) -> None:
+def _be_patient(conf: Any) -> None:
     """Wait for a Redis for as long as it takes; other brokers have no such options."""
-    mine = PATIENT if settings.IS_REDIS else {}
+    mine = _PATIENT if settings.IS_REDIS else {}
     conf.broker_transport_options = mine | settings.BROKER_OPTIONS
 
 
@@ -180,20 +180,20 @@ def be_patient(conf: Any) -> None:
 def be_patient_as_worker(instance: Any, conf: Any, **_: Any) -> None:
     """Runs in `celery worker` before it connects. The banner is no JSON line."""
     instance.quiet = True
-    be_patient(conf)
+    _be_patient(conf)
 
 
 @beat_init.connect
 def be_patient_as_beat(sender: Any, **_: Any) -> None:
     """Runs in `celery beat` before its first message."""
-    be_patient(sender.app.conf)
+    _be_patient(sender.app.conf)
 
 
 @celeryd_after_setup.connect
 def keep_slots_for_the_fast_lane(instance: Any, **_: Any) -> None:
     """Runs in `celery worker` when it knows its queues, before it forks."""
     if set(instance.app.amqp.queues.consume_from) == {FAST, SLOW}:
-        slots[:] = [Slots(max(1, instance.concurrency - KEPT_FOR_FAST))]
+        slots[:] = [Slots(max(1, instance.concurrency - _KEPT_FOR_FAST))]
 
 
 @worker_shutting_down.connect

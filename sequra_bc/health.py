@@ -24,8 +24,8 @@ from sequra_bc.proxies import FORWARDED
 from stores.encryption import Undecryptable
 from stores.models import Canary
 
-WRITTEN_BY_PROXIES = ("HTTP_FORWARDED", "HTTP_VIA", *(f"HTTP_X_FORWARDED_{x}" for x in FORWARDED))
-SONG = "canary"
+_WRITTEN_BY_PROXIES = ("HTTP_FORWARDED", "HTTP_VIA", *(f"HTTP_X_FORWARDED_{x}" for x in FORWARDED))
+_SONG = "canary"
 fitting: set[tuple[str, ...]] = set()  # keys that were seen to decrypt
 applied: set[str] = set()  # holds something once all migrations were seen in the database
 
@@ -37,8 +37,8 @@ class HealthMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        answer = ANSWERS.get(request.path_info)
-        if answer is None or (answer is metrics and not asked_from_inside(request)):
+        answer = _ANSWERS.get(request.path_info)
+        if answer is None or (answer is metrics and not _asked_from_inside(request)):
             return self.get_response(request)
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
@@ -48,9 +48,9 @@ class HealthMiddleware:
         return response
 
 
-def asked_from_inside(request: HttpRequest) -> bool:
+def _asked_from_inside(request: HttpRequest) -> bool:
     """Prometheus asks the process itself; what came through a proxy came from the world."""
-    through_proxy = any(name in request.META for name in WRITTEN_BY_PROXIES)
+    through_proxy = any(name in request.META for name in _WRITTEN_BY_PROXIES)
     return settings.METRICS_PUBLIC or not through_proxy
 
 
@@ -59,13 +59,13 @@ def live() -> HttpResponse:
     return JsonResponse({"status": "ok", "version": settings.VERSION})
 
 
-def ready() -> HttpResponse:
+def _ready() -> HttpResponse:
     """Whether this process can do its work. Redis is told but not needed: it is a doorbell."""
     checks = {"database": database()}
     checks["migrations"] = migrations() if checks["database"] == "ok" else "unknown"
     checks["keys"] = keys() if checks["migrations"] == "ok" else "unknown"
     works = all(state == "ok" for state in checks.values())
-    body = {"status": "ok" if works else "not ready", **checks, "redis": doorbell()}
+    body = {"status": "ok" if works else "not ready", **checks, "redis": _doorbell()}
     return JsonResponse(body, status=200 if works else 503)
 
 
@@ -93,8 +93,8 @@ def keys() -> str:
     ours = tuple(settings.ENCRYPTION_KEYS)
     if ours not in fitting:
         try:
-            canary, _ = Canary.objects.get_or_create(pk=1, defaults={"secret": SONG})
-            if canary.secret != SONG:
+            canary, _ = Canary.objects.get_or_create(pk=1, defaults={"secret": _SONG})
+            if canary.secret != _SONG:
                 return "wrong"
         except Undecryptable:
             return "wrong"
@@ -109,7 +109,7 @@ def broker() -> Connection:
     return app.connection_for_write(settings.BROKER_URL or settings.REDIS_URL, connect_timeout=1)
 
 
-def doorbell() -> str:
+def _doorbell() -> str:
     """Whether the broker answers, whichever it is."""
     try:
         with broker().clone() as connection:
@@ -119,8 +119,8 @@ def doorbell() -> str:
     return "ok"
 
 
-ANSWERS: dict[str, Callable[[], HttpResponse]] = {
+_ANSWERS: dict[str, Callable[[], HttpResponse]] = {
     "/health/live": live,
-    "/health/ready": ready,
+    "/health/ready": _ready,
     "/metrics": metrics,
 }

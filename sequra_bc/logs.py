@@ -1,6 +1,6 @@
 """JSON lines on standard output: references, never people, secrets, queries or bodies.
 
-Every line, of ours or of a library, passes the same three gates: only the fields in `FIELDS`
+Every line, of ours or of a library, passes the same three gates: only the fields in `_FIELDS`
 leave; texts are masked and cut; exceptions are told by type and place, and by their words only
 where the words are Python's own.
 """
@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from structlog.typing import EventDict, WrappedLogger
 
 # What must not stand in a log line, wherever it comes from.
-LONGEST = 300  # characters of one text in a log line
+_LONGEST = 300  # characters of one text in a log line
 READ = 1_200  # characters of a text that are looked at; the cost ends here
 
 # Every rule starts where a run of its characters starts, and its repetitions are bounded: the cost
@@ -49,8 +49,8 @@ def mask(text: str) -> str:
         text = _whole_words(text[:READ])
     for pattern, replacement in RULES:
         text = pattern.sub(replacement, text)
-    if len(text) > LONGEST:
-        return text[: LONGEST - 1] + "…"
+    if len(text) > _LONGEST:
+        return text[: _LONGEST - 1] + "…"
     return text + "…" if is_cut else text
 
 
@@ -59,7 +59,7 @@ def _whole_words(text: str) -> str:
     return text.rstrip("0123456789 .+-").rpartition(" ")[0]
 
 
-FIELDS = (
+_FIELDS = (
     "time",
     "level",
     "event",
@@ -107,31 +107,31 @@ FIELDS = (
     "worker",
 )
 # Written by this module, from nothing that anybody sent us.
-MADE_HERE = frozenset(["time", "level", "logger", "request_id", "task_id"])
+_MADE_HERE = frozenset(["time", "level", "logger", "request_id", "task_id"])
 # Their words come from the interpreter or the driver's connection, not from data.
-TELLING = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
-DEEPEST = 12  # stack frames in a line
+_TELLING = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
+_DEEPEST = 12  # stack frames in a line
 
 
-class Frames(list[str]):
+class _Frames(list[str]):
     """Places in our code and its libraries: nothing in them was sent to us."""
 
 
-def place(error: BaseException) -> Frames:
+def place(error: BaseException) -> _Frames:
     """The innermost frames as `file:line function`, without source lines and values."""
-    frames = traceback.extract_tb(error.__traceback__)[-DEEPEST:]
-    return Frames(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    frames = traceback.extract_tb(error.__traceback__)[-_DEEPEST:]
+    return _Frames(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
 
 
 def name(error: BaseException) -> str:
     """`TypeError: unsupported operand …`, or only the type; then what caused it."""
-    words = f": {error}" if isinstance(error, TELLING) else ""
+    words = f": {error}" if isinstance(error, _TELLING) else ""
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     because = f" < {type(cause).__name__}" if cause else ""
     return f"{type(error).__name__}{words}{because}"
 
 
-def tell_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _tell_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     found = event.pop("exc_info", None)
     if found is True:
         found = sys.exc_info()
@@ -141,7 +141,7 @@ def tell_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def tell_library(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _tell_library(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """What libraries put into their sentence belongs into fields, or nowhere."""
     record: logging.LogRecord | None = event.get("_record")
     if record is None:
@@ -166,19 +166,19 @@ def tidy(value: Any) -> Any:
     return mask(str(value))
 
 
-def gate(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _gate(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Fields on the list only; a line that lost some says how many."""
     kept = {
-        key: value if key in MADE_HERE or isinstance(value, Frames) else tidy(value)
-        for key in FIELDS
+        key: value if key in _MADE_HERE or isinstance(value, _Frames) else tidy(value)
+        for key in _FIELDS
         if (value := event.get(key)) is not None
     }
-    if lost := [key for key in event if key not in FIELDS and not key.startswith("_")]:
+    if lost := [key for key in event if key not in _FIELDS and not key.startswith("_")]:
         kept["dropped"] = len(lost)
     return kept
 
 
-BEFORE: list[Any] = [
+_BEFORE: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
@@ -189,19 +189,19 @@ BEFORE: list[Any] = [
 def formatter() -> structlog.stdlib.ProcessorFormatter:
     """The same line for structlog and for libraries that log in the standard way."""
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=BEFORE,
+        foreign_pre_chain=_BEFORE,
         processors=[
-            tell_library,
-            tell_exception,
+            _tell_library,
+            _tell_exception,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            gate,
+            _gate,
             structlog.processors.JSONRenderer(sort_keys=False),
         ],
     )
 
 
 # Libraries whose everyday lines name addresses or say nothing, and from where on we listen.
-QUIETER = {
+_QUIETER = {
     "urllib3": logging.ERROR,
     "requests": logging.ERROR,
     "kombu": logging.WARNING,
@@ -218,7 +218,7 @@ QUIETER = {
 }
 
 
-class NotOurRequestLine(logging.Filter):
+class _NotOurRequestLine(logging.Filter):
     """`django.request` repeats 4xx answers with their path; our request line has the route."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -230,16 +230,16 @@ def structured_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for logger, least in QUIETER.items():
+    for logger, least in _QUIETER.items():
         logging.getLogger(logger).setLevel(least)
     # These bring their own handlers, in plain text.
     for logger in ("_granian", "granian.access", "gunicorn.error", "gunicorn.access"):
         logging.getLogger(logger).handlers.clear()
         logging.getLogger(logger).propagate = True
-    logging.getLogger("django.request").addFilter(NotOurRequestLine())
+    logging.getLogger("django.request").addFilter(_NotOurRequestLine())
     logging.captureWarnings(capture=True)
     structlog.configure(
-        processors=[*BEFORE, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_BEFORE, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

@@ -34,28 +34,28 @@ from prometheus_client.registry import Collector
 from sequra_bc.shared_counters import folder
 from stores.models import database_now
 
-REQUESTS = Counter("sequra_bc_requests", "Requests answered", ["method", "route", "status"])
-SECONDS = Histogram("sequra_bc_request_seconds", "Time to answer", ["route"])
+_REQUESTS = Counter("sequra_bc_requests", "Requests answered", ["method", "route", "status"])
+_SECONDS = Histogram("sequra_bc_request_seconds", "Time to answer", ["route"])
 # What a shared loop (watch, reconcile, drift, …) could not do for one of the stores.
 FAILED_STORES = Counter(
     "sequra_bc_store_failures", "Stores that a shared loop had to leave out, by loop", ["loop"]
 )
-OURS, WORKERS = "sequra_bc_", "sequra_bc_worker_"
+_OURS, _WORKERS = "sequra_bc_", "sequra_bc_worker_"
 # In the order of the keys, so that two workers never wait for each other.
-ADD = """
+_ADD = """
 INSERT INTO stores_workerfigure AS known (name, labels, value)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::float[]) ORDER BY 1, 2
 ON CONFLICT (name, labels) DO UPDATE SET value = known.value + excluded.value
 """
 # The phases in which confirm() has nothing to do, as payments.models names them.
-AT_REST = ("solicited", "refused", "done")
+_AT_REST = ("solicited", "refused", "done")
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 
 def count_request(method: str, route: str, status: int, seconds: float) -> None:
     """A made-up method must not make a new time series."""
-    REQUESTS.labels(method if method in METHODS else "other", route, str(status)).inc()
-    SECONDS.labels(route).observe(seconds)
+    _REQUESTS.labels(method if method in METHODS else "other", route, str(status)).inc()
+    _SECONDS.labels(route).observe(seconds)
 
 
 def count_store_failure(loop: str) -> None:
@@ -70,7 +70,7 @@ def metrics() -> HttpResponse:
         MultiProcessCollector(registry, path=shared)  # type: ignore[no-untyped-call]
     body = generate_latest(registry) if shared else generate_latest(REGISTRY)
     queues = CollectorRegistry()
-    queues.register(QueueCollector())
+    queues.register(_QueueCollector())
     return HttpResponse(body + generate_latest(queues), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -79,7 +79,7 @@ def rows(model: str) -> QuerySet[Any]:
     return QuerySet(apps.get_model(model))
 
 
-class QueueCollector(Collector):
+class _QueueCollector(Collector):
     """What waits, counted by the database."""
 
     def collect(self) -> Iterator[Metric]:
@@ -91,21 +91,21 @@ class QueueCollector(Collector):
         up.add_metric([], 1 if figures else 0)
         yield up
         yield from figures
-        yield from lanes()
+        yield from _lanes()
 
 
 def queues() -> Iterator[Metric]:
-    yield from due_orders()
-    yield solicitations()
+    yield from _due_orders()
+    yield _solicitations()
     yield events()
     yield entries()
-    yield accounts()
-    yield leases()
-    yield breakers()
-    yield from worker_figures()
+    yield _accounts()
+    yield _leases()
+    yield _breakers()
+    yield from _worker_figures()
 
 
-def due_orders() -> Iterator[GaugeMetricFamily]:
+def _due_orders() -> Iterator[GaugeMetricFamily]:
     now = database_now()
     due = rows("orders.Order").filter(changed__gt=F("synced"))
     found = due.aggregate(now=Count("pk", filter=Q(due_at__lte=now)), all=Count("pk"))
@@ -120,19 +120,19 @@ def due_orders() -> Iterator[GaugeMetricFamily]:
     yield GaugeMetricFamily("sequra_bc_oldest_due_seconds", "Age of the oldest due order", age)
 
 
-def solicitations() -> GaugeMetricFamily:
+def _solicitations() -> GaugeMetricFamily:
     family = GaugeMetricFamily(
         "sequra_bc_solicitations_open", "Purchases under way, by phase", labels=["phase"]
     )
-    counted = rows("payments.Solicitation").exclude(phase__in=AT_REST).values_list("phase")
+    counted = rows("payments.Solicitation").exclude(phase__in=_AT_REST).values_list("phase")
     found = dict(counted.annotate(Count("pk")).order_by())
     for phase, _ in apps.get_model("payments.Solicitation")._meta.get_field("phase").flatchoices:
-        if phase not in AT_REST:
+        if phase not in _AT_REST:
             family.add_metric([phase], found.get(phase, 0))
     return family
 
 
-def leases() -> GaugeMetricFamily:
+def _leases() -> GaugeMetricFamily:
     family = GaugeMetricFamily("sequra_bc_leases", "Orders in a worker's hands", labels=["state"])
     leased = rows("orders.Order").filter(changed__gt=F("synced"), leased_until__isnull=False)
     over = Q(leased_until__lte=Now())
@@ -142,7 +142,7 @@ def leases() -> GaugeMetricFamily:
     return family
 
 
-def breakers() -> GaugeMetricFamily:
+def _breakers() -> GaugeMetricFamily:
     family = GaugeMetricFamily(
         "sequra_bc_breakers_open", "Hosts of stores that failed too often", labels=["system"]
     )
@@ -156,7 +156,7 @@ def breakers() -> GaugeMetricFamily:
     return family
 
 
-def lanes() -> Iterator[GaugeMetricFamily]:
+def _lanes() -> Iterator[GaugeMetricFamily]:
     """Messages that no worker has fetched, as the broker counts them."""
     up = GaugeMetricFamily("sequra_bc_broker_up", "Whether the broker answers")
     waiting = GaugeMetricFamily("sequra_bc_lane_messages", "Messages, by lane", labels=["lane"])
@@ -184,7 +184,7 @@ def events() -> GaugeMetricFamily:
     return family
 
 
-def accounts() -> GaugeMetricFamily:
+def _accounts() -> GaugeMetricFamily:
     """SeQura refuses them, and their merchants have to act."""
     refused = rows("stores.Connection").filter(refused_at__isnull=False, state="connected")
     return GaugeMetricFamily(
@@ -214,14 +214,14 @@ class Keeper:
     def keep(self) -> None:
         """Add what was counted since the last time. While the database is away it adds up."""
         with self._lock:
-            now = counted()
+            now = _counted()
             news = {key: value - self._kept.get(key, 0) for key, value in now.items()}
             added = [(*key, more) for key, more in news.items() if more]
             if not added:
                 return
             try:
                 with connection.cursor() as cursor:
-                    cursor.execute(ADD, [list(column) for column in zip(*added, strict=True)])
+                    cursor.execute(_ADD, [list(column) for column in zip(*added, strict=True)])
             except (DatabaseError, InterfaceError):
                 return
             self._kept = now
@@ -230,28 +230,28 @@ class Keeper:
 keeper = Keeper()
 
 
-def counted() -> dict[tuple[str, str], float]:
+def _counted() -> dict[tuple[str, str], float]:
     """The counters of this process by name and labels."""
     return {
         (sample.name, json.dumps(sample.labels, sort_keys=True)): sample.value
-        for family in our_families()
+        for family in _our_families()
         for sample in family.samples
         if not sample.name.endswith("_created")
     }
 
 
-def our_families() -> Iterator[Metric]:
-    return (family for family in REGISTRY.collect() if family.name.startswith(OURS))
+def _our_families() -> Iterator[Metric]:
+    return (family for family in REGISTRY.collect() if family.name.startswith(_OURS))
 
 
-def worker_figures() -> Iterator[Metric]:
+def _worker_figures() -> Iterator[Metric]:
     """What the workers counted, of what they count."""
     known = rows("stores.WorkerFigure").values_list("name", "labels", "value")
     told: dict[str, list[tuple[dict[str, str], float]]] = {}
     for name, labels, value in known:
         told.setdefault(name, []).append((json.loads(labels), value))
-    for family in our_families():
-        of_workers = WORKERS + family.name.removeprefix(OURS)
+    for family in _our_families():
+        of_workers = _WORKERS + family.name.removeprefix(_OURS)
         found = Metric(of_workers, f"{family.documentation}, by workers", family.type)
         for ending in ("_bucket", "_count", "_sum", "_total"):
             for labels, value in sorted(told.get(family.name + ending, []), key=_in_order):

@@ -37,10 +37,10 @@ def apply(meta: dict[str, str], proxies: int) -> None:
     meta["REMOTE_ADDR"] = client_address(given["FOR"], meta.get("REMOTE_ADDR", ""), proxies)
     if proxies < 1:
         return
-    scheme = nth_from_right(given["PROTO"], proxies).lower()
+    scheme = _nth_from_right(given["PROTO"], proxies).lower()
     if scheme in ("http", "https"):
         meta["wsgi.url_scheme"] = scheme
-    if host := nth_from_right(given["HOST"], proxies):
+    if host := _nth_from_right(given["HOST"], proxies):
         meta["HTTP_HOST"] = host  # Django still holds it against ALLOWED_HOSTS
 
 
@@ -48,11 +48,11 @@ def client_address(forwarded_for: str, peer: str, proxies: int) -> str:
     """Who speaks to us: the n-th entry from the right, or the peer when there is no such entry."""
     entries = [entry.strip() for entry in forwarded_for.split(",") if entry.strip()]
     if not 0 < proxies <= len(entries):
-        return plain_address(peer) or peer
-    return plain_address(entries[-proxies]) or plain_address(peer) or peer
+        return _plain_address(peer) or peer
+    return _plain_address(entries[-proxies]) or _plain_address(peer) or peer
 
 
-def plain_address(text: str) -> str:
+def _plain_address(text: str) -> str:
     """`203.0.113.9` from `203.0.113.9:4711`, `[::ffff:203.0.113.9]:80` and the like; or nothing."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -65,7 +65,7 @@ def plain_address(text: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def nth_from_right(header: str, proxies: int) -> str:
+def _nth_from_right(header: str, proxies: int) -> str:
     """A proxy overwrites or appends; the outermost one's entry is at most n from the right."""
     entries = [entry.strip() for entry in header.split(",") if entry.strip()]
     return entries[-min(proxies, len(entries))] if entries else ""

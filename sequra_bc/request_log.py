@@ -13,12 +13,12 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from sequra_bc.logs import route
 from sequra_bc.metrics import count_request
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
-ID = "sequra_bc.request_id"  # in the WSGI environment
+_ID = "sequra_bc.request_id"  # in the WSGI environment
 # What is answered ahead of the routes, as the metrics name it.
-AHEAD = {
+_AHEAD = {
     "/webhooks/bigcommerce/": "webhooks/bigcommerce/<uuid:public_id>",
     settings.STATIC_URL: "static",
     "/health/live": "health/live",
@@ -38,24 +38,24 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.monotonic()
-        request.META[ID] = request_id_of(request)
+        request.META[_ID] = _request_id_of(request)
         clear_contextvars()
-        bind_contextvars(request_id=request.META[ID])
+        bind_contextvars(request_id=request.META[_ID])
         response = self.get_response(request)
-        response["X-Request-Id"] = request.META[ID]
-        if COUNTED not in request.META:
+        response["X-Request-Id"] = request.META[_ID]
+        if _COUNTED not in request.META:
             seconds = time.monotonic() - started
-            count_request(request.method or "", ahead(request), response.status_code, seconds)
+            count_request(request.method or "", _ahead(request), response.status_code, seconds)
         return response
 
 
-COUNTED = "sequra_bc.counted"
+_COUNTED = "sequra_bc.counted"
 
 
-def ahead(request: HttpRequest) -> str:
+def _ahead(request: HttpRequest) -> str:
     """The name of what answered ahead of the routes."""
     path = request.path_info
-    return next((name for begin, name in AHEAD.items() if path.startswith(begin)), "(none)")
+    return next((name for begin, name in _AHEAD.items() if path.startswith(begin)), "(none)")
 
 
 class RequestLogMiddleware:
@@ -71,7 +71,7 @@ class RequestLogMiddleware:
         seconds = time.monotonic() - started
         where, method = route(request), request.method or ""
         count_request(method, where, response.status_code, seconds)
-        request.META[COUNTED] = "yes"
+        request.META[_COUNTED] = "yes"
         self.log.info(
             "request",
             method=method,
@@ -84,7 +84,7 @@ class RequestLogMiddleware:
         return response
 
 
-def request_id_of(request: HttpRequest) -> str:
+def _request_id_of(request: HttpRequest) -> str:
     """The proxy's id when it looks like one, else a new one."""
     given = request.headers.get("X-Request-Id", "")
-    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -19,21 +19,21 @@ def share() -> None:
     may have put one of that name into the temporary folder) each process counts for itself.
     """
     prefix = f"sequra-bc-metrics-{os.geteuid()}-"
-    forget_dead_servers(prefix)
+    _forget_dead_servers(prefix)
     path = Path(tempfile.gettempdir()) / f"{prefix}{os.getppid()}"
     if VARIABLE not in os.environ and ours(path):
         os.environ[VARIABLE] = str(path)
 
 
-def forget_dead_servers(prefix: str) -> None:
+def _forget_dead_servers(prefix: str) -> None:
     """Deletes the counters of servers that run no more."""
     for path in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         server = path.name.removeprefix(prefix)
-        if server.isdecimal() and not alive(int(server)):
+        if server.isdecimal() and not _alive(int(server)):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def alive(server: int) -> bool:
+def _alive(server: int) -> bool:
     try:
         os.kill(server, 0)
     except ProcessLookupError:

@@ -7,7 +7,7 @@ import rjsmin
 from django.core.files.base import ContentFile
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-MINIFIED = ("storefront/sequra-checkout.js", "storefront/sequra-info.js")
+_MINIFIED = ("storefront/sequra-checkout.js", "storefront/sequra-info.js")
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
@@ -16,7 +16,7 @@ class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     def post_process(
         self, paths: dict[str, tuple[Any, str]], *args: Any, **options: Any
     ) -> Iterator[Any]:
-        for name in set(MINIFIED) & set(paths):
+        for name in set(_MINIFIED) & set(paths):
             storage, path = paths[name]
             with storage.open(path) as file:
                 source = file.read().decode()

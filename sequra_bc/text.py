@@ -15,8 +15,8 @@ from rest_framework.parsers import JSONParser
 
 from transport.reading import clean_text, read_json
 
-FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-TEXT = {"utf-8", "ascii"}
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_TEXT = {"utf-8", "ascii"}
 
 
 class CleanTextMiddleware:
@@ -36,7 +36,7 @@ class CleanTextMiddleware:
         """Once it is known that there is a view: only then a body is read."""
         if "\0" in request.path_info:
             raise Http404
-        if request.method == "POST" and request.content_type in FORMS:
+        if request.method == "POST" and request.content_type in _FORMS:
             request.POST = _cleaned(request.POST)
 
 
@@ -44,7 +44,7 @@ def _is_utf8(request: HttpRequest) -> bool:
     """Is the body's charset one that is spoken here? Without one it is UTF-8."""
     charset = (request.content_params or {}).get("charset", "utf-8")
     try:
-        if codecs.lookup(charset).name not in TEXT:
+        if codecs.lookup(charset).name not in _TEXT:
             return False
     except (LookupError, ValueError):
         return False
@@ -64,7 +64,7 @@ def _cleaned(query: QueryDict) -> Any:
 
 
 # JSON from strangers: what Python's parser breaks on is the sender's mistake.
-DEEPEST = 8  # levels: the deepest document that the endpoints know has one
+_DEEPEST = 8  # levels: the deepest document that the endpoints know has one
 
 
 class JSONBody(JSONParser):
@@ -73,6 +73,6 @@ class JSONBody(JSONParser):
 
     def parse(self, stream: IO[Any], *_type: Any, **_context: Any) -> Any:
         try:
-            return read_json(stream.read().decode(), DEEPEST)
+            return read_json(stream.read().decode(), _DEEPEST)
         except (RecursionError, ValueError) as error:
             raise ParseError from error

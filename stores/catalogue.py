@@ -18,23 +18,23 @@ from transport.call import Timeout
 
 log = structlog.get_logger(__name__)
 
-Kind = Literal["category", "product"]
-COLUMNS: dict[Kind, str] = {"category": "excluded_categories", "product": "excluded_products"}
+_Kind = Literal["category", "product"]
+COLUMNS: dict[_Kind, str] = {"category": "excluded_categories", "product": "excluded_products"}
 # While somebody waits for a page: seconds to connect, and to answer.
-BRIEF: Timeout = (2, 4)
+_BRIEF: Timeout = (2, 4)
 MOST = 20
 
 
 class Thing(NamedTuple):
     """A category (key: its id) or a product (key: its SKU)."""
 
-    kind: Kind
+    kind: _Kind
     key: str
     name: str
     excluded: bool = False
 
 
-def excluded(store: Store, kind: Kind) -> list[Thing]:
+def excluded(store: Store, kind: _Kind) -> list[Thing]:
     """What is excluded, by name as far as we know it."""
     names = store.catalogue_names
     keys = [str(key) for key in getattr(store, COLUMNS[kind])]
@@ -44,7 +44,7 @@ def excluded(store: Store, kind: Kind) -> list[Thing]:
 
 def search(store: Store, text: str) -> list[Thing]:
     """Categories and products whose name has `text` in it. Raises Rejected and Unavailable."""
-    api = bigcommerce_for(store, BRIEF)
+    api = bigcommerce_for(store, _BRIEF)
     categories = [
         Thing("category", str(row["category_id"]), row["name"])
         for row in api.categories(text)[:MOST]
@@ -62,7 +62,7 @@ def _marked(store: Store, thing: Thing) -> Thing:
     return thing._replace(excluded=thing.key.casefold() in keys)
 
 
-def exclude(store: Store, kind: Kind, key: int | str, name: str) -> None:
+def exclude(store: Store, kind: _Kind, key: int | str, name: str) -> None:
     """Keep this category or product from SeQura; again is no error."""
     with transaction.atomic():
         store = Store.objects.select_for_update().get(pk=store.pk)
@@ -75,7 +75,7 @@ def exclude(store: Store, kind: Kind, key: int | str, name: str) -> None:
         refresh(store)
 
 
-def allow(store: Store, kind: Kind, key: int | str) -> None:
+def allow(store: Store, kind: _Kind, key: int | str) -> None:
     """Offer SeQura for it again."""
     with transaction.atomic():
         store = Store.objects.select_for_update().get(pk=store.pk)
@@ -97,7 +97,7 @@ def refresh(store: Store) -> None:
         if not store.is_installed:
             return
         try:
-            rows = bigcommerce_for(store, BRIEF).categories()
+            rows = bigcommerce_for(store, _BRIEF).categories()
         except (Rejected, Unavailable) as error:
             log.warning("categories_unknown", store=store.hash, reason=str(error))
             return

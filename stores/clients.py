@@ -21,15 +21,15 @@ from stores.models import Connection, Store
 from transport.call import Timeout
 
 
-class UnreadableToken(bigcommerce.errors.Unavailable):
+class _UnreadableToken(bigcommerce.errors.Unavailable):
     """No key decrypts the store's token: BigCommerce cannot be asked until one does."""
 
 
-class UnreadablePassword(sequra.errors.Unavailable):
+class _UnreadablePassword(sequra.errors.Unavailable):
     """No key decrypts the account's password: SeQura cannot be asked until one does."""
 
 
-UNREADABLE = (UnreadableToken, UnreadablePassword)
+UNREADABLE = (_UnreadableToken, _UnreadablePassword)
 
 
 def bigcommerce_for(
@@ -43,7 +43,7 @@ def bigcommerce_for(
     try:
         token = store.access_token
     except Undecryptable as error:
-        raise UnreadableToken(f"the stored BigCommerce token is unreadable: {error}") from error
+        raise _UnreadableToken(f"the stored BigCommerce token is unreadable: {error}") from error
     return BigCommerce(
         settings.BIGCOMMERCE_API_URL,
         store.hash,
@@ -61,7 +61,7 @@ def sequra_for(connection: Connection, session: requests.Session | None = None) 
     try:
         password = connection.password
     except Undecryptable as error:
-        raise UnreadablePassword(f"the stored SeQura password is unreadable: {error}") from error
+        raise _UnreadablePassword(f"the stored SeQura password is unreadable: {error}") from error
     return Sequra(connection.api_url, connection.username, password, session=session)
 
 
@@ -81,8 +81,8 @@ def platform_facts() -> dict[str, str]:
 
 
 # SeQura's deployments: the document that every SeQura address comes from.
-FRESH, LAST = "sequra-deployments", "sequra-deployments-last"
-SECONDS = 600
+FRESH, _LAST = "sequra-deployments", "sequra-deployments-last"
+_SECONDS = 600
 
 
 def deployments() -> list[Deployment]:
@@ -96,10 +96,10 @@ def deployments() -> list[Deployment]:
     try:
         found = fetch(settings.SEQURA_DEPLOYMENTS_URL)
     except (Rejected, Unavailable):
-        found = cache.get(LAST)
+        found = cache.get(_LAST)
         if found is None:
             raise
     else:
-        cache.set(LAST, found, None)
-    cache.set(FRESH, found, SECONDS)
+        cache.set(_LAST, found, None)
+    cache.set(FRESH, found, _SECONDS)
     return found

@@ -29,9 +29,9 @@ from transport.stopping import stopping
 
 log = structlog.get_logger(__name__)
 # SeQura is asked whether it takes a password: refused ones as soon as their pause is over.
-PROBES = 200  # of one run, of each kind
-PROBE_SECONDS = 60.0  # then another run goes on: it holds a slot of the fast lane
-PROBE_EVERY = timedelta(days=1)
+_PROBES = 200  # of one run, of each kind
+_PROBE_SECONDS = 60.0  # then another run goes on: it holds a slot of the fast lane
+_PROBE_EVERY = timedelta(days=1)
 # What changes its account, of earlier ones (by key) and with these merchant ids.
 taken_along: list[Callable[[Connection, list[int], list[str]], object]] = []
 
@@ -45,7 +45,7 @@ class Refused(Exception):
 
 
 # What a mail program adds at the ends when credentials are copied from it.
-PASTED = string.whitespace + "\u00a0\u200b\u200c\u200d\u2060\ufeff"
+_PASTED = string.whitespace + "\u00a0\u200b\u200c\u200d\u2060\ufeff"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Login:
 
     def __post_init__(self) -> None:
         for name in ("username", "password"):
-            object.__setattr__(self, name, getattr(self, name).strip(PASTED))
+            object.__setattr__(self, name, getattr(self, name).strip(_PASTED))
 
 
 @dataclass(frozen=True)
@@ -257,13 +257,13 @@ def probe_accounts() -> None:
     What there is no time for is asked first by the next run.
     """
     is_over = Q(refused_at__isnull=False) & ~Q(paused_until__gt=Now())
-    is_old = Q(refused_at=None) & ~Q(probed_at__gt=Now() - PROBE_EVERY)
+    is_old = Q(refused_at=None) & ~Q(probed_at__gt=Now() - _PROBE_EVERY)
     in_use = Connection.objects.filter(stopped_at=None).exclude(password="")
     in_use = in_use.exclude(store__state=Store.State.UNINSTALLED)
     others = in_use.filter(is_old, state=Connection.State.CONNECTED)
-    until = time.monotonic() + PROBE_SECONDS
+    until = time.monotonic() + _PROBE_SECONDS
     for due in (in_use.filter(is_over), others):
-        rows = due.select_related("store").order_by("probed_at", "pk")[:PROBES]
+        rows = due.select_related("store").order_by("probed_at", "pk")[:_PROBES]
         each("accounts", rows, partial(_probe, until=until))
 
 
@@ -316,7 +316,7 @@ def disconnect(store: Store, *, stop: bool = False) -> None:
 
 
 # The payment methods of each merchant, as SeQura last told them.
-THREADS = 4
+_THREADS = 4
 
 
 def refresh(store: Store) -> list[str]:
@@ -324,7 +324,7 @@ def refresh(store: Store) -> list[str]:
     merchants = list(
         store.merchants.exclude(connection__state="archived").select_related("connection")
     )
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+    with ThreadPoolExecutor(max_workers=_THREADS) as pool:
         answers = list(pool.map(_fetch, merchants))
     for merchant, methods in zip(merchants, answers, strict=True):
         if methods is not None:

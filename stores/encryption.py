@@ -47,19 +47,19 @@ def decrypt(token: str) -> str:
         raise Undecryptable("no key in ENCRYPTION_KEYS decrypts this value") from error
 
 
-class Sealed:
+class _Sealed:
     """A token as it came from the database, not decrypted yet."""
 
     def __init__(self, token: str) -> None:
         self.token = token
 
 
-class Secret(DeferredAttribute):
+class _Secret(DeferredAttribute):
     """Decrypt on first access, and keep the result on the instance."""
 
     def __get__(self, instance: models.Model | None, cls: Any = None) -> Any:
         value = super().__get__(instance, cls)
-        if instance is None or not isinstance(value, Sealed):
+        if instance is None or not isinstance(value, _Sealed):
             return value
         secret = decrypt(value.token)
         instance.__dict__[self.field.attname] = secret
@@ -73,18 +73,18 @@ class Secret(DeferredAttribute):
 class EncryptedTextField(TextField):
     """A text column that holds a Fernet token and reads as the secret itself."""
 
-    descriptor_class = Secret
+    descriptor_class = _Secret
 
-    def from_db_value(self, value: str | None, *_: Any) -> Sealed | None:
-        return None if value is None else Sealed(value)
+    def from_db_value(self, value: str | None, *_: Any) -> _Sealed | None:
+        return None if value is None else _Sealed(value)
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         """Write back what was never decrypted as it is."""
         value = model_instance.__dict__.get(self.attname)
-        return value if isinstance(value, Sealed) else super().pre_save(model_instance, add)
+        return value if isinstance(value, _Sealed) else super().pre_save(model_instance, add)
 
     def get_prep_value(self, value: Any) -> Any:
-        if isinstance(value, Sealed):
+        if isinstance(value, _Sealed):
             return value.token
         return None if value is None else encrypt(str(value))
 

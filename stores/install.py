@@ -21,9 +21,9 @@ from stores.locks import Busy, only_one
 from stores.models import PanelUser, SpentPayload, Store, new_secret
 
 # Who opens the app: BigCommerce's signed payload, good for one request and ten minutes.
-MAX_AGE = timedelta(minutes=10)
+_MAX_AGE = timedelta(minutes=10)
 # A payload lives for 24 hours; what we forget sooner could be used again.
-REMEMBERED = timedelta(days=2)
+_REMEMBERED = timedelta(days=2)
 
 
 def signed_payload(request: HttpRequest) -> SignedPayload:
@@ -47,12 +47,12 @@ def spend(request: HttpRequest, payload: SignedPayload) -> bool:
 
 def forget_old_payloads() -> None:
     """They have expired by themselves."""
-    SpentPayload.objects.filter(at__lt=timezone.now() - REMEMBERED).delete()
+    SpentPayload.objects.filter(at__lt=timezone.now() - _REMEMBERED).delete()
 
 
 def is_fresh(payload: SignedPayload) -> bool:
     """A payload out of a log or a history is too old to open the app."""
-    return timezone.now() - payload.issued_at < MAX_AGE
+    return timezone.now() - payload.issued_at < _MAX_AGE
 
 
 def provision(store: Store, payload: SignedPayload) -> PanelUser:
@@ -71,14 +71,14 @@ def provision(store: Store, payload: SignedPayload) -> PanelUser:
 
 
 CONTEXT = re.compile(r"stores/([a-z0-9]{1,64})")
-CALLBACK = "/auth"
+_CALLBACK = "/auth"
 # Each holds a thread and asks BigCommerce in our name. Of one process.
-EXCHANGES = BoundedSemaphore(4)
+_EXCHANGES = BoundedSemaphore(4)
 # BigCommerce may call `/uninstall` before it revokes the token.
-REVOKED_WITHIN = timedelta(hours=1)
+_REVOKED_WITHIN = timedelta(hours=1)
 
 # An unfinished payment is brought to its end at SeQura for so long after an uninstallation.
-FINISH_WITHIN = timedelta(hours=24)
+_FINISH_WITHIN = timedelta(hours=24)
 
 # The keys of the connections whose password other apps still need, for payments under way. Called
 # inside the transaction, with the store.
@@ -91,12 +91,12 @@ on_uninstall: list[Callable[[Store], None]] = []
 
 @contextmanager
 def _few_at_a_time() -> Iterator[None]:
-    if not EXCHANGES.acquire(blocking=False):
+    if not _EXCHANGES.acquire(blocking=False):
         raise Busy("exchanges")
     try:
         yield
     finally:
-        EXCHANGES.release()
+        _EXCHANGES.release()
 
 
 class WrongContext(Exception):
@@ -121,7 +121,7 @@ def install(code: str, context: str, scope: str) -> Store:
             code=code,
             context=context,
             scope=scope,
-            redirect_uri=settings.APP_URL + CALLBACK,
+            redirect_uri=settings.APP_URL + _CALLBACK,
         )
         if grant.context != context:
             raise WrongContext(context)
@@ -143,7 +143,7 @@ def _keep(store_hash: str, grant: TokenGrant) -> Store:
     return store
 
 
-def is_still_granted(store: Store) -> bool:
+def _is_still_granted(store: Store) -> bool:
     """Ask BigCommerce whether our token still opens this store; without an answer, it does."""
     if not store.access_token:
         return False
@@ -158,7 +158,7 @@ def is_still_granted(store: Store) -> bool:
 
 def ask_whether_granted(store: Store) -> bool:
     """Ask BigCommerce. Its answer may change in a moment, so the sweep asks again."""
-    if not is_still_granted(store):
+    if not _is_still_granted(store):
         return False
     Store.objects.filter(pk=store.pk).update(uninstall_asked_at=timezone.now())
     return True
@@ -167,11 +167,11 @@ def ask_whether_granted(store: Store) -> bool:
 def uninstall_what_was_revoked() -> None:
     """Uninstall the stores of which somebody said so whom BigCommerce had not confirmed yet."""
     asked = Store.objects.filter(uninstall_asked_at__isnull=False)
-    asked.filter(uninstall_asked_at__lt=timezone.now() - REVOKED_WITHIN).update(
+    asked.filter(uninstall_asked_at__lt=timezone.now() - _REVOKED_WITHIN).update(
         uninstall_asked_at=None
     )
     for store in asked:
-        if not is_still_granted(store):
+        if not _is_still_granted(store):
             uninstall(store)
 
 
@@ -193,7 +193,7 @@ def uninstall(store: Store) -> None:
     needed = {key for needs in still_needed for key in needs(store)}
     now = timezone.now()
     store.connections.exclude(pk__in=needed).update(password="", erase_at=None)
-    store.connections.filter(pk__in=needed, erase_at=None).update(erase_at=now + FINISH_WITHIN)
+    store.connections.filter(pk__in=needed, erase_at=None).update(erase_at=now + _FINISH_WITHIN)
     store.connections.update(state="archived", stopped_at=now)
     PanelUser.objects.filter(store=store).delete()
     for destroy in on_uninstall:

@@ -12,13 +12,13 @@ from stores.models import Store
 log = structlog.get_logger(__name__)
 
 
-class OfStore(Protocol):
+class _OfStore(Protocol):
     """A row that belongs to a store."""
 
     store: Store
 
 
-Row = TypeVar("Row", bound="Store | OfStore")
+Row = TypeVar("Row", bound="Store | _OfStore")
 # The database is away: that is no store's own trouble.
 OF_ALL = (InterfaceError, OperationalError)
 

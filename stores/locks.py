@@ -3,7 +3,7 @@
 A PostgreSQL session advisory lock: free within milliseconds when its holder dies, and no
 transaction stays open while the holder speaks HTTP. Behind a pooler in transaction mode a session
 belongs to nobody (`DATABASE_POOLED`): there a lock is a row that its holder renews, and it is free
-`LEASE` seconds after he died.
+`_LEASE` seconds after he died.
 """
 
 import hashlib
@@ -21,22 +21,22 @@ from django.db import DatabaseError, connection
 from transport.stopping import stopping
 
 log = structlog.get_logger(__name__)
-POLL_SECONDS = 0.05
-LEASE = 20.0  # seconds
-RENEW_AFTER = 5.0
+_POLL_SECONDS = 0.05
+_LEASE = 20.0  # seconds
+_RENEW_AFTER = 5.0
 
-TAKE = """
+_TAKE = """
 INSERT INTO stores_lock (name, holder, until)
 VALUES (%(name)s, %(holder)s, clock_timestamp() + make_interval(secs => %(lease)s))
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
 WHERE stores_lock.until < clock_timestamp()
 RETURNING true
 """
-RENEW = """
+_RENEW = """
 UPDATE stores_lock SET until = clock_timestamp() + make_interval(secs => %(lease)s)
 WHERE name = %(name)s AND holder = %(holder)s RETURNING true
 """
-FREE = "DELETE FROM stores_lock WHERE name = %(name)s AND holder = %(holder)s RETURNING true"
+_FREE = "DELETE FROM stores_lock WHERE name = %(name)s AND holder = %(holder)s RETURNING true"
 
 
 class Busy(Exception):
@@ -55,7 +55,7 @@ def _take(take: Callable[[], bool], name: str, deadline: float) -> None:
     while not take():
         if time.monotonic() >= deadline or stopping():
             raise Busy(name)
-        time.sleep(POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
 @contextmanager
@@ -70,8 +70,8 @@ def _in_session(name: str, deadline: float) -> Iterator[None]:
 
 @contextmanager
 def _as_row(name: str, deadline: float) -> Iterator[None]:
-    row = _Row({"name": name, "holder": uuid.uuid4().hex, "lease": LEASE})
-    _take(lambda: _is_true(TAKE, row.fields), name, deadline)
+    row = _Row({"name": name, "holder": uuid.uuid4().hex, "lease": _LEASE})
+    _take(lambda: _is_true(_TAKE, row.fields), name, deadline)
     keeper = threading.Thread(target=row.keep, name="lock", daemon=True)
     keeper.start()
     try:
@@ -79,7 +79,7 @@ def _as_row(name: str, deadline: float) -> Iterator[None]:
     finally:
         row.released.set()
         keeper.join()
-        _is_true(FREE, row.fields)
+        _is_true(_FREE, row.fields)
 
 
 @dataclass
@@ -91,9 +91,9 @@ class _Row:
 
     def keep(self) -> None:
         """Renew it from time to time, on a connection of its own, which most never need."""
-        while not self.released.wait(RENEW_AFTER):
+        while not self.released.wait(_RENEW_AFTER):
             try:
-                if not _is_true(RENEW, self.fields):
+                if not _is_true(_RENEW, self.fields):
                     log.error("lock_lost")
             except DatabaseError:
                 log.exception("lock_not_renewed")

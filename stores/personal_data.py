@@ -39,23 +39,23 @@ BATCH = 500
 SECONDS_OF_A_STORE = 20.0
 # A store without anything to erase is searched again after this time; shortly after its
 # uninstallation in each run, because a call that was under way may have stored something.
-AGAIN_AFTER, LATE_WRITES = timedelta(days=1), timedelta(hours=1)
+_AGAIN_AFTER, _LATE_WRITES = timedelta(days=1), timedelta(hours=1)
 
 # Statements to SeQura -----------------------------------------------------------------------------
 
 CARTS = ("cart", "unshipped_cart", "shipped_cart")
-IMPERSONAL_PARTS = ("merchant", "merchant_reference", "platform")
-IMPERSONAL_TEXTS = ("type", "reference", "currency")
+_IMPERSONAL_PARTS = ("merchant", "merchant_reference", "platform")
+_IMPERSONAL_TEXTS = ("type", "reference", "currency")
 
 
-def without_people(statement: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _without_people(statement: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return references, amounts and units of an order as it was sent to SeQura.
 
     The names of the items go too: what a shopper has engraved on a product is part of them.
     """
     if statement is None:
         return None
-    kept = {name: statement[name] for name in IMPERSONAL_PARTS if name in statement}
+    kept = {name: statement[name] for name in _IMPERSONAL_PARTS if name in statement}
     return kept | {name: _figures(statement[name]) for name in CARTS if name in statement}
 
 
@@ -66,7 +66,7 @@ def _figures(value: Any) -> Any:
         return {
             key: _figures(one)
             for key, one in value.items()
-            if key in IMPERSONAL_TEXTS or not isinstance(one, str)
+            if key in _IMPERSONAL_TEXTS or not isinstance(one, str)
         }
     return value
 
@@ -75,7 +75,7 @@ def _figures(value: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class _Table:
     """The text and JSON columns of a model.
 
     `people` maps a column with personal data to what replaces it: a value, an expression, or a
@@ -96,13 +96,13 @@ class Table:
     reference: str = ""  # the column with SeQura's reference, where a payment may still need it
 
 
-ALL = Q(pk__isnull=False)
-NOT_ERASED = Q(erased_at__isnull=True)
-HAS_TEXT = ~Q(words="") | ~Q(note="") | ~Q(ignored_by="")
-IS_ABANDONED = Q(phase="solicited", state="", confirm_intent_at=None)
+_ALL = Q(pk__isnull=False)
+_NOT_ERASED = Q(erased_at__isnull=True)
+_HAS_TEXT = ~Q(words="") | ~Q(note="") | ~Q(ignored_by="")
+_IS_ABANDONED = Q(phase="solicited", state="", confirm_intent_at=None)
 
-TABLES: dict[str, Table] = {
-    "payments.Solicitation": Table(
+TABLES: dict[str, _Table] = {
+    "payments.Solicitation": _Table(
         people={
             "order": {},
             "shopper": {},
@@ -117,20 +117,20 @@ TABLES: dict[str, Table] = {
             "told_addresses", "fingerprint", "currency", "country", "product", "campaign",
             "refusal", "intended_state", "accepted_state", "shown_state", "checkout_token",
         ),
-        forgotten=IS_ABANDONED,
-        holding=NOT_ERASED,
+        forgotten=_IS_ABANDONED,
+        holding=_NOT_ERASED,
         dates=("created_at", "done_at", "notified_at"),
         also={"erased_at": Now(), "next_at": None},
         reference="reference",
     ),
-    "payments.Offer": Table(
+    "payments.Offer": _Table(
         people={"reasons": [], "detail": ""}, impersonal=("checkout_id",),
-        forgotten=ALL, dates=("at",),
+        forgotten=_ALL, dates=("at",),
     ),
-    "orders.Order": Table(
+    "orders.Order": _Table(
         people={
-            "solicited": without_people,
-            "accepted_update": without_people,
+            "solicited": _without_people,
+            "accepted_update": _without_people,
             "corrected": {},
             "staff_note": "",
         },
@@ -138,37 +138,37 @@ TABLES: dict[str, Table] = {
             "merchant_ref", "order_ref_1", "product", "payment_method", "currency", "beginnings",
             "lease", "refused", "left_by_status", "ledger", "seen_modified", "reported_shipment",
         ),
-        holding=NOT_ERASED,
+        holding=_NOT_ERASED,
         dates=("placed_at", "accepted_at", "adopted_at"),
         also={"erased_at": Now()},
         # A delivery report would need what is gone.
         then={"reported_shipment": F("shipment")},
         reference="reference",
     ),
-    "orders.Correction": Table(
+    "orders.Correction": _Table(
         people={"ours": "", "theirs": "", "heard_by": "", "decided_by": ""}, impersonal=("path",),
-        forgotten=ALL, dates=("heard_at", "decided_at"), reference="reference",
+        forgotten=_ALL, dates=("heard_at", "decided_at"), reference="reference",
     ),
-    "orders.WebhookEvent": Table(
+    "orders.WebhookEvent": _Table(
         people={"payload": {}}, impersonal=("scope", "hash"),
-        forgotten=ALL, dates=("received_at",),
+        forgotten=_ALL, dates=("received_at",),
     ),
-    "orders.Drift": Table(
+    "orders.Drift": _Table(
         people={"detail": ""}, impersonal=("environment",),
-        forgotten=ALL, dates=("at",), owner="check_run__store",
+        forgotten=_ALL, dates=("at",), owner="check_run__store",
     ),
-    "orders.DriftCheck": Table(
-        people={"words": ""}, forgotten=ALL, dates=("started_at", "ended_at"),
+    "orders.DriftCheck": _Table(
+        people={"words": ""}, forgotten=_ALL, dates=("started_at", "ended_at"),
     ),
-    "orders.MerchantReport": Table(
+    "orders.MerchantReport": _Table(
         people={"words": ""}, impersonal=("merchant_ref", "reason"),
         holding=~Q(words=""), dates=("sent_at", "run__started_at"), owner="run__store",
     ),
-    "orders.RecentOrders": Table(people={"rows": {}}, forgotten=ALL, dates=("until",)),
-    "transaction_log.Entry": Table(
+    "orders.RecentOrders": _Table(people={"rows": {}}, forgotten=_ALL, dates=("until",)),
+    "transaction_log.Entry": _Table(
         people={"words": "", "note": "", "ignored_by": ""},
         impersonal=("payment_method", "environment", "event", "reason", "statement"),
-        holding=HAS_TEXT,
+        holding=_HAS_TEXT,
         dates=("at", "last_at"),
         # With its values goes what there was to decide about a correction.
         also={
@@ -179,34 +179,34 @@ TABLES: dict[str, Table] = {
         reference="reference",
     ),
     # Of the merchant's own people; they go with the uninstallation itself.
-    "stores.PanelUser": Table(
-        people={"email": ""}, impersonal=("locale",), forgotten=ALL, dates=("seen_at",),
+    "stores.PanelUser": _Table(
+        people={"email": ""}, impersonal=("locale",), forgotten=_ALL, dates=("seen_at",),
     ),
     # About the store and the software, not about shoppers.
-    "stores.Store": Table(impersonal=(
+    "stores.Store": _Table(impersonal=(
         "hash", "access_token", "webhook_secret", "scopes", "name", "email", "secure_url",
         "control_panel_url", "country", "currency", "timezone", "language", "channels",
         "registration", "script_file", "allowed_ips", "excluded_categories", "excluded_products",
         "excluded_subcategories", "catalogue_names", "disabled_channels", "shipped_statuses",
         "cancelling_statuses", "status_labels", "report_token", "statistics_without", "go_live",
     )),
-    "stores.Connection": Table(impersonal=(
+    "stores.Connection": _Table(impersonal=(
         "deployment", "environment", "username", "password", "api_url", "assets_url",
     )),
-    "stores.Merchant": Table(impersonal=(
+    "stores.Merchant": _Table(impersonal=(
         "country", "ref", "contract_options", "assets_key", "payment_methods",
     )),
-    "stores.PanelSession": Table(impersonal=("digest", "client")),
-    "stores.SpentPayload": Table(impersonal=("digest",)),
+    "stores.PanelSession": _Table(impersonal=("digest", "client")),
+    "stores.SpentPayload": _Table(impersonal=("digest",)),
     # An address counts as a keyed digest: see `stores.budget`.
-    "stores.Allowance": Table(impersonal=("key",)),
-    "stores.WorkerFigure": Table(impersonal=("name", "labels")),
-    "stores.Canary": Table(impersonal=("secret",)),
-    "stores.Lock": Table(impersonal=("name", "holder")),
-    "stores.ScriptVersion": Table(impersonal=("name", "body")),
-    "orders.Gate": Table(impersonal=("host",)),
-    "orders.Reconciliation": Table(),
-    "orders.ReportRun": Table(),
+    "stores.Allowance": _Table(impersonal=("key",)),
+    "stores.WorkerFigure": _Table(impersonal=("name", "labels")),
+    "stores.Canary": _Table(impersonal=("secret",)),
+    "stores.Lock": _Table(impersonal=("name", "holder")),
+    "stores.ScriptVersion": _Table(impersonal=("name", "body")),
+    "orders.Gate": _Table(impersonal=("host",)),
+    "orders.Reconciliation": _Table(),
+    "orders.ReportRun": _Table(),
 }  # fmt: skip
 
 
@@ -229,8 +229,8 @@ def _due_stores() -> list[Store]:
     """Return the stores to search, those that wait for the longest time first."""
     now = timezone.now()
     has_ended = Q(state=Store.State.UNINSTALLED, uninstalled_at__lte=now - _hours())
-    is_fresh = Q(erased_at__lt=F("uninstalled_at") + _hours() + LATE_WRITES)
-    is_due = Q(erased_at=None) | Q(erased_at__lt=now - AGAIN_AFTER) | (has_ended & is_fresh)
+    is_fresh = Q(erased_at__lt=F("uninstalled_at") + _hours() + _LATE_WRITES)
+    is_due = Q(erased_at=None) | Q(erased_at__lt=now - _AGAIN_AFTER) | (has_ended & is_fresh)
     stores = Store.objects.filter(is_due).only("pk", "hash", "state", "uninstalled_at")
     return list(stores.order_by(F("erased_at").asc(nulls_first=True), "pk"))
 
@@ -291,7 +291,7 @@ def _rows(
     return rows
 
 
-def _forget(rows: QuerySet[Model], table: Table) -> int:
+def _forget(rows: QuerySet[Model], table: _Table) -> int:
     if table.forgotten is None:
         return 0
     keys = list(rows.filter(table.forgotten).values_list("pk", flat=True)[:BATCH])
@@ -299,7 +299,7 @@ def _forget(rows: QuerySet[Model], table: Table) -> int:
     return len(keys)
 
 
-def _blank(rows: QuerySet[Model], table: Table) -> int:
+def _blank(rows: QuerySet[Model], table: _Table) -> int:
     if table.holding is None:
         return 0
     computed = [name for name, value in table.people.items() if callable(value)]

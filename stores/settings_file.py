@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 # https://docs.bigcommerce.com order statuses: Incomplete (0) to Partially Refunded (14)
-LAST_STATUS = 14
-LARGEST_ID = 2**31 - 1
+_LAST_STATUS = 14
+_LARGEST_ID = 2**31 - 1
 LEAST_LOG_DAYS, MOST_LOG_DAYS = 7, 3650
 
 
@@ -50,7 +50,7 @@ class Strict(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class Integer(serializers.IntegerField):
+class _Integer(serializers.IntegerField):
     """An integer of JSON; "5", 5.0 and true are none."""
 
     def to_internal_value(self, data: Any) -> int:
@@ -59,7 +59,7 @@ class Integer(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
-class Boolean(serializers.BooleanField):
+class _Boolean(serializers.BooleanField):
     """true or false of JSON."""
 
     def to_internal_value(self, data: Any) -> bool:
@@ -85,41 +85,41 @@ def network(text: str) -> None:
         raise serializers.ValidationError(str(error)) from error
 
 
-def selling_country(code: str) -> None:
+def _selling_country(code: str) -> None:
     if code not in SELLING_COUNTRIES:
         raise serializers.ValidationError(f"SeQura does not sell in {code!r}")
 
 
-class LoginPart(Strict):
+class _LoginPart(Strict):
     username = Text(max_length=255, required=False)
     password = Text(max_length=255, required=False)
 
 
-class DeploymentsPart(serializers.DictField):
-    child = LoginPart()
+class _DeploymentsPart(serializers.DictField):
+    child = _LoginPart()
 
 
-class CountriesPart(serializers.DictField):
+class _CountriesPart(serializers.DictField):
     child = Text(max_length=255)
 
     def to_internal_value(self, data: Any) -> Any:
         found = super().to_internal_value(data)
         for code in found:
-            selling_country(code)
+            _selling_country(code)
         return found
 
 
-class Status(Integer):
+class Status(_Integer):
     def __init__(self, **options: Any) -> None:
-        super().__init__(min_value=0, max_value=LAST_STATUS, **options)
+        super().__init__(min_value=0, max_value=_LAST_STATUS, **options)
 
 
-def listed(child: serializers.Field[Any, Any, Any, Any]) -> serializers.ListField:
+def _listed(child: serializers.Field[Any, Any, Any, Any]) -> serializers.ListField:
     return serializers.ListField(child=child, required=False)
 
 
 @dataclass(frozen=True)
-class Setting:
+class _Setting:
     """A column of Store that the merchant sets: its key in the document and its name on pages."""
 
     column: str
@@ -146,107 +146,107 @@ class Setting:
 
 # Environment, accounts and countries are not here: SeQura has to agree to them (`stores.connect`).
 SETTINGS = (
-    Setting(
+    _Setting(
         "send_statistics",
         "connection.send_statistics",
         _("Help improve SeQura by sending usage data"),
-        Boolean(required=False),
+        _Boolean(required=False),
     ),
-    Setting(
+    _Setting(
         "allowed_ips",
         "general.allowed_ips",
         _("Allowed IP addresses"),
-        listed(Text(validators=[network])),
+        _listed(Text(validators=[network])),
     ),
-    Setting(
+    _Setting(
         "excluded_categories",
         "general.excluded_categories",
         _("Excluded categories"),
-        listed(Integer(min_value=1, max_value=LARGEST_ID)),
+        _listed(_Integer(min_value=1, max_value=_LARGEST_ID)),
     ),
-    Setting(
+    _Setting(
         "excluded_products",
         "general.excluded_products",
         _("Excluded products"),
-        listed(Text(max_length=255)),
+        _listed(Text(max_length=255)),
     ),
-    Setting(
+    _Setting(
         "disabled_channels",
         "general.disabled_channels",
         _("Storefronts"),
-        listed(Integer(min_value=1, max_value=LARGEST_ID)),
+        _listed(_Integer(min_value=1, max_value=_LARGEST_ID)),
     ),
-    Setting(
+    _Setting(
         "offers_services",
         "general.offers_services",
         _("Offer SeQura for carts in which nothing is shipped"),
-        Boolean(required=False),
+        _Boolean(required=False),
     ),
-    Setting(
+    _Setting(
         "status_approved",
         "order_statuses.approved",
         _("Paid"),
         Status(allow_null=True, required=False),
     ),
-    Setting(
+    _Setting(
         "status_needs_review",
         "order_statuses.needs_review",
         _("In review"),
         Status(allow_null=True, required=False),
     ),
-    Setting(
+    _Setting(
         "status_cancelled",
         "order_statuses.cancelled",
         _("Cancelled"),
         Status(allow_null=True, required=False),
     ),
-    Setting(
+    _Setting(
         "shipped_statuses",
         "shipped_statuses",
         _("Statuses that count as shipped"),
-        listed(Status()),
+        _listed(Status()),
     ),
-    Setting(
+    _Setting(
         "cancelling_statuses",
         "cancelling_statuses",
         _("Statuses that cancel the order at SeQura"),
-        listed(Status()),
+        _listed(Status()),
     ),
-    Setting(
+    _Setting(
         "refunded_status_refunds",
         "refunded_status_refunds",
         _("The status Refunded, set by hand, refunds the whole order at SeQura"),
-        Boolean(required=False),
+        _Boolean(required=False),
     ),
-    Setting(
+    _Setting(
         "reports_enabled",
         "reports.enabled",
         _("Send a delivery report every day"),
-        Boolean(required=False),
+        _Boolean(required=False),
     ),
-    Setting(
+    _Setting(
         "reports_hour",
         "reports.hour",
         _("Time"),
-        Integer(min_value=0, max_value=23, required=False),
+        _Integer(min_value=0, max_value=23, required=False),
     ),
-    Setting(
+    _Setting(
         "statistics_without",
         "reports.statistics_without",
         _("Told of each order"),
-        listed(serializers.ChoiceField(list(STATISTICS))),
+        _listed(serializers.ChoiceField(list(STATISTICS))),
     ),
-    Setting(
+    _Setting(
         "log_retention_days",
         "log.retention_days",
         _("Days"),
-        Integer(min_value=LEAST_LOG_DAYS, max_value=MOST_LOG_DAYS, required=False),
+        _Integer(min_value=LEAST_LOG_DAYS, max_value=MOST_LOG_DAYS, required=False),
     ),
 )
 LABELS = {setting.column: setting.label for setting in SETTINGS}
 
 
-def document_class() -> type[Strict]:
+def _document_class() -> type[Strict]:
     """Return the document's serializer: the registry's parts, and what SeQura has to agree to.
 
     Every part may be missing, and everything in it: what is left out keeps its value.
@@ -254,7 +254,7 @@ def document_class() -> type[Strict]:
     own: dict[str, dict[str, Any]] = {
         "connection": {
             "environment": serializers.ChoiceField(["sandbox", "live"], required=False),
-            "deployments": DeploymentsPart(required=False),
+            "deployments": _DeploymentsPart(required=False),
         },
         # Exported, never imported.
         "reports": {"trigger_url": serializers.JSONField(required=False, allow_null=True)},
@@ -262,12 +262,12 @@ def document_class() -> type[Strict]:
     for setting in SETTINGS:
         part, name = setting.path
         own.setdefault(part, {})[name] = setting.field
-    top = {"countries": CountriesPart(required=False), **own.pop("")}
+    top = {"countries": _CountriesPart(required=False), **own.pop("")}
     parts = {part: type(part, (Strict,), fields)(required=False) for part, fields in own.items()}
     return type("SettingsFile", (Strict,), top | parts)
 
 
-SettingsFile = document_class()
+SettingsFile = _document_class()
 
 
 def complaints(detail: Any, path: str = "") -> Iterator[str]:

@@ -15,11 +15,11 @@ from stores.models import Store
 from transport.call import Timeout
 
 log = structlog.get_logger(__name__)
-BRIEF: Timeout = (2, 4)
+_BRIEF: Timeout = (2, 4)
 
-INCOMPLETE, PARTIALLY_SHIPPED, CANCELLED = 0, 3, 5
+_INCOMPLETE, _PARTIALLY_SHIPPED, _CANCELLED = 0, 3, 5
 # In the order in which an order goes through them; the names are BigCommerce's own.
-NAMES = {
+_NAMES = {
     0: gettext_lazy("Incomplete"),
     1: gettext_lazy("Pending"),
     7: gettext_lazy("Awaiting Payment"),
@@ -37,16 +37,16 @@ NAMES = {
     13: gettext_lazy("Disputed"),
 }
 # An order comes here without anything having been sent.
-NOT_SENT = {0, 1, 4, 5, 6, 7, 9, 11, 12, 13}
+_NOT_SENT = {0, 1, 4, 5, 6, 7, 9, 11, 12, 13}
 # An order that somebody paid is none of these.
-NOT_PAID = {0, 4, 5, 6, 7}
+_NOT_PAID = {0, 4, 5, 6, 7}
 # Statuses of orders that are prepared or under way, so that their shoppers owe them.
-ALIVE = {1, 2, 3, 8, 9, 10, 11, 12}
+_ALIVE = {1, 2, 3, 8, 9, 10, 11, 12}
 
 
 def label(store: Store, status: int) -> str:
     """The merchant's word for a status; BigCommerce's as long as we do not know it."""
-    return str(store.status_labels.get(str(status)) or NAMES.get(status, status))
+    return str(store.status_labels.get(str(status)) or _NAMES.get(status, status))
 
 
 def in_both(shipped: Collection[int], cancelling: Collection[int]) -> list[int]:
@@ -57,18 +57,18 @@ def in_both(shipped: Collection[int], cancelling: Collection[int]) -> list[int]:
 def cancelled_status(store: Store) -> int:
     """Return the status that cancels an order of this store: Cancelled, where that one counts."""
     cancelling = store.cancelling_statuses
-    return CANCELLED if CANCELLED in cancelling or not cancelling else min(cancelling)
+    return _CANCELLED if _CANCELLED in cancelling or not cancelling else min(cancelling)
 
 
 def choices(store: Store) -> list[tuple[int, str]]:
     """Every status with its label, for a form."""
-    return [(status, label(store, status)) for status in NAMES]
+    return [(status, label(store, status)) for status in _NAMES]
 
 
 def refresh(store: Store) -> bool:
     """Ask BigCommerce for the labels anew; False when it does not say."""
     try:
-        rows = bigcommerce_for(store, BRIEF).order_statuses()
+        rows = bigcommerce_for(store, _BRIEF).order_statuses()
     except (Rejected, Unavailable) as error:
         log.warning("order_statuses_unknown", store=store.hash, reason=str(error))
         return False
@@ -83,19 +83,19 @@ def refresh(store: Store) -> bool:
 def mapping_warnings(store: Store) -> list[str]:
     """What looks wrong about the statuses that SeQura's answers lead to."""
     found = []
-    if store.status_approved in (None, INCOMPLETE):
+    if store.status_approved in (None, _INCOMPLETE):
         found.append(
             _(
                 "A paid order stays Incomplete: BigCommerce hides it in its list, takes nothing"
                 " off the stock and sends the shopper no confirmation."
             )
         )
-    elif store.status_approved in NOT_PAID:
+    elif store.status_approved in _NOT_PAID:
         found.append(
             _("A paid order becomes “%(label)s”, as if it had not been paid.")
             % {"label": label(store, store.status_approved)}
         )
-    if store.status_needs_review in (None, INCOMPLETE):
+    if store.status_needs_review in (None, _INCOMPLETE):
         found.append(
             _("An order in review stays Incomplete: you do not see it until SeQura has decided.")
         )
@@ -118,7 +118,7 @@ def shipped_warnings(store: Store) -> list[str]:
             )
             % {"label": label(store, store.status_approved)}
         )
-    early = [label(store, status) for status in shipped if status in NOT_SENT]
+    early = [label(store, status) for status in shipped if status in _NOT_SENT]
     if early:
         found.append(
             _(
@@ -127,10 +127,10 @@ def shipped_warnings(store: Store) -> list[str]:
             )
             % {"labels": ", ".join(f"“{one}”" for one in early)}
         )
-    if PARTIALLY_SHIPPED in shipped:
+    if _PARTIALLY_SHIPPED in shipped:
         found.append(
             _("With “%(label)s” the whole order counts as shipped, not only the part that is.")
-            % {"label": label(store, PARTIALLY_SHIPPED)}
+            % {"label": label(store, _PARTIALLY_SHIPPED)}
         )
     if not shipped:
         found.append(
@@ -146,12 +146,12 @@ def cancelling_warnings(store: Store) -> list[str]:
     """Return what looks wrong about the statuses that cancel an order at SeQura."""
     cancelling = store.cancelling_statuses
     found = []
-    if CANCELLED not in cancelling:
+    if _CANCELLED not in cancelling:
         found.append(
             _("SeQura keeps asking shoppers to pay for orders that become “%(label)s”.")
-            % {"label": label(store, CANCELLED)}
+            % {"label": label(store, _CANCELLED)}
         )
-    alive = [label(store, status) for status in cancelling if status in ALIVE]
+    alive = [label(store, status) for status in cancelling if status in _ALIVE]
     if alive:
         found.append(
             _(

@@ -12,9 +12,9 @@ from stores.encryption import readable
 from stores.models import Connection, Store
 from stores.settings_file import SETTINGS, SettingsFile, complaints
 
-Document = Mapping[str, Any]
+_Document = Mapping[str, Any]
 
-STATUS_LISTS = ("shipped_statuses", "cancelling_statuses")
+_STATUS_LISTS = ("shipped_statuses", "cancelling_statuses")
 
 
 class Refused(Exception):
@@ -62,7 +62,7 @@ def import_settings(store: Store, given: Any) -> None:
         catalogue.refresh(store)
 
 
-def _validated(given: Any) -> Document:
+def _validated(given: Any) -> _Document:
     if not isinstance(given, dict):
         raise Refused("the document is not a JSON object")
     try:
@@ -70,13 +70,13 @@ def _validated(given: Any) -> Document:
         file.is_valid(raise_exception=True)
     except ValidationError as error:
         raise Refused("; ".join(complaints(error.detail))) from error
-    validated: Document = file.validated_data
+    validated: _Document = file.validated_data
     return validated
 
 
-def _check_status_lists(store: Store, document: Document) -> None:
+def _check_status_lists(store: Store, document: _Document) -> None:
     """Refuse a status that would be in both lists once the import is stored."""
-    shipped, cancelling = (document.get(name, getattr(store, name)) for name in STATUS_LISTS)
+    shipped, cancelling = (document.get(name, getattr(store, name)) for name in _STATUS_LISTS)
     if both := statuses.in_both(shipped, cancelling):
         listed = ", ".join(map(str, both))
         raise Refused(
@@ -85,7 +85,7 @@ def _check_status_lists(store: Store, document: Document) -> None:
         )
 
 
-def _accounts(store: Store, part: Document) -> list[Account] | None:
+def _accounts(store: Store, part: _Document) -> list[Account] | None:
     """What SeQura says about the credentials, None when they stay as they are."""
     connections = _open(store)
     environment = part.get("environment", store.environment)
@@ -105,7 +105,7 @@ def _accounts(store: Store, part: Document) -> list[Account] | None:
     return connect.ask_sequra(environment, logins)
 
 
-def _login(connections: Mapping[str, Connection], name: str, given: Document) -> Login:
+def _login(connections: Mapping[str, Connection], name: str, given: _Document) -> Login:
     """What is left out keeps its value; of a new account nothing may be left out."""
     known = connections.get(name)
     username = given.get("username") or (known.username if known else "")
@@ -117,7 +117,7 @@ def _login(connections: Mapping[str, Connection], name: str, given: Document) ->
 
 
 @transaction.atomic
-def _save(store: Store, document: Document, accounts: list[Account] | None) -> None:
+def _save(store: Store, document: _Document, accounts: list[Account] | None) -> None:
     environment = document.get("connection", {}).get("environment", store.environment)
     if accounts is not None:
         connect.save(store, environment, accounts)

@@ -49,15 +49,15 @@ HEARD = frozenset({"review_approved", "cancelled_by_sequra", "cancel_requested",
 # What a success settles: of an update all that was wrong with updates, of a payment all that was
 # wrong with the payment. Reports and corrections are settled where they came from.
 UPDATES = frozenset({"edit", "address", "ship", "refund", "cancel"})
-PAYMENTS = frozenset({"purchase", "reference", "review_approved", "cancelled_by_sequra"})
+_PAYMENTS = frozenset({"purchase", "reference", "review_approved", "cancelled_by_sequra"})
 # Linking an order that the app had no record of settles why it was not linked before.
-ADOPTIONS = frozenset({"adopted"})
+_ADOPTIONS = frozenset({"adopted"})
 
 
 def settled_by(event: str) -> frozenset[str]:
     """The events whose open entries an accepted one of this kind closes."""
     return next(
-        (family for family in (UPDATES, PAYMENTS, ADOPTIONS) if event in family), frozenset()
+        (family for family in (UPDATES, _PAYMENTS, _ADOPTIONS) if event in family), frozenset()
     )
 
 

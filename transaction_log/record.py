@@ -21,9 +21,9 @@ from stores.models import Store
 from transaction_log.explanations import DECISION, UPDATES, settled_by
 from transaction_log.models import Entry
 
-Outcome = Entry.Outcome
+_Outcome = Entry.Outcome
 # What a further attempt changes about an open entry.
-NEWS = (
+_NEWS = (
     "bigcommerce_id", "event", "words", "next_at", "outcome", "last_at", "unshipped", "shipped",
 )  # fmt: skip
 
@@ -46,7 +46,7 @@ class Told(NamedTuple):
     shipped: int | None = None
 
 
-class Details(TypedDict, total=False):
+class _Details(TypedDict, total=False):
     """What else is known about an entry."""
 
     words: str  # SeQura's own, or somebody else's: see `explanations`
@@ -55,32 +55,32 @@ class Details(TypedDict, total=False):
     next_at: datetime | Combinable | None  # when it is tried again
 
 
-def accepted(subject: Subject, event: str, reason: str = "", **details: Unpack[Details]) -> Entry:
+def accepted(subject: Subject, event: str, reason: str = "", **details: Unpack[_Details]) -> Entry:
     """It went well; what was open about the same is closed."""
     close(subject, settled_by(event))
-    return _closed(_entry(subject, event, Outcome.ACCEPTED, reason, **details))
+    return _closed(_entry(subject, event, _Outcome.ACCEPTED, reason, **details))
 
 
-def ignored(subject: Subject, event: str, reason: str, **details: Unpack[Details]) -> Entry:
+def ignored(subject: Subject, event: str, reason: str, **details: Unpack[_Details]) -> Entry:
     """Nothing had to be told, and this is why. The same again only counts up."""
-    entry = _entry(subject, event, Outcome.IGNORED, reason, **details)
-    known = _same(entry).filter(event=event, outcome=Outcome.IGNORED, note="")
+    entry = _entry(subject, event, _Outcome.IGNORED, reason, **details)
+    known = _same(entry).filter(event=event, outcome=_Outcome.IGNORED, note="")
     return _once_more(known, entry) or _closed(entry)
 
 
-def rejected(subject: Subject, event: str, reason: str, **details: Unpack[Details]) -> Entry:
+def rejected(subject: Subject, event: str, reason: str, **details: Unpack[_Details]) -> Entry:
     """SeQura said no: the merchant has to see it. The same no again only counts up.
 
     What a merchant has chosen to ignore stays ignored, however often SeQura says it again.
     """
-    close(subject, settled_by(event), Outcome.DELAYED)
-    entry = _entry(subject, event, Outcome.REJECTED, reason, **details)
+    close(subject, settled_by(event), _Outcome.DELAYED)
+    entry = _entry(subject, event, _Outcome.REJECTED, reason, **details)
     return _known_and_ignored(entry) or _opened(entry)
 
 
-def delayed(subject: Subject, event: str, reason: str, **details: Unpack[Details]) -> Entry:
+def delayed(subject: Subject, event: str, reason: str, **details: Unpack[_Details]) -> Entry:
     """It did not get through yet, and is tried again."""
-    return _opened(_entry(subject, event, Outcome.DELAYED, reason, **details))
+    return _opened(_entry(subject, event, _Outcome.DELAYED, reason, **details))
 
 
 def close(subject: Subject, events: Collection[str] = UPDATES, *outcomes: str) -> None:
@@ -120,7 +120,7 @@ def ignore(entry: Entry, person: str, note: str) -> bool:
     """A merchant takes an open entry off the list, saying why. False when it was closed already."""
     return bool(
         Entry.objects.filter(pk=entry.pk, closed_at__isnull=True).update(
-            outcome=Outcome.IGNORED,
+            outcome=_Outcome.IGNORED,
             closed_at=timezone.now(),
             next_at=None,
             ignored_by=person,
@@ -130,7 +130,7 @@ def ignore(entry: Entry, person: str, note: str) -> bool:
 
 
 def _entry(
-    subject: Subject, event: str, outcome: str, reason: str, **details: Unpack[Details]
+    subject: Subject, event: str, outcome: str, reason: str, **details: Unpack[_Details]
 ) -> Entry:
     """A line that is not written yet."""
     told = details.get("told", Told())
@@ -160,9 +160,9 @@ def _closed(entry: Entry) -> Entry:
 def _opened(entry: Entry) -> Entry:
     """The open entry about the same, one attempt older; a new one when there is none."""
     again = _same(entry).filter(
-        closed_at__isnull=True, outcome__in=(Outcome.REJECTED, Outcome.DELAYED)
+        closed_at__isnull=True, outcome__in=(_Outcome.REJECTED, _Outcome.DELAYED)
     )
-    news = {name: getattr(entry, name) for name in NEWS}
+    news = {name: getattr(entry, name) for name in _NEWS}
     if again.update(attempts=F("attempts") + 1, **news):
         return again.latest("id")
     try:
@@ -178,7 +178,7 @@ def _known_and_ignored(entry: Entry) -> Entry | None:
     """The ignored entry about this very statement, with one more attempt; None without one."""
     if not entry.statement:
         return None
-    known = _same(entry).filter(outcome=Outcome.IGNORED).exclude(note="")
+    known = _same(entry).filter(outcome=_Outcome.IGNORED).exclude(note="")
     return _once_more(known, entry)
 
 

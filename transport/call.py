@@ -40,16 +40,16 @@ def longest(timeout: Timeout) -> float:
 
 
 USER_AGENT = f"SeQura-BigCommerce/{__version__} python/{platform.python_version()}"
-REPLY_LIMIT = 5_000_000  # bytes
-ERROR_LIMIT = 65_536  # bytes of an error page that are worth reading
-CHUNK = 65_536
-READS_ONLY = {"GET", "HEAD"}
-NOT_NOW = {408, 423, 429, 499}  # the 4xx that say "not now" and not "no"
-NO_EFFECT = {423, 429}  # refused before anything happened
+_REPLY_LIMIT = 5_000_000  # bytes
+_ERROR_LIMIT = 65_536  # bytes of an error page that are worth reading
+_CHUNK = 65_536
+_READS_ONLY = {"GET", "HEAD"}
+_NOT_NOW = {408, 423, 429, 499}  # the 4xx that say "not now" and not "no"
+_NO_EFFECT = {423, 429}  # refused before anything happened
 # Whoever names a later time is asked before all the same: after an outage minutes count.
-MOST_PATIENCE = 180.0  # seconds
-LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError)
-NEVER_SENT = (
+_MOST_PATIENCE = 180.0  # seconds
+_LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError)
+_NEVER_SENT = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
     urllib3.exceptions.LocationValueError,
@@ -63,8 +63,8 @@ NEVER_SENT = (
 )
 
 
-CALLS = Counter("sequra_bc_calls", "Calls to other systems", ["system", "method", "outcome"])
-CALL_SECONDS = Histogram("sequra_bc_call_seconds", "Time until a call was over", ["system"])
+_CALLS = Counter("sequra_bc_calls", "Calls to other systems", ["system", "method", "outcome"])
+_CALL_SECONDS = Histogram("sequra_bc_call_seconds", "Time until a call was over", ["system"])
 
 
 def segment(value: object) -> str:
@@ -77,7 +77,7 @@ def segment(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class Reply:
+class _Reply:
     """A 2xx answer, read to its end."""
 
     status: int
@@ -113,15 +113,15 @@ class Transport:
         params: Params | None = None,
         body: Any = None,
         timeout: Timeout | None = None,
-        limit: int = REPLY_LIMIT,
-    ) -> Reply:
+        limit: int = _REPLY_LIMIT,
+    ) -> _Reply:
         """The reply to one request; Rejected or Unavailable when it is not a 2xx."""
         before_a_call()
         sent = {"User-Agent": USER_AGENT, **headers}
         data = None if body is None else write_json(body)
         if data is not None:
             sent["Content-Type"] = "application/json"
-        exchange = Exchange(self, method, url, timeout or self.timeout, limit)
+        exchange = _Exchange(self, method, url, timeout or self.timeout, limit)
         with self.counted(method):
             return exchange.run(sent, params, data)
 
@@ -137,8 +137,8 @@ class Transport:
             outcome = "rejected"
             raise
         finally:
-            CALLS.labels(system, method, outcome).inc()
-            CALL_SECONDS.labels(system).observe(time.monotonic() - began)
+            _CALLS.labels(system, method, outcome).inc()
+            _CALL_SECONDS.labels(system).observe(time.monotonic() - began)
 
     def json(self, method: str, url: str, **rest: Any) -> Any:
         """The document in the reply, None when there is none (204)."""
@@ -153,7 +153,7 @@ class Transport:
     def unreadable(self, method: str, url: str, why: str) -> Unavailable:
         """The exception for a 2xx whose content makes no sense: the effect may well be there."""
         reason = f"{self.rejected.system}'s answer to {call_of(method, url)} {why}"
-        return self.unavailable(reason, None, method not in READS_ONLY)
+        return self.unavailable(reason, None, method not in _READS_ONLY)
 
 
 def call_of(method: str, url: str) -> str:
@@ -162,7 +162,7 @@ def call_of(method: str, url: str) -> str:
 
 
 @dataclass
-class Exchange:
+class _Exchange:
     """One request on its way there and back."""
 
     transport: Transport
@@ -171,7 +171,7 @@ class Exchange:
     timeout: Timeout
     limit: int
 
-    def run(self, headers: Mapping[str, str], params: Params | None, data: bytes | None) -> Reply:
+    def run(self, headers: Mapping[str, str], params: Params | None, data: bytes | None) -> _Reply:
         try:
             with closing(self.request(headers, params, data)) as response:
                 if self.transport.on_headers:
@@ -179,8 +179,8 @@ class Exchange:
                 if not 200 <= response.status_code < 300:
                     self.refuse(response)
                 content = b"".join(self.chunks(response))
-                return Reply(response.status_code, response.headers, content)
-        except LOST as error:
+                return _Reply(response.status_code, response.headers, content)
+        except _LOST as error:
             raise self.lost(error) from error
 
     def request(
@@ -194,14 +194,14 @@ class Exchange:
             data=data,
             timeout=self.timeout,
             allow_redirects=False,
-            hooks={"response": stay_here},
+            hooks={"response": _stay_here},
             stream=True,
         )
 
     def chunks(self, response: requests.Response) -> Iterator[bytes]:
         """The body as it arrives. Unavailable beyond the limit or after the time to read it."""
         deadline, size = time.monotonic() + self.timeout[1], 0
-        while chunk := response.raw.read1(CHUNK, decode_content=True):
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
             size += len(chunk)
             if size > self.limit:
                 raise self.unavailable(f"sent more than {self.limit} bytes")
@@ -214,9 +214,9 @@ class Exchange:
         status = response.status_code
         if 300 <= status < 400:
             raise self.unavailable(f"sent us elsewhere ({status}), where we do not go")
-        if status >= 500 or status in NOT_NOW:
+        if status >= 500 or status in _NOT_NOW:
             raise self.unavailable(
-                f"answered {status}", retry_after(response), status not in NO_EFFECT
+                f"answered {status}", _retry_after(response), status not in _NO_EFFECT
             )
         body = self.beginning(response)
         request_id = response.headers.get("X-Request-Id", "")
@@ -225,17 +225,17 @@ class Exchange:
 
     def beginning(self, response: requests.Response) -> bytes:
         """As much of an error page as came and as is worth reading: its status counts anyway."""
-        body, self.limit = b"", ERROR_LIMIT
+        body, self.limit = b"", _ERROR_LIMIT
         try:
             for chunk in self.chunks(response):
                 body += chunk
-        except (Unavailable, *LOST):
+        except (Unavailable, *_LOST):
             return body
         return body
 
     def lost(self, error: Exception) -> Unavailable:
         """No reply, or half of one. Did the request arrive?"""
-        if any(isinstance(cause, NEVER_SENT) for cause in causes(error)):
+        if any(isinstance(cause, _NEVER_SENT) for cause in _causes(error)):
             return self.unavailable("cannot be reached", maybe_done=False)
         if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
             return self.unavailable(f"did not answer within {self.timeout[1]:g} s")
@@ -244,7 +244,7 @@ class Exchange:
     def unavailable(
         self, what: str, retry_after: float | None = None, maybe_done: bool = True
     ) -> Unavailable:
-        effect = maybe_done and self.method not in READS_ONLY
+        effect = maybe_done and self.method not in _READS_ONLY
         reason = f"{self.transport.rejected.system} {what}: {self.call}"
         return self.transport.unavailable(reason, retry_after, effect)
 
@@ -253,13 +253,13 @@ class Exchange:
         return call_of(self.method, self.url)
 
 
-def stay_here(response: requests.Response, **_: object) -> None:
+def _stay_here(response: requests.Response, **_: object) -> None:
     """Though told not to follow a redirect, requests would read it to its end to prepare for it."""
     if 300 <= response.status_code < 400:
         response.headers.pop("Location", None)
 
 
-def causes(error: BaseException | None) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """An exception and what it was made of: requests and urllib3 wrap each other's."""
     while error is not None:
         yield error
@@ -267,8 +267,9 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         error = next((cause for cause in inner if isinstance(cause, BaseException)), None)
 
 
-def retry_after(response: requests.Response) -> float | None:
-    """Seconds until the other side wants to hear from us, when it said so; at most `MOST_PATIENCE`.
+def _retry_after(response: requests.Response) -> float | None:
+    """Seconds until the other side wants to hear from us, when it said so; at most
+    `_MOST_PATIENCE`.
 
     BigCommerce sends its rate-limit headers with every answer; they only mean something on a 429.
     https://docs.bigcommerce.com/developer/docs/overview/api-fundamentals/rate-limits
@@ -277,10 +278,10 @@ def retry_after(response: requests.Response) -> float | None:
     if response.status_code == 429 and (
         reset := seconds(headers.get("X-Rate-Limit-Time-Reset-Ms"))
     ):
-        return min(reset / 1000, MOST_PATIENCE)
+        return min(reset / 1000, _MOST_PATIENCE)
     for name in ("X-Retry-After", "Retry-After"):
         if (wait := seconds(headers.get(name))) is not None:
-            return min(wait, MOST_PATIENCE)
+            return min(wait, _MOST_PATIENCE)
     return None
 
 

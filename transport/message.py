@@ -9,33 +9,33 @@ from typing import Any
 
 from transport.reading import clean_text, read_json
 
-LONGEST = 500  # characters of one message
+_LONGEST = 500  # characters of one message
 MOST = 20  # messages
-SENTENCES = ("title", "message", "detail", "error", "error_description")
-DETAILS = ("errors", "details", "data")
+_SENTENCES = ("title", "message", "detail", "error", "error_description")
+_DETAILS = ("errors", "details", "data")
 
 
 def words_of(body: bytes) -> list[str]:
     """The messages in an error's body; none when it says nothing a person could read."""
     text = clean_text(body.decode("utf-8", "replace")).strip()
     try:
-        found = sentences(read_json(text))
+        found = _sentences(read_json(text))
     except (ValueError, RecursionError):
         found = [plain(text)]
-    shortened = (" ".join(sentence.split())[:LONGEST] for sentence in found)
+    shortened = (" ".join(sentence.split())[:_LONGEST] for sentence in found)
     return list(dict.fromkeys(filter(None, shortened)))[:MOST]
 
 
-def sentences(value: Any) -> list[str]:
+def _sentences(value: Any) -> list[str]:
     """Every sentence in a JSON error document, in the order in which it stands there."""
     match value:
         case str():
             return [value]
         case list():
-            return [sentence for item in value for sentence in sentences(item)]
+            return [sentence for item in value for sentence in _sentences(item)]
         case dict():
-            said = [value[key] for key in SENTENCES if isinstance(value.get(key), str)]
-            return said + [sentence for key in DETAILS for sentence in details(value.get(key))]
+            said = [value[key] for key in _SENTENCES if isinstance(value.get(key), str)]
+            return said + [sentence for key in _DETAILS for sentence in details(value.get(key))]
         case _:
             return []
 
@@ -43,8 +43,8 @@ def sentences(value: Any) -> list[str]:
 def details(value: Any) -> list[str]:
     """`{"destination": "is missing"}` reads "destination: is missing"."""
     if not isinstance(value, dict):
-        return sentences(value) if isinstance(value, list) else []
-    return [f"{field}: {text}" for field, item in value.items() for text in sentences(item)]
+        return _sentences(value) if isinstance(value, list) else []
+    return [f"{field}: {text}" for field, item in value.items() for text in _sentences(item)]
 
 
 def plain(text: str) -> str:

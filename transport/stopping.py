@@ -13,7 +13,7 @@ from contextvars import ContextVar
 # Made at import, which is before a worker forks. One byte: no lock that a killed child could hold.
 _flag = mmap.mmap(-1, 1)
 _interruptible: ContextVar[bool] = ContextVar("interruptible", default=False)
-NAP = 0.2
+_NAP = 0.2
 
 
 class Stopping(BaseException):
@@ -54,4 +54,4 @@ def pause(seconds: float) -> None:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         before_a_call()
-        time.sleep(min(left, NAP))
+        time.sleep(min(left, _NAP))

@@ -41,21 +41,21 @@ from transport.errors import Rejected, Unavailable
 log = structlog.get_logger(__name__)
 
 Kind = Drift.Kind
-PENDING, AWAITING_PAYMENT, AWAITING_FULFILMENT = 1, 7, 11
-NOT_PAID = {INCOMPLETE, PENDING, AWAITING_PAYMENT}
+_PENDING, _AWAITING_PAYMENT, _AWAITING_FULFILMENT = 1, 7, 11
+_NOT_PAID = {INCOMPLETE, _PENDING, _AWAITING_PAYMENT}
 # Nothing more is expected of these, besides the merchant's own: shipped, refunded, completed.
-OVER = {2, 4, 10}
+_OVER = {2, 4, 10}
 # An order that is over and stood still for so long is linked, and SeQura receives nothing about it.
 STOOD_STILL = timedelta(days=30)
 # How the notes begin of an order whose payment this app took back, or never finished.
-TAKEN_BACK = ("SeQura: not paid (", "SeQura: never paid.")
+_TAKEN_BACK = ("SeQura: not paid (", "SeQura: never paid.")
 # What says that a SeQura reference belongs to another account or merchant id.
-FOREIGN = 403
-NO_ACCESS, GONE = 401, 404
-LOCK_SECONDS = 10.0
+_FOREIGN = 403
+_NO_ACCESS, _GONE = 401, 404
+_LOCK_SECONDS = 10.0
 
 
-class NotAdoptable(Exception):
+class _NotAdoptable(Exception):
     """Why an order stays unlinked: a code of `transaction_log.explanations`."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -75,7 +75,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Payment:
+class _Payment:
     """Who was paid, and what is known of the purchase."""
 
     connection: Connection
@@ -91,12 +91,12 @@ def unknown(store: Store, listed: Iterable[Document]) -> list[Document]:
     named = {
         int(one["id"]): one
         for one in listed
-        if isinstance(one.get("status_id"), int) and names_sequra(one) and is_paid(store, one)
+        if isinstance(one.get("status_id"), int) and names_sequra(one) and _is_paid(store, one)
     }
     rows = Order.objects.filter(store=store, bigcommerce_id__in=named)
     ours = set(rows.values_list("bigcommerce_id", flat=True))
     missing = [order for number, order in named.items() if number not in ours]
-    missing = [order for order in missing if _has_reference(order) or not is_over(store, order)]
+    missing = [order for order in missing if _has_reference(order) or not _is_over(store, order)]
     return sorted(missing, key=lambda one: int(one["id"]))
 
 
@@ -111,26 +111,26 @@ def names_sequra(order: Document) -> bool:
     )
 
 
-def is_paid(store: Store, order: Document) -> bool:
+def _is_paid(store: Store, order: Document) -> bool:
     """Was the payment finished? Not when Incomplete, unless the merchant leaves the status alone.
 
     The payment fields are written after SeQura has confirmed, in one request with the status.
     """
-    if any(sign in _notes(order) for sign in TAKEN_BACK):
+    if any(sign in _notes(order) for sign in _TAKEN_BACK):
         return False
     status, mapped = order["status_id"], {store.status_approved, store.status_needs_review}
-    if status not in NOT_PAID or status in mapped - {INCOMPLETE}:
+    if status not in _NOT_PAID or status in mapped - {INCOMPLETE}:
         return True
     ours = order.get("external_order_id") and order["external_order_id"] == str(
         order.get("payment_provider_id")
     )
-    return status in (INCOMPLETE, PENDING) and bool(ours) and bool(mapped & {None, INCOMPLETE})
+    return status in (INCOMPLETE, _PENDING) and bool(ours) and bool(mapped & {None, INCOMPLETE})
 
 
-def is_over(store: Store, order: Document) -> bool:
+def _is_over(store: Store, order: Document) -> bool:
     """Is nothing more expected of this order, and has it stood still for a month?"""
     changed = moment(order.get("date_modified")) or moment(order.get("date_created"))
-    statuses = {*OVER, *store.shipped_statuses, *store.cancelling_statuses}
+    statuses = {*_OVER, *store.shipped_statuses, *store.cancelling_statuses}
     return (
         order["status_id"] in statuses
         and changed is not None
@@ -167,13 +167,13 @@ def adopt(store: Store, api: BigCommerce, listed: Document) -> Finding | None:
     number = int(listed["id"])
     try:
         return _adopt(store, api, number)
-    except NotAdoptable as no:
+    except _NotAdoptable as no:
         return _not_adopted(store, listed, no)
     except (DataError, *UNREADABLE) as error:
         log.exception("order_not_adopted", store=store.hash, order=number)
-        return _not_adopted(store, listed, NotAdoptable("unreadable", type(error).__name__))
+        return _not_adopted(store, listed, _NotAdoptable("unreadable", type(error).__name__))
     except (Rejected, Unavailable, Busy) as error:
-        if isinstance(error, bigcommerce.errors.Rejected) and error.status == GONE:
+        if isinstance(error, bigcommerce.errors.Rejected) and error.status == _GONE:
             return None  # deleted since it was listed
         log.warning("order_not_checked", store=store.hash, order=number, reason=str(error))
         return Finding(Kind.NOT_CHECKED, number, detail=str(error))
@@ -182,14 +182,14 @@ def adopt(store: Store, api: BigCommerce, listed: Document) -> Finding | None:
 def _adopt(store: Store, api: BigCommerce, number: int) -> Finding | None:
     snapshot = read_snapshot(api, number, has_shipments=True)
     order = snapshot["order"]
-    if not is_paid(store, order):
+    if not _is_paid(store, order):
         return None
     if not (named := references(order)):
-        raise NotAdoptable("adoption_without_reference", text(order.get("payment_method")))
+        raise _NotAdoptable("adoption_without_reference", text(order.get("payment_method")))
     _yield_to_living(store, api, order, named[0])
     for reference in named:
         if payment := _remembered(store, reference):
-            with only_one(f"solicitation {payment.known.pop('pk')}", LOCK_SECONDS):
+            with only_one(f"solicitation {payment.known.pop('pk')}", _LOCK_SECONDS):
                 return _made(store, snapshot, reference, payment)
     return _made(store, snapshot, *_asked(store, snapshot, named))
 
@@ -199,19 +199,19 @@ def _yield_to_living(store: Store, api: BigCommerce, order: Document, reference:
     if order["status_id"] not in store.cancelling_statuses:
         return
     for other in api.orders(external_order_id=str(reference)):
-        if is_paid(store, other) and other["status_id"] not in store.cancelling_statuses:
-            raise NotAdoptable("adoption_reference_taken", str(reference))
+        if _is_paid(store, other) and other["status_id"] not in store.cancelling_statuses:
+            raise _NotAdoptable("adoption_reference_taken", str(reference))
 
 
-def _remembered(store: Store, reference: UUID) -> Payment | None:
+def _remembered(store: Store, reference: UUID) -> _Payment | None:
     """Return what the row of the payment says, where only the row of the order was lost."""
     if Store.objects.filter(solicitations__reference=reference).exclude(pk=store.pk).exists():
-        raise NotAdoptable("adoption_foreign", str(reference))
+        raise _NotAdoptable("adoption_foreign", str(reference))
     attempt = store.solicitations.filter(reference=reference).select_related("connection").first()
     if attempt is None:
         return None
     if attempt.phase == attempt.Phase.REFUSED:
-        raise NotAdoptable("adoption_taken_back", attempt.refusal)
+        raise _NotAdoptable("adoption_taken_back", attempt.refusal)
     moments = (
         ("solicited", attempt.created_at),
         ("form_shown", attempt.form_shown_at),
@@ -226,10 +226,10 @@ def _remembered(store: Store, reference: UUID) -> Payment | None:
     }
     if not attempt.erased_at:
         known["solicited"] = attempt.order
-    return Payment(connection=attempt.connection, merchant_ref=attempt.merchant_ref, known=known)
+    return _Payment(connection=attempt.connection, merchant_ref=attempt.merchant_ref, known=known)
 
 
-def _asked(store: Store, snapshot: Snapshot, named: Sequence[UUID]) -> tuple[UUID, Payment]:
+def _asked(store: Store, snapshot: Snapshot, named: Sequence[UUID]) -> tuple[UUID, _Payment]:
     """Return the reference and the merchant id that SeQura has it under.
 
     SeQura shows no order to a shop, but says which payment methods one could be paid with, and that
@@ -238,7 +238,7 @@ def _asked(store: Store, snapshot: Snapshot, named: Sequence[UUID]) -> tuple[UUI
     countries = _countries(snapshot)
     merchants = list(_merchants(store, countries))
     if not merchants:
-        raise NotAdoptable("adoption_not_connected", ", ".join(dict.fromkeys(countries)))
+        raise _NotAdoptable("adoption_not_connected", ", ".join(dict.fromkeys(countries)))
     undecided = []
     for reference in named:
         for merchant in merchants:
@@ -248,7 +248,7 @@ def _asked(store: Store, snapshot: Snapshot, named: Sequence[UUID]) -> tuple[UUI
             if found is None and merchant.country in countries:
                 undecided.append((reference, merchant))
     if not undecided:
-        raise NotAdoptable("adoption_foreign", ", ".join(map(str, named)))
+        raise _NotAdoptable("adoption_foreign", ", ".join(map(str, named)))
     reference, merchant = undecided[0]
     return reference, _payment(merchant)
 
@@ -286,24 +286,24 @@ def _belongs(merchant: Merchant, reference: UUID) -> bool | None:
     try:
         sequra_for(merchant.connection).order_payment_methods(merchant.ref, reference)
     except sequra.errors.Rejected as refusal:
-        if refusal.status == NO_ACCESS:
+        if refusal.status == _NO_ACCESS:
             merchant.connection.pause()
             raise
-        return False if refusal.status == FOREIGN else None
+        return False if refusal.status == _FOREIGN else None
     return True
 
 
-def _payment(merchant: Merchant) -> Payment:
-    return Payment(connection=merchant.connection, merchant_ref=merchant.ref)
+def _payment(merchant: Merchant) -> _Payment:
+    return _Payment(connection=merchant.connection, merchant_ref=merchant.ref)
 
 
 # The row -----------------------------------------------------------------------------------------
 
 
-def _made(store: Store, snapshot: Snapshot, reference: UUID, payment: Payment) -> Finding | None:
+def _made(store: Store, snapshot: Snapshot, reference: UUID, payment: _Payment) -> Finding | None:
     """Commit the row with its line of the transaction log. None when it was made meanwhile."""
     order, number = snapshot["order"], int(snapshot["order"]["id"])
-    quiet = is_over(store, order)
+    quiet = _is_over(store, order)
     fields = {
         **_facts_of(snapshot, payment, reference),
         **payment.known,
@@ -336,13 +336,13 @@ def _made(store: Store, snapshot: Snapshot, reference: UUID, payment: Payment) -
             _hear_again(row)
             transaction.on_commit(ring)
     except IntegrityError as error:
-        raise NotAdoptable("adoption_reference_taken", str(reference)) from error
+        raise _NotAdoptable("adoption_reference_taken", str(reference)) from error
     log.info("order_adopted", store=store.hash, order=number, reference=str(reference))
     environment = payment.connection.environment
     return Finding(Kind.ADOPTED, number, reference, environment, _reason(row))
 
 
-def _facts_of(snapshot: Snapshot, payment: Payment, reference: UUID) -> dict[str, Any]:
+def _facts_of(snapshot: Snapshot, payment: _Payment, reference: UUID) -> dict[str, Any]:
     """Return what the order itself says about the purchase, as columns of the row."""
     order = snapshot["order"]
     financed = cents(order, "total_inc_tax")
@@ -368,7 +368,7 @@ def solicited(snapshot: Snapshot, merchant_ref: str, reference: str) -> Document
     )
     fresh: Snapshot = {
         **snapshot,
-        "order": {**order, "status_id": AWAITING_FULFILMENT},
+        "order": {**order, "status_id": _AWAITING_FULFILMENT},
         "refunds": [],
         "shipments": [],
     }
@@ -428,13 +428,13 @@ def _hear_again(order: Order) -> None:
 # What stays unlinked -----------------------------------------------------------------------------
 
 
-def _not_adopted(store: Store, listed: Document, no: NotAdoptable) -> Finding:
+def _not_adopted(store: Store, listed: Document, no: _NotAdoptable) -> Finding:
     """Put the order on the merchant's list, once for each reason, unless it was over long ago."""
     number, named = int(listed["id"]), references(listed)
     finding = Finding(
         Kind.NOT_ADOPTED, number, named[0] if named else None, store.environment, no.reason
     )
-    if is_over(store, listed):
+    if _is_over(store, listed):
         return finding
     subject = record.Subject(
         store=store,

@@ -28,31 +28,31 @@ from stores.models import Store
 from transaction_log.explanations import UPDATES
 from transaction_log.models import Entry
 
-Kind = Drift.Kind
-Listed = Mapping[str, Any]
+_Kind = Drift.Kind
+_Listed = Mapping[str, Any]
 
 # After this nobody but the merchant changes a shipped order, and that comes by webhook.
-SETTLED_AFTER = timedelta(days=30)
-REVIEW_TAKES = timedelta(hours=48)
+_SETTLED_AFTER = timedelta(days=30)
+_REVIEW_TAKES = timedelta(hours=48)
 # So long an order may be on its way: making it, and telling its number.
-ON_ITS_WAY = timedelta(minutes=15)
-STRAYS_OF = timedelta(days=7)
-CALLS_PER_READING = 4
-UNKNOWN_AT_SEQURA = "sequra_404"
+_ON_ITS_WAY = timedelta(minutes=15)
+_STRAYS_OF = timedelta(days=7)
+_CALLS_PER_READING = 4
+_UNKNOWN_AT_SEQURA = "sequra_404"
 
 
 @dataclass(frozen=True)
 class Found:
     """One thing that is wrong with an order."""
 
-    kind: Kind
+    kind: _Kind
     detail: str = ""
 
 
 def open_orders(store: Store) -> QuerySet[Order]:
     """What may still change: not cancelled, and not shipped long ago."""
     shipped = Q(accepted_update__unshipped_cart__items=[])
-    recent = Q(accepted_at__gt=Now() - SETTLED_AFTER)
+    recent = Q(accepted_at__gt=Now() - _SETTLED_AFTER)
     orders = Order.objects.filter(store=store).exclude(status=Order.Status.CANCELLED)
     orders = orders.filter(connection__stopped_at=None)
     # Adopted when they had been over for long: SeQura receives nothing until they change.
@@ -75,22 +75,22 @@ def problems_of(store: Store, orders: Sequence[Order]) -> dict[int, list[Entry]]
     return found
 
 
-def listed(api: BigCommerce, orders: Sequence[Order]) -> dict[int, Listed] | None:
+def listed(api: BigCommerce, orders: Sequence[Order]) -> dict[int, _Listed] | None:
     """BigCommerce's list from the first to the last of them; None where reading each is cheaper."""
     first, last = orders[0].bigcommerce_id, orders[-1].bigcommerce_id
-    if (last - first) / PAGE > CALLS_PER_READING * len(orders):
+    if (last - first) / PAGE > _CALLS_PER_READING * len(orders):
         return None
     return {int(one["id"]): one for one in api.orders(min_id=first, max_id=last, sort="id:asc")}
 
 
 def look(
-    order: Order, api: BigCommerce, listing: Mapping[int, Listed] | None, entries: Sequence[Entry]
+    order: Order, api: BigCommerce, listing: Mapping[int, _Listed] | None, entries: Sequence[Entry]
 ) -> list[Found]:
     """All that is wrong with an order. Raises Unavailable and Rejected when nobody can say."""
     found = [*_by_status(order), *_by_refusal(order, entries)]
     known = (listing or {}).get(order.bigcommerce_id)
     if known and _is_stray(order, known):
-        found.append(Found(Kind.STRAY))
+        found.append(Found(_Kind.STRAY))
     if not entries and _may_differ(order, known):
         found += _by_reading(order, api)
     return found
@@ -98,21 +98,21 @@ def look(
 
 def _by_status(order: Order) -> Iterator[Found]:
     age = timezone.now() - order.placed_at
-    if order.status == Order.Status.WITHOUT_REFERENCE and age > ON_ITS_WAY:
-        yield Found(Kind.WITHOUT_REFERENCE)
-    if order.status == Order.Status.IN_REVIEW and age > REVIEW_TAKES:
-        yield Found(Kind.REVIEW)
+    if order.status == Order.Status.WITHOUT_REFERENCE and age > _ON_ITS_WAY:
+        yield Found(_Kind.WITHOUT_REFERENCE)
+    if order.status == Order.Status.IN_REVIEW and age > _REVIEW_TAKES:
+        yield Found(_Kind.REVIEW)
 
 
 def _by_refusal(order: Order, entries: Sequence[Entry]) -> Iterator[Found]:
     for entry in entries[:1]:
-        portal = entry.reason == UNKNOWN_AT_SEQURA and order.accepted_update is not None
-        yield Found(Kind.PORTAL if portal else Kind.REJECTED, entry.words or entry.reason)
+        portal = entry.reason == _UNKNOWN_AT_SEQURA and order.accepted_update is not None
+        yield Found(_Kind.PORTAL if portal else _Kind.REJECTED, entry.words or entry.reason)
     if order.corrected:
-        yield Found(Kind.CORRECTED, ", ".join(sorted(order.corrected)))
+        yield Found(_Kind.CORRECTED, ", ".join(sorted(order.corrected)))
 
 
-def _may_differ(order: Order, known: Listed | None) -> bool:
+def _may_differ(order: Order, known: _Listed | None) -> bool:
     """Not for orders that wait for something, nor for those BigCommerce shows as we read them."""
     if order.changed > order.synced or order.status != Order.Status.APPROVED:
         return False
@@ -123,9 +123,9 @@ def _by_reading(order: Order, api: BigCommerce) -> Iterator[Found]:
     try:
         reading = _read(order, api)
     except NotNow as error:
-        yield Found(Kind.UNREADABLE, error.held.reason)
+        yield Found(_Kind.UNREADABLE, error.held.reason)
     except UNREADABLE as error:
-        yield Found(Kind.UNREADABLE, type(error).__name__)
+        yield Found(_Kind.UNREADABLE, type(error).__name__)
     else:
         if reading:
             yield from _compared(order, reading)
@@ -133,10 +133,10 @@ def _by_reading(order: Order, api: BigCommerce) -> Iterator[Found]:
 
 def _compared(order: Order, reading: Reading) -> Iterator[Found]:
     if _is_stray(order, reading.snapshot["order"]):
-        yield Found(Kind.STRAY)
+        yield Found(_Kind.STRAY)
     stands = order.refused != "" and order.refused == digest(reading.update)
     if order.unsure or (reading.update != order.accepted_update and not stands):
-        yield Found(Kind.MISSED)
+        yield Found(_Kind.MISSED)
     elif seen := last_change(reading.snapshot, timezone.now()):
         Order.objects.filter(pk=order.pk).update(seen_modified=seen)
 
@@ -152,9 +152,9 @@ def _read(order: Order, api: BigCommerce) -> Reading | None:
     return reading_of(order, snapshot)
 
 
-def strays(store: Store, api: BigCommerce) -> Iterator[Listed]:
+def strays(store: Store, api: BigCommerce) -> Iterator[_Listed]:
     """Incomplete orders that name SeQura and that we do not know: remains of a broken purchase."""
-    since = (timezone.now() - STRAYS_OF).isoformat(timespec="seconds")
+    since = (timezone.now() - _STRAYS_OF).isoformat(timespec="seconds")
     found = api.orders(status_id=INCOMPLETE, min_date_created=since, sort="id:asc")
     named = {int(one["id"]): one for one in found if names_sequra(one)}
     known = Order.objects.filter(store=store, bigcommerce_id__in=named)
@@ -162,8 +162,8 @@ def strays(store: Store, api: BigCommerce) -> Iterator[Listed]:
     yield from (order for number, order in named.items() if number not in ours)
 
 
-def _is_stray(order: Order, now: Listed) -> bool:
+def _is_stray(order: Order, now: _Listed) -> bool:
     """Paid and still Incomplete, though the merchant wants another status for what is paid."""
     wanted = order.store.status_approved not in (None, INCOMPLETE)
-    old = timezone.now() - order.placed_at > ON_ITS_WAY
+    old = timezone.now() - order.placed_at > _ON_ITS_WAY
     return wanted and old and now.get("status_id") == INCOMPLETE

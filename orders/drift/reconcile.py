@@ -31,11 +31,11 @@ from stores.models import Store, database_now
 log = structlog.get_logger(__name__)
 
 # Clocks differ, and BigCommerce may show a change late.
-OVERLAP = timedelta(minutes=2)
+_OVERLAP = timedelta(minutes=2)
 # The first time we look at a store.
-FIRST = timedelta(days=1)
-AT_ONCE = 1000
-ADOPT_SECONDS = 60.0  # what is left then the next check of all orders adopts
+_FIRST = timedelta(days=1)
+_AT_ONCE = 1000
+_ADOPT_SECONDS = 60.0  # what is left then the next check of all orders adopts
 
 
 def reconcile_due() -> int:
@@ -53,13 +53,13 @@ def reconcile(store: Store, *, adopting: bool = True) -> bool:
     """Mark what changed in this store since the last time. False when BigCommerce does not say."""
     began, api = database_now(), bigcommerce_for(store)
     known = Reconciliation.objects.filter(store=store).first()
-    since = known.until - OVERLAP if known and known.until else began - FIRST
+    since = known.until - _OVERLAP if known and known.until else began - _FIRST
     try:
-        changed = changed_since(api, since)
+        changed = _changed_since(api, since)
     except (Rejected, Unavailable) as error:
         log.warning("reconciliation_failed", store=store.hash, reason=str(error))
         return False
-    marked = take(store, api, changed) if adopting else mark(store, numbers(changed))
+    marked = _take(store, api, changed) if adopting else _mark(store, _numbers(changed))
     Reconciliation.objects.update_or_create(store=store, defaults={"until": began})
     log.info("reconciled", store=store.hash, count=marked)
     return True
@@ -68,27 +68,27 @@ def reconcile(store: Store, *, adopting: bool = True) -> bool:
 def replay(store: Store, since: datetime) -> int:
     """Mark what changed since then, because webhooks may be missing. Says how many orders."""
     api = bigcommerce_for(store)
-    return take(store, api, changed_since(api, since - OVERLAP))
+    return _take(store, api, _changed_since(api, since - _OVERLAP))
 
 
-def changed_since(api: BigCommerce, since: datetime) -> list[Listed]:
+def _changed_since(api: BigCommerce, since: datetime) -> list[Listed]:
     """The store's orders that were modified since then, ours or not."""
     return api.orders(min_date_modified=since.isoformat(timespec="seconds"), sort="id:asc")
 
 
-def take(store: Store, api: BigCommerce, changed: Sequence[Listed]) -> int:
+def _take(store: Store, api: BigCommerce, changed: Sequence[Listed]) -> int:
     """Mark those of them that have a row and adopt those that lost theirs. Return how many."""
-    marked = mark(store, numbers(changed))
+    marked = _mark(store, _numbers(changed))
     return marked + _adopt(store, api, adopt.unknown(store, changed))
 
 
-def numbers(orders: Sequence[Listed]) -> list[int]:
+def _numbers(orders: Sequence[Listed]) -> list[int]:
     return [int(order["id"]) for order in orders]
 
 
 def _adopt(store: Store, api: BigCommerce, missing: Sequence[Document]) -> int:
     """Adopt what there is time for; the rest is left to a check of all orders."""
-    until, adopted = time.monotonic() + ADOPT_SECONDS, 0
+    until, adopted = time.monotonic() + _ADOPT_SECONDS, 0
     for order in missing:
         if time.monotonic() > until:
             throttle.after_outage(store)
@@ -99,15 +99,15 @@ def _adopt(store: Store, api: BigCommerce, missing: Sequence[Document]) -> int:
     return adopted
 
 
-def mark(store: Store, order_ids: list[int]) -> int:
+def _mark(store: Store, order_ids: list[int]) -> int:
     """Those of them that are ours and not due anyway are due now."""
     marked = sum(
         mark_changed(
             store=store,
-            bigcommerce_id__in=order_ids[start : start + AT_ONCE],
+            bigcommerce_id__in=order_ids[start : start + _AT_ONCE],
             changed=F("synced"),
         )
-        for start in range(0, len(order_ids), AT_ONCE)
+        for start in range(0, len(order_ids), _AT_ONCE)
     )
     if marked:
         ring()

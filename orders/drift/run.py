@@ -34,16 +34,16 @@ from stores.models import Store
 
 log = structlog.get_logger(__name__)
 
-SECONDS = 120.0  # then another task goes on
-CHUNK = 100
+_SECONDS = 120.0  # then another task goes on
+_CHUNK = 100
 KEEP = 30  # checks of a store
-State, Cause, Kind = DriftCheck.State, DriftCheck.Cause, Drift.Kind
+_State, _Cause, _Kind = DriftCheck.State, DriftCheck.Cause, Drift.Kind
 # How far back unknown orders are searched, a call for 250 of them; the command knows no limit.
-SEARCHED: dict[str, timedelta | None] = {
-    Cause.NIGHT: timedelta(days=30),
-    Cause.OUTAGE: timedelta(days=30),
-    Cause.PERSON: timedelta(days=90),
-    Cause.COMMAND: None,
+_SEARCHED: dict[str, timedelta | None] = {
+    _Cause.NIGHT: timedelta(days=30),
+    _Cause.OUTAGE: timedelta(days=30),
+    _Cause.PERSON: timedelta(days=90),
+    _Cause.COMMAND: None,
 }
 
 
@@ -53,29 +53,29 @@ def check_due() -> None:
     nightly = stores.annotate(last=Max("drift_checks__started_at"))
     each("drift", nightly.iterator(500), _start_at_night)
     each("drift", stores.filter(reconciliation__outage=True), _start_after_outage)
-    until = time.monotonic() + SECONDS
-    for check in DriftCheck.objects.filter(state=State.RUNNING).select_related("store"):
+    until = time.monotonic() + _SECONDS
+    for check in DriftCheck.objects.filter(state=_State.RUNNING).select_related("store"):
         if time.monotonic() < until and not isolated(
             "drift", check.store, partial(work, check.pk, until)
         ):
-            _end(check, State.FAILED, "internal")
+            _end(check, _State.FAILED, "internal")
 
 
 def _start_at_night(store: Store) -> None:
     """Begin a check when the store's night has come since the last one."""
     moment, last = last_moment(store, timezone.now()), vars(store)["last"]
     if store.installed_at <= moment and (last is None or last < moment):
-        start(store, Cause.NIGHT)
+        start(store, _Cause.NIGHT)
 
 
 def _start_after_outage(store: Store) -> None:
     if throttle.is_well(store):
-        start(store, Cause.OUTAGE)
+        start(store, _Cause.OUTAGE)
 
 
 def start(store: Store, cause: str) -> bool:
     """Begin a check, unless one is under way."""
-    back = SEARCHED[cause]
+    back = _SEARCHED[cause]
     since = timezone.now() - back if back else None
     total = open_orders(store).count()
     try:
@@ -100,8 +100,8 @@ def work(check_id: int, until: float | None = None) -> None:
     try:
         with only_one(f"drift of {check.store_id}"):
             check.refresh_from_db()
-            if check.state == State.RUNNING:
-                _work(check, time.monotonic() + SECONDS if until is None else until)
+            if check.state == _State.RUNNING:
+                _work(check, time.monotonic() + _SECONDS if until is None else until)
     except Busy:
         return
 
@@ -113,11 +113,11 @@ def _work(check: DriftCheck, until: float) -> None:
             if time.monotonic() > until:
                 return
         for stray in strays(check.store, api):
-            _keep(check, int(stray["id"]), Found(Kind.STRAY, str(stray.get("payment_method"))))
+            _keep(check, int(stray["id"]), Found(_Kind.STRAY, str(stray.get("payment_method"))))
     except (Rejected, Unavailable) as error:
-        _end(check, State.FAILED, str(error))
+        _end(check, _State.FAILED, str(error))
     else:
-        _end(check, State.DONE, "")
+        _end(check, _State.DONE, "")
     ring()
 
 
@@ -158,7 +158,7 @@ def _keep_unknown(check: DriftCheck, found: adopt.Finding) -> None:
         "reference": found.reference,
         "environment": found.environment or check.store.environment,
         "detail": found.detail,
-        "repaired": found.kind == Kind.ADOPTED,
+        "repaired": found.kind == _Kind.ADOPTED,
     }
     Drift.objects.update_or_create(
         check_run=check, bigcommerce_id=found.number, kind=found.kind, defaults=known
@@ -168,7 +168,7 @@ def _keep_unknown(check: DriftCheck, found: adopt.Finding) -> None:
 def _chunk(check: DriftCheck, api: BigCommerce, until: float) -> bool:
     """Look at the next orders, while there is time. False when there are none."""
     rows = open_orders(check.store).filter(bigcommerce_id__gt=check.after)
-    orders = list(rows.select_related("connection")[:CHUNK])
+    orders = list(rows.select_related("connection")[:_CHUNK])
     if not orders:
         return False
     for order in orders:
@@ -187,7 +187,7 @@ def _chunk(check: DriftCheck, api: BigCommerce, until: float) -> bool:
 def _found(check: DriftCheck, order: Order, found: Sequence[Found]) -> None:
     """Write down what was found, repair what is safe, move on."""
     for one in found:
-        repaired = one.kind == Kind.MISSED and bool(mark_changed(pk=order.pk))
+        repaired = one.kind == _Kind.MISSED and bool(mark_changed(pk=order.pk))
         _keep(check, order.bigcommerce_id, one, order=order, repaired=repaired)
     check.checked, check.after = check.checked + 1, order.bigcommerce_id
     check.save(update_fields=["checked", "after"])

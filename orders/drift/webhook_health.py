@@ -27,18 +27,18 @@ from stores.registration import webhooks
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY = timedelta(hours=1)
-KEEP_EVENTS = timedelta(days=14)
+_LOOK_EVERY = timedelta(hours=1)
+_KEEP_EVENTS = timedelta(days=14)
 
 
 def watch_due() -> None:
     """Look after every store whose last look is an hour ago; forget old events."""
-    before = Now() - LOOK_EVERY
+    before = Now() - _LOOK_EVERY
     stores = Store.objects.filter(state=Store.State.INSTALLED).exclude(
         reconciliation__webhooks_at__gt=before
     )
     each("watch", stores.iterator(50), watch)
-    old = WebhookEvent.objects.filter(received_at__lt=timezone.now() - KEEP_EVENTS)
+    old = WebhookEvent.objects.filter(received_at__lt=timezone.now() - _KEEP_EVENTS)
     old.exclude(outcome__in=("new", "parked")).delete()
 
 

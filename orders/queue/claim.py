@@ -20,27 +20,27 @@ from orders.queue.throttle import CALLS_PER_ORDER, FAILURES, PROBE_AFTER, admit
 from orders.topics import INFORMATION, SHIPMENTS, UNINSTALLED
 from stores.models import Connection
 
-LOCK = 7_318_441_023  # of the queue; any number that nobody else uses
-FOLD_AT_ONCE = 2000
+_LOCK = 7_318_441_023  # of the queue; any number that nobody else uses
+_FOLD_AT_ONCE = 2000
 # Secrets that cost time to decrypt and that nobody needs here.
-UNUSED = ("store__webhook_secret", "store__report_token")
-STORE_EVENTS = timedelta(days=2)
+_UNUSED = ("store__webhook_secret", "store__report_token")
+_STORE_EVENTS = timedelta(days=2)
 LIMITS: dict[str, str | int | float] = {
     "at_once": 4,  # calls in flight per store
     "calls": CALLS_PER_ORDER,
     "failures": FAILURES,
-    "fold": FOLD_AT_ONCE,
+    "fold": _FOLD_AT_ONCE,
     "lease_seconds": SECONDS,
     # Bursts become one update: an order is read so many seconds after its first event.
     "burst": 1.0,
     # Events may come before our own row of the order exists; foreign orders never get one.
     "parked_seconds": 3600.0,
     # What is about a store itself is tried for as long as BigCommerce would repeat it.
-    "store_event_seconds": STORE_EVENTS.total_seconds(),
+    "store_event_seconds": _STORE_EVENTS.total_seconds(),
     "shipments": SHIPMENTS + "%",
 }
 
-FOLD = """
+_FOLD = """
 WITH waiting AS (
     SELECT id, store_id, scope, bigcommerce_order_id, payload FROM orders_webhookevent
     WHERE outcome = 'new' ORDER BY id LIMIT %(fold)s FOR UPDATE
@@ -74,7 +74,7 @@ RETURNING e.store_id, e.scope
 """
 # Whose order has come into being meanwhile is new again, and so is what is about a store and could
 # not be handled; who waited too long is foreign.
-UNPARK = """
+_UNPARK = """
 UPDATE orders_webhookevent e SET outcome = CASE
     WHEN o.id IS NOT NULL OR (p.bigcommerce_order_id IS NULL
         AND p.received_at >= now() - make_interval(secs => %(store_event_seconds)s)) THEN 'new'
@@ -85,7 +85,7 @@ WHERE e.id = p.id AND p.outcome = 'parked'
     AND (o.id IS NOT NULL OR p.bigcommerce_order_id IS NULL
          OR p.received_at < now() - make_interval(secs => %(parked_seconds)s))
 """
-SETTLE = """
+_SETTLE = """
 UPDATE orders_order SET changed = changed + 1, due_at = now(), settle_at = NULL
 WHERE settle_at <= now()
 """
@@ -126,7 +126,7 @@ RETURNING o.id
 def alone() -> Iterator[CursorWrapper]:
     """A transaction in which no other worker touches the queue."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         yield cursor
 
 
@@ -137,8 +137,8 @@ def fold() -> list[tuple[int, str]]:
     the same transaction if he opened one.
     """
     with alone() as cursor:
-        cursor.execute(SETTLE)
-        cursor.execute(FOLD, LIMITS)
+        cursor.execute(_SETTLE)
+        cursor.execute(_FOLD, LIMITS)
         events: list[tuple[int, str]] = cursor.fetchall()
     return [(store, scope) for store, scope in events if scope in (UNINSTALLED, INFORMATION)]
 
@@ -147,14 +147,14 @@ def park(store: int, scope: str) -> None:
     """Keep a store's own events of this kind for the next sweep: they could not be handled."""
     events = WebhookEvent.objects.filter(store=store, scope=scope, bigcommerce_order_id=None)
     events.filter(
-        outcome=WebhookEvent.Outcome.IGNORED, received_at__gte=Now() - STORE_EVENTS
+        outcome=WebhookEvent.Outcome.IGNORED, received_at__gte=Now() - _STORE_EVENTS
     ).update(outcome=WebhookEvent.Outcome.PARKED)
 
 
 def unpark() -> None:
     """Look again at events of orders that we did not know."""
     with alone() as cursor:
-        cursor.execute(UNPARK, LIMITS)
+        cursor.execute(_UNPARK, LIMITS)
 
 
 def renew(lease: Lease, orders: Iterable[int]) -> None:
@@ -204,7 +204,7 @@ def claim(lease: Lease, room: int) -> list[Order]:
         picked = [pk for (pk,) in cursor.fetchall()]
         if not picked:
             return []
-        orders = Order.objects.select_related("store", "connection").defer(*UNUSED)
+        orders = Order.objects.select_related("store", "connection").defer(*_UNUSED)
         claimed = list(orders.filter(pk__in=picked).order_by("due_at"))
         admitted = admit(claimed)
         _give_back(set(picked) - {order.pk for order in admitted})

@@ -24,14 +24,14 @@ from transport.stopping import pause
 BIGCOMMERCE, SEQURA = "bigcommerce", "sequra"  # the systems that may fail
 CALLS_PER_ORDER = 5  # what one synchronisation may need: usually fewer
 FAILURES = 5  # of different orders, in a row: then the gate closes
-PROBE_AFTER, PROBE_AT_LEAST_EVERY = 10.0, 60.0
+PROBE_AFTER, _PROBE_AT_LEAST_EVERY = 10.0, 60.0
 # BigCommerce always says what is left. Who does not say so is not known to count: a 429 will tell.
-GUESS = Quota(left=600, limit=600, window_ms=30_000, reset_ms=30_000)
+_GUESS = Quota(left=600, limit=600, window_ms=30_000, reset_ms=30_000)
 
 # Whatever a header says, it fits into the columns and ends some time.
-MOST_BUDGET, LONGEST_WINDOW = 1_000_000, 3600.0
+MOST_BUDGET, _LONGEST_WINDOW = 1_000_000, 3600.0
 
-SAW = """
+_SAW = """
 INSERT INTO orders_gate (store_id, host, failures, budget, window_until)
 VALUES (%(store)s, %(host)s, 0, %(budget)s, now() + %(seconds)s * interval '1 second')
 ON CONFLICT (store_id, host) DO UPDATE SET
@@ -40,12 +40,12 @@ ON CONFLICT (store_id, host) DO UPDATE SET
     window_until = CASE WHEN orders_gate.window_until > now()
         THEN orders_gate.window_until ELSE excluded.window_until END
 """
-FAILED = """
+_FAILED = """
 INSERT INTO orders_gate (store_id, host, failures, budget) VALUES (%(store)s, %(host)s, 1, 0)
 ON CONFLICT (store_id, host) DO UPDATE SET failures = orders_gate.failures + %(counts)s
 RETURNING failures
 """
-SPREAD = """
+_SPREAD = """
 UPDATE orders_order o SET due_at = now() + random() * least(60, w.waiting / 4.0) * interval '1 s'
 FROM (SELECT count(*) AS waiting FROM orders_order
       WHERE store_id = %(store)s AND changed > synced AND attempts > 0) w
@@ -53,7 +53,7 @@ WHERE o.store_id = %(store)s AND o.changed > o.synced AND o.attempts > 0 AND o.d
 """
 
 
-def host_of(order: Order, system: str) -> str:
+def _host_of(order: Order, system: str) -> str:
     """The key of a gate: BigCommerce is one host, SeQura's deployments are several."""
     return BIGCOMMERCE if system == BIGCOMMERCE else order.connection.api_url
 
@@ -104,20 +104,20 @@ def _close_behind_probes(gates: Sequence[Gate], orders: Sequence[Order]) -> None
 
 def _pause(failures: int) -> timedelta:
     doubled = PROBE_AFTER * 2 ** min(failures - FAILURES, 10)
-    return timedelta(seconds=min(PROBE_AT_LEAST_EVERY, doubled))
+    return timedelta(seconds=min(_PROBE_AT_LEAST_EVERY, doubled))
 
 
 def saw(store: int, quota: Quota | None) -> None:
     """What BigCommerce said about the store's budget."""
-    told = quota or GUESS
+    told = quota or _GUESS
     row: dict[str, str | int | float] = {
         "store": store,
         "host": BIGCOMMERCE,
         "budget": max(0, min(told.left // 2, MOST_BUDGET)),
-        "seconds": max(0.1, min(told.reset_ms / 1000, LONGEST_WINDOW)),
+        "seconds": max(0.1, min(told.reset_ms / 1000, _LONGEST_WINDOW)),
     }
     with connection.cursor() as cursor:
-        cursor.execute(SAW, row)
+        cursor.execute(_SAW, row)
 
 
 def left(store: int) -> int:
@@ -134,16 +134,16 @@ def is_short(store: int) -> bool:
 
 def spared(order: Order, system: str) -> None:
     """The probe of a closed gate did not have to ask: the next order may."""
-    gate = Gate.objects.filter(store=order.store_id, host=host_of(order, system))
+    gate = Gate.objects.filter(store=order.store_id, host=_host_of(order, system))
     gate.filter(failures__gte=FAILURES).update(open_until=Now())
 
 
 def failed(order: Order, system: str, retry_after: float | None) -> None:
     """The host gave no answer. An order that fails again and again counts once."""
-    host = host_of(order, system)
+    host = _host_of(order, system)
     with connection.cursor() as cursor:
         counts = int(order.attempts == 0 or _is_closed(order.store_id, host))
-        cursor.execute(FAILED, {"store": order.store_id, "host": host, "counts": counts})
+        cursor.execute(_FAILED, {"store": order.store_id, "host": host, "counts": counts})
         failures = cursor.fetchone()[0]
     pause = timedelta(seconds=min(retry_after, 900)) if retry_after else None
     if failures >= FAILURES:
@@ -170,14 +170,14 @@ def _is_closed(store: int, host: str) -> bool:
 
 def passed(order: Order, system: str) -> None:
     """The host answers. If it did not before, those who waited may come, not all at once."""
-    gate = Gate.objects.filter(store=order.store_id, host=host_of(order, system), failures__gt=0)
+    gate = Gate.objects.filter(store=order.store_id, host=_host_of(order, system), failures__gt=0)
     if gate.update(failures=0, open_until=None):
         with connection.cursor() as cursor:
-            cursor.execute(SPREAD, {"store": order.store_id})
+            cursor.execute(_SPREAD, {"store": order.store_id})
 
 
 # Long readings leave room: all apps of a store share its calls to BigCommerce.
-LONGEST_WAIT = 30.0
+_LONGEST_WAIT = 30.0
 QUARTER = 4
 
 
@@ -186,4 +186,4 @@ def be_patient(api: BigCommerce, store_id: int) -> None:
     quota = api.quota
     saw(store_id, quota)
     if quota and quota.left <= quota.limit // QUARTER:
-        pause(min(quota.reset_ms / 1000, LONGEST_WAIT))
+        pause(min(quota.reset_ms / 1000, _LONGEST_WAIT))

@@ -21,14 +21,14 @@ PAUSE_AFTER_FAILURE = 5.0
 # So many wake-ups wait already that another one says nothing: nobody fetches them.
 ENOUGH = 50
 # Tasks that a wake-up may name. The module of the tasks imports this one, not the other way round.
-Wakeup = Literal["drain", "send_reports", "check_drift"]
-NAMES: dict[Wakeup, str] = {task: f"orders.tasks.{task}" for task in get_args(Wakeup)}
+_Wakeup = Literal["drain", "send_reports", "check_drift"]
+NAMES: dict[_Wakeup, str] = {task: f"orders.tasks.{task}" for task in get_args(_Wakeup)}
 
 
 class Doorbell:
     """Rings in the background; many rings close together are one."""
 
-    def __init__(self, task: Wakeup = "drain") -> None:
+    def __init__(self, task: _Wakeup = "drain") -> None:
         self._task = task
         self._rung = threading.Event()
         self._for = ""  # the request that rang last
@@ -55,7 +55,7 @@ class Doorbell:
         return True
 
 
-def publish(task: Wakeup) -> None:
+def publish(task: _Wakeup) -> None:
     """Send one wake-up by the task's name, unless the queue is full of them. It never expires."""
     with current_app.producer_pool.acquire(block=True) as producer:
         lane = current_app.amqp.router.route({}, NAMES[task])["queue"]
@@ -63,10 +63,10 @@ def publish(task: Wakeup) -> None:
             current_app.send_task(NAMES[task], producer=producer, ignore_result=True)
 
 
-_doorbells: dict[tuple[int, Wakeup], Doorbell] = {}
+_doorbells: dict[tuple[int, _Wakeup], Doorbell] = {}
 
 
-def ring(task: Wakeup = "drain") -> None:
+def ring(task: _Wakeup = "drain") -> None:
     """Say that there is work for a task of `orders.tasks`. Returns at once.
 
     A process that forked gets doorbells of its own.

@@ -1,7 +1,7 @@
 """drain: work until nothing is due. The queue is in PostgreSQL; messages only wake us.
 
 One thread speaks with the database: it folds events into orders, claims due ones, writes results
-and keeps the leases. Up to `THREADS` others speak HTTP, each with connections of its own that stay
+and keeps the leases. Up to `_THREADS` others speak HTTP, each with connections of its own that stay
 open, and hold none to the database. No transaction is open during a call.
 """
 
@@ -36,18 +36,18 @@ from transport.stopping import Stopping, interruptible, stopping
 
 log = structlog.get_logger(__name__)
 
-THREADS = 64
+_THREADS = 64
 TIMEOUT = (3.0, 10.0)  # seconds to connect, to answer
 # One worker stays this long for what becomes due, so that a burst needs no second wake-up.
 LINGER = 2.5
 # Seconds: then another wake-up goes on. A payment that is due waits no longer for a free slot.
 STOP_AFTER = 20.0
-GATHER = 0.02  # results that end together are written together
+_GATHER = 0.02  # results that end together are written together
 
 Done = tuple[Result, Quota | None]
 
 
-class Drain:
+class _Drain:
     """One run over the queue."""
 
     def __init__(self, is_over: Callable[[], bool]) -> None:
@@ -79,7 +79,7 @@ class Drain:
         if self._is_over():
             return 0
         take_events()
-        room = THREADS - len(self.working)
+        room = _THREADS - len(self.working)
         orders = claim.claim(self.lease, room) if room else []
         for order in orders:
             self.working[_pool().submit(synchronise, order, self.lease)] = order
@@ -89,7 +89,7 @@ class Drain:
         """Wait for results, write those that are there, keep the leases."""
         done, _ = wait(self.working, timeout=1, return_when=FIRST_COMPLETED)
         if done and len(self.working) > len(done):
-            time.sleep(GATHER)
+            time.sleep(_GATHER)
             done = {future for future in self.working if future.done()}
         self._write([(self.working.pop(future), future) for future in done])
         if self.lease.wants_renewal:
@@ -132,7 +132,7 @@ class Drain:
 _asides: set[threading.Thread] = set()
 
 
-def _aside(run: Drain) -> None:
+def _aside(run: _Drain) -> None:
     """Go on waiting for a run's calls in a thread, which keeps its lease and writes its results."""
 
     def wait_for_it() -> None:
@@ -213,7 +213,7 @@ def _session() -> requests.Session:
 @cache
 def _pool() -> ThreadPoolExecutor:
     """Made on first use: a worker forks before."""
-    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sync")
+    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="sync")
 
 
 def take_events() -> None:
@@ -241,9 +241,9 @@ def drain() -> int:
     lingered looks once more after he gave the lock away, so that no wake-up falls in between.
     """
     is_over = partial(_is_over, time.monotonic() + STOP_AFTER)
-    finished = Drain(is_over).run()
+    finished = _Drain(is_over).run()
     while not is_over():
-        with lingering() as mine:
+        with _lingering() as mine:
             if mine:
                 finished += _linger(is_over)
         if not mine or not claim.due_within(0):
@@ -261,12 +261,12 @@ def _linger(is_over: Callable[[], bool]) -> int:
     finished = 0
     while not is_over() and claim.due_within(LINGER):
         time.sleep(0.1)
-        finished += Drain(is_over).run()
+        finished += _Drain(is_over).run()
     return finished
 
 
 @contextmanager
-def lingering() -> Any:
+def _lingering() -> Any:
     """True for one worker at a time."""
     try:
         with only_one("lingering"):

@@ -24,8 +24,8 @@ from transaction_log import record
 log = structlog.get_logger(__name__)
 
 # SeQura refuses a page as a whole. So often a page is cut to find the order it cannot take.
-MOST_REFUSALS = 60
-MARK = """
+_MOST_REFUSALS = 60
+_MARK = """
 UPDATE orders_order o SET reported_shipment = told.shipment, reported_at = now()
 FROM unnest(%s::bigint[], %s::text[]) AS told(id, shipment) WHERE o.id = told.id
 """
@@ -71,13 +71,13 @@ def tell_page(
     api: Sequra, report: MerchantReport, page: Page, statistics: Sequence[Report] | None
 ) -> None:
     """Send a page and mark what was accepted. Raises Rejected and Unavailable."""
-    teller = Teller(api, report.merchant_ref)
+    teller = _Teller(api, report.merchant_ref)
     refused = teller.tell(page, statistics)
     _mark(report, page, refused, len(statistics or ()))
 
 
 @dataclass
-class Teller:
+class _Teller:
     """Speaks for one merchant id. SeQura refuses whole pages: then they are cut."""
 
     api: Sequra
@@ -106,7 +106,7 @@ class Teller:
     def _halve(self, orders: Sequence[Report], first: int, refusal: Rejected) -> dict[int, str]:
         """Orders that were refused together: tell them apart until the culprits stand alone."""
         self.refusals += 1
-        if self.refusals > MOST_REFUSALS:
+        if self.refusals > _MOST_REFUSALS:
             raise refusal
         if len(orders) == 1:
             return {first: refusal.words}
@@ -143,7 +143,7 @@ def _mark(report: MerchantReport, page: Page, refused: dict[int, str], statistic
     """SeQura has accepted: orders, progress and the merchant's to-do list, or none of them."""
     told = [order for place, order in enumerate(page.told) if place not in refused]
     with connection.cursor() as cursor:
-        cursor.execute(MARK, [[o.pk for o in told], [o.shipment for o in told]])
+        cursor.execute(_MARK, [[o.pk for o in told], [o.shipment for o in told]])
     broken = [*page.broken, *((page.told[place], words) for place, words in refused.items())]
     for order, words in broken:
         _complain(report, order, words)

@@ -33,18 +33,18 @@ from transaction_log.models import Entry
 
 log = structlog.get_logger(__name__)
 
-SECONDS = 60.0  # then another task goes on; the statistics and a page may take that long too
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
-KEEP = 200  # runs of a store: the trigger address may be called all day
-State, Part = ReportRun.State, MerchantReport.State
+_SECONDS = 60.0  # then another task goes on; the statistics and a page may take that long too
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
+_KEEP = 200  # runs of a store: the trigger address may be called all day
+_State, _Part = ReportRun.State, MerchantReport.State
 
 
 def send_due() -> None:
     """Start what is due, take up what failed, and work on every run that is under way."""
     each("reports", due_stores(), lambda store: start(store, ReportRun.Cause.NIGHT))
     _take_up()
-    until = time.monotonic() + SECONDS
-    for run in ReportRun.objects.filter(state=State.RUNNING).select_related("store"):
+    until = time.monotonic() + _SECONDS
+    for run in ReportRun.objects.filter(state=_State.RUNNING).select_related("store"):
         if time.monotonic() < until:
             isolated("reports", run.store, partial(work, run.pk, until))
 
@@ -54,8 +54,8 @@ def _take_up() -> None:
     for run in ReportRun.objects.filter(next_at__lte=Now()):
         try:
             with transaction.atomic():
-                ReportRun.objects.filter(pk=run.pk, state=State.FAILED).update(
-                    state=State.RUNNING, next_at=None
+                ReportRun.objects.filter(pk=run.pk, state=_State.FAILED).update(
+                    state=_State.RUNNING, next_at=None
                 )
         except IntegrityError:  # a newer one is under way
             ReportRun.objects.filter(pk=run.pk).update(next_at=None)
@@ -67,8 +67,8 @@ def work(run_id: int, until: float | None = None) -> None:
     try:
         with only_one(f"delivery reports of {run.store_id}"):
             run.refresh_from_db()
-            if run.state == State.RUNNING:
-                _work(run, time.monotonic() + SECONDS if until is None else until)
+            if run.state == _State.RUNNING:
+                _work(run, time.monotonic() + _SECONDS if until is None else until)
     except Busy:
         return
 
@@ -90,7 +90,7 @@ def _parts(run: ReportRun) -> list[MerchantReport]:
         MerchantReport.objects.bulk_create(
             (_planned(run, one) for one in addressees(run.store)), ignore_conflicts=True
         )
-    parts = run.reports.exclude(state=Part.SENT).select_related("run__store", "connection")
+    parts = run.reports.exclude(state=_Part.SENT).select_related("run__store", "connection")
     return list(parts.order_by("pk"))
 
 
@@ -138,12 +138,12 @@ def take_along(account: Connection, earlier: list[int], refs: list[str]) -> None
 
     From the first order on: what was accepted is marked, and others may have come along.
     """
-    under_way = Q(run__state=State.RUNNING) | Q(run__next_at__isnull=False)
+    under_way = Q(run__state=_State.RUNNING) | Q(run__next_at__isnull=False)
     parts = MerchantReport.objects.filter(
         under_way, run__store=account.store, merchant_ref__in=refs
     )
     known = set(parts.filter(connection=account).values_list("run", "merchant_ref"))
-    reports = parts.exclude(state=Part.SENT)
+    reports = parts.exclude(state=_Part.SENT)
     for report in reports.filter(connection__in=earlier).order_by("pk"):
         if (report.run_id, report.merchant_ref) in known:
             report.delete()
@@ -152,7 +152,7 @@ def take_along(account: Connection, earlier: list[int], refs: list[str]) -> None
         _write(report, connection=account, after=0)
     mine = reports.filter(connection=account)
     mine.update(after=0)
-    ReportRun.objects.filter(pk__in=mine.values("run"), state=State.FAILED).update(next_at=Now())
+    ReportRun.objects.filter(pk__in=mine.values("run"), state=_State.FAILED).update(next_at=Now())
 
 
 def _page(report: MerchantReport, statistics: Sequence[Report] | None) -> bool:
@@ -168,7 +168,7 @@ def _page(report: MerchantReport, statistics: Sequence[Report] | None) -> bool:
 
 def _sent(report: MerchantReport) -> None:
     report.connection.resume()
-    _write(report, state=Part.SENT, sent_at=timezone.now(), reason="", words="")
+    _write(report, state=_Part.SENT, sent_at=timezone.now(), reason="", words="")
     _settled(report)
     words = f"{report.merchant_ref}: {report.told}"
     record.accepted(_subject(report), "report", reason="report_sent", words=words)
@@ -183,7 +183,7 @@ def _refused(report: MerchantReport, refusal: Rejected) -> None:
 
 
 def _fail(report: MerchantReport, reason: str, words: str) -> None:
-    _write(report, state=Part.FAILED, reason=reason, words=words)
+    _write(report, state=_Part.FAILED, reason=reason, words=words)
     log.warning("report_failed", merchant=report.merchant_ref, reason=reason)
 
 
@@ -196,19 +196,19 @@ def _write(report: MerchantReport, **fields: Any) -> None:
 def _end(run: ReportRun) -> None:
     """All were tried. Those that failed are tried again after a pause, by themselves."""
     run.ended_at, run.attempts = timezone.now(), run.attempts + 1
-    failed = list(run.reports.filter(state=Part.FAILED).select_related("run__store", "connection"))
-    run.state = State.FAILED if failed else State.DONE
+    failed = list(run.reports.filter(state=_Part.FAILED).select_related("run__store", "connection"))
+    run.state = _State.FAILED if failed else _State.DONE
     run.next_at = _again_at(run, failed) if failed else None
     run.save(update_fields=["ended_at", "attempts", "state", "next_at"])
     for report in failed:
         _say_so(report, run.next_at)
     newest = ReportRun.objects.filter(store=run.store).order_by("-id").values_list("pk", flat=True)
-    ReportRun.objects.filter(store=run.store, pk__lt=min(newest[:KEEP])).delete()
+    ReportRun.objects.filter(store=run.store, pk__lt=min(newest[:_KEEP])).delete()
     log.info("reports_ended", store=run.store.hash, state=run.state, count=run.reports.count())
 
 
 def _again_at(run: ReportRun, failed: Sequence[MerchantReport]) -> datetime:
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(run.attempts - 1, 10))
+    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(run.attempts - 1, 10))
     pauses = [report.connection.paused_until for report in failed]
     at = database_now() + longest * random.uniform(0.5, 1)
     latest: datetime = max([at, *(pause for pause in pauses if pause)])

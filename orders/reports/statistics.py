@@ -23,10 +23,10 @@ from stores.models import Store, database_now
 
 log = structlog.get_logger(__name__)
 
-FRESH = timedelta(minutes=15)
-OVERLAP = timedelta(minutes=5)  # clocks differ
+_FRESH = timedelta(minutes=15)
+_OVERLAP = timedelta(minutes=5)  # clocks differ
 # Tens of thousands of orders. What a busier store has beyond it comes with the next nights.
-MOST_SECONDS = 60.0
+_MOST_SECONDS = 60.0
 
 
 def statistics_of(store: Store) -> list[Row] | None:
@@ -39,7 +39,7 @@ def statistics_of(store: Store) -> list[Row] | None:
         return None
     now = database_now()
     memory, _ = RecentOrders.objects.get_or_create(store=store)
-    if store.is_installed and (memory.until is None or memory.until < now - FRESH):
+    if store.is_installed and (memory.until is None or memory.until < now - _FRESH):
         try:
             _refresh(bigcommerce_for(store), memory, now)
         except (Rejected, Unavailable) as error:
@@ -52,7 +52,7 @@ def _refresh(api: BigCommerce, memory: RecentOrders, now: datetime) -> None:
     filters = {"min_date_created": _written(now - DAYS)}
     rows = {}
     if memory.until and memory.until > now - DAYS:
-        filters["min_date_modified"] = _written(memory.until - OVERLAP)
+        filters["min_date_modified"] = _written(memory.until - _OVERLAP)
         rows = {key: row for key, row in memory.rows.items() if is_recent(row, now)}
     for order in _listed(api, memory.store_id, filters):
         row = _readable(order)
@@ -79,7 +79,7 @@ def _written(moment: datetime) -> str:
 
 def _listed(api: BigCommerce, store_id: int, filters: dict[str, str]) -> Iterator[Listed]:
     """All pages, while half of the store's calls are left to its other apps."""
-    until, page = time.monotonic() + MOST_SECONDS, 0
+    until, page = time.monotonic() + _MOST_SECONDS, 0
     while time.monotonic() < until:
         page += 1
         found = api.orders(**filters, sort="id:asc", page=page, limit=PAGE)

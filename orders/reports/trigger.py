@@ -19,8 +19,8 @@ from stores.budget import LIMITS, OverBudget, caller, spend
 from stores.encryption import readable
 from stores.models import Store
 
-FAILED = 599
-NOBODY = secrets.token_urlsafe(32)  # compared when there is no such store: it takes as long
+_FAILED = 599
+_NOBODY = secrets.token_urlsafe(32)  # compared when there is no such store: it takes as long
 
 
 @csrf_exempt
@@ -29,13 +29,13 @@ def trigger_report(request: HttpRequest, public_id: UUID, token: str) -> HttpRes
     """Start a run unless one is under way, and say how the last one ended."""
     store = Store.objects.filter(public_id=public_id).first()
     known = store is not None and store.state != Store.State.UNINSTALLED
-    expected = (readable(store, "report_token") if store and known else "") or NOBODY
+    expected = (readable(store, "report_token") if store and known else "") or _NOBODY
     if not hmac.compare_digest(token.encode(), expected.encode()) or store is None or not known:
         return _wrong(request.META["REMOTE_ADDR"])
     failed = has_failed(store)
     start(store, ReportRun.Cause.CALL)
     ring("send_reports")
-    return _say("ko", FAILED) if failed else _say("ok", 200)
+    return _say("ko", _FAILED) if failed else _say("ok", 200)
 
 
 def _wrong(address: str) -> HttpResponse:

@@ -34,15 +34,15 @@ from transaction_log.models import Entry
 log = structlog.get_logger(__name__)
 
 # A retry comes within three minutes, however long the outage: all is well four minutes after it.
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 180.0
-GIVE_UP_AFTER = timedelta(days=7)
-ECHO = timedelta(seconds=10)  # so long after an accepted statement an unchanged order is its echo
-WHEN_SHORT = timedelta(minutes=2)
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 180.0
+_GIVE_UP_AFTER = timedelta(days=7)
+_ECHO = timedelta(seconds=10)  # so long after an accepted statement an unchanged order is its echo
+_WHEN_SHORT = timedelta(minutes=2)
 # How a synchronisation ends that needed nothing of SeQura: a probe that was none.
-NOT_ASKED = (Kind.UNCHANGED, Kind.STANDS, Kind.WAITING, Kind.CLOSED, Kind.GONE)
+_NOT_ASKED = (Kind.UNCHANGED, Kind.STANDS, Kind.WAITING, Kind.CLOSED, Kind.GONE)
 # How it ends when SeQura believes what the order update says.
-ACCEPTED = (Kind.TOLD, Kind.AGREED, Kind.UNCHANGED)
-Fields = dict[str, Any]
+_ACCEPTED = (Kind.TOLD, Kind.AGREED, Kind.UNCHANGED)
+_Fields = dict[str, Any]
 
 
 def finish(order: Order, result: Result, lease: str) -> None:
@@ -68,14 +68,14 @@ def _ways(order: Order, result: Result) -> None:
     """What the gates learn of it: BigCommerce answered, or SeQura did not have to be asked."""
     if result.update is not None or result.kind is Kind.GONE:
         throttle.passed(order, BIGCOMMERCE)
-    if result.kind in NOT_ASKED:
+    if result.kind in _NOT_ASKED:
         throttle.spared(order, SEQURA)
         order.connection.spared()
 
 
-def _memory(order: Order, result: Result) -> Fields:
+def _memory(order: Order, result: Result) -> _Fields:
     """What stays true whatever happens next."""
-    fields: Fields = {}
+    fields: _Fields = {}
     if result.maybe_told:
         fields["unsure"] = True
     if result.staff_note:
@@ -96,7 +96,7 @@ def _memory(order: Order, result: Result) -> Fields:
     return fields
 
 
-def _facts(order: Order, result: Result) -> Fields:
+def _facts(order: Order, result: Result) -> _Fields:
     """What left by status is the merchant's word; the rest is a fact once SeQura accepted it.
 
     A statement that may have arrived counts as one: the next one keeps what it said.
@@ -104,13 +104,13 @@ def _facts(order: Order, result: Result) -> Fields:
     if result.computed is None:
         return {}
     left = [dict(item) for item in result.computed.left_by_status]
-    fields: Fields = {
+    fields: _Fields = {
         "shipped_by_status": bool(left),
         "left_by_status": left,
         "shipped_word": result.computed.shipped_word,
     }
-    if result.kind in ACCEPTED or result.maybe_told:
-        asked = _ask(order, result) if result.kind in ACCEPTED else order.ledger.get("asked", {})
+    if result.kind in _ACCEPTED or result.maybe_told:
+        asked = _ask(order, result) if result.kind in _ACCEPTED else order.ledger.get("asked", {})
         fields["ledger"] = {**result.computed.ledger, "asked": asked}
     return fields
 
@@ -125,7 +125,7 @@ def _ask(order: Order, result: Result) -> dict[str, int]:
     return asked
 
 
-def _synced(order: Order) -> Fields:
+def _synced(order: Order) -> _Fields:
     """Everything up to the change that we read is done. Newer ones keep the order due."""
     return {
         "synced": order.changed,
@@ -135,35 +135,35 @@ def _synced(order: Order) -> Fields:
     }
 
 
-def _told(order: Order, result: Result) -> Fields:
+def _told(order: Order, result: Result) -> _Fields:
     record.accepted(order.subject, result.event, told=_statement(result))
     return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
 
 
-def _agreed(order: Order, result: Result) -> Fields:
+def _agreed(order: Order, result: Result) -> _Fields:
     record.close(order.subject)
     return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
 
 
-def _accepted(order: Order, result: Result) -> Fields:
+def _accepted(order: Order, result: Result) -> _Fields:
     _reached(order)
     news = {"accepted_update": result.update, "accepted_at": Now(), "unsure": False, "refused": ""}
     news["erased_at"] = None
     return _synced(order) | news
 
 
-def _unchanged(order: Order, _: Result) -> Fields:
+def _unchanged(order: Order, _: Result) -> _Fields:
     record.close(order.subject)
     return _synced(order) | {"refused": ""} | _settle(order, step=order.settle_step)
 
 
-def _stands(order: Order, _: Result) -> Fields:
+def _stands(order: Order, _: Result) -> _Fields:
     """What SeQura refused stays on the merchant's list; what was only late is over."""
     record.close(order.subject, UPDATES, Entry.Outcome.DELAYED)
     return _synced(order) | _settle(order, step=order.settle_step)
 
 
-def _closed(order: Order, result: Result) -> Fields:
+def _closed(order: Order, result: Result) -> _Fields:
     record.close(order.subject, {*UPDATES, DECISION})
     if not _was_warned(order, result) and result.reason:
         record.rejected(
@@ -194,7 +194,7 @@ def _was_warned(order: Order, result: Result) -> bool:
     return warning.filter(statement=result.statement).exists()
 
 
-def _gone(order: Order, result: Result) -> Fields:
+def _gone(order: Order, result: Result) -> _Fields:
     """What was only late is over; what SeQura refused is the merchant's to settle with SeQura."""
     is_closed = order.status == Order.Status.CANCELLED
     record.close(order.subject, UPDATES, *([] if is_closed else [Entry.Outcome.DELAYED]))
@@ -202,14 +202,14 @@ def _gone(order: Order, result: Result) -> Fields:
     return _synced(order) | {"settle_at": None, "refused": ""}
 
 
-def _waiting(order: Order, result: Result) -> Fields:
+def _waiting(order: Order, result: Result) -> _Fields:
     """SeQura reviews: its decision makes the order due again. Until then the log says so."""
     if result.update is not None:
         record.delayed(order.subject, result.event, result.reason, told=_statement(result))
     return _synced(order)
 
 
-def _refused(order: Order, result: Result) -> Fields:
+def _refused(order: Order, result: Result) -> _Fields:
     """A definitive no. The next change of the order tries again with another statement."""
     record.rejected(
         order.subject,
@@ -230,7 +230,7 @@ def _refused_statement(order: Order, result: Result) -> Any:
     return Case(When(changed=order.changed, then=statement), default=F("refused"))
 
 
-def _no_access(order: Order, result: Result) -> Fields:
+def _no_access(order: Order, result: Result) -> _Fields:
     """Our credentials were refused: nobody asks again before a human or ten minutes passed."""
     if result.host == BIGCOMMERCE:
         order.store.needs_reauthorisation()
@@ -243,11 +243,11 @@ def _no_access(order: Order, result: Result) -> Fields:
     return {"attempts": order.attempts + 1, "failing_since": since, "due_at": Now()}
 
 
-def _later(order: Order, result: Result) -> Fields:
+def _later(order: Order, result: Result) -> _Fields:
     if result.host:
         throttle.failed(order, result.host, result.retry_after)
     since = order.failing_since or timezone.now()
-    if timezone.now() - since > GIVE_UP_AFTER:
+    if timezone.now() - since > _GIVE_UP_AFTER:
         record.rejected(
             order.subject,
             result.event,
@@ -280,12 +280,12 @@ def _statement(result: Result) -> record.Told:
     return record.Told(*(cart_total(result.update, cart) for cart in CARTS))
 
 
-def _lost(_: Order, __: Result) -> Fields:
+def _lost(_: Order, __: Result) -> _Fields:
     """We were stopped for too long to speak safely: whoever comes next starts afresh."""
     return {"due_at": Now()}
 
 
-WRITE: dict[Kind, Callable[[Order, Result], Fields]] = {
+WRITE: dict[Kind, Callable[[Order, Result], _Fields]] = {
     Kind.TOLD: _told,
     Kind.AGREED: _agreed,
     Kind.UNCHANGED: _unchanged,
@@ -309,11 +309,11 @@ def _reached(order: Order) -> None:
 
 def _next_attempt(attempts: int, retry_after: float | None) -> Combinable:
     """Full jitter; when the other side named a time, not before."""
-    jitter = random.uniform(1, min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(attempts, 10)))
+    jitter = random.uniform(1, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempts, 10)))
     return Now() + timedelta(seconds=max(jitter, min(retry_after or 0, 900)))
 
 
-def _settle(order: Order, *, step: int) -> Fields:
+def _settle(order: Order, *, step: int) -> _Fields:
     """When to read the order again, because BigCommerce may have answered from the past.
 
     `SETTLE_SECONDS` are the pauses between readings: all of them where nothing seems to have
@@ -326,12 +326,12 @@ def _settle(order: Order, *, step: int) -> Fields:
     if not 0 <= step < len(pauses):
         return {"settle_at": None}
     pause = timedelta(seconds=pauses[step])
-    pause = max(pause, WHEN_SHORT) if throttle.is_short(order.store_id) else pause
+    pause = max(pause, _WHEN_SHORT) if throttle.is_short(order.store_id) else pause
     return {"settle_at": Now() + pause, "settle_step": step + 1}
 
 
 def _was_accepted_just_now(order: Order) -> bool:
-    return order.accepted_at is not None and database_now() - order.accepted_at < ECHO
+    return order.accepted_at is not None and database_now() - order.accepted_at < _ECHO
 
 
 def _storable(words: str) -> str:

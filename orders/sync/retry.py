@@ -16,8 +16,8 @@ from orders.queue.wakeup import ring
 from transaction_log.explanations import DECISION
 from transaction_log.models import Entry
 
-PATIENCE = 8.0
-POLL_SECONDS = 0.2
+_PATIENCE = 8.0
+_POLL_SECONDS = 0.2
 # What it means that an attempt wrote nothing down; else SeQura knew it all.
 _SILENT: dict[str, str] = {
     Order.Status.WITHOUT_REFERENCE: "delayed",
@@ -25,7 +25,7 @@ _SILENT: dict[str, str] = {
 }
 
 
-def retry(order: Order, patience: float = PATIENCE) -> str:
+def retry(order: Order, patience: float = _PATIENCE) -> str:
     """Synchronise this order now. Returns a word of `panel.notices`."""
     before = set(_written(order).values_list("pk", "last_at"))
     Order.objects.filter(pk=order.pk).update(refused="")
@@ -39,7 +39,7 @@ def retry(order: Order, patience: float = PATIENCE) -> str:
     while time.monotonic() < deadline:
         if word := _came_of(order, before):
             return word
-        time.sleep(POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)
     return "queued"
 
 

@@ -11,8 +11,8 @@ from payloads.order import lines
 from payloads.order.lines import Document
 from payloads.order.order_update import Snapshot
 
-PARTLY_SHIPPED, SHIPPED = 3, 2
-TRIES = 3
+_PARTLY_SHIPPED, _SHIPPED = 3, 2
+_TRIES = 3
 
 
 class PartMissing(Unavailable):
@@ -26,7 +26,7 @@ def read_snapshot(api: BigCommerce, order_id: int, *, has_shipments: bool) -> Sn
     edited the order in between: then they are read again until it stood still.
     """
     order = api.order(order_id)
-    for _ in range(TRIES):
+    for _ in range(_TRIES):
         snapshot = _read(api, order_id, order, has_shipments)
         if not lines.unexplained(order, lines.goods(snapshot["products"])):
             return snapshot
@@ -64,7 +64,7 @@ def _parts(api: BigCommerce, order_id: int, order: Document, has_shipments: bool
 def _shows_shipments(snapshot: Snapshot) -> bool:
     order, products = snapshot["order"], snapshot["products"]
     return (
-        order["status_id"] in (SHIPPED, PARTLY_SHIPPED)
+        order["status_id"] in (_SHIPPED, _PARTLY_SHIPPED)
         or bool(order.get("items_shipped"))
         or any(product.get("quantity_shipped") for product in products)
     )

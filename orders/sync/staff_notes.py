@@ -23,12 +23,12 @@ from stores.storefronts import language_of, portal_link
 
 log = structlog.get_logger(__name__)
 
-BEGIN, END = "[SeQura]", "[/SeQura]"
+_BEGIN, _END = "[SeQura]", "[/SeQura]"
 # A second beginning inside means that somebody deleted the end of the first: hands off that one.
-BLOCK = re.compile(r"\[SeQura\](?:(?!\[SeQura\]).)*?\[/SeQura\]", re.DOTALL)
+_BLOCK = re.compile(r"\[SeQura\](?:(?!\[SeQura\]).)*?\[/SeQura\]", re.DOTALL)
 REFERENCE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-CONFLICT = 409
-READINGS = 3  # a first one, and two chances that nobody wrote since the one before
+_CONFLICT = 409
+_READINGS = 3  # a first one, and two chances that nobody wrote since the one before
 
 
 def write(api: BigCommerce, order: Order, may_write: Callable[[], bool] = lambda: True) -> str:
@@ -52,7 +52,7 @@ def write(api: BigCommerce, order: Order, may_write: Callable[[], bool] = lambda
 def _written(api: BigCommerce, order: Order, block: str, may_write: Callable[[], bool]) -> bool:
     """Does it stand there now? False when staff were writing all the time: it is left to them."""
     seen = _read(api, order)
-    for _attempt in range(READINGS - 1):
+    for _attempt in range(_READINGS - 1):
         if (wanted := merged(seen, block, order)) == seen:
             return True
         again = _read(api, order)
@@ -74,7 +74,7 @@ def _put(api: BigCommerce, order: Order, notes: str) -> bool:
     try:
         api.update_order(order.bigcommerce_id, {"staff_notes": notes})
     except Rejected as refusal:
-        if refusal.status == CONFLICT:
+        if refusal.status == _CONFLICT:
             return False
         raise
     return True
@@ -83,7 +83,7 @@ def _put(api: BigCommerce, order: Order, notes: str) -> bool:
 def block_of(order: Order) -> str:
     """The block as it should stand, in the language of the store."""
     with translation.override(language_of(order.store.language)):
-        return "\n".join([BEGIN, *_lines(order, order.status), END])
+        return "\n".join([_BEGIN, *_lines(order, order.status), _END])
 
 
 def _lines(order: Order, status: str) -> list[str]:
@@ -96,14 +96,14 @@ def _lines(order: Order, status: str) -> list[str]:
 
 def reference_in(notes: str) -> UUID | None:
     """Return the SeQura reference of the block in these notes."""
-    found = BLOCK.search(notes)
+    found = _BLOCK.search(notes)
     named = REFERENCE.search(found[0]) if found else None
     return UUID(named[0]) if named else None
 
 
 def status_in(notes: str) -> str:
     """Return the status that the block in these notes shows, in whichever language it is."""
-    found = BLOCK.search(notes)
+    found = _BLOCK.search(notes)
     inside = {line.strip() for line in found[0].splitlines()} if found else set()
     for language, _name in settings.LANGUAGES:
         with translation.override(language):
@@ -118,7 +118,7 @@ def merged(notes: str, block: str, order: Order) -> str:
 
     Lines that staff wrote inside our block move below it.
     """
-    found = BLOCK.search(notes)
+    found = _BLOCK.search(notes)
     if found is None:
         return with_line(notes, block)
     old = found[0].replace("\r\n", "\n")
@@ -137,7 +137,7 @@ def with_line(notes: str, line: str) -> str:
 
 def _staffs_lines(old: str, order: Order) -> list[str]:
     """What stands in our block and is not ours, whatever its status and language were."""
-    inside = old.removeprefix(BEGIN).removesuffix(END).split("\n")
+    inside = old.removeprefix(_BEGIN).removesuffix(_END).split("\n")
     ours = _ever_ours(order)
     return [line for line in inside if line.strip() and line.strip() not in ours]
 

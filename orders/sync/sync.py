@@ -34,7 +34,7 @@ from transport.errors import Unavailable
 
 log = structlog.get_logger(__name__)
 
-GONE = 404
+_GONE = 404
 # What no document can be that we understand: somebody's hostile or broken data.
 UNREADABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError)
 
@@ -258,7 +258,7 @@ def _not_now(held: Held) -> Result:
 
 def _refused_by_shop(refusal: bigcommerce.errors.Rejected) -> Result:
     kind, reason = {
-        GONE: (Kind.GONE, "archived"),
+        _GONE: (Kind.GONE, "archived"),
         401: (Kind.NO_ACCESS, "bigcommerce_unauthorised"),
     }.get(refusal.status, (Kind.LATER, "bigcommerce_refused"))
     return Result(kind=kind, reason=reason, words=refusal.words, host=BIGCOMMERCE)

@@ -31,7 +31,7 @@ from stores.tasks import look_after_store, register_store, try_again, wake
 
 log = structlog.get_logger(__name__)
 OF_AN_ADDRESS = LIMITS["install from"]
-ORDER_URL = re.compile(r"/orders/([0-9]{1,18})/sequra/?")
+_ORDER_URL = re.compile(r"/orders/([0-9]{1,18})/sequra/?")
 
 
 @csrf_exempt  # another method is a 405, not a matter of tokens
@@ -103,7 +103,7 @@ def load(request: HttpRequest) -> HttpResponse:
         return _not_open(request, _("SeQura is not installed in this store. Install it again."))
     if not is_fresh(payload) or not spend(request, payload):
         return _not_open(request, _("This link was used already or is too old."), store)
-    asked = ORDER_URL.fullmatch(payload.url)
+    asked = _ORDER_URL.fullmatch(payload.url)
     order = int(asked[1]) if asked else None
     token = open_session(provision(store, payload), side_panel_of=order)
     if store.state == Store.State.NEEDS_REAUTHORISATION:
@@ -132,7 +132,7 @@ def _network(request: HttpRequest) -> str:
     return caller(request.META["REMOTE_ADDR"])
 
 
-def removing(
+def _removing(
     view: Callable[[HttpRequest, SignedPayload], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
     """A callback with a payload that BigCommerce signed. What is not signed costs its address."""
@@ -165,7 +165,7 @@ def _signed_or_counted(request: HttpRequest, address: str) -> SignedPayload:
 
 @csrf_exempt  # another method is a 405, not a matter of tokens
 @require_GET
-@removing
+@_removing
 def uninstall(request: HttpRequest, payload: SignedPayload) -> HttpResponse:
     """BigCommerce has removed the app. A payload from before the installation means an old one.
 
@@ -194,7 +194,7 @@ def _is_still_installed(store_hash: str) -> bool:
 
 @csrf_exempt  # another method is a 405, not a matter of tokens
 @require_GET
-@removing
+@_removing
 def remove_user(request: HttpRequest, payload: SignedPayload) -> HttpResponse:
     """The user of the payload may no longer open the app; his open pages end at once."""
     with transaction.atomic():

@@ -20,11 +20,11 @@ from panel.views.log import no_such_thing
 from payloads.order.corrections import PATHS
 
 
-def choices() -> list[tuple[str, str]]:
+def _choices() -> list[tuple[str, str]]:
     return [(path, label(path)) for path in PATHS]
 
 
-Decide = Callable[[Order, Correction, str], None]
+_Decide = Callable[[Order, Correction, str], None]
 
 
 class CorrectionForm(forms.Form):
@@ -32,7 +32,7 @@ class CorrectionForm(forms.Form):
 
     path = forms.ChoiceField(
         label=gettext_lazy("Detail"),
-        choices=choices,
+        choices=_choices,
         widget=forms.Select(attrs={"class": "input"}),
     )
     value = forms.CharField(
@@ -68,7 +68,7 @@ def keep_correction(request: PanelRequest, order_id: int, correction_id: int) ->
 
 
 def _decide(
-    request: PanelRequest, order_id: int, correction_id: int, decide: Decide, word: str
+    request: PanelRequest, order_id: int, correction_id: int, decide: _Decide, word: str
 ) -> HttpResponse:
     order = _order(request, order_id)
     if order is None:

@@ -19,13 +19,13 @@ from stores import connect, registration
 from stores.models import Connection, Store
 from transaction_log.models import Entry
 
-MANY = 200
-LISTED = 5
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
+_MANY = 200
+_LISTED = 5
+_DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class Problems:
+class _Problems:
     """What SeQura refused and nobody has settled, by age; and what was shipped and not told."""
 
     open: list[Entry]  # the oldest first
@@ -42,11 +42,11 @@ class Problems:
 
     @property
     def listed(self) -> list[Entry]:
-        return self.open[:LISTED]
+        return self.open[:_LISTED]
 
     @property
     def many(self) -> bool:
-        return len(self.open) >= MANY
+        return len(self.open) >= _MANY
 
 
 @require_safe
@@ -79,22 +79,22 @@ def _figures(store: Store, connections: Sequence[Connection]) -> dict[str, Any]:
         "problems": problems(store, sum(one.is_refused for one in connections)),
         "in_review": figures.in_review(store),
         "chart": chart(figures.last_days(store, in_use)),
-        "listed": LISTED,
+        "listed": _LISTED,
     }
 
 
-def problems(store: Store, refused: int = 0) -> Problems:
-    """The open entries of the log, counted no further than `MANY`, and the refused accounts."""
-    still_open = Entry.objects.filter(store=store, closed_at=None).order_by("at", "id")[:MANY]
+def problems(store: Store, refused: int = 0) -> _Problems:
+    """The open entries of the log, counted no further than `_MANY`, and the refused accounts."""
+    still_open = Entry.objects.filter(store=store, closed_at=None).order_by("at", "id")[:_MANY]
     entries = list(still_open)
     rejected = [entry for entry in entries if entry.outcome == Entry.Outcome.REJECTED]
     now = timezone.now()
     ages = Counter(_age(now - entry.at) for entry in rejected)
     untold = {entry.bigcommerce_id for entry in entries if entry.event == "ship"}
-    return Problems(rejected, ages["today"], ages["week"], ages["older"], len(untold), refused)
+    return _Problems(rejected, ages["today"], ages["week"], ages["older"], len(untold), refused)
 
 
 def _age(age: timedelta) -> str:
-    if age < DAY:
+    if age < _DAY:
         return "today"
-    return "week" if age < WEEK else "older"
+    return "week" if age < _WEEK else "older"

@@ -28,7 +28,7 @@ from stores.storefronts import order_link, portal_link
 
 
 # What a check found, as CSV.
-def csv_file(check: DriftCheck) -> str:
+def _csv_file(check: DriftCheck) -> str:
     """One line for each drift, in the reader's language and the store's time zone."""
     heading = [
         _("Order"), _("SeQura reference"), _("What is wrong"), _("Explanation"), _("Details"),
@@ -53,8 +53,8 @@ def csv_file(check: DriftCheck) -> str:
     return BYTE_ORDER_MARK + file.getvalue()
 
 
-SHOWN = 200
-MOST_DIGITS = 18  # of an id
+_SHOWN = 200
+_MOST_DIGITS = 18  # of an id
 
 
 @require_safe
@@ -63,16 +63,16 @@ def reconciliation(request: PanelRequest) -> HttpResponse:
     """The newest check, or the one the address names."""
     checks = DriftCheck.objects.filter(store=request.store).order_by("-id")
     named = request.GET.get("check", "")
-    is_id = named.isascii() and named.isdecimal() and len(named) <= MOST_DIGITS
+    is_id = named.isascii() and named.isdecimal() and len(named) <= _MOST_DIGITS
     check = checks.filter(pk=int(named)).first() if is_id else checks.first()
     context: dict[str, Any] = {
         "check": check,
         "checks": checks[: run.KEEP],
-        "shown": SHOWN,
+        "shown": _SHOWN,
     }
     if check:
         context |= {"counts": _counts(check), "drifts": check.drifts.order_by("repaired", "pk")}
-        context["drifts"] = context["drifts"][:SHOWN]
+        context["drifts"] = context["drifts"][:_SHOWN]
     return render(request, "orders/reconciliation.html", context)
 
 
@@ -117,7 +117,7 @@ def drift_csv(request: PanelRequest, check_id: int) -> HttpResponse:
     check = DriftCheck.objects.filter(store=request.store, pk=check_id).first()
     if check is None:
         return no_such_thing(request)
-    response = HttpResponse(csv_file(check), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(_csv_file(check), content_type="text/csv; charset=utf-8")
     name = f"sequra-{request.store.hash}-drift-{timezone.localtime(check.started_at):%Y-%m-%d}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["X-Content-Type-Options"] = "nosniff"

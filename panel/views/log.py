@@ -17,7 +17,7 @@ from stores.models import Store
 from transaction_log import record
 from transaction_log.models import Entry
 
-MANY = 100
+_MANY = 100
 
 
 @require_safe
@@ -34,8 +34,8 @@ def transaction_log(request: PanelRequest) -> HttpResponse:
         "page": page,
         "query": _query(request),
         "is_first": not {"before", "after"} & set(request.GET),
-        "needing": needing_somebody(request.store, MANY),
-        "many": MANY,
+        "needing": needing_somebody(request.store, _MANY),
+        "many": _MANY,
         "retention": RetentionForm({"days": request.store.log_retention_days}),
     }
     return render(request, "transaction_log/log.html", context)

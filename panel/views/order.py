@@ -29,8 +29,8 @@ from stores.clients import bigcommerce_for
 from stores.storefronts import order_link, portal_home, portal_link
 from transaction_log.models import Entry
 
-MANY = 100
-TIMEOUT = (3.0, 8.0)  # seconds to connect, to answer: somebody is waiting for the page
+_MANY = 100
+_TIMEOUT = (3.0, 8.0)  # seconds to connect, to answer: somebody is waiting for the page
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
         "problems": [one for one in entries if one.is_open and one.event != "correction"],
         "purchase_is_listed": any(entry.event == "purchase" for entry in entries),
         "beginnings": newest_first(order.beginnings),
-        "many": len(entries) == MANY,
+        "many": len(entries) == _MANY,
         "is_waiting": order.changed > order.synced,
         "portal": portal_link(order.connection.environment, order.reference),
         "shop": order_link(request.store, order.bigcommerce_id),
@@ -86,7 +86,7 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
 def _entries(order: Order) -> list[Entry]:
     """The order's entries, newest first; open ones are among them however old they are."""
     entries = Entry.objects.filter(store=order.store, bigcommerce_id=order.bigcommerce_id)
-    found = entries.order_by(F("closed_at").desc(nulls_first=True), "-id")[:MANY]
+    found = entries.order_by(F("closed_at").desc(nulls_first=True), "-id")[:_MANY]
     return sorted(found, key=lambda entry: (entry.at, entry.pk), reverse=True)
 
 
@@ -120,7 +120,7 @@ def order_comparison(request: PanelRequest, order_id: int) -> HttpResponse:
 
 def _compare(order: Order) -> tuple[Comparison | None, str, str]:
     """The comparison; where it is not whole, why (a reason code) and somebody's words."""
-    api = bigcommerce_for(order.store, TIMEOUT)
+    api = bigcommerce_for(order.store, _TIMEOUT)
     accepted = as_accepted(order.accepted_update, order.solicited)
     try:
         snapshot = read_snapshot(api, order.bigcommerce_id, has_shipments=order.has_shipments)

@@ -15,14 +15,14 @@ from stores import catalogue, connect, statuses
 from stores.models import new_secret
 
 # What a contract with SeQura may hold that concerns carts in which nothing is shipped.
-SERVICES = "services"
+_SERVICES = "services"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @panel_page
 def general(request: PanelRequest) -> HttpResponse:
     merchants = connect.selling(request.store)
-    countries = [one.country for one in merchants if SERVICES in one.contract_options]
+    countries = [one.country for one in merchants if _SERVICES in one.contract_options]
     data = request.POST if request.method == "POST" else None
     form = GeneralForm(request.store, data, services=bool(countries))
     if data is not None and form.is_valid():
@@ -76,13 +76,13 @@ def new_report_address(request: PanelRequest) -> HttpResponse:
 
 
 # Categories and products for which SeQura is not offered, found by name in the catalogue.
-LONGEST = 100
+_LONGEST = 100
 
 
 @require_safe
 @panel_page
 def exclusions(request: PanelRequest) -> HttpResponse:
-    text = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST]
+    text = request.GET.get("q", "").replace("\0", "").strip()[:_LONGEST]
     found, problem = _search(request, text) if text else ([], "")
     context = {
         "text": text,
@@ -127,7 +127,7 @@ def change_exclusions(request: PanelRequest) -> HttpResponse:
 def _back(request: PanelRequest, word: str) -> HttpResponse:
     """To the page with the search as it stood."""
     query = {"done": word}
-    if text := request.POST.get("q", "")[:LONGEST]:
+    if text := request.POST.get("q", "")[:_LONGEST]:
         query["q"] = text
     address = reverse("exclusions", args=[request.panel_token])
     return redirect(f"{address}?{urlencode(query)}")

@@ -28,13 +28,13 @@ from transaction_log.models import Entry
 # What the shipping page shows: what SeQura has not heard, tonight's report, and the last ones.
 #
 # Everything comes from our own rows: the page costs no call, and a dry run sends nothing.
-MANY = 100
-LOOKED_AT, SHOWN = 500, 10  # orders of a dry run; what is broken among them is shown in any case
-RUNS = 14
+_MANY = 100
+_LOOKED_AT, _SHOWN = 500, 10  # orders of a dry run; what is broken among them is shown in any case
+_RUNS = 14
 
 
 @dataclass(frozen=True)
-class Untold:
+class _Untold:
     """Shipped in BigCommerce, and SeQura has not accepted it: since when, and why."""
 
     bigcommerce_id: int
@@ -42,23 +42,25 @@ class Untold:
     entry: Entry | None = None  # none while it is on its way
 
 
-def untold(store: Store) -> list[Untold]:
+def _untold(store: Store) -> list[_Untold]:
     """Refused and delayed shipments, and those that are on their way; the oldest first."""
     entries = Entry.objects.filter(
         store=store, event="ship", closed_at__isnull=True, bigcommerce_id__isnull=False
     )
-    found = [Untold(one.bigcommerce_id or 0, one.at, one) for one in entries.order_by("at")[:MANY]]
+    found = [
+        _Untold(one.bigcommerce_id or 0, one.at, one) for one in entries.order_by("at")[:_MANY]
+    ]
     on_their_way = Order.objects.filter(store=store, changed__gt=F("synced")).filter(
         Q(shipped_status_seen=True) | Q(has_shipments=True, shipment="")
     )
     known = [one.bigcommerce_id for one in found]
-    rows = on_their_way.exclude(bigcommerce_id__in=known).order_by("due_at")[:MANY]
-    found += [Untold(row.bigcommerce_id, row.failing_since or row.due_at) for row in rows]
+    rows = on_their_way.exclude(bigcommerce_id__in=known).order_by("due_at")[:_MANY]
+    found += [_Untold(row.bigcommerce_id, row.failing_since or row.due_at) for row in rows]
     return sorted(found, key=lambda one: one.since)
 
 
 @dataclass(frozen=True)
-class Line:
+class _Line:
     """An order of the dry run. Amounts are cents."""
 
     order: Order
@@ -68,19 +70,19 @@ class Line:
 
 
 @dataclass(frozen=True)
-class DryRun:
+class _DryRun:
     """Tonight's report of one merchant id: how many orders, and the first of them."""
 
     merchant_ref: str
     orders: int
-    lines: Sequence[Line]
+    lines: Sequence[_Line]
 
     @property
     def more(self) -> int:
         return self.orders - len(self.lines)
 
 
-def dry_runs(store: Store) -> list[DryRun]:
+def _dry_runs(store: Store) -> list[_DryRun]:
     """One for each merchant id, in two queries however many there are."""
     waiting = to_report(store)
     by_merchant = waiting.order_by().values_list("connection_id", "merchant_ref")
@@ -89,24 +91,24 @@ def dry_runs(store: Store) -> list[DryRun]:
     for order in _first_of_each(waiting):
         first[order.connection_id, order.merchant_ref].append(order)
     return [
-        DryRun(ref, counts.get((pk, ref), 0), list(_lines(Page.of(first[pk, ref]))))
+        _DryRun(ref, counts.get((pk, ref), 0), list(_lines(Page.of(first[pk, ref]))))
         for pk, ref in ((one.connection.pk, one.merchant_ref) for one in addressees(store, counts))
     ]
 
 
 def _first_of_each(waiting: QuerySet[Order]) -> QuerySet[Order]:
     place = Window(RowNumber(), partition_by=["connection_id", "merchant_ref"], order_by="pk")
-    looked_at = waiting.annotate(place=place).filter(place__lte=LOOKED_AT).order_by("pk")
+    looked_at = waiting.annotate(place=place).filter(place__lte=_LOOKED_AT).order_by("pk")
     return looked_at.only(*COLUMNS, "connection_id", "merchant_ref")
 
 
-def _lines(page: Page) -> Iterator[Line]:
+def _lines(page: Page) -> Iterator[_Line]:
     problems = {order.pk: words for order, words in page.broken}
     shown = sorted(page.orders, key=lambda order: order.pk not in problems)
-    for order in shown[: len(problems) + SHOWN]:
+    for order in shown[: len(problems) + _SHOWN]:
         update = order.accepted_update or {}
         gone, left = _total(update.get("shipped_cart")), _total(update.get("unshipped_cart"))
-        yield Line(order, gone, left, problems.get(order.pk, ""))
+        yield _Line(order, gone, left, problems.get(order.pk, ""))
 
 
 def _total(cart: object) -> int:
@@ -130,14 +132,14 @@ def document(store: Store, merchant_ref: str) -> Report | None:
     return None
 
 
-def runs(store: Store) -> list[ReportRun]:
+def _runs(store: Store) -> list[ReportRun]:
     """The last runs with their reports."""
     newest = store.report_runs.order_by("-id").prefetch_related("reports")
-    return list(newest[:RUNS])
+    return list(newest[:_RUNS])
 
 
 @dataclass(frozen=True)
-class Progress:
+class _Progress:
     """How far the run under way is, in orders."""
 
     done: int
@@ -148,18 +150,18 @@ class Progress:
         return min(99, 100 * self.done // self.total) if self.total else 0
 
 
-def progress(store: Store) -> Progress | None:
+def progress(store: Store) -> _Progress | None:
     """None when no run is under way."""
-    return progress_of(runs(store))
+    return _progress_of(_runs(store))
 
 
-def progress_of(newest: Iterable[ReportRun]) -> Progress | None:
+def _progress_of(newest: Iterable[ReportRun]) -> _Progress | None:
     """Of the run under way among the last ones, which are read already."""
     running = next((run for run in newest if run.state == ReportRun.State.RUNNING), None)
     if running is None:
         return None
     reports = list(running.reports.all())
-    return Progress(sum(one.looked_at for one in reports), sum(one.orders for one in reports))
+    return _Progress(sum(one.looked_at for one in reports), sum(one.orders for one in reports))
 
 
 @require_safe
@@ -167,14 +169,14 @@ def progress_of(newest: Iterable[ReportRun]) -> Progress | None:
 def shipping(request: PanelRequest) -> HttpResponse:
     """Shipped and not told, tonight's report as a dry run, and what SeQura last accepted."""
     store = request.store
-    newest = runs(store)
+    newest = _runs(store)
     context = {
         "warnings": statuses.shipped_warnings(store),
         "shipped_statuses": [statuses.label(store, one) for one in store.shipped_statuses],
-        "untold": untold(store),
-        "dry_runs": dry_runs(store),
+        "untold": _untold(store),
+        "dry_runs": _dry_runs(store),
         "next_at": next_moment(store, timezone.now()) if store.reports_enabled else None,
-        "progress": progress_of(newest),
+        "progress": _progress_of(newest),
         "runs": newest,
     }
     return render(request, "orders/shipping.html", context)

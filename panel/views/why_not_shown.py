@@ -32,12 +32,12 @@ from transport.call import Timeout
 # Past checkouts are told from the stored offers. A cart that nobody has is put before the very
 # rules that decide in the checkout.
 MOST = 20
-BRIEF: Timeout = (2, 4)  # seconds: somebody waits for the page
-CHECKOUT_ID = re.compile(
+_BRIEF: Timeout = (2, 4)  # seconds: somebody waits for the page
+_CHECKOUT_ID = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE
 )
 # Where a merchant can do something about it.
-PAGES = {
+_PAGES = {
     Reason.NOT_CONNECTED: "connection",
     Reason.ACCOUNT_REFUSED: "connection",
     Reason.COUNTRY: "countries",
@@ -53,7 +53,7 @@ PAGES = {
 
 
 @dataclass(frozen=True)
-class Why:
+class _Why:
     """One reason in words, and the page that has the setting behind it."""
 
     sentence: str
@@ -61,90 +61,90 @@ class Why:
 
 
 @dataclass(frozen=True)
-class Asked:
+class _Asked:
     """One moment at which the checkout asked for SeQura; without a reason it was offered."""
 
     at: datetime
-    reasons: list[Why]
+    reasons: list[_Why]
     detail: str
 
 
 @dataclass(frozen=True)
-class Found:
+class _Found:
     """What is known about what the merchant asked for."""
 
-    asked: list[Asked]
+    asked: list[_Asked]
     checkout_id: str = ""
     paid_order: int | None = None  # paid with SeQura
     problem: str = ""
 
 
-def explain(code: str) -> Why:
+def _explain(code: str) -> _Why:
     """A reason in the reader's language."""
     if code == UNKNOWN:
-        return Why(_("BigCommerce did not know this checkout at that moment."))
+        return _Why(_("BigCommerce did not know this checkout at that moment."))
     try:
         reason = Reason(code)
     except ValueError:
-        return Why(code)
-    return Why(_(SENTENCES[reason]), PAGES.get(reason, ""))
+        return _Why(code)
+    return _Why(_(SENTENCES[reason]), _PAGES.get(reason, ""))
 
 
-def find(store: Store, text: str) -> Found:
+def _find(store: Store, text: str) -> _Found:
     """What happened in a checkout, named by its id, its address, or the order it became."""
     if text.isascii() and text.isdigit() and len(text) <= 18:
         return _by_order(store, int(text))
-    match = CHECKOUT_ID.search(text)
+    match = _CHECKOUT_ID.search(text)
     if match is None:
-        return Found([], problem=_("This is neither an order number nor the id of a checkout."))
+        return _Found([], problem=_("This is neither an order number nor the id of a checkout."))
     return _by_checkout(store, match[0].lower())
 
 
-def _by_checkout(store: Store, checkout_id: str) -> Found:
+def _by_checkout(store: Store, checkout_id: str) -> _Found:
     offers = Offer.objects.filter(store=store, checkout_id=checkout_id).order_by("-at")
     asked = [
-        Asked(offer.at, [explain(code) for code in offer.reasons], offer.detail)
+        _Asked(offer.at, [_explain(code) for code in offer.reasons], offer.detail)
         for offer in offers[:MOST]
     ]
-    return Found(asked, checkout_id)
+    return _Found(asked, checkout_id)
 
 
-def _by_order(store: Store, order_id: int) -> Found:
+def _by_order(store: Store, order_id: int) -> _Found:
     order = Order.objects.filter(store=store, bigcommerce_id=order_id).first()
     if order:
         paid = Solicitation.objects.filter(store=store, reference=order.reference).first()
-        found = _by_checkout(store, paid.checkout_id) if paid else Found([])
+        found = _by_checkout(store, paid.checkout_id) if paid else _Found([])
         return replace(found, paid_order=order_id)
     try:
-        document = bigcommerce_for(store, BRIEF).order(order_id)
+        document = bigcommerce_for(store, _BRIEF).order(order_id)
     except Rejected as refusal:
         if refusal.status == 404:
-            return Found([], problem=_("BigCommerce has no order with this number."))
+            return _Found([], problem=_("BigCommerce has no order with this number."))
         words = _("BigCommerce did not show us the order: %(words)s")
-        return Found([], problem=words % {"words": refusal.words})
+        return _Found([], problem=words % {"words": refusal.words})
     except Unavailable:
-        return Found([], problem=_("BigCommerce did not answer. Try again in a moment."))
+        return _Found([], problem=_("BigCommerce did not answer. Try again in a moment."))
     checkout_id = str(document.get("cart_id") or "")
     if not checkout_id:
-        return Found([], problem=_("This order was not made in your checkout."))
+        return _Found([], problem=_("This order was not made in your checkout."))
     return _by_checkout(store, checkout_id)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class _Verdict:
     """What the rules say of a payment method, or of the whole cart when `title` is empty."""
 
     title: str
     name: str
-    reasons: list[Why]
+    reasons: list[_Why]
 
 
 @dataclass(frozen=True)
-class WhatIf:
+class _WhatIf:
     """The answer for a cart that nobody has."""
 
-    reasons: list[Why]
-    methods: list[Verdict]
+    reasons: list[_Why]
+    methods: list[_Verdict]
     problem: str = ""
 
     @property
@@ -152,7 +152,7 @@ class WhatIf:
         return not self.reasons and any(not method.reasons for method in self.methods)
 
 
-def what_if(store: Store, form: WhatIfForm) -> WhatIf:
+def _what_if(store: Store, form: WhatIfForm) -> _WhatIf:
     """Would SeQura be offered for this cart?"""
     merchants = selling_merchants(store)
     # Of the storefront it says nothing: that one is offered.
@@ -166,16 +166,16 @@ def what_if(store: Store, form: WhatIfForm) -> WhatIf:
     merchant = merchants.get(asked["country"])
     told: Sequence[Any] = merchant.payment_methods if merchant else []
     methods = [_verdict(method, form.cents) for method in told] if not noes else []
-    reasons = [explain(code) for code in noes]
+    reasons = [_explain(code) for code in noes]
     if not noes and not told:
-        reasons = [explain(Reason.NO_METHODS)]
-    return WhatIf(reasons, methods, problem)
+        reasons = [_explain(Reason.NO_METHODS)]
+    return _WhatIf(reasons, methods, problem)
 
 
-def _verdict(method: PaymentMethod, cents: int) -> Verdict:
+def _verdict(method: PaymentMethod, cents: int) -> _Verdict:
     noes = reasons_against(method, cents, timezone.now())
     name = " · ".join(filter(None, [method["product"], method["campaign"]]))
-    return Verdict(method["title"] or name, name, [explain(code) for code in noes])
+    return _Verdict(method["title"] or name, name, [_explain(code) for code in noes])
 
 
 def _products(store: Store, rules: Rules, skus: list[str]) -> tuple[list[Any], str]:
@@ -183,7 +183,7 @@ def _products(store: Store, rules: Rules, skus: list[str]) -> tuple[list[Any], s
     if not (skus and rules.excluded_categories):
         return [], ""
     try:
-        api = bigcommerce_for(store, BRIEF)
+        api = bigcommerce_for(store, _BRIEF)
         return [product for sku in skus for product in _with_sku(api, sku)], ""
     except (Rejected, Unavailable):
         return [], _("BigCommerce did not tell the products' categories, so they are left out.")
@@ -211,19 +211,19 @@ def _checkout(asked: dict[str, Any], skus: list[str]) -> dict[str, Any]:
     }
 
 
-LONGEST = 300
+_LONGEST = 300
 
 
 @require_safe
 @panel_page
 def why_not(request: PanelRequest) -> HttpResponse:
-    text = request.GET.get("q", "").replace("\0", "").strip()[:LONGEST]
+    text = request.GET.get("q", "").replace("\0", "").strip()[:_LONGEST]
     asks = "amount" in request.GET
     form = WhatIfForm(request.GET if asks else None)
     context = {
         "text": text,
-        "found": find(request.store, text) if text else None,
+        "found": _find(request.store, text) if text else None,
         "form": form,
-        "answer": what_if(request.store, form) if asks and form.is_valid() else None,
+        "answer": _what_if(request.store, form) if asks and form.is_valid() else None,
     }
     return render(request, "payments/why.html", context)

@@ -16,7 +16,7 @@ def country_code(address: Document) -> str:
     return code if COUNTRY.fullmatch(code) else ""
 
 
-def travelling(checkout: Document) -> set[str]:
+def _travelling(checkout: Document) -> set[str]:
     """The ids of the items that travel: physical ones and those typed in by hand, unless they say
     otherwise, and whatever else says that it requires shipping."""
     goods = items(checkout, "physical_items", "custom_items")
@@ -35,7 +35,7 @@ def _flag(told: object, usual: bool) -> bool:
 
 def needs_shipping(checkout: Document) -> bool:
     """Does anything in the cart travel? Then there must be a consignment."""
-    return bool(travelling(checkout))
+    return bool(_travelling(checkout))
 
 
 def carried(one: Document, ids: set[str]) -> set[str]:
@@ -48,7 +48,7 @@ def consignments(checkout: Document) -> list[Document]:
     """Every consignment that carries something which travels, or something physical at least."""
     every = sections(checkout.get("consignments"))
     goods = {text(item.get("id")) for item in items(checkout, "physical_items", "custom_items")}
-    ids = travelling(checkout) or goods
+    ids = _travelling(checkout) or goods
     return [one for one in every if carried(one, ids)] if ids else []
 
 
@@ -65,30 +65,30 @@ def is_pickup(chosen: Document) -> bool:
     return bool(chosen.get("selected_pickup_option"))
 
 
-def is_chosen(one: Document) -> bool:
+def _is_chosen(one: Document) -> bool:
     """Has the shopper said how this consignment travels?"""
     return bool(one.get("selected_shipping_option")) or is_pickup(one)
 
 
 def all_chosen(checkout: Document) -> bool:
     """Is every item that travels in a consignment, and every consignment's way chosen?"""
-    ids, found = travelling(checkout), consignments(checkout)
+    ids, found = _travelling(checkout), consignments(checkout)
     covered = {item for one in found for item in carried(one, ids)}
-    return covered == ids and (not ids or all(map(is_chosen, found)))
+    return covered == ids and (not ids or all(map(_is_chosen, found)))
 
 
-def address_of(one: Document) -> Document:
+def _address_of(one: Document) -> Document:
     """The address of a consignment, under either of its documented names."""
     return section(one.get("address")) or section(one.get("shipping_address"))
 
 
 def delivery_address(checkout: Document) -> Document | None:
     """BigCommerce's delivery address, or None when there is none: digital, or collected."""
-    address = address_of(consignment(checkout) or {})
-    return address if is_told(address) else None
+    address = _address_of(consignment(checkout) or {})
+    return address if _is_told(address) else None
 
 
-def is_told(address: Document) -> bool:
+def _is_told(address: Document) -> bool:
     """BigCommerce shows an address that nobody entered as `{}` or as empty texts."""
     return any(address.get(key) for key in ("address1", "postal_code", "city", "country_code"))
 
@@ -96,7 +96,7 @@ def is_told(address: Document) -> bool:
 def delivery_countries(checkout: Document) -> list[str]:
     """The country of every consignment that is sent, empty where it is not known."""
     sent = [one for one in consignments(checkout) if not is_pickup(one)]
-    return [country_code(address_of(one)) for one in sent]
+    return [country_code(_address_of(one)) for one in sent]
 
 
 def merchant_country(checkout: Document) -> str:

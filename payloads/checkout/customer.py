@@ -14,7 +14,7 @@ from payloads.order.lines import text
 from sequra.documents import READ_SPANISH
 from transport.reading import section
 
-CURRENCY = re.compile("[A-Z]{3}")
+_CURRENCY = re.compile("[A-Z]{3}")
 _LANGUAGE_OF = {"ES": "es", "FR": "fr", "IT": "it", "PT": "pt"}
 
 
@@ -53,7 +53,7 @@ def _readable(order: Document) -> tuple[datetime, dict[str, Any]] | None:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
     # SeQura refuses a whole purchase for an earlier order without currency.
-    return (created, told) if CURRENCY.fullmatch(told["currency"]) else None
+    return (created, told) if _CURRENCY.fullmatch(told["currency"]) else None
 
 
 def moment(told: object) -> datetime | None:

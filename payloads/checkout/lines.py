@@ -35,11 +35,11 @@ from transport.reading import section, sections
 
 # What a V3 checkout charges besides the goods: shipping, handling, fees, all told with tax.
 # Where a discount of a consignment tells its amount, if it does: documented is only its id.
-AMOUNTS = ("amount", "discounted_amount", "discount_amount")
+_AMOUNTS = ("amount", "discounted_amount", "discount_amount")
 
 
 @dataclass(frozen=True)
-class Charge:
+class _Charge:
     """Shipping, handling or a fee: told with and without tax, in cents."""
 
     reference: str
@@ -52,7 +52,7 @@ class Charge:
             reference=self.reference, name=self.name, total_with_tax=self.with_tax
         )
 
-    def less(self, cents: int) -> "Charge":
+    def less(self, cents: int) -> "_Charge":
         """The charge after a discount, which takes its part of the tax along."""
         if not cents or not self.with_tax:
             return self
@@ -61,26 +61,26 @@ class Charge:
         return replace(self, with_tax=left, tax=tax)
 
 
-def charge(reference: str, name: str, with_tax: Any, without: Any) -> Charge:
+def _charge(reference: str, name: str, with_tax: Any, without: Any) -> _Charge:
     """A charge from major units; without a net amount nothing is known of its tax."""
     gross = optional_cents(with_tax if is_told(with_tax) else without)
     net = to_cents(without) if is_told(without) else gross
-    return Charge(reference, name, gross, gross - net)
+    return _Charge(reference, name, gross, gross - net)
 
 
 def consignments(checkout: Document) -> list[Document]:
     return sections(checkout.get("consignments"))
 
 
-def shipping_charges(checkout: Document) -> list[Charge]:
+def _shipping_charges(checkout: Document) -> list[_Charge]:
     """The shipping cost in each of the ways it may be meant, the documented one first.
 
     A consignment's cost may or may not hold its discounts, the total "before any discounts" does
     not, and a promotion that makes shipping free is told without an amount.
     """
-    parcels, name = consignments(checkout), shipping_name(checkout)
+    parcels, name = consignments(checkout), _shipping_name(checkout)
     added = _added(parcels, "shipping", name)
-    total = charge(
+    total = _charge(
         "shipping",
         name,
         checkout.get("shipping_cost_total_inc_tax"),
@@ -90,29 +90,29 @@ def shipping_charges(checkout: Document) -> list[Charge]:
     ways = [added, total] if parcels else [total]
     ways += [way.less(promoted) for way in ways]
     if any(one.get("discounts") for one in parcels):
-        ways.append(Charge("shipping", name, 0))
+        ways.append(_Charge("shipping", name, 0))
     return list(dict.fromkeys(ways))
 
 
-def _added(parcels: list[Document], kind: str, name: str) -> Charge:
+def _added(parcels: list[Document], kind: str, name: str) -> _Charge:
     """The shipping or handling cost of every consignment together."""
     parts = [
-        charge(kind, name, one.get(f"{kind}_cost_inc_tax"), one.get(f"{kind}_cost_ex_tax"))
+        _charge(kind, name, one.get(f"{kind}_cost_inc_tax"), one.get(f"{kind}_cost_ex_tax"))
         for one in parcels
     ]
-    return Charge(kind, name, sum(p.with_tax for p in parts), sum(p.tax for p in parts))
+    return _Charge(kind, name, sum(p.with_tax for p in parts), sum(p.tax for p in parts))
 
 
 def _promoted(told: Document) -> int:
     """What promotions take off a consignment or a fee, where an amount is told."""
     named = [
-        next(filter(is_told, map(one.get, AMOUNTS)), None)
+        next(filter(is_told, map(one.get, _AMOUNTS)), None)
         for one in sections(told.get("discounts"))
     ]
     return sum(map(optional_cents, [told.get("discount_amount"), *named]))
 
 
-def shipping_name(checkout: Document) -> str:
+def _shipping_name(checkout: Document) -> str:
     """What the shopper chose, of every consignment."""
     chosen = [
         text(section(one.get("selected_shipping_option")).get("description"))
@@ -121,10 +121,10 @@ def shipping_name(checkout: Document) -> str:
     return ", ".join(dict.fromkeys(name for name in chosen if name)) or "Shipping"
 
 
-def other_charges(checkout: Document) -> list[list[Charge]]:
+def _other_charges(checkout: Document) -> list[list[_Charge]]:
     """Handling and the fees of the checkout: as they stand, and less what is taken off them."""
     inc, ex = (checkout.get(f"handling_cost_total_{part}_tax") for part in ("inc", "ex"))
-    handling = charge("handling", "Handling", inc, ex)
+    handling = _charge("handling", "Handling", inc, ex)
     if not (is_told(inc) or is_told(ex)):
         handling = _added(consignments(checkout), "handling", "Handling")
     fees = sections(checkout.get("fees"))
@@ -133,18 +133,18 @@ def other_charges(checkout: Document) -> list[list[Charge]]:
     return [told] if less == told else [told, less]
 
 
-def _fee(fee: Document) -> Charge:
+def _fee(fee: Document) -> _Charge:
     name = text(fee.get("display_name") or fee.get("name")) or "Fee"
     reference = text(fee.get("name")) or "fee"
-    return charge(reference, name, fee.get("cost_inc_tax"), fee.get("cost_ex_tax"))
+    return _charge(reference, name, fee.get("cost_inc_tax"), fee.get("cost_ex_tax"))
 
 
 @dataclass(frozen=True)
-class Reading:
+class _Reading:
     """One way of reading a checkout: what follows the tax of the prices, and what is settled."""
 
     goods: list[Part]
-    charges: list[Charge]
+    charges: list[_Charge]
     tax_included: bool
     tax: int
 
@@ -174,7 +174,7 @@ class Reading:
         tax = goods_total - net
         if abs(tax - self.tax) > max(1, len(self.goods) + len(self.charges)):
             raise Unbalanced(total, total - round_half_up(tax - self.tax))
-        weights = taxable_amounts(self.goods)
+        weights = _taxable_amounts(self.goods)
         taxable = sum(weights, ZERO)
         if tax and taxable <= 0:
             raise Unbalanced(total, total - round_half_up(tax))
@@ -185,7 +185,7 @@ class Reading:
         return round_together(exact)
 
 
-def taxable_amounts(goods: Sequence[Part]) -> list[Fraction]:
+def _taxable_amounts(goods: Sequence[Part]) -> list[Fraction]:
     """How much of each amount is taxed: what it tells, or of a discount the taxed goods' share."""
     positive = sum((part.amount for part in goods if part.amount > 0), ZERO)
     taxed = sum((part.amount * (part.taxed or 0) for part in goods if part.amount > 0), ZERO)
@@ -195,7 +195,7 @@ def taxable_amounts(goods: Sequence[Part]) -> list[Fraction]:
     return [part.amount * (share if part.taxed is None else part.taxed) for part in goods]
 
 
-def readings(checkout: Document) -> Iterator[Reading]:
+def _readings(checkout: Document) -> Iterator[_Reading]:
     """Every way of reading the checkout, the documented one first.
 
     Not told by the documentation: is wrapping charged per line or per unit; does a coupon's amount
@@ -207,21 +207,21 @@ def readings(checkout: Document) -> Iterator[Reading]:
     wrappings = [list(wrapping_parts(checkout, per_unit=per_unit)) for per_unit in (False, True)]
     included_first = cart_of(checkout).get("tax_included") is True
     for discounts, wrapping, shipping, others in combinations(
-        discount_ways(checkout),
+        _discount_ways(checkout),
         wrappings[:1] if wrappings[0] == wrappings[1] else wrappings,
-        shipping_charges(checkout),
-        other_charges(checkout),
+        _shipping_charges(checkout),
+        _other_charges(checkout),
     ):
         charges, goods = [shipping, *others], [*products, *wrapping]
         tax = charged_tax - sum(charge.tax for charge in charges)
         for included in (included_first, not included_first):
-            yield Reading([*goods, *discounts], charges, included, tax)
+            yield _Reading([*goods, *discounts], charges, included, tax)
         if not included_first and any(part.factor > 1 for part in discounts):
             grown = [replace(part, amount=part.amount * part.factor) for part in discounts]
-            yield Reading([*goods, *grown], charges, tax_included=True, tax=tax)
+            yield _Reading([*goods, *grown], charges, tax_included=True, tax=tax)
 
 
-def discount_ways(checkout: Document) -> list[list[Part]]:
+def _discount_ways(checkout: Document) -> list[list[Part]]:
     """The discounts in every way they may be meant; last of all, prices already hold them."""
     on_goods, on_shipping = coupons(checkout), shipping_coupons(checkout)
     of_coupons, of_order = Shares(checkout, item_coupons), Shares(checkout, item_discount)
@@ -266,7 +266,7 @@ def cart_lines(checkout: Document, credit: int = 0) -> list[Line]:
 
 def _balanced_lines(checkout: Document, total: int) -> list[Line]:
     refusals = []
-    for reading in readings(checkout):
+    for reading in _readings(checkout):
         try:
             return reading.lines(total)
         except Unbalanced as refusal:

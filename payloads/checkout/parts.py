@@ -19,7 +19,7 @@ from transport.reading import number_of, section, sections
 
 Document = Mapping[str, Any]
 ZERO = Fraction(0)
-URL = re.compile(r"https?://[^\s\0-\x1f]+")
+_URL = re.compile(r"https?://[^\s\0-\x1f]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Part:
         ]
 
 
-def exact_cents(amount: Amount | None) -> Fraction:
+def _exact_cents(amount: Amount | None) -> Fraction:
     """An amount that may be absent, which means nothing. Raises `payloads.money.NotMoney`."""
     return Fraction(to_decimal(amount)) * 100 if amount is not None and is_told(amount) else ZERO
 
@@ -121,8 +121,8 @@ def _product(item: Document, *, downloadable: bool) -> Part:
         kind="product",
         reference=text(item.get("sku")) or product_id or name,
         name=name,
-        amount=price_of(item),
-        taxed=Fraction(is_taxed(item)),
+        amount=_price_of(item),
+        taxed=Fraction(_is_taxed(item)),
         quantity=_quantity(item),
         downloadable=downloadable,
         product_id=product_id or None,
@@ -130,16 +130,16 @@ def _product(item: Document, *, downloadable: bool) -> Part:
     )
 
 
-def price_of(item: Document) -> Fraction:
+def _price_of(item: Document) -> Fraction:
     """The price of all units; items that are typed in by hand have no sale price."""
     for key in ("extended_sale_price", "extended_list_price"):
         if is_told(item.get(key)):
-            return exact_cents(item[key])
+            return _exact_cents(item[key])
     single = next((item[key] for key in ("sale_price", "list_price") if is_told(item.get(key))), 0)
-    return exact_cents(single) * _quantity(item)
+    return _exact_cents(single) * _quantity(item)
 
 
-def is_taxed(item: Document) -> bool:
+def _is_taxed(item: Document) -> bool:
     return item.get("is_taxable") is not False and item.get("taxable") is not False
 
 
@@ -149,7 +149,7 @@ def _certificate(item: Document) -> Part:
         kind="product",
         reference=BOUGHT_CERTIFICATE,
         name=text(item.get("name")) or "Gift certificate",
-        amount=exact_cents(item.get("amount")),
+        amount=_exact_cents(item.get("amount")),
         taxed=Fraction(item.get("taxable") is True),
         downloadable=True,
     )
@@ -178,14 +178,14 @@ def _quantity(item: Document) -> int:
 
 
 def _url(url: object) -> str | None:
-    return url if isinstance(url, str) and URL.fullmatch(url) else None
+    return url if isinstance(url, str) and _URL.fullmatch(url) else None
 
 
 def wrapping_parts(checkout: Document, *, per_unit: bool) -> Iterator[Part]:
     for item in items(checkout, "physical_items"):
         wrapping = section(item.get("gift_wrapping"))
         name = text(wrapping.get("name"))
-        amount = exact_cents(wrapping.get("amount"))
+        amount = _exact_cents(wrapping.get("amount"))
         if amount:
             yield Part(
                 kind="adjustment",
@@ -223,16 +223,16 @@ def _sums(pairs: Iterable[tuple[object, Amount | None]]) -> dict[str, Fraction]:
     sums: dict[str, Fraction] = {}
     for told, amount in pairs:
         code = text(told) or "coupon"
-        sums[code] = sums.get(code, ZERO) + exact_cents(amount)
+        sums[code] = sums.get(code, ZERO) + _exact_cents(amount)
     return sums
 
 
 def order_discounts(checkout: Document) -> list[Fraction]:
     """Every amount that the discounts besides coupons may come to, the documented one first."""
     cart = cart_of(checkout)
-    told = exact_cents(cart.get("discount_amount"))
-    manual = exact_cents(cart.get("manual_discount_amount"))
-    on_items = [listed(checkout), sum(map(_field_discount, all_items(checkout)), ZERO)]
+    told = _exact_cents(cart.get("discount_amount"))
+    manual = _exact_cents(cart.get("manual_discount_amount"))
+    on_items = [_listed(checkout), sum(map(_field_discount, all_items(checkout)), ZERO)]
     of_cart = _without_coupons(cart.get("discounts"))
     coupon_total = sum(coupons(checkout).values(), ZERO)
     ways = [told, told + manual, manual]
@@ -242,7 +242,7 @@ def order_discounts(checkout: Document) -> list[Fraction]:
     return [amount for amount in dict.fromkeys(ways) if amount >= 0]
 
 
-def listed(checkout: Document) -> Fraction:
+def _listed(checkout: Document) -> Fraction:
     """The discounts that items name one by one, without those of coupons."""
     return sum((item_discount(item) for item in all_items(checkout)), ZERO)
 
@@ -252,20 +252,20 @@ def item_discount(item: Document) -> Fraction:
 
 
 def _field_discount(item: Document) -> Fraction:
-    return exact_cents(item.get("discount_amount"))
+    return _exact_cents(item.get("discount_amount"))
 
 
 def _without_coupons(discounts: object) -> Fraction:
     found = (one for one in sections(discounts) if one.get("id") != "coupon")
-    return sum((exact_cents(one.get("discounted_amount")) for one in found), ZERO)
+    return sum((_exact_cents(one.get("discounted_amount")) for one in found), ZERO)
 
 
 def item_coupons(item: Document) -> Fraction:
     """The item's share of all coupons."""
     if is_told(item.get("coupon_amount")):
-        return exact_cents(item["coupon_amount"])
+        return _exact_cents(item["coupon_amount"])
     named = [one for one in sections(item.get("discounts")) if one.get("id") == "coupon"]
-    return sum((exact_cents(one.get("discounted_amount")) for one in named), ZERO)
+    return sum((_exact_cents(one.get("discounted_amount")) for one in named), ZERO)
 
 
 class Shares:
@@ -285,7 +285,9 @@ class Shares:
     def parts(self, named: Mapping[tuple[str, str], Fraction]) -> list[Part]:
         """A part below zero for each (reference, name) with its amount, none for nothing."""
         explained = self.explain(sum(named.values(), ZERO))
-        taxed = self._mean([Fraction(is_taxed(item)) for item in self.items]) if explained else None
+        taxed = (
+            self._mean([Fraction(_is_taxed(item)) for item in self.items]) if explained else None
+        )
         factors = [_growth(item) for item in self.items]
         factor = self._mean(factors) if explained else max(factors, default=Fraction(1))
         return [
@@ -308,5 +310,5 @@ class Shares:
 
 def _growth(item: Document) -> Fraction:
     """How many times its list price an item costs: more than once where the price holds tax."""
-    net, price = exact_cents(item.get("extended_list_price")), price_of(item)
+    net, price = _exact_cents(item.get("extended_list_price")), _price_of(item)
     return price / net if 0 < net < price else Fraction(1)

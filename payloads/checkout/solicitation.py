@@ -27,7 +27,7 @@ from payloads.order.lines import text
 from transport.reading import cleaned, section
 
 Order = dict[str, Any]
-State = Literal["confirmed", "on_hold"]
+_State = Literal["confirmed", "on_hold"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
         "gui": {"layout": circumstances.layout},
         "platform": dict(circumstances.platform),
     }
-    told: Order = cleaned({key: without_nulls(value) for key, value in order.items()})
+    told: Order = cleaned({key: _without_nulls(value) for key, value in order.items()})
     return told
 
 
@@ -82,7 +82,7 @@ def _lines(checkout: Document, credit: int) -> list[Line]:
         raise NotOffered(Reason.UNREADABLE, str(odd)) from odd
 
 
-def confirmation(order: Order, state: State, *, reference: str | None = None) -> Order:
+def confirmation(order: Order, state: _State, *, reference: str | None = None) -> Order:
     """The solicited order again, now `confirmed` or `on_hold`, with its number once it has one."""
     confirmed = order | {"state": state}
     if reference is not None:
@@ -164,8 +164,8 @@ def _customer(checkout: Document, circumstances: Circumstances) -> dict[str, Any
     }
 
 
-def without_nulls(value: Any) -> Any:
+def _without_nulls(value: Any) -> Any:
     """SeQura wants what is unknown left out, at every depth."""
     if isinstance(value, dict):
-        return {key: without_nulls(one) for key, one in value.items() if one is not None}
-    return [without_nulls(one) for one in value] if isinstance(value, list) else value
+        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value

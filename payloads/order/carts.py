@@ -16,7 +16,7 @@ from payloads.order.refunds import Remains
 
 
 @dataclass(slots=True)
-class Side:
+class _Side:
     """One of the two carts while it is filled."""
 
     units: int = 0
@@ -93,7 +93,7 @@ def split(
     Goods go where their units are and charges in proportion to the goods. A refund stays on the
     side where SeQura accepted it; a new one comes off the unshipped cart as far as it can bear it.
     """
-    unshipped, sent = Side(), Side()
+    unshipped, sent = _Side(), _Side()
     taken: dict[str, Taken] = {}
     for line in remains.goods:
         sides = units_by_side(line, remains, shipped[line.id], ledger)
@@ -119,7 +119,7 @@ def split(
 
 
 def _fee_weights(
-    refund: Taken | None, unshipped: Side, sent: Side, is_cancelled: bool
+    refund: Taken | None, unshipped: _Side, sent: _Side, is_cancelled: bool
 ) -> Sequence[int] | None:
     """Where a fee that the merchant kept of a refund belongs: to what its goods were part of.
 
@@ -149,7 +149,7 @@ def _product(line: Goods, units: int, amount: int, tracking: str | None) -> cart
     )
 
 
-def _weights(unshipped: Side, sent: Side, anything_sent: bool) -> list[int]:
+def _weights(unshipped: _Side, sent: _Side, anything_sent: bool) -> list[int]:
     """In what proportion charges are shared: by worth, else by units, else where goods were."""
     if unshipped.units and sent.units:
         if unshipped.worth + sent.worth:
@@ -160,7 +160,7 @@ def _weights(unshipped: Side, sent: Side, anything_sent: bool) -> list[int]:
     return [int(not anything_sent), int(anything_sent)]
 
 
-def _place(charge: Charge, in_unshipped: int, unshipped: Side, sent: Side) -> list[int]:
+def _place(charge: Charge, in_unshipped: int, unshipped: _Side, sent: _Side) -> list[int]:
     """Put a charge in both carts. One below zero never takes a cart below zero.
 
     Returns the cents that it takes from each.

@@ -15,7 +15,7 @@ from payloads.order.refunds import through_sequra
 from payloads.order.shipments import trackings
 
 Update = Mapping[str, Any]
-GOODS = ("product", "service")
+_GOODS = ("product", "service")
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Text:
+class _Text:
     """An address, or another detail, as all three see it."""
 
     name: str  # a key of the order update
@@ -78,7 +78,7 @@ class Comparison:
     wanted: bool
     rows: list[Row] = field(default_factory=list)
     totals: list[Row] = field(default_factory=list)
-    texts: list[Text] = field(default_factory=list)
+    texts: list[_Text] = field(default_factory=list)
 
     @property
     def differs(self) -> bool:
@@ -128,7 +128,7 @@ def _sequra(rows: dict[str, Row], side: str, update: Update) -> None:
     for key in ("unshipped_cart", "shipped_cart"):
         for item in _items(update, key):
             reference, name = str(item.get("reference")), str(item.get("name") or "")
-            units = int(item.get("quantity") or 0) if item.get("type") in GOODS else 0
+            units = int(item.get("quantity") or 0) if item.get("type") in _GOODS else 0
             shipped = units if key == "shipped_cart" else 0
             cell = _cell(_row(rows, reference, name), side)
             cell.add(int(item["total_with_tax"]), units, shipped)
@@ -172,11 +172,11 @@ def cart_total(update: Update, key: str) -> int:
     return int((update.get(key) or {}).get("order_total_with_tax") or 0)
 
 
-def _texts(snapshot: Snapshot, accepted: Update, wanted: Update | None) -> list[Text]:
+def _texts(snapshot: Snapshot, accepted: Update, wanted: Update | None) -> list[_Text]:
     shop = _details(_of_shop(snapshot))
     old, new = _details(accepted), _details(accepted if wanted is None else wanted)
     return [
-        Text(name, shop[name], old[name], new[name] if wanted is not None else "")
+        _Text(name, shop[name], old[name], new[name] if wanted is not None else "")
         for name in shop
         if shop[name] or old[name] or new[name]
     ]

@@ -14,9 +14,9 @@ from payloads.phones import mobile_phone
 Update = Mapping[str, Any]
 
 # SeQura's names of the details → BigCommerce's. Country and merchant belong together: not here.
-PERSON = {"given_names": "first_name", "surnames": "last_name", "company": "company"}
-PLACE = {
-    **PERSON,
+_PERSON = {"given_names": "first_name", "surnames": "last_name", "company": "company"}
+_PLACE = {
+    **_PERSON,
     "address_line_1": "street_1",
     "address_line_2": "street_2",
     "postal_code": "zip",
@@ -24,12 +24,12 @@ PLACE = {
     "state": "state",
     "phone": "phone",
 }
-PARTS = {
-    "customer": {"email": "email", **PERSON},
-    "delivery_address": PLACE,
-    "invoice_address": PLACE,
+_PARTS = {
+    "customer": {"email": "email", **_PERSON},
+    "delivery_address": _PLACE,
+    "invoice_address": _PLACE,
 }
-PATHS = [f"{part}.{name}" for part, names in PARTS.items() for name in names]
+PATHS = [f"{part}.{name}" for part, names in _PARTS.items() for name in names]
 _SPELLINGS = {path.replace(".", "_"): path for path in PATHS} | {"email": "customer.email"}
 _LONGEST = 255
 
@@ -53,10 +53,10 @@ def clean(value: str) -> str:
 def differences(told: Update, heard: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Path → what SeQura was told and what it says, where the two differ."""
     pairs = {path: (value_at(told, path), theirs) for path, theirs in heard.items()}
-    return {path: pair for path, pair in pairs.items() if not same(path, *pair)}
+    return {path: pair for path, pair in pairs.items() if not _same(path, *pair)}
 
 
-def same(path: str, one: str, other: str) -> bool:
+def _same(path: str, one: str, other: str) -> bool:
     if path.endswith(".email"):
         return one.casefold() == other.casefold()
     return one == other
@@ -90,7 +90,7 @@ def _with(document: dict[str, Any], name: str, value: str) -> dict[str, Any]:
 def agreeing(update: Update, corrections: Mapping[str, str]) -> list[str]:
     """Details in which the shop says by now what SeQura says."""
     return [
-        path for path, theirs in corrections.items() if same(path, value_at(update, path), theirs)
+        path for path, theirs in corrections.items() if _same(path, value_at(update, path), theirs)
     ]
 
 
@@ -105,4 +105,4 @@ def _fields(corrections: Mapping[str, str], parts: Collection[str]) -> Iterator[
     for path, theirs in corrections.items():
         part, name = path.split(".")
         if part in parts:
-            yield PARTS[part][name], theirs
+            yield _PARTS[part][name], theirs

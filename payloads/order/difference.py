@@ -46,7 +46,7 @@ def _shipment(update: Update | None) -> tuple[Counter[str], Any]:
     return units, (update or {}).get("trackings") or []
 
 
-PLACE = (
+_PLACE = (
     "given_names",
     "surnames",
     "company",
@@ -90,4 +90,4 @@ def _units(cart: Update) -> Counter[str]:
 
 
 def _place(address: Update) -> list[str]:
-    return [" ".join(str(address.get(key) or "").split()).casefold() for key in PLACE]
+    return [" ".join(str(address.get(key) or "").split()).casefold() for key in _PLACE]

@@ -15,7 +15,7 @@ from payloads.order.refunds import Remains, refunded
 BY_STATUS = "status"
 
 
-class Sides(NamedTuple):
+class _Sides(NamedTuple):
     """Units or cents, by the cart they were taken from."""
 
     unshipped: int = 0
@@ -75,11 +75,11 @@ def kept_weights(
     return ledger.get("weights") if lines == known else None
 
 
-def is_known(ledger: Ledger, refund_id: object) -> bool:
+def _is_known(ledger: Ledger, refund_id: object) -> bool:
     return str(refund_id) in ledger.get("refunds", {})
 
 
-def units_by_side(line: Goods, remains: Remains, shipped: int, ledger: Ledger) -> dict[str, Sides]:
+def units_by_side(line: Goods, remains: Remains, shipped: int, ledger: Ledger) -> dict[str, _Sides]:
     """Return from which side each refund took its units of a line.
 
     A refund that was accepted stays on its side as long as the side has so many units. A new one
@@ -96,16 +96,16 @@ def units_by_side(line: Goods, remains: Remains, shipped: int, ledger: Ledger) -
     kept = {
         key: take("shipped", min(units, _reported(ledger, key, line)))
         for key, units in wanted.items()
-        if is_known(ledger, key)
+        if _is_known(ledger, key)
     }
-    found: dict[str, Sides] = {}
+    found: dict[str, _Sides] = {}
     for key in sorted(wanted, key=lambda key: key not in kept):  # those that are known come first
         from_shipped = kept.get(key, 0)
         if key not in kept and ledger.get("cancelled"):
             from_shipped = take("shipped", wanted[key])
         from_unshipped = take("unshipped", wanted[key] - from_shipped)
         rest = take("shipped", wanted[key] - from_shipped - from_unshipped)
-        found[key] = Sides(from_unshipped, from_shipped + rest)
+        found[key] = _Sides(from_unshipped, from_shipped + rest)
     return found
 
 
@@ -135,7 +135,7 @@ def wanted_in_unshipped(charge: Charge, ledger: Ledger, sent: int) -> int:
     `sent` is the worth of the shipped cart, which bears what is new after a cancellation.
     """
     key = charge.key.removeprefix("r_")
-    if is_known(ledger, key):
+    if _is_known(ledger, key):
         return -min(-charge.amount, ledger["refunds"][key]["amount"][0] + _news(charge, ledger))
     return min(0, charge.amount + sent) if ledger.get("cancelled") else charge.amount
 

@@ -15,7 +15,7 @@ from transport.reading import clean_text
 Document = Mapping[str, Any]
 # A gift certificate that is bought has no number, and another name in V2 than in the checkout.
 BOUGHT_CERTIFICATE = "bought_gift_certificate"
-Kind = Literal["charge", "other_payment"]
+_Kind = Literal["charge", "other_payment"]
 
 
 class Goods(NamedTuple):
@@ -38,7 +38,7 @@ class Charge(NamedTuple):
     reference: str
     name: str
     amount: int
-    kind: Kind = "charge"
+    kind: _Kind = "charge"
 
     def lines(self, amount: int) -> list[cart.Line]:
         """This charge in a cart, with its part of the amount; nothing when the part is zero."""

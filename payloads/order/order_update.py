@@ -27,13 +27,13 @@ from payloads.order.lines import Document, Goods
 from payloads.order.refunds import Remains, after_refunds, happened
 from payloads.order.shipments import parcels, trackings
 
-REFUNDED = 4
+_REFUNDED = 4
 # Incomplete, Refunded and Disputed do not bring a cancelled order back to life.
 SAYS_NOTHING = frozenset({0, 4, 13})
 # BigCommerce sets it by itself with a refund: by hand it brings a cancelled order back.
 PARTLY_REFUNDED = 14
 # Statuses of an order whose goods are still in the shop.
-NOT_SENT = frozenset({1, 7, 9, 11, 12})
+_NOT_SENT = frozenset({1, 7, 9, 11, 12})
 OrderUpdate = dict[str, Any]
 
 
@@ -82,7 +82,7 @@ class Held:
     detail: str = ""
 
 
-class Question(NamedTuple):
+class _Question(NamedTuple):
     """Something that the merchant has to decide: a reason of the transaction log, and cents."""
 
     reason: str
@@ -97,7 +97,7 @@ class Computed:
     ledger: Ledger
     left_by_status: Sequence[Document]
     shipped_word: int | None
-    questions: Sequence[Question]
+    questions: Sequence[_Question]
 
 
 def order_update(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> OrderUpdate | Held:
@@ -280,7 +280,7 @@ def _ledger(
 
 def _questions(
     status_id: int, facts: OrderFacts, rules: Rules, ledger: Ledger, kept: Carts
-) -> tuple[Question, ...]:
+) -> tuple[_Question, ...]:
     """What only the merchant can decide, with the cents it is about."""
     waiting, gone = kept.totals
     if ledger["cancelled"]:
@@ -289,9 +289,9 @@ def _questions(
     elif _word(status_id, rules) is not None:
         found = {"added_after_shipping": waiting}
     else:
-        sent_back = bool(facts.shipped_by_status) and status_id in NOT_SENT and not waiting
+        sent_back = bool(facts.shipped_by_status) and status_id in _NOT_SENT and not waiting
         found = {"shipped_status_left": gone if sent_back else 0}
-    return tuple(Question(reason, cents) for reason, cents in found.items() if cents)
+    return tuple(_Question(reason, cents) for reason, cents in found.items() if cents)
 
 
 def _remains(snapshot: Snapshot, goods: Sequence[Goods], ledger: Ledger) -> Remains:
@@ -304,7 +304,7 @@ def _remains(snapshot: Snapshot, goods: Sequence[Goods], ledger: Ledger) -> Rema
 
 def _refunded_by_status(snapshot: Snapshot, rules: Rules) -> bool:
     """Status Refunded without a refund record: counts only where the merchant said so."""
-    if snapshot["order"]["status_id"] != REFUNDED:
+    if snapshot["order"]["status_id"] != _REFUNDED:
         return False
     recorded = any(happened(refund) for refund in snapshot["refunds"])
     return rules.refunded_status_refunds and not recorded

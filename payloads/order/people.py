@@ -11,7 +11,7 @@ from typing import Any
 from payloads.order.lines import Document, text
 from payloads.phones import mobile_phone
 
-Solicited = Mapping[str, Any]
+_Solicited = Mapping[str, Any]
 
 
 def delivery_address(order: Document, addresses: Sequence[Document]) -> dict[str, str]:
@@ -40,7 +40,7 @@ def sequra_address(address: Document) -> dict[str, str]:
     return told | {key: value for key, value in optional.items() if value}
 
 
-def customer(order: Document, solicited: Solicited) -> dict[str, Any]:
+def customer(order: Document, solicited: _Solicited) -> dict[str, Any]:
     """The solicited customer with the names and the e-mail of the order's bill."""
     billing = order["billing_address"]
     told = {
@@ -76,7 +76,7 @@ def _ip_number(order: Document) -> str:
     return "0.0.0.0"  # noqa: S104 (no address: nothing listens here)
 
 
-def delivery_method(addresses: Sequence[Document], solicited: Solicited) -> dict[str, Any]:
+def delivery_method(addresses: Sequence[Document], solicited: _Solicited) -> dict[str, Any]:
     """As solicited, unless staff chose another shipping method since."""
     known = dict(solicited.get("delivery_method") or {"name": "Shipping", "home_delivery": True})
     name = _text(addresses[0], "shipping_method") if addresses else ""

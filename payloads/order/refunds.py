@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from payloads.money import share_out, to_cents
 from payloads.order.lines import Charge, Document, Goods, cents, rounding, total
 
-NOT_THROUGH_SEQURA = ("storecredit", "giftcertificate")
-CHARGE_OF_ITEM = {"SHIPPING": "shipping", "HANDLING": "handling", "GIFT_WRAPPING": "wrapping"}
+_NOT_THROUGH_SEQURA = ("storecredit", "giftcertificate")
+_CHARGE_OF_ITEM = {"SHIPPING": "shipping", "HANDLING": "handling", "GIFT_WRAPPING": "wrapping"}
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ def through_sequra(refund: Document) -> int:
     return sum(
         cents(payment, "amount")
         for payment in refund["payments"]
-        if not payment.get("is_declined") and payment.get("provider_id") not in NOT_THROUGH_SEQURA
+        if not payment.get("is_declined") and payment.get("provider_id") not in _NOT_THROUGH_SEQURA
     )
 
 
@@ -162,7 +162,7 @@ def _take_charges(remains: Remains, items: Iterable[Document], money: int) -> in
 def _charge_key(item: Document) -> str:
     if item["item_type"] == "FEE":
         return f"fee {item['item_id']}"
-    return CHARGE_OF_ITEM.get(item["item_type"], "")
+    return _CHARGE_OF_ITEM.get(item["item_type"], "")
 
 
 def _wanted(remains: Remains, item: Document, key: str) -> int:

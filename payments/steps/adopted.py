@@ -17,22 +17,22 @@ from stores.locks import Busy, only_one
 
 log = structlog.get_logger()
 
-Phase, State = Solicitation.Phase, Solicitation.State
+_Phase, _State = Solicitation.Phase, Solicitation.State
 # After that nothing is left to catch up.
-LOOKED_AT_FOR = timedelta(days=1)
+_LOOKED_AT_FOR = timedelta(days=1)
 # What SeQura had decided and had been sent, by the order's status.
-DECIDED = {
-    Order.Status.APPROVED: (State.APPROVED, "confirmed", "confirmed"),
-    Order.Status.IN_REVIEW: (State.NEEDS_REVIEW, "on_hold", "on_hold"),
-    Order.Status.CANCELLED: (State.CANCELLED, "confirmed", "cancelled"),
+_DECIDED = {
+    Order.Status.APPROVED: (_State.APPROVED, "confirmed", "confirmed"),
+    Order.Status.IN_REVIEW: (_State.NEEDS_REVIEW, "on_hold", "on_hold"),
+    Order.Status.CANCELLED: (_State.CANCELLED, "confirmed", "cancelled"),
 }
 
 
 def catch_up() -> None:
     """Finish the open solicitations whose order was adopted a short while ago."""
-    adopted = Order.objects.filter(adopted_at__gt=timezone.now() - LOOKED_AT_FOR)
+    adopted = Order.objects.filter(adopted_at__gt=timezone.now() - _LOOKED_AT_FOR)
     behind = Solicitation.objects.filter(
-        phase=Phase.SOLICITED, state="", reference__in=adopted.values("reference")
+        phase=_Phase.SOLICITED, state="", reference__in=adopted.values("reference")
     )
     for pk in list(behind.values_list("pk", flat=True)):
         try:
@@ -46,13 +46,13 @@ def _finish(pk: int) -> None:
     """Commit what the adopted order says, unless SeQura's news has set the payment going."""
     attempt = Solicitation.objects.get(pk=pk)
     order = Order.objects.filter(store=attempt.store_id, reference=attempt.sequra_order).first()
-    if order is None or order.status not in DECIDED:
+    if order is None or order.status not in _DECIDED:
         return
-    state, accepted, shown = DECIDED[Order.Status(order.status)]
+    state, accepted, shown = _DECIDED[Order.Status(order.status)]
     try:
         with transaction.atomic():
-            Solicitation.objects.filter(pk=pk, phase=Phase.SOLICITED, state="").update(
-                phase=Phase.DONE,
+            Solicitation.objects.filter(pk=pk, phase=_Phase.SOLICITED, state="").update(
+                phase=_Phase.DONE,
                 state=state,
                 accepted_state=accepted,
                 shown_state=shown,

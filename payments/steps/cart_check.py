@@ -31,12 +31,12 @@ def check_cart(solicitation: Solicitation) -> None:
         raise Refused("already_ordered", f"as order {ordered}")
     # An order that this row forgot in a failover may have used the credit: the balance is less.
     is_used = order is not None and shows_credit(order, credit)
-    if current_fingerprint(solicitation, checkout, is_used=is_used) != solicitation.fingerprint:
+    if _current_fingerprint(solicitation, checkout, is_used=is_used) != solicitation.fingerprint:
         raise Refused("cart_changed", f"it is {checkout.get('grand_total')} now")
     solicitation.is_unordered = not ordered
 
 
-def current_fingerprint(
+def _current_fingerprint(
     solicitation: Solicitation, checkout: Checkout, *, is_used: bool = False
 ) -> str:
     """The fingerprint of the checkout as it is now; empty when it cannot be solicited any more.

@@ -22,16 +22,16 @@ from sequra.errors import Rejected, Unavailable
 from stores.clients import sequra_for
 from transaction_log import record
 
-Phase = Solicitation.Phase
-FORBIDDEN = 403  # says nothing about the number
+_Phase = Solicitation.Phase
+_FORBIDDEN = 403  # says nothing about the number
 # After so many refusals of the number the order update decides: it finds the order, or says no.
 NUMBERS_REFUSED = 12
 # How often SeQura may refuse a confirmation after an answer was lost, and the pause between.
-CONFIRMATIONS, PAUSE_SECONDS = 4, 2.0
-ERASED = "the personal data of this purchase was erased, so it cannot be sent to SeQura again"
+CONFIRMATIONS, _PAUSE_SECONDS = 4, 2.0
+_ERASED = "the personal data of this purchase was erased, so it cannot be sent to SeQura again"
 # SeQura takes no reference during a review: its news, which come at once, are what is waited for.
-REVIEW_SECONDS = 60 * 60.0
-ACCEPTED = {
+_REVIEW_SECONDS = 60 * 60.0
+_ACCEPTED = {
     Solicitation.State.APPROVED: "confirmed",
     Solicitation.State.NEEDS_REVIEW: "on_hold",
 }
@@ -43,7 +43,7 @@ def take_checkout(solicitation: Solicitation) -> None:
     failpoint("cart_checked")
     try:
         with transaction.atomic():
-            solicitation.moved(Phase.CONFIRMING)
+            solicitation.moved(_Phase.CONFIRMING)
     except IntegrityError:
         solicitation.refresh_from_db()
         _yield_to_rival(solicitation)
@@ -54,7 +54,7 @@ def _yield_to_rival(solicitation: Solicitation) -> None:
     rival = Solicitation.objects.filter(
         store=solicitation.store, checkout_id=solicitation.checkout_id, phase__in=Solicitation.TAKEN
     ).first()
-    if rival and rival.phase != Phase.CONFIRMING:
+    if rival and rival.phase != _Phase.CONFIRMING:
         raise Refused("already_paid", f"with SeQura order {rival.reference}")
     raise Later("another payment of this checkout is being confirmed", seconds=1)
 
@@ -68,7 +68,7 @@ def put_confirmation(solicitation: Solicitation) -> None:
     """
     if not solicitation.is_unordered:
         check_cart(solicitation)
-    accepted = ACCEPTED[Solicitation.State(solicitation.state)]
+    accepted = _ACCEPTED[Solicitation.State(solicitation.state)]
     doubt = {name: getattr(solicitation, name) for name in ("confirm_intent_at", "intended_state")}
     solicitation.note(confirm_intent_at=timezone.now(), intended_state=accepted)
     failpoint("confirm_intended")
@@ -82,7 +82,7 @@ def put_confirmation(solicitation: Solicitation) -> None:
             solicitation.note(**doubt)
         raise
     failpoint("confirm_sent")
-    solicitation.moved(Phase.CONFIRMED, accepted_state=accepted)
+    solicitation.moved(_Phase.CONFIRMED, accepted_state=accepted)
     failpoint("confirmed")
 
 
@@ -92,7 +92,7 @@ def _after_refusal(solicitation: Solicitation, refusal: Refused | Rejected) -> N
     if is_doubted and solicitation.confirmations_refused + 1 < CONFIRMATIONS:
         solicitation.note(confirmations_refused=solicitation.confirmations_refused + 1)
         why = f"SeQura refused a repeated confirmation: {refusal}"
-        raise Later(why, PAUSE_SECONDS) from refusal
+        raise Later(why, _PAUSE_SECONDS) from refusal
     raise refusal
 
 
@@ -178,10 +178,10 @@ def _put_other_reference(solicitation: Solicitation, order: Order, refusal: Refu
     number, longer = str(order.bigcommerce_id), _longer_reference(solicitation, order)
     why = f"SeQura refused the reference: {refusal.detail}"
     solicitation.note(numbers_refused=solicitation.numbers_refused + 1)
-    if refusal.status != FORBIDDEN:
+    if refusal.status != _FORBIDDEN:
         other = number if order.order_ref_1 == longer else longer
         Order.objects.filter(pk=order.pk).update(order_ref_1=other)
-    if order.order_ref_1 != longer and refusal.status != FORBIDDEN:
+    if order.order_ref_1 != longer and refusal.status != _FORBIDDEN:
         raise Later(why, seconds=0.1, is_logged=True)
     is_held = solicitation.accepted_state == "on_hold"
     if is_held and _put_confirmed(solicitation, order):
@@ -191,7 +191,7 @@ def _put_other_reference(solicitation: Solicitation, order: Order, refusal: Refu
         return False
     reason = "review_unknown" if is_held else "reference_refused"
     record.delayed(order.subject, "reference", reason, words=refusal.detail)
-    raise Later(why, REVIEW_SECONDS if is_held else None, is_logged=True)
+    raise Later(why, _REVIEW_SECONDS if is_held else None, is_logged=True)
 
 
 def _end_review(solicitation: Solicitation) -> None:
@@ -239,7 +239,7 @@ def order_of(solicitation: Solicitation) -> Order:
 def _put(solicitation: Solicitation, state: str, order_ref_1: str = "") -> None:
     """PUT the solicited order with this state. Refused when SeQura says no to the order itself."""
     if solicitation.erased_at:
-        raise Refused("refused_by_sequra", ERASED)
+        raise Refused("refused_by_sequra", _ERASED)
     order: dict[str, Any] = {**told(solicitation), "state": state}
     if order_ref_1:
         order["merchant_reference"] = {

@@ -27,23 +27,23 @@ from stores.clients import bigcommerce_for
 from stores.models import database_now
 
 log = structlog.get_logger()
-Phase = Solicitation.Phase
+_Phase = Solicitation.Phase
 
-CANCELLED = 5
-STRAY_NOTE = (
+_CANCELLED = 5
+_STRAY_NOTE = (
     "SeQura: never paid. An interrupted attempt made this order twice; the other one counts."
 )
 # How far BigCommerce's clock may be behind ours when we ask "made after our intention?".
-CLOCK_SKEW = timedelta(seconds=60)
+_CLOCK_SKEW = timedelta(seconds=60)
 # Shoppers reload the confirmation page; the token lets them for a day.
-TOKEN_USES, TOKEN_SECONDS = 10, 24 * 60 * 60
-LOOK_AGAIN_SECONDS = 1.0
+_TOKEN_USES, _TOKEN_SECONDS = 10, 24 * 60 * 60
+_LOOK_AGAIN_SECONDS = 1.0
 # A look-up that was too slow once gets this many times as long before strays are searched.
-STRAYS_SHOW_AFTER = 6
+_STRAYS_SHOW_AFTER = 6
 # Another payment of the checkout may have an order here that it does not know yet.
-MAKING, MAKING_SECONDS = (Phase.CREATING, Phase.CREATED, Phase.SETTLED), 5.0
+_MAKING, _MAKING_SECONDS = (_Phase.CREATING, _Phase.CREATED, _Phase.SETTLED), 5.0
 # A cart that changed a moment ago may be refused for a while.
-TRIES, PAUSE_SECONDS = 8, 2.0
+TRIES, _PAUSE_SECONDS = 8, 2.0
 
 
 def make_checkout_token(solicitation: Solicitation) -> None:
@@ -51,12 +51,12 @@ def make_checkout_token(solicitation: Solicitation) -> None:
     token = ""
     try:
         token = bigcommerce_for(solicitation.store).checkout_token(
-            solicitation.checkout_id, TOKEN_USES, TOKEN_SECONDS
+            solicitation.checkout_id, _TOKEN_USES, _TOKEN_SECONDS
         )
     except Rejected as error:
         log.warning("no_checkout_token", reference=str(solicitation.reference), status=error.status)
     failpoint("token_made")
-    solicitation.moved(Phase.CREATING, checkout_token=token)
+    solicitation.moved(_Phase.CREATING, checkout_token=token)
 
 
 def make_order(solicitation: Solicitation) -> None:
@@ -75,7 +75,7 @@ def make_order(solicitation: Solicitation) -> None:
     if order_id is None:
         order_id = _convert(solicitation)
     failpoint("order_made")
-    solicitation.moved(Phase.CREATED, order_id=order_id)
+    solicitation.moved(_Phase.CREATED, order_id=order_id)
     failpoint("order_known")
 
 
@@ -98,7 +98,7 @@ def _convert(solicitation: Solicitation) -> int:
         solicitation.note(conversions_refused=solicitation.conversions_refused + 1)
         if solicitation.conversions_refused >= TRIES:
             raise Refused("conversion_refused", error.words) from error
-        raise Later(f"BigCommerce made no order yet: {error.words}", PAUSE_SECONDS) from error
+        raise Later(f"BigCommerce made no order yet: {error.words}", _PAUSE_SECONDS) from error
     except Unavailable as failure:
         if not failure.maybe_done:
             solicitation.note(create_intent_at=in_doubt_since)
@@ -107,13 +107,13 @@ def _convert(solicitation: Solicitation) -> int:
 
 def _made_earlier(solicitation: Solicitation, orders: list[OrderDocument]) -> int | None:
     """The lowest order that our earlier attempts made; None once it is certain there is none."""
-    found = [order["id"] for order in candidates(solicitation, orders)]
+    found = [order["id"] for order in _candidates(solicitation, orders)]
     if found:
         if solicitation.create_intent_at is None:
             _remember_lost_attempts(solicitation)
         return min(found)
     if _unsettled_seconds(solicitation) > 0:
-        raise Later("waiting for BigCommerce to show the order", seconds=LOOK_AGAIN_SECONDS)
+        raise Later("waiting for BigCommerce to show the order", seconds=_LOOK_AGAIN_SECONDS)
     return None
 
 
@@ -153,7 +153,7 @@ def _first_intention(solicitation: Solicitation) -> datetime | None:
     )
 
 
-def candidates(solicitation: Solicitation, orders: list[OrderDocument]) -> list[OrderDocument]:
+def _candidates(solicitation: Solicitation, orders: list[OrderDocument]) -> list[OrderDocument]:
     """Unpaid orders of this cart that are ours: made after we first meant to, for nobody else."""
     first = _first_intention(solicitation)
     if first is None:
@@ -165,7 +165,7 @@ def candidates(solicitation: Solicitation, orders: list[OrderDocument]) -> list[
         for order in orders
         if order["id"] not in taken
         and is_unpaid(order, solicitation.store_credit)
-        and parsedate_to_datetime(order["date_created"]) >= first - CLOCK_SKEW
+        and parsedate_to_datetime(order["date_created"]) >= first - _CLOCK_SKEW
     ]
 
 
@@ -177,20 +177,20 @@ def _attempts_beside(solicitation: Solicitation) -> QuerySet[Solicitation]:
 
 def void_strays(solicitation: Solicitation) -> None:
     """A lost answer may mean a second order: it is cancelled, never paid."""
-    if (pause := _unsettled_seconds(solicitation, STRAYS_SHOW_AFTER)) > 0:
+    if (pause := _unsettled_seconds(solicitation, _STRAYS_SHOW_AFTER)) > 0:
         raise Later("looking for stray orders when BigCommerce shows them", seconds=pause)
-    if _attempts_beside(solicitation).filter(phase__in=MAKING).exists():
-        raise Later("another payment of this checkout is making its order", seconds=MAKING_SECONDS)
+    if _attempts_beside(solicitation).filter(phase__in=_MAKING).exists():
+        raise Later("another payment of this checkout is making its order", seconds=_MAKING_SECONDS)
     orders = bigcommerce_for(solicitation.store).orders(cart_id=solicitation.checkout_id)
-    for order in candidates(solicitation, orders):
+    for order in _candidates(solicitation, orders):
         if order["id"] != solicitation.order_id:
             if to_cents(order["store_credit_amount"]):
                 show_credit(solicitation, "credit_to_return")
             bigcommerce_for(solicitation.store).update_order(
                 order["id"],
                 {
-                    "status_id": CANCELLED,
-                    "staff_notes": with_line(str(order.get("staff_notes") or ""), STRAY_NOTE),
+                    "status_id": _CANCELLED,
+                    "staff_notes": with_line(str(order.get("staff_notes") or ""), _STRAY_NOTE),
                 },
             )
             failpoint("stray_voided")

@@ -33,17 +33,17 @@ from transaction_log import record
 
 log = structlog.get_logger()
 
-Phase = Solicitation.Phase
-UNAUTHORISED, NOT_FOUND = 401, 404
+_Phase = Solicitation.Phase
+_UNAUTHORISED, _NOT_FOUND = 401, 404
 # BigCommerce may hide an order that it has just made; later on, one that is not found is deleted.
 NEW_ORDER = timedelta(hours=1)
-INCOMPLETE, PENDING, CANCELLED = 0, 1, 5
+_INCOMPLETE, _PENDING, CANCELLED = 0, 1, 5
 # Store credit alone moves an Incomplete order to Pending; from both the first status is set.
-NOT_PLACED = (INCOMPLETE, PENDING)
+_NOT_PLACED = (_INCOMPLETE, _PENDING)
 # What `undo` writes into the notes of an order that it cancels.
-NOT_PAID = re.compile(r"SeQura: not paid \((\w+)\)\.")
+_NOT_PAID = re.compile(r"SeQura: not paid \((\w+)\)\.")
 # Shipped in part or whole, or done; money went back. Then SeQura's wish to cancel comes too late.
-HAS_SHIPPED, HAS_REFUNDS = (2, 3, 10), (4, 14)
+_HAS_SHIPPED, _HAS_REFUNDS = (2, 3, 10), (4, 14)
 
 
 def settle(solicitation: Solicitation) -> None:
@@ -62,8 +62,8 @@ def settle(solicitation: Solicitation) -> None:
     use_credit(solicitation, document)
     failpoint("credit_used")
     _link(solicitation)
-    solicitation.is_unplaced = document["status_id"] in NOT_PLACED
-    solicitation.moved(Phase.SETTLED)
+    solicitation.is_unplaced = document["status_id"] in _NOT_PLACED
+    solicitation.moved(_Phase.SETTLED)
     failpoint("settled")
 
 
@@ -75,14 +75,14 @@ def order_document(solicitation: Solicitation) -> OrderDocument | None:
         made_at = solicitation.adopted_at or solicitation.create_intent_at
         made_at = made_at or solicitation.created_at
         is_new = timezone.now() - made_at < NEW_ORDER
-        if refusal.status != NOT_FOUND or is_new:
+        if refusal.status != _NOT_FOUND or is_new:
             raise
         return None
 
 
 def heed_undoing(document: OrderDocument) -> None:
     """Refused when the order's notes tell that this payment was taken back, and the row forgot."""
-    line = NOT_PAID.search(str(document.get("staff_notes") or ""))
+    line = _NOT_PAID.search(str(document.get("staff_notes") or ""))
     if line and document["status_id"] == CANCELLED:
         raise Refused(line[1], f"order {document['id']} was cancelled before")
 
@@ -99,7 +99,7 @@ def _link(solicitation: Solicitation) -> Order:
             "reference": solicitation.sequra_order,
             "order_ref_1": merchant_reference(store, solicitation.merchant_ref, order_id),
             "product": solicitation.product,
-            "payment_method": payment_method_name(solicitation),
+            "payment_method": _payment_method_name(solicitation),
             "amount": solicitation.amount,
             "currency": solicitation.currency,
             "beginnings": _beginnings(solicitation),
@@ -121,7 +121,7 @@ def _beginnings(solicitation: Solicitation) -> list[tuple[str, str]]:
     return [(name, at.isoformat()) for name, at in moments if at]
 
 
-def payment_method_name(solicitation: Solicitation) -> str:
+def _payment_method_name(solicitation: Solicitation) -> str:
     """What shopper and merchant read as payment method: "SeQura - Paga en 3"."""
     name = order_name(solicitation.payment_methods, solicitation.product)
     return f"SeQura - {name}" if name else "SeQura"
@@ -139,11 +139,11 @@ def place(solicitation: Solicitation) -> None:
         if document is None:
             raise Refused("order_deleted")
         heed_undoing(document)
-        if document["status_id"] not in NOT_PLACED:
+        if document["status_id"] not in _NOT_PLACED:
             status, in_doubt_since = None, timezone.now()  # an earlier write has arrived
     solicitation.note(place_intent_at=timezone.now())
     failpoint("place_intended")
-    fields = payment_fields(solicitation) | ({} if status is None else {"status_id": status})
+    fields = _payment_fields(solicitation) | ({} if status is None else {"status_id": status})
     try:
         bigcommerce_for(solicitation.store).update_order(solicitation.bigcommerce_order, fields)
     except (Rejected, Unavailable) as failure:
@@ -151,7 +151,7 @@ def place(solicitation: Solicitation) -> None:
             solicitation.note(place_intent_at=in_doubt_since)
         raise
     failpoint("place_sent")
-    solicitation.moved(Phase.PLACED, shown_state=solicitation.accepted_state)
+    solicitation.moved(_Phase.PLACED, shown_state=solicitation.accepted_state)
     failpoint("placed")
 
 
@@ -170,7 +170,7 @@ def adopt(solicitation: Solicitation, document: OrderDocument) -> None:
             unknown = Solicitation.objects.filter(pk=solicitation.pk, state="")
             unknown.update(state=state)  # what SeQura has said meanwhile stays
             solicitation.moved(
-                Phase.PLACED,
+                _Phase.PLACED,
                 order_id=document["id"],
                 accepted_state=accepted,
                 shown_state=accepted,
@@ -193,9 +193,9 @@ def _state_shown(store: Store, document: OrderDocument) -> Solicitation.State:
     return Solicitation.State.NEEDS_REVIEW if is_in_review else Solicitation.State.APPROVED
 
 
-def payment_fields(solicitation: Solicitation) -> dict[str, Any]:
+def _payment_fields(solicitation: Solicitation) -> dict[str, Any]:
     fields = {
-        "payment_method": payment_method_name(solicitation),
+        "payment_method": _payment_method_name(solicitation),
         "payment_provider_id": str(solicitation.reference),
         "external_order_id": str(solicitation.reference),
     }
@@ -207,7 +207,7 @@ def payment_fields(solicitation: Solicitation) -> dict[str, Any]:
 def show_approved(solicitation: Solicitation) -> None:
     """After the review: the approved status, unless staff moved the order on, and updates flow."""
     store = solicitation.store
-    waiting = {*NOT_PLACED, store.status_needs_review}
+    waiting = {*_NOT_PLACED, store.status_needs_review}
     document = order_document(solicitation)
     is_waiting = document is not None and document["status_id"] in waiting
     if store.status_approved is not None and is_waiting:
@@ -249,7 +249,7 @@ def _is_too_late(store: Store, document: OrderDocument, *, is_over: bool) -> boo
     """Return whether goods left or, unless the order is over, money went back."""
     if is_over:
         return bool(document.get("items_shipped"))
-    return has_left(store, document) or document["status_id"] in HAS_REFUNDS
+    return has_left(store, document) or document["status_id"] in _HAS_REFUNDS
 
 
 def has_left(store: Store, document: OrderDocument) -> bool:
@@ -257,7 +257,7 @@ def has_left(store: Store, document: OrderDocument) -> bool:
 
     A refund afterwards takes the status away from Shipped, not the goods back.
     """
-    statuses = {*HAS_SHIPPED, *store.shipped_statuses}
+    statuses = {*_HAS_SHIPPED, *store.shipped_statuses}
     return document["status_id"] in statuses or bool(document.get("items_shipped"))
 
 
@@ -291,7 +291,7 @@ def finish(solicitation: Solicitation, *, number_refused: str = "") -> None:
     try:
         bigcommerce_for(solicitation.store).delete_cart(solicitation.checkout_id)
     except Rejected as refusal:
-        if refusal.status == UNAUTHORISED and solicitation.store.state != Store.State.UNINSTALLED:
+        if refusal.status == _UNAUTHORISED and solicitation.store.state != Store.State.UNINSTALLED:
             raise
         # The order is made and paid: a cart that stays is a nuisance, no reason to stop.
         log.warning("cart_stays", order=solicitation.order_id, status=refusal.status)
@@ -299,7 +299,7 @@ def finish(solicitation: Solicitation, *, number_refused: str = "") -> None:
     in_review = solicitation.accepted_state == "on_hold"
 
     def tell(order: Order) -> None:
-        _log_purchase(order, is_unseen=solicitation.phase == Phase.SETTLED)
+        _log_purchase(order, is_unseen=solicitation.phase == _Phase.SETTLED)
         if number_refused:
             reason, statement = "number_refused", solicitation.fingerprint
             record.rejected(
@@ -310,7 +310,7 @@ def finish(solicitation: Solicitation, *, number_refused: str = "") -> None:
         solicitation,
         Order.Status.IN_REVIEW if in_review else Order.Status.APPROVED,
         tell,
-        phase=Phase.DONE,
+        phase=_Phase.DONE,
         done_at=timezone.now(),
     )
 

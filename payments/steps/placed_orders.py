@@ -14,9 +14,9 @@ from payloads.money import to_cents
 from stores.clients import bigcommerce_for
 from stores.models import Store
 
-INCOMPLETE, PENDING, CANCELLED = 0, 1, 5
+_INCOMPLETE, _PENDING, _CANCELLED = 0, 1, 5
 # Written in one call with the first status, so an order that has them was placed.
-REFERENCE_FIELDS = ("external_order_id", "payment_provider_id")
+_REFERENCE_FIELDS = ("external_order_id", "payment_provider_id")
 
 
 def finished_order(store: Store, checkout_id: str, reference: UUID) -> OrderDocument | None:
@@ -32,19 +32,21 @@ def finished_order(store: Store, checkout_id: str, reference: UUID) -> OrderDocu
 def finished(orders: Iterable[OrderDocument], reference: UUID) -> OrderDocument | None:
     """Return the order that was placed for this SeQura order, the first that is not cancelled."""
     ours = [order for order in orders if is_finished(order, reference)]
-    return min(ours, key=lambda order: (order["status_id"] == CANCELLED, order["id"]), default=None)
+    return min(
+        ours, key=lambda order: (order["status_id"] == _CANCELLED, order["id"]), default=None
+    )
 
 
 def is_finished(order: OrderDocument, reference: UUID) -> bool:
     """Was this order placed for this SeQura order?"""
-    written = {str(order.get(name) or "").strip().lower() for name in REFERENCE_FIELDS}
-    return order["status_id"] != INCOMPLETE and str(reference) in written
+    written = {str(order.get(name) or "").strip().lower() for name in _REFERENCE_FIELDS}
+    return order["status_id"] != _INCOMPLETE and str(reference) in written
 
 
 def is_unpaid(order: OrderDocument, credit: int) -> bool:
     """Is this order Incomplete, or Pending by our store credit alone (cents) and not placed yet?"""
-    if order["status_id"] != PENDING:
-        return order["status_id"] == INCOMPLETE
+    if order["status_id"] != _PENDING:
+        return order["status_id"] == _INCOMPLETE
     return shows_credit(order, credit) and not order.get("external_order_id")
 
 

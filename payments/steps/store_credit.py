@@ -22,10 +22,10 @@ from stores.models import database_now
 from transaction_log import record
 
 log = structlog.get_logger()
-UNAUTHORISED = 401
-LOOK_AGAIN_SECONDS = 1.0
+_UNAUTHORISED = 401
+_LOOK_AGAIN_SECONDS = 1.0
 # Refused after a lost answer: the credit may be taken already, and BigCommerce shows it late.
-TRIES, PAUSE_SECONDS = 8, 2.0
+TRIES, _PAUSE_SECONDS = 8, 2.0
 
 
 def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
@@ -74,7 +74,7 @@ def _wait(in_doubt_since: datetime) -> None:
     """BigCommerce may hide for a while what it has done."""
     since = (database_now() - in_doubt_since).total_seconds()
     if since < settings.ORDER_LOOKUP_SETTLE_SECONDS:
-        raise Later("waiting for BigCommerce to show the store credit", seconds=LOOK_AGAIN_SECONDS)
+        raise Later("waiting for BigCommerce to show the store credit", seconds=_LOOK_AGAIN_SECONDS)
 
 
 def _pay(api: BigCommerce, solicitation: Solicitation, in_doubt_since: datetime | None) -> None:
@@ -94,12 +94,12 @@ def _pay(api: BigCommerce, solicitation: Solicitation, in_doubt_since: datetime 
 
 def _after_refusal(solicitation: Solicitation, error: Rejected) -> None:
     """The only answer is definitive; one after a lost answer may mean that it was paid before."""
-    if error.status == UNAUTHORISED:
+    if error.status == _UNAUTHORISED:
         raise error
     if solicitation.credit_intent_at and solicitation.credits_refused + 1 < TRIES:
         solicitation.note(credits_refused=solicitation.credits_refused + 1)
         why = f"BigCommerce refused the store credit, which may be taken already: {error.words}"
-        raise Later(why, PAUSE_SECONDS) from error
+        raise Later(why, _PAUSE_SECONDS) from error
     raise Refused("credit_refused", error.words) from error
 
 

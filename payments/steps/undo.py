@@ -25,10 +25,10 @@ from stores.clients import bigcommerce_for, sequra_for
 from stores.models import Store
 from transaction_log import record
 
-TOLD_AGAIN = ("delivery_method", "delivery_address", "invoice_address", "customer", "platform")
-UNAUTHORISED, NOT_FOUND = 401, 404
+_TOLD_AGAIN = ("delivery_method", "delivery_address", "invoice_address", "customer", "platform")
+_UNAUTHORISED, _NOT_FOUND = 401, 404
 # After that, somebody has to ask SeQura: one attempt a day goes on.
-HOPELESS_AFTER, HOPELESS_SECONDS = timedelta(days=7), 24 * 60 * 60
+_HOPELESS_AFTER, _HOPELESS_SECONDS = timedelta(days=7), 24 * 60 * 60
 
 
 def undo(solicitation: Solicitation) -> None:
@@ -88,7 +88,7 @@ def _cancel_in_shop(solicitation: Solicitation, order_id: int) -> None:
     try:
         document = api.order(order_id)
     except bigcommerce_errors.Rejected as refusal:
-        if refusal.status != NOT_FOUND:
+        if refusal.status != _NOT_FOUND:
             raise
         _show_unseen_credit(solicitation)
         return
@@ -122,8 +122,8 @@ def _cancel_at_sequra(solicitation: Solicitation) -> None:
             words=error.words,
             statement=solicitation.fingerprint,
         )
-        is_hopeless = timezone.now() - solicitation.created_at > HOPELESS_AFTER
-        pause = HOPELESS_SECONDS if is_hopeless else None
+        is_hopeless = timezone.now() - solicitation.created_at > _HOPELESS_AFTER
+        pause = _HOPELESS_SECONDS if is_hopeless else None
         raise Later(f"SeQura refused to cancel: {error.words}", pause, is_logged=True) from error
 
 
@@ -141,7 +141,7 @@ def _give_reference(api: Sequra, solicitation: Solicitation) -> Rejected | None:
     try:
         api.put_order(solicitation.merchant_ref, solicitation.sequra_order, order)
     except Rejected as refusal:
-        if refusal.status == UNAUTHORISED:
+        if refusal.status == _UNAUTHORISED:
             raise
         return None if solicitation.undo_reference_at else refusal
     solicitation.note(undo_reference_at=timezone.now())
@@ -162,5 +162,5 @@ def _nothing(solicitation: Solicitation) -> dict[str, Any]:
         "merchant_reference": {"order_ref_1": _reference(solicitation)},
         "unshipped_cart": nothing,
         "shipped_cart": nothing,
-        **{key: solicitation.order[key] for key in TOLD_AGAIN},
+        **{key: solicitation.order[key] for key in _TOLD_AGAIN},
     }

@@ -23,25 +23,25 @@ from transport.call import Timeout
 
 log = structlog.get_logger(__name__)
 
-PLANS: dict[str, Plan] = {
+_PLANS: dict[str, Plan] = {
     "webhooks": webhooks.plan,
     "script": checkout_script.plan,
     "panel": order_panel.plan,
 }
-PARTS = ("information", *PLANS)
+PARTS = ("information", *_PLANS)
 # Looked at and shown, but not ours to put right.
 PAGE: dict[str, Part] = {"page": checkout_script.look_at_page}
 # A merchant waits for this; when it is over, the task goes on where we stopped.
-SECONDS = 20.0
+_SECONDS = 20.0
 # Between two attempts to finish an installation.
-SOON, LATE = timedelta(minutes=4), timedelta(hours=6)
+_SOON, _LATE = timedelta(minutes=4), timedelta(hours=6)
 # BigCommerce switches a webhook off after 90 idle days, or two days of failures.
-LOOK_AGAIN = timedelta(days=1)
+_LOOK_AGAIN = timedelta(days=1)
 # While somebody waits for a page: seconds to connect, and to answer.
-BRIEF: Timeout = (2, 4)
+_BRIEF: Timeout = (2, 4)
 
 
-def register(store: Store, wait: float = SECONDS) -> bool:
+def register(store: Store, wait: float = _SECONDS) -> bool:
     """Put everything in place and record how it went; True when all is well.
 
     Parallel callers share one run that began after they asked. Whoever cannot wait longer for
@@ -49,7 +49,7 @@ def register(store: Store, wait: float = SECONDS) -> bool:
     the access that a newer installation was given meanwhile.
     """
     asked_at = timezone.now()
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + _SECONDS
     try:
         with only_one(_lock(store), wait=wait):
             store.refresh_from_db()
@@ -69,7 +69,7 @@ def glance(store: Store) -> bool:
     """
     try:
         with only_one(_lock(store)):
-            _record(store, _run(store, _parts(), BRIEF))
+            _record(store, _run(store, _parts(), _BRIEF))
     except Busy:
         store.refresh_from_db()
     return is_healthy(store)
@@ -82,7 +82,7 @@ def look_after(store: Store) -> bool:
     back is for him to choose.
     """
     try:
-        with only_one(_lock(store), wait=SECONDS):
+        with only_one(_lock(store), wait=_SECONDS):
             checkout_script.keep_version()
             found = _read_information(store)
             kept = put_right(checkout_script.plan, math.inf, ("outdated", "surplus"))
@@ -105,20 +105,20 @@ def is_due(store: Store) -> bool:
     if not store.registration_due:
         return False
     tried_at = store.registration_started_at or store.authorised_at
-    wait = min(max(tried_at - store.authorised_at, SOON), LATE)
+    wait = min(max(tried_at - store.authorised_at, _SOON), _LATE)
     return timezone.now() - tried_at > wait
 
 
 def is_outdated(store: Store) -> bool:
     """Has a new version of the checkout script been deployed, or a day gone by?"""
-    age = timezone.now() - looked_at(store)
+    age = timezone.now() - _looked_at(store)
     is_new = store.script_file != checkout_script.file_name()
-    return age > LOOK_AGAIN or (is_new and age > SOON)
+    return age > _LOOK_AGAIN or (is_new and age > _SOON)
 
 
-def looked_at(store: Store) -> datetime:
+def _looked_at(store: Store) -> datetime:
     """When we last looked at the part we looked at longest ago; at the installation if never."""
-    health = [store.registration.get(part) for part in PLANS]
+    health = [store.registration.get(part) for part in _PLANS]
     seen = [datetime.fromisoformat(part["at"]) if part else store.installed_at for part in health]
     return min(seen)
 
@@ -144,11 +144,11 @@ def _register(store: Store, until: float) -> None:
     checkout_script.keep_version()
     # Scripts are registered per channel, so the channels come first.
     found = _read_information(store)
-    _record(store, found | _run(store, _parts(tuple(PLANS), until)))
+    _record(store, found | _run(store, _parts(tuple(_PLANS), until)))
     store.registration_due = not is_healthy(store)
     store.save(update_fields=["registration_due"])
     _remember_version(store)
-    _record(store, _run(store, PAGE, BRIEF))
+    _record(store, _run(store, PAGE, _BRIEF))
 
 
 def _remember_version(store: Store) -> None:
@@ -169,7 +169,7 @@ def _read_information(store: Store) -> dict[str, Health]:
 def _parts(repair: tuple[str, ...] = (), until: float = math.inf) -> dict[str, Part]:
     return {
         name: put_right(plan, until) if name in repair else only_look(plan)
-        for name, plan in PLANS.items()
+        for name, plan in _PLANS.items()
     }
 
 

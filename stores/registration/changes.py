@@ -19,7 +19,7 @@ Kind = Literal[
     "missing", "changed", "outdated", "surplus", "failed", "unauthorised",
     "silent", "unreached", "altered", "foreign",
 ]  # fmt: skip
-ALL: tuple[Kind, ...] = ("missing", "changed", "outdated", "surplus")
+_ALL: tuple[Kind, ...] = ("missing", "changed", "outdated", "surplus")
 
 
 class Problem(TypedDict):
@@ -65,7 +65,7 @@ def only_look(plan: Plan) -> Part:
     return look
 
 
-def put_right(plan: Plan, until: float, kinds: tuple[Kind, ...] = ALL) -> Part:
+def put_right(plan: Plan, until: float, kinds: tuple[Kind, ...] = _ALL) -> Part:
     """A part that makes its changes of these kinds; none is begun after `until` (monotonic).
 
     A refused change does not stop the next one. Afterwards we look again: what was refused may

@@ -35,28 +35,28 @@ from transport.errors import Rejected, Unavailable
 log = structlog.get_logger(__name__)
 FILE = "storefront/sequra-checkout.js"
 NAME = "SeQura checkout"
-DEFAULT_CHANNEL = {"id": 1, "name": "", "origins": []}
-HASHES = 5  # BigCommerce's limit
-VERSIONED = re.compile(r"storefront/sequra-checkout\.[0-9a-f]{12}\.js")
-VERSIONS_ASKED_FOR = Counter(
+_DEFAULT_CHANNEL = {"id": 1, "name": "", "origins": []}
+_HASHES = 5  # BigCommerce's limit
+_VERSIONED = re.compile(r"storefront/sequra-checkout\.[0-9a-f]{12}\.js")
+_VERSIONS_ASKED_FOR = Counter(
     "sequra_bc_script_versions", "Requests for scripts of other versions", ["outcome"]
 )
-KEEP = timedelta(days=90)  # for pages in caches, and for stores that cannot be reached
-REACH_CHECKOUT = {"checkout", "all_pages"}
-BRIEF: Timeout = (2, 4)  # seconds to connect, and to answer
+_KEEP = timedelta(days=90)  # for pages in caches, and for stores that cannot be reached
+_REACH_CHECKOUT = {"checkout", "all_pages"}
+_BRIEF: Timeout = (2, 4)  # seconds to connect, and to answer
 
 
-class AppRejected(Rejected):
+class _AppRejected(Rejected):
     """Our own public address answers 4xx."""
 
     system = "The app"
 
 
-class AppUnavailable(Unavailable):
+class _AppUnavailable(Unavailable):
     """Our own public address does not answer."""
 
 
-def script_url(store: Store) -> str:
+def _script_url(store: Store) -> str:
     """The versioned address, with the store's public id for the script to read from itself."""
     return f"{settings.APP_URL}{settings.STATIC_URL}{file_name()}?store={store.public_id}"
 
@@ -88,7 +88,7 @@ def keep_version() -> None:
 def forget_versions() -> None:
     """Delete files that are old and that no store names."""
     named = Store.objects.exclude(state=Store.State.UNINSTALLED).values("script_file")
-    old = ScriptVersion.objects.filter(current_at__lt=timezone.now() - KEEP)
+    old = ScriptVersion.objects.filter(current_at__lt=timezone.now() - _KEEP)
     old.exclude(name__in=named).delete()
 
 
@@ -100,17 +100,17 @@ class ScriptVersionMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         name = request.path_info.removeprefix(settings.STATIC_URL)
-        if name == request.path_info or not VERSIONED.fullmatch(name):
+        if name == request.path_info or not _VERSIONED.fullmatch(name):
             return self.get_response(request)
-        return serve_version(request, name)
+        return _serve_version(request, name)
 
 
 @require_safe
 @gzip_page
-def serve_version(_: HttpRequest, name: str) -> HttpResponse:
+def _serve_version(_: HttpRequest, name: str) -> HttpResponse:
     """Send a stored version, with the headers of a file that never changes."""
     version = ScriptVersion.objects.filter(name=name).first()
-    VERSIONS_ASKED_FOR.labels("unknown" if version is None else "found").inc()
+    _VERSIONS_ASKED_FOR.labels("unknown" if version is None else "found").inc()
     if version is None:
         log.warning("script_unknown")
         return HttpResponseNotFound(content_type="text/plain")
@@ -121,13 +121,13 @@ def serve_version(_: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
-def wanted(store: Store, channel_id: int) -> dict[str, Any]:
+def _wanted(store: Store, channel_id: int) -> dict[str, Any]:
     """The script as we register it; blocking, because the payment step waits for nobody."""
     return {
         "name": NAME,
         "description": "Offers SeQura's payment methods in the checkout.",
         "kind": "src",
-        "src": script_url(store),
+        "src": _script_url(store),
         "location": "footer",
         "load_method": "default",
         "visibility": "checkout",
@@ -141,7 +141,7 @@ def wanted(store: Store, channel_id: int) -> dict[str, Any]:
 def plan(api: BigCommerce, store: Store) -> list[Change]:
     """One script per storefront channel; scripts of closed channels go."""
     scripts = [script for script in api.scripts() if _is_ours(script)]
-    channels = store.channels or [DEFAULT_CHANNEL]
+    channels = store.channels or [_DEFAULT_CHANNEL]
     known = {channel["id"] for channel in channels}
     changes = [change for channel in channels for change in _one(api, store, channel, scripts)]
     return changes + [
@@ -152,7 +152,7 @@ def plan(api: BigCommerce, store: Store) -> list[Change]:
 def _one(
     api: BigCommerce, store: Store, channel: dict[str, Any], scripts: list[Script]
 ) -> list[Change]:
-    fields = wanted(store, channel["id"])
+    fields = _wanted(store, channel["id"])
     label = channel["name"] or NAME
     ours = [script for script in scripts if script.get("channel_id", 1) == channel["id"]]
     if not ours:
@@ -161,7 +161,7 @@ def _one(
     ours.sort(key=lambda script: script.get("src") != fields["src"])
     kept, *others = ours
     changes = [_surplus(api, script) for script in others]
-    hashes = hashes_of(kept)
+    hashes = _hashes_of(kept)
     differing = {name for name, value in fields.items() if kept.get(name, value) != value}
     outdated = "src" in differing or hashes[:1] != [integrity()]
     if differing or outdated:
@@ -180,7 +180,7 @@ def look_at_page(api: BigCommerce, _: Store) -> list[Problem]:
     """
     scripts = api.scripts()
     ours = {
-        (script.get("src", ""), *hashes_of(script))
+        (script.get("src", ""), *_hashes_of(script))
         for script in scripts
         if _is_ours(script) and script.get("src", "").startswith(f"{settings.APP_URL}/")
     }
@@ -199,12 +199,12 @@ def _is_ours(script: Script) -> bool:
 
 
 def _reaches_checkout(script: Script) -> bool:
-    return bool(script.get("enabled", True)) and script.get("visibility") in REACH_CHECKOUT
+    return bool(script.get("enabled", True)) and script.get("visibility") in _REACH_CHECKOUT
 
 
 def _ask(address: str, hashes: list[str]) -> list[Problem]:
     """Whether a browser would run what this address answers: https://www.w3.org/TR/SRI/"""
-    transport = Transport(AppRejected, AppUnavailable, BRIEF, requests.Session())
+    transport = Transport(_AppRejected, _AppUnavailable, _BRIEF, requests.Session())
     url, name = urlsplit(address), address.partition("?")[0]
     # Browsers know by themselves where these names are, the system may not: RFC 6761, 6.3.
     here = "127.0.0.1" if (url.hostname or "").endswith(".localhost") else url.hostname
@@ -213,9 +213,9 @@ def _ask(address: str, hashes: list[str]) -> list[Problem]:
         with transport.session:
             headers = {"Accept-Encoding": "gzip", "Host": url.netloc}
             reply = transport.send("GET", target, headers=headers)
-    except AppRejected as refusal:
+    except _AppRejected as refusal:
         return [{"kind": "silent", "name": name, "words": f"HTTP {refusal.status}"}]
-    except AppUnavailable as failure:
+    except _AppUnavailable as failure:
         return [{"kind": "unreached", "name": name, "words": failure.reason}]
     shared = reply.headers.get("Access-Control-Allow-Origin") == "*"
     if shared and any(value in hashes for value in _digests(reply.body)):
@@ -230,14 +230,14 @@ def _digests(body_: bytes) -> list[str]:
     ]
 
 
-def hashes_of(script: Script) -> list[str]:
+def _hashes_of(script: Script) -> list[str]:
     """Strings in the documentation; objects with a `hash` have been seen."""
     rows = script.get("integrity_hashes") or []
     return [str(row.get("hash", "")) if isinstance(row, dict) else str(row) for row in rows]
 
 
 def _with_old(new: str, old: list[str]) -> list[str]:
-    return [new, *(value for value in old if value != new)][:HASHES]
+    return [new, *(value for value in old if value != new)][:_HASHES]
 
 
 def _surplus(api: BigCommerce, script: Script) -> Change:

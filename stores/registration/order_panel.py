@@ -11,7 +11,7 @@ from bigcommerce.documents import AppExtension, Label
 from stores.models import Store
 from stores.registration.changes import Change
 
-CONTEXT, MODEL, URL = "PANEL", "ORDERS", "/orders/${id}/sequra"
+_CONTEXT, _MODEL, _URL = "PANEL", "ORDERS", "/orders/${id}/sequra"
 # At most 25 characters each, as BigCommerce advises. `locales` may be empty but never absent.
 LABEL: Label = {
     "defaultValue": "SeQura order",
@@ -22,22 +22,22 @@ LABEL: Label = {
         {"value": "Encomenda SeQura", "localeCode": "pt-PT"},
     ],
 }
-INPUT: dict[str, Any] = {"context": CONTEXT, "model": MODEL, "url": URL, "label": LABEL}
+_INPUT: dict[str, Any] = {"context": _CONTEXT, "model": _MODEL, "url": _URL, "label": LABEL}
 
 
 def plan(api: BigCommerce, _store: Store) -> list[Change]:
     """One panel on orders; the list shows our app's extensions only."""
     extensions = api.app_extensions()
-    ours = [one for one in extensions if (one["context"], one["model"]) == (CONTEXT, MODEL)]
+    ours = [one for one in extensions if (one["context"], one["model"]) == (_CONTEXT, _MODEL)]
     changes = [_surplus(api, one) for one in extensions if one not in ours]
     if not ours:
-        create = Change("missing", LABEL["defaultValue"], partial(api.create_app_extension, INPUT))
+        create = Change("missing", LABEL["defaultValue"], partial(api.create_app_extension, _INPUT))
         return [*changes, create]
-    ours.sort(key=lambda one: one["url"] != URL)
+    ours.sort(key=lambda one: one["url"] != _URL)
     kept, *others = ours
     changes += [_surplus(api, one) for one in others]
-    if kept["url"] != URL or _texts(kept["label"]) != _texts(LABEL):
-        update = partial(api.update_app_extension, kept["id"], URL, LABEL)
+    if kept["url"] != _URL or _texts(kept["label"]) != _texts(LABEL):
+        update = partial(api.update_app_extension, kept["id"], _URL, LABEL)
         changes.append(Change("changed", LABEL["defaultValue"], update))
     return changes
 

@@ -24,7 +24,7 @@ SCOPES = (
     "store/app/uninstalled",
     "store/information/updated",
 )
-SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105
+_SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105
 
 
 def destination(store: Store) -> str:
@@ -40,7 +40,7 @@ def plan(api: BigCommerce, store: Store) -> list[Change]:
 
 def _one(api: BigCommerce, store: Store, scope: str, hooks: list[Hook]) -> list[Change]:
     """Exactly one active webhook of this scope, to us, with the store's secret."""
-    fields = {"destination": destination(store), "headers": {SECRET_HEADER: store.webhook_secret}}
+    fields = {"destination": destination(store), "headers": {_SECRET_HEADER: store.webhook_secret}}
     ours = [hook for hook in hooks if hook["scope"] == scope]
     if not ours:
         return [Change("missing", scope, partial(api.create_hook, scope, **fields))]  # type: ignore[arg-type]

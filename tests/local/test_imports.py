@@ -44,3 +44,39 @@ def test_the_product_uses_every_function_class_and_method_of_its_own() -> None:
 
     assert len(defined) > 1000
     assert [name for name in sorted(defined) if used[name] < 2 and not HOOKS.fullmatch(name)] == []
+
+
+# Frameworks find what stands in these by itself.
+FOUND_BY_NAME = {
+    "admin.py", "apps.py", "documents.py", "models.py", "settings.py", "tasks.py", "urls.py"
+}  # fmt: skip
+
+
+def public_names(source: str) -> set[str]:
+    """Functions, classes and constants of a module that carry no underscore."""
+    found = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.decorator_list:
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and "TypeVar" not in ast.dump(node):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {one.id for t in targets for one in ast.walk(t) if isinstance(one, ast.Name)}
+    return {name for name in found if not name.startswith("_")}
+
+
+def test_a_name_that_no_other_module_uses_is_private() -> None:
+    sources = {
+        path: path.read_text() for path in ROOT.glob("*/**/*.py") if ".venv" not in str(path)
+    }
+    used = Counter(word for text in sources.values() for word in set(re.findall(r"\w+", text)))
+    rooms = [
+        path
+        for path in sources
+        if path.relative_to(ROOT).parts[0] in PRODUCT
+        and path.name not in FOUND_BY_NAME
+        and not {"migrations", "commands", "templatetags"} & {*path.parts}
+    ]
+    names = {(path.name, name) for path in rooms for name in public_names(sources[path])}
+
+    assert len(names) > 500
+    assert sorted(pair for pair in names if used[pair[1]] < 2 and pair[1] != "application") == []
