@@ -1,7 +1,7 @@
 """drain: work until nothing is due. The queue is in PostgreSQL; messages only wake us.
 
 One thread speaks with the database: it folds events into orders, claims due ones, writes results
-and keeps the leases. Up to `_THREADS` others speak HTTP, each with connections of its own that stay
+and keeps the leases. Up to `THREADS` others speak HTTP, each with connections of its own that stay
 open, and hold none to the database. No transaction is open during a call.
 """
 
@@ -36,7 +36,7 @@ from transport.stopping import Stopping, interruptible, stopping
 
 log = structlog.get_logger(__name__)
 
-_THREADS = 64
+THREADS = 64
 TIMEOUT = (3.0, 10.0)  # seconds to connect, to answer
 # One worker stays this long for what becomes due, so that a burst needs no second wake-up.
 LINGER = 2.5
@@ -79,7 +79,7 @@ class _Drain:
         if self._is_over():
             return 0
         take_events()
-        room = _THREADS - len(self.working)
+        room = THREADS - len(self.working)
         orders = claim.claim(self.lease, room) if room else []
         for order in orders:
             self.working[_pool().submit(synchronise, order, self.lease)] = order
@@ -213,7 +213,7 @@ def _session() -> requests.Session:
 @cache
 def _pool() -> ThreadPoolExecutor:
     """Made on first use: a worker forks before."""
-    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="sync")
+    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sync")
 
 
 def take_events() -> None:
