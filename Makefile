@@ -74,6 +74,8 @@ golden: setup ## write the golden files anew; read the diff before you commit it
 
 migrations: setup ## make migrations for what changed in the models
 	@$(WITH_SETTINGS) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations
+	@for file in */migrations/0*.py; do \
+		grep -q " $$file$$" migrations.sha256 || sha256sum $$file >>migrations.sha256; done
 
 messages: setup ## compile the translations in locale/ (needs gettext)
 	@$(WITH_SETTINGS) $(BIN)/python -W ignore::RuntimeWarning manage.py compilemessages --ignore $(VENV)

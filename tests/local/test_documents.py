@@ -1,5 +1,6 @@
 """What a newcomer reads: files that are there, and names in them that exist."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -64,3 +65,16 @@ def test_the_hooks_before_a_commit_run_what_is_installed() -> None:
     programs = {hook["entry"].split()[0] for hook in hooks}
 
     assert programs == {".venv/bin/ruff", ".venv/bin/lint-imports", ".venv/bin/mypy"}
+
+
+def test_a_migration_is_never_changed_after_it_was_written() -> None:
+    """Installations have run it: what differs would never reach them."""
+    lines = (ROOT / "migrations.sha256").read_text().splitlines()
+    known = {path: digest for digest, path in (line.split() for line in lines)}
+    written = {
+        str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in ROOT.glob("*/migrations/0*.py")
+    }
+
+    assert len(known) == len(lines) >= 4
+    assert written == known, "change the models by a new migration: make migrations"
