@@ -18,7 +18,7 @@ from django.utils import timezone
 from bigcommerce.client import BigCommerce
 from orders.models import Correction, Order
 from orders.queue.claim import mark_changed
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from orders.sync.sync import unsaid
 from payloads.order.comparison import as_accepted
 from payloads.order.corrections import clean, differences, in_bigcommerce, overlaid, read
@@ -124,7 +124,7 @@ def _believe(order: Order, rows: Collection[Correction]) -> None:
     order.save(update_fields=["corrected", "accepted_update", "solicited", "erased_at"])
     # An update may be on its way that still says ours.
     mark_changed(pk=order.pk)
-    transaction.on_commit(ring)
+    transaction.on_commit(wake_worker)
     _settle_reminders(order, theirs)
     _remind(order, rows)
 
@@ -148,7 +148,7 @@ def keep_ours(order: Order, correction: Correction, person: str) -> None:
     """Decline it: the next update tells SeQura ours."""
     _decide(order, [correction.path], _Decision.KEPT, person)
     mark_changed(pk=order.pk)
-    ring()
+    wake_worker()
 
 
 def apply(order: Order, correction: Correction, person: str) -> None:

@@ -1,4 +1,4 @@
-"""The webhook, answered ahead of Django's other middleware: store, ring, 204.
+"""Receive webhooks ahead of Django's other middleware: store the event, wake a worker, answer 204.
 
 Everything authentic gets a 2xx, also for stores that are paused or gone and orders that are not
 ours: BigCommerce judges our whole domain by its failures. One committed INSERT is the promise.
@@ -20,7 +20,7 @@ from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from bigcommerce.webhook_signature import InvalidWebhookSignature, is_signed, verify
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from orders.topics import ORDER_OF, order_id
 from stores.budget import LIMITS, OverBudget, Pace
 from stores.encryption import readable
@@ -124,7 +124,7 @@ def _receive(request: HttpRequest, public_id: str) -> None:
         receiver = _authentic_receiver(public_id, secret, signed=signed)
         if receiver is None or not _store_event(receiver, event):
             return
-    ring()
+    wake_worker()
 
 
 def _read_body(request: HttpRequest) -> bytes:

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 from orders.models import Order, WebhookEvent
 from orders.queue import claim
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from payments.models import Solicitation
 from stores.models import Connection, Merchant, PanelUser, Store
 from stores.personal_data import TABLES
@@ -170,7 +170,7 @@ class OrderAdmin(ReadOnlyAdmin):
         """Make these orders due."""
         orders.update(refused="")
         marked = claim.mark_changed(pk__in=list(orders.values_list("pk", flat=True)))
-        ring()
+        wake_worker()
         self.message_user(request, f"{marked} orders are due.", messages.SUCCESS)
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from payments.confirm import confirm_within
 from payments.models import Solicitation
 from payments.notifications import record_state
@@ -60,7 +60,7 @@ def cancel(solicitation: Solicitation, _: QueryDict) -> _Answer:
         return 200, too_late
     record.accepted(order.subject, "cancel_requested")
     Order.objects.filter(pk=order.pk).update(changed=F("changed") + 1, due_at=Now())
-    ring()
+    wake_worker()
     return 200, {"result": "cancelled"}
 
 

@@ -1,4 +1,4 @@
-"""Celery, the doorbell: a message says "there is work", PostgreSQL knows which.
+"""Celery wakes the workers: a message means "there is work", PostgreSQL knows which.
 
 A web process must never wait for a broker that is away, so the settings give publishing half a
 second. A worker and beat wait on their connection for a living: they get other socket options.
@@ -142,7 +142,7 @@ class _LaneTask(Task):  # type: ignore[type-arg]
         try:
             raise self.retry(countdown=_TRY_AGAIN)
         except OperationalError as error:
-            log.warning("doorbell_unheard", task=self.name, reason=type(error).__name__)
+            log.warning("wakeup_not_sent", task=self.name, reason=type(error).__name__)
 
 
 def _lane_of(task: str) -> str:

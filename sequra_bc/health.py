@@ -60,12 +60,12 @@ def live() -> HttpResponse:
 
 
 def _ready() -> HttpResponse:
-    """Whether this process can do its work. Redis is told but not needed: it is a doorbell."""
+    """Return whether this process can do its work. Redis is reported and not needed."""
     checks = {"database": database()}
     checks["migrations"] = migrations() if checks["database"] == "ok" else "unknown"
     checks["keys"] = keys() if checks["migrations"] == "ok" else "unknown"
     works = all(state == "ok" for state in checks.values())
-    body = {"status": "ok" if works else "not ready", **checks, "redis": _doorbell()}
+    body = {"status": "ok" if works else "not ready", **checks, "redis": _broker_state()}
     return JsonResponse(body, status=200 if works else 503)
 
 
@@ -109,7 +109,7 @@ def broker() -> Connection:
     return app.connection_for_write(settings.BROKER_URL or settings.REDIS_URL, connect_timeout=1)
 
 
-def _doorbell() -> str:
+def _broker_state() -> str:
     """Whether the broker answers, whichever it is."""
     try:
         with broker().clone() as connection:

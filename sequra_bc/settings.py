@@ -327,7 +327,7 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": 0,
 }
 
-# --- Celery: a doorbell; PostgreSQL is the queue -------------------------------------------------
+# --- Celery wakes the workers; PostgreSQL is the queue --------------------------------------------
 
 REDIS_URL = server_url("REDIS_URL", "redis://127.0.0.1:6379/0")
 BROKER_URL = server_url("BROKER_URL", "")

@@ -26,11 +26,11 @@ SECONDS, ERASING_SECONDS = 100.0, 60.0
 
 
 def wake(task: Any, *args: Any) -> None:
-    """Ring the doorbell. Nobody hears it while Redis is away: the sweep comes by anyway."""
+    """Queue a task at once. While Redis is down only log it: the periodic task does the work."""
     try:
         task.delay(*args)
     except OperationalError as error:
-        log.warning("doorbell_unheard", task=task.name, reason=str(error))
+        log.warning("wakeup_not_sent", task=task.name, reason=str(error))
 
 
 @shared_task

@@ -23,7 +23,7 @@ import sequra.errors
 from bigcommerce.client import BigCommerce
 from orders.corrections import open_for
 from orders.models import Drift, Order, WebhookEvent, merchant_reference
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from orders.sync import staff_notes
 from orders.sync.snapshot import read_snapshot
 from orders.sync.sync import UNREADABLE
@@ -334,7 +334,7 @@ def _made(store: Store, snapshot: Snapshot, reference: UUID, payment: _Payment) 
                 return None
             record.accepted(row.subject, "adopted", _reason(row))
             _hear_again(row)
-            transaction.on_commit(ring)
+            transaction.on_commit(wake_worker)
     except IntegrityError as error:
         raise _NotAdoptable("adoption_reference_taken", str(reference)) from error
     log.info("order_adopted", store=store.hash, order=number, reference=str(reference))

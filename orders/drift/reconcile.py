@@ -22,7 +22,7 @@ from orders.models import Reconciliation
 from orders.queue import throttle
 from orders.queue.claim import mark_changed
 from orders.queue.throttle import be_patient
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from payloads.order.lines import Document
 from stores.clients import bigcommerce_for
 from stores.isolation import each
@@ -110,5 +110,5 @@ def _mark(store: Store, order_ids: list[int]) -> int:
         for start in range(0, len(order_ids), _AT_ONCE)
     )
     if marked:
-        ring()
+        wake_worker()
     return marked

@@ -25,7 +25,7 @@ from orders.models import Drift, DriftCheck, Order, Reconciliation
 from orders.queue import throttle
 from orders.queue.claim import mark_changed
 from orders.queue.throttle import be_patient
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from orders.reports.schedule import SECRETS, last_moment
 from stores.clients import bigcommerce_for
 from stores.isolation import each, isolated
@@ -118,7 +118,7 @@ def _work(check: DriftCheck, until: float) -> None:
         _end(check, _State.FAILED, str(error))
     else:
         _end(check, _State.DONE, "")
-    ring()
+    wake_worker()
 
 
 def _search(check: DriftCheck, api: BigCommerce, until: float) -> bool:

@@ -1,8 +1,8 @@
-"""Waking a worker without ever waiting for the broker.
+"""Wake a worker without blocking on the broker.
 
-Whoever stored something rings; a thread in the background publishes, at most once per process and
-50 ms. The broker may be away, paused or wiped: the row in PostgreSQL is the truth, and the sweep
-finds what a lost wake-up forgot.
+A caller that has stored a row calls `wake_worker`. A background thread then publishes the Celery
+message, at most once per process and 50 ms. The broker may be down, paused or wiped: the row in
+PostgreSQL is authoritative, and the periodic sweep finds rows whose wake-up was lost.
 """
 
 import os
@@ -18,60 +18,61 @@ log = structlog.get_logger(__name__)
 
 PAUSE = 0.05
 PAUSE_AFTER_FAILURE = 5.0
-# So many wake-ups wait already that another one says nothing: nobody fetches them.
+# When this many wake-ups wait in the queue no worker fetches them, and another one adds nothing.
 ENOUGH = 50
-# Tasks that a wake-up may name. The module of the tasks imports this one, not the other way round.
+# Tasks that a wake-up may name. `orders.tasks` imports this module, not the other way round.
 _Wakeup = Literal["drain", "send_reports", "check_drift"]
 NAMES: dict[_Wakeup, str] = {task: f"orders.tasks.{task}" for task in get_args(_Wakeup)}
 
 
-class Doorbell:
-    """Rings in the background; many rings close together are one."""
+class WakeupThread:
+    """Publish wake-ups for one task in the background; requests close together become one."""
 
     def __init__(self, task: _Wakeup = "drain") -> None:
         self._task = task
-        self._rung = threading.Event()
-        self._for = ""  # the request that rang last
-        threading.Thread(target=self._run, name="doorbell", daemon=True).start()
+        self._requested = threading.Event()
+        self._request_id = ""  # of the web request that asked last
+        threading.Thread(target=self._run, name="wakeup", daemon=True).start()
 
-    def ring(self) -> None:
-        self._for = str(get_contextvars().get("request_id", ""))
-        self._rung.set()
+    def request(self) -> None:
+        """Publish a wake-up soon. Return at once."""
+        self._request_id = str(get_contextvars().get("request_id", ""))
+        self._requested.set()
 
     def _run(self) -> None:
-        while self._rung.wait():
-            self._rung.clear()
+        while self._requested.wait():
+            self._requested.clear()
             time.sleep(PAUSE if self._publish() else PAUSE_AFTER_FAILURE)
 
     def _publish(self) -> bool:
         clear_contextvars()
-        if self._for:
-            bind_contextvars(request_id=self._for)
+        if self._request_id:
+            bind_contextvars(request_id=self._request_id)
         try:
             publish(self._task)
-        except Exception as error:  # noqa: BLE001 (whatever the broker does, we live)
-            log.warning("doorbell_unheard", reason=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 (no failure of the broker may end the thread)
+            log.warning("wakeup_not_sent", reason=type(error).__name__)
             return False
         return True
 
 
 def publish(task: _Wakeup) -> None:
-    """Send one wake-up by the task's name, unless the queue is full of them. It never expires."""
+    """Send one wake-up by the task's name, unless `ENOUGH` of them wait. It never expires."""
     with current_app.producer_pool.acquire(block=True) as producer:
         lane = current_app.amqp.router.route({}, NAMES[task])["queue"]
         if lane(producer.channel).queue_declare().message_count < ENOUGH:
             current_app.send_task(NAMES[task], producer=producer, ignore_result=True)
 
 
-_doorbells: dict[tuple[int, _Wakeup], Doorbell] = {}
+_threads: dict[tuple[int, _Wakeup], WakeupThread] = {}
 
 
-def ring(task: _Wakeup = "drain") -> None:
-    """Say that there is work for a task of `orders.tasks`. Returns at once.
+def wake_worker(task: _Wakeup = "drain") -> None:
+    """Wake a worker for a task of `orders.tasks`. Return at once.
 
-    A process that forked gets doorbells of its own.
+    A forked process gets threads of its own.
     """
     key = (os.getpid(), task)
-    if key not in _doorbells:
-        _doorbells[key] = Doorbell(task)
-    _doorbells[key].ring()
+    if key not in _threads:
+        _threads[key] = WakeupThread(task)
+    _threads[key].request()

@@ -23,7 +23,7 @@ from bigcommerce.client import BigCommerce
 from orders.models import Order
 from orders.queue import claim, throttle
 from orders.queue.lease import Lease
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from orders.sync import staff_notes
 from orders.sync.results import finish
 from orders.sync.sync import Kind, Result, sync_order
@@ -248,7 +248,7 @@ def drain() -> int:
                 finished += _linger(is_over)
         if not mine or not claim.due_within(0):
             return finished
-    ring()
+    wake_worker()
     return finished
 
 

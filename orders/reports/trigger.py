@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
 from orders.models import ReportRun
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from orders.reports.schedule import has_failed, start
 from stores.budget import LIMITS, OverBudget, caller, spend
 from stores.encryption import readable
@@ -34,7 +34,7 @@ def trigger_report(request: HttpRequest, public_id: UUID, token: str) -> HttpRes
         return _wrong(request.META["REMOTE_ADDR"])
     failed = has_failed(store)
     start(store, ReportRun.Cause.CALL)
-    ring("send_reports")
+    wake_worker("send_reports")
     return _say("ko", _FAILED) if failed else _say("ok", 200)
 
 

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from orders.models import Order
 from orders.queue import claim
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from transaction_log.explanations import DECISION
 from transaction_log.models import Entry
 
@@ -34,7 +34,7 @@ def retry(order: Order, patience: float = _PATIENCE) -> str:
     if barrier := _barrier(order):
         return barrier
     order.connection.spared()  # a merchant who asks may have mended the account
-    ring()
+    wake_worker()
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if word := _came_of(order, before):

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from bigcommerce.errors import Rejected, Unavailable
 from orders.drift import run
 from orders.models import Drift, DriftCheck, Order
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from orders.sync.retry import retry
 from panel.detail_labels import detail_words, explain
 from panel.export import BYTE_ORDER_MARK, few_per_store, harmless
@@ -90,7 +90,7 @@ def _counts(check: DriftCheck) -> list[dict[str, Any]]:
 @panel_page
 def check_now(request: PanelRequest) -> HttpResponse:
     started = run.start(request.store, DriftCheck.Cause.PERSON)
-    ring("check_drift")
+    wake_worker("check_drift")
     address = reverse("reconciliation", args=[request.panel_token])
     return redirect(f"{address}?done={'checking' if started else 'check_under_way'}")
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from orders.models import Order, ReportRun
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from orders.reports.pages import COLUMNS, Page, shipped
 from orders.reports.schedule import addressees, next_moment, start, to_report, to_report_by
 from panel.session import PanelRequest, panel_page
@@ -186,7 +186,7 @@ def shipping(request: PanelRequest) -> HttpResponse:
 @panel_page
 def send_report_now(request: PanelRequest) -> HttpResponse:
     started = start(request.store, ReportRun.Cause.PERSON)
-    ring("send_reports")
+    wake_worker("send_reports")
     address = reverse("shipping", args=[request.panel_token])
     return redirect(f"{address}?done={'sending' if started else 'under_way'}#report")
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from orders.models import Order, merchant_reference
 from orders.queue.claim import mark_changed
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from payments.models import Solicitation
 from payments.solicited_order import told
 from payments.steps import place_order
@@ -221,7 +221,7 @@ def resend_reference(solicitation: Solicitation) -> None:
     doubt = {"unsure": True} if is_over else {}
     Order.objects.filter(pk=order.pk).update(refused="", **doubt)
     mark_changed(pk=order.pk)
-    ring()
+    wake_worker()
 
 
 def _owed(update: Mapping[str, Any]) -> int:

@@ -19,7 +19,7 @@ from bigcommerce.documents import Order as OrderDocument
 from bigcommerce.errors import Rejected, Unavailable
 from orders import corrections
 from orders.models import Order, merchant_reference
-from orders.queue.wakeup import ring
+from orders.queue.wakeup import wake_worker
 from payloads.checkout.payment_methods import order_name
 from payloads.money import to_cents
 from payments.models import Solicitation
@@ -338,7 +338,7 @@ def _show(
         order.save(update_fields=["status", "refused", "changed", "due_at"])
         tell(order)
         solicitation.note(**fields)
-        transaction.on_commit(ring)
+        transaction.on_commit(wake_worker)
     failpoint(f"shown_{status}")
 
 

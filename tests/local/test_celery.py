@@ -1,4 +1,4 @@
-"""The doorbell: it never holds up a web request, and nobody can smuggle anything in through it."""
+"""A wake-up never holds up a web request, and no message can smuggle anything into a worker."""
 
 import base64
 import json
@@ -145,12 +145,12 @@ def test_a_task_names_the_request_that_it_follows_from(stack: Stack) -> None:
     assert worker.says('"request_id": "the-request-7"')
 
 
-def test_a_wake_up_names_the_request_that_rang(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wake_up_names_the_request_that_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: queue.Queue[object] = queue.Queue()
     monkeypatch.setattr(wakeup, "publish", lambda _: seen.put(get_contextvars()))
     bind_contextvars(request_id="the-request-8")
     try:
-        wakeup.Doorbell().ring()
+        wakeup.WakeupThread().request()
     finally:
         unbind_contextvars("request_id")
 

@@ -265,7 +265,7 @@ def test_deleted_order_leaves_nothing_open_and_retry_says_so(
     again_due(order)
     drain()
     assert open_entries(order) == []
-    monkeypatch.setattr(retrying, "ring", drain)
+    monkeypatch.setattr(retrying, "wake_worker", drain)
     order.refresh_from_db()
     assert retry(order) == "archived"
     (archived,) = Entry.objects.filter(event="archived")
@@ -312,7 +312,7 @@ def test_a_warning_about_some_goods_hides_no_later_ones(merchant: Merchant, orde
 def test_retry_of_what_waits_for_its_number_says_that_it_waits(
     merchant: Merchant, order: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retrying, "ring", drain)
+    monkeypatch.setattr(retrying, "wake_worker", drain)
     for status, word in (("without_reference", "delayed"), ("cancelled", "closed")):
         Order.objects.filter(pk=order.pk).update(status=status)
         order.refresh_from_db()

@@ -326,8 +326,8 @@ def test_order_of_a_shipment_is_found(send: Send) -> None:
 
 
 def test_one_webhook_costs_one_statement(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    rung: list[bool] = []
-    monkeypatch.setattr(webhooks, "ring", lambda: rung.append(True))
+    woken: list[bool] = []
+    monkeypatch.setattr(webhooks, "wake_worker", lambda: woken.append(True))
     client, secret = Client(), store.webhook_secret
     address = f"/webhooks/bigcommerce/{store.public_id}"
 
@@ -340,7 +340,7 @@ def test_one_webhook_costs_one_statement(store: Store, monkeypatch: pytest.Monke
     with CaptureQueriesContext(connection) as queries:
         assert post() == 204
     assert [query["sql"].split()[0] for query in queries] == ["INSERT"]
-    assert rung == [True, True]
+    assert woken == [True, True]
 
 
 def test_database_that_is_away_is_a_503(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,7 +91,7 @@ def test_no_answer_is_no_yes(merchant: Merchant, refused: Order) -> None:
 def test_a_retry_asks_and_does_not_call_it_well(
     merchant: Merchant, refused: Order, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retrying, "ring", drain)
+    monkeypatch.setattr(retrying, "wake_worker", drain)
     assert retry(refused, patience=1) == "delayed"
     assert Connection.objects.get().is_refused
 

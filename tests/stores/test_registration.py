@@ -260,7 +260,7 @@ def test_looking_after_a_store_notices_a_new_storefront(store: Store, world: Wor
     ]
 
 
-def test_a_doorbell_that_nobody_hears_breaks_nothing(store: Store) -> None:
+def test_a_wake_up_that_cannot_be_sent_breaks_nothing(store: Store) -> None:
     class Deaf:
         name = "deaf"
 

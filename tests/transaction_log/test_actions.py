@@ -24,7 +24,7 @@ from transaction_log.models import Entry
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker runs here, so nobody waits for one."""
     monkeypatch.setattr(retrying.retry, "__defaults__", (0.0,))
-    monkeypatch.setattr(retrying, "ring", lambda: None)
+    monkeypatch.setattr(retrying, "wake_worker", lambda: None)
 
 
 def test_ignored_entry_stays_in_the_log_with_its_reason(
@@ -177,7 +177,7 @@ def test_retry_says_what_came_of_it(
         done = {"attempts": 1} if outcome == "delayed" else {"synced": 1}
         Order.objects.filter(pk=order.pk).update(**done)
 
-    monkeypatch.setattr(retrying, "ring", worker)
+    monkeypatch.setattr(retrying, "wake_worker", worker)
     assert retrying.retry(order, patience=1) == word
 
 

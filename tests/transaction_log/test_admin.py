@@ -86,7 +86,7 @@ def test_nothing_that_is_kept_encrypted_is_shown() -> None:
 def test_operator_makes_an_order_due(
     operator: Client, make_order: MakeOrder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("panel.admin.ring", lambda: None)
+    monkeypatch.setattr("panel.admin.wake_worker", lambda: None)
     order = make_order()
     form = {"action": "synchronise", "_selected_action": [order.pk]}
     assert operator.post("/admin/orders/order/", form).status_code == 302
