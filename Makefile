@@ -14,7 +14,7 @@ WORKERS ?= 2
 # The suite starts hundreds of processes; without bytecode each would compile the whole project.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test quick load restarts crashes histories lint format golden migrations messages compose-check screenshots lock
+.PHONY: help setup demo test test-sandbox quick load restarts crashes histories lint format golden migrations messages compose-check screenshots lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -37,6 +37,9 @@ test: setup ## all tests, on throw-away servers or on DATABASE_URL and REDIS_URL
 
 quick: setup ## the tests that need no server, browser or other process, in seconds
 	@QUICK=1 $(BIN)/pytest -q $(ARGS)
+
+test-sandbox: setup ## the tests of the pretend BigCommerce and SeQura alone
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup sandbox $(ARGS)
 
 RESTARTS ?= 50
 

@@ -143,7 +143,7 @@ def test_deselected_too():
 @pytest.mark.slow
 def test_quick_tests_start_no_server_and_fail_when_they_reach_for_one(tmp_path: Path) -> None:
     (tmp_path / "test_made_up.py").write_text(QUICK_TESTS)
-    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:randomly", "-q"]
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:randomly", "-q"]
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     ended = subprocess.run(
         [*command, "-c", str(ROOT / "pyproject.toml"), str(tmp_path)],

@@ -10,12 +10,12 @@ from random import Random
 import pytest
 from pytest_django.fixtures import Settings
 
+from conftest import LONGEST_TEST
 from payments.models import Solicitation
 from payments.notifications import record_state
 from stores.connect import Login, connect, disconnect
 from stores.install import uninstall
 from stores.models import Store
-from tests.conftest import LONGEST_TEST
 from tests.payments.crashes import Backup, CrashRunner, labels_in_the_code
 from tests.payments.shop import Shop
 from tests.payments.world import violations

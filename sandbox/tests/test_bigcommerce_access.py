@@ -8,7 +8,7 @@ import requests
 
 from local.sandbox_control import SandboxControl
 from local.settings import DEVELOPMENT
-from tests.sandbox.bigcommerce_app import SECRET, Api, Ears, exchange
+from sandbox.tests.bigcommerce_app import SECRET, Api, Ears, exchange
 
 
 def test_code_works_once(sandbox: SandboxControl) -> None:

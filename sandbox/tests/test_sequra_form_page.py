@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
 from local.sandbox_control import SandboxControl
-from tests.sandbox.sequra_shop import Client, Shop, solicitation
+from sandbox.tests.sequra_shop import Client, Shop, solicitation
 
 # As the plugins do it: scripts that arrive by innerHTML run only when they are made anew.
 EMBED = """html => {

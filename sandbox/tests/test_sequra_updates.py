@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from tests.sandbox.sequra_shop import (
+from sandbox.tests.sequra_shop import (
     ADDRESS,
     COUPON,
     CREDIT,

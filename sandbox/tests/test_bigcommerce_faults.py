@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from local.sandbox_control import ControlRefused, SandboxControl
-from tests.sandbox.bigcommerce_app import Api
+from sandbox.tests.bigcommerce_app import Api
 
 
 @pytest.fixture

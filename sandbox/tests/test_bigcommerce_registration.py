@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from local.sandbox_control import SandboxControl
-from tests.sandbox.bigcommerce_app import Api, exchange
+from sandbox.tests.bigcommerce_app import Api, exchange
 
 HOOK = {"scope": "store/order/updated", "destination": "https://app.example.com/webhooks/1"}
 SCRIPT = {

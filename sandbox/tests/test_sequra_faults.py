@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from local.sandbox_control import SandboxControl
-from tests.sandbox.sequra_shop import (
+from sandbox.tests.sequra_shop import (
     SHIRT,
     SHOES,
     Client,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.sequra_shop import (
+from sandbox.tests.sequra_shop import (
     ADDRESS,
     SHIPPING,
     SHIRT,

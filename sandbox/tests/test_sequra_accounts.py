@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.sandbox.sequra_shop import Client, solicitation
+from sandbox.tests.sequra_shop import Client, solicitation
 
 UNKNOWN = "7d3f9a5e-31b2-4a57-9d46-3c9c6ff0c0de"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.sandbox_control import ControlRefused, SandboxControl
-from tests.sandbox.bigcommerce_app import Api, Ears
+from sandbox.tests.bigcommerce_app import Api, Ears
 
 LAMP, BOOK, VIDEO = {"product_id": 102}, {"product_id": 107}, {"product_id": 108}
 

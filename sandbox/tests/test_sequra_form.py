@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.sandbox.sequra_shop import UUID, Client, Document, Shop, confirmation, solicitation
+from sandbox.tests.sequra_shop import UUID, Client, Document, Shop, confirmation, solicitation
 
 FULANO = {
     "given_names": "Fulano",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.sandbox_control import SandboxControl
-from tests.sandbox.bigcommerce_app import Api, Ears
+from sandbox.tests.bigcommerce_app import Api, Ears
 
 SCOPES = (
     "order/created", "order/updated", "order/statusUpdated", "order/archived",

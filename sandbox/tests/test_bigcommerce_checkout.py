@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from local.sandbox_control import ControlRefused, SandboxControl
-from tests.sandbox.bigcommerce_app import Api, Ears
+from sandbox.tests.bigcommerce_app import Api, Ears
 
 LAMP, BOOK, VIDEO = {"product_id": 102}, {"product_id": 107}, {"product_id": 108}
 AWKWARD = {"name": "Awkward", "price": "33.333", "quantity": 3, "sku": "AWK"}

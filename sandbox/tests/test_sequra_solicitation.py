@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.sequra_shop import UUID, Client, Document, cart, product, solicitation
+from sandbox.tests.sequra_shop import UUID, Client, Document, cart, product, solicitation
 
 Break = Callable[[Document], Any]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.sandbox_control import SandboxControl
-from tests.sandbox.sequra_shop import Client, Shop
+from sandbox.tests.sequra_shop import Client, Shop
 
 
 @pytest.fixture
