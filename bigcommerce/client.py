@@ -67,8 +67,8 @@ class BigCommerce(Registration):
         return cast(documents.StoreInformation, self._object("GET", "v2", "store"))
 
     def channels(self) -> list[documents.Channel]:
-        """The storefronts that are in use, with their currencies."""
-        params = {"available": "true", "type:in": "storefront", "include": "currencies"}
+        """Return the storefronts that are in use."""
+        params = {"available": "true", "type:in": "storefront"}
         return self._v3_rows("v3", "channels", params=params)
 
     def site(self, channel_id: int) -> documents.Site:

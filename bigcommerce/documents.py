@@ -40,32 +40,20 @@ class TokenGrant:
 
 class Timezone(TypedDict, total=False):
     name: str
-    raw_offset: int  # seconds
 
 
 class StoreInformation(TypedDict, total=False):
     id: str  # the store hash
     name: str
-    domain: str
     secure_url: str
     control_panel_base_url: str
     country: str
     country_code: str
     phone: str
     admin_email: str
-    order_email: str
     timezone: Timezone
     language: str
     currency: str
-    plan_name: str
-    is_price_entered_with_tax: bool
-    default_channel_id: int
-    features: dict[str, Any]
-
-
-class ChannelCurrencies(TypedDict, total=False):
-    enabled_currencies: list[str]
-    default_currency: str
 
 
 class Channel(TypedDict, total=False):
@@ -74,8 +62,6 @@ class Channel(TypedDict, total=False):
     type: str  # storefront, pos, marketplace, marketing
     platform: str
     status: str
-    is_visible: bool
-    currencies: ChannelCurrencies
 
 
 class SiteUrl(TypedDict, total=False):
@@ -88,13 +74,11 @@ class Site(TypedDict, total=False):
     url: str
     channel_id: int
     urls: list[SiteUrl]
-    is_checkout_url_customized: bool
 
 
 class OrderStatus(TypedDict, total=False):
     id: int
     name: str
-    system_label: str
     custom_label: str  # the merchant's own word: show it, never compare it
     order: int
 
@@ -102,9 +86,7 @@ class OrderStatus(TypedDict, total=False):
 class CheckoutSettings(TypedDict, total=False):
     checkout_type: str
     is_order_terms_and_conditions_enabled: bool
-    order_terms_and_conditions_type: str
     custom_checkout_script_url: str
-    order_confirmation_use_custom_checkout_script: bool
 
 
 # What we register -------------------------------------------------------------------------------
@@ -123,13 +105,10 @@ class Hook(TypedDict, total=False):
 
 class BlockedDomain(TypedDict, total=False):
     destination: str
-    time_left: int  # seconds
     reasons: list[dict[str, Any]]
 
 
 class HooksAdmin(TypedDict, total=False):
-    emails: list[str]
-    hooks_list: list[dict[str, Any]]
     blocked_domains: list[BlockedDomain]
 
 
@@ -182,12 +161,10 @@ class CheckoutAddress(TypedDict, total=False):
     address2: str
     city: str
     state_or_province: str
-    state_or_province_code: str
     country: str
     country_code: str
     postal_code: str
     phone: str
-    custom_fields: list[dict[str, Any]]
 
 
 class GiftWrapping(TypedDict, total=False):
@@ -206,18 +183,15 @@ class LineItem(TypedDict, total=False):
     id: str
     parent_id: str | None
     product_id: int
-    variant_id: int
     sku: str
     name: str
     url: str
-    image_url: str
     quantity: int
     is_taxable: bool
     is_require_shipping: bool
     discounts: list[AppliedDiscount]
     discount_amount: float
     coupon_amount: float
-    original_price: float
     list_price: float
     sale_price: float
     extended_list_price: float
@@ -250,16 +224,11 @@ class Cart(TypedDict, total=False):
     email: str
     currency: CartCurrency
     tax_included: bool
-    base_amount: float
     discount_amount: float
-    cart_amount_inc_tax: float
-    cart_amount_ex_tax: float
     coupons: list[dict[str, Any]]
     discounts: list[AppliedDiscount]
     line_items: LineItems
     locale: str
-    created_time: str
-    updated_time: str
 
 
 class ShippingOption(TypedDict, total=False):
@@ -312,15 +281,8 @@ class Checkout(TypedDict, total=False):
     order_id: str | int | None
     shipping_cost_total_inc_tax: float
     shipping_cost_total_ex_tax: float
-    handling_cost_total_inc_tax: float
-    handling_cost_total_ex_tax: float
     tax_total: float
-    subtotal_inc_tax: float
-    subtotal_ex_tax: float
     grand_total: float
-    created_time: str
-    updated_time: str
-    customer_message: str
 
 
 # Orders (V2: money is a string) -------------------------------------------------------------------
@@ -341,7 +303,6 @@ class OrderAddress(TypedDict, total=False):
     country_iso2: str
     phone: str
     email: str
-    form_fields: list[dict[str, Any]]
 
 
 class OrderShippingAddress(OrderAddress, total=False):
@@ -362,12 +323,9 @@ class Order(TypedDict, total=False):
     channel_id: int
     status_id: int
     status: str
-    custom_status: str
     date_created: str  # RFC 2822
     date_modified: str
     date_shipped: str
-    subtotal_inc_tax: str
-    subtotal_ex_tax: str
     shipping_cost_inc_tax: str
     shipping_cost_ex_tax: str
     handling_cost_inc_tax: str
@@ -375,27 +333,19 @@ class Order(TypedDict, total=False):
     wrapping_cost_inc_tax: str
     wrapping_cost_ex_tax: str
     total_inc_tax: str
-    total_ex_tax: str
-    total_tax: str
     discount_amount: str
-    coupon_discount: str
     store_credit_amount: str
     gift_certificate_amount: str
-    refunded_amount: str  # always "0": read the refunds
-    items_total: int
     items_shipped: int
     order_is_digital: bool
     is_deleted: bool
-    is_tax_inclusive_pricing: bool
     payment_method: str
     payment_provider_id: str | int | None
-    payment_status: str
     default_currency_code: str  # the currency the shopper pays in
     currency_code: str  # the currency shown
     external_source: str | None
     external_order_id: str
     staff_notes: str
-    customer_message: str
     customer_locale: str
     ip_address: str
     ip_address_v6: str
@@ -415,26 +365,17 @@ class OrderProduct(TypedDict, total=False):
     id: int
     order_id: int
     product_id: int
-    variant_id: int
-    order_address_id: int
     name: str
     sku: str
     type: str  # physical, digital, giftcertificate
-    price_inc_tax: str
-    price_ex_tax: str
     total_inc_tax: str
-    total_ex_tax: str
     discounted_total_inc_tax: str
     quantity: int
     quantity_shipped: int
-    quantity_refunded: int
-    is_refunded: bool
-    wrapping_name: str
     wrapping_cost_inc_tax: str
     wrapping_cost_ex_tax: str
     applied_discounts: list[OrderDiscount]
     product_options: list[dict[str, Any]]
-    parent_order_product_id: int | None
 
 
 class ShipmentItem(TypedDict, total=False):
@@ -446,14 +387,12 @@ class ShipmentItem(TypedDict, total=False):
 class Shipment(TypedDict, total=False):
     id: int
     order_id: int
-    order_address_id: int
     date_created: str
     tracking_number: str
     tracking_link: str
     tracking_carrier: str
     shipping_provider: str
     shipping_method: str
-    comments: str
     items: list[ShipmentItem]
 
 
@@ -478,7 +417,6 @@ class RefundItem(TypedDict, total=False):
 class RefundPayment(TypedDict, total=False):
     provider_id: str
     amount: float | str
-    offline: bool
     is_declined: bool
 
 
@@ -488,8 +426,6 @@ class Refund(TypedDict, total=False):
     created: str
     reason: str
     total_amount: float | str
-    total_tax: float | str
-    uses_merchant_override_values: bool
     items: list[RefundItem]
     payments: list[RefundPayment]
 
@@ -501,7 +437,6 @@ class Transaction(TypedDict, total=False):
     method: str
     amount: float
     currency: str
-    gateway: str
     status: str
     date_created: str
 
@@ -535,11 +470,9 @@ class Product(TypedDict, total=False):
 class Category(TypedDict, total=False):
     category_id: int
     parent_id: int
-    tree_id: int
     name: str
 
 
 class Payment(TypedDict, total=False):
     id: str
-    transaction_type: str
     status: str

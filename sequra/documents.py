@@ -41,11 +41,9 @@ class Credentials(TypedDict, total=False):
     ref: str
     name: str | None
     country: str
-    allowed_countries: list[str]
     currency: str
     assets_key: str
     contract_options: list[str]  # "services", "allow_first_instalment_delay", …
-    realm: str
 
 
 class Cost(TypedDict, total=False):

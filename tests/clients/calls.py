@@ -92,7 +92,7 @@ STORE = [
     Call("store", lambda bc: bc.store(), "GET", "v2/store", "store"),
     Call(
         "channels", lambda bc: bc.channels(), "GET", "v3/channels", "channels", result=data,
-        query={"available": "true", "type:in": "storefront", "include": "currencies", **ALL},
+        query={"available": "true", "type:in": "storefront", **ALL},
     ),
     Call("site", lambda bc: bc.site(1), "GET", "v3/channels/1/site", "site", result=data),
     Call(
