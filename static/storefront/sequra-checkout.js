@@ -151,13 +151,7 @@
   /** Tell the app what went wrong, nothing about the shopper. */
   function report(where, error) {
     if (reports++ > 4) return;
-    fetch(`${API}/errors`, {
-      method: "POST",
-      credentials: "omit",
-      keepalive: true,
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ where, message: String(error).slice(0, 300) }),
-    }).catch(() => {});
+    app("errors", { where, message: String(error).slice(0, 300) }).catch(() => {});
   }
 
   /** A function whose errors never reach the page. */
@@ -357,8 +351,9 @@
       unanswered = true;
       if (!(error instanceof Failure)) throw error;
       quietUntil = performance.now() + error.after;
-      const worthRetrying = error.status === 0 || error.status === 429 || error.status >= 500;
-      if (worthRetrying && failures < RETRIES.length) schedule(RETRIES[failures++]);
+      if (/^(0|408|42[359]|5..)$/.test(error.status) && failures < RETRIES.length) {
+        schedule(RETRIES[failures++]);
+      }
     } finally {
       glide(draw); // no room is kept any more
     }
@@ -624,11 +619,18 @@
       for (let next = node; (next = next.nextElementSibling); ) below.push([next, top(next)]);
     }
     work();
-    below.forEach(([node, before]) => {
-      const by = before - top(node);
-      // What is empty holds the order's drawer, which a transform would unfix.
-      if (by && node.offsetHeight) node.animate({ transform: [`translateY(${by}px)`, "none"] }, 200);
-    });
+    if (!matchMedia("(prefers-reduced-motion:reduce)").matches) {
+      below.forEach(([node, before]) => slide(node, before - top(node)));
+    }
+  }
+
+  const isFixed = (node) => getComputedStyle(node).position === "fixed";
+
+  /** Around what is fixed, such as the order's drawer: a transform would unfix it. */
+  function slide(node, by) {
+    if (!by || isFixed(node)) return;
+    if ([...node.querySelectorAll("*")].some(isFixed)) [...node.children].forEach((one) => slide(one, by));
+    else node.animate({ transform: [`translateY(${by}px)`, "none"] }, 200);
   }
 
   const leaveRoom = () => room.splice(0).forEach((row) => row.remove());
@@ -716,8 +718,8 @@
     put(status, busy ? text("opening") : method ? method.title : "");
     if (button.className !== className) button.className = className;
     put(button, text(busy ? "opening" : "pay"));
-    if (button.hidden !== !chosen) button.hidden = !chosen;
-    if (button.disabled !== busy) button.disabled = busy;
+    button.hidden = !chosen;
+    button.disabled = busy;
   }
 
   /** Take our options away. The choice is kept for when React brings the list back. */
@@ -822,7 +824,7 @@
   /** Show our choice as the only one: React's stays as it is, underneath. */
   function mark(spot) {
     const host = spot.form || spot.list.parentNode;
-    if (host.getAttribute("data-sequra") !== "chosen") host.setAttribute("data-sequra", "chosen");
+    if (!host.matches(CHOSEN)) host.dataset.sequra = "chosen";
     rivals(spot.list).forEach(unpick);
     offer.items.forEach((item) => markItem(item, item.querySelector("input").id === chosen));
   }
@@ -846,7 +848,6 @@
       Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, name);
     Object.defineProperty(radio, name, {
       configurable: true,
-      enumerable: true,
       get,
       set(value) {
         set.call(radio, value);
@@ -858,12 +859,12 @@
   function markItem(item, selected) {
     const radio = item.querySelector("input");
     if (!radio) return;
-    if (radio.checked !== selected) radio.checked = selected;
+    radio.checked = selected;
     item.classList.toggle("form-checklist-item--selected", selected);
     item.classList.toggle("optimizedCheckout-form-checklist-item--selected", selected);
     item.firstChild.classList.toggle("form-checklist-header--selected", selected);
     const below = item.querySelector(".form-checklist-body");
-    if (below && below.hidden === selected) below.hidden = !selected;
+    if (below) below.hidden = !selected;
   }
 
   /** Give the choice back to BigCommerce. */
@@ -976,9 +977,9 @@
   /** What a shopper understands of a failure. */
   function explain(error) {
     if (navigator.onLine === false) return text("offline");
-    const said = error instanceof Failure && error.status < 500 && error.body.message;
-    const known = said && error.body.code === "sequra_unavailable";
-    return (!known && said) || `${text("unavailable")} ${text("retry")}`;
+    const { code, message } = error.body || {};
+    const said = error.status < 500 && code !== "sequra_unavailable" && message;
+    return said || `${text("unavailable")} ${text("retry")}`;
   }
 
   async function start() {

@@ -265,9 +265,12 @@ def test_without_our_server_the_native_checkout_is_untouched(
     page.wait_for_url(re.compile("order-confirmation"))
 
 
-def test_our_server_coming_back_brings_the_options(world: World, open_checkout: Open) -> None:
+@pytest.mark.parametrize("status", [503, 408, 425])
+def test_our_server_coming_back_brings_the_options(
+    world: World, open_checkout: Open, status: int
+) -> None:
     ok = Answer(body={"solicitation": "s", "methods": [PP3], "reasons": [], "message": ""})
-    world.fail("payment-methods", Answer(503, {}), ok)
+    world.fail("payment-methods", Answer(status, {}), ok)
     page = open_checkout()
 
     expect(page.locator(OURS)).to_have_count(1)

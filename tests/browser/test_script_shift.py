@@ -40,6 +40,19 @@ SINCE = "document.fonts.ready.then(() => { window.since = performance.now(); })"
 STANDING = "document.getAnimations().length === 0"
 HEIGHT = "one => one.closest('ul').getBoundingClientRect().height"
 FORGET = "sessionStorage.clear()"
+# Its bar stays at the window's lower end, whatever the footer around it does.
+FOOTER_WITH_BAR = FOOTER.replace("</footer>", "<b style='position:fixed;bottom:0'>Bar</b></footer>")
+# Every frame from now on: how many nodes glide, and where the bar stands.
+FRAMES = """
+  window.frames_drawn = [];
+  const glides = (one) => !(one instanceof CSSAnimation || one instanceof CSSTransition);
+  (function look() {
+    const count = document.getAnimations().filter(glides).length;
+    const bar = document.querySelector('footer b').getBoundingClientRect().bottom;
+    window.frames_drawn.push([count, bar]);
+    requestAnimationFrame(look);
+  })();
+"""
 
 
 def late(world: World) -> Answer:
@@ -124,6 +137,27 @@ def test_nothing_jumps_the_first_time_however_late_many_and_long_the_options_are
 
         assert shifts(page) == 0, width
         assert page.locator(f"{OURS}:last-child").count() == 1
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_what_is_fixed_stays_and_nothing_glides_for_who_wants_no_motion(
+    world: World, open_checkout: Open, motion: str
+) -> None:
+    world.extra, world.methods = FOOTER_WITH_BAR, FOUR
+    page = open_checkout(width=390, reduced_motion=motion)
+    page.set_viewport_size({"width": 390, "height": 1600})
+    page.evaluate(FORGET)
+    with held(page, "**/payment-methods") as release:
+        page.reload()
+        page.locator(ROOM).first.wait_for()
+        page.evaluate(FRAMES)
+        release()
+        expect(page.locator(OURS)).to_have_count(4)
+    run_timers(page, 300)
+
+    frames = page.evaluate("frames_drawn")
+    assert any(count for count, _bar in frames) == (motion == "no-preference")
+    assert {bar for _count, bar in frames} == {1600}
 
 
 @pytest.mark.parametrize("width", [390, 1440])
