@@ -44,8 +44,8 @@ _REPLY_LIMIT = 5_000_000  # bytes
 _ERROR_LIMIT = 65_536  # bytes of an error page that are worth reading
 _CHUNK = 65_536
 _READS_ONLY = {"GET", "HEAD"}
-_NOT_NOW = {408, 423, 429, 499}  # the 4xx that say "not now" and not "no"
-_NO_EFFECT = {423, 429}  # refused before anything happened
+_NOT_NOW = {408, 423, 425, 429, 499}  # the 4xx that say "not now" and not "no"
+_NO_EFFECT = {423, 425, 429}  # refused before anything happened
 # Whoever names a later time is asked before all the same: after an outage minutes count.
 _MOST_PATIENCE = 180.0  # seconds
 _LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError)

@@ -58,7 +58,9 @@ def test_5xx_is_unavailable_and_maybe_done(
     assert caught.value.retry_after is None
 
 
-@pytest.mark.parametrize(("status", "maybe_done"), [(408, True), (423, False), (429, False)])
+@pytest.mark.parametrize(
+    ("status", "maybe_done"), [(408, True), (423, False), (425, False), (429, False)]
+)
 def test_passing_4xx_is_unavailable(
     remote: responses.RequestsMock, put: Put, status: int, maybe_done: bool
 ) -> None:
