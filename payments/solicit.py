@@ -149,10 +149,8 @@ def _or_reason(attempt: Solicitation, claim: Claim) -> Offered:
         return _solicit(attempt, claim)
     except NotOffered as no:
         return Offered(reasons=[no.reason], detail=no.detail)
-    except bigcommerce.errors.Rejected as error:
-        if error.status == _UNAUTHORISED:
-            attempt.store.needs_reauthorisation()
-        return Offered(reasons=[Reason.REFUSED_BY_BIGCOMMERCE], detail=error.words)
+    except Rejected as error:
+        return Offered(reasons=[_refused(attempt.store, error)], detail=error.words)
     except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
         is_sequra = isinstance(error, sequra.errors.Unavailable)
         reason = Reason.SEQURA_UNAVAILABLE if is_sequra else Reason.BIGCOMMERCE_UNAVAILABLE
@@ -163,6 +161,15 @@ def _or_reason(attempt: Solicitation, claim: Claim) -> Offered:
         # Ours, or a document that nobody expected: the shopper pays in another way.
         log.exception("checkout_unreadable", store=attempt.store.hash)
         return Offered(reasons=[Reason.UNREADABLE])
+
+
+def _refused(store: Store, error: Rejected) -> Reason:
+    """A refused token is no refusal when it was replaced meanwhile: the next question has it."""
+    if error.status == _UNAUTHORISED:
+        store.needs_reauthorisation()
+        if store.is_authorised_anew():
+            return Reason.BIGCOMMERCE_UNAVAILABLE
+    return Reason.REFUSED_BY_BIGCOMMERCE
 
 
 def _known_unknown(store: Store, checkout_id: str) -> None:
@@ -292,7 +299,9 @@ def _new(attempt: Solicitation) -> Solicitation:
         log.warning("solicitation_refused", status=error.status, request=error.request_id)
         if error.status == 401:
             connection.pause()
-            raise NotOffered(Reason.ACCOUNT_REFUSED, error.words) from error
+            # A password that was replaced meanwhile is not the one that SeQura refused.
+            reason = Reason.ACCOUNT_REFUSED if connection.is_refused else Reason.SEQURA_UNAVAILABLE
+            raise NotOffered(reason, error.words) from error
         raise NotOffered(Reason.REFUSED_BY_SEQURA, error.words) from error
     connection.resume()
     log.info("solicited", store=attempt.store.hash, reference=str(attempt.reference))

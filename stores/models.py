@@ -169,6 +169,11 @@ class Store(models.Model):
             pk=self.pk, state=self.State.INSTALLED, authorised_at=self.authorised_at
         ).update(state=self.State.NEEDS_REAUTHORISATION)
 
+    def is_authorised_anew(self) -> bool:
+        """Was the token replaced since this row was read?"""
+        current = Store.objects.filter(pk=self.pk, authorised_at=self.authorised_at)
+        return not current.exists()
+
     def checkout_asked(self) -> None:
         """Store that a checkout asked just now: one statement, once a minute at most."""
         now = timezone.now()

@@ -92,9 +92,10 @@ def _sells_in(rules: Rules, checkout: Document) -> bool:
 
 
 def _sells_services(rules: Rules, checkout: Document) -> bool:
-    return rules.offers_services and "services" in rules.countries.get(
-        merchant_country(checkout), ()
-    )
+    """Also in a country that is not known yet: the address is missing, and that is said."""
+    country = merchant_country(checkout)
+    in_contract = not country or "services" in rules.countries.get(country, ())
+    return rules.offers_services and in_contract
 
 
 def _is_digital(checkout: Document) -> bool:

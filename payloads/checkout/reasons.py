@@ -62,7 +62,9 @@ SENTENCES: dict[Reason, str] = {
     Reason.REFUSED_BY_SEQURA: _("SeQura refused the cart."),
     Reason.ACCOUNT_REFUSED: _("SeQura refused the user name and password of your account."),
     Reason.BIGCOMMERCE_UNAVAILABLE: _("BigCommerce could not be asked for the checkout."),
-    Reason.REFUSED_BY_BIGCOMMERCE: _("BigCommerce refused to show the checkout to the app."),
+    Reason.REFUSED_BY_BIGCOMMERCE: _(
+        "BigCommerce refused to show the app the checkout, its customer or its products."
+    ),
     Reason.UNEXPLAINED_BALANCE: _(
         "The browser showed another amount to pay than BigCommerce told us, "
         "and the customer's store credit does not explain the difference."
@@ -93,7 +95,7 @@ FOR_SHOPPERS: dict[Reason, str] = {
     Reason.EXCLUDED_PRODUCT: _NOT_IN_THE_CART,
     Reason.EXCLUDED_CATEGORY: _NOT_IN_THE_CART,
     Reason.DIGITAL_ONLY: _("SeQura is only available for orders that are shipped."),
-    Reason.COUNTRY: _("SeQura is not available for deliveries to this country."),
+    Reason.COUNTRY: _("SeQura is not available in this country."),
     Reason.CURRENCY: _("SeQura is only available for orders in euros."),
     Reason.AMOUNT: _("SeQura is not available for this amount."),
     Reason.UNEXPLAINED_BALANCE: _(

@@ -90,6 +90,7 @@ def test_availability_names_every_reason(
         ("digital_only", "ES", [], ["digital_only_without_services"]),
         ("digital_only", "ES", ["services"], []),
         ("digital_only", "DE", ["services"], ["country", "digital_only_without_services"]),
+        ("digital_only", "", ["services"], ["no_address"]),
         ("mixed", "ES", [], []),
         ("pickup", "ES", [], []),
         ("pickup", "DE", [], ["country"]),

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import requests
 import time_machine
 from django.test import Client
+from django.utils import timezone
 
 from payloads.checkout.reasons import FOR_SHOPPERS, Reason
 from payments import storefront
@@ -241,16 +243,18 @@ def refuse(path: str, status: int) -> Callable[[Shop], None]:
     [
         (exclude_the_goods, "excluded_product",
          "Tu carrito contiene algo que no se puede pagar con SeQura."),
-        (go_to_germany, "country", "SeQura no está disponible para envíos a este país."),
+        (go_to_germany, "country", "SeQura no está disponible en este país."),
         (refuse("^/orders", 409), "refused_by_sequra", NOT_THIS_ORDER),
         (refuse("^/orders", 401), "account_refused", NOT_THIS_ORDER),
         (refuse("/v3/checkouts/", 400), "refused_by_bigcommerce", NOT_THIS_ORDER),
         (refuse("/v3/checkouts/", 401), "refused_by_bigcommerce", NOT_THIS_ORDER),
         (refuse("/v3/checkouts/", 403), "refused_by_bigcommerce", NOT_THIS_ORDER),
         (refuse("/v3/checkouts/", 422), "refused_by_bigcommerce", NOT_THIS_ORDER),
-        (refuse("/v3/checkouts/", 429), "bigcommerce_unavailable", ""),
+        *((refuse("/v3/checkouts/", status), "bigcommerce_unavailable", "")
+          for status in (408, 423, 425, 429)),
         (refuse("/v3/checkouts/", 503), "bigcommerce_unavailable", ""),
-        (refuse("^/orders", 503), "sequra_unavailable", ""),
+        *((refuse("^/orders", status), "sequra_unavailable", "")
+          for status in (408, 423, 425, 429, 503)),
     ],
 )  # fmt: skip
 def test_who_saw_sequra_reads_why_it_is_gone_for_good(
@@ -265,6 +269,33 @@ def test_who_saw_sequra_reads_why_it_is_gone_for_good(
     answer = web.post("payment-methods", **asked).json()
 
     assert (answer["methods"], answer["reasons"], answer["message"]) == ([], [reason], message)
+
+
+def test_token_that_was_replaced_meanwhile_is_no_refusal(shop: Shop) -> None:
+    """The old token is refused; the next question comes with the new one."""
+    checkout_id = shop.sandbox.checkout()["checkout_id"]
+    shop.sandbox.fault("/v3/checkouts/", status=401)
+    Store.objects.update(authorised_at=timezone.now())  # the store in hand was read before
+
+    assert shop.offer(checkout_id).reasons == ["bigcommerce_unavailable"]
+
+    shop.store.refresh_from_db()
+    assert shop.store.is_installed
+    assert shop.offer(checkout_id).methods
+
+
+def test_password_that_was_replaced_meanwhile_is_no_refusal(web: Web, shop: Shop) -> None:
+    asked = {"checkout_id": shop.sandbox.checkout()["checkout_id"]}
+    shop.sandbox.fault("^/orders", status=401, delay=2.0)
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(web.post, "payment-methods", **asked)
+        while not Solicitation.objects.exists():  # it is written just before SeQura is asked
+            assert not answer.done()
+        Connection.objects.update(connected_at=timezone.now())
+
+    assert answer.result().json()["reasons"] == ["sequra_unavailable"]
+    assert web.post("payment-methods", **asked).json()["methods"]
 
 
 def test_who_never_saw_sequra_is_not_bothered_with_why(web: Web, shop: Shop) -> None:
