@@ -298,15 +298,18 @@ def _new(attempt: Solicitation) -> Solicitation:
     except sequra.errors.Rejected as error:
         log.warning("solicitation_refused", status=error.status, request=error.request_id)
         if error.status == 401:
-            connection.pause()
-            # A password that was replaced meanwhile is not the one that SeQura refused.
-            reason = Reason.ACCOUNT_REFUSED if connection.is_refused else Reason.SEQURA_UNAVAILABLE
-            raise NotOffered(reason, error.words) from error
+            raise NotOffered(_paused(connection), error.words) from error
         raise NotOffered(Reason.REFUSED_BY_SEQURA, error.words) from error
     connection.resume()
     log.info("solicited", store=attempt.store.hash, reference=str(attempt.reference))
     attempt.note(reference=attempt.reference, payment_methods=options)
     return attempt
+
+
+def _paused(connection: Connection) -> Reason:
+    """A password that was replaced meanwhile is not the one that SeQura refused."""
+    connection.pause()
+    return Reason.ACCOUNT_REFUSED if connection.is_refused else Reason.SEQURA_UNAVAILABLE
 
 
 def _with_methods(attempt: Solicitation) -> Offered:
