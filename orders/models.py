@@ -257,10 +257,11 @@ class WebhookEvent(models.Model):
 
 
 class Gate(models.Model):
-    """How much may go to a host on behalf of a store. One row, so that all workers agree.
+    """Throttle of a host on behalf of a store. It is one row, so that all workers agree.
 
-    The breaker: after repeated failures nothing passes until `open_until`, then one at a time.
-    The rate: `budget` calls are left to us until `window_until`; beyond it nothing is known.
+    The circuit breaker: after repeated failures nothing may be sent until `open_until`, then one
+    order at a time. The rate limit: `budget` calls are left until `window_until`; afterwards the
+    quota is unknown.
     """
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="gates")

@@ -197,7 +197,7 @@ def _solicit(attempt: Solicitation, claim: Claim) -> Offered:
         return _ask(attempt, claim, api, merchants)
     finally:
         if api.quota:
-            throttle.saw(store.pk, api.quota)
+            throttle.record_quota(store.pk, api.quota)
 
 
 def _ask(

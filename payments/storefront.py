@@ -145,7 +145,7 @@ def _spend(store: Store, checkout_id: str, network: str) -> None:
     shoppers may share, gets as much as is left for all others.
     """
     of_store, of_address = LIMITS["question of a store"], LIMITS["question of an address"]
-    room = throttle.left(store.pk) // CALLS_OF_A_QUESTION
+    room = throttle.calls_left(store.pk) // CALLS_OF_A_QUESTION
     if room > 0:
         of_store = {**of_store, "allowed": _ANY}
         of_address = {**of_address, "allowed": max(room, of_address["allowed"])}

@@ -240,13 +240,14 @@ class Connection(models.Model):
     api_url = models.CharField(max_length=255)
     assets_url = models.CharField(max_length=255, blank=True)
     state = models.CharField(max_length=12, choices=State, default=State.CONNECTED)
-    # Since when SeQura refuses the account, until it says yes; and no call before this moment.
+    # Since when SeQura has refused the account, null once it accepts it. No call before
+    # `paused_until`.
     refused_at = models.DateTimeField(null=True, blank=True)
     paused_until = models.DateTimeField(null=True, blank=True)
-    # When we last asked whether SeQura takes the password.
+    # When the password was last checked with SeQura.
     probed_at = models.DateTimeField(null=True, blank=True)
     connected_at = models.DateTimeField(default=timezone.now)
-    # Disconnected, and nothing more is told about the orders paid through it.
+    # When the merchant disconnected for good: no more updates of its orders are sent.
     stopped_at = models.DateTimeField(null=True, blank=True)
     # The app is uninstalled, and the password is still needed for payments under way: until then.
     erase_at = models.DateTimeField(null=True, blank=True)
@@ -265,29 +266,31 @@ class Connection(models.Model):
 
     @property
     def is_refused(self) -> bool:
-        """SeQura refused the account, and has not taken it since."""
+        """Return whether SeQura refused the account and has not accepted it since."""
         return self.refused_at is not None
 
     def pause(self) -> None:
-        """SeQura answered 401: no call for three minutes, then one probe.
+        """Stop calls for three minutes because SeQura answered 401. One probe follows.
 
-        A password that was replaced while the call was under way is not the one it refused.
+        A password that was replaced while the call was under way is not the one that SeQura
+        refused.
         """
         Connection.objects.filter(pk=self.pk, connected_at=self.connected_at).update(
             paused_until=Now() + PROBE_AFTER, refused_at=Coalesce("refused_at", Now())
         )
         self.refresh_from_db(fields=["paused_until", "refused_at"])
 
-    def spared(self) -> None:
-        """The probe of a paused account did not have to ask, or a merchant wants it to: the next
-        one may ask at once. The account stays refused until SeQura takes it.
+    def release_probe(self) -> None:
+        """Let the next call to SeQura pass. The account stays refused until SeQura accepts it.
+
+        Used when the probe did not need to call SeQura, and when a merchant asks for a retry.
         """
         if self.paused_until is not None:
             Connection.objects.filter(pk=self.pk).update(paused_until=Now())
             self.refresh_from_db(fields=["paused_until"])
 
     def resume(self) -> None:
-        """SeQura takes the password (again)."""
+        """Clear the pause and the refusal because SeQura accepts the password."""
         if self.paused_until is not None or self.refused_at is not None:
             self.paused_until = self.refused_at = None
             self.save(update_fields=["paused_until", "refused_at"])

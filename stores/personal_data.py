@@ -246,18 +246,18 @@ def _border(store: Store) -> datetime | None:
 def _erase(store: Store, until: float) -> None:
     """Erase in small transactions; how far it came is in the rows themselves."""
     until, border = min(until, time.monotonic() + SECONDS_OF_A_STORE), _border(store)
-    spared = {one for references in under_way for one in references(store)}
+    kept = {one for references in under_way for one in references(store)}
     changed = 0
     for label, table in TABLES.items():
         for work in (_forget, _blank):
-            while done := _batch(store, partial(work, _rows(store, label, border, spared), table)):
+            while done := _batch(store, partial(work, _rows(store, label, border, kept), table)):
                 changed += done
                 before_a_call()
                 if time.monotonic() > until:
                     return
     if changed:
         log.info("personal_data_erased", store=store.hash, count=changed)
-    erased_at = None if spared else timezone.now()
+    erased_at = None if kept else timezone.now()
     _unchanged(store).update(erased_at=erased_at)
 
 
@@ -275,14 +275,14 @@ def _batch(store: Store, work: Callable[[], int]) -> int:
 
 
 def _rows(
-    store: Store, label: str, border: datetime | None, spared: Collection[UUID]
+    store: Store, label: str, border: datetime | None, kept: Collection[UUID]
 ) -> QuerySet[Model]:
     table, rows = TABLES[label], QuerySet[Model](apps.get_model(label))
     if not table.people:
         return rows.none()
     rows = rows.filter(**{table.owner: store.pk})
-    if table.reference and spared:
-        rows = rows.exclude(**{f"{table.reference}__in": spared})
+    if table.reference and kept:
+        rows = rows.exclude(**{f"{table.reference}__in": kept})
     if border:
         first, *others = table.dates
         rows = rows.filter(**{f"{first}__lt": border})

@@ -21,7 +21,7 @@ from orders.drift import adopt
 from orders.models import Reconciliation
 from orders.queue import throttle
 from orders.queue.claim import mark_changed
-from orders.queue.throttle import be_patient
+from orders.queue.throttle import wait_for_quota
 from orders.queue.wakeup import wake_worker
 from payloads.order.lines import Document
 from stores.clients import bigcommerce_for
@@ -95,7 +95,7 @@ def _adopt(store: Store, api: BigCommerce, missing: Sequence[Document]) -> int:
             break
         found = adopt.adopt(store, api, order)
         adopted += found is not None and found.kind == adopt.Kind.ADOPTED
-        be_patient(api, store.pk)
+        wait_for_quota(api, store.pk)
     return adopted
 
 

@@ -24,7 +24,7 @@ from orders.drift.checks import Found, listed, look, open_orders, problems_of, s
 from orders.models import Drift, DriftCheck, Order, Reconciliation
 from orders.queue import throttle
 from orders.queue.claim import mark_changed
-from orders.queue.throttle import be_patient
+from orders.queue.throttle import wait_for_quota
 from orders.queue.wakeup import wake_worker
 from orders.reports.schedule import SECRETS, last_moment
 from stores.clients import bigcommerce_for
@@ -129,13 +129,13 @@ def _search(check: DriftCheck, api: BigCommerce, until: float) -> bool:
     if check.since:
         filters["min_date_created"] = check.since.isoformat(timespec="seconds")
     page = api.orders(**filters, page=1, limit=PAGE)
-    be_patient(api, check.store_id)
+    wait_for_quota(api, check.store_id)
     for order in adopt.unknown(check.store, page):
         found = adopt.adopt(check.store, api, order)
         if found:
             _keep_unknown(check, found)
         _searched(check, int(order["id"]), 0)
-        be_patient(api, check.store_id)
+        wait_for_quota(api, check.store_id)
         if time.monotonic() > until:
             break
     else:
@@ -177,7 +177,7 @@ def _chunk(check: DriftCheck, api: BigCommerce, until: float) -> bool:
     for order in orders:
         found = look(order, api, listing, entries[order.bigcommerce_id])
         _found(check, order, found)
-        be_patient(api, check.store_id)
+        wait_for_quota(api, check.store_id)
         if time.monotonic() > until:
             break
     return True

@@ -1,11 +1,11 @@
-"""How much may go out on behalf of a store, to BigCommerce and to SeQura: breaker and rate.
+"""Throttle outgoing calls per store and host: a circuit breaker and a rate limit.
 
-BigCommerce gives a store so many calls per window, shared by all its apps, and says with every
-answer how many are left. We use at most half of what was left when we first looked in a window.
-https://docs.bigcommerce.com/docs/start/best-practices/api-rate-limits
+BigCommerce grants each store a number of calls per window, shared by all its apps, and reports the
+remaining calls with every response. This project uses at most half of what was left at its first
+call in a window. https://docs.bigcommerce.com/docs/start/best-practices/api-rate-limits
 
-A host that failed for several orders in a row is left alone for a while, then asked by one order.
-When it answers again, the orders that waited for it are spread over the next seconds.
+A host that failed for several orders in a row is closed for a while, then probed by one order. When
+the host answers again, the orders that waited for it are spread over the next seconds.
 """
 
 from collections.abc import Sequence
@@ -21,17 +21,17 @@ from orders.models import Gate, Order, Reconciliation
 from stores.models import Store
 from transport.stopping import pause
 
-BIGCOMMERCE, SEQURA = "bigcommerce", "sequra"  # the systems that may fail
-CALLS_PER_ORDER = 5  # what one synchronisation may need: usually fewer
-FAILURES = 5  # of different orders, in a row: then the gate closes
+BIGCOMMERCE, SEQURA = "bigcommerce", "sequra"  # the systems that calls go to
+CALLS_PER_ORDER = 5  # the most that one synchronisation usually needs
+FAILURES = 5  # of different orders, in a row, close a host
 PROBE_AFTER, _PROBE_AT_LEAST_EVERY = 10.0, 60.0
-# BigCommerce always says what is left. Who does not say so is not known to count: a 429 will tell.
+# BigCommerce always reports its quota. A host that does not may still answer 429.
 _GUESS = Quota(left=600, limit=600, window_ms=30_000, reset_ms=30_000)
 
-# Whatever a header says, it fits into the columns and ends some time.
+# Bounds for header values, so that each fits into its column and each window ends.
 MOST_BUDGET, _LONGEST_WINDOW = 1_000_000, 3600.0
 
-_SAW = """
+_RECORD_QUOTA = """
 INSERT INTO orders_gate (store_id, host, failures, budget, window_until)
 VALUES (%(store)s, %(host)s, 0, %(budget)s, now() + %(seconds)s * interval '1 second')
 ON CONFLICT (store_id, host) DO UPDATE SET
@@ -40,7 +40,7 @@ ON CONFLICT (store_id, host) DO UPDATE SET
     window_until = CASE WHEN orders_gate.window_until > now()
         THEN orders_gate.window_until ELSE excluded.window_until END
 """
-_FAILED = """
+_RECORD_FAILURE = """
 INSERT INTO orders_gate (store_id, host, failures, budget) VALUES (%(store)s, %(host)s, 1, 0)
 ON CONFLICT (store_id, host) DO UPDATE SET failures = orders_gate.failures + %(counts)s
 RETURNING failures
@@ -54,12 +54,12 @@ WHERE o.store_id = %(store)s AND o.changed > o.synced AND o.attempts > 0 AND o.d
 
 
 def _host_of(order: Order, system: str) -> str:
-    """The key of a gate: BigCommerce is one host, SeQura's deployments are several."""
+    """Return the host that a throttle is kept for: BigCommerce, or one of SeQura's deployments."""
     return BIGCOMMERCE if system == BIGCOMMERCE else order.connection.api_url
 
 
 def admit(orders: Sequence[Order]) -> list[Order]:
-    """Of these claimed orders, those that may go: one per host or account that is being probed."""
+    """Return the claimed orders that may proceed: one per host or account that is being probed."""
     stores = {order.store_id for order in orders}
     probed = {
         (gate.store_id, gate.host): gate
@@ -74,7 +74,7 @@ def admit(orders: Sequence[Order]) -> list[Order]:
             admitted.append(order)
             asked |= keys
     _reserve(admitted)
-    _close_behind_probes([gate for gate in probed.values() if gate.pk in asked], admitted)
+    _block_until_probed([gate for gate in probed.values() if gate.pk in asked], admitted)
     return admitted
 
 
@@ -83,71 +83,73 @@ def _hosts(order: Order) -> tuple[str, str]:
 
 
 def _account(order: Order) -> set[object]:
-    """The account that SeQura refused and that is due for a probe."""
+    """Return the account's key if SeQura refused the account and a probe is due, else nothing."""
     return {f"account {order.connection_id}"} if order.connection.paused_until else set()
 
 
 def _reserve(orders: Sequence[Order]) -> None:
+    """Subtract the calls that these orders may need from their stores' budgets."""
     for order in orders:
         Gate.objects.filter(store=order.store_id, host=BIGCOMMERCE, window_until__gt=Now()).update(
             budget=F("budget") - CALLS_PER_ORDER
         )
 
 
-def _close_behind_probes(gates: Sequence[Gate], orders: Sequence[Order]) -> None:
+def _block_until_probed(gates: Sequence[Gate], orders: Sequence[Order]) -> None:
+    """Keep further orders from hosts and accounts that these orders probe."""
     for gate in gates:
-        Gate.objects.filter(pk=gate.pk).update(open_until=Now() + _pause(gate.failures))
+        Gate.objects.filter(pk=gate.pk).update(open_until=Now() + _pause_after(gate.failures))
     for order in orders:
         if _account(order):
             order.connection.pause()
 
 
-def _pause(failures: int) -> timedelta:
+def _pause_after(failures: int) -> timedelta:
     doubled = PROBE_AFTER * 2 ** min(failures - FAILURES, 10)
     return timedelta(seconds=min(_PROBE_AT_LEAST_EVERY, doubled))
 
 
-def saw(store: int, quota: Quota | None) -> None:
-    """What BigCommerce said about the store's budget."""
-    told = quota or _GUESS
+def record_quota(store: int, quota: Quota | None) -> None:
+    """Store the quota that BigCommerce reported for this store."""
+    reported = quota or _GUESS
     row: dict[str, str | int | float] = {
         "store": store,
         "host": BIGCOMMERCE,
-        "budget": max(0, min(told.left // 2, MOST_BUDGET)),
-        "seconds": max(0.1, min(told.reset_ms / 1000, _LONGEST_WINDOW)),
+        "budget": max(0, min(reported.left // 2, MOST_BUDGET)),
+        "seconds": max(0.1, min(reported.reset_ms / 1000, _LONGEST_WINDOW)),
     }
     with connection.cursor() as cursor:
-        cursor.execute(_SAW, row)
+        cursor.execute(_RECORD_QUOTA, row)
 
 
-def left(store: int) -> int:
-    """How many calls are left to us in this window, as far as is known."""
+def calls_left(store: int) -> int:
+    """Return how many calls this store may still make in the current window, 0 when unknown."""
     known = Gate.objects.filter(store=store, host=BIGCOMMERCE, window_until__gt=Now())
     return known.values_list("budget", flat=True).first() or 0
 
 
 def is_short(store: int) -> bool:
-    """Is less than one window's worth of re-reading left? Then only changes are worth a call."""
+    """Return whether the quota allows changes only: fewer calls are left than two orders need."""
     gate = Gate.objects.filter(store=store, host=BIGCOMMERCE, window_until__gt=Now())
     return gate.filter(budget__lt=2 * CALLS_PER_ORDER).exists()
 
 
-def spared(order: Order, system: str) -> None:
-    """The probe of a closed gate did not have to ask: the next order may."""
+def release_probe(order: Order, system: str) -> None:
+    """Let the next order probe a closed host: this order's probe did not need to call it."""
     gate = Gate.objects.filter(store=order.store_id, host=_host_of(order, system))
     gate.filter(failures__gte=FAILURES).update(open_until=Now())
 
 
-def failed(order: Order, system: str, retry_after: float | None) -> None:
-    """The host gave no answer. An order that fails again and again counts once."""
+def record_failure(order: Order, system: str, retry_after: float | None) -> None:
+    """Count that the host gave no answer. An order that fails repeatedly counts once."""
     host = _host_of(order, system)
     with connection.cursor() as cursor:
         counts = int(order.attempts == 0 or _is_closed(order.store_id, host))
-        cursor.execute(_FAILED, {"store": order.store_id, "host": host, "counts": counts})
+        cursor.execute(_RECORD_FAILURE, {"store": order.store_id, "host": host, "counts": counts})
         failures = cursor.fetchone()[0]
     pause = timedelta(seconds=min(retry_after, 900)) if retry_after else None
     if failures >= FAILURES:
-        pause = max(pause or timedelta(), _pause(failures))
+        pause = max(pause or timedelta(), _pause_after(failures))
         after_outage(order.store)
     if pause:
         gate = Gate.objects.filter(store=order.store_id, host=host)
@@ -155,12 +157,12 @@ def failed(order: Order, system: str, retry_after: float | None) -> None:
 
 
 def after_outage(store: Store) -> None:
-    """Something was away: once all is well every open order is looked at (`orders.drift`)."""
+    """Mark that a host was away: all open orders are checked afterwards (`orders.drift`)."""
     Reconciliation.objects.update_or_create(store=store, defaults={"outage": True})
 
 
 def is_well(store: Store) -> bool:
-    """Does every host answer?"""
+    """Return whether every host of this store answers."""
     return not Gate.objects.filter(store=store, failures__gt=0).exists()
 
 
@@ -168,22 +170,22 @@ def _is_closed(store: int, host: str) -> bool:
     return Gate.objects.filter(store=store, host=host, failures__gte=FAILURES).exists()
 
 
-def passed(order: Order, system: str) -> None:
-    """The host answers. If it did not before, those who waited may come, not all at once."""
+def record_success(order: Order, system: str) -> None:
+    """Reopen the host. Spread the orders that waited for it over the next seconds."""
     gate = Gate.objects.filter(store=order.store_id, host=_host_of(order, system), failures__gt=0)
     if gate.update(failures=0, open_until=None):
         with connection.cursor() as cursor:
             cursor.execute(_SPREAD, {"store": order.store_id})
 
 
-# Long readings leave room: all apps of a store share its calls to BigCommerce.
+# Jobs that read many pages wait, because all apps of a store share its calls to BigCommerce.
 _LONGEST_WAIT = 30.0
 QUARTER = 4
 
 
-def be_patient(api: BigCommerce, store_id: int) -> None:
-    """Wait for the next window when no more than a quarter of this one's calls is left."""
+def wait_for_quota(api: BigCommerce, store_id: int) -> None:
+    """Wait for the next window when at most a quarter of the calls of this one is left."""
     quota = api.quota
-    saw(store_id, quota)
+    record_quota(store_id, quota)
     if quota and quota.left <= quota.limit // QUARTER:
         pause(min(quota.reset_ms / 1000, _LONGEST_WAIT))

@@ -106,7 +106,7 @@ class _Drain:
                 quotas[order.store_id] = quota
                 self.finished += 1
             for store, seen in quotas.items():
-                throttle.saw(store, seen)
+                throttle.record_quota(store, seen)
 
     def _finish(self, order: Order, result: Result) -> None:
         """One result that cannot be written must not keep those of all others from it.

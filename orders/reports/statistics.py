@@ -15,7 +15,7 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Order as Listed
 from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order, RecentOrders
-from orders.queue.throttle import be_patient
+from orders.queue.throttle import wait_for_quota
 from orders.sync.sync import UNREADABLE
 from payloads.statistics import DAYS, Ours, Row, is_recent, row_of, statistic
 from stores.clients import bigcommerce_for
@@ -86,7 +86,7 @@ def _listed(api: BigCommerce, store_id: int, filters: dict[str, str]) -> Iterato
         yield from found
         if len(found) < PAGE:
             return
-        be_patient(api, store_id)
+        wait_for_quota(api, store_id)
 
 
 def _lines(store: Store, rows: dict[str, Row]) -> list[Row]:

@@ -52,7 +52,7 @@ def finish(order: Order, result: Result, lease: str) -> None:
         facts = _facts(order, result)
         fields = {"lease": "", "leased_until": None, **facts, **WRITE[result.kind](order, result)}
         fields = _memory(order, result) | fields
-        _ways(order, result)
+        _record_answers(order, result)
         mine = Order.objects.filter(pk=order.pk, lease=lease)
         if mine.update(**fields):
             return
@@ -64,13 +64,13 @@ def finish(order: Order, result: Result, lease: str) -> None:
         )
 
 
-def _ways(order: Order, result: Result) -> None:
+def _record_answers(order: Order, result: Result) -> None:
     """What the gates learn of it: BigCommerce answered, or SeQura did not have to be asked."""
     if result.update is not None or result.kind is Kind.GONE:
-        throttle.passed(order, BIGCOMMERCE)
+        throttle.record_success(order, BIGCOMMERCE)
     if result.kind in _NOT_ASKED:
-        throttle.spared(order, SEQURA)
-        order.connection.spared()
+        throttle.release_probe(order, SEQURA)
+        order.connection.release_probe()
 
 
 def _memory(order: Order, result: Result) -> _Fields:
@@ -245,7 +245,7 @@ def _no_access(order: Order, result: Result) -> _Fields:
 
 def _later(order: Order, result: Result) -> _Fields:
     if result.host:
-        throttle.failed(order, result.host, result.retry_after)
+        throttle.record_failure(order, result.host, result.retry_after)
     since = order.failing_since or timezone.now()
     if timezone.now() - since > _GIVE_UP_AFTER:
         record.rejected(
@@ -302,8 +302,8 @@ WRITE: dict[Kind, Callable[[Order, Result], _Fields]] = {
 
 def _reached(order: Order) -> None:
     """Both systems answered."""
-    throttle.passed(order, BIGCOMMERCE)
-    throttle.passed(order, SEQURA)
+    throttle.record_success(order, BIGCOMMERCE)
+    throttle.record_success(order, SEQURA)
     order.connection.resume()
 
 

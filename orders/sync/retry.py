@@ -33,7 +33,7 @@ def retry(order: Order, patience: float = _PATIENCE) -> str:
     order.refresh_from_db(fields=["changed", "attempts"])
     if barrier := _barrier(order):
         return barrier
-    order.connection.spared()  # a merchant who asks may have mended the account
+    order.connection.release_probe()  # a merchant who asks may have mended the account
     wake_worker()
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:

@@ -220,7 +220,7 @@ def test_a_result_that_cannot_be_written_is_its_own_order_s_trouble(
 
 def test_a_budget_that_no_column_holds_is_cut(merchant: People) -> None:
     huge = 10**30
-    throttle.saw(merchant.store.pk, Quota(huge, huge, huge, huge))
+    throttle.record_quota(merchant.store.pk, Quota(huge, huge, huge, huge))
     assert Gate.objects.get(store=merchant.store).budget == throttle.MOST_BUDGET
 
 

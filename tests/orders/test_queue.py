@@ -76,7 +76,7 @@ def due(*orders: Order) -> None:
 
 
 def open_window(store: Store, left: int = 150) -> None:
-    throttle.saw(store.pk, Quota(left=left, limit=150, window_ms=30_000, reset_ms=30_000))
+    throttle.record_quota(store.pk, Quota(left=left, limit=150, window_ms=30_000, reset_ms=30_000))
 
 
 def claimed(room: int = 64, lease: Lease | None = None) -> list[int]:

@@ -382,14 +382,14 @@ def _drop_other_indexes(table: str, index: str) -> None:
         ("transaction_log.Entry", "entry_with_text"),
     ],
 )
-@pytest.mark.parametrize("spared", [[], [uuid.uuid4()]])
+@pytest.mark.parametrize("kept", [[], [uuid.uuid4()]])
 def test_what_is_left_is_found_by_an_index(
-    merchant: Merchant, label: str, index: str, spared: list[uuid.UUID]
+    merchant: Merchant, label: str, index: str, kept: list[uuid.UUID]
 ) -> None:
     """The condition of the partial index follows from what is searched, else it is not used."""
     holding_people = TABLES[label].holding
     assert holding_people is not None
-    searched = personal_data._rows(merchant.store, label, timezone.now(), spared)
+    searched = personal_data._rows(merchant.store, label, timezone.now(), kept)
     with connection.cursor() as cursor:
         table = connection.ops.quote_name(searched.model._meta.db_table)
         _drop_other_indexes(table, index)

@@ -186,7 +186,9 @@ def test_questions_of_a_store(question: Callable[[str], int], installed: Store) 
     offer = Offer.objects.get(reasons=[Reason.TOO_MANY_QUESTIONS])  # one for all of the minute
     assert offer.store == installed
 
-    throttle.saw(installed.pk, Quota(left=100, limit=150, window_ms=30_000, reset_ms=30_000))
+    throttle.record_quota(
+        installed.pk, Quota(left=100, limit=150, window_ms=30_000, reset_ms=30_000)
+    )
     assert {ask(number) for number in range(100, 140)} == {404}  # BigCommerce has room
     Gate.objects.update(budget=storefront.CALLS_OF_A_QUESTION - 1)
     assert ask(250) == 429
@@ -201,7 +203,7 @@ def test_an_address_gets_as_much_as_is_left_for_others(
         return question("203.0.113.9")
 
     per_question = storefront.CALLS_OF_A_QUESTION
-    throttle.saw(
+    throttle.record_quota(
         installed.pk, Quota(left=100 * per_question, limit=450, window_ms=1, reset_ms=30_000)
     )
     assert granted(ask, 429) == 50  # we take half of what BigCommerce has left
