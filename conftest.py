@@ -159,7 +159,7 @@ def _quick_tests_connect_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits count up to their boundary: no minute ends while a test of this process counts."""
     frozen = SimpleNamespace(time=lambda: 1_800_000_000.5)
-    monkeypatch.setattr(import_module("stores.budget"), "time", frozen)
+    monkeypatch.setattr(import_module("stores.rate_limit"), "time", frozen)
 
 
 @pytest.fixture(scope="session")

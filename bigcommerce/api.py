@@ -16,7 +16,7 @@ from transport import errors
 from transport.call import Params, Timeout, Transport, call_of, segment
 
 
-# How much of the store's API budget is left: all apps of the store share it.
+# How many API calls the store has left: all its apps share them.
 #
 # https://docs.bigcommerce.com/developer/docs/overview/api-fundamentals/rate-limits
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ TIMEOUT: Timeout = (3, 15)
 
 
 class Api:
-    """Requests to one store. `quota` is what the last answer said about the budget."""
+    """Requests to one store. `quota` is what the last response reported."""
 
     def __init__(
         self,

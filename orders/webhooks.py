@@ -22,9 +22,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from bigcommerce.webhook_signature import InvalidWebhookSignature, is_signed, verify
 from orders.queue.wakeup import wake_worker
 from orders.topics import ORDER_OF, order_id
-from stores.budget import LIMITS, OverBudget, Pace
 from stores.encryption import readable
 from stores.models import Store
+from stores.rate_limit import LIMITS, LocalRateLimit, RateLimited
 from transport.reading import read_json, write_json
 
 log = structlog.get_logger(__name__)
@@ -156,7 +156,7 @@ def _check_signature(body: bytes, request: HttpRequest) -> bool:
 
 
 _receivers: dict[str, Receiver] = {}
-_pace = Pace()
+_rate_limit = LocalRateLimit()
 
 
 def _authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> Receiver | None:
@@ -251,8 +251,8 @@ def _coalesced(event: Event, receiver: Receiver) -> Event:
     A status that the order has left again is told by its event alone, so each has a row.
     """
     try:
-        _pace.spend(receiver.pk, **LIMITS["webhook"])
-    except OverBudget:
+        _rate_limit.consume(receiver.pk, **LIMITS["webhook"])
+    except RateLimited:
         shared = [event.scope, event.order_id, event.status]
         return replace(event, hash=sha256(write_json(shared)).hexdigest())
     return event

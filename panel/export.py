@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 
 from panel.log_query import chunks
 from panel.session import PanelRequest, panel_error
-from stores.budget import Room
 from stores.models import Store
+from stores.rate_limit import Concurrency
 from stores.storefronts import order_link, portal_link
 from transaction_log.explanations import event_label, explain
 from transaction_log.models import Entry
@@ -38,7 +38,7 @@ _BETWEEN_CELLS = re.compile(r"""(?<![\s"';|])([\s"';|]+)([=+\-@%＝＋－＠])?"
 P = ParamSpec("P")
 # Files that one store reads at once, of a process: half of what `sequra_bc.bulkheads` lets through.
 FILES_OF_A_STORE = 2
-_files = Room(FILES_OF_A_STORE)
+_files = Concurrency(FILES_OF_A_STORE)
 
 
 def few_per_store(

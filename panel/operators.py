@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
-from stores.budget import LIMITS, OverBudget, caller, spend
+from stores.rate_limit import LIMITS, RateLimited, caller, consume
 
 
 class OperatorsSite(admin.AdminSite):
@@ -34,10 +34,10 @@ class OperatorsSite(admin.AdminSite):
             name = request.POST.get("username", "")[:64]
             network = caller(request.META["REMOTE_ADDR"])
             try:
-                spend(f"operator from {network}", **LIMITS["operator"])
-                spend(f"operator {name}", **LIMITS["operator"])
-            except OverBudget as budget:
-                return HttpResponse(status=429, headers={"Retry-After": str(budget.retry_after)})
+                consume(f"operator from {network}", **LIMITS["operator"])
+                consume(f"operator {name}", **LIMITS["operator"])
+            except RateLimited as limited:
+                return HttpResponse(status=429, headers={"Retry-After": str(limited.retry_after)})
         return super().login(request, extra_context)
 
 

@@ -24,8 +24,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from stores.budget import LIMITS, OverBudget, Pace
 from stores.models import Connection, PanelSession, PanelUser, Store
+from stores.rate_limit import LIMITS, LocalRateLimit, RateLimited
 from stores.storefronts import language_of, origin_of, time_zone_of
 
 P = ParamSpec("P")
@@ -34,7 +34,7 @@ R = TypeVar("R", bound=HttpResponseBase)  # a page, or a file that is streamed
 # `used_at` is not worth a write per request.
 _USED_AT_RESOLUTION = timedelta(minutes=1)
 # https://docs.bigcommerce.com: the control panel is https://store-{hash}.mybigcommerce.com
-_pace = Pace()  # of pages; a page has a fixed number of statements
+_rate_limit = LocalRateLimit()  # of pages; a page has a fixed number of statements
 _CONTROL_PANEL = "https://*.mybigcommerce.com"
 
 
@@ -141,14 +141,14 @@ def _session_is_over(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _too_fast(request: HttpRequest, budget: OverBudget) -> HttpResponse:
+def _too_fast(request: HttpRequest, limited: RateLimited) -> HttpResponse:
     page = panel_error(
         request,
         429,
         _("This session asks for too many pages"),
         _("Wait a minute, then reload the page."),
     )
-    page["Retry-After"] = str(budget.retry_after)
+    page["Retry-After"] = str(limited.retry_after)
     return page
 
 
@@ -182,9 +182,9 @@ def panel_page(
             timezone.override(time_zone_of(found.user.store)),
         ):
             try:
-                _pace.spend(found.pk, **LIMITS["page"])
-            except OverBudget as budget:
-                return _too_fast(request, budget)
+                _rate_limit.consume(found.pk, **LIMITS["page"])
+            except RateLimited as limited:
+                return _too_fast(request, limited)
             panel = _speaking_for(request, found, session)
             safe = request.method in ("GET", "HEAD", "OPTIONS")
             if not safe and not _csrf_holds(request, panel.panel_csrf):

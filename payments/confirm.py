@@ -25,7 +25,7 @@ from payments.steps import confirm_at_sequra, create_order, place_order
 from payments.steps.outcomes import Later, Refused
 from payments.steps.placed_orders import finished_order
 from payments.steps.undo import undo
-from payments.threads import Bulkhead, Room, Turns
+from payments.threads import Bulkhead, Concurrency, Turns
 from stores.locks import Busy, only_one
 from stores.models import Store
 from transaction_log import record
@@ -59,7 +59,7 @@ WAITERS_OF_A_STORE, HELPERS_OF_A_STORE, WAITING_OF_A_STORE = 6, 2, 3
 SLOW_AFTER = 4.0  # seconds: by then most purchases are done
 _threads = Bulkhead(MOST_WAITERS, WAITERS_OF_A_STORE)
 _turns = Turns(HELPERS_OF_A_STORE)
-_waiting = Room(WAITING_OF_A_STORE)
+_waiting = Concurrency(WAITING_OF_A_STORE)
 # What waits for a thread already: a sweep that comes again adds nothing.
 _queued: set[int] = set()
 _UNAUTHORISED = 401

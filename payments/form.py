@@ -21,9 +21,9 @@ from payments.solicited_order import return_url
 from sequra.client import Sequra
 from sequra.documents import origin
 from sequra.errors import Rejected, Unavailable
-from stores.budget import LIMITS, spend
 from stores.clients import bigcommerce_for, deployments, sequra_for
 from stores.models import Store
+from stores.rate_limit import LIMITS, consume
 
 log = structlog.get_logger()
 _LIVES = timedelta(hours=2)
@@ -59,7 +59,7 @@ def show_form(store: Store, choice: dict[str, Any]) -> dict[str, Any]:
     solicitation = _live(store, choice)
     if choice["terms_accepted"] is None and terms_required(solicitation):
         raise NoForm("terms_not_accepted", 409, _TERMS)
-    spend(f"form {solicitation.pk}", **LIMITS["form"])
+    consume(f"form {solicitation.pk}", **LIMITS["form"])
     product, campaign = choice["product"], choice["campaign"] or None
     html = _fetch(solicitation, product, campaign)
     origins = _check_sources(html, _trusted_origins(solicitation))

@@ -1,4 +1,4 @@
-"""What the storefront script gets to know: `solicit`, within budget, one at a time per checkout."""
+"""Answer the storefront script: `solicit` within rate limits, one run at a time per checkout."""
 
 import re
 from contextlib import suppress
@@ -17,9 +17,9 @@ from payloads.checkout.store_credit import Claim
 from payments.form import terms_remembered, terms_required
 from payments.models import Offer, Solicitation
 from payments.solicit import Offered, Shopper, UnknownCheckout, solicit
-from stores.budget import LIMITS, OverBudget, Want, caller, demand, spend
 from stores.locks import Busy, only_one
 from stores.models import Store
+from stores.rate_limit import LIMITS, KeyLimit, RateLimited, caller, check_limit, consume
 from stores.storefronts import browser_origin, language_of, may_ask, origin_of
 from transport.reading import clean_text
 
@@ -54,7 +54,7 @@ class _Answer(TypedDict):
 
 
 def methods_for(store: Store, request: Request, body: dict[str, Any]) -> _Answer:
-    """The payment methods for a checkout. Raises OverBudget and UnknownCheckout."""
+    """The payment methods for a checkout. Raises RateLimited and UnknownCheckout."""
     shopper, checkout_id = _shopper(request, body), body["checkout_id"]
     if ROBOTS.search(shopper.user_agent) or not shopper.user_agent:
         return {
@@ -67,10 +67,10 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> _Answer
         }
     network = caller(shopper.ip)
     guesses = f"guesses {store.pk} {network}"
-    demand(guesses, **GUESSES)
+    check_limit(guesses, **GUESSES)
     try:
-        _spend(store, checkout_id, network)
-    except OverBudget:
+        _consume(store, checkout_id, network)
+    except RateLimited:
         _remember_refusal(store, checkout_id)
         raise
     claim = Claim.of(body["store_credit_applied"], body["outstanding_balance"])
@@ -78,9 +78,9 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> _Answer
         with only_one(f"checkout {store.pk} {checkout_id}"):
             offered = solicit(store, checkout_id, claim, shopper, _origin(store, request))
     except Busy as error:  # a double click; the script asks again
-        raise OverBudget(retry_after=1) from error
+        raise RateLimited(retry_after=1) from error
     except UnknownCheckout:
-        spend(guesses, **GUESSES)
+        consume(guesses, **GUESSES)
         raise
     store.checkout_asked()
     public_id = str(offered.solicitation.public_id) if offered.solicitation else None
@@ -138,8 +138,8 @@ def _shopper(request: Request, body: dict[str, Any]) -> Shopper:
     )
 
 
-def _spend(store: Store, checkout_id: str, network: str) -> None:
-    """Raises OverBudget. While BigCommerce says that calls are left, the store has no limit.
+def _consume(store: Store, checkout_id: str, network: str) -> None:
+    """Raises RateLimited. While BigCommerce says that calls are left, the store has no limit.
 
     Otherwise it has one, however much of our calls the order changes took. An address, which many
     shoppers may share, gets as much as is left for all others.
@@ -149,21 +149,21 @@ def _spend(store: Store, checkout_id: str, network: str) -> None:
     if room > 0:
         of_store = {**of_store, "allowed": _ANY}
         of_address = {**of_address, "allowed": max(room, of_address["allowed"])}
-    spend(
+    consume(
         f"ip {network}",
         **LIMITS["question from"],
         also=[
-            Want(f"ip {store.pk} {network}", **of_address),
-            Want(f"checkout {store.pk} {checkout_id}", **LIMITS["question of a checkout"]),
-            Want(f"store {store.pk}", **of_store),
+            KeyLimit(f"ip {store.pk} {network}", **of_address),
+            KeyLimit(f"checkout {store.pk} {checkout_id}", **LIMITS["question of a checkout"]),
+            KeyLimit(f"store {store.pk}", **of_store),
         ],
     )
 
 
 def _remember_refusal(store: Store, checkout_id: str) -> None:
     """Let the merchant know, without a row for each of a flood."""
-    with suppress(OverBudget):
-        spend(f"refusal {store.pk}", **LIMITS["refusal"])
+    with suppress(RateLimited):
+        consume(f"refusal {store.pk}", **LIMITS["refusal"])
         reasons = [str(Reason.TOO_MANY_QUESTIONS)]
         Offer.objects.create(store=store, checkout_id=checkout_id, reasons=reasons)
 

@@ -13,9 +13,9 @@ from concurrent.futures import Future
 
 from django.db import connection
 
-from stores.budget import Room
+from stores.rate_limit import Concurrency
 
-__all__ = ["Bulkhead", "Room", "Turns"]
+__all__ = ["Bulkhead", "Concurrency", "Turns"]
 
 
 class Bulkhead:

@@ -28,10 +28,10 @@ from payments.progress import progress_of, shoppers_language
 from payments.solicit import UnknownCheckout
 from payments.solicited_order import checkout_url
 from payments.storefront import methods_for
-from payments.threads import Room
-from stores.budget import LIMITS, OverBudget, spend
+from payments.threads import Concurrency
 from stores.encryption import Undecryptable
 from stores.models import Store
+from stores.rate_limit import LIMITS, RateLimited, consume
 from stores.storefronts import browser_origin, may_ask, storefront_store
 
 
@@ -112,7 +112,7 @@ def _share(
 log = structlog.get_logger()
 # Calls of one storefront that wait for BigCommerce or SeQura at once, of a process.
 CALLS_OF_A_STORE, _BUSY_SECONDS = 4, 2
-_storefront = Room(CALLS_OF_A_STORE)
+_storefront = Concurrency(CALLS_OF_A_STORE)
 
 
 @storefront("POST")
@@ -126,8 +126,8 @@ def payment_methods(request: Request, store: Store) -> Response:
             return Response(methods_for(store, request, claim.validated_data))
     except UnknownCheckout as unknown:
         raise Http404 from unknown
-    except OverBudget as budget:
-        return _too_many(budget)
+    except RateLimited as limited:
+        return _too_many(limited)
 
 
 @storefront("POST")
@@ -141,27 +141,27 @@ def form(request: Request, store: Store) -> Response:
             return Response(show_form(store, choice.validated_data))
     except NoForm as no:
         return Response({"code": no.code, "message": str(no.message)}, status=no.status)
-    except OverBudget as budget:
-        return _too_many(budget)
+    except RateLimited as limited:
+        return _too_many(limited)
 
 
 @contextmanager
 def place_of(store: Store) -> Iterator[None]:
-    """One of the store's places among the threads of this process. Raises OverBudget without one.
+    """One of the store's places among the threads of this process. Raises RateLimited without one.
 
     A store whose BigCommerce hangs then leaves threads to the others.
     """
     with _storefront.entered(store.pk) as has_place:
         if not has_place:
-            raise OverBudget(_BUSY_SECONDS)
+            raise RateLimited(_BUSY_SECONDS)
         yield
 
 
-def _too_many(budget: OverBudget) -> Response:
+def _too_many(limited: RateLimited) -> Response:
     return Response(
         {"code": "too_many_requests", "message": ""},
         status=429,
-        headers={"Retry-After": str(budget.retry_after)},
+        headers={"Retry-After": str(limited.retry_after)},
     )
 
 
@@ -182,9 +182,9 @@ def script_error(request: Request, store: Store) -> Response:
     report = _ScriptError(data=request.data)
     report.is_valid(raise_exception=True)
     try:
-        spend(f"script error {store.pk}", **LIMITS["script error"])
-    except OverBudget as budget:
-        return _too_many(budget)
+        consume(f"script error {store.pk}", **LIMITS["script error"])
+    except RateLimited as limited:
+        return _too_many(limited)
     log.warning("storefront_script_failed", store=store.hash, **report.validated_data)
     return Response(status=204)
 
@@ -241,8 +241,8 @@ def notification(request: HttpRequest, token: str) -> HttpResponse:
         return HttpResponse(status=status)
     except notifications.NotAuthentic:
         return HttpResponse(status=404)
-    except OverBudget as budget:
-        return _come_again(budget)
+    except RateLimited as limited:
+        return _come_again(limited)
     except Undecryptable:  # SeQura comes again; by then the key may be back
         return HttpResponse(status=503)
     except (notifications.Malformed, notifications.UnknownState):
@@ -259,8 +259,8 @@ def event(request: HttpRequest, token: str) -> HttpResponse:
         _count("event", found, name if name in events.EVENTS else "")
     except notifications.NotAuthentic:
         return HttpResponse(status=404)
-    except OverBudget as budget:
-        return _come_again(budget)
+    except RateLimited as limited:
+        return _come_again(limited)
     except Undecryptable:
         return HttpResponse(status=503)
     except notifications.Malformed:
@@ -273,13 +273,13 @@ def event(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _count(kind: str, found: Solicitation, about: str) -> None:
-    """Raises OverBudget. What is said for the first time about a purchase is always heard."""
-    spend(f"{kind} {found.pk} {about}", **LIMITS[kind])
+    """Raises RateLimited. What is said for the first time about a purchase is always heard."""
+    consume(f"{kind} {found.pk} {about}", **LIMITS[kind])
 
 
-def _come_again(budget: OverBudget) -> HttpResponse:
+def _come_again(limited: RateLimited) -> HttpResponse:
     """SeQura repeats what is answered with 503."""
-    return HttpResponse(status=503, headers={"Retry-After": str(budget.retry_after)})
+    return HttpResponse(status=503, headers={"Retry-After": str(limited.retry_after)})
 
 
 def _heard_with(found: Solicitation, request: HttpRequest, source: str) -> None:

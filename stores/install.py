@@ -35,10 +35,10 @@ def signed_payload(request: HttpRequest) -> SignedPayload:
     )
 
 
-def spend(request: HttpRequest, payload: SignedPayload) -> bool:
-    """Use the payload up; false when somebody did so before.
+def use_payload_once(request: HttpRequest, payload: SignedPayload) -> bool:
+    """Mark the payload as used. Return False when it was used before.
 
-    Without a `jti` its name is what was signed: a signature can be written in several ways.
+    Without a `jti` its identity is the signed text: one signature can be written in several ways.
     """
     name = payload.jti or request.GET["signed_payload_jwt"].rpartition(".")[0]
     digest = hashlib.sha256(f"{payload.store_hash} {name}".encode()).hexdigest()
@@ -46,7 +46,7 @@ def spend(request: HttpRequest, payload: SignedPayload) -> bool:
 
 
 def forget_old_payloads() -> None:
-    """They have expired by themselves."""
+    """Delete the payloads that have expired: they would be refused anyway."""
     SpentPayload.objects.filter(at__lt=timezone.now() - _REMEMBERED).delete()
 
 

@@ -198,7 +198,7 @@ TABLES: dict[str, _Table] = {
     )),
     "stores.PanelSession": _Table(impersonal=("digest", "client")),
     "stores.SpentPayload": _Table(impersonal=("digest",)),
-    # An address counts as a keyed digest: see `stores.budget`.
+    # An address counts as a keyed digest: see `stores.rate_limit`.
     "stores.Allowance": _Table(impersonal=("key",)),
     "stores.WorkerFigure": _Table(impersonal=("name", "labels")),
     "stores.Canary": _Table(impersonal=("secret",)),

@@ -12,12 +12,12 @@ from kombu.exceptions import OperationalError
 
 from bigcommerce.errors import Rejected, Unavailable
 from stores import catalogue, connect, personal_data, registration, statuses
-from stores.budget import LIMITS, OverBudget, spend
 from stores.clients import bigcommerce_for
 from stores.install import forget_old_payloads, uninstall_what_was_revoked
 from stores.isolation import isolated
 from stores.locks import Busy, only_one
 from stores.models import PanelSession, Store
+from stores.rate_limit import LIMITS, RateLimited, consume
 from stores.registration import checkout_script
 
 log = structlog.get_logger(__name__)
@@ -108,8 +108,8 @@ def _tend(until: float) -> None:
 
 def _tend_one(store: Store) -> None:
     if not store.is_installed:
-        with suppress(OverBudget):
-            spend(f"access of store {store.pk}", **LIMITS["probe"])
+        with suppress(RateLimited):
+            consume(f"access of store {store.pk}", **LIMITS["probe"])
             _try_again(store)
     elif registration.is_due(store):
         registration.register(store)

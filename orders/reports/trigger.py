@@ -15,9 +15,9 @@ from django.views.decorators.http import require_GET
 from orders.models import ReportRun
 from orders.queue.wakeup import wake_worker
 from orders.reports.schedule import has_failed, start
-from stores.budget import LIMITS, OverBudget, caller, spend
 from stores.encryption import readable
 from stores.models import Store
+from stores.rate_limit import LIMITS, RateLimited, caller, consume
 
 _FAILED = 599
 _NOBODY = secrets.token_urlsafe(32)  # compared when there is no such store: it takes as long
@@ -41,10 +41,10 @@ def trigger_report(request: HttpRequest, public_id: UUID, token: str) -> HttpRes
 def _wrong(address: str) -> HttpResponse:
     """Who guesses too often is not even told that it is wrong. The right token never counts."""
     try:
-        spend(f"report address {caller(address)}", **LIMITS["report address"])
-    except OverBudget as budget:
+        consume(f"report address {caller(address)}", **LIMITS["report address"])
+    except RateLimited as limited:
         response = _say("", 429)
-        response["Retry-After"] = str(budget.retry_after)
+        response["Retry-After"] = str(limited.retry_after)
         return response
     return _say("", 404)
 

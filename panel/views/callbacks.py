@@ -21,11 +21,10 @@ from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.signed_payload import InvalidSignedPayload, SignedPayload
 from panel.session import frame_in_control_panel, open_session, panel_error
 from stores import install, registration
-from stores.budget import LIMITS, OverBudget, caller, demand
-from stores.budget import spend as spend_budget
-from stores.install import is_fresh, provision, signed_payload, spend
+from stores.install import is_fresh, provision, signed_payload, use_payload_once
 from stores.locks import Busy
 from stores.models import PanelUser, Store
+from stores.rate_limit import LIMITS, RateLimited, caller, check_limit, consume
 from stores.registration.scopes import missing
 from stores.tasks import look_after_store, register_store, try_again, wake
 
@@ -40,12 +39,12 @@ def auth(request: HttpRequest) -> HttpResponse:
     """Install, or consent again. Answers a page that sends the merchant to the Apps menu."""
     code, context, scope = (request.GET.get(key, "") for key in ("code", "context", "scope"))
     try:
-        _spend_on_installing(request, context)
+        _consume_for_installation(request, context)
         store = install.install(code, context, scope)
-    except OverBudget as budget:
+    except RateLimited as limited:
         text = _("There were too many attempts to install SeQura. Try again in a minute.")
         page = _not_installed(request, 429, text)
-        page["Retry-After"] = str(budget.retry_after)
+        page["Retry-After"] = str(limited.retry_after)
         return page
     except (install.WrongContext, Rejected) as error:
         log.warning("installation_refused", reason=str(error))
@@ -60,11 +59,11 @@ def auth(request: HttpRequest) -> HttpResponse:
     return _installed(request, store)
 
 
-def _spend_on_installing(request: HttpRequest, context: str) -> None:
-    """Each attempt asks BigCommerce with our client secret. Raises OverBudget."""
-    spend_budget(f"auth from {_network(request)}", **OF_AN_ADDRESS)
+def _consume_for_installation(request: HttpRequest, context: str) -> None:
+    """Each attempt asks BigCommerce with our client secret. Raises RateLimited."""
+    consume(f"auth from {_network(request)}", **OF_AN_ADDRESS)
     if install.CONTEXT.fullmatch(context):
-        spend_budget(f"auth of {context}", **LIMITS["install"])
+        consume(f"auth of {context}", **LIMITS["install"])
 
 
 def _not_installed(request: HttpRequest, status: int, text: str) -> HttpResponse:
@@ -90,18 +89,18 @@ def _installed(request: HttpRequest, store: Store) -> HttpResponse:
 def load(request: HttpRequest) -> HttpResponse:
     """Open the app: a new session, at an address that holds nothing of BigCommerce's payload."""
     try:
-        spend_budget(f"open from {_network(request)}", **LIMITS["open from"])
+        consume(f"open from {_network(request)}", **LIMITS["open from"])
         payload = signed_payload(request)
-        spend_budget(f"open {payload.store_hash} {payload.user.id}", **LIMITS["open"])
-    except OverBudget as budget:
-        return _opened_too_often(request, budget)
+        consume(f"open {payload.store_hash} {payload.user.id}", **LIMITS["open"])
+    except RateLimited as limited:
+        return _opened_too_often(request, limited)
     except InvalidSignedPayload as error:
         log.warning("payload_refused", reason=str(error))
         return _not_open(request, _("BigCommerce did not sign this request."))
     store = Store.objects.filter(hash=payload.store_hash).first()
     if store is None or store.state == Store.State.UNINSTALLED:
         return _not_open(request, _("SeQura is not installed in this store. Install it again."))
-    if not is_fresh(payload) or not spend(request, payload):
+    if not is_fresh(payload) or not use_payload_once(request, payload):
         return _not_open(request, _("This link was used already or is too old."), store)
     asked = _ORDER_URL.fullmatch(payload.url)
     order = int(asked[1]) if asked else None
@@ -121,10 +120,10 @@ def _not_open(request: HttpRequest, why: str, store: Store | None = None) -> Htt
     return panel_error(request, 401, _("SeQura could not be opened"), text, store)
 
 
-def _opened_too_often(request: HttpRequest, budget: OverBudget) -> HttpResponse:
+def _opened_too_often(request: HttpRequest, limited: RateLimited) -> HttpResponse:
     title, text = _("SeQura could not be opened"), _("Wait a minute, then open SeQura again.")
     page = panel_error(request, 429, title, text)
-    page["Retry-After"] = str(budget.retry_after)
+    page["Retry-After"] = str(limited.retry_after)
     return page
 
 
@@ -141,11 +140,11 @@ def _removing(
     def callback(request: HttpRequest) -> HttpResponse:
         address = f"remove from {_network(request)}"
         try:
-            demand(address, **LIMITS["remove from"])
+            check_limit(address, **LIMITS["remove from"])
             payload = _signed_or_counted(request, address)
-            spend_budget(f"remove {payload.store_hash}", **LIMITS["remove"])
-        except OverBudget as budget:
-            again = {"Retry-After": str(budget.retry_after)}
+            consume(f"remove {payload.store_hash}", **LIMITS["remove"])
+        except RateLimited as limited:
+            again = {"Retry-After": str(limited.retry_after)}
             return JsonResponse({"error": "too many requests"}, status=429, headers=again)
         except InvalidSignedPayload as error:
             log.warning("payload_refused", reason=str(error))
@@ -159,7 +158,7 @@ def _signed_or_counted(request: HttpRequest, address: str) -> SignedPayload:
     try:
         return signed_payload(request)
     except InvalidSignedPayload:
-        spend_budget(address, **LIMITS["remove from"])
+        consume(address, **LIMITS["remove from"])
         raise
 
 
@@ -180,7 +179,7 @@ def uninstall(request: HttpRequest, payload: SignedPayload) -> HttpResponse:
         if (
             store is None
             or payload.issued_at < store.installed_at.replace(microsecond=0)
-            or not spend(request, payload)
+            or not use_payload_once(request, payload)
         ):
             return JsonResponse({"status": "ignored"})
         install.uninstall(store)
@@ -198,7 +197,7 @@ def _is_still_installed(store_hash: str) -> bool:
 def remove_user(request: HttpRequest, payload: SignedPayload) -> HttpResponse:
     """The user of the payload may no longer open the app; his open pages end at once."""
     with transaction.atomic():
-        if not spend(request, payload):
+        if not use_payload_once(request, payload):
             return JsonResponse({"status": "ignored"})
         PanelUser.objects.filter(
             store__hash=payload.store_hash, bigcommerce_id=payload.user.id

@@ -32,7 +32,7 @@ from sequra_bc import logs
 from sequra_bc.logs import formatter, mask, tidy
 from sequra_bc.proxies import client_address
 from sequra_bc.text import _cleaned as clean_query
-from stores.budget import network_of
+from stores.rate_limit import network_of
 from stores.storefronts import origin_of
 from transport.message import words_of
 from transport.reading import clean_text, read_json

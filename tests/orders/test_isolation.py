@@ -218,7 +218,7 @@ def test_a_result_that_cannot_be_written_is_its_own_order_s_trouble(
     assert Order.objects.get(pk=first.pk).lease != ""  # runs out, and leaves the order unsure
 
 
-def test_a_budget_that_no_column_holds_is_cut(merchant: People) -> None:
+def test_a_quota_that_no_column_holds_is_cut(merchant: People) -> None:
     huge = 10**30
     throttle.record_quota(merchant.store.pk, Quota(huge, huge, huge, huge))
     assert Gate.objects.get(store=merchant.store).budget == throttle.MOST_BUDGET

@@ -219,7 +219,7 @@ def test_half_of_what_is_left_is_left_to_others(make: Make, left: int, may: int)
     assert len(claimed()) == may
 
 
-def test_budget_of_a_window_is_never_raised_within_it(make: Make) -> None:
+def test_the_quota_of_a_window_is_never_raised_within_it(make: Make) -> None:
     store = make().store
     open_window(store, 40)
     open_window(store, 150)

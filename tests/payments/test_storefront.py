@@ -19,8 +19,8 @@ from payments.models import Offer, Solicitation
 from payments.progress import progress_of
 from payments.solicit import UnknownCheckout
 from payments.storefront import ROBOTS
-from stores.budget import OverBudget, demand, spend
 from stores.models import Allowance, Connection, Merchant, Store
+from stores.rate_limit import RateLimited, check_limit, consume
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.shop import Shop
 from tests.payments.web import BROWSER, Web
@@ -325,7 +325,7 @@ def test_the_same_cart_is_solicited_once_and_a_changed_one_anew(web: Web, shop: 
     assert Solicitation.objects.count() == 2
 
 
-def test_budget_of_a_checkout_ends(web: Web, shop: Shop) -> None:
+def test_questions_of_a_checkout_are_limited(web: Web, shop: Shop) -> None:
     checkout_id = shop.sandbox.checkout()["checkout_id"]
 
     answers = [web.post("payment-methods", checkout_id=checkout_id) for _ in range(25)]
@@ -336,7 +336,7 @@ def test_budget_of_a_checkout_ends(web: Web, shop: Shop) -> None:
     assert "Access-Control-Allow-Origin" in answers[-1].headers
 
 
-def test_budget_of_a_store_ends(web: Web, shop: Shop) -> None:
+def test_questions_of_a_store_are_limited(web: Web, shop: Shop) -> None:
     answers = [web.post("payment-methods", checkout_id=str(uuid.uuid4())) for _ in range(70)]
 
     assert {answer.status_code for answer in answers} == {404, 429}
@@ -528,9 +528,9 @@ def granted(seconds: float, every: float, allowed: int, window: int) -> int:
     start = datetime(2026, 11, 27, 12, 0, 58, tzinfo=UTC)
     with time_machine.travel(start, tick=False) as clock:
         for _ in range(round(seconds / every)):
-            with suppress(OverBudget):
-                demand("k", allowed=allowed, seconds=window)
-                spend("k", allowed=allowed, seconds=window)
+            with suppress(RateLimited):
+                check_limit("k", allowed=allowed, seconds=window)
+                consume("k", allowed=allowed, seconds=window)
                 count += 1
             clock.shift(every)
     return count
@@ -541,7 +541,7 @@ def test_who_asks_too_often_gets_what_is_allowed(db: None, every: float) -> None
     assert 290 <= granted(300, every, allowed=30, window=30) <= 345
 
 
-def test_budget_does_not_double_at_the_end_of_a_window(db: None) -> None:
+def test_a_limit_does_not_double_at_the_end_of_a_window(db: None) -> None:
     assert granted(4, 0.05, allowed=20, window=60) <= 22
 
 

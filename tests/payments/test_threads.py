@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from payments import confirm, tasks, views
 from payments.models import Solicitation
-from payments.threads import Bulkhead, Room, Turns
+from payments.threads import Bulkhead, Concurrency, Turns
 from stores.models import Store
 from tests.payments.conftest import MakeSolicitation
 
@@ -37,7 +37,7 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hang]:
     """Threads of this test's own."""
     most, each = confirm.MOST_WAITERS, confirm.WAITERS_OF_A_STORE
     monkeypatch.setattr(confirm, "_threads", Bulkhead(most, each))
-    monkeypatch.setattr(confirm, "_waiting", Room(confirm.WAITING_OF_A_STORE))
+    monkeypatch.setattr(confirm, "_waiting", Concurrency(confirm.WAITING_OF_A_STORE))
     hang = Hang()
     yield hang
     hang.released.set()

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from local.sandbox_control import plain_session
 from orders.models import ReportRun
-from stores.budget import LIMITS
 from stores.models import Store
+from stores.rate_limit import LIMITS
 from tests.reports.shipments import Shipments
 
 CRON = {"User-Agent": "sequra-cron"}

@@ -25,10 +25,10 @@ from payloads.checkout.reasons import Reason
 from payments import storefront
 from payments.models import Offer, Solicitation
 from payments.solicit import UnknownCheckout
-from stores import budget
-from stores.budget import LIMITS, OverBudget, Pace, Want, demand, spend
+from stores import rate_limit
 from stores.locks import only_one
 from stores.models import Allowance, Store
+from stores.rate_limit import LIMITS, KeyLimit, LocalRateLimit, RateLimited, check_limit, consume
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.conftest import make_solicitation as make_solicitation  # noqa: PLC0414
 from tests.payments.conftest import merchant as merchant  # noqa: PLC0414
@@ -44,34 +44,34 @@ def granted(ask: Callable[[int], int], refused: int, most: int = 700) -> int:
 
 
 def test_several_keys_are_counted_together_or_not_at_all() -> None:
-    also = [Want("b", 2, 60), Want("c", 9, 30)]
-    spend("a", 5, 60, also=also)
-    spend("a", 5, 60, also=also)
-    with pytest.raises(OverBudget) as refused:
-        spend("a", 5, 60, also=also)
+    also = [KeyLimit("b", 2, 60), KeyLimit("c", 9, 30)]
+    consume("a", 5, 60, also=also)
+    consume("a", 5, 60, also=also)
+    with pytest.raises(RateLimited) as refused:
+        consume("a", 5, 60, also=also)
     assert refused.value.retry_after == 60
     assert dict(Allowance.objects.values_list("key", "used")) == {"a": 2, "b": 2, "c": 2}
 
 
 def test_a_limit_of_a_process_counts_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    moment, pace = [1_800_000_000.0], Pace()
-    monkeypatch.setattr(budget, "time", SimpleNamespace(time=lambda: moment[0]))
-    monkeypatch.setattr(Pace, "MOST", 2)
+    moment, limit = [1_800_000_000.0], LocalRateLimit()
+    monkeypatch.setattr(rate_limit, "time", SimpleNamespace(time=lambda: moment[0]))
+    monkeypatch.setattr(LocalRateLimit, "MOST", 2)
 
     def grants() -> int:
         number = 0
         try:
             while True:
-                pace.spend("me", 8, 60)
+                limit.consume("me", 8, 60)
                 number += 1
-        except OverBudget:
+        except RateLimited:
             return number
 
     assert grants() == 8
     moment[0] += 90  # half of the window before still counts
     assert grants() == 4
-    pace.spend("x", 8, 60)
-    pace.spend("y", 8, 60)  # no more than two are remembered
+    limit.consume("x", 8, 60)
+    limit.consume("y", 8, 60)  # no more than two are remembered
     assert grants() == 8
 
 
@@ -244,7 +244,7 @@ def test_a_double_click_is_refused_at_once(
 def test_webhooks_of_a_store_share_rows_in_a_flood(
     installed: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "_pace", Pace())
+    monkeypatch.setattr(webhooks, "_rate_limit", LocalRateLimit())
 
     def send(number: int, status: int) -> int:
         body = {
@@ -271,8 +271,8 @@ def test_webhooks_of_a_store_share_rows_in_a_flood(
 
 def test_the_limit_of_an_address_is_a_setting() -> None:
     """Read in a process of its own: the table is made once."""
-    code = "import django; django.setup(); from stores.budget import LIMITS; print([LIMITS[f'{w}"
-    code += " from']['allowed'] for w in ('install', 'open', 'question')])"
+    code = "import django; django.setup(); from stores.rate_limit import LIMITS; print([LIMITS["
+    code += "f'{w} from']['allowed'] for w in ('install', 'open', 'question')])"
     given = os.environ | {"ADDRESS_REQUESTS_PER_MINUTE": "1234"}
     command = [sys.executable, "-c", code]
     found = subprocess.run(command, env=given, capture_output=True, text=True, check=True)
@@ -281,7 +281,7 @@ def test_the_limit_of_an_address_is_a_setting() -> None:
 
 def test_a_demand_counts_nothing() -> None:
     for _ in range(3):
-        demand("a", 1, 60)
-    spend("a", 1, 60)
-    with pytest.raises(OverBudget):
-        demand("a", 1, 60)
+        check_limit("a", 1, 60)
+    consume("a", 1, 60)
+    with pytest.raises(RateLimited):
+        check_limit("a", 1, 60)

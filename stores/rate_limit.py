@@ -1,8 +1,9 @@
-"""How often somebody may ask, counted in PostgreSQL so that all processes agree.
+"""Limit how often somebody may call, counted in PostgreSQL so that all processes agree.
 
-A window slides: of the fixed window before this one counts the part that lies within it still. Only
-what is granted is counted, so whoever asks too often gets as much as is allowed, and no less.
-`LIMITS` is the table of all limits but those that follow BigCommerce's own (`payments.storefront`).
+The window slides: of the fixed window before the current one, the part that still lies within the
+sliding window counts. Only granted requests are counted, so a caller who exceeds the limit still
+gets what is allowed. `LIMITS` lists all limits except those that follow BigCommerce's own quota
+(`payments.storefront`).
 """
 
 import math
@@ -22,7 +23,7 @@ from stores.models import Allowance
 
 
 class Limit(TypedDict):
-    """So many requests in so many seconds."""
+    """Allow so many requests in so many seconds."""
 
     allowed: int
     seconds: int
@@ -36,23 +37,23 @@ LIMITS: dict[str, Limit] = {
     "install from": OF_AN_ADDRESS,
     "open": {"allowed": 30, "seconds": 60},  # a user of a store
     "open from": OF_AN_ADDRESS,
-    # /uninstall and /remove_user. BigCommerce speaks for many stores from few addresses, so an
-    # address is counted for what is not signed.
+    # /uninstall and /remove_user. BigCommerce sends them for many stores from few addresses, so an
+    # address is counted only when the signature is wrong.
     "remove": {"allowed": 30, "seconds": 60},  # a store
     "remove from": {"allowed": 30, "seconds": 60},
     "page": {"allowed": 120, "seconds": 60},  # a session, in one process
-    # A solicitation and what is said of it, so that no first notification is refused.
+    # A solicitation and its state, so that no first notification is refused.
     "notification": {"allowed": 10, "seconds": 60},
     "event": {"allowed": 10, "seconds": 60},
     "question from": OF_AN_ADDRESS,  # of all stores
     "question of a checkout": {"allowed": 20, "seconds": 60},
-    # As long as BigCommerce has not said how many calls are left: of one store, and the store's.
+    # While BigCommerce's quota is unknown: per address of one store, and for the whole store.
     "question of an address": {"allowed": 20, "seconds": 30},
     "question of a store": {"allowed": 60, "seconds": 30},
-    # Checkouts that do not exist, so that shoppers still see SeQura.
+    # Checkouts that do not exist: guessing them must not use up the calls that shoppers need.
     "guess": {"allowed": 6, "seconds": 30},
     "refusal": {"allowed": 1, "seconds": 60},  # remembered for the merchant, of a store
-    # Webhooks: beyond this those of one order share a row. In one process.
+    # Webhooks: above this rate the events of one order share a row. Counted per process.
     "webhook": {"allowed": 100, "seconds": 1},  # a store
     "form": {"allowed": 20, "seconds": 60},  # a solicitation
     "script error": {"allowed": 30, "seconds": 60},  # a store
@@ -61,8 +62,7 @@ LIMITS: dict[str, Limit] = {
     "operator": {"allowed": 10, "seconds": 600},  # of an operator's password
 }
 
-# All or nothing in one statement, in the order of the keys, so that two never wait for each other.
-# Nothing is written when one of them is used up.
+# One statement counts all keys or none, in the order of the keys, so that two never deadlock.
 COUNT = """
 WITH wanted AS (
     SELECT * FROM unnest(%(keys)s::text[], %(windows)s::bigint[], %(lefts)s::float[],
@@ -90,7 +90,7 @@ RETURNING key
 
 
 def network_of(address: str) -> str:
-    """Whom a limit counts: an address, or the /64 that one IPv6 user has for himself."""
+    """Return what a limit counts: an IPv4 address, or the /64 network of an IPv6 user."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -101,12 +101,12 @@ def network_of(address: str) -> str:
 
 
 def caller(address: str) -> str:
-    """Return who asks, as a limit names them: a keyed digest, so that no address is stored."""
-    return salted_hmac("stores.budget", network_of(address), algorithm="sha256").hexdigest()[:32]
+    """Return the caller's name in a limit: a keyed digest, so that no address is stored."""
+    return salted_hmac("rate limit", network_of(address), algorithm="sha256").hexdigest()[:32]
 
 
-class OverBudget(Exception):
-    """Too many requests; the window ends after so many seconds."""
+class RateLimited(Exception):
+    """Too many requests. `retry_after`: seconds until the window ends."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"again in {retry_after} s")
@@ -114,7 +114,7 @@ class OverBudget(Exception):
 
 
 class _Window(NamedTuple):
-    """The fixed window that we are in, and how much of the one before lies in the sliding one."""
+    """A fixed window, and how much of the one before it lies in the sliding window (0 to 1)."""
 
     number: int
     left: float
@@ -124,47 +124,47 @@ class _Window(NamedTuple):
         return cls(int(now // seconds), 1 - now % seconds / seconds)
 
 
-class Want(NamedTuple):
-    """One more request of this key."""
+class KeyLimit(NamedTuple):
+    """A key that a request counts for, and its limit."""
 
     key: str
     allowed: int
     seconds: int
 
 
-def spend(key: str, allowed: int, seconds: int, also: Sequence[Want] = ()) -> None:
-    """Count one request of this key; raises OverBudget when `allowed` were granted in `seconds`.
+def consume(key: str, allowed: int, seconds: int, also: Sequence[KeyLimit] = ()) -> None:
+    """Count one request of this key. Raise RateLimited when its limit is reached.
 
     With `also` the request is counted for several keys, or for none of them.
     """
-    wants, now = (Want(key, allowed, seconds), *also), time.time()
-    windows = [_Window.at(now, want.seconds) for want in wants]
+    limits, now = (KeyLimit(key, allowed, seconds), *also), time.time()
+    windows = [_Window.at(now, limit.seconds) for limit in limits]
     rows: dict[str, list[str] | list[int] | list[float]] = {
-        "keys": [want.key for want in wants],
+        "keys": [limit.key for limit in limits],
         "windows": [window.number for window in windows],
         "lefts": [window.left for window in windows],
-        "allowed": [want.allowed for want in wants],
+        "allowed": [limit.allowed for limit in limits],
     }
     with connection.cursor() as cursor:
         cursor.execute(COUNT, rows)
         granted = len(cursor.fetchall())
-    if granted < len(wants):
-        raise OverBudget(_again_in(wants, now))
+    if granted < len(limits):
+        raise RateLimited(_again_in(limits, now))
 
 
-def _again_in(wants: Sequence[Want], now: float) -> int:
-    """Seconds until the windows of what is used up have ended."""
+def _again_in(limits: Sequence[KeyLimit], now: float) -> int:
+    """Return the seconds until the windows of all exhausted keys have ended."""
     used_up = []
-    for want in wants:
+    for limit in limits:
         try:
-            demand(*want)
-        except OverBudget as budget:
-            used_up.append(budget.retry_after)
+            check_limit(*limit)
+        except RateLimited as limited:
+            used_up.append(limited.retry_after)
     return max(used_up, default=math.ceil(1 - now % 1))
 
 
-def demand(key: str, allowed: int, seconds: int) -> None:
-    """Raises OverBudget when `allowed` requests of this key were granted in `seconds`."""
+def check_limit(key: str, allowed: int, seconds: int) -> None:
+    """Raise RateLimited when `allowed` requests of this key were granted in the last `seconds`."""
     window = _Window.at(time.time(), seconds)
     known = Allowance.objects.filter(key=key, window__gte=window.number - 1).first()
     if known is None:
@@ -172,11 +172,11 @@ def demand(key: str, allowed: int, seconds: int) -> None:
     is_current = known.window == window.number
     used, before = (known.used, known.used_before) if is_current else (0, known.used)
     if used + before * window.left >= allowed:
-        raise OverBudget(math.ceil(seconds * window.left))
+        raise RateLimited(math.ceil(seconds * window.left))
 
 
-class Pace:
-    """Counts like `spend`, in the memory of this process: for what must not cost a statement."""
+class LocalRateLimit:
+    """Count like `consume` in this process's memory, for requests that must cost no statement."""
 
     MOST = 10_000  # keys
 
@@ -184,23 +184,23 @@ class Pace:
         self._known: dict[object, tuple[int, int, int]] = {}  # window, used, used before
         self._lock = threading.Lock()
 
-    def spend(self, key: object, allowed: int, seconds: int) -> None:
-        """Count one request of this key. Raises OverBudget."""
+    def consume(self, key: object, allowed: int, seconds: int) -> None:
+        """Count one request of this key. Raise RateLimited when its limit is reached."""
         now = _Window.at(time.time(), seconds)
         with self._lock:
             window, used, before = self._known.get(key, (now.number, 0, 0))
             if window != now.number:
                 used, before = 0, used if window == now.number - 1 else 0
             if used + before * now.left >= allowed:
-                raise OverBudget(math.ceil(seconds * now.left))
+                raise RateLimited(math.ceil(seconds * now.left))
             self._known.pop(key, None)  # the oldest stand in front
             self._known[key] = (now.number, used + 1, before)
             if len(self._known) > self.MOST:
                 del self._known[next(iter(self._known))]
 
 
-class Room:
-    """How many requests of one store hold a thread of the web server at once."""
+class Concurrency:
+    """Limit how many requests of one store hold a thread of the web server at once."""
 
     def __init__(self, each: int) -> None:
         self._each = each
@@ -209,7 +209,7 @@ class Room:
 
     @contextmanager
     def entered(self, key: object) -> Iterator[bool]:
-        """Whether there is a place; it is free again afterwards."""
+        """Yield whether the store has a free place, and free it afterwards."""
         with self._lock:
             mine = self._busy[key] < self._each
             self._busy[key] += mine
