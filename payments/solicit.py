@@ -191,7 +191,7 @@ def _remember(store: Store, checkout_id: str, reasons: list[str], detail: str = 
 def _solicit(attempt: Solicitation, claim: Claim) -> Offered:
     """What is cheap to know comes first: each later question costs a call."""
     store, merchants = attempt.store, selling_merchants(attempt.store)
-    _cheap_noes(store, merchants, attempt.shopper["ip"])
+    _check_without_calls(store, merchants, attempt.shopper["ip"])
     api = bigcommerce_for(store)
     try:
         return _ask(attempt, claim, api, merchants)
@@ -206,8 +206,8 @@ def _ask(
     rules = rules_of(attempt.store, merchants)
     checkout = _read_checkout(api, attempt.checkout_id)
     total, ip = to_cents(checkout.get("grand_total", "")), attempt.shopper["ip"]
-    if noes := availability(rules, checkout, amount=total, ip=ip):
-        return Offered(reasons=noes)
+    if reasons := availability(rules, checkout, amount=total, ip=ip):
+        return Offered(reasons=reasons)
     customer = _customer_of(api, checkout, needed=claim.applied)
     balance = credit_balance(customer) if claim.applied else 0
     attempt.store_credit = store_credit(balance, total, claim)
@@ -215,8 +215,8 @@ def _ask(
     if total > MOST:
         raise NotOffered(Reason.AMOUNT)
     products = _products_of(api, rules, checkout)
-    if noes := availability(rules, checkout, amount=attempt.amount, ip=ip, products=products):
-        return Offered(reasons=noes)
+    if reasons := availability(rules, checkout, amount=attempt.amount, ip=ip, products=products):
+        return Offered(reasons=reasons)
     _address(attempt, checkout, merchants[merchant_country(checkout)])
     attempt.fingerprint = fingerprint(order_of(attempt, checkout, customer=customer))
     if earlier := _earlier(attempt):
@@ -233,7 +233,7 @@ def _address(attempt: Solicitation, checkout: Checkout, merchant: Merchant) -> N
     attempt.channel_id = channel_of(checkout)
 
 
-def _cheap_noes(store: Store, merchants: dict[str, Merchant], ip: str) -> None:
+def _check_without_calls(store: Store, merchants: dict[str, Merchant], ip: str) -> None:
     """What is known without asking anybody."""
     if not merchants or not store.is_installed:
         raise NotOffered(Reason.NOT_CONNECTED)
@@ -313,5 +313,5 @@ def _paused(connection: Connection) -> Reason:
 
 
 def _with_methods(attempt: Solicitation) -> Offered:
-    methods, noes = offered_methods(attempt.payment_methods, attempt.amount, timezone.now())
-    return Offered(solicitation=attempt if methods else None, methods=methods, reasons=noes)
+    methods, reasons = offered_methods(attempt.payment_methods, attempt.amount, timezone.now())
+    return Offered(solicitation=attempt if methods else None, methods=methods, reasons=reasons)

@@ -51,7 +51,7 @@ def availability(
     if not is_readable(checkout):
         return [Reason.UNREADABLE]
     catalogue = list(map(section, products))
-    noes = {
+    applies = {
         **_incomplete(checkout),
         Reason.CHANNEL: channel_of(checkout) in rules.disabled_channels,
         Reason.COUNTRY: not _sells_in(rules, checkout),
@@ -62,7 +62,7 @@ def availability(
         Reason.DIGITAL_ONLY: _is_digital(checkout) and not _sells_services(rules, checkout),
         Reason.NOTHING_LEFT_TO_PAY: amount <= 0,
     }
-    return [reason for reason, applies in noes.items() if applies]
+    return [reason for reason, is_met in applies.items() if is_met]
 
 
 def channel_of(checkout: Document) -> int:

@@ -28,11 +28,11 @@ def offered_methods(
     told: Sequence[PaymentMethod], amount: int, now: datetime
 ) -> tuple[list[Method], list[Reason]]:
     """The methods that finance `amount` cents at `now`; without any, the reasons why."""
-    noes = [(method, reasons_against(method, amount, now)) for method in told]
-    offered = [_shown(method) for method, reasons in noes if not reasons]
+    verdicts = [(method, reasons_against(method, amount, now)) for method in told]
+    offered = [_shown(method) for method, reasons in verdicts if not reasons]
     if offered:
         return offered, []
-    found = {reason for _, reasons in noes for reason in reasons}
+    found = {reason for _, reasons in verdicts for reason in reasons}
     return [], [reason for reason in Reason if reason in found] or [Reason.NO_METHODS]
 
 
@@ -40,13 +40,13 @@ def reasons_against(method: PaymentMethod, amount: int, now: datetime) -> list[R
     """Why a method cannot be had: its range of amounts (cents, inclusive) and its dates."""
     least, most = method["min_amount"], method["max_amount"]
     starts, ends = _moment(method["starts_at"]), _moment(method["ends_at"])
-    noes = {
+    found = {
         Reason.AMOUNT: (least is not None and amount < least)
         or (most is not None and amount > most),
         Reason.NOT_YET_AVAILABLE: starts is not None and now < starts,
         Reason.NO_LONGER_AVAILABLE: ends is not None and now >= ends,
     }
-    return [reason for reason, applies in noes.items() if applies]
+    return [reason for reason, applies in found.items() if applies]
 
 
 def _moment(told: str | None) -> datetime | None:

@@ -302,9 +302,9 @@ def test_an_amount_is_never_broken_before_its_currency() -> None:
     ],
 )
 def test_method_is_offered_within_its_bounds(changes: dict[str, Any], reasons: list[str]) -> None:
-    methods, noes = offer(**changes)
+    methods, found = offer(**changes)
 
-    assert noes == reasons
+    assert found == reasons
     assert bool(methods) is (reasons == [])
 
 
@@ -487,8 +487,8 @@ def with_odd(document: Any, place: tuple[str | int, ...], odd: Any) -> Any:
 def outcome_of(checkout: Any, **changes: Any) -> tuple[list[Reason], dict[str, Any] | None]:
     """What `solicit` makes of a checkout: a reason at least, or an order."""
     rules = replace(RULES, excluded_products=["CAM-009"], excluded_categories=[99])
-    if noes := ask(checkout, rules):
-        return noes, None
+    if reasons := ask(checkout, rules):
+        return reasons, None
     try:
         return [], solicitation(checkout, circumstances(**changes))
     except NotOffered as no:
