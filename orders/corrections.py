@@ -19,7 +19,7 @@ from bigcommerce.client import BigCommerce
 from orders.models import Correction, Order
 from orders.queue.claim import mark_changed
 from orders.queue.wakeup import wake_worker
-from orders.sync.sync import unsaid
+from orders.sync.sync import reason_digest
 from payloads.order.comparison import as_accepted
 from payloads.order.corrections import clean, differences, in_bigcommerce, overlaid, read
 from stores.clients import bigcommerce_for
@@ -140,7 +140,7 @@ def _remind(order: Order, rows: Collection[Correction]) -> None:
         "correction",
         "corrected_by_sequra",
         words=", ".join(sorted(row.path for row in rows)),
-        statement=unsaid("correction", "\n".join(about)),
+        statement=reason_digest("correction", "\n".join(about)),
     )
 
 

@@ -113,7 +113,7 @@ class _Drain:
 
         Where not even the trouble can be written the lease runs out, and leaves the order unsure.
         """
-        trouble = Result(kind=Kind.LATER, reason="internal", maybe_told=result.sent)
+        trouble = Result(kind=Kind.LATER, reason="internal", may_have_arrived=result.may_be_known)
         for attempt in (result, trouble):
             try:
                 with transaction.atomic():
@@ -163,9 +163,9 @@ def _outcome(order: Order, future: "Future[Done]") -> Done:
     if error is None:
         return future.result()
     if isinstance(error, Stopping):  # nothing was sent: whoever comes next starts afresh
-        return Result(kind=Kind.LOST), None
+        return Result(kind=Kind.LEASE_LOST), None
     log.error("sync_failed", order=order.bigcommerce_id, store=order.store.hash, exc_info=error)
-    return Result(kind=Kind.LATER, reason="internal", maybe_told=True), None
+    return Result(kind=Kind.LATER, reason="internal", may_have_arrived=True), None
 
 
 def synchronise(order: Order, lease: Lease) -> Done:
@@ -179,7 +179,7 @@ def synchronise(order: Order, lease: Lease) -> Done:
         return Result(kind=Kind.LATER, reason="secret_unreadable"), None
     with interruptible():
         result = sync_order(order, shop, provider, lease)
-        if result.kind not in (Kind.GONE, Kind.LATER, Kind.LOST, Kind.NO_ACCESS):
+        if result.kind not in (Kind.GONE, Kind.LATER, Kind.LEASE_LOST, Kind.NO_ACCESS):
             result = replace(result, staff_note=_staff_note(shop, order, lease))
     log.info(
         "order_synced",

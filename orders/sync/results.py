@@ -39,9 +39,9 @@ _GIVE_UP_AFTER = timedelta(days=7)
 _ECHO = timedelta(seconds=10)  # so long after an accepted statement an unchanged order is its echo
 _WHEN_SHORT = timedelta(minutes=2)
 # How a synchronisation ends that needed nothing of SeQura: a probe that was none.
-_NOT_ASKED = (Kind.UNCHANGED, Kind.STANDS, Kind.WAITING, Kind.CLOSED, Kind.GONE)
+_NOT_ASKED = (Kind.UNCHANGED, Kind.ALREADY_REJECTED, Kind.WAITING, Kind.CLOSED, Kind.GONE)
 # How it ends when SeQura believes what the order update says.
-_ACCEPTED = (Kind.TOLD, Kind.AGREED, Kind.UNCHANGED)
+_ACCEPTED = (Kind.SENT, Kind.ALREADY_KNOWN, Kind.UNCHANGED)
 _Fields = dict[str, Any]
 
 
@@ -58,7 +58,7 @@ def finish(order: Order, result: Result, lease: str) -> None:
             return
         transaction.set_rollback(True)
     log.warning("lease_lost", order=order.bigcommerce_id, store=order.store.hash)
-    if result.sent:
+    if result.may_be_known:
         Order.objects.filter(pk=order.pk).update(
             unsure=True, changed=F("changed") + 1, due_at=Now()
         )
@@ -76,12 +76,12 @@ def _record_answers(order: Order, result: Result) -> None:
 def _memory(order: Order, result: Result) -> _Fields:
     """What stays true whatever happens next."""
     fields: _Fields = {}
-    if result.maybe_told:
+    if result.may_have_arrived:
         fields["unsure"] = True
     if result.staff_note:
         fields["staff_note"] = result.staff_note
     is_closed = order.status == Order.Status.CANCELLED
-    if result.put_away and not is_closed and (_statement(result).unshipped or 0) > 0:
+    if result.archived and not is_closed and (_statement(result).unshipped or 0) > 0:
         record.ignored(order.subject, "archived", "put_away")
     if result.agreed:
         corrections.agreed(order, result.agreed)
@@ -109,7 +109,7 @@ def _facts(order: Order, result: Result) -> _Fields:
         "left_by_status": left,
         "shipped_word": result.computed.shipped_word,
     }
-    if result.kind in _ACCEPTED or result.maybe_told:
+    if result.kind in _ACCEPTED or result.may_have_arrived:
         asked = _ask(order, result) if result.kind in _ACCEPTED else order.ledger.get("asked", {})
         fields["ledger"] = {**result.computed.ledger, "asked": asked}
     return fields
@@ -135,12 +135,12 @@ def _synced(order: Order) -> _Fields:
     }
 
 
-def _told(order: Order, result: Result) -> _Fields:
+def _sent(order: Order, result: Result) -> _Fields:
     record.accepted(order.subject, result.event, told=_statement(result))
     return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
 
 
-def _agreed(order: Order, result: Result) -> _Fields:
+def _already_known(order: Order, result: Result) -> _Fields:
     record.close(order.subject)
     return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
 
@@ -157,7 +157,7 @@ def _unchanged(order: Order, _: Result) -> _Fields:
     return _synced(order) | {"refused": ""} | _settle(order, step=order.settle_step)
 
 
-def _stands(order: Order, _: Result) -> _Fields:
+def _already_rejected(order: Order, _: Result) -> _Fields:
     """What SeQura refused stays on the merchant's list; what was only late is over."""
     record.close(order.subject, UPDATES, Entry.Outcome.DELAYED)
     return _synced(order) | _settle(order, step=order.settle_step)
@@ -280,23 +280,23 @@ def _statement(result: Result) -> record.Told:
     return record.Told(*(cart_total(result.update, cart) for cart in CARTS))
 
 
-def _lost(_: Order, __: Result) -> _Fields:
+def _lease_lost(_: Order, __: Result) -> _Fields:
     """We were stopped for too long to speak safely: whoever comes next starts afresh."""
     return {"due_at": Now()}
 
 
 WRITE: dict[Kind, Callable[[Order, Result], _Fields]] = {
-    Kind.TOLD: _told,
-    Kind.AGREED: _agreed,
+    Kind.SENT: _sent,
+    Kind.ALREADY_KNOWN: _already_known,
     Kind.UNCHANGED: _unchanged,
-    Kind.STANDS: _stands,
+    Kind.ALREADY_REJECTED: _already_rejected,
     Kind.CLOSED: _closed,
     Kind.GONE: _gone,
     Kind.WAITING: _waiting,
     Kind.REFUSED: _refused,
     Kind.LATER: _later,
     Kind.NO_ACCESS: _no_access,
-    Kind.LOST: _lost,
+    Kind.LEASE_LOST: _lease_lost,
 }
 
 

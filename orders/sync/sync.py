@@ -42,17 +42,17 @@ UNREADABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, 
 class Kind(StrEnum):
     """How a synchronisation ended."""
 
-    TOLD = "told"  # SeQura accepted a new statement
-    AGREED = "agreed"  # it is the purchase as solicited: our first statement, and no news
-    UNCHANGED = "unchanged"  # it is what SeQura accepted last
-    STANDS = "stands"  # it is what SeQura refused last: only a merchant asks again
-    CLOSED = "closed"  # SeQura cancelled the order: nothing is told any more
+    SENT = "sent"  # SeQura accepted a new statement
+    ALREADY_KNOWN = "already_known"  # it is the purchase as solicited: the first statement, no news
+    UNCHANGED = "unchanged"  # it is the statement that SeQura accepted last
+    ALREADY_REJECTED = "already_rejected"  # SeQura rejected it last: only a merchant retries it
+    CLOSED = "closed"  # SeQura cancelled the order: nothing is sent any more
     GONE = "gone"  # BigCommerce has no such order
-    WAITING = "waiting"  # SeQura reviews, or does not know the order's number yet
-    REFUSED = "refused"  # somebody said no, or the order makes no sense: the merchant's to-do
-    LATER = "later"  # try again
-    NO_ACCESS = "no_access"  # our credentials were refused
-    LOST = "lost"  # somebody else works on the order now
+    WAITING = "waiting"  # SeQura reviews the order, or does not know its number yet
+    REFUSED = "refused"  # a system rejected it, or the order makes no sense: the merchant acts
+    LATER = "later"  # retry
+    NO_ACCESS = "no_access"  # a system rejected our credentials
+    LEASE_LOST = "lease_lost"  # another worker may hold the order now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class Result:
     words: str = ""
     host: str = ""  # who said no, or nothing
     retry_after: float | None = None
-    maybe_told: bool = False  # a statement may have arrived without our knowing
+    may_have_arrived: bool = False  # a statement may have arrived without our knowing
     computed: Computed | None = None  # the facts of the update
     statement: str = ""
     staff_note: str = ""  # our block as it stands in the staff notes now, if it is a new one
@@ -74,12 +74,12 @@ class Result:
     status_id: int | None = None  # BigCommerce's, of the order
     modified: str = ""  # BigCommerce's own date of the order's last change
     agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce says too by now
-    put_away: bool = False  # deleted in the control panel, where it can be restored
+    archived: bool = False  # deleted in the control panel, where it can be restored
 
     @property
-    def sent(self) -> bool:
-        """Did SeQura get, or might it have got, a statement?"""
-        return self.kind is Kind.TOLD or self.maybe_told
+    def may_be_known(self) -> bool:
+        """Return whether SeQura received, or may have received, a statement."""
+        return self.kind is Kind.SENT or self.may_have_arrived
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) 
             kind=Kind.REFUSED,
             reason="unreadable",
             words=words,
-            statement=unsaid("unreadable", f"{words} {error}"),
+            statement=reason_digest("unreadable", f"{words} {error}"),
         )
 
 
@@ -134,8 +134,8 @@ def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Re
     if order.status == Order.Status.IN_REVIEW:
         return _result(order, reading, Kind.WAITING, reason="in_review")
     if not lease.is_safe:
-        return Result(kind=Kind.LOST)
-    return _tell(order, reading, shop, provider, lease)
+        return Result(kind=Kind.LEASE_LOST)
+    return _send(order, reading, shop, provider, lease)
 
 
 def _closed(order: Order, shop: BigCommerce) -> Result:
@@ -177,13 +177,13 @@ def _known(order: Order, reading: Reading) -> Result | None:
     if reading.update == order.accepted_update:
         return _result(order, reading, Kind.UNCHANGED)
     if order.accepted_update is None and agrees(reading.update, order.solicited):
-        return _result(order, reading, Kind.AGREED)
+        return _result(order, reading, Kind.ALREADY_KNOWN)
     if order.refused and order.refused == digest(reading.update):
-        return _result(order, reading, Kind.STANDS)
+        return _result(order, reading, Kind.ALREADY_REJECTED)
     return None
 
 
-def _tell(
+def _send(
     order: Order, reading: Reading, shop: BigCommerce, provider: Sequra, lease: Lease
 ) -> Result:
     """Send the statement; refused, read again and send once more if it became another one."""
@@ -194,16 +194,16 @@ def _tell(
             again = read(order, shop)
             if again.update != reading.update:
                 if not lease.is_safe:  # the first was refused: nothing is in doubt
-                    return Result(kind=Kind.LOST)
+                    return Result(kind=Kind.LEASE_LOST)
                 reading, refusal = again, _put(order, again, provider)
                 no_access = refusal is not None and provider.is_about_us(
                     refusal, order.merchant_ref
                 )
     except sequra.errors.Unavailable as error:
         trouble = _trouble(SEQURA, error)
-        return _result(order, reading, Kind.LATER, maybe_told=error.maybe_done, **trouble)
+        return _result(order, reading, Kind.LATER, may_have_arrived=error.maybe_done, **trouble)
     if refusal is None:
-        return _result(order, reading, Kind.TOLD)
+        return _result(order, reading, Kind.SENT)
     kind = Kind.NO_ACCESS if no_access else Kind.REFUSED
     reason = "sequra_unauthorised" if no_access else f"sequra_{refusal.status}"
     return _result(order, reading, kind, reason=reason, words=refusal.words, host=SEQURA)
@@ -233,7 +233,7 @@ def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
         status_id=int(reading.snapshot["order"]["status_id"]),
         modified=last_change(reading.snapshot, timezone.now()),
         statement=digest(reading.update),
-        put_away=bool(reading.snapshot["order"].get("is_deleted")),
+        archived=bool(reading.snapshot["order"].get("is_deleted")),
         **more,
     )
 
@@ -252,7 +252,10 @@ def _not_now(held: Held) -> Result:
     """An order without products is one that BigCommerce has not finished showing."""
     kind = Kind.LATER if held.reason == "no_products" else Kind.REFUSED
     return Result(
-        kind=kind, reason=held.reason, words=held.detail, statement=unsaid(held.reason, held.detail)
+        kind=kind,
+        reason=held.reason,
+        words=held.detail,
+        statement=reason_digest(held.reason, held.detail),
     )
 
 
@@ -264,7 +267,7 @@ def _refused_by_shop(refusal: bigcommerce.errors.Rejected) -> Result:
     return Result(kind=kind, reason=reason, words=refusal.words, host=BIGCOMMERCE)
 
 
-def unsaid(reason: str, detail: str) -> str:
+def reason_digest(reason: str, detail: str) -> str:
     """The name of what kept us from making a statement: equal while it is the same."""
     return sha256(f"{reason}: {detail}".encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -451,9 +451,9 @@ class History:
         for name, value in results._facts(self.order, result).items():
             setattr(self.order, name, value)
         self.order.shipped_status_seen = False
-        if result.maybe_told:
+        if result.may_have_arrived:
             self.order.unsure = True
-        if result.kind in (Kind.TOLD, Kind.AGREED):
+        if result.kind in (Kind.SENT, Kind.ALREADY_KNOWN):
             self.order.accepted_update, self.order.unsure = result.update, False
             self.order.refused = ""
         if result.kind is Kind.REFUSED:
@@ -466,7 +466,7 @@ class History:
         """No more trouble: whatever SeQura believes now is the whole truth."""
         self.provider.is_calm, self.order.refused = True, ""
         result = self.synchronises()
-        assert result.kind in (Kind.TOLD, Kind.UNCHANGED)
+        assert result.kind in (Kind.SENT, Kind.UNCHANGED)
         self.synchronises()
 
 

@@ -100,13 +100,13 @@ def test_a_result_that_cannot_be_written_keeps_no_other_from_it(
 ) -> None:
     """What SeQura accepted of the first order is nothing that PostgreSQL takes."""
     broken = orders[0].pk
-    written = results.WRITE[Kind.TOLD]
+    written = results.WRITE[Kind.SENT]
 
-    def told(order: Order, result: Result) -> dict[str, Any]:
+    def broken_result(order: Order, result: Result) -> dict[str, Any]:
         fields = written(order, result)
         return fields | {"accepted_update": {"name": "\0"}} if order.pk == broken else fields
 
-    monkeypatch.setitem(results.WRITE, Kind.TOLD, told)
+    monkeypatch.setitem(results.WRITE, Kind.SENT, broken_result)
     drain()
 
     found = Order.objects.get(pk=broken)

@@ -63,7 +63,7 @@ def test_the_second_statement_needs_a_lease_as_well(
 
     monkeypatch.setattr(client.Sequra, "update_order", refuses_late)
     result = sync_order(order, bigcommerce_for(order.store), provider, mine)
-    assert (result.kind, result.sent) == (Kind.LOST, False)
+    assert (result.kind, result.may_be_known) == (Kind.LEASE_LOST, False)
     assert len(merchant.updates()) == 1
 
 

@@ -273,16 +273,16 @@ def test_renewed_lease_is_not_taken_over(make: Make) -> None:
 
 
 UPDATE: OrderUpdate = {"unshipped_cart": {"items": []}, "shipped_cart": {"items": []}}
-TOLD = Result(kind=Kind.TOLD, event="ship", update=UPDATE)
+SENT = Result(kind=Kind.SENT, event="ship", update=UPDATE)
 
 
-def test_result_of_somebody_who_lost_his_lease_is_told_again(make: Make) -> None:
+def test_a_result_written_without_the_lease_makes_the_order_due_again(make: Make) -> None:
     order, lease = make(), Lease()
     open_window(order.store)
     due(order)
     (stale,) = claim.claim(lease, 64)
     Order.objects.update(lease="somebody else")
-    finish(stale, TOLD, lease.id)
+    finish(stale, SENT, lease.id)
     order.refresh_from_db()
     assert (order.unsure, order.accepted_update, order.lease) == (True, None, "somebody else")
     assert order.changed == 2
@@ -296,7 +296,7 @@ def test_change_during_the_call_keeps_the_order_due(make: Make) -> None:
     (working,) = claim.claim(lease, 64)
     event(order)
     claim.fold()
-    finish(working, TOLD, lease.id)
+    finish(working, SENT, lease.id)
     order.refresh_from_db()
     assert (order.changed, order.synced, order.lease) == (2, 1, "")
     assert order.due_at <= timezone.now()
