@@ -245,9 +245,8 @@
 
   /** An amount as the shopper reads it, such as 110,89 €. */
   function money(amount, checkout) {
-    const currency = checkout.cart.currency.code;
-    const tag = locale().replace(/_/g, "-");
-    return new Intl.NumberFormat(tag, { style: "currency", currency }).format(amount);
+    const tag = locale().replace(/_/g, "-").replace(/^pt$/i, "pt-PT"); // ours, and not Brazil's
+    return amount.toLocaleString(tag, { style: "currency", currency: checkout.cart.currency.code });
   }
 
   // --- What SeQura offers for it -----------------------------------------------------------------
@@ -264,11 +263,12 @@
   let quietUntil = 0; // the app asked for this
 
   async function ask(checkout, key) {
-    const nothing = { key, balance: owed(checkout), solicitation: null, methods: [], message: "" };
-    if (owed(checkout) !== null && owed(checkout) <= 0) return nothing;
+    const balance = owed(checkout);
+    const nothing = { key, balance, solicitation: null, methods: [], message: "" };
+    if (balance !== null && balance <= 0) return nothing;
     const answer = await app("payment-methods", {
       checkout_id: checkout.id,
-      outstanding_balance: owed(checkout),
+      outstanding_balance: balance,
       store_credit_applied: Boolean(checkout.isStoreCreditApplied),
       layout: window.matchMedia("(max-width: 800px)").matches ? "smartphone" : "desktop",
       locale: locale(),

@@ -280,17 +280,28 @@ def test_a_changed_cart_asks_again_and_says_so(world: World, open_checkout: Open
     assert world.called("app", "form")[-1]["solicitation"] == "solicitation-2"
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("es", "El importe a pagar es ahora 1215,50 €. Revísalo"),
+        ("ca", "El importe a pagar es ahora 1.215,50 €. Revísalo"),
+        ("en", "The amount to pay is now €1,215.50. Please"),
+        ("fr", "Le montant à payer est maintenant de 1 215,50 €. Vérifiez"),
+        ("it", "L’importo da pagare ora è 1215,50 €. Controllalo"),
+        ("pt", "O valor a pagar é agora 1215,50 €. Verifica"),  # Portugal's, as the words
+    ],
+)
 def test_another_total_from_another_tab_is_confirmed_first(
-    world: World, open_checkout: Open
+    world: World, open_checkout: Open, language: str, sentence: str
 ) -> None:
-    page = open_checkout()
+    page = open_checkout(f"lang={language}")
     choose(page)
     world.settle(page, 400)
-    world.total, world.version = 215.5, 7
+    world.total, world.version = 1215.5, 7
 
     page.locator(BUTTON).click()
 
-    expect(page.locator(ALERT)).to_contain_text("El importe a pagar es ahora 215,50")
+    expect(page.locator(ALERT)).to_contain_text(sentence)
     assert world.called("app", "form") == []
     page.locator(BUTTON).click()
     expect(page.locator(FRAME)).to_be_visible()
