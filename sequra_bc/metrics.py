@@ -36,10 +36,6 @@ from stores.models import database_now
 
 _REQUESTS = Counter("sequra_bc_requests", "Requests answered", ["method", "route", "status"])
 _SECONDS = Histogram("sequra_bc_request_seconds", "Time to answer", ["route"])
-# What a shared loop (watch, reconcile, drift, …) could not do for one of the stores.
-FAILED_STORES = Counter(
-    "sequra_bc_store_failures", "Stores that a shared loop had to leave out, by loop", ["loop"]
-)
 _OURS, _WORKERS = "sequra_bc_", "sequra_bc_worker_"
 # In the order of the keys, so that two workers never wait for each other.
 _ADD = """
@@ -56,11 +52,6 @@ def count_request(method: str, route: str, status: int, seconds: float) -> None:
     """A made-up method must not make a new time series."""
     _REQUESTS.labels(method if method in METHODS else "other", route, str(status)).inc()
     _SECONDS.labels(route).observe(seconds)
-
-
-def count_store_failure(loop: str) -> None:
-    """The log names the store."""
-    FAILED_STORES.labels(loop).inc()
 
 
 def metrics() -> HttpResponse:

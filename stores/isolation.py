@@ -5,11 +5,14 @@ from typing import Protocol, TypeVar
 
 import structlog
 from django.db import InterfaceError, OperationalError
+from prometheus_client import Counter
 
-from sequra_bc.metrics import count_store_failure
 from stores.models import Store
 
 log = structlog.get_logger(__name__)
+STORE_FAILURES = Counter(
+    "sequra_bc_store_failures", "Stores that a shared loop had to leave out, by loop", ["loop"]
+)
 
 
 class _OfStore(Protocol):
@@ -33,7 +36,7 @@ def isolated(what: str, store: Store, work: Callable[[], object]) -> bool:
         # Nobody can foresee what one store's row or secret does, and all others wait behind it:
         # in the log whole, and counted for the alert on failing stores.
         log.exception("store_failed", store=store.hash, task=what)
-        count_store_failure(what)
+        STORE_FAILURES.labels(what).inc()
         return False
     return True
 

@@ -14,7 +14,8 @@ from orders.models import Gate, Order, WebhookEvent
 from sequra.client import Sequra
 from sequra.errors import Rejected, Unavailable
 from sequra_bc.celery import FAST, app
-from sequra_bc.metrics import METHODS, Keeper, count_request, count_store_failure
+from sequra_bc.metrics import METHODS, Keeper, count_request
+from stores.isolation import STORE_FAILURES
 from stores.models import Connection, Store
 from transaction_log.models import Entry
 
@@ -153,8 +154,8 @@ def test_each_worker_adds_what_it_counted_once(store: Store) -> None:
     for keeper in (first, second):
         keeper.keep()  # whatever was counted before
     known = figures().get(of_workers, 0)
-    count_store_failure("mine")
-    count_store_failure("mine")
+    STORE_FAILURES.labels("mine").inc()
+    STORE_FAILURES.labels("mine").inc()
     for _ in range(3):
         first.keep()
     assert figures()[of_workers] == known + 2
@@ -168,12 +169,12 @@ def test_what_a_worker_counts_while_the_database_is_away_is_not_lost(
 ) -> None:
     keeper, name = Keeper(), 'sequra_bc_worker_store_failures_total{loop="away"}'
     keeper.keep()
-    count_store_failure("away")
+    STORE_FAILURES.labels("away").inc()
     with monkeypatch.context() as patched:
         patched.setattr("sequra_bc.metrics.connection", Away())
         keeper.keep()
     assert name not in figures()
-    count_store_failure("away")
+    STORE_FAILURES.labels("away").inc()
     keeper.keep()
     assert figures()[name] == 2
 

@@ -24,8 +24,8 @@ from orders.queue.worker import drain
 from orders.reports import run as report_run
 from orders.sync import results
 from orders.topics import UNINSTALLED
-from sequra_bc.metrics import FAILED_STORES
 from stores import tasks
+from stores.isolation import STORE_FAILURES
 from stores.models import Connection, Merchant, Store
 from tests.orders.merchant import Merchant as People
 from transaction_log import tasks as log_tasks
@@ -71,7 +71,7 @@ def broken(merchant: People) -> Store:
 
 
 def failures(loop: str) -> float:
-    return float(FAILED_STORES.labels(loop)._value.get())
+    return float(STORE_FAILURES.labels(loop)._value.get())
 
 
 def test_changes_of_others_arrive_and_the_store_reads_why_its_own_do_not(
