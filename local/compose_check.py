@@ -93,7 +93,7 @@ def threads(command: list[str]) -> int:
         each = option(command, "--blocking-threads") + waiters + BESIDES
         return option(command, "--workers") * each + BESIDES
     if "worker" in command:
-        each = constant("orders/queue/worker.py", "THREADS") + helpers + BESIDES
+        each = constant("orders/sync/worker.py", "THREADS") + helpers + BESIDES
         return option(command, "--concurrency") * each + BESIDES
     return BESIDES
 

@@ -19,13 +19,13 @@ from bigcommerce.client import BigCommerce
 from orders.models import Correction, Order
 from orders.queue.claim import mark_changed
 from orders.queue.wakeup import wake_worker
-from orders.sync.sync import reason_digest
 from payloads.order.comparison import as_accepted
 from payloads.order.corrections import clean, differences, in_bigcommerce, overlaid, read
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transaction_log import record
 from transaction_log.models import Entry
+from transaction_log.record import reason_digest
 
 _Document = Mapping[str, Any]
 _Source, _Decision = Correction.Source, Correction.Decision

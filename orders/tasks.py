@@ -10,8 +10,8 @@ from orders.drift.reconcile import reconcile_due
 from orders.drift.run import check_due
 from orders.drift.webhook_health import watch_due
 from orders.queue import claim
-from orders.queue import worker as draining
 from orders.reports.run import send_due
+from orders.sync import worker as draining
 from stores.locks import Busy, only_one
 
 

@@ -6,10 +6,12 @@ are two things, and so are two statements about one order. A later success close
 `settled_by`.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, TypedDict, Unpack
+from hashlib import sha256
+from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -207,3 +209,14 @@ def _same(entry: Entry) -> QuerySet[Entry]:
         statement=entry.statement,
         reason=entry.reason,
     )
+
+
+def statement_digest(update: Mapping[str, Any]) -> str:
+    """Return the name of a statement to SeQura: equal for equal ones, whatever their order."""
+    canonical = json.dumps(update, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def reason_digest(reason: str, detail: str) -> str:
+    """Return the name of what prevented a statement: equal while it is the same."""
+    return sha256(f"{reason}: {detail}".encode("utf-8", "surrogatepass")).hexdigest()

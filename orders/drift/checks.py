@@ -21,12 +21,13 @@ from bigcommerce.client import BigCommerce
 from orders.drift.adopt import names_sequra
 from orders.models import Drift, Order
 from orders.sync.snapshot import read_snapshot
-from orders.sync.sync import UNREADABLE, NotNow, Reading, digest, reading_of
+from orders.sync.sync import UNREADABLE, NotNow, Reading, reading_of
 from payloads.codes import INCOMPLETE
 from payloads.order.dates import last_change
 from stores.models import Store
 from transaction_log.explanations import UPDATES
 from transaction_log.models import Entry
+from transaction_log.record import statement_digest
 
 _Kind = Drift.Kind
 _Listed = Mapping[str, Any]
@@ -134,7 +135,7 @@ def _by_reading(order: Order, api: BigCommerce) -> Iterator[Found]:
 def _compared(order: Order, reading: Reading) -> Iterator[Found]:
     if _is_stray(order, reading.snapshot["order"]):
         yield Found(_Kind.STRAY)
-    stands = order.refused != "" and order.refused == digest(reading.update)
+    stands = order.refused != "" and order.refused == statement_digest(reading.update)
     if order.unsure or (reading.update != order.accepted_update and not stands):
         yield Found(_Kind.MISSED)
     elif seen := last_change(reading.snapshot, timezone.now()):

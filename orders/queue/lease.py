@@ -22,7 +22,7 @@ from transport.call import longest
 SECONDS = 60.0
 RENEW_AFTER = 8.0
 # The longest call to SeQura, and some room. BigCommerce gets no more time:
-# `orders.queue.worker.TIMEOUT`.
+# `orders.sync.worker.TIMEOUT`.
 NEEDED = longest(TIMEOUT) + 5.0
 
 

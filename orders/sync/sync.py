@@ -6,12 +6,9 @@ whole statements, so events may come twice, late, in any order, or be our own ec
 `sync_order` runs on threads and never touches the database: a row goes in, a Result comes out.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -30,6 +27,7 @@ from payloads.order.dates import last_change, shipped_at
 from payloads.order.difference import agrees, what_happened
 from payloads.order.order_update import Computed, Held, OrderUpdate, Snapshot, compute
 from sequra.client import Sequra
+from transaction_log.record import reason_digest, statement_digest
 from transport.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -149,7 +147,7 @@ def _closed(order: Order, shop: BigCommerce) -> Result:
     if not left or left == known:
         return _result(order, reading, Kind.CLOSED)
     told = _result(order, reading, Kind.CLOSED, reason="shipped_after_cancellation")
-    return replace(told, statement=digest({"items": left}))
+    return replace(told, statement=statement_digest({"items": left}))
 
 
 def read(order: Order, shop: BigCommerce) -> Reading:
@@ -178,7 +176,7 @@ def _known(order: Order, reading: Reading) -> Result | None:
         return _result(order, reading, Kind.UNCHANGED)
     if order.accepted_update is None and agrees(reading.update, order.solicited):
         return _result(order, reading, Kind.ALREADY_KNOWN)
-    if order.refused and order.refused == digest(reading.update):
+    if order.refused and order.refused == statement_digest(reading.update):
         return _result(order, reading, Kind.ALREADY_REJECTED)
     return None
 
@@ -232,7 +230,7 @@ def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
         shipped_at=shipped_at(reading.snapshot),
         status_id=int(reading.snapshot["order"]["status_id"]),
         modified=last_change(reading.snapshot, timezone.now()),
-        statement=digest(reading.update),
+        statement=statement_digest(reading.update),
         archived=bool(reading.snapshot["order"].get("is_deleted")),
         **more,
     )
@@ -265,14 +263,3 @@ def _refused_by_shop(refusal: bigcommerce.errors.Rejected) -> Result:
         401: (Kind.NO_ACCESS, "bigcommerce_unauthorised"),
     }.get(refusal.status, (Kind.LATER, "bigcommerce_refused"))
     return Result(kind=kind, reason=reason, words=refusal.words, host=BIGCOMMERCE)
-
-
-def reason_digest(reason: str, detail: str) -> str:
-    """The name of what kept us from making a statement: equal while it is the same."""
-    return sha256(f"{reason}: {detail}".encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def digest(update: Mapping[str, Any]) -> str:
-    """The name of a statement: equal for equal ones."""
-    canonical = json.dumps(update, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()

@@ -4,7 +4,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from local.sandbox_control import SandboxControl
-from orders.queue import claim, worker
+from orders.queue import claim
+from orders.sync import worker
 from tests.orders.merchant import Merchant
 
 

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from local.sandbox_control import SandboxControl
 from orders.models import Order
 from orders.queue import claim
-from orders.queue.worker import drain
+from orders.sync.worker import drain
 from payments.confirm import confirm
 from stores.clients import bigcommerce_for
 from stores.models import Connection

@@ -19,9 +19,10 @@ import sequra.errors
 from orders.models import Order
 from orders.queue.lease import Lease
 from orders.sync import results
-from orders.sync.sync import Kind, Result, digest, sync_order
+from orders.sync.sync import Kind, Result, sync_order
 from stores.models import Connection, Store
 from transaction_log import record
+from transaction_log.record import statement_digest
 
 HISTORIES = int(os.environ.get("HISTORIES", "600"))
 SEED = int(os.environ.get("SEED", "1"))
@@ -457,7 +458,7 @@ class History:
             self.order.accepted_update, self.order.unsure = result.update, False
             self.order.refused = ""
         if result.kind is Kind.REFUSED:
-            self.order.refused = digest(result.update or {})
+            self.order.refused = statement_digest(result.update or {})
         if result.kind is Kind.UNCHANGED:
             self.oracle.accepts(result.update or {})
         return result

@@ -15,7 +15,7 @@ from orders.drift import run
 from orders.drift.reconcile import reconcile
 from orders.models import Drift, DriftCheck, Order, Reconciliation, WebhookEvent
 from orders.queue import claim
-from orders.queue.worker import drain
+from orders.sync.worker import drain
 from payloads.order.difference import agrees
 from payments.confirm import confirm
 from payments.models import Solicitation

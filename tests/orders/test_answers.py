@@ -9,9 +9,9 @@ from pytest_django.fixtures import Settings
 
 from orders.models import Gate, Order
 from orders.queue import throttle
-from orders.queue.worker import drain
 from orders.sync import retry as retrying
 from orders.sync.retry import retry
+from orders.sync.worker import drain
 from stores.models import Connection, Store
 from tests.orders.merchant import Merchant, is_paused
 from transaction_log import record
@@ -217,7 +217,7 @@ def test_late_reads_are_read_again(
     merchant: Merchant, order: Order, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.SETTLE_SECONDS = [0.4, 0.4]
-    monkeypatch.setattr("orders.queue.worker.LINGER", 1.0)
+    monkeypatch.setattr("orders.sync.worker.LINGER", 1.0)
     merchant.sandbox.knobs(read_lag=0.5)
     merchant.does("ship", order)
     merchant.sandbox.knobs(read_lag=0.0)

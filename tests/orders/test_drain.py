@@ -19,11 +19,11 @@ from pytest_django.fixtures import Settings
 from orders import tasks
 from orders.models import Gate, Order
 from orders.queue import claim, wakeup
-from orders.queue import worker as draining
 from orders.queue.lease import Lease
-from orders.queue.worker import drain
 from orders.sync import results
+from orders.sync import worker as draining
 from orders.sync.sync import Kind, Result
+from orders.sync.worker import drain
 from sequra_bc.celery import app
 from tests.orders.merchant import Merchant
 

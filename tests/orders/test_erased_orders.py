@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 from time_machine import travel
 
 from orders.models import Order
-from orders.queue.worker import drain
+from orders.sync.worker import drain
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.notifications import record_state

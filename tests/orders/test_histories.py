@@ -21,8 +21,8 @@ from bigcommerce.errors import Rejected, Unavailable
 from local.sandbox_control import ControlRefused
 from orders.models import Gate, Order, WebhookEvent
 from orders.queue import claim
-from orders.queue.worker import drain
 from orders.sync.snapshot import read_snapshot
+from orders.sync.worker import drain
 from payloads.order.order_update import PARTLY_REFUNDED, SAYS_NOTHING, Snapshot, order_update
 from stores.clients import bigcommerce_for
 from stores.registration import webhooks

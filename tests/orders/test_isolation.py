@@ -19,10 +19,10 @@ from orders.drift import reconcile, webhook_health
 from orders.drift import run as drift_run
 from orders.models import DriftCheck, Gate, Order, ReportRun, WebhookEvent
 from orders.queue import claim, throttle
-from orders.queue import worker as draining
-from orders.queue.worker import drain
 from orders.reports import run as report_run
 from orders.sync import results
+from orders.sync import worker as draining
+from orders.sync.worker import drain
 from orders.topics import UNINSTALLED
 from stores import tasks
 from stores.isolation import STORE_FAILURES

@@ -11,10 +11,10 @@ from django.db.models.functions import Now
 from orders.drift import reconcile
 from orders.models import Order, Reconciliation, ReportRun
 from orders.queue import claim, lease
-from orders.queue.worker import TIMEOUT, drain
 from orders.reports import run as report_run
 from orders.reports import schedule
 from orders.sync.sync import Kind, sync_order
+from orders.sync.worker import TIMEOUT, drain
 from payments import progress
 from payments.confirm import confirm
 from payments.steps import create_order

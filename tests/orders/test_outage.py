@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.db.models import F, Model
 
 from orders.models import Gate, Order
-from orders.queue.worker import drain
+from orders.sync.worker import drain
 from sequra_bc.celery import FAST, PERIODIC
 from stores.connect import probe_accounts
 from stores.models import Connection

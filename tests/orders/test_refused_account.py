@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from local.sandbox_control import SandboxControl
 from orders.models import Order
-from orders.queue.worker import drain
 from orders.sync import retry as retrying
 from orders.sync.retry import retry
+from orders.sync.worker import drain
 from panel.session import open_session
 from panel.views import dashboard
 from stores import connect

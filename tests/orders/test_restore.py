@@ -13,7 +13,7 @@ from django.utils import timezone
 from local.servers import postgres_binary
 from orders import tasks
 from orders.models import Order
-from orders.queue.worker import drain
+from orders.sync.worker import drain
 from payloads.money import to_cents
 from payments.confirm import STEPS, confirm
 from payments.events import handle

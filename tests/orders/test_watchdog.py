@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 from orders import tasks
 from orders.drift.webhook_health import watch_due
 from orders.models import Order, Reconciliation, WebhookEvent
-from orders.queue.worker import drain
+from orders.sync.worker import drain
 from stores.clients import bigcommerce_for
 from stores.registration import webhooks
 from tests.orders.merchant import Merchant

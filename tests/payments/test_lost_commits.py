@@ -8,7 +8,7 @@ from pytest_django.fixtures import Settings
 
 from orders.models import Order
 from orders.queue.claim import mark_changed
-from orders.queue.worker import drain
+from orders.sync.worker import drain
 from payments.confirm import STEPS, Step, confirm
 from payments.models import Solicitation
 from payments.notifications import record_state

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from orders.models import Order
 from orders.queue.claim import mark_changed
-from orders.queue.worker import drain
+from orders.sync.worker import drain
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.notifications import record_state

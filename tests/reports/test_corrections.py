@@ -9,7 +9,7 @@ from bigcommerce.errors import Unavailable
 from orders import corrections
 from orders.corrections import open_rows
 from orders.models import Correction, Order
-from orders.queue.worker import drain
+from orders.sync.worker import drain
 from payments.confirm import confirm
 from payments.models import Solicitation
 from stores.clients import bigcommerce_for

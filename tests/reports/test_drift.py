@@ -11,7 +11,7 @@ from orders import corrections
 from orders.drift import run
 from orders.models import Drift, DriftCheck, Order, Reconciliation
 from orders.queue import throttle
-from orders.queue.worker import drain
+from orders.sync.worker import drain
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.notifications import record_state

@@ -10,7 +10,7 @@ from django.utils import timezone
 from orders import corrections
 from orders.drift import run as drift_run
 from orders.models import Correction, DriftCheck, Order, ReportRun
-from orders.queue.worker import drain
+from orders.sync.worker import drain
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from tests.orders.merchant import Merchant

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from orders.queue import claim
-from orders.queue.worker import drain
+from orders.sync.worker import drain
 from transport.stopping import stop
 
 
