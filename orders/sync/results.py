@@ -27,6 +27,7 @@ from payloads.money import euros
 from payloads.order.comparison import cart_total
 from payloads.order.difference import CARTS
 from stores.models import database_now
+from stores.storefronts import language_of
 from transaction_log import record
 from transaction_log.explanations import DECISION, UPDATES
 from transaction_log.models import Entry
@@ -119,7 +120,7 @@ def _ask(order: Order, result: Result) -> dict[str, int]:
     """Open what only the merchant can decide, and close what is decided. Returns what is asked."""
     asked = dict(result.computed.questions) if result.computed else {}
     if asked != order.ledger.get("asked", {}):
-        language = order.store.language
+        language = language_of(order.store.language)
         amounts = {reason: euros(cents, language) for reason, cents in asked.items()}
         record.ask(order.subject, amounts, _statement(result))
     return asked

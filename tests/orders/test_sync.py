@@ -279,7 +279,11 @@ def test_refund_of_what_is_cancelled_is_taken_once(merchant: Merchant, order: Or
     assert (told["unshipped_cart"]["items"], told["shipped_cart"]) == ([], shipped)
 
 
-def test_cancelled_after_shipping_asks_the_merchant(merchant: Merchant, order: Order) -> None:
+@pytest.mark.parametrize("language", ["es", "ca"])  # who reads Catalan reads Spanish here
+def test_cancelled_after_shipping_asks_the_merchant(
+    merchant: Merchant, order: Order, language: str
+) -> None:
+    Store.objects.update(language=language)
     merchant.does("ship", order)
     assert decisions(order) == {}
     merchant.does("cancel", order)
