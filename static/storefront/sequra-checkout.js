@@ -270,7 +270,7 @@
       checkout_id: checkout.id,
       outstanding_balance: balance,
       store_credit_applied: Boolean(checkout.isStoreCreditApplied),
-      layout: window.matchMedia("(max-width: 800px)").matches ? "smartphone" : "desktop",
+      layout: matchMedia("(max-width:800px)").matches ? "smartphone" : "desktop",
       locale: locale(),
     });
     // Away for a moment: asked again, like a failed request.
@@ -308,7 +308,6 @@
       asking = null;
       over();
     }
-    return undefined;
   }
 
   /** Before the payment step opens: does the checkout have all that SeQura asks for? */
@@ -597,7 +596,6 @@
     }
     drawControls(spot);
     if (chosen) mark(spot);
-    return undefined;
   }
 
   // --- Room for options that are asked for -------------------------------------------------------
@@ -628,7 +626,7 @@
 
   /** Around what is fixed, such as the order's drawer: a transform would unfix it. */
   function slide(node, by) {
-    if (!by || isFixed(node)) return;
+    if (!by || !node.offsetHeight || isFixed(node)) return;
     if ([...node.querySelectorAll("*")].some(isFixed)) [...node.children].forEach((one) => slide(one, by));
     else node.animate({ transform: [`translateY(${by}px)`, "none"] }, 200);
   }
@@ -1203,7 +1201,6 @@
       changed();
       say(outcome.message);
     }
-    return undefined;
   }
 
   // --- Listening to the page ---------------------------------------------------------------------

@@ -160,6 +160,31 @@ def test_what_is_fixed_stays_and_nothing_glides_for_who_wants_no_motion(
     assert {bar for _count, bar in frames} == {1600}
 
 
+def test_the_reason_of_a_refusal_keeps_its_place_above_the_button(
+    world: World, open_checkout: Open
+) -> None:
+    """The alert was away while the options went: it does not glide in from where it was."""
+    page = open_checkout()
+    page.get_by_label(PP3["title"]).check()
+    world.fail("payment-methods", Answer(403, {"message": "SeQura no puede."}))
+    world.version += 1
+    page.evaluate(
+        """window.gaps = [];
+        (function look() {
+          const [alert, actions] = ['.sequra-alert:not(:empty)', '.form-actions'].map(
+            (one) => document.querySelector(one)?.getBoundingClientRect());
+          if (alert) window.gaps.push(Math.round(actions.top - alert.bottom));
+          requestAnimationFrame(look);
+        })()"""
+    )
+
+    page.evaluate("dispatchEvent(new Event('sequra:refresh'))")
+
+    expect(page.locator(".sequra-alert")).to_have_text("SeQura no puede.")
+    run_timers(page, 300)
+    assert len(set(page.evaluate("gaps"))) == 1
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 def test_exactly_the_room_is_kept_that_the_same_options_took_before(
     world: World, open_checkout: Open, width: int
