@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Page, expect
 
 from payments.models import Solicitation
@@ -74,3 +75,26 @@ def test_axe_finds_nothing_in_any_state(
         page.get_by_role("button", name="Quedarme en esta página").click()
         expect(page.get_by_role("status")).to_be_visible()
         nothing_is_wrong(page)
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [("ca", "es"), ("gl-ES", "es"), ("eu", "es"), ("es-419", "es"), ("pt-BR", "pt"), ("de", "en")],
+)
+def test_the_page_speaks_the_language_of_the_checkout(
+    web: Web, make_solicitation: MakeSolicitation, locale: str, language: str
+) -> None:
+    found = make_solicitation(state="approved")
+    found.shopper |= {"locale": locale}
+    found.save()
+
+    page = requests.get(f"{web.url}/return/{found.public_id}", timeout=30)
+
+    assert page.headers["Content-Language"] == language
+    heading = {
+        "es": "Estamos terminando tu pedido",
+        "pt": "Estamos a concluir a tua encomenda",
+        "en": "We are finishing your order",
+    }[language]
+    assert f'<html lang="{language}">' in page.text
+    assert heading in page.text
