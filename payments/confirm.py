@@ -336,7 +336,7 @@ def _after_rejection(
         solicitation.connection.pause()
     elif error.status == _UNAUTHORISED:
         solicitation.store.needs_reauthorisation()
-    _postpone(solicitation, error.words, LONGEST_PAUSE)
+    _postpone(solicitation, error.message, LONGEST_PAUSE)
 
 
 def _refuse(solicitation: Solicitation, refusal: Refused) -> None:

@@ -150,7 +150,7 @@ def _or_reason(attempt: Solicitation, claim: Claim) -> Offered:
     except NotOffered as no:
         return Offered(reasons=[no.reason], detail=no.detail)
     except Rejected as error:
-        return Offered(reasons=[_refused(attempt.store, error)], detail=error.words)
+        return Offered(reasons=[_refused(attempt.store, error)], detail=error.message)
     except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
         is_sequra = isinstance(error, sequra.errors.Unavailable)
         reason = Reason.SEQURA_UNAVAILABLE if is_sequra else Reason.BIGCOMMERCE_UNAVAILABLE
@@ -298,8 +298,8 @@ def _new(attempt: Solicitation) -> Solicitation:
     except sequra.errors.Rejected as error:
         log.warning("solicitation_refused", status=error.status, request=error.request_id)
         if error.status == 401:
-            raise NotOffered(_paused(connection), error.words) from error
-        raise NotOffered(Reason.REFUSED_BY_SEQURA, error.words) from error
+            raise NotOffered(_paused(connection), error.message) from error
+        raise NotOffered(Reason.REFUSED_BY_SEQURA, error.message) from error
     connection.resume()
     log.info("solicited", store=attempt.store.hash, reference=str(attempt.reference))
     attempt.note(reference=attempt.reference, payment_methods=options)

@@ -123,7 +123,7 @@ def _refusal(refusal: Rejected, name: str) -> str:
     if refusal.status == 403:
         sentence = _("%(name)s knows this account but does not let it in. Ask SeQura to enable it.")
         return sentence % {"name": name}
-    return _("%(name)s answered: %(words)s") % {"name": name, "words": refusal.words}
+    return _("%(name)s answered: %(words)s") % {"name": name, "words": refusal.message}
 
 
 def _unavailable(name: str) -> str:

@@ -23,7 +23,7 @@ from prometheus_client import Counter, Histogram
 
 from transport import __version__
 from transport.errors import Rejected, Unavailable
-from transport.message import words_of
+from transport.message import messages_of
 from transport.reading import clean_text, read_json, write_json
 from transport.stopping import before_a_call
 
@@ -221,7 +221,7 @@ class _Exchange:
         body = self.beginning(response)
         request_id = response.headers.get("X-Request-Id", "")
         text = clean_text(body.decode("utf-8", "replace"))
-        raise self.transport.rejected(status, words_of(body), request_id, self.call, text)
+        raise self.transport.rejected(status, messages_of(body), request_id, self.call, text)
 
     def beginning(self, response: requests.Response) -> bytes:
         """As much of an error page as came and as is worth reading: its status counts anyway."""

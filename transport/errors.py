@@ -33,7 +33,7 @@ class Rejected(Exception):
         self.body = body
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """What the system said, in one line; its status in words when it said nothing."""
         if not self.messages:
             return http.client.responses.get(self.status, f"HTTP {self.status}")
@@ -46,7 +46,7 @@ class Rejected(Exception):
         return self.status in (401, 403)
 
     def __str__(self) -> str:
-        return f"{self.system} refused {self.call or 'the request'} ({self.status}): {self.words}"
+        return f"{self.system} refused {self.call or 'the request'} ({self.status}): {self.message}"
 
 
 class Unavailable(Exception):

@@ -15,7 +15,7 @@ _SENTENCES = ("title", "message", "detail", "error", "error_description")
 _DETAILS = ("errors", "details", "data")
 
 
-def words_of(body: bytes) -> list[str]:
+def messages_of(body: bytes) -> list[str]:
     """The messages in an error's body; none when it says nothing a person could read."""
     text = clean_text(body.decode("utf-8", "replace")).strip()
     try:

@@ -96,7 +96,7 @@ class _Teller:
 
     def _tell_in_parts(self, page: Page, had_statistics: bool, refusal: Rejected) -> dict[int, str]:
         """Without the statistics first: they may be what it does not take."""
-        log.warning("report_refused", merchant=self.merchant_ref, reason=refusal.words)
+        log.warning("report_refused", merchant=self.merchant_ref, reason=refusal.message)
         if had_statistics:
             return self.tell(page, None)
         refused = self._halve(page.reported, 0, refusal)
@@ -109,7 +109,7 @@ class _Teller:
         if self.refusals > _MOST_REFUSALS:
             raise refusal
         if len(orders) == 1:
-            return {first: refusal.words}
+            return {first: refusal.message}
         middle = len(orders) // 2
         return self._part(orders[:middle], first) | self._part(orders[middle:], first + middle)
 

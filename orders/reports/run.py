@@ -177,9 +177,9 @@ def _sent(report: MerchantReport) -> None:
 def _refused(report: MerchantReport, refusal: Rejected) -> None:
     if refusal.status == 401:
         report.connection.pause()
-        _fail(report, "sequra_unauthorised", refusal.words)
+        _fail(report, "sequra_unauthorised", refusal.message)
     else:
-        _fail(report, f"sequra_{refusal.status}", refusal.words)
+        _fail(report, f"sequra_{refusal.status}", refusal.message)
 
 
 def _fail(report: MerchantReport, reason: str, words: str) -> None:

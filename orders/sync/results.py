@@ -48,7 +48,7 @@ _Fields = dict[str, Any]
 
 def finish(order: Order, result: Result, lease: str) -> None:
     """Write one result, unless somebody else holds the order now: then it is told once more."""
-    result = replace(result, words=_storable(result.words))
+    result = replace(result, message=_storable(result.message))
     with transaction.atomic():
         facts = _facts(order, result)
         fields = {"lease": "", "leased_until": None, **facts, **WRITE[result.kind](order, result)}
@@ -199,7 +199,7 @@ def _gone(order: Order, result: Result) -> _Fields:
     """What was only late is over; what SeQura refused is the merchant's to settle with SeQura."""
     is_closed = order.status == Order.Status.CANCELLED
     record.close(order.subject, UPDATES, *([] if is_closed else [Entry.Outcome.DELAYED]))
-    record.ignored(order.subject, "archived", result.reason, words=result.words)
+    record.ignored(order.subject, "archived", result.reason, words=result.message)
     return _synced(order) | {"settle_at": None, "refused": ""}
 
 
@@ -216,7 +216,7 @@ def _refused(order: Order, result: Result) -> _Fields:
         order.subject,
         result.event,
         result.reason,
-        words=result.words,
+        words=result.message,
         statement=result.statement,
         told=_statement(result),
     )
@@ -253,7 +253,7 @@ def _later(order: Order, result: Result) -> _Fields:
             order.subject,
             result.event,
             "gave_up",
-            words=result.words,
+            words=result.message,
             statement=result.statement,
             told=_statement(result),
         )
@@ -268,7 +268,7 @@ def _delayed(order: Order, result: Result, next_at: datetime | Combinable | None
         order.subject,
         result.event,
         result.reason,
-        words=result.words,
+        words=result.message,
         told=_statement(result),
         next_at=next_at,
     )
@@ -335,6 +335,6 @@ def _was_accepted_just_now(order: Order) -> bool:
     return order.accepted_at is not None and database_now() - order.accepted_at < _ECHO
 
 
-def _storable(words: str) -> str:
+def _storable(text: str) -> str:
     """PostgreSQL keeps no NUL and no half characters."""
-    return words.encode("utf-8", "replace").decode().replace("\0", "")
+    return text.encode("utf-8", "replace").decode().replace("\0", "")

@@ -61,7 +61,7 @@ class Result:
     event: str = "edit"
     update: OrderUpdate | None = None
     reason: str = ""
-    words: str = ""
+    message: str = ""
     host: str = ""  # who said no, or nothing
     retry_after: float | None = None
     may_have_arrived: bool = False  # a statement may have arrived without our knowing
@@ -107,17 +107,17 @@ def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) 
     except bigcommerce.errors.Rejected as error:
         return _refused_by_shop(error)
     except PartMissing as error:
-        return Result(kind=Kind.LATER, reason="bigcommerce_unavailable", words=error.reason)
+        return Result(kind=Kind.LATER, reason="bigcommerce_unavailable", message=error.reason)
     except bigcommerce.errors.Unavailable as error:
         return Result(kind=Kind.LATER, **_trouble(BIGCOMMERCE, error))
     except UNREADABLE as error:
         log.exception("order_unreadable", order=order.bigcommerce_id, store=order.store.hash)
-        words = type(error).__name__
+        message = type(error).__name__
         return Result(
             kind=Kind.REFUSED,
             reason="unreadable",
-            words=words,
-            statement=reason_digest("unreadable", f"{words} {error}"),
+            message=message,
+            statement=reason_digest("unreadable", f"{message} {error}"),
         )
 
 
@@ -204,7 +204,7 @@ def _send(
         return _result(order, reading, Kind.SENT)
     kind = Kind.NO_ACCESS if no_access else Kind.REFUSED
     reason = "sequra_unauthorised" if no_access else f"sequra_{refusal.status}"
-    return _result(order, reading, kind, reason=reason, words=refusal.words, host=SEQURA)
+    return _result(order, reading, kind, reason=reason, message=refusal.message, host=SEQURA)
 
 
 def _is_about_us(refusal: sequra.errors.Rejected | None, order: Order, provider: Sequra) -> bool:
@@ -252,7 +252,7 @@ def _not_now(held: Held) -> Result:
     return Result(
         kind=kind,
         reason=held.reason,
-        words=held.detail,
+        message=held.detail,
         statement=reason_digest(held.reason, held.detail),
     )
 
@@ -262,4 +262,4 @@ def _refused_by_shop(refusal: bigcommerce.errors.Rejected) -> Result:
         _GONE: (Kind.GONE, "archived"),
         401: (Kind.NO_ACCESS, "bigcommerce_unauthorised"),
     }.get(refusal.status, (Kind.LATER, "bigcommerce_refused"))
-    return Result(kind=kind, reason=reason, words=refusal.words, host=BIGCOMMERCE)
+    return Result(kind=kind, reason=reason, message=refusal.message, host=BIGCOMMERCE)

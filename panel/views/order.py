@@ -126,7 +126,7 @@ def _compare(order: Order) -> tuple[Comparison | None, str, str]:
         snapshot = read_snapshot(api, order.bigcommerce_id, has_shipments=order.has_shipments)
     except bigcommerce.errors.Rejected as refusal:
         gone = refusal.status == 404
-        return None, "archived" if gone else "bigcommerce_refused", refusal.words
+        return None, "archived" if gone else "bigcommerce_refused", refusal.message
     except bigcommerce.errors.Unavailable as error:
         return None, "bigcommerce_unavailable", error.reason
     if order.status == Order.Status.CANCELLED:

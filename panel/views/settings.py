@@ -98,7 +98,7 @@ def _search(request: PanelRequest, text: str) -> tuple[list[catalogue.Thing], st
     try:
         return catalogue.search(request.store, text), ""
     except Rejected as refusal:
-        words = _("BigCommerce did not let us search: %(words)s") % {"words": refusal.words}
+        words = _("BigCommerce did not let us search: %(words)s") % {"words": refusal.message}
         return [], words
     except Unavailable:
         return [], _("BigCommerce did not answer. Search again in a moment.")

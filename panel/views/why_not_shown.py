@@ -121,7 +121,7 @@ def _by_order(store: Store, order_id: int) -> _Found:
         if refusal.status == 404:
             return _Found([], problem=_("BigCommerce has no order with this number."))
         words = _("BigCommerce did not show us the order: %(words)s")
-        return _Found([], problem=words % {"words": refusal.words})
+        return _Found([], problem=words % {"words": refusal.message})
     except Unavailable:
         return _Found([], problem=_("BigCommerce did not answer. Try again in a moment."))
     checkout_id = str(document.get("cart_id") or "")

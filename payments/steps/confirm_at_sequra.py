@@ -252,5 +252,5 @@ def _put(solicitation: Solicitation, state: str, order_ref_1: str = "") -> None:
     except Rejected as error:
         if api.is_about_us(error, solicitation.merchant_ref):
             raise
-        raise Refused("refused_by_sequra", error.words, error.status) from error
+        raise Refused("refused_by_sequra", error.message, error.status) from error
     solicitation.connection.resume()

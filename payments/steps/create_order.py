@@ -97,8 +97,8 @@ def _convert(solicitation: Solicitation) -> int:
             raise
         solicitation.note(conversions_refused=solicitation.conversions_refused + 1)
         if solicitation.conversions_refused >= TRIES:
-            raise Refused("conversion_refused", error.words) from error
-        raise Later(f"BigCommerce made no order yet: {error.words}", _PAUSE_SECONDS) from error
+            raise Refused("conversion_refused", error.message) from error
+        raise Later(f"BigCommerce made no order yet: {error.message}", _PAUSE_SECONDS) from error
     except Unavailable as failure:
         if not failure.maybe_done:
             solicitation.note(create_intent_at=in_doubt_since)

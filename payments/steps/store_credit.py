@@ -98,9 +98,9 @@ def _after_refusal(solicitation: Solicitation, error: Rejected) -> None:
         raise error
     if solicitation.credit_intent_at and solicitation.credits_refused + 1 < TRIES:
         solicitation.note(credits_refused=solicitation.credits_refused + 1)
-        why = f"BigCommerce refused the store credit, which may be taken already: {error.words}"
+        why = f"BigCommerce refused the store credit, which may be taken already: {error.message}"
         raise Later(why, _PAUSE_SECONDS) from error
-    raise Refused("credit_refused", error.words) from error
+    raise Refused("credit_refused", error.message) from error
 
 
 def _taken_earlier(api: BigCommerce, solicitation: Solicitation) -> bool:

@@ -119,12 +119,12 @@ def _cancel_at_sequra(solicitation: Solicitation) -> None:
             solicitation.subject,
             "purchase",
             "undo_refused",
-            words=error.words,
+            words=error.message,
             statement=solicitation.fingerprint,
         )
         is_hopeless = timezone.now() - solicitation.created_at > _HOPELESS_AFTER
         pause = _HOPELESS_SECONDS if is_hopeless else None
-        raise Later(f"SeQura refused to cancel: {error.words}", pause, is_logged=True) from error
+        raise Later(f"SeQura refused to cancel: {error.message}", pause, is_logged=True) from error
 
 
 def _give_reference(api: Sequra, solicitation: Solicitation) -> Rejected | None:

@@ -100,7 +100,7 @@ def _refusals(changes: Iterable[Change], until: float) -> list[Problem]:
 def refused(refusal: Rejected, name: str = "") -> Problem:
     """BigCommerce's own words as a problem."""
     kind: Kind = "unauthorised" if refusal.status == 401 else "failed"
-    return {"kind": kind, "name": name, "words": refusal.words}
+    return {"kind": kind, "name": name, "words": refusal.message}
 
 
 def health(part: Part, api: BigCommerce, store: Store) -> Health:

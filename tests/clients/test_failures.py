@@ -41,7 +41,7 @@ def test_other_4xx_is_rejected(remote: responses.RequestsMock, put: Put, status:
         put[1]()
     assert caught.value.status == status
     assert caught.value.messages == ["No.", "Never"]
-    assert caught.value.words == "No. Never"
+    assert caught.value.message == "No. Never"
     assert caught.value.request_id == "r1"
     assert caught.value.is_unauthorised == (status in (401, 403))
     assert caught.value.body == '{"errors": ["No.", "Never"]}'
@@ -203,7 +203,7 @@ def test_rejection_without_words_says_its_status(remote: responses.RequestsMock,
     remote.put(put[0], status=409)
     with pytest.raises(Rejected) as caught:
         put[1]()
-    assert caught.value.words == "Conflict"
+    assert caught.value.message == "Conflict"
 
 
 def test_html_page_is_read_by_its_title(remote: responses.RequestsMock, sequra: Sequra) -> None:
@@ -211,7 +211,7 @@ def test_html_page_is_read_by_its_title(remote: responses.RequestsMock, sequra: 
     remote.get("https://sandbox.sequrapi.com/orders/x/form_v2", status=404, body=page)
     with pytest.raises(sequra_rejected()) as caught:
         sequra.form("tienda_es", "x", "i1")
-    assert caught.value.words == "The page you were looking for doesn't exist (404)"
+    assert caught.value.message == "The page you were looking for doesn't exist (404)"
 
 
 def sequra_rejected() -> type[Rejected]:

@@ -91,7 +91,7 @@ def test_credentials_survive_a_plain_text_401(
     )
     with pytest.raises(Rejected) as caught:
         sequra.credentials()
-    assert caught.value.words == "HTTP Basic: Access denied."
+    assert caught.value.message == "HTTP Basic: Access denied."
     assert caught.value.is_unauthorised
 
 

@@ -34,7 +34,7 @@ from sequra_bc.proxies import client_address
 from sequra_bc.text import _cleaned as clean_query
 from stores.rate_limit import network_of
 from stores.storefronts import origin_of
-from transport.message import words_of
+from transport.message import messages_of
 from transport.reading import clean_text, read_json
 
 # Texts on which a rule without an anchor begins anew at every character.
@@ -109,7 +109,7 @@ READERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "signed payload": (payload_of("text"), (".", "a", "a.", "e30.", "=", "W1tb")),
     "signed claims": (payload_of("signed"), TEXTS),
     "refusal": (
-        lambda text: words_of(text.encode(errors="ignore")),
+        lambda text: messages_of(text.encode(errors="ignore")),
         ("<title", "<title>", "<title>a</", "<", "<a", ">", '["a"', *JSON, *TEXTS),
     ),
     "form": (

@@ -71,7 +71,7 @@ CONFIRMATIONS: dict[str, Break] = {
 def refusal(call: Callable[[], object]) -> tuple[int, str]:
     with pytest.raises(Rejected) as refused:
         call()
-    return refused.value.status, refused.value.words
+    return refused.value.status, refused.value.message
 
 
 @pytest.mark.parametrize("name", SOLICITATIONS)
