@@ -41,7 +41,7 @@ class Subject:
     payment_method: str = ""
 
 
-class Told(NamedTuple):
+class CartTotals(NamedTuple):
     """What SeQura was told of an order, in cents: still to ship, and shipped."""
 
     unshipped: int | None = None
@@ -53,7 +53,7 @@ class _Details(TypedDict, total=False):
 
     words: str  # SeQura's own, or somebody else's: see `explanations`
     statement: str  # the name of what was said, or of what kept us from saying it
-    told: Told
+    totals: CartTotals
     next_at: datetime | Combinable | None  # when it is tried again
 
 
@@ -98,7 +98,7 @@ def close(subject: Subject, events: Collection[str] = UPDATES, *outcomes: str) -
     still_open.update(closed_at=timezone.now(), next_at=None)
 
 
-def ask(subject: Subject, questions: Mapping[str, str], told: Told) -> None:
+def ask(subject: Subject, questions: Mapping[str, str], totals: CartTotals) -> None:
     """Keep exactly these questions to the merchant open: the amounts they are about, by reason.
 
     Another amount is another question.
@@ -115,7 +115,7 @@ def ask(subject: Subject, questions: Mapping[str, str], told: Told) -> None:
     Entry.objects.filter(pk__in=over).update(closed_at=timezone.now())
     for (reason, statement), amount in asked.items():
         if (reason, statement) not in known:
-            rejected(subject, DECISION, reason, words=amount, statement=statement, told=told)
+            rejected(subject, DECISION, reason, words=amount, statement=statement, totals=totals)
 
 
 def ignore(entry: Entry, person: str, note: str) -> bool:
@@ -135,7 +135,7 @@ def _entry(
     subject: Subject, event: str, outcome: str, reason: str, **details: Unpack[_Details]
 ) -> Entry:
     """A line that is not written yet."""
-    told = details.get("told", Told())
+    totals = details.get("totals", CartTotals())
     return Entry(
         store=subject.store,
         environment=subject.environment,
@@ -147,8 +147,8 @@ def _entry(
         reason=reason,
         words=details.get("words", ""),
         statement=details.get("statement", ""),
-        unshipped=told.unshipped,
-        shipped=told.shipped,
+        unshipped=totals.unshipped,
+        shipped=totals.shipped,
         next_at=details.get("next_at"),
     )
 

@@ -82,7 +82,7 @@ def _memory(order: Order, result: Result) -> _Fields:
     if result.staff_note:
         fields["staff_note"] = result.staff_note
     is_closed = order.status == Order.Status.CANCELLED
-    if result.archived and not is_closed and (_statement(result).unshipped or 0) > 0:
+    if result.archived and not is_closed and (_cart_totals(result).unshipped or 0) > 0:
         record.ignored(order.subject, "archived", "put_away")
     if result.agreed:
         corrections.agreed(order, result.agreed)
@@ -122,7 +122,7 @@ def _ask(order: Order, result: Result) -> dict[str, int]:
     if asked != order.ledger.get("asked", {}):
         language = language_of(order.store.language)
         amounts = {reason: euros(cents, language) for reason, cents in asked.items()}
-        record.ask(order.subject, amounts, _statement(result))
+        record.ask(order.subject, amounts, _cart_totals(result))
     return asked
 
 
@@ -137,7 +137,7 @@ def _synced(order: Order) -> _Fields:
 
 
 def _sent(order: Order, result: Result) -> _Fields:
-    record.accepted(order.subject, result.event, told=_statement(result))
+    record.accepted(order.subject, result.event, totals=_cart_totals(result))
     return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
 
 
@@ -172,7 +172,7 @@ def _closed(order: Order, result: Result) -> _Fields:
             "cancelled_by_sequra",
             result.reason,
             statement=result.statement,
-            told=_statement(result),
+            totals=_cart_totals(result),
         )
     return _synced(order) | {"settle_at": None}
 
@@ -189,7 +189,7 @@ def _was_warned(order: Order, result: Result) -> bool:
         reason="cancelled_after_shipping",
     )
     if result.update is not None:
-        unshipped, shipped = _statement(result)
+        unshipped, shipped = _cart_totals(result)
         about = {"statement": result.statement, "unshipped": unshipped, "shipped": shipped}
         warning.filter(statement="").update(**about)
     return warning.filter(statement=result.statement).exists()
@@ -206,7 +206,7 @@ def _gone(order: Order, result: Result) -> _Fields:
 def _waiting(order: Order, result: Result) -> _Fields:
     """SeQura reviews: its decision makes the order due again. Until then the log says so."""
     if result.update is not None:
-        record.delayed(order.subject, result.event, result.reason, told=_statement(result))
+        record.delayed(order.subject, result.event, result.reason, totals=_cart_totals(result))
     return _synced(order)
 
 
@@ -218,7 +218,7 @@ def _refused(order: Order, result: Result) -> _Fields:
         result.reason,
         words=result.message,
         statement=result.statement,
-        told=_statement(result),
+        totals=_cart_totals(result),
     )
     if result.host == SEQURA:
         _reached(order)
@@ -255,7 +255,7 @@ def _later(order: Order, result: Result) -> _Fields:
             "gave_up",
             words=result.message,
             statement=result.statement,
-            told=_statement(result),
+            totals=_cart_totals(result),
         )
         return _synced(order)
     next_at = _next_attempt(order.attempts + 1, result.retry_after)
@@ -269,16 +269,16 @@ def _delayed(order: Order, result: Result, next_at: datetime | Combinable | None
         result.event,
         result.reason,
         words=result.message,
-        told=_statement(result),
+        totals=_cart_totals(result),
         next_at=next_at,
     )
 
 
-def _statement(result: Result) -> record.Told:
+def _cart_totals(result: Result) -> record.CartTotals:
     """What the update says, or would have said."""
     if result.update is None:
-        return record.Told()
-    return record.Told(*(cart_total(result.update, cart) for cart in CARTS))
+        return record.CartTotals()
+    return record.CartTotals(*(cart_total(result.update, cart) for cart in CARTS))
 
 
 def _lease_lost(_: Order, __: Result) -> _Fields:

@@ -317,8 +317,8 @@ def finish(solicitation: Solicitation, *, number_refused: str = "") -> None:
 
 def _log_purchase(order: Order, *, is_unseen: bool) -> None:
     """`is_unseen`: the app was uninstalled while it placed the order, and cannot look any more."""
-    told = record.Told(unshipped=order.amount, shipped=0)
-    record.accepted(order.subject, "purchase", told=told)
+    totals = record.CartTotals(unshipped=order.amount, shipped=0)
+    record.accepted(order.subject, "purchase", totals=totals)
     if is_unseen:
         record.rejected(order.subject, "purchase", "placed_unseen")
 

@@ -115,8 +115,8 @@ def test_the_database_keeps_payments_without_an_order_apart(make_order: MakeOrde
 
 def test_what_is_late_is_named_as_it_stands_now(make_order: MakeOrder) -> None:
     subject = make_order().subject
-    record.delayed(subject, "edit", "sequra_unavailable", told=record.Told(10000, 0))
-    record.delayed(subject, "ship", "sequra_unavailable", told=record.Told(0, 10000))
+    record.delayed(subject, "edit", "sequra_unavailable", totals=record.CartTotals(10000, 0))
+    record.delayed(subject, "ship", "sequra_unavailable", totals=record.CartTotals(0, 10000))
     found = Entry.objects.values_list("event", "unshipped", "shipped", "attempts")
     assert list(found) == [("ship", 0, 10000, 2)]
 
