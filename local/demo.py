@@ -38,33 +38,33 @@ class Ended(Exception):
     """Somebody asked us to stop, or our parent is gone."""
 
 
-def say(step: str, detail: Any = "") -> None:
+def show(step: str, detail: Any = "") -> None:
     print(f"  {step:<28} {detail}", flush=True)
 
 
 def show_addresses(stack: Stack) -> None:
     """Only what answers already is told."""
     print("\nSeQura for BigCommerce is running:\n")
-    say("Shop", f"{stack.origin('shop')}/")
-    say("Control panel", f"{stack.origin('panel')}/")
-    say("SeQura's portal", f"{stack.origin('sequra')}/portal")
-    say("The app", f"{stack.app_url}/health/ready")
-    say("Logs", stack.home / "logs")
+    show("Shop", f"{stack.origin('shop')}/")
+    show("Control panel", f"{stack.origin('panel')}/")
+    show("SeQura's portal", f"{stack.origin('sequra')}/portal")
+    show("The app", f"{stack.app_url}/health/ready")
+    show("Logs", stack.home / "logs")
 
 
 def install(stack: Stack, sandbox: SandboxControl) -> None:
     """The merchant's part: install the app, connect SeQura, wait for the registrations."""
     installed = sandbox.control("POST", "install", {})
-    say("Installed in BigCommerce", f"store {STORE}, /auth answered {installed['auth']}")
+    show("Installed in BigCommerce", f"store {STORE}, /auth answered {installed['auth']}")
     stack.manage("store_settings", STORE, "--import", "-", text=json.dumps(CONNECTION))
-    say("Connected to SeQura", "account demo, sandbox")
+    show("Connected to SeQura", "account demo, sandbox")
     deadline = time.monotonic() + REGISTERED
     while not registered(world := sandbox.world()):
         if time.monotonic() > deadline:
             raise Stuck(f"no webhooks and no script after {REGISTERED} s")
         time.sleep(0.2)
     counted = f"{len(world['hooks'])} webhooks, {len(world['scripts'])} script"
-    say("Registered", f"{counted}, {len(world['extensions'])} order panel")
+    show("Registered", f"{counted}, {len(world['extensions'])} order panel")
 
 
 def registered(world: dict[str, Any]) -> bool:
@@ -75,22 +75,22 @@ def buy(shopper: Shopper) -> dict[str, Any]:
     """The purchase, step by step; returns what the waiting page was told."""
     shopper.fill_cart(*shopper.products()[:2])
     page = shopper.go_to_checkout()
-    say("Cart and address", f"checkout {shopper.checkout_id}")
-    say("Script on the payment step", shopper.load_script(page))
+    show("Cart and address", f"checkout {shopper.checkout_id}")
+    show("Script on the payment step", shopper.load_script(page))
     methods = shopper.payment_methods()
     for method in methods:
-        say("SeQura offers", f"{method['title']} {method.get('cost_description') or ''}".strip())
+        show("SeQura offers", f"{method['title']} {method.get('cost_description') or ''}".strip())
     form = shopper.open_form(methods[0])
-    say("Identification form", methods[0]["title"])
+    show("Identification form", methods[0]["title"])
     shopper.identify(form)
-    say("Shopper identified", "SeQura approves and notifies the app")
+    show("Shopper identified", "SeQura approves and notifies the app")
     outcome = shopper.wait_for_order()
-    say("The app says", outcome["status"])
+    show("The app says", outcome["status"])
     if outcome["status"] != "confirmed":
         raise Stuck(f"the purchase ended as {outcome}")
-    say("Order number", outcome["order"])
+    show("Order number", outcome["order"])
     thanks = shopper.ask("GET", outcome["redirect"])
-    say("Order confirmation", f"{outcome['redirect'].split('?')[0]} answers {thanks.status_code}")
+    show("Order confirmation", f"{outcome['redirect'].split('?')[0]} answers {thanks.status_code}")
     return outcome
 
 
@@ -99,14 +99,14 @@ def show_both_sides(sandbox: SandboxControl, number: int) -> None:
     world = sandbox.world()
     (order,) = (one["order"] for one in world["bigcommerce_orders"] if one["order"]["id"] == number)
     (sequra,) = (one for one in world["sequra_orders"] if one["order_ref_1"] == str(number))
-    say(
+    show(
         "BigCommerce holds",
         f"order {number}: {order['status']}, {euros(to_cents(order['total_inc_tax']))}",
     )
-    say("", f"paid with {order['payment_method']}, reference {order['payment_provider_id']}")
+    show("", f"paid with {order['payment_method']}, reference {order['payment_provider_id']}")
     cart = sequra["unshipped_cart"]
-    say("SeQura holds", f"order {sequra['order_ref_1']}: {sequra['state']}, {sequra['uuid']}")
-    say("", f"{len(cart['items'])} lines, {euros(cart['order_total_with_tax'])} not shipped yet")
+    show("SeQura holds", f"order {sequra['order_ref_1']}: {sequra['state']}, {sequra['uuid']}")
+    show("", f"{len(cart['items'])} lines, {euros(cart['order_total_with_tax'])} not shipped yet")
 
 
 def ship_refund_and_edit(merchant: Merchant, app_port: int) -> None:
@@ -116,8 +116,8 @@ def ship_refund_and_edit(merchant: Merchant, app_port: int) -> None:
     show_change(merchant, "Ships one piece", "ship", items=items, tracking_number="SEUR0001")
     show_change(merchant, "Refunds that piece", "refund", items=items)
     merchant.does("edit_order", lines=[{"name": "Engraving", "price": "500.00", "quantity": 1}])
-    say("Adds 500 € to the order", "more than SeQura approved")
-    say("The transaction log says", merchant.log_words(app_port))
+    show("Adds 500 € to the order", "more than SeQura approved")
+    show("The transaction log says", merchant.rejection_message(app_port))
 
 
 def show_change(merchant: Merchant, title: str, action: str, **details: Any) -> None:
@@ -126,16 +126,16 @@ def show_change(merchant: Merchant, title: str, action: str, **details: Any) -> 
     merchant.does(action, **details)
     (unshipped, shipped), seconds = merchant.wait_for_change(before)
     held = f"{euros(shipped)} shipped, {euros(unshipped)} not shipped"
-    say(title, f"SeQura holds {held} after {seconds:.1f} s")
+    show(title, f"SeQura holds {held} after {seconds:.1f} s")
 
 
 def show_where_to_click(stack: Stack) -> None:
     print("\nWhere to click:\n")
     panel = stack.origin("panel")
-    say("The order's side panel", f"{panel}/manage/orders → Action → SeQura order")
-    say("The transaction log", f"{panel}/manage/app → Transaction log")
-    say("The order at SeQura", f"{stack.origin('sequra')}/portal")
-    say(
+    show("The order's side panel", f"{panel}/manage/orders → Action → SeQura order")
+    show("The transaction log", f"{panel}/manage/app → Transaction log")
+    show("The order at SeQura", f"{stack.origin('sequra')}/portal")
+    show(
         "Buy something yourself", f"{stack.origin('shop')}/ (the code is the phone's last 5 digits)"
     )
 

@@ -50,7 +50,7 @@ class Merchant:
         after = until(lambda: now if (now := self.totals()) != before else None)
         return after, time.monotonic() - since
 
-    def log_words(self, app_port: int) -> str:
+    def rejection_message(self, app_port: int) -> str:
         """What SeQura said, as the transaction log's page shows it."""
         address = self.sandbox.control("POST", "load_url", {})["url"]
         path = urlsplit(address)._replace(scheme="http", netloc=f"127.0.0.1:{app_port}")

@@ -90,11 +90,11 @@ class Process:
                 raise StartFailed(f"{self.name} gave no answer in {timeout:g} s\n{self.tail()}")
             time.sleep(0.03)
 
-    def says(self, words: str) -> bool:
+    def has_logged(self, wanted: str) -> bool:
         """Whether the log has these words since the last start."""
         with self.log.open("rb") as written:
             written.seek(self._log_starts_at)
-            return words.encode() in written.read()
+            return wanted.encode() in written.read()
 
     def tail(self, lines: int = 25) -> str:
         """The end of the log, for error messages."""

@@ -130,7 +130,7 @@ def have_a_history(browser: Browser, stack: Stack, sandbox: SandboxControl) -> N
     ship_refund_and_edit(first, stack.app_port)
     for merchant in (second, third):
         merchant.does("edit_order", lines=[{"name": "Gift", "price": "700.00", "quantity": 1}])
-        merchant.log_words(stack.app_port)
+        merchant.rejection_message(stack.app_port)
     page = browser.new_page()
     page.goto(
         sandbox.control("POST", "load_url", {"url": f"/orders/{second.number}/sequra"})["url"]

@@ -55,7 +55,7 @@ def valkey_binary() -> str:
 
 
 @cache
-def as_nobody_special() -> tuple[str, ...]:
+def as_unprivileged_user() -> tuple[str, ...]:
     """What to put before a PostgreSQL command: PostgreSQL refuses to run as root.
 
     In a user namespace root looks like user 1000 to PostgreSQL, and files keep their owner.
@@ -97,7 +97,7 @@ def make_cluster(data: Path) -> None:
         return
     fresh = data.with_name(data.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
-    command = [*as_nobody_special(), postgres_binary("initdb"), "-D", str(fresh)]
+    command = [*as_unprivileged_user(), postgres_binary("initdb"), "-D", str(fresh)]
     command += ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode != 0:
@@ -139,7 +139,7 @@ def postgres(folder: Path, *, scratch: bool = False) -> Iterator[str]:
         make_cluster(folder / "data")
         port = free_port()
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        command = [*as_nobody_special(), postgres_binary("postgres"), "-D", str(folder / "data")]
+        command = [*as_unprivileged_user(), postgres_binary("postgres"), "-D", str(folder / "data")]
         command += ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}"]
         command += ["-c", "unix_socket_directories=", "-c", "max_connections=300"]
         process = Process(
@@ -205,7 +205,7 @@ def servers(folder: Path | None = None) -> Iterator[dict[str, str]]:
         wanted = {"DATABASE_URL": postgres, "REDIS_URL": valkey}
         missing = {name: start for name, start in wanted.items() if not os.environ.get(name)}
         if "DATABASE_URL" in missing:
-            as_nobody_special()
+            as_unprivileged_user()
         urls = {name: os.environ[name] for name in wanted if name not in missing}
         contexts = {
             name: start(base / start.__name__, scratch=scratch) for name, start in missing.items()

@@ -175,9 +175,9 @@ class Stack:
         celery = (str(BIN / "celery"), "-A", "sequra_bc")
         concurrency = str(self.worker_concurrency)
         worker = self._process("worker", *celery, "worker", "--concurrency", concurrency, grace=20)
-        worker.ready = lambda: worker.says(" ready.")
+        worker.ready = lambda: worker.has_logged(" ready.")
         beat = self._process("beat", *celery, "beat")
-        beat.ready = lambda: beat.says("maxinterval")
+        beat.ready = lambda: beat.has_logged("maxinterval")
         return [web, worker, beat, *([self._tls_proxy()] if self.https else [])]
 
     def _tls_proxy(self) -> Process:

@@ -36,7 +36,7 @@ _WRITABLE = (
 )  # fmt: skip
 
 
-def heard(
+def receive(
     store: Store,
     reference: UUID | None,
     solicited: _Document,
@@ -61,18 +61,18 @@ def note(
 ) -> list[str]:
     """Keep what differs from what SeQura was told. Returns the paths of what is new."""
     order = Order.objects.select_for_update().filter(store=store, reference=reference).first()
-    told = as_accepted(order.accepted_update, order.solicited) if order else solicited
-    new = differences(told, values)
+    sent = as_accepted(order.accepted_update, order.solicited) if order else solicited
+    new = differences(sent, values)
     rows = []
     for path, (ours, theirs) in new.items():
-        said = {"theirs": theirs, "source": source, "heard_by": person}
+        stated = {"theirs": theirs, "source": source, "heard_by": person}
         row, _created = Correction.objects.update_or_create(
             store=store,
             reference=reference,
             path=path,
             decision=_OPEN,
-            defaults=said,
-            create_defaults={"ours": ours, **said},
+            defaults=stated,
+            create_defaults={"ours": ours, **stated},
         )
         rows.append(row)
     if order and rows:
@@ -226,7 +226,7 @@ def _settle_reminders(order: Order, paths: Collection[str]) -> None:
 def enter(order: Order, path: str, value: str, person: str) -> bool:
     """A correction that SeQura told somebody by phone or mail. False when it is no news."""
     values = {path: clean(value)}
-    told = note(
+    new = note(
         order.store, order.reference, order.solicited, values, source=_Source.PERSON, person=person
     )
-    return bool(told)
+    return bool(new)

@@ -46,11 +46,16 @@ def order_id(scope: str, data: object) -> int | None:
     """The order an event points to; None when it is about none, or names what cannot be one."""
     if scope not in ORDER_OF or not isinstance(data, Mapping):
         return None
-    told = ORDER_OF[scope](data)
-    if isinstance(told, str) and told.isascii() and told.isdecimal() and len(told) < _MOST_DIGITS:
-        told = int(told)
-    is_id = isinstance(told, int) and not isinstance(told, bool) and 0 < told < 2**63
-    return told if is_id else None
+    number = ORDER_OF[scope](data)
+    if (
+        isinstance(number, str)
+        and number.isascii()
+        and number.isdecimal()
+        and len(number) < _MOST_DIGITS
+    ):
+        number = int(number)
+    is_id = isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**63
+    return number if is_id else None
 
 
 # Webhook events that are about a store itself, not about an order.

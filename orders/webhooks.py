@@ -129,10 +129,10 @@ def _receive(request: HttpRequest, public_id: str) -> None:
 
 def _read_body(request: HttpRequest) -> bytes:
     """The raw body; 413 above 64 kB, before it is read when its length is told."""
-    told = request.META.get("CONTENT_LENGTH") or "0"
-    if not told.isdecimal():
+    value = request.META.get("CONTENT_LENGTH") or "0"
+    if not value.isdecimal():
         raise Refused(400)
-    if int(told) > _LARGEST:
+    if int(value) > _LARGEST:
         raise Refused(413)
     body = request.read(_LARGEST + 1)
     if len(body) > _LARGEST:
@@ -241,8 +241,8 @@ def _read_payload(body: bytes, receiver: Receiver) -> dict[str, Any]:
 
 def _event_hash(payload: dict[str, Any], body: bytes) -> str:
     """BigCommerce's own, which a repeated delivery keeps; without one the body's."""
-    told = payload.get("hash")
-    return told if isinstance(told, str) and _HASH.fullmatch(told) else sha256(body).hexdigest()
+    value = payload.get("hash")
+    return value if isinstance(value, str) and _HASH.fullmatch(value) else sha256(body).hexdigest()
 
 
 def _coalesced(event: Event, receiver: Receiver) -> Event:

@@ -30,7 +30,7 @@ class Shipped:
 
 
 @dataclass
-class _Told:
+class _Sorted:
     """Orders as they stand in a report; the broken ones by their place, with what is wrong."""
 
     orders: list[Report] = field(default_factory=list)
@@ -38,17 +38,17 @@ class _Told:
     broken_orders: list[Report] = field(default_factory=list)
 
 
-def tell(shipped: Iterable[Shipped]) -> _Told:
+def sort_out(shipped: Iterable[Shipped]) -> _Sorted:
     """Sort out what can be told and what is inconsistent."""
-    told = _Told()
+    found = _Sorted()
     for place, one in enumerate(shipped):
         problems = inconsistencies(one.update)
         if problems:
-            told.broken[place] = problems
-            told.broken_orders.append(_reported_order(one))
+            found.broken[place] = problems
+            found.broken_orders.append(_reported_order(one))
         else:
-            told.orders.append(_reported_order(one))
-    return told
+            found.orders.append(_reported_order(one))
+    return found
 
 
 def _reported_order(shipped: Shipped) -> Report:

@@ -47,14 +47,14 @@ def to_cents(value: Amount) -> int:
     return round_half_up(to_decimal(value) * 100)
 
 
-def is_told(value: object) -> bool:
+def is_given(value: object) -> bool:
     """False for an optional amount that is not there: null, empty, or PHP's and Python's word."""
     return value is not None and str(value).strip() not in ("", "None", "null")
 
 
 def optional_cents(value: Any) -> int:
     """`to_cents` of an amount that may be absent, which means nothing."""
-    return to_cents(value) if is_told(value) else 0
+    return to_cents(value) if is_given(value) else 0
 
 
 def round_half_up(number: Decimal | Fraction) -> int:

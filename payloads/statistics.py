@@ -43,7 +43,7 @@ def row_of(order: Mapping[str, Any]) -> Row | None:
         return None
     method = _text(order.get("payment_method"))
     country = _text((order.get("billing_address") or {}).get("country_iso2")).upper()
-    told = {
+    given = {
         "completed_at": _moment(created).isoformat(),
         "currency": _text(order.get("default_currency_code") or order.get("currency_code")),
         "amount": to_cents(order.get("total_inc_tax") or 0),
@@ -52,19 +52,19 @@ def row_of(order: Mapping[str, Any]) -> Row | None:
         "status": status_code(order.get("status_id")),
         "raw_status": _text(order.get("status")),
     }
-    return {name: value for name, value in told.items() if value != ""}
+    return {name: value for name, value in given.items() if value != ""}
 
 
 def statistic(number: str, row: Row, ours: Ours | None, without: Collection[str] = ()) -> Row:
     """One line: an order of the store with its number, and what the merchant lets us say."""
     reference = {"order_ref_1": ours.order_ref_1 if ours else number}
-    told = {**row, "merchant_reference": reference}
+    given = {**row, "merchant_reference": reference}
     if ours:
         reference["order_ref_2"] = ours.reference
-        told |= {"payment_method": "SQ", "sequra_offered": True}
-        told["device"] = device_code(ours.user_agent)
+        given |= {"payment_method": "SQ", "sequra_offered": True}
+        given["device"] = device_code(ours.user_agent)
     hidden = {field for part in without for field in _FIELDS.get(part, ())}
-    return {name: value for name, value in told.items() if name not in hidden}
+    return {name: value for name, value in given.items() if name not in hidden}
 
 
 def is_recent(row: Row, now: datetime) -> bool:

@@ -188,8 +188,8 @@ class Solicitation(models.Model):
         """
         if not self.confirm_intent_at or self.state == self.State.CANCELLED:
             return False
-        told = self.accepted_state or self.intended_state
-        return told == "confirmed" or (not told and self.state == self.State.APPROVED)
+        accepted = self.accepted_state or self.intended_state
+        return accepted == "confirmed" or (not accepted and self.state == self.State.APPROVED)
 
     @property
     def is_taken_back(self) -> bool:
@@ -215,11 +215,11 @@ class Solicitation(models.Model):
         is_refused = self.phase == self.Phase.REFUSED
         if is_over or self.erased_at or (is_refused and not self.is_refused_unproved):
             return
-        told = "confirmed" if is_refused or self.accepted_state else ""
+        accepted = "confirmed" if is_refused or self.accepted_state else ""
         self.note(
             confirm_intent_at=self.confirm_intent_at or timezone.now(),
             intended_state="confirmed",
-            accepted_state=told,
+            accepted_state=accepted,
             taken_back_at=None,
             undone_at=None,
             next_at=Now(),

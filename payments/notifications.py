@@ -31,7 +31,7 @@ _SWEEP_AFTER = timedelta(seconds=10)
 _State, _Phase = Solicitation.State, Solicitation.Phase
 _CANCELLED, _WITHOUT_NUMBER = "cancelled", "confirmed-without-number"
 # What may end a payment that an uninstallation has left unfinished.
-_HEARD_AFTER_ALL = (_CANCELLED, _WITHOUT_NUMBER)
+_STILL_ACCEPTED = (_CANCELLED, _WITHOUT_NUMBER)
 
 
 class NotAuthentic(Exception):
@@ -70,8 +70,8 @@ def authenticate(token: str, body: QueryDict, query: QueryDict, prefix: str = ""
     if body.get("order_ref") != str(solicitation.reference):
         raise NotAuthentic
     if solicitation.store.state == Store.State.UNINSTALLED:
-        said = body.get("event" if prefix else "sq_state", "")
-        if said not in _HEARD_AFTER_ALL or not is_being_ended(solicitation):
+        received = body.get("event" if prefix else "sq_state", "")
+        if received not in _STILL_ACCEPTED or not is_being_ended(solicitation):
             raise NotAuthentic
     return solicitation
 
@@ -79,7 +79,7 @@ def authenticate(token: str, body: QueryDict, query: QueryDict, prefix: str = ""
 def receive(solicitation: Solicitation, sq_state: str, product: str) -> int:
     """Record the notification, confirm, and say with which status to answer."""
     if sq_state == _WITHOUT_NUMBER:
-        return _say_the_number_again(solicitation)
+        return _send_reference_again(solicitation)
     if sq_state not in _State.values:
         raise UnknownState(sq_state)
     record_state(solicitation, _State(sq_state), product)
@@ -118,7 +118,7 @@ def answer(solicitation: Solicitation, state: Solicitation.State) -> int:
     return _GONE if solicitation.phase == Solicitation.Phase.REFUSED else _TRY_AGAIN
 
 
-def _say_the_number_again(solicitation: Solicitation) -> int:
+def _send_reference_again(solicitation: Solicitation) -> int:
     """Send the number of a payment that SeQura holds as confirmed, and without a number.
 
     What was cancelled or taken back is never confirmed again: 410 repeats that nobody wants it.

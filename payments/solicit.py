@@ -27,7 +27,7 @@ from payloads.checkout.store_credit import Claim, credit_balance, store_credit
 from payloads.money import NotMoney, to_cents
 from payments.models import Offer, Solicitation
 from payments.notifications import digest
-from payments.solicited_order import keep, order_of, told
+from payments.solicited_order import keep, order_of, sent_order
 from stores.clients import bigcommerce_for, sequra_for
 from stores.models import Connection, Merchant, Store
 from transport.reading import clean_text, number_of
@@ -90,8 +90,8 @@ def _products_of(api: BigCommerce, rules: Rules, checkout: Checkout) -> list[Any
     """The catalogue's documents, needed only when something is excluded."""
     if not (rules.excluded_categories or rules.excluded_products):
         return []
-    told = (number_of(item.get("product_id")) for item in items(checkout, *_GOODS))
-    ids = {product_id for product_id in told if product_id}
+    found = (number_of(item.get("product_id")) for item in items(checkout, *_GOODS))
+    ids = {product_id for product_id in found if product_id}
     return list(api.products(ids)) if ids else []
 
 
@@ -293,7 +293,7 @@ def _new(attempt: Solicitation) -> Solicitation:
     attempt.save()
     api = sequra_for(connection)
     try:
-        attempt.reference = api.solicit(attempt.merchant_ref, told(attempt))
+        attempt.reference = api.solicit(attempt.merchant_ref, sent_order(attempt))
         options = api.order_payment_methods(attempt.merchant_ref, attempt.reference)
     except sequra.errors.Rejected as error:
         log.warning("solicitation_refused", status=error.status, request=error.request_id)

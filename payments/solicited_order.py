@@ -83,7 +83,7 @@ def keep(attempt: Solicitation, order: Order) -> None:
     attempt.told_addresses = json.dumps(order["merchant"])
 
 
-def told(attempt: Solicitation) -> Order:
+def sent_order(attempt: Solicitation) -> Order:
     """The order exactly as SeQura was told it, wherever the app has moved since."""
     return {**attempt.order, "merchant": json.loads(attempt.told_addresses)}
 

@@ -37,9 +37,9 @@ def resume_solicitations() -> None:
     now = Now()
     has_access = Q(store__state=Store.State.INSTALLED) | retention.BEING_ENDED
     due = Solicitation.objects.filter(has_access, next_at__lte=now)
-    asks_nobody_who_refused = Q(connection__paused_until=None) | ~Q(phase__in=ASKING_SEQURA)
-    ready = due.filter(asks_nobody_who_refused).order_by("next_at")
-    probes = due.exclude(asks_nobody_who_refused).filter(connection__paused_until__lte=now)
+    skips_refused_accounts = Q(connection__paused_until=None) | ~Q(phase__in=ASKING_SEQURA)
+    ready = due.filter(skips_refused_accounts).order_by("next_at")
+    probes = due.exclude(skips_refused_accounts).filter(connection__paused_until__lte=now)
     probes = probes.order_by("connection_id", "next_at").distinct("connection_id")
     for pk in [*_keys(ready), *probes.values_list("pk", flat=True)[:BATCH]]:
         help_along(pk)

@@ -237,7 +237,7 @@ def notification(request: HttpRequest, token: str) -> HttpResponse:
         if found.phase != Solicitation.Phase.DONE:  # then the answer is known and costs nothing
             _count("notification", found, state if state in Solicitation.State.values else "")
         status = notifications.receive(found, state, product)
-        _heard_with(found, request, Correction.Source.NOTIFICATION)
+        _record_corrections(found, request, Correction.Source.NOTIFICATION)
         return HttpResponse(status=status)
     except notifications.NotAuthentic:
         return HttpResponse(status=404)
@@ -265,7 +265,7 @@ def event(request: HttpRequest, token: str) -> HttpResponse:
         return HttpResponse(status=503)
     except notifications.Malformed:
         return HttpResponse(status=400)
-    _heard_with(found, request, Correction.Source.EVENT)
+    _record_corrections(found, request, Correction.Source.EVENT)
     status, body = events.handle(name, found, request.POST)
     if isinstance(body, dict):
         return JsonResponse(body, status=status)
@@ -282,11 +282,11 @@ def _come_again(limited: RateLimited) -> HttpResponse:
     return HttpResponse(status=503, headers={"Retry-After": str(limited.retry_after)})
 
 
-def _heard_with(found: Solicitation, request: HttpRequest, source: str) -> None:
+def _record_corrections(found: Solicitation, request: HttpRequest, source: str) -> None:
     """What SeQura corrected about the shopper comes as further parameters, if at all.
 
     Of an uninstalled store nothing more is kept about people.
     """
     if found.store.state == Store.State.UNINSTALLED:
         return
-    corrections.heard(found.store, found.reference, found.order, request.POST.dict(), source)
+    corrections.receive(found.store, found.reference, found.order, request.POST.dict(), source)

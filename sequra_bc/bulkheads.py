@@ -37,7 +37,7 @@ DEADLINE = 10.0
 # Threads are cheap, database connections are not.
 STUCK = 256
 _CONNECTIONS = 32  # of threads that keep one between requests; the others close theirs
-NOBODY_READS = 30_000  # milliseconds
+UNREAD_SECONDS = 30_000  # milliseconds
 _REASONS = {
     400: "Bad Request",
     413: "Content Too Large",
@@ -121,7 +121,7 @@ class Bulkheads:
 
     def __call__(self, environ: _Environ, start_response: _StartResponse) -> Iterable[bytes]:
         if self._first.acquire(blocking=False):  # once: only now is the server listening for sure
-            end_connections_that_nobody_reads()
+            end_unread_connections()
         path = str(environ.get("PATH_INFO", ""))
         share = self.shares.of(path)
         try:
@@ -230,7 +230,7 @@ class Bodies:
     def read(self, environ: _Environ) -> None:
         """Put the whole body into the environment. Raises Refused."""
         largest = largest_of(str(environ.get("PATH_INFO", "")))
-        length = _told_length(environ, largest)
+        length = _declared_length(environ, largest)
         if not length:
             return
         body = self._read(environ["wsgi.input"], length)
@@ -280,27 +280,27 @@ def largest_of(path: str) -> int:
     return next((size for start, size in _SMALLER.items() if path.startswith(start)), LARGEST)
 
 
-def _told_length(environ: _Environ, largest: int) -> int:
+def _declared_length(environ: _Environ, largest: int) -> int:
     """How much to read: what was announced, or one byte more than we take of what was not.
 
     A body above the limit is refused before it is read.
     """
-    told = str(environ.get("CONTENT_LENGTH") or "")
-    if not told:
+    declared = str(environ.get("CONTENT_LENGTH") or "")
+    if not declared:
         return largest + 1 if environ.get("HTTP_TRANSFER_ENCODING") else 0
-    if not told.isascii() or not told.isdecimal():
+    if not declared.isascii() or not declared.isdecimal():
         raise _Refused(400)
-    if len(told) > 9 or int(told) > largest:
+    if len(declared) > 9 or int(declared) > largest:
         raise _Refused(413)
-    return int(told)
+    return int(declared)
 
 
-def end_connections_that_nobody_reads() -> None:
+def end_unread_connections() -> None:
     """Have the kernel do so, on every socket that this process listens at: new connections inherit
     it. https://man7.org/linux/man-pages/man7/tcp.7.html, TCP_USER_TIMEOUT"""
     for found in _sockets():
         if _is_listening(found):
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, NOBODY_READS)
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS)
             found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 

@@ -131,7 +131,7 @@ def name(error: BaseException) -> str:
     return f"{type(error).__name__}{words}{because}"
 
 
-def _tell_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     found = event.pop("exc_info", None)
     if found is True:
         found = sys.exc_info()
@@ -141,7 +141,7 @@ def _tell_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _tell_library(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _describe_library_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """What libraries put into their sentence belongs into fields, or nowhere."""
     record: logging.LogRecord | None = event.get("_record")
     if record is None:
@@ -191,8 +191,8 @@ def formatter() -> structlog.stdlib.ProcessorFormatter:
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_BEFORE,
         processors=[
-            _tell_library,
-            _tell_exception,
+            _describe_library_event,
+            _describe_exception,
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _gate,
             structlog.processors.JSONRenderer(sort_keys=False),

@@ -238,14 +238,14 @@ def _our_families() -> Iterator[Metric]:
 def _worker_figures() -> Iterator[Metric]:
     """What the workers counted, of what they count."""
     known = rows("stores.WorkerFigure").values_list("name", "labels", "value")
-    told: dict[str, list[tuple[dict[str, str], float]]] = {}
+    by_name: dict[str, list[tuple[dict[str, str], float]]] = {}
     for name, labels, value in known:
-        told.setdefault(name, []).append((json.loads(labels), value))
+        by_name.setdefault(name, []).append((json.loads(labels), value))
     for family in _our_families():
         of_workers = _WORKERS + family.name.removeprefix(_OURS)
         found = Metric(of_workers, f"{family.documentation}, by workers", family.type)
         for ending in ("_bucket", "_count", "_sum", "_total"):
-            for labels, value in sorted(told.get(family.name + ending, []), key=_in_order):
+            for labels, value in sorted(by_name.get(family.name + ending, []), key=_in_order):
                 found.add_sample(of_workers + ending, labels, value)
         if found.samples:
             yield found

@@ -24,8 +24,8 @@ class ProxyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         apply(request.META, settings.TRUSTED_PROXIES)
-        told = request.META.get("CONTENT_LENGTH") or "0"
-        if told.isdecimal() and int(told[:12]) > largest_of(request.path_info):
+        declared = request.META.get("CONTENT_LENGTH") or "0"
+        if declared.isdecimal() and int(declared[:12]) > largest_of(request.path_info):
             return HttpResponse(status=413)  # Django counts fields, not files
         return self.get_response(request)
 

@@ -190,15 +190,15 @@ def _merchants(connection: Connection, rows: list[Credentials]) -> None:
         if (merchant.country, merchant.ref) not in wanted:
             merchant.delete()
     for (country, ref), row in wanted.items():
-        told = {
+        terms = {
             "contract_options": row.get("contract_options") or [],
             "assets_key": row.get("assets_key") or "",
         }
         connection.merchants.update_or_create(
             country=country,
             ref=ref,
-            defaults=told,
-            create_defaults={"store": connection.store, "selling": False} | told,
+            defaults=terms,
+            create_defaults={"store": connection.store, "selling": False} | terms,
         )
 
 

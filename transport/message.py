@@ -34,8 +34,10 @@ def _sentences(value: Any) -> list[str]:
         case list():
             return [sentence for item in value for sentence in _sentences(item)]
         case dict():
-            said = [value[key] for key in _SENTENCES if isinstance(value.get(key), str)]
-            return said + [sentence for key in _DETAILS for sentence in details(value.get(key))]
+            sentences = [value[key] for key in _SENTENCES if isinstance(value.get(key), str)]
+            return sentences + [
+                sentence for key in _DETAILS for sentence in details(value.get(key))
+            ]
         case _:
             return []
 

@@ -333,7 +333,7 @@ def _made(store: Store, snapshot: Snapshot, reference: UUID, payment: _Payment) 
             if not made:
                 return None
             record.accepted(row.subject, "adopted", _reason(row))
-            _hear_again(row)
+            _resynchronise(row)
             transaction.on_commit(wake_worker)
     except IntegrityError as error:
         raise _NotAdoptable("adoption_reference_taken", str(reference)) from error
@@ -416,7 +416,7 @@ def _reason(order: Order) -> str:
     return "adopted_quietly" if order.left_alone else "adopted"
 
 
-def _hear_again(order: Order) -> None:
+def _resynchronise(order: Order) -> None:
     """Webhook events of the order that waited, or were given up, count for it now."""
     events = WebhookEvent.objects.filter(
         store=order.store, bigcommerce_order_id=order.bigcommerce_id

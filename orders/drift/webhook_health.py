@@ -51,15 +51,15 @@ def watch(store: Store) -> None:
         store.save(update_fields=["webhook_secret"])
     try:
         api = bigcommerce_for(store)
-        if _was_deaf(api, store):
-            _listen_again(store, known.webhooks_at or store.installed_at)
+        if _is_broken(api, store):
+            _repair(store, known.webhooks_at or store.installed_at)
     except (Rejected, Unavailable) as error:
         log.warning("watch_failed", store=store.hash, reason=str(error))
         return
     Reconciliation.objects.filter(pk=known.pk).update(webhooks_at=now)
 
 
-def _was_deaf(api: BigCommerce, store: Store) -> bool:
+def _is_broken(api: BigCommerce, store: Store) -> bool:
     """Is a webhook missing, changed or switched off, or our domain blocked?"""
     broken = [change.name for change in webhooks.plan(api, store)]
     ours = urlsplit(settings.APP_URL).hostname
@@ -73,7 +73,7 @@ def _was_deaf(api: BigCommerce, store: Store) -> bool:
     return bool(broken or blocked)
 
 
-def _listen_again(store: Store, since: datetime) -> None:
+def _repair(store: Store, since: datetime) -> None:
     registration.look_after(store)
     count = replay(store, since)
     after_outage(store)

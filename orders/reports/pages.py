@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from orders.models import MerchantReport, Order
 from orders.reports.schedule import Addressee, to_report_by
-from payloads.delivery_report import PAGE, Report, Shipped, delivery_report, tell
+from payloads.delivery_report import PAGE, Report, Shipped, delivery_report, sort_out
 from sequra.client import Sequra
 from sequra.errors import Rejected
 from stores.clients import platform_facts
@@ -26,8 +26,8 @@ log = structlog.get_logger(__name__)
 # SeQura refuses a page as a whole. So often a page is cut to find the order it cannot take.
 _MOST_REFUSALS = 60
 _MARK = """
-UPDATE orders_order o SET reported_shipment = told.shipment, reported_at = now()
-FROM unnest(%s::bigint[], %s::text[]) AS told(id, shipment) WHERE o.id = told.id
+UPDATE orders_order o SET reported_shipment = sent.shipment, reported_at = now()
+FROM unnest(%s::bigint[], %s::text[]) AS sent(id, shipment) WHERE o.id = sent.id
 """
 COLUMNS = ("pk", "shipment", "shipped_at", "accepted_update", "bigcommerce_id", "reference")
 
@@ -37,17 +37,17 @@ class Page:
     """The next orders of a report, sorted into what can be told and what cannot."""
 
     orders: list[Order]
-    reported: list[Report] = field(default_factory=list)  # beside `told`
-    told: list[Order] = field(default_factory=list)
+    reported: list[Report] = field(default_factory=list)  # one for each of `sendable`
+    sendable: list[Order] = field(default_factory=list)
     broken: list[tuple[Order, str]] = field(default_factory=list)
     broken_orders: list[Report] = field(default_factory=list)
 
     @classmethod
     def of(cls, orders: list[Order]) -> "Page":
-        found = tell(shipped(order) for order in orders)
-        told = [order for place, order in enumerate(orders) if place not in found.broken]
+        found = sort_out(shipped(order) for order in orders)
+        sendable = [order for place, order in enumerate(orders) if place not in found.broken]
         broken = [(orders[place], "; ".join(why)) for place, why in found.broken.items()]
-        return cls(orders, found.orders, told, broken, found.broken_orders)
+        return cls(orders, found.orders, sendable, broken, found.broken_orders)
 
     @property
     def is_last(self) -> bool:
@@ -67,38 +67,38 @@ def next_page(report: MerchantReport) -> Page:
     return Page.of(list(orders.order_by("pk").only(*COLUMNS)[:PAGE]))
 
 
-def tell_page(
+def send_page(
     api: Sequra, report: MerchantReport, page: Page, statistics: Sequence[Report] | None
 ) -> None:
     """Send a page and mark what was accepted. Raises Rejected and Unavailable."""
-    teller = _Teller(api, report.merchant_ref)
-    refused = teller.tell(page, statistics)
+    sender = _PageSender(api, report.merchant_ref)
+    refused = sender.sort_out(page, statistics)
     _mark(report, page, refused, len(statistics or ()))
 
 
 @dataclass
-class _Teller:
+class _PageSender:
     """Speaks for one merchant id. SeQura refuses whole pages: then they are cut."""
 
     api: Sequra
     merchant_ref: str
     refusals: int = 0
 
-    def tell(self, page: Page, statistics: Sequence[Report] | None) -> dict[int, str]:
+    def sort_out(self, page: Page, statistics: Sequence[Report] | None) -> dict[int, str]:
         """Tell all that SeQura takes; the places of orders that it refuses, with its words."""
         try:
             self._send(page.reported, page.broken_orders, statistics)
         except Rejected as refusal:
             if refusal.is_unauthorised or not (page.reported or statistics):
                 raise
-            return self._tell_in_parts(page, bool(statistics), refusal)
+            return self._send_in_parts(page, bool(statistics), refusal)
         return {}
 
-    def _tell_in_parts(self, page: Page, had_statistics: bool, refusal: Rejected) -> dict[int, str]:
+    def _send_in_parts(self, page: Page, had_statistics: bool, refusal: Rejected) -> dict[int, str]:
         """Without the statistics first: they may be what it does not take."""
         log.warning("report_refused", merchant=self.merchant_ref, reason=refusal.message)
         if had_statistics:
-            return self.tell(page, None)
+            return self.sort_out(page, None)
         refused = self._halve(page.reported, 0, refusal)
         self._send([], [*page.broken_orders, *(page.reported[at] for at in refused)], None)
         return refused
@@ -141,14 +141,14 @@ class _Teller:
 @transaction.atomic
 def _mark(report: MerchantReport, page: Page, refused: dict[int, str], statistics: int) -> None:
     """SeQura has accepted: orders, progress and the merchant's to-do list, or none of them."""
-    told = [order for place, order in enumerate(page.told) if place not in refused]
+    sent = [order for place, order in enumerate(page.sendable) if place not in refused]
     with connection.cursor() as cursor:
-        cursor.execute(_MARK, [[o.pk for o in told], [o.shipment for o in told]])
-    broken = [*page.broken, *((page.told[place], words) for place, words in refused.items())]
+        cursor.execute(_MARK, [[o.pk for o in sent], [o.shipment for o in sent]])
+    broken = [*page.broken, *((page.sendable[place], words) for place, words in refused.items())]
     for order, words in broken:
         _complain(report, order, words)
     fields: dict[str, Any] = {
-        "told": F("told") + len(told),
+        "told": F("told") + len(sent),
         "broken": F("broken") + len(broken),
         "pages": F("pages") + 1,
         "statistics": F("statistics") + statistics,

@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from orders.models import MerchantReport, Order, ReportRun
-from orders.reports.pages import next_page, tell_page
+from orders.reports.pages import next_page, send_page
 from orders.reports.schedule import Addressee, addressees, due_stores, start, to_report_by
 from orders.reports.statistics import statistics_of
 from payloads.delivery_report import PAGE, Report
@@ -162,7 +162,7 @@ def _page(report: MerchantReport, statistics: Sequence[Report] | None) -> bool:
     part = None if statistics is None else statistics[first : first + PAGE]
     rest = len(statistics or ()) - first - PAGE
     if page.orders or part or not report.pages:
-        tell_page(sequra_for(report.connection), report, page, part)
+        send_page(sequra_for(report.connection), report, page, part)
     return page.is_last and rest <= 0
 
 
@@ -201,7 +201,7 @@ def _end(run: ReportRun) -> None:
     run.next_at = _again_at(run, failed) if failed else None
     run.save(update_fields=["ended_at", "attempts", "state", "next_at"])
     for report in failed:
-        _say_so(report, run.next_at)
+        _record_delay(report, run.next_at)
     newest = ReportRun.objects.filter(store=run.store).order_by("-id").values_list("pk", flat=True)
     ReportRun.objects.filter(store=run.store, pk__lt=min(newest[:_KEEP])).delete()
     log.info("reports_ended", store=run.store.hash, state=run.state, count=run.reports.count())
@@ -215,7 +215,7 @@ def _again_at(run: ReportRun, failed: Sequence[MerchantReport]) -> datetime:
     return latest
 
 
-def _say_so(report: MerchantReport, next_at: datetime | None) -> None:
+def _record_delay(report: MerchantReport, next_at: datetime | None) -> None:
     record.delayed(
         _subject(report),
         "report",
@@ -233,10 +233,10 @@ def _settled(report: MerchantReport) -> None:
     )
     now = timezone.now()
     still_open.filter(statement=_statement(report)).update(closed_at=now, next_at=None)
-    told_here = Order.objects.filter(
+    reported_here = Order.objects.filter(
         store=report.run.store, connection=report.connection, merchant_ref=report.merchant_ref
     )
-    about_orders = still_open.filter(bigcommerce_id__in=told_here.values("bigcommerce_id"))
+    about_orders = still_open.filter(bigcommerce_id__in=reported_here.values("bigcommerce_id"))
     about_orders.filter(last_at__lt=report.run.started_at).update(closed_at=now)
 
 

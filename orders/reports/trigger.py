@@ -20,7 +20,7 @@ from stores.models import Store
 from stores.rate_limit import LIMITS, RateLimited, caller, consume
 
 _FAILED = 599
-_NOBODY = secrets.token_urlsafe(32)  # compared when there is no such store: it takes as long
+_DUMMY_TOKEN = secrets.token_urlsafe(32)  # compared when there is no such store: it takes as long
 
 
 @csrf_exempt
@@ -29,13 +29,13 @@ def trigger_report(request: HttpRequest, public_id: UUID, token: str) -> HttpRes
     """Start a run unless one is under way, and say how the last one ended."""
     store = Store.objects.filter(public_id=public_id).first()
     known = store is not None and store.state != Store.State.UNINSTALLED
-    expected = (readable(store, "report_token") if store and known else "") or _NOBODY
+    expected = (readable(store, "report_token") if store and known else "") or _DUMMY_TOKEN
     if not hmac.compare_digest(token.encode(), expected.encode()) or store is None or not known:
         return _wrong(request.META["REMOTE_ADDR"])
     failed = has_failed(store)
     start(store, ReportRun.Cause.CALL)
     wake_worker("send_reports")
-    return _say("ko", _FAILED) if failed else _say("ok", 200)
+    return _reply("ko", _FAILED) if failed else _reply("ok", 200)
 
 
 def _wrong(address: str) -> HttpResponse:
@@ -43,13 +43,13 @@ def _wrong(address: str) -> HttpResponse:
     try:
         consume(f"report address {caller(address)}", **LIMITS["report address"])
     except RateLimited as limited:
-        response = _say("", 429)
+        response = _reply("", 429)
         response["Retry-After"] = str(limited.retry_after)
         return response
-    return _say("", 404)
+    return _reply("", 404)
 
 
-def _say(word: str, status: int) -> HttpResponse:
-    response = HttpResponse(word, status=status, content_type="text/plain")
+def _reply(body: str, status: int) -> HttpResponse:
+    response = HttpResponse(body, status=status, content_type="text/plain")
     response["Cache-Control"] = "no-store"
     return response

@@ -37,8 +37,8 @@ def retry(order: Order, patience: float = _PATIENCE) -> str:
     wake_worker()
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
-        if word := _came_of(order, before):
-            return word
+        if ending := _came_of(order, before):
+            return ending
         time.sleep(_POLL_SECONDS)
     return "queued"
 
@@ -57,7 +57,7 @@ def _came_of(order: Order, before: set[tuple[int, datetime]]) -> str:
         return ""
     entries = _written(order).exclude(reason="put_away").order_by("-last_at", "-id")
     newest = next((one for one in entries if (one.pk, one.last_at) not in before), None)
-    return _word(newest) if newest else _SILENT.get(now.status, "unchanged")
+    return _outcome_of(newest) if newest else _SILENT.get(now.status, "unchanged")
 
 
 def _written(order: Order) -> QuerySet[Entry]:
@@ -65,7 +65,7 @@ def _written(order: Order) -> QuerySet[Entry]:
     return entries.exclude(event=DECISION)
 
 
-def _word(entry: Entry) -> str:
+def _outcome_of(entry: Entry) -> str:
     if entry.reason == "archived":
         return "archived"
     if entry.outcome == Entry.Outcome.IGNORED:

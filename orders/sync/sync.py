@@ -146,8 +146,8 @@ def _closed(order: Order, shop: BigCommerce) -> Result:
     left = reading.update["shipped_cart"]["items"]
     if not left or left == known:
         return _result(order, reading, Kind.CLOSED)
-    told = _result(order, reading, Kind.CLOSED, reason="shipped_after_cancellation")
-    return replace(told, statement=statement_digest({"items": left}))
+    result = _result(order, reading, Kind.CLOSED, reason="shipped_after_cancellation")
+    return replace(result, statement=statement_digest({"items": left}))
 
 
 def read(order: Order, shop: BigCommerce) -> Reading:

@@ -19,7 +19,7 @@ from orders.reports.pages import COLUMNS, Page, shipped
 from orders.reports.schedule import addressees, next_moment, start, to_report, to_report_by
 from panel.session import PanelRequest, panel_page
 from panel.views.log import no_such_thing
-from payloads.delivery_report import PAGE, Report, delivery_report, tell
+from payloads.delivery_report import PAGE, Report, delivery_report, sort_out
 from stores import statuses
 from stores.clients import platform_facts
 from stores.models import Store
@@ -122,7 +122,7 @@ def document(store: Store, merchant_ref: str) -> Report | None:
     for addressee in addressees(store):
         if addressee.merchant_ref == merchant_ref:
             rows = to_report_by(addressee, store).order_by("pk").only(*COLUMNS)[:PAGE]
-            told = tell(shipped(row) for row in rows)
+            told = sort_out(shipped(row) for row in rows)
             return delivery_report(
                 merchant_ref,
                 told.orders,

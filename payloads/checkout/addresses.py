@@ -29,8 +29,8 @@ def _travelling(checkout: Document) -> set[str]:
     }
 
 
-def _flag(told: object, usual: bool) -> bool:
-    return told if isinstance(told, bool) else usual
+def _flag(value: object, usual: bool) -> bool:
+    return value if isinstance(value, bool) else usual
 
 
 def needs_shipping(checkout: Document) -> bool:
@@ -85,10 +85,10 @@ def _address_of(one: Document) -> Document:
 def delivery_address(checkout: Document) -> Document | None:
     """BigCommerce's delivery address, or None when there is none: digital, or collected."""
     address = _address_of(consignment(checkout) or {})
-    return address if _is_told(address) else None
+    return address if _is_known(address) else None
 
 
-def _is_told(address: Document) -> bool:
+def _is_known(address: Document) -> bool:
     """BigCommerce shows an address that nobody entered as `{}` or as empty texts."""
     return any(address.get(key) for key in ("address1", "postal_code", "city", "country_code"))
 
@@ -116,7 +116,7 @@ def merchant_country(checkout: Document) -> str:
 def sequra_address(address: Document) -> dict[str, str]:
     """SeQura requires the keys, not their contents; what is missing the form asks for."""
     country, phone = country_code(address), _text(address, "phone")
-    told = {
+    required = {
         "given_names": _text(address, "first_name"),
         "surnames": _text(address, "last_name"),
         "company": _text(address, "company"),
@@ -131,7 +131,7 @@ def sequra_address(address: Document) -> dict[str, str]:
         "phone": phone,
         "mobile_phone": mobile_phone(phone, country),
     }
-    return told | {key: value for key, value in optional.items() if value}
+    return required | {key: value for key, value in optional.items() if value}
 
 
 def _text(address: Document, key: str) -> str:

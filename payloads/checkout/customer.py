@@ -39,8 +39,8 @@ def previous_orders(orders: Iterable[Document]) -> list[dict[str, Any]]:
     Incomplete and deleted ones were never orders of the customer. One that cannot be read is left
     out: what SeQura hears of the past is welcome, and no purchase depends on it.
     """
-    told = [found for order in orders if (found := _readable(order))]
-    newest = sorted(told, key=lambda one: one[0], reverse=True)
+    value = [found for order in orders if (found := _readable(order))]
+    newest = sorted(value, key=lambda one: one[0], reverse=True)
     return [document for _, document in newest[:10]]
 
 
@@ -49,16 +49,16 @@ def _readable(order: Document) -> tuple[datetime, dict[str, Any]] | None:
         if order.get("status_id") == INCOMPLETE or order.get("is_deleted"):
             return None
         created = _created_at(order)
-        told = _previous_order(order) | {"created_at": created.isoformat()}
+        value = _previous_order(order) | {"created_at": created.isoformat()}
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
     # SeQura refuses a whole purchase for an earlier order without currency.
-    return (created, told) if _CURRENCY.fullmatch(told["currency"]) else None
+    return (created, value) if _CURRENCY.fullmatch(value["currency"]) else None
 
 
-def moment(told: object) -> datetime | None:
+def moment(value: object) -> datetime | None:
     """A date of BigCommerce: V2 writes RFC 2822, V3 ISO 8601. ValueError for any other text."""
-    written = text(told or "")
+    written = text(value or "")
     if not written:
         return None
     try:
@@ -68,10 +68,10 @@ def moment(told: object) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def known_moment(told: object) -> str | None:
+def known_moment(value: object) -> str | None:
     """A date as SeQura wants it; nothing for one that cannot be read."""
     try:
-        found = moment(told)
+        found = moment(value)
     except (ArithmeticError, TypeError, ValueError):
         return None
     return found.isoformat().replace("+00:00", "Z") if found else None

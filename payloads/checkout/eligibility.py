@@ -115,8 +115,8 @@ def _sku(sku: object) -> str:
 
 def _has_excluded_category(rules: Rules, catalogue: list[Document]) -> bool:
     excluded = {str(category) for category in rules.excluded_categories}
-    told = (product.get("categories") for product in catalogue)
-    held = {str(category) for named in told if isinstance(named, list) for category in named}
+    lists = (product.get("categories") for product in catalogue)
+    held = {str(category) for one in lists if isinstance(one, list) for category in one}
     return bool(held & excluded)
 
 

@@ -29,7 +29,7 @@ from payloads.checkout.parts import (
     wrapping_parts,
 )
 from payloads.checkout.reasons import NotOffered, Reason
-from payloads.money import is_told, optional_cents, round_half_up, round_together, to_cents
+from payloads.money import is_given, optional_cents, round_half_up, round_together, to_cents
 from payloads.order.lines import text
 from transport.reading import section, sections
 
@@ -63,8 +63,8 @@ class _Charge:
 
 def _charge(reference: str, name: str, with_tax: Any, without: Any) -> _Charge:
     """A charge from major units; without a net amount nothing is known of its tax."""
-    gross = optional_cents(with_tax if is_told(with_tax) else without)
-    net = to_cents(without) if is_told(without) else gross
+    gross = optional_cents(with_tax if is_given(with_tax) else without)
+    net = to_cents(without) if is_given(without) else gross
     return _Charge(reference, name, gross, gross - net)
 
 
@@ -103,13 +103,13 @@ def _added(parcels: list[Document], kind: str, name: str) -> _Charge:
     return _Charge(kind, name, sum(p.with_tax for p in parts), sum(p.tax for p in parts))
 
 
-def _promoted(told: Document) -> int:
+def _promoted(given: Document) -> int:
     """What promotions take off a consignment or a fee, where an amount is told."""
     named = [
-        next(filter(is_told, map(one.get, _AMOUNTS)), None)
-        for one in sections(told.get("discounts"))
+        next(filter(is_given, map(one.get, _AMOUNTS)), None)
+        for one in sections(given.get("discounts"))
     ]
-    return sum(map(optional_cents, [told.get("discount_amount"), *named]))
+    return sum(map(optional_cents, [given.get("discount_amount"), *named]))
 
 
 def _shipping_name(checkout: Document) -> str:
@@ -125,12 +125,12 @@ def _other_charges(checkout: Document) -> list[list[_Charge]]:
     """Handling and the fees of the checkout: as they stand, and less what is taken off them."""
     inc, ex = (checkout.get(f"handling_cost_total_{part}_tax") for part in ("inc", "ex"))
     handling = _charge("handling", "Handling", inc, ex)
-    if not (is_told(inc) or is_told(ex)):
+    if not (is_given(inc) or is_given(ex)):
         handling = _added(consignments(checkout), "handling", "Handling")
     fees = sections(checkout.get("fees"))
-    told = [handling, *map(_fee, fees)]
+    given = [handling, *map(_fee, fees)]
     less = [handling, *(_fee(fee).less(_promoted(fee)) for fee in fees)]
-    return [told] if less == told else [told, less]
+    return [given] if less == given else [given, less]
 
 
 def _fee(fee: Document) -> _Charge:
@@ -243,10 +243,10 @@ def _unique(ways: list[list[Part]]) -> list[list[Part]]:
 
 
 def _tax_total(checkout: Document) -> int:
-    told: Any = checkout.get("tax_total")
-    if not is_told(told):
+    given: Any = checkout.get("tax_total")
+    if not is_given(given):
         return sum(optional_cents(tax.get("amount")) for tax in sections(checkout.get("taxes")))
-    return to_cents(told)
+    return to_cents(given)
 
 
 def cart_lines(checkout: Document, credit: int = 0) -> list[Line]:

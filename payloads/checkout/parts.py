@@ -13,7 +13,7 @@ from typing import Any, Literal
 from payloads import cart
 from payloads.cart import Line
 from payloads.checkout.reasons import NotOffered, Reason
-from payloads.money import Amount, NotMoney, is_told, to_decimal
+from payloads.money import Amount, NotMoney, is_given, to_decimal
 from payloads.order.lines import BOUGHT_CERTIFICATE, text
 from transport.reading import number_of, section, sections
 
@@ -59,7 +59,7 @@ class Part:
 
 def _exact_cents(amount: Amount | None) -> Fraction:
     """An amount that may be absent, which means nothing. Raises `payloads.money.NotMoney`."""
-    return Fraction(to_decimal(amount)) * 100 if amount is not None and is_told(amount) else ZERO
+    return Fraction(to_decimal(amount)) * 100 if amount is not None and is_given(amount) else ZERO
 
 
 def cart_of(checkout: Document) -> Document:
@@ -133,9 +133,9 @@ def _product(item: Document, *, downloadable: bool) -> Part:
 def _price_of(item: Document) -> Fraction:
     """The price of all units; items that are typed in by hand have no sale price."""
     for key in ("extended_sale_price", "extended_list_price"):
-        if is_told(item.get(key)):
+        if is_given(item.get(key)):
             return _exact_cents(item[key])
-    single = next((item[key] for key in ("sale_price", "list_price") if is_told(item.get(key))), 0)
+    single = next((item[key] for key in ("sale_price", "list_price") if is_given(item.get(key))), 0)
     return _exact_cents(single) * _quantity(item)
 
 
@@ -206,8 +206,8 @@ def wrapping_parts(checkout: Document, *, per_unit: bool) -> Iterator[Part]:
 
 def coupons(checkout: Document) -> dict[str, Fraction]:
     """What each coupon code takes off, in exact cents."""
-    told = sections(checkout.get("coupons")) or sections(cart_of(checkout).get("coupons"))
-    return _sums((coupon.get("code"), coupon.get("discounted_amount")) for coupon in told)
+    given = sections(checkout.get("coupons")) or sections(cart_of(checkout).get("coupons"))
+    return _sums((coupon.get("code"), coupon.get("discounted_amount")) for coupon in given)
 
 
 def shipping_coupons(checkout: Document) -> dict[str, Fraction]:
@@ -221,8 +221,8 @@ def shipping_coupons(checkout: Document) -> dict[str, Fraction]:
 
 def _sums(pairs: Iterable[tuple[object, Amount | None]]) -> dict[str, Fraction]:
     sums: dict[str, Fraction] = {}
-    for told, amount in pairs:
-        code = text(told) or "coupon"
+    for given, amount in pairs:
+        code = text(given) or "coupon"
         sums[code] = sums.get(code, ZERO) + _exact_cents(amount)
     return sums
 
@@ -230,14 +230,14 @@ def _sums(pairs: Iterable[tuple[object, Amount | None]]) -> dict[str, Fraction]:
 def order_discounts(checkout: Document) -> list[Fraction]:
     """Every amount that the discounts besides coupons may come to, the documented one first."""
     cart = cart_of(checkout)
-    told = _exact_cents(cart.get("discount_amount"))
+    given = _exact_cents(cart.get("discount_amount"))
     manual = _exact_cents(cart.get("manual_discount_amount"))
     on_items = [_listed(checkout), sum(map(_field_discount, all_items(checkout)), ZERO)]
     of_cart = _without_coupons(cart.get("discounts"))
     coupon_total = sum(coupons(checkout).values(), ZERO)
-    ways = [told, told + manual, manual]
+    ways = [given, given + manual, manual]
     for amount in on_items:
-        ways += [told + amount, told + manual + amount, manual + amount, amount]
+        ways += [given + amount, given + manual + amount, manual + amount, amount]
     ways += [of_cart, of_cart - coupon_total]
     return [amount for amount in dict.fromkeys(ways) if amount >= 0]
 
@@ -262,7 +262,7 @@ def _without_coupons(discounts: object) -> Fraction:
 
 def item_coupons(item: Document) -> Fraction:
     """The item's share of all coupons."""
-    if is_told(item.get("coupon_amount")):
+    if is_given(item.get("coupon_amount")):
         return _exact_cents(item["coupon_amount"])
     named = [one for one in sections(item.get("discounts")) if one.get("id") == "coupon"]
     return sum((_exact_cents(one.get("discounted_amount")) for one in named), ZERO)

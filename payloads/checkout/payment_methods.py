@@ -25,10 +25,10 @@ class Method(TypedDict):
 
 
 def offered_methods(
-    told: Sequence[PaymentMethod], amount: int, now: datetime
+    known: Sequence[PaymentMethod], amount: int, now: datetime
 ) -> tuple[list[Method], list[Reason]]:
     """The methods that finance `amount` cents at `now`; without any, the reasons why."""
-    verdicts = [(method, reasons_against(method, amount, now)) for method in told]
+    verdicts = [(method, reasons_against(method, amount, now)) for method in known]
     offered = [_shown(method) for method, reasons in verdicts if not reasons]
     if offered:
         return offered, []
@@ -49,10 +49,10 @@ def reasons_against(method: PaymentMethod, amount: int, now: datetime) -> list[R
     return [reason for reason, applies in found.items() if applies]
 
 
-def _moment(told: str | None) -> datetime | None:
+def _moment(known: str | None) -> datetime | None:
     """A moment SeQura names; one that cannot be read bounds nothing, and SeQura decides."""
     try:
-        moment = datetime.fromisoformat(told or "")
+        moment = datetime.fromisoformat(known or "")
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -85,9 +85,9 @@ def find_method(methods: Iterable[Method], product: str, campaign: str | None) -
     return next((m for m in methods if (m["product"], m["campaign"]) == wanted), None)
 
 
-def order_name(told: Iterable[PaymentMethod], product: str) -> str:
+def order_name(known: Iterable[PaymentMethod], product: str) -> str:
     """How an order paid with this product is called; empty for a product nobody told us of."""
-    for method in told:
+    for method in known:
         if method["product"] == product:
             by_category = product in _NAMED_AFTER_CATEGORY and method["category_title"]
             return method["category_title"] if by_category else _title(method)

@@ -71,8 +71,8 @@ def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
         "gui": {"layout": circumstances.layout},
         "platform": dict(circumstances.platform),
     }
-    told: Order = cleaned({key: _without_nulls(value) for key, value in order.items()})
-    return told
+    body: Order = cleaned({key: _without_nulls(value) for key, value in order.items()})
+    return body
 
 
 def _lines(checkout: Document, credit: int) -> list[Line]:

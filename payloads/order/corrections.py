@@ -50,9 +50,9 @@ def clean(value: str) -> str:
     return " ".join(whole.split())[:_LONGEST]
 
 
-def differences(told: Update, heard: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def differences(sent: Update, received: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Path → what SeQura was told and what it says, where the two differ."""
-    pairs = {path: (value_at(told, path), theirs) for path, theirs in heard.items()}
+    pairs = {path: (value_at(sent, path), theirs) for path, theirs in received.items()}
     return {path: pair for path, pair in pairs.items() if not _same(path, *pair)}
 
 

@@ -109,8 +109,8 @@ def _reference(product: Document) -> str:
     if product.get("type") == "giftcertificate":
         return BOUGHT_CERTIFICATE
     for key in ("sku", "product_id", "name"):
-        if told := text(product.get(key) or ""):
-            return told
+        if named := text(product.get(key) or ""):
+            return named
     return "item"
 
 

@@ -29,7 +29,7 @@ from payloads.order.shipments import parcels, trackings
 
 _REFUNDED = 4
 # Incomplete, Refunded and Disputed do not bring a cancelled order back to life.
-SAYS_NOTHING = frozenset({0, 4, 13})
+NOT_REOPENING = frozenset({0, 4, 13})
 # BigCommerce sets it by itself with a refund: by hand it brings a cancelled order back.
 PARTLY_REFUNDED = 14
 # Statuses of an order whose goods are still in the shop.
@@ -216,7 +216,7 @@ def _is_cancelled(snapshot: Snapshot, ledger: Ledger, rules: Rules) -> bool:
         ledger.get("status") == PARTLY_REFUNDED
         or len(snapshot["refunds"]) > ledger.get("refund_count", 0)
     )
-    stays = ledger.get("cancelled", False) and (status_id in SAYS_NOTHING or by_refund)
+    stays = ledger.get("cancelled", False) and (status_id in NOT_REOPENING or by_refund)
     return stays or status_id in rules.cancelling_statuses
 
 

@@ -22,7 +22,7 @@ def delivery_address(order: Document, addresses: Sequence[Document]) -> dict[str
 def sequra_address(address: Document) -> dict[str, str]:
     """A V2 address. SeQura requires the keys, not their contents. `country` is localised."""
     country, phone = _text(address, "country_iso2").upper(), _text(address, "phone")
-    told = {
+    given = {
         "given_names": _text(address, "first_name"),
         "surnames": _text(address, "last_name"),
         "company": _text(address, "company"),
@@ -37,20 +37,20 @@ def sequra_address(address: Document) -> dict[str, str]:
         "phone": phone,
         "mobile_phone": mobile_phone(phone, country),
     }
-    return told | {key: value for key, value in optional.items() if value}
+    return given | {key: value for key, value in optional.items() if value}
 
 
 def customer(order: Document, solicited: _Solicited) -> dict[str, Any]:
     """The solicited customer with the names and the e-mail of the order's bill."""
     billing = order["billing_address"]
-    told = {
+    given = {
         "given_names": _text(billing, "first_name"),
         "surnames": _text(billing, "last_name"),
         "company": _text(billing, "company"),
         "email": _text(billing, "email"),
     }
     known = dict(solicited.get("customer") or {})
-    return known | {key: value for key, value in told.items() if value}
+    return known | {key: value for key, value in given.items() if value}
 
 
 def known_of(order: Document) -> Document:

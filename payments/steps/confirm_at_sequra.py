@@ -13,7 +13,7 @@ from orders.models import Order, merchant_reference
 from orders.queue.claim import mark_changed
 from orders.queue.wakeup import wake_worker
 from payments.models import Solicitation
-from payments.solicited_order import told
+from payments.solicited_order import sent_order
 from payments.steps import place_order
 from payments.steps.cart_check import check_cart
 from payments.steps.failpoints import failpoint
@@ -240,7 +240,7 @@ def _put(solicitation: Solicitation, state: str, order_ref_1: str = "") -> None:
     """PUT the solicited order with this state. Refused when SeQura says no to the order itself."""
     if solicitation.erased_at:
         raise Refused("refused_by_sequra", _ERASED)
-    order: dict[str, Any] = {**told(solicitation), "state": state}
+    order: dict[str, Any] = {**sent_order(solicitation), "state": state}
     if order_ref_1:
         order["merchant_reference"] = {
             "order_ref_1": order_ref_1,

@@ -298,7 +298,7 @@ def finish(solicitation: Solicitation, *, number_refused: str = "") -> None:
     failpoint("cart_deleted")
     in_review = solicitation.accepted_state == "on_hold"
 
-    def tell(order: Order) -> None:
+    def write_entry(order: Order) -> None:
         _log_purchase(order, is_unseen=solicitation.phase == _Phase.SETTLED)
         if number_refused:
             reason, statement = "number_refused", solicitation.fingerprint
@@ -309,7 +309,7 @@ def finish(solicitation: Solicitation, *, number_refused: str = "") -> None:
     _show(
         solicitation,
         Order.Status.IN_REVIEW if in_review else Order.Status.APPROVED,
-        tell,
+        write_entry,
         phase=_Phase.DONE,
         done_at=timezone.now(),
     )
@@ -324,7 +324,7 @@ def _log_purchase(order: Order, *, is_unseen: bool) -> None:
 
 
 def _show(
-    solicitation: Solicitation, status: str, tell: Callable[[Order], object], **fields: Any
+    solicitation: Solicitation, status: str, write_entry: Callable[[Order], object], **fields: Any
 ) -> None:
     """Commit what the order shows now, with the line of the transaction log that says so."""
     with transaction.atomic():
@@ -336,7 +336,7 @@ def _show(
         order.changed += 1
         order.due_at = Now()
         order.save(update_fields=["status", "refused", "changed", "due_at"])
-        tell(order)
+        write_entry(order)
         solicitation.note(**fields)
         transaction.on_commit(wake_worker)
     failpoint(f"shown_{status}")

@@ -14,7 +14,7 @@ from bigcommerce import errors as bigcommerce_errors
 from orders.sync.staff_notes import with_line
 from payloads.cart import cart
 from payments.models import Solicitation
-from payments.solicited_order import told
+from payments.solicited_order import sent_order
 from payments.steps.failpoints import failpoint
 from payments.steps.outcomes import Later
 from payments.steps.place_order import CANCELLED
@@ -25,7 +25,7 @@ from stores.clients import bigcommerce_for, sequra_for
 from stores.models import Store
 from transaction_log import record
 
-_TOLD_AGAIN = ("delivery_method", "delivery_address", "invoice_address", "customer", "platform")
+_REPEATED_PARTS = ("delivery_method", "delivery_address", "invoice_address", "customer", "platform")
 _UNAUTHORISED, _NOT_FOUND = 401, 404
 # After that, somebody has to ask SeQura: one attempt a day goes on.
 _HOPELESS_AFTER, _HOPELESS_SECONDS = timedelta(days=7), 24 * 60 * 60
@@ -134,7 +134,7 @@ def _give_reference(api: Sequra, solicitation: Solicitation) -> Rejected | None:
     forgotten since: the cancellation that follows is what decides.
     """
     order: dict[str, Any] = {
-        **told(solicitation),
+        **sent_order(solicitation),
         "state": "confirmed",
         "merchant_reference": {"order_ref_1": _reference(solicitation)},
     }
@@ -162,5 +162,5 @@ def _nothing(solicitation: Solicitation) -> dict[str, Any]:
         "merchant_reference": {"order_ref_1": _reference(solicitation)},
         "unshipped_cart": nothing,
         "shipped_cart": nothing,
-        **{key: solicitation.order[key] for key in _TOLD_AGAIN},
+        **{key: solicitation.order[key] for key in _REPEATED_PARTS},
     }

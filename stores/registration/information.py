@@ -57,14 +57,14 @@ def _channel(api: BigCommerce, store: Store, channel: Channel) -> dict[str, Any]
 def _checkout(api: BigCommerce, store: Store, channel_id: int) -> dict[str, Any]:
     """How the storefront's checkout is set up; a store that does not tell sells all the same."""
     try:
-        told = api.checkout_settings(channel_id)
+        found = api.checkout_settings(channel_id)
     except (Rejected, Unavailable) as error:
         log.info("checkout_settings_unknown", store=store.hash, why=str(error))
-        told = {}
+        found = {}
     return {
-        "terms": bool(told.get("is_order_terms_and_conditions_enabled")),
-        "checkout_type": _text(told.get("checkout_type"), 64),
-        "custom_checkout": bool(told.get("custom_checkout_script_url")),
+        "terms": bool(found.get("is_order_terms_and_conditions_enabled")),
+        "checkout_type": _text(found.get("checkout_type"), 64),
+        "custom_checkout": bool(found.get("custom_checkout_script_url")),
     }
 
 

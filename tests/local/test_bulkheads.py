@@ -298,8 +298,8 @@ def test_an_unread_connection_has_an_end() -> None:
     """The kernel's promise, on the sockets at which this process listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         before = list(DESCRIPTORS.iterdir())
-        bulkheads.end_connections_that_nobody_reads()
+        bulkheads.end_unread_connections()
         assert len(list(DESCRIPTORS.iterdir())) == len(before)
         with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
             found = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-    assert found == bulkheads.NOBODY_READS
+    assert found == bulkheads.UNREAD_SECONDS

@@ -121,12 +121,12 @@ def test_a_poisoned_message_is_dropped_and_the_worker_lives(stack: Stack) -> Non
     broker.lpush(FAST, pickled(str(marker)))
     deadline = time.monotonic() + 10
     worker = stack.processes["worker"]
-    while not worker.says("Refusing to deserialize") and time.monotonic() < deadline:
+    while not worker.has_logged("Refusing to deserialize") and time.monotonic() < deadline:
         time.sleep(0.1)
     waiting = broker.llen(FAST)
     broker.close()
 
-    assert worker.says("Refusing to deserialize")
+    assert worker.has_logged("Refusing to deserialize")
     assert (marker.exists(), waiting, worker.running) == (False, 0, True)
 
 
@@ -139,10 +139,10 @@ def test_a_task_names_the_request_that_it_follows_from(stack: Stack) -> None:
         unbind_contextvars("request_id")
     deadline = time.monotonic() + 10
     worker = stack.processes["worker"]
-    while not worker.says('"request_id": "the-request-7"') and time.monotonic() < deadline:
+    while not worker.has_logged('"request_id": "the-request-7"') and time.monotonic() < deadline:
         time.sleep(0.1)
 
-    assert worker.says('"request_id": "the-request-7"')
+    assert worker.has_logged('"request_id": "the-request-7"')
 
 
 def test_a_wake_up_names_the_request_that_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

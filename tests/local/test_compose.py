@@ -20,7 +20,7 @@ from local.compose_check import Service
 from local.processes import Process, environment, free_port
 from local.servers import (
     ROOT,
-    as_nobody_special,
+    as_unprivileged_user,
     create_database,
     make_cluster,
     postgres_binary,
@@ -217,7 +217,7 @@ def test_redis_asks_for_its_password(run: Run, tmp_path: Path) -> None:
 def test_postgres_takes_its_settings(run: Run, tmp_path: Path) -> None:
     port = free_port()
     make_cluster(tmp_path / "data")
-    command = [*as_nobody_special(), *filled(SERVICES["postgres"]["command"])]
+    command = [*as_unprivileged_user(), *filled(SERVICES["postgres"]["command"])]
     where = ["-D", str(tmp_path / "data"), "-c", f"port={port}", "-c", "unix_socket_directories="]
     run(
         "postgres",

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from local.processes import Process, answers, free_port
-from local.servers import ROOT, as_nobody_special
+from local.servers import ROOT, as_unprivileged_user
 from local.stack import Stack
 from tests.orders.world import World
 
@@ -48,7 +48,7 @@ def pooler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 500\n"
     )
-    command = [*as_nobody_special(), PROGRAM, str(folder / "ini")]
+    command = [*as_unprivileged_user(), PROGRAM, str(folder / "ini")]
     process = Process(
         "pgbouncer", command, folder / "log", ready=lambda: answers(port), stop_signal="SIGINT"
     )

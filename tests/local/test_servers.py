@@ -17,7 +17,7 @@ import redis
 from django.db import connection
 
 from local.processes import Process, StartFailed, environment, free_port
-from local.servers import ROOT, as_nobody_special, owned, postgres, postgres_binary, servers
+from local.servers import ROOT, as_unprivileged_user, owned, postgres, postgres_binary, servers
 
 pytestmark = pytest.mark.slow
 
@@ -221,10 +221,10 @@ def test_named_servers_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_root_without_user_namespaces_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("PATH", "")
-    as_nobody_special.cache_clear()
+    as_unprivileged_user.cache_clear()
     with pytest.raises(StartFailed, match="run as an ordinary user, or set DATABASE_URL"):
-        as_nobody_special()
-    as_nobody_special.cache_clear()
+        as_unprivileged_user()
+    as_unprivileged_user.cache_clear()
 
 
 def test_ports_stay_below_the_ephemeral_range() -> None:
@@ -249,7 +249,7 @@ def test_a_stubborn_process_is_killed_with_its_children(tmp_path: Path) -> None:
         "print('up', flush=True); time.sleep(60)"
     )
     process = Process("stubborn", [sys.executable, "-c", code], tmp_path / "log", grace=0.3)
-    process.ready = lambda: process.says("up")
+    process.ready = lambda: process.has_logged("up")
     process.start()
     process.wait_ready()
     process.stop()

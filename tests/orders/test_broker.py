@@ -90,7 +90,7 @@ def test_worker_and_beat_outlive_their_broker(world: World, broker: Process) -> 
     for number in numbers:
         world.wait(lambda n=number: world.totals(n) == (total(world, n), 0), "told", RECOVERED)  # type: ignore[misc]
         assert world.totals(number)[0] != began[number]
-    assert not any(world.stack.processes[name].says("Unrecoverable") for name in alive)
+    assert not any(world.stack.processes[name].has_logged("Unrecoverable") for name in alive)
 
 
 @pytest.fixture

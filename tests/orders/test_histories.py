@@ -23,7 +23,7 @@ from orders.models import Gate, Order, WebhookEvent
 from orders.queue import claim
 from orders.sync.snapshot import read_snapshot
 from orders.sync.worker import drain
-from payloads.order.order_update import PARTLY_REFUNDED, SAYS_NOTHING, Snapshot, order_update
+from payloads.order.order_update import NOT_REOPENING, PARTLY_REFUNDED, Snapshot, order_update
 from stores.clients import bigcommerce_for
 from stores.registration import webhooks
 from tests.orders.merchant import Merchant
@@ -155,7 +155,7 @@ def calm_down(merchant: Merchant) -> None:
         drain()
 
 
-def difference(merchant: Merchant, order: Order, told: dict[str, Any], *, is_told: bool) -> str:
+def difference(merchant: Merchant, order: Order, told: dict[str, Any], *, is_given: bool) -> str:
     """What SeQura believes wrongly about an order, unless the merchant is told so.
 
     An order that SeQura was never told about has its lines as the checkout worded them.
@@ -172,7 +172,7 @@ def difference(merchant: Merchant, order: Order, told: dict[str, Any], *, is_tol
     ).exists():
         return ""
     status_id = snapshot["order"]["status_id"]
-    silent = {*SAYS_NOTHING, PARTLY_REFUNDED}
+    silent = {*NOT_REOPENING, PARTLY_REFUNDED}
     if status_id in CANCEL or (order.ledger["cancelled"] and status_id in silent):
         owed = sum(should[cart]["order_total_with_tax"] for cart in CARTS)
         assert should["unshipped_cart"]["items"] == []
@@ -181,7 +181,7 @@ def difference(merchant: Merchant, order: Order, told: dict[str, Any], *, is_tol
     asked = sum(told[cart]["order_total_with_tax"] for cart in CARTS)
     if asked != owed:
         return f"order {order.bigcommerce_id}: {asked} cents instead of {owed}"
-    compared = ("order_total_with_tax", "items") if is_told else ("order_total_with_tax",)
+    compared = ("order_total_with_tax", "items") if is_given else ("order_total_with_tax",)
     wrong = [
         f"{cart} {key}: {told[cart][key]} instead of {should[cart][key]}"
         for cart in ("unshipped_cart", "shipped_cart")
@@ -225,7 +225,7 @@ def test_histories_converge(
     told = [update["path"].rpartition("/")[2] for update in merchant.updates()]
     known = {found["order_ref_1"]: found for found in merchant.sandbox.held("sequra_orders")}
     differences = [
-        difference(merchant, order, known[order.order_ref_1], is_told=order.order_ref_1 in told)
+        difference(merchant, order, known[order.order_ref_1], is_given=order.order_ref_1 in told)
         for order in orders
     ]
     wrong = [found for found in differences if found]

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from payloads.delivery_report import Shipped, delivery_report, tell
+from payloads.delivery_report import Shipped, delivery_report, sort_out
 from payloads.statistics import Ours, is_recent, row_of, statistic
 
 CASES = Path(__file__).with_name("reports")
@@ -30,7 +30,7 @@ def folders() -> list[Path]:
 
 def report_of(folder: Path) -> dict[str, Any]:
     given = json.loads((folder / "shipped.json").read_text())
-    told = tell(Shipped(**one) for one in given["orders"])
+    told = sort_out(Shipped(**one) for one in given["orders"])
     report = delivery_report(
         "demo_es",
         told.orders,

@@ -13,7 +13,7 @@ from orders.models import Order
 from orders.sync.sync import read
 from payments.confirm import confirm
 from payments.models import Solicitation
-from payments.solicited_order import told
+from payments.solicited_order import sent_order
 from sequra.client import Sequra
 from sequra.errors import Rejected
 from stores.clients import bigcommerce_for, sequra_for
@@ -78,7 +78,7 @@ def refusal(call: Callable[[], object]) -> tuple[int, str]:
 def test_broken_solicitation_is_refused(shop: Shop, name: str) -> None:
     break_it, words = SOLICITATIONS[name]
     attempt = shop.solicited()
-    order = deepcopy(told(attempt))
+    order = deepcopy(sent_order(attempt))
     break_it(order)
 
     status, said = refusal(lambda: api_of(attempt).solicit(attempt.merchant_ref, order))
@@ -92,7 +92,7 @@ def api_of(attempt: Solicitation) -> Sequra:
 
 def test_solicitation_for_somebody_else_s_merchant_is_forbidden(shop: Shop) -> None:
     attempt = shop.solicited()
-    order = told(attempt)
+    order = sent_order(attempt)
     order["merchant"]["id"] = "test"
 
     status, said = refusal(lambda: api_of(attempt).solicit("test", order))
@@ -106,7 +106,7 @@ def test_wrong_password_is_denied_in_plain_text(shop: Shop) -> None:
     connection.password = "wrong"
 
     status, said = refusal(
-        lambda: sequra_for(connection).solicit(attempt.merchant_ref, told(attempt))
+        lambda: sequra_for(connection).solicit(attempt.merchant_ref, sent_order(attempt))
     )
 
     assert (status, said) == (401, "HTTP Basic: Access denied.")
@@ -124,7 +124,7 @@ def test_form_of_an_unknown_order_is_not_found(shop: Shop) -> None:
 @pytest.mark.parametrize("name", CONFIRMATIONS)
 def test_confirmation_of_something_else_is_a_conflict(shop: Shop, name: str) -> None:
     attempt = shop.approved()
-    order = told(attempt) | {"state": "confirmed"}
+    order = sent_order(attempt) | {"state": "confirmed"}
     CONFIRMATIONS[name](order)
 
     status, _ = refusal(
@@ -136,7 +136,7 @@ def test_confirmation_of_something_else_is_a_conflict(shop: Shop, name: str) -> 
 
 def test_confirmation_before_the_approval_is_a_conflict(shop: Shop) -> None:
     attempt = shop.solicited()
-    order = told(attempt) | {"state": "confirmed"}
+    order = sent_order(attempt) | {"state": "confirmed"}
 
     status, _ = refusal(
         lambda: api_of(attempt).put_order(attempt.merchant_ref, attempt.sequra_order, order)
@@ -149,7 +149,7 @@ def test_number_of_another_order_is_a_conflict(shop: Shop) -> None:
     first, second = shop.approved(), shop.approved()
     confirm(first.pk)
     number = Order.objects.get().order_ref_1
-    order = told(second) | {
+    order = sent_order(second) | {
         "state": "confirmed",
         "merchant_reference": {"order_ref_1": number},
     }

@@ -23,7 +23,7 @@ STREET = "Carrer de Mallorca, 401"
 
 
 def hear(order: Order, **parameters: str) -> None:
-    corrections.heard(order.store, order.reference, order.solicited, parameters, "event")
+    corrections.receive(order.store, order.reference, order.solicited, parameters, "event")
     drain()
     order.refresh_from_db()
 
@@ -192,7 +192,7 @@ def test_a_notification_brings_one_before_the_order_exists(merchant: Merchant) -
     shop: Shop = merchant.shop
     attempt: Solicitation = shop.approved()
     assert attempt.reference
-    corrections.heard(
+    corrections.receive(
         merchant.store, attempt.reference, attempt.order, {"email": THEIRS}, "notification"
     )
 
