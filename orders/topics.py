@@ -12,7 +12,7 @@ from typing import Any
 from orders.models import WebhookEvent
 from stores import install
 from stores.models import Store
-from stores.tasks import look_after_store, wake
+from stores.tasks import refresh_store, wake
 
 _Data = Mapping[str, Any]
 _MOST_DIGITS = 20  # of an id in PostgreSQL
@@ -69,7 +69,7 @@ def handle(store_id: int, scope: str) -> None:
         if not _is_from_before(store):
             install.uninstall(store)
     elif store.is_installed:
-        wake(look_after_store, store_id)
+        wake(refresh_store, store_id)
 
 
 def _is_from_before(store: Store) -> bool:

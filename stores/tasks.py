@@ -1,4 +1,4 @@
-"""Celery's part: finish what a registration could not, and look after it from day to day."""
+"""Celery tasks of the stores: complete a registration, and maintain all stores periodically."""
 
 import time
 from contextlib import suppress
@@ -41,24 +41,27 @@ def register_store(store_id: int) -> None:
         registration.register(store)
 
 
-@shared_task
-def look_after_store(store_id: int) -> None:
-    """Read the store's facts and storefronts anew, and look at what is registered."""
+@shared_task(name="stores.tasks.look_after_store")
+def refresh_store(store_id: int) -> None:
+    """Read the store's settings and storefronts again and repair what is registered."""
     store = Store.objects.filter(pk=store_id, state=Store.State.INSTALLED).first()
     if store:
-        _look_after(store)
+        _refresh(store)
 
 
-def _look_after(store: Store) -> None:
-    """What we registered, the merchant's words for statuses, and what is below his categories."""
-    registration.look_after(store)
+def _refresh(store: Store) -> None:
+    """Repair the registration; read the status labels and the excluded subcategories."""
+    registration.repair_registration(store)
     statuses.refresh(store)
     catalogue.refresh(store)
 
 
 @shared_task
 def try_again(store_id: int) -> None:
-    """Does BigCommerce take the token that it refused? It may have been a mistake of a moment."""
+    """Check whether BigCommerce accepts the token that it refused.
+
+    The refusal may have been temporary.
+    """
     store = Store.objects.filter(pk=store_id, state=Store.State.NEEDS_REAUTHORISATION).first()
     if store:
         _try_again(store)
@@ -75,16 +78,18 @@ def _try_again(store: Store) -> None:
 
 @shared_task
 def probe_accounts() -> None:
-    """Does SeQura take the accounts that it refused? And once a day: all others?"""
+    """Check whether SeQura accepts the accounts that it refused; once a day check all others."""
     with suppress(Busy), only_one("probing accounts"):
         connect.probe_accounts()
 
 
-@shared_task
-def tend_stores() -> None:
-    """Register again what failed, every few minutes; look at every store daily, and after an
-    update of ours: the checkout's script is another file then. Erase personal data whose time is
-    over."""
+@shared_task(name="stores.tasks.tend_stores")
+def maintain_stores() -> None:
+    """Maintain all stores; beat runs this every two minutes.
+
+    Retry failed registrations, check every store once a day and after a release that changes the
+    checkout script, delete what has expired, and erase personal data whose retention is over.
+    """
     forget_old_payloads()
     PanelSession.delete_expired()
     checkout_script.keep_version()
@@ -93,20 +98,23 @@ def tend_stores() -> None:
     with suppress(Busy), only_one("erasing personal data"):
         personal_data.erase_due(time.monotonic() + ERASING_SECONDS)
     with suppress(Busy), only_one("tending stores"):
-        _tend(time.monotonic() + SECONDS)
+        _maintain_all(time.monotonic() + SECONDS)
 
 
-def _tend(until: float) -> None:
-    """One store after the other; who is not reached in time is next time's first."""
+def _maintain_all(until: float) -> None:
+    """Maintain the stores one after the other until the time is up.
+
+    The next run starts with the rest.
+    """
     refused = Store.objects.filter(state=Store.State.NEEDS_REAUTHORISATION)
     installed = Store.objects.filter(state=Store.State.INSTALLED)
     for store in chain(refused.iterator(BATCH), installed.iterator(BATCH)):
         if time.monotonic() > until:
             return
-        isolated("maintenance", store, partial(_tend_one, store))
+        isolated("maintenance", store, partial(_maintain, store))
 
 
-def _tend_one(store: Store) -> None:
+def _maintain(store: Store) -> None:
     if not store.is_installed:
         with suppress(RateLimited):
             consume(f"access of store {store.pk}", **LIMITS["probe"])
@@ -114,4 +122,4 @@ def _tend_one(store: Store) -> None:
     elif registration.is_due(store):
         registration.register(store)
     elif registration.is_outdated(store):
-        _look_after(store)
+        _refresh(store)

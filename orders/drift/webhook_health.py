@@ -74,7 +74,7 @@ def _is_broken(api: BigCommerce, store: Store) -> bool:
 
 
 def _repair(store: Store, since: datetime) -> None:
-    registration.look_after(store)
+    registration.repair_registration(store)
     count = replay(store, since)
     after_outage(store)
     log.info("webhooks_replayed", store=store.hash, count=count)

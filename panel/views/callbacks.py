@@ -26,7 +26,7 @@ from stores.locks import Busy
 from stores.models import PanelUser, Store
 from stores.rate_limit import LIMITS, RateLimited, caller, check_limit, consume
 from stores.registration.scopes import missing
-from stores.tasks import look_after_store, register_store, try_again, wake
+from stores.tasks import refresh_store, register_store, try_again, wake
 
 log = structlog.get_logger(__name__)
 OF_AN_ADDRESS = LIMITS["install from"]
@@ -110,8 +110,8 @@ def load(request: HttpRequest) -> HttpResponse:
     if order is not None:
         return frame_in_control_panel(redirect("order_panel", token, order), store)
     if store.is_installed:
-        registration.glance(store)
-        wake(look_after_store, store.pk)
+        registration.check_registration(store)
+        wake(refresh_store, store.pk)
     return frame_in_control_panel(redirect("dashboard", token), store)
 
 

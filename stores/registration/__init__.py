@@ -1,8 +1,8 @@
-"""Everything we put into a BigCommerce store: webhooks, the checkout script, the order panel.
+"""Register everything we put into a BigCommerce store: webhooks, checkout script, order panel.
 
-Each part is listed first; what differs from what we want becomes a list of changes. Registering
-makes them, looking only names them. One lock per store keeps parallel installations, repairs
-and tasks from making a second copy; no transaction is open meanwhile.
+Each part is listed first; differences from the wanted state become a list of changes. A
+registration makes the changes, a check only reports them. One lock per store keeps parallel
+installations, repairs and tasks from creating duplicates. No transaction is open during calls.
 """
 
 import math
@@ -29,24 +29,23 @@ _PLANS: dict[str, Plan] = {
     "panel": order_panel.plan,
 }
 PARTS = ("information", *_PLANS)
-# Looked at and shown, but not ours to put right.
+# Checked and shown, but repaired by the merchant only.
 PAGE: dict[str, Part] = {"page": checkout_script.look_at_page}
-# A merchant waits for this; when it is over, the task goes on where we stopped.
+# A merchant waits for this long; afterwards the task continues where the request stopped.
 _SECONDS = 20.0
 # Between two attempts to finish an installation.
 _SOON, _LATE = timedelta(minutes=4), timedelta(hours=6)
-# BigCommerce switches a webhook off after 90 idle days, or two days of failures.
-_LOOK_AGAIN = timedelta(days=1)
-# While somebody waits for a page: seconds to connect, and to answer.
+# BigCommerce deactivates a webhook after 90 idle days, or two days of failures.
+_CHECK_EVERY = timedelta(days=1)
+# For calls during a page request: seconds to connect, and to answer.
 _BRIEF: Timeout = (2, 4)
 
 
 def register(store: Store, wait: float = _SECONDS) -> bool:
-    """Put everything in place and record how it went; True when all is well.
+    """Register every part and record the result. Return whether everything is in place.
 
-    Parallel callers share one run that began after they asked. Whoever cannot wait longer for
-    another run, as a request cannot at all, gets the health as it is; the other run goes on with
-    the access that a newer installation was given meanwhile.
+    Parallel callers share one run that began after their call. A caller that cannot wait longer for
+    another run gets the recorded state; the other run continues, with the newest access token.
     """
     asked_at = timezone.now()
     until = time.monotonic() + _SECONDS
@@ -62,10 +61,10 @@ def register(store: Store, wait: float = _SECONDS) -> bool:
     return is_healthy(store)
 
 
-def glance(store: Store) -> bool:
-    """Look at what is missing while somebody waits for a page; True when all is well.
+def check_registration(store: Store) -> bool:
+    """Record what is missing while a page request waits. Return whether everything is in place.
 
-    Skipped while somebody registers: his result is newer than ours would be.
+    Skip the check during a registration: its result will be newer.
     """
     try:
         with only_one(_lock(store)):
@@ -75,11 +74,13 @@ def glance(store: Store) -> bool:
     return is_healthy(store)
 
 
-def look_after(store: Store) -> bool:
-    """Read the store's facts anew and bring what we registered up to date.
+def repair_registration(store: Store) -> bool:
+    """Read the store's settings again and repair what is registered.
 
-    A script that the merchant took out of the checkout, or changed, is named and left: putting it
-    back is for him to choose.
+    Return whether all is in place.
+
+    A script that the merchant removed from the checkout, or changed, is reported and left: only the
+    merchant puts it back.
     """
     try:
         with only_one(_lock(store), wait=_SECONDS):
@@ -96,12 +97,15 @@ def look_after(store: Store) -> bool:
 
 
 def is_healthy(store: Store) -> bool:
-    """Was everything in place when we last looked?"""
+    """Return whether everything was in place at the last check."""
     return all(store.registration.get(part, {}).get("ok", False) for part in PARTS)
 
 
 def is_due(store: Store) -> bool:
-    """Is it time to try again what the installation could not? Less and less often."""
+    """Return whether to retry an incomplete registration.
+
+    The pause grows from 4 minutes to 6 hours.
+    """
     if not store.registration_due:
         return False
     tried_at = store.registration_started_at or store.authorised_at
@@ -110,14 +114,14 @@ def is_due(store: Store) -> bool:
 
 
 def is_outdated(store: Store) -> bool:
-    """Has a new version of the checkout script been deployed, or a day gone by?"""
-    age = timezone.now() - _looked_at(store)
+    """Return whether a new checkout script was deployed or the last check is a day ago."""
+    age = timezone.now() - _checked_at(store)
     is_new = store.script_file != checkout_script.file_name()
-    return age > _LOOK_AGAIN or (is_new and age > _SOON)
+    return age > _CHECK_EVERY or (is_new and age > _SOON)
 
 
-def _looked_at(store: Store) -> datetime:
-    """When we last looked at the part we looked at longest ago; at the installation if never."""
+def _checked_at(store: Store) -> datetime:
+    """Return the time of the oldest check of a part, or of the installation."""
     health = [store.registration.get(part) for part in _PLANS]
     seen = [datetime.fromisoformat(part["at"]) if part else store.installed_at for part in health]
     return min(seen)
@@ -133,7 +137,7 @@ def _done_since(store: Store, asked_at: datetime) -> bool:
 
 
 def _is_authorised_since(store: Store) -> bool:
-    """Return whether BigCommerce gave us a newer access than the last run began with."""
+    """Return whether BigCommerce granted a newer access token than the last run began with."""
     store.refresh_from_db()
     started = store.registration_started_at
     return store.is_installed and started is not None and started < store.authorised_at
@@ -152,7 +156,7 @@ def _register(store: Store, until: float) -> None:
 
 
 def _remember_version(store: Store) -> None:
-    """BigCommerce took this version of the script, or has none that would need it."""
+    """Store the script's version, unless BigCommerce needs it and does not have it."""
     kinds = {problem["kind"] for problem in store.registration["script"]["problems"]}
     if kinds & {"failed", "unauthorised", "outdated"}:
         return
@@ -174,7 +178,7 @@ def _parts(repair: tuple[str, ...] = (), until: float = math.inf) -> dict[str, P
 
 
 def _run(store: Store, parts: dict[str, Part], timeout: Timeout = TIMEOUT) -> dict[str, Health]:
-    """Every part in its own thread, with its own connection and none to the database."""
+    """Run every part in a thread with an HTTP connection of its own and no database connection."""
     with ThreadPoolExecutor(max_workers=len(parts)) as pool:
         started = {
             name: pool.submit(health, part, bigcommerce_for(store, timeout), store)

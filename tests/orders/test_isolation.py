@@ -112,7 +112,7 @@ LOOPS: list[Loop] = [
     ("reconcile", reconcile.reconcile_due, "orders.drift.reconcile.bigcommerce_for"),
     ("drift", drift_run.check_due, "orders.drift.run.last_moment"),
     ("reports", report_run.send_due, "orders.reports.run.start"),
-    ("maintenance", lambda: tasks._tend(float("inf")), "stores.registration.is_due"),
+    ("maintenance", lambda: tasks._maintain_all(float("inf")), "stores.registration.is_due"),
     ("retention", log_tasks.delete_closed_entries, "transaction_log.tasks._forget_batch"),
 ]
 

@@ -280,7 +280,7 @@ def test_the_registered_script_is_fetched_and_compared(
 ) -> None:
     served[f"/static/{checkout_script.file_name()}"] = answer
 
-    assert registration.look_after(installed)
+    assert registration.repair_registration(installed)
 
     page = installed.registration["page"]
     assert [problem["kind"] for problem in page["problems"]] == kinds

@@ -289,7 +289,7 @@ def test_refused_token_is_probed_once_an_hour(
     monkeypatch.setattr(tasks, "_try_again", lambda store: probed.append(store.hash))
 
     for _ in range(3):
-        tasks.tend_stores()
+        tasks.maintain_stores()
 
     assert probed == ["abc123"]
 

@@ -166,14 +166,14 @@ def test_the_task_goes_on_after_an_outage(store: Store, world: World) -> None:
     world.extensions.clear()
     world.refuse["POST .*/graphql"] = 503, ""
     registration.register(store)
-    registration.glance(store)
+    registration.check_registration(store)
     world.refuse.clear()
 
-    tasks.tend_stores()
+    tasks.maintain_stores()
     assert world.extensions == []  # not yet
 
     with time_machine.travel(timezone.now() + timedelta(minutes=5)):
-        tasks.tend_stores()
+        tasks.maintain_stores()
 
     assert len(world.extensions) == 1
     store.refresh_from_db()
@@ -199,9 +199,9 @@ def test_a_script_that_the_merchant_removed_stays_out_until_he_repairs(
     store: Store, world: World
 ) -> None:
     world.scripts.clear()
-    registration.glance(store)
+    registration.check_registration(store)
 
-    tasks.tend_stores()
+    tasks.maintain_stores()
 
     assert world.scripts == []
     store.refresh_from_db()
@@ -217,7 +217,7 @@ def test_the_daily_look_brings_webhooks_back(store: Store, world: World) -> None
         part["at"] = yesterday
     store.save(update_fields=["registration"])
 
-    tasks.tend_stores()
+    tasks.maintain_stores()
 
     assert world.hooks[4]["is_active"]
     assert world.scripts == []
@@ -251,7 +251,7 @@ def test_label_is_compared_whatever_the_order() -> None:
 def test_looking_after_a_store_notices_a_new_storefront(store: Store, world: World) -> None:
     world.channels.append({"id": 2, "name": "Boutique"})
 
-    tasks.look_after_store(store.pk)
+    tasks.refresh_store(store.pk)
 
     store.refresh_from_db()
     assert "https://boutique.example" in store.origins
@@ -281,21 +281,21 @@ def test_a_new_version_of_the_script_reaches_every_store(store: Store, world: Wo
     world.refuse["PUT .*/content/scripts/.*"] = 503, ""
 
     with time_machine.travel(timezone.now() + timedelta(minutes=5)):
-        tasks.tend_stores()
+        tasks.maintain_stores()
         world.refuse.clear()
     with time_machine.travel(timezone.now() + timedelta(minutes=10)):
-        tasks.tend_stores()
+        tasks.maintain_stores()
 
         assert HASHED in world.scripts[0]["src"]
         world.calls.clear()
-        tasks.tend_stores()
+        tasks.maintain_stores()
         assert world.calls == []
 
 
 def test_a_script_that_the_merchant_changed_is_his_to_repair(store: Store, world: World) -> None:
     world.scripts[0]["enabled"] = False
 
-    registration.look_after(store)
+    registration.repair_registration(store)
 
     assert not world.scripts[0]["enabled"]
     assert store.registration["script"]["problems"] == [
@@ -311,6 +311,6 @@ def test_old_sessions_and_payloads_are_forgotten(store: Store, world: World) -> 
     SpentPayload.objects.create(digest="old", at=old)
     SpentPayload.objects.create(digest="new")
 
-    tasks.tend_stores()
+    tasks.maintain_stores()
 
     assert PanelSession.objects.get().digest == SpentPayload.objects.get().digest == "new"

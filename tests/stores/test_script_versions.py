@@ -152,7 +152,7 @@ def test_old_versions_stay_while_a_store_names_them_and_for_ninety_days() -> Non
         ScriptVersion.objects.create(name=name, body=b"", current_at=now - timedelta(days=days))
     Store.objects.create(hash="abc123", script_file="named")
     Store.objects.create(hash="gone", script_file="of nobody", state=Store.State.UNINSTALLED)
-    tasks.tend_stores()
+    tasks.maintain_stores()
 
     kept = set(ScriptVersion.objects.values_list("name", flat=True))
     assert kept == {"named", "young", OURS}

@@ -38,7 +38,7 @@ def test_the_checkouts_settings_are_read_again(sandbox: SandboxControl, live_app
     assert [channel[name] for name in told] == [False, "optimized_one_page", False]
 
     sandbox.knobs(terms_required=True)
-    registration.look_after(store)
+    registration.repair_registration(store)
 
     store.refresh_from_db()
     assert store.channels[0]["terms"] is True

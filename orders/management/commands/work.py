@@ -19,7 +19,7 @@ from transport.stopping import stop, stopping
 
 log = structlog.get_logger(__name__)
 # Nobody wakes this process: it looks for changes this often.
-GLANCE = 1.0
+POLL_SECONDS = 1.0
 PAUSE_AFTER_FAILURE = 5.0
 
 
@@ -51,13 +51,13 @@ def run(lane: str, forever: bool) -> None:
                 due[name] = time.monotonic() + (interval if run_one(name) else PAUSE_AFTER_FAILURE)
         if not forever:
             break
-        time.sleep(GLANCE)
+        time.sleep(POLL_SECONDS)
     connections.close_all()
 
 
 def tasks_of(lane: str) -> dict[str, float]:
     """Return the names of a lane's tasks and how often they run, in seconds."""
-    woken = dict.fromkeys(WAKE_UPS, GLANCE) if lane == FAST else {}
+    woken = dict.fromkeys(WAKE_UPS, POLL_SECONDS) if lane == FAST else {}
     return woken | {name: seconds for name, (its, seconds) in PERIODIC.items() if its == lane}
 
 
