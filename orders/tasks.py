@@ -1,4 +1,4 @@
-"""Celery's part: wake-ups, and the sweep that needs none."""
+"""Celery tasks of the orders: wake-ups, and the periodic tasks that need no wake-up."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,49 +17,52 @@ from stores.locks import Busy, only_one
 
 @worker_process_shutdown.connect
 def finish(**_: Any) -> None:
-    """Runs in a worker's child before it ends."""
+    """Finish open calls before a worker's child process ends."""
     draining.finish_asides()
 
 
 @shared_task
 def drain() -> None:
-    """Work on whatever is due. Carries nothing: a lost or repeated message means nothing."""
+    """Work on everything that is due.
+
+    The message carries nothing, so losing or repeating it is harmless.
+    """
     draining.drain()
 
 
 @shared_task
 def sweep() -> None:
-    """What a lost wake-up forgot, and events that came before their order."""
+    """Find work whose wake-up was lost, and events that arrived before their order."""
     claim.unpark()
     draining.drain()
 
 
 @shared_task
 def watch() -> None:
-    """Look after the webhooks of stores whose last look is an hour ago."""
+    """Check the webhooks of stores whose last check is an hour ago."""
     _unless_busy("watch", watch_due)
 
 
 @shared_task
 def reconcile() -> None:
-    """Mark orders that changed without our hearing of it, every `RECONCILE_SECONDS`."""
+    """Mark orders that changed without a webhook, every `RECONCILE_SECONDS`."""
     _unless_busy("reconcile", reconcile_due)
 
 
 @shared_task
 def send_reports() -> None:
-    """Delivery reports: start what is due, take up what failed, go on with what is under way."""
+    """Send delivery reports: start those that are due, retry failed ones, continue running ones."""
     send_due()
 
 
 @shared_task
 def check_drift() -> None:
-    """Look at every open order of the stores whose night has come, or whose outage is over."""
+    """Check every open order of stores whose nightly check is due, or whose outage is over."""
     check_due()
 
 
 def _unless_busy(name: str, work: Callable[[], object]) -> None:
-    """Once at a time: beat does not wait for a slow run."""
+    """Run one at a time: beat starts the next run even while a slow one is going on."""
     try:
         with only_one(name):
             work()

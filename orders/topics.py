@@ -1,8 +1,8 @@
-"""What each kind of webhook event is about: a row per scope that we understand.
+"""What each kind of webhook event is about: one row per scope that this project handles.
 
+An event is a pointer: it only determines which order to read again. There are three outcomes: the
+event is about an order, it is about the store, or (any other scope) it is ignored.
 https://docs.bigcommerce.com/docs/integrations/webhooks/events
-An event is a pointer: all that counts is which order to read again. Three outcomes: it points to
-an order, it is about the store, or (every other scope) it is ignored.
 """
 
 import time
@@ -23,7 +23,7 @@ def _id(data: _Data) -> Any:
 
 
 def _order_id(data: _Data) -> Any:
-    """Shipments have an id of their own."""
+    """Return the order of a shipment event, whose `id` is the shipment's."""
     return data.get("orderId")
 
 
@@ -43,7 +43,7 @@ SHIPMENTS = "store/shipment/"
 
 
 def order_id(scope: str, data: object) -> int | None:
-    """The order an event points to; None when it is about none, or names what cannot be one."""
+    """Return the order that an event is about. None when it names no order or no possible id."""
     if scope not in ORDER_OF or not isinstance(data, Mapping):
         return None
     number = ORDER_OF[scope](data)
@@ -58,7 +58,6 @@ def order_id(scope: str, data: object) -> int | None:
     return number if is_id else None
 
 
-# Webhook events that are about a store itself, not about an order.
 _AHEAD = 300  # seconds that BigCommerce's clock may be ahead of ours
 
 
@@ -73,12 +72,15 @@ def handle(store_id: int, scope: str) -> None:
 
 
 def _is_from_before(store: Store) -> bool:
-    """Is the newest such event about an earlier installation? Deliveries may be days late."""
+    """Return whether the newest such event is about an earlier installation.
+
+    Events may be days late.
+    """
     events = WebhookEvent.objects.filter(store=store, scope=UNINSTALLED)
     newest = events.order_by("-received_at").first()
     created = newest.payload.get("created_at") if newest else None
     if type(created) is not int or created > time.time() + _AHEAD:
-        # BigCommerce dates every event: one without a date, or with one that is not yet, proves
-        # nothing about this installation. BigCommerce knows, and is asked again later.
+        # BigCommerce dates every event. An event without a date, or with one in the future, proves
+        # nothing about this installation, so BigCommerce is asked whether the token still works.
         return install.ask_whether_granted(store)
     return created < int(store.installed_at.timestamp())

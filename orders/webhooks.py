@@ -1,7 +1,8 @@
 """Receive webhooks ahead of Django's other middleware: store the event, wake a worker, answer 204.
 
-Everything authentic gets a 2xx, also for stores that are paused or gone and orders that are not
-ours: BigCommerce judges our whole domain by its failures. One committed INSERT is the promise.
+Every authentic webhook gets a 2xx, also for stores that are paused or gone and for orders that are
+not paid with SeQura, because BigCommerce blocks our whole domain after too many failures. An event
+is safe once its INSERT is committed.
 https://docs.bigcommerce.com/docs/integrations/webhooks/overview
 """
 
@@ -33,12 +34,12 @@ Result = TypeVar("Result")
 PATH = re.compile(r"/webhooks/bigcommerce/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
 _LARGEST = 64 * 1024
 _SCOPE, _HASH = re.compile(r"[a-zA-Z0-9/_-]{1,64}"), re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_UNREADABLE = "unreadable"  # in place of a scope that is none
+_UNREADABLE = "unreadable"  # in place of an invalid scope
 _DEEPEST = 32  # levels of a payload
-# Another process may have uninstalled the store, or installed it anew, since this one read its
-# secret: the row is written only while the store still has the secret that was believed.
-# What was counted and is delivered once more, as its moment shows, says nothing new about a status:
-# the order may have left it since.
+# Another process may have uninstalled or reinstalled the store since this one read its secret: the
+# row is written only while the store still has the secret that was compared.
+# A repeated delivery of an event that was folded already (same `created_at`) carries no news about
+# the order's status, which may have changed since: its status is dropped.
 INSERT = """
 INSERT INTO orders_webhookevent (store_id, scope, hash, bigcommerce_order_id, payload, outcome)
 SELECT id, %s, %s, %s::bigint, %s::jsonb, 'new' FROM stores_store
@@ -58,7 +59,7 @@ ON CONFLICT (store_id, scope, hash) DO UPDATE SET
 
 
 class Refused(Exception):
-    """The answer to a request that is not an authentic webhook."""
+    """The HTTP status of a request that is not an authentic webhook."""
 
     def __init__(self, status: int) -> None:
         self.status = status
@@ -66,7 +67,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Receiver:
-    """What we compare a webhook with. A new installation has a new secret."""
+    """A store and the secret to compare a webhook with. A new installation has a new secret."""
 
     pk: int
     hash: str
@@ -77,7 +78,7 @@ class Receiver:
 
 @dataclass(frozen=True)
 class Event:
-    """What an authentic body says."""
+    """The content of an authentic webhook."""
 
     scope: str
     hash: str
@@ -87,7 +88,7 @@ class Event:
 
 
 class IntakeMiddleware:
-    """Answers `/webhooks/bigcommerce/<public id>` and leaves everything else to the others."""
+    """Answer `/webhooks/bigcommerce/<public id>`; pass every other request on."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -107,7 +108,7 @@ class IntakeMiddleware:
 
 
 def _receive(request: HttpRequest, public_id: str) -> None:
-    """Store one webhook event, or raise Refused."""
+    """Store one webhook event. Raise Refused for a request that is not an authentic webhook."""
     if request.method != "POST":
         raise Refused(405)
     body = _read_body(request)
@@ -128,7 +129,10 @@ def _receive(request: HttpRequest, public_id: str) -> None:
 
 
 def _read_body(request: HttpRequest) -> bytes:
-    """The raw body; 413 above 64 kB, before it is read when its length is told."""
+    """Return the raw body.
+
+    Raise Refused(413) above 64 kB, without reading it if the length is declared.
+    """
     value = request.META.get("CONTENT_LENGTH") or "0"
     if not value.isdecimal():
         raise Refused(400)
@@ -141,9 +145,9 @@ def _read_body(request: HttpRequest) -> bytes:
 
 
 def _check_signature(body: bytes, request: HttpRequest) -> bool:
-    """The standard signature is not promised on every delivery; where it is, it must hold.
+    """Return whether the request is signed. Raise Refused when the signature is wrong.
 
-    Return whether there is one.
+    BigCommerce does not promise the standard signature on every delivery.
     """
     if not is_signed(request.headers):
         return False
@@ -160,12 +164,12 @@ _rate_limit = LocalRateLimit()
 
 
 def _authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> Receiver | None:
-    """The store this secret belongs to; None when there is no such store, or not any more.
+    """Return the store that this secret belongs to; None when it does not exist or is uninstalled.
 
-    Secrets are kept per process. What does not fit is read again before it is refused: stores
-    install again, and secrets are replaced. Where no key decrypts a store's secret, BigCommerce's
-    signature decides; without one the event is dropped, and `orders.drift.webhook_health` replays
-    it.
+    Secrets are cached per process. A secret that does not match is read again before it is refused,
+    because stores reinstall the app and secrets are replaced. When no key decrypts a store's
+    secret, BigCommerce's signature decides; without one the event is dropped, and
+    `orders.drift.webhook_health` replays it.
     """
     known = _receivers.get(public_id)
     if known and hmac.compare_digest(known.secret, secret):
@@ -182,7 +186,7 @@ def _authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> Recei
 
 
 def _read_receiver(public_id: str) -> Receiver | None:
-    """Read a store from the database, and keep it."""
+    """Read a store from the database and cache it."""
     _receivers.pop(public_id, None)
     store = _once_more(
         lambda: (
@@ -203,10 +207,10 @@ def _read_receiver(public_id: str) -> Receiver | None:
 
 
 def read_event(body: bytes, receiver: Receiver) -> Event:
-    """What the body says; 400 when it is no webhook, 401 when it speaks for another store.
+    """Return the content of the body. Raise Refused: 400 for no webhook, 401 for another store's.
 
-    Whatever an authentic one says is kept: odd data names no order, an odd scope is ignored like
-    one that nobody subscribed to.
+    Everything authentic is stored. Odd data names no order; an invalid scope is ignored like one
+    without a subscription.
     """
     payload = _read_payload(body, receiver)
     if payload.get("producer") != f"stores/{receiver.hash}":
@@ -227,7 +231,7 @@ def _read_payload(body: bytes, receiver: Receiver) -> dict[str, Any]:
     try:
         payload = read_json(body, _DEEPEST)
     except RecursionError as error:
-        # Deeper than the parser goes: only who sent it can be read.
+        # Deeper than the parser goes: only the producer can be read.
         producer = f"stores/{receiver.hash}"
         if f'"{producer}"'.encode() in body:
             return {"producer": producer}
@@ -240,15 +244,15 @@ def _read_payload(body: bytes, receiver: Receiver) -> dict[str, Any]:
 
 
 def _event_hash(payload: dict[str, Any], body: bytes) -> str:
-    """BigCommerce's own, which a repeated delivery keeps; without one the body's."""
+    """Return BigCommerce's hash, equal in repeated deliveries; without one the hash of the body."""
     value = payload.get("hash")
     return value if isinstance(value, str) and _HASH.fullmatch(value) else sha256(body).hexdigest()
 
 
 def _coalesced(event: Event, receiver: Receiver) -> Event:
-    """In a flood the events of one order share a row: each says only that the order has changed.
+    """Above the rate limit, let the events of one order share a row, except for a status change.
 
-    A status that the order has left again is told by its event alone, so each has a row.
+    A status that the order has left again is known from its event alone, so each status has a row.
     """
     try:
         _rate_limit.consume(receiver.pk, **LIMITS["webhook"])
@@ -259,9 +263,9 @@ def _coalesced(event: Event, receiver: Receiver) -> Event:
 
 
 def _store_event(receiver: Receiver, event: Event) -> bool:
-    """One committed INSERT; false when the store is not the one that was believed any more.
+    """Commit one event. Return False when the store no longer has the secret that was compared.
 
-    503 when the database is away: BigCommerce comes again.
+    Raise Refused(503) when the database is down: BigCommerce repeats the delivery.
     """
     row = [event.scope, event.hash, event.order_id, event.body, receiver.pk, receiver.sealed]
     try:
@@ -279,7 +283,10 @@ def _execute(row: list[Any]) -> bool:
 
 
 def _once_more(work: Callable[[], Result]) -> Result:
-    """A kept connection may have died meanwhile: try again with a new one, then 503."""
+    """Run a statement.
+
+    Retry once with a new connection, because a kept one may have died; then 503.
+    """
     try:
         return work()
     except (DataError, IntegrityError):

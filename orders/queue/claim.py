@@ -1,7 +1,7 @@
-"""The queue in PostgreSQL: events are folded into orders, due orders are claimed.
+"""The queue in PostgreSQL: fold events into orders, claim due orders.
 
-Every statement here is short and runs under one advisory lock, so that workers never wait for each
-other's rows in circles and the limits per store are exact. No HTTP happens while it is held.
+Every statement here is short and runs under one advisory lock. So workers never deadlock on each
+other's rows, and the limits per store are exact. No HTTP happens while the lock is held.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,9 +20,9 @@ from orders.queue.throttle import CALLS_PER_ORDER, FAILURES, PROBE_AFTER, admit
 from orders.topics import INFORMATION, SHIPMENTS, UNINSTALLED
 from stores.models import Connection
 
-_LOCK = 7_318_441_023  # of the queue; any number that nobody else uses
+_LOCK = 7_318_441_023  # of the queue: any number that no other lock uses
 _FOLD_AT_ONCE = 2000
-# Secrets that cost time to decrypt and that nobody needs here.
+# Secrets that are not needed here and take time to decrypt.
 _UNUSED = ("store__webhook_secret", "store__report_token")
 _STORE_EVENTS = timedelta(days=2)
 LIMITS: dict[str, str | int | float] = {
@@ -31,11 +31,11 @@ LIMITS: dict[str, str | int | float] = {
     "failures": FAILURES,
     "fold": _FOLD_AT_ONCE,
     "lease_seconds": SECONDS,
-    # Bursts become one update: an order is read so many seconds after its first event.
+    # A burst of events becomes one update: seconds from an order's first event until it is read.
     "burst": 1.0,
-    # Events may come before our own row of the order exists; foreign orders never get one.
+    # Events may arrive before the order's row exists. Orders not paid with SeQura never get a row.
     "parked_seconds": 3600.0,
-    # What is about a store itself is tried for as long as BigCommerce would repeat it.
+    # Events about a store itself are retried for as long as BigCommerce would repeat them.
     "store_event_seconds": _STORE_EVENTS.total_seconds(),
     "shipments": SHIPMENTS + "%",
 }
@@ -72,8 +72,8 @@ FROM waiting w LEFT JOIN touched t
 WHERE e.id = w.id
 RETURNING e.store_id, e.scope
 """
-# Whose order has come into being meanwhile is new again, and so is what is about a store and could
-# not be handled; who waited too long is foreign.
+# A parked event becomes new again when its order's row exists, or when it is about a store and
+# could not be handled. An event that waited too long belongs to an order not paid with SeQura.
 _UNPARK = """
 UPDATE orders_webhookevent e SET outcome = CASE
     WHEN o.id IS NOT NULL OR (p.bigcommerce_order_id IS NULL
@@ -89,7 +89,7 @@ _SETTLE = """
 UPDATE orders_order SET changed = changed + 1, due_at = now(), settle_at = NULL
 WHERE settle_at <= now()
 """
-# An expired lease means that its holder may have spoken to SeQura and died: unsure.
+# The holder of an expired lease may have sent an update before it died: the order is in doubt.
 CLAIM = """
 WITH store AS (
     SELECT s.id, (SELECT count(*) FROM orders_order b
@@ -124,17 +124,17 @@ RETURNING o.id
 
 @contextmanager
 def alone() -> Iterator[CursorWrapper]:
-    """A transaction in which no other worker touches the queue."""
+    """Open a transaction in which no other worker touches the queue."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         yield cursor
 
 
 def fold() -> list[tuple[int, str]]:
-    """Count new events on their orders, and let settled orders be read again.
+    """Count new events on their orders, and make orders due whose settle time has come.
 
-    Returns the events about a store itself, as (store, scope): they are in the caller's hands, in
-    the same transaction if he opened one.
+    Return the events about a store itself, as (store, scope). The caller handles them, in the same
+    transaction if it opened one.
     """
     with alone() as cursor:
         cursor.execute(_SETTLE)
@@ -152,13 +152,13 @@ def park(store: int, scope: str) -> None:
 
 
 def unpark() -> None:
-    """Look again at events of orders that we did not know."""
+    """Make parked events new again whose order exists now; ignore those that waited too long."""
     with alone() as cursor:
         cursor.execute(_UNPARK, LIMITS)
 
 
 def renew(lease: Lease, orders: Iterable[int]) -> None:
-    """Keep what is in our hands."""
+    """Extend the lease on these orders."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE orders_order SET leased_until = now() + %s * interval '1 second'"
@@ -168,7 +168,7 @@ def renew(lease: Lease, orders: Iterable[int]) -> None:
 
 
 def due_within(seconds: float) -> bool:
-    """Will anything become due, or arrive at its settle time, in so many seconds?"""
+    """Return whether any order becomes due or reaches its settle time within so many seconds."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM orders_order WHERE changed > synced"
@@ -182,14 +182,14 @@ def due_within(seconds: float) -> bool:
 
 
 def mark_changed(**which: Any) -> int:
-    """These orders have to be looked at again, at once. Returns how many there are."""
+    """Make these orders due at once. Return how many there are."""
     return Order.objects.filter(**which).update(
         changed=F("changed") + 1, due_at=Now(), settle_step=0
     )
 
 
 def take_along(account: Connection, earlier: list[int], refs: list[str]) -> int:
-    """Let the orders of earlier accounts with these merchant ids speak through this one."""
+    """Move the orders of earlier accounts with these merchant ids to this account."""
     numbers = Order.objects.filter(connection=account).values("order_ref_1")
     orders = Order.objects.filter(
         store=account.store, connection__in=earlier, merchant_ref__in=refs
@@ -198,7 +198,7 @@ def take_along(account: Connection, earlier: list[int], refs: list[str]) -> int:
 
 
 def claim(lease: Lease, room: int) -> list[Order]:
-    """Take up to `room` due orders: oldest first, few per store, none whose way is closed."""
+    """Claim up to `room` due orders: oldest first, few per store, none whose host is closed."""
     with alone() as cursor:
         cursor.execute(CLAIM, {**LIMITS, "lease": lease.id, "room": room})
         picked = [pk for (pk,) in cursor.fetchall()]
@@ -212,7 +212,7 @@ def claim(lease: Lease, room: int) -> list[Order]:
 
 
 def _give_back(orders: Iterable[int]) -> None:
-    """Claimed, but somebody else is the probe of a closed gate."""
+    """Release orders that were claimed while another order probes their closed host."""
     Order.objects.filter(pk__in=orders).update(
         lease="", leased_until=None, due_at=Now() + timedelta(seconds=PROBE_AFTER)
     )

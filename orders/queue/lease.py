@@ -1,15 +1,16 @@
-"""Who works on an order, and until when: one actor per order, without an open transaction.
+"""Leases: one worker per order at a time, without an open transaction.
 
-A lease lasts `SECONDS` and is renewed while its holder lives, so the orders of a worker that was
-killed are free again a minute later. Two things keep a holder who was stopped in the middle
-(a frozen machine, a very long pause) from leaving a wrong final state:
+A lease lasts `SECONDS` and is renewed while its holder lives, so the orders of a killed worker are
+free again a minute later. A holder may also be suspended in the middle (a frozen machine, a very
+long pause). Two rules keep it from leaving a wrong final state:
 
-* before every statement, the repeated one and the staff note, he looks whether his lease will
-  outlast the call, and gives up if not;
-* results are written only while the lease is still his. If it is not, and his statement may have
-  arrived after the other's, he marks the order `unsure` and changed: it is told once more. Whoever
-  takes over a lease that ran out marks the order `unsure` too, because its holder may have spoken
-  and died. Unsure orders are told again even when nothing seems to differ.
+* Before every statement, its repetition and the staff note, the holder checks that its lease
+  outlasts the call, and gives up if it does not.
+* Results are written only while the lease is held. If it was lost, the holder's statement may have
+  arrived after the next holder's, so it marks the order `unsure` and changed: the statement is sent
+  once more. A worker that takes over an expired lease marks the order `unsure` too, because the
+  former holder may have sent something before it died. An unsure order is sent again even when
+  nothing seems to differ.
 """
 
 import time
@@ -21,27 +22,28 @@ from transport.call import longest
 
 SECONDS = 60.0
 RENEW_AFTER = 8.0
-# The longest call to SeQura, and some room. BigCommerce gets no more time:
+# The longest call to SeQura plus a margin. Calls to BigCommerce take no longer:
 # `orders.sync.worker.TIMEOUT`.
 NEEDED = longest(TIMEOUT) + 5.0
 
 
 @dataclass
 class Lease:
-    """The lease of one worker on all the orders in its hands."""
+    """The lease of one worker on all orders that it works on."""
 
     id: str = field(default_factory=lambda: uuid4().hex)
     until: float = field(default_factory=lambda: time.monotonic() + SECONDS)
 
     def renewed(self, asked: float) -> None:
-        """The database said yes to what was asked at this moment."""
+        """Record that the database extended the lease, as of the monotonic time of the request."""
         self.until = asked + SECONDS
 
     @property
     def is_safe(self) -> bool:
-        """Will the lease outlast one more call?"""
+        """Return whether the lease outlasts one more call."""
         return self.until - time.monotonic() > NEEDED
 
     @property
     def wants_renewal(self) -> bool:
+        """Return whether the lease is old enough to be renewed."""
         return self.until - time.monotonic() < SECONDS - RENEW_AFTER

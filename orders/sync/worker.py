@@ -1,8 +1,8 @@
-"""drain: work until nothing is due. The queue is in PostgreSQL; messages only wake us.
+"""drain: work until nothing is due. The queue is in PostgreSQL; Celery messages only wake workers.
 
-One thread speaks with the database: it folds events into orders, claims due ones, writes results
-and keeps the leases. Up to `THREADS` others speak HTTP, each with connections of its own that stay
-open, and hold none to the database. No transaction is open during a call.
+One thread uses the database: it folds events into orders, claims due orders, writes results and
+renews the leases. Up to `THREADS` others send HTTP requests. Each keeps its own connections open
+and uses no database connection. No transaction is open during a call.
 """
 
 import threading
@@ -38,9 +38,9 @@ log = structlog.get_logger(__name__)
 
 THREADS = 64
 TIMEOUT = (3.0, 10.0)  # seconds to connect, to answer
-# One worker stays this long for what becomes due, so that a burst needs no second wake-up.
+# Seconds that one worker waits for orders to become due, so that a burst needs no second wake-up.
 LINGER = 2.5
-# Seconds: then another wake-up goes on. A payment that is due waits no longer for a free slot.
+# Seconds of one run. Another wake-up continues, so that a due payment gets a free slot in time.
 STOP_AFTER = 20.0
 _GATHER = 0.02  # results that end together are written together
 
@@ -57,10 +57,10 @@ class _Drain:
         self._is_over = is_over
 
     def run(self) -> int:
-        """Work until nothing is due; says how many orders were finished.
+        """Work until nothing is due. Return how many orders were finished.
 
-        When the time is up, calls that are still under way belong to stores that hang: they are
-        waited for aside, and whoever asked for this run is free for the others.
+        When the time is up, calls still under way belong to stores that do not answer. A thread
+        waits for them, so that the caller is free for other stores.
         """
         while self._start() or self.working:
             if self._is_over() and not stopping():
@@ -70,12 +70,15 @@ class _Drain:
         return self.finished
 
     def collect_all(self) -> None:
-        """Wait for everything that is under way."""
+        """Wait for everything that is under way, and write the results."""
         while self.working:
             self._collect()
 
     def _start(self) -> int:
-        """Fold, claim, and hand out."""
+        """Fold events, claim orders and hand them to threads.
+
+        Return how many orders were claimed.
+        """
         if self._is_over():
             return 0
         take_events()
@@ -86,7 +89,7 @@ class _Drain:
         return len(orders)
 
     def _collect(self) -> None:
-        """Wait for results, write those that are there, keep the leases."""
+        """Wait for results, write them and renew the lease."""
         done, _ = wait(self.working, timeout=1, return_when=FIRST_COMPLETED)
         if done and len(self.working) > len(done):
             time.sleep(_GATHER)
@@ -109,9 +112,9 @@ class _Drain:
                 throttle.record_quota(store, seen)
 
     def _finish(self, order: Order, result: Result) -> None:
-        """One result that cannot be written must not keep those of all others from it.
+        """Write one result. A result that cannot be written must not block the others.
 
-        Where not even the trouble can be written the lease runs out, and leaves the order unsure.
+        If even the fallback cannot be written, the lease expires and leaves the order `unsure`.
         """
         trouble = Result(kind=Kind.LATER, reason="internal", may_have_arrived=result.may_be_known)
         for attempt in (result, trouble):
@@ -121,8 +124,8 @@ class _Drain:
             except OF_ALL:
                 raise
             except Exception:
-                # Other orders' results wait behind this one: it is in the log whole, and the order
-                # is tried again as unsure.
+                # Other orders' results wait behind this one. The log has the whole traceback, and
+                # the order is retried as unsure.
                 number, store = order.bigcommerce_id, order.store.hash
                 log.exception("result_not_written", order=number, store=store)
             else:
@@ -133,14 +136,14 @@ _asides: set[threading.Thread] = set()
 
 
 def _aside(run: _Drain) -> None:
-    """Go on waiting for a run's calls in a thread, which keeps its lease and writes its results."""
+    """Wait for a run's calls in a thread, which keeps its lease and writes its results."""
 
     def wait_for_it() -> None:
         try:
             run.collect_all()
         except Exception:
-            # Nobody waits for this thread, so it is reported here, in the log: the leases run out,
-            # and leave the orders unsure.
+            # No caller waits for this thread, so log the error here. The leases expire and leave
+            # the orders unsure.
             log.exception("drain_failed")
         finally:
             connection.close()
@@ -152,24 +155,27 @@ def _aside(run: _Drain) -> None:
 
 
 def finish_asides() -> None:
-    """Wait for what is under way aside, before a worker's process ends."""
+    """Wait for the threads of earlier runs before the worker's process ends."""
     for thread in list(_asides):
         thread.join()
 
 
 def _outcome(order: Order, future: "Future[Done]") -> Done:
-    """What came of an order; a mistake of ours is tried again later, and logged with its place."""
+    """Return the result of an order.
+
+    A defect of ours becomes a retry, and is logged with its place.
+    """
     error = future.exception()
     if error is None:
         return future.result()
-    if isinstance(error, Stopping):  # nothing was sent: whoever comes next starts afresh
+    if isinstance(error, Stopping):  # nothing was sent: the next worker starts again
         return Result(kind=Kind.LEASE_LOST), None
     log.error("sync_failed", order=order.bigcommerce_id, store=order.store.hash, exc_info=error)
     return Result(kind=Kind.LATER, reason="internal", may_have_arrived=True), None
 
 
 def synchronise(order: Order, lease: Lease) -> Done:
-    """One order on a thread of its own."""
+    """Synchronise one order on a thread of its own."""
     session = _session()
     try:
         shop = bigcommerce_for(order.store, TIMEOUT, session)
@@ -192,7 +198,10 @@ def synchronise(order: Order, lease: Lease) -> Done:
 
 
 def _staff_note(shop: BigCommerce, order: Order, lease: Lease) -> str:
-    """Our block in the staff notes, when it is a new one; what SeQura accepted stands without."""
+    """Write the block in the staff notes.
+
+    Return it if it changed; an error does not affect the result.
+    """
     try:
         return staff_notes.write(shop, order, lambda: lease.is_safe)
     except Stopping:
@@ -203,7 +212,7 @@ _kept = threading.local()
 
 
 def _session() -> requests.Session:
-    """The connections of this thread, kept open from order to order."""
+    """Return the HTTP session of this thread. Its connections stay open from order to order."""
     if not hasattr(_kept, "session"):
         _kept.session = requests.Session()
     session: requests.Session = _kept.session
@@ -212,14 +221,14 @@ def _session() -> requests.Session:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    """Made on first use: a worker forks before."""
+    """Return the thread pool. It is created on first use, because a worker forks before."""
     return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sync")
 
 
 def take_events() -> None:
-    """Fold what arrived; events about a store itself are handled with it.
+    """Fold new events into orders, and handle those about a store itself.
 
-    What cannot be handled for one store is parked, and comes again with the next sweep.
+    An event that cannot be handled for one store is parked, and retried in the next sweep.
     """
     with transaction.atomic():
         events = claim.fold()
@@ -237,8 +246,8 @@ def _handle(store: int, scope: str) -> None:
 def drain() -> int:
     """Work until nothing is due and nothing becomes due within moments, or for `STOP_AFTER`.
 
-    Of several workers one lingers; the others leave when there is nothing left to claim. Who
-    lingered looks once more after he gave the lock away, so that no wake-up falls in between.
+    Of several workers one lingers; the others return when nothing is left to claim. The lingering
+    worker checks once more after it released the lock, so that no wake-up is missed in between.
     """
     is_over = partial(_is_over, time.monotonic() + STOP_AFTER)
     finished = _Drain(is_over).run()
@@ -253,7 +262,7 @@ def drain() -> int:
 
 
 def _is_over(until: float) -> bool:
-    """Somebody asks us to stop, or another run shall go on."""
+    """Return whether the process is stopping or the time of this run is up."""
     return stopping() or time.monotonic() > until
 
 
@@ -267,7 +276,7 @@ def _linger(is_over: Callable[[], bool]) -> int:
 
 @contextmanager
 def _lingering() -> Any:
-    """True for one worker at a time."""
+    """Yield True to one worker at a time."""
     try:
         with only_one("lingering"):
             yield True
