@@ -24,7 +24,10 @@ __all__ = [
 
 
 def shipment_digest() -> models.Func:
-    """The name of what has shipped, as SeQura last accepted it; nothing when nothing has."""
+    """Return the expression that identifies what has shipped, as SeQura last accepted it.
+
+    It is empty when nothing has shipped.
+    """
     items = "%(expressions)s #> '{shipped_cart,items}'"
     return models.Func(
         "accepted_update",
@@ -34,13 +37,13 @@ def shipment_digest() -> models.Func:
 
 
 class Order(models.Model):
-    """BigCommerce order ↔ SeQura order, and what SeQura last accepted of it."""
+    """A BigCommerce order, its SeQura order, and what SeQura last accepted of it."""
 
     class Status(models.TextChoices):
         APPROVED = "approved", _("Approved")
         IN_REVIEW = "in_review", _("In review")
         CANCELLED = "cancelled", _("Cancelled")
-        # SeQura has confirmed, and does not know the order's number yet.
+        # SeQura has confirmed the payment and has not stored the order's number yet.
         WITHOUT_REFERENCE = "without_reference", _("Confirmed without reference")
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="orders")
@@ -55,50 +58,49 @@ class Order(models.Model):
     amount = models.PositiveIntegerField()  # financed at the purchase, cents
     currency = models.CharField(max_length=3, default="EUR")
     placed_at = models.DateTimeField(default=timezone.now)
-    # Rebuilt from BigCommerce, because the database had no row of this order: see `adoption`.
+    # When the row was rebuilt from BigCommerce because it was missing: see `orders.drift.adopt`.
     adopted_at = models.DateTimeField(null=True, blank=True)
-    # Adopted when it had been over for long: SeQura receives nothing until the order changes.
+    # Adopted long after the order was completed: nothing is sent until the order changes.
     left_alone = models.BooleanField(default=False, db_default=False)
-    # How the purchase came about: [["solicited", "2026-…"], …], named as in
-    # `panel.detail_labels`.
+    # The purchase history: [["solicited", "2026-…"], …], named as in `panel.detail_labels`.
     beginnings = models.JSONField(default=list, db_default=[], blank=True)
-    # What confirm() sent: delivery method, customer and platform stay as the shopper gave them.
+    # What confirm() sent. Delivery method, customer and platform stay as the shopper entered them.
     solicited = models.JSONField(default=dict)
 
     # Level-triggered sync: due while changed > synced.
     changed = models.PositiveBigIntegerField(default=0)
     synced = models.PositiveBigIntegerField(default=0)
     due_at = models.DateTimeField(default=timezone.now)
-    # Who works on it, and until when nobody else may: renewed while he lives.
+    # The worker that holds the order, and until when. See `orders.queue.lease`.
     lease = models.CharField(max_length=32, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)  # failed ones in a row
     failing_since = models.DateTimeField(null=True, blank=True)
-    # When to read the order once more, because BigCommerce may have answered from the past.
+    # When to read the order again, because BigCommerce may have returned a stale version.
     settle_at = models.DateTimeField(null=True, blank=True)
     settle_step = models.PositiveSmallIntegerField(default=0)
 
-    # What SeQura last accepted. `unsure`: a later statement may have arrived without our knowing.
+    # What SeQura last accepted. `unsure`: a later update may have arrived without an answer.
     accepted_update = models.JSONField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
-    # The name of the statement that SeQura refused last, until it accepts one or a merchant asks.
+    # Digest of the update that SeQura rejected last, until it accepts one or a merchant retries.
     refused = models.CharField(max_length=64, blank=True, db_default="")
     unsure = models.BooleanField(default=False)
 
-    # Its status said shipped at some moment; and that without shipment records, once we looked.
+    # A webhook carried a shipped status; and the goods left without shipment records.
     shipped_status_seen = models.BooleanField(default=False)
     shipped_by_status = models.BooleanField(default=False)
-    # Which of its goods left by word of the status, and which status had that word when we last
-    # read the order: what is added while it stays has not left. See `payloads.order.ledger`.
+    # The goods that count as shipped because of the order's status, and that status as last read.
+    # Goods added while the status stays have not shipped. See `payloads.order.ledger`.
     left_by_status = models.JSONField(default=list, db_default=[], blank=True)
     shipped_word = models.PositiveSmallIntegerField(null=True, blank=True)
     # On which side SeQura accepted each refund and each shipped unit: see `payloads.order.ledger`.
     ledger = models.JSONField(default=dict, db_default={}, blank=True)
-    has_shipments = models.BooleanField(default=False)  # a webhook told of one
+    has_shipments = models.BooleanField(default=False)  # a webhook announced one
     shipped_at = models.DateTimeField(null=True, blank=True)  # the last parcel's day, if known
-    # BigCommerce's status when we last read the order.
+    # BigCommerce's status when the order was last read.
     seen_status = models.PositiveSmallIntegerField(null=True, blank=True)
-    # BigCommerce's own date of change when we last read the order, as it wrote it.
+    # BigCommerce's `date_modified` when the order was last read, verbatim.
     seen_modified = models.CharField(max_length=64, blank=True, db_default="")
     # What has shipped, and what of it SeQura last accepted in a delivery report.
     shipment = models.GeneratedField(
@@ -108,12 +110,12 @@ class Order(models.Model):
     )
     reported_shipment = models.CharField(max_length=32, blank=True, db_default="")
     reported_at = models.DateTimeField(null=True, blank=True)
-    # Details that SeQura corrected and nobody decided about: {"customer.email": "…"}. SeQura hears
-    # its own value until then.
+    # Undecided details that SeQura corrected: {"customer.email": "…"}. Until the merchant decides,
+    # updates carry SeQura's own value.
     corrected = models.JSONField(default=dict, db_default={}, blank=True)
-    # Our block in BigCommerce's staff notes, as we last wrote it.
+    # The app's block in BigCommerce's staff notes, as last written.
     staff_note = models.TextField(blank=True, db_default="")
-    # When the personal data was erased; SeQura's next acceptance brings some back.
+    # When the personal data was erased. The next accepted update stores some again.
     erased_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -191,7 +193,7 @@ class Order(models.Model):
 
     @property
     def rules(self) -> Rules:
-        """What the merchant decided about statuses."""
+        """Return the merchant's settings for statuses."""
         return Rules(
             shipped_statuses=frozenset(self.store.shipped_statuses),
             cancelling_statuses=frozenset(self.store.cancelling_statuses),
@@ -200,7 +202,7 @@ class Order(models.Model):
 
     @property
     def subject(self) -> Subject:
-        """This order, as the transaction log names it."""
+        """Return this order as the transaction log names it."""
         return Subject(
             store=self.store,
             environment=self.connection.environment,
@@ -217,16 +219,16 @@ def merchant_reference(store: Store, merchant_ref: str, order_id: int) -> str:
 
 
 class WebhookEvent(models.Model):
-    """The inbox: one authentic webhook event, however often it was delivered.
+    """One authentic webhook event in the inbox, however often it was delivered.
 
     BigCommerce repeats an event with the same `hash`. A repetition is counted and makes the event
-    new again: it saves rows and decides nothing, because two changes may share a hash.
+    new again. The count decides nothing, because two changes may share a hash.
     """
 
     class Outcome(models.TextChoices):
         NEW = "new"
         FOLDED = "folded"  # counted on its order
-        PARKED = "parked"  # about an order that we do not know (yet)
+        PARKED = "parked"  # about an order without a row (yet)
         IGNORED = "ignored"
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="webhook_events")
@@ -281,24 +283,24 @@ class Gate(models.Model):
 
 
 class Reconciliation(models.Model):
-    """Until when the changes of a store are known to have been marked, webhook or not."""
+    """Until when all changes of a store's orders have been marked, with or without a webhook."""
 
     store = models.OneToOneField(Store, on_delete=models.CASCADE, related_name="reconciliation")
     until = models.DateTimeField(null=True, blank=True)  # changes before this are marked
-    # When the webhooks were last in order; what came after may be missing.
+    # When the webhooks were last working. Events after that may be missing.
     webhooks_at = models.DateTimeField(null=True, blank=True)
-    # A host was away: once all is well again every open order is looked at.
+    # A host was away: every open order is checked once all hosts answer again.
     outage = models.BooleanField(default=False, db_default=False)
 
     def __str__(self) -> str:
         return f"changes of {self.store} until {self.until}"
 
 
-# What SeQura says about a shopper and the shop does not.
+# Details of shoppers in which SeQura and the shop differ.
 class Correction(models.Model):
-    """One detail that SeQura corrected on its side, until somebody has decided about it.
+    """One detail that SeQura corrected, open until the merchant has decided.
 
-    Known by SeQura's reference, because the first may arrive before the BigCommerce order exists.
+    Keyed by SeQura's reference, because the first may arrive before the BigCommerce order exists.
     """
 
     class Source(models.TextChoices):
@@ -315,7 +317,7 @@ class Correction(models.Model):
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="corrections")
     reference = models.UUIDField()
     path = models.CharField(max_length=64)  # of the order update: customer.email
-    ours = models.CharField(max_length=255, blank=True)  # when we heard of it
+    ours = models.CharField(max_length=255, blank=True)  # the shop's value at that moment
     theirs = models.CharField(max_length=255, blank=True)
     source = models.CharField(max_length=16, choices=Source)
     heard_at = models.DateTimeField(default=timezone.now)
@@ -338,9 +340,9 @@ class Correction(models.Model):
         return f"{self.path} of {self.reference}"
 
 
-# What a look at every open order found: where the shop, SeQura and we disagree.
+# Checks of every open order, and where the shop, SeQura and the database disagree.
 class DriftCheck(models.Model):
-    """One look at the open orders of a store."""
+    """One check of the open orders of a store."""
 
     class State(models.TextChoices):
         RUNNING = "running", _("Under way")
@@ -360,10 +362,10 @@ class DriftCheck(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     total = models.PositiveIntegerField(default=0)
     checked = models.PositiveIntegerField(default=0)
-    after = models.BigIntegerField(default=0)  # the BigCommerce id of the last order looked at
+    after = models.BigIntegerField(default=0)  # the BigCommerce id of the last order checked
     words = models.TextField(blank=True)
-    # Before that, the shop's own list is searched for orders that the database does not know:
-    # those made since then (all of them without a date), and how far the search has come.
+    # First the shop's list is searched for orders that the database does not know: those created
+    # since this moment (null: all), how many were searched, and the last one.
     since = models.DateTimeField(null=True, blank=True)
     searched = models.PositiveIntegerField(default=0, db_default=0)
     searched_to = models.BigIntegerField(default=0, db_default=0)  # a BigCommerce id
@@ -384,7 +386,7 @@ class DriftCheck(models.Model):
 
 
 class Drift(models.Model):
-    """One order that is not as it should be."""
+    """One order for which the shop, SeQura and the database disagree."""
 
     class Kind(models.TextChoices):
         MISSED = "missed", _("Missed change")
@@ -419,9 +421,9 @@ class Drift(models.Model):
         return f"{self.kind}: order {self.bigcommerce_id}"
 
 
-# Delivery reports on their way, and what the statistics remember of BigCommerce's orders.
+# Delivery reports being sent, and the statistics about BigCommerce's orders.
 class ReportRun(models.Model):
-    """One sending of a store's delivery reports, to all its merchant ids."""
+    """One sending of a store's delivery reports to all its merchant ids."""
 
     class State(models.TextChoices):
         RUNNING = "running", _("Under way")
@@ -439,7 +441,7 @@ class ReportRun(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(default=timezone.now)
     ended_at = models.DateTimeField(null=True, blank=True)
-    next_at = models.DateTimeField(null=True, blank=True)  # failed: when it goes on by itself
+    next_at = models.DateTimeField(null=True, blank=True)  # failed: when it is retried
 
     class Meta:
         constraints = [
@@ -463,7 +465,7 @@ class ReportRun(models.Model):
 
 
 class MerchantReport(models.Model):
-    """The delivery report of one merchant id in a run, and how far it is."""
+    """The delivery report of one merchant id in a run, and its progress."""
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")
@@ -474,7 +476,7 @@ class MerchantReport(models.Model):
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
     merchant_ref = models.CharField(max_length=255)
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
-    orders = models.PositiveIntegerField(default=0)  # that were to be told when it began
+    orders = models.PositiveIntegerField(default=0)  # to report when the run began
     told = models.PositiveIntegerField(default=0)  # orders in accepted pages
     broken = models.PositiveIntegerField(default=0)
     statistics = models.PositiveIntegerField(default=0)  # rows in accepted pages
@@ -496,14 +498,14 @@ class MerchantReport(models.Model):
 
     @property
     def looked_at(self) -> int:
-        """Orders behind us, told or broken."""
+        """Return how many orders were processed, reported or inconsistent."""
         return self.told + self.broken
 
 
 class RecentOrders(models.Model):
-    """What the statistics say of a store's orders of the last days, whoever was paid.
+    """Statistics rows of a store's orders of the last days, of every payment method.
 
-    `rows` maps a BigCommerce id to its line of statistics; read again is what changed `until` then.
+    `rows` maps a BigCommerce id to its row. Orders that changed after `until` are read again.
     """
 
     store = models.OneToOneField(Store, on_delete=models.CASCADE, related_name="recent_orders")

@@ -62,7 +62,7 @@ _AHEAD = 300  # seconds that BigCommerce's clock may be ahead of ours
 
 
 def handle(store_id: int, scope: str) -> None:
-    """The store is cancelled: forget it. Or it has a new name, language, address: read it again."""
+    """Handle an event about the store itself: uninstall the app, or read the store's settings."""
     store = Store.objects.get(pk=store_id)
     if scope == UNINSTALLED:
         if not _is_from_before(store):

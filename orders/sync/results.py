@@ -1,7 +1,7 @@
-"""Writing down how a synchronisation ended: on the order, on the gates, in the transaction log.
+"""Write how a synchronisation ended: on the order, in the throttle and in the transaction log.
 
-Runs on the one thread of a worker that holds a database connection, while the order's lease is
-still his. SeQura's and the shop's own words end up in the log as they came.
+Runs on the one thread of a worker that holds a database connection, while the worker holds the
+order's lease. Messages of SeQura and BigCommerce are logged verbatim.
 """
 
 import random
@@ -34,20 +34,20 @@ from transaction_log.models import Entry
 
 log = structlog.get_logger(__name__)
 
-# A retry comes within three minutes, however long the outage: all is well four minutes after it.
+# A retry follows within three minutes, so every order is synchronised four minutes after an outage.
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 180.0
 _GIVE_UP_AFTER = timedelta(days=7)
-_ECHO = timedelta(seconds=10)  # so long after an accepted statement an unchanged order is its echo
+_ECHO = timedelta(seconds=10)  # an order read unchanged so soon after a statement is its echo
 _WHEN_SHORT = timedelta(minutes=2)
-# How a synchronisation ends that needed nothing of SeQura: a probe that was none.
+# Outcomes that needed no call to SeQura: if the order was a probe, it probed nothing.
 _NOT_ASKED = (Kind.UNCHANGED, Kind.ALREADY_REJECTED, Kind.WAITING, Kind.CLOSED, Kind.GONE)
-# How it ends when SeQura believes what the order update says.
+# Outcomes after which SeQura holds this statement.
 _ACCEPTED = (Kind.SENT, Kind.ALREADY_KNOWN, Kind.UNCHANGED)
 _Fields = dict[str, Any]
 
 
 def finish(order: Order, result: Result, lease: str) -> None:
-    """Write one result, unless somebody else holds the order now: then it is told once more."""
+    """Write one result. If another worker holds the order now, make it due again instead."""
     result = replace(result, message=_storable(result.message))
     with transaction.atomic():
         facts = _facts(order, result)
@@ -66,7 +66,7 @@ def finish(order: Order, result: Result, lease: str) -> None:
 
 
 def _record_answers(order: Order, result: Result) -> None:
-    """What the gates learn of it: BigCommerce answered, or SeQura did not have to be asked."""
+    """Inform the throttle that BigCommerce answered, or that SeQura did not need to be called."""
     if result.update is not None or result.kind is Kind.GONE:
         throttle.record_success(order, BIGCOMMERCE)
     if result.kind in _NOT_ASKED:
@@ -75,7 +75,7 @@ def _record_answers(order: Order, result: Result) -> None:
 
 
 def _memory(order: Order, result: Result) -> _Fields:
-    """What stays true whatever happens next."""
+    """Return the fields to store whatever the outcome is."""
     fields: _Fields = {}
     if result.may_have_arrived:
         fields["unsure"] = True
@@ -98,9 +98,10 @@ def _memory(order: Order, result: Result) -> _Fields:
 
 
 def _facts(order: Order, result: Result) -> _Fields:
-    """What left by status is the merchant's word; the rest is a fact once SeQura accepted it.
+    """Return the facts behind the statement: they are final once SeQura accepted it.
 
-    A statement that may have arrived counts as one: the next one keeps what it said.
+    A statement that may have arrived counts as accepted: the next one keeps its facts. What left by
+    status is the merchant's decision and is always stored.
     """
     if result.computed is None:
         return {}
@@ -117,7 +118,10 @@ def _facts(order: Order, result: Result) -> _Fields:
 
 
 def _ask(order: Order, result: Result) -> dict[str, int]:
-    """Open what only the merchant can decide, and close what is decided. Returns what is asked."""
+    """Open the questions that only the merchant can decide and close decided ones.
+
+    Return the open ones.
+    """
     asked = dict(result.computed.questions) if result.computed else {}
     if asked != order.ledger.get("asked", {}):
         language = language_of(order.store.language)
@@ -127,7 +131,10 @@ def _ask(order: Order, result: Result) -> dict[str, int]:
 
 
 def _synced(order: Order) -> _Fields:
-    """Everything up to the change that we read is done. Newer ones keep the order due."""
+    """Return the fields that mark everything up to the change read as done.
+
+    Later changes stay due.
+    """
     return {
         "synced": order.changed,
         "attempts": 0,
@@ -159,7 +166,7 @@ def _unchanged(order: Order, _: Result) -> _Fields:
 
 
 def _already_rejected(order: Order, _: Result) -> _Fields:
-    """What SeQura refused stays on the merchant's list; what was only late is over."""
+    """Keep the rejection on the merchant's list; close what was only delayed."""
     record.close(order.subject, UPDATES, Entry.Outcome.DELAYED)
     return _synced(order) | _settle(order, step=order.settle_step)
 
@@ -178,10 +185,10 @@ def _closed(order: Order, result: Result) -> _Fields:
 
 
 def _was_warned(order: Order, result: Result) -> bool:
-    """Has the merchant read that these goods had left, when SeQura cancelled?
+    """Return whether the merchant was warned that these goods had left when SeQura cancelled.
 
-    The first look after the cancellation adds to that entry which goods it is about: what leaves
-    later is another matter.
+    The first reading after the cancellation adds to that entry which goods it is about. Goods that
+    leave later are a new case.
     """
     warning = order.store.entries.filter(
         bigcommerce_id=order.bigcommerce_id,
@@ -196,7 +203,10 @@ def _was_warned(order: Order, result: Result) -> bool:
 
 
 def _gone(order: Order, result: Result) -> _Fields:
-    """What was only late is over; what SeQura refused is the merchant's to settle with SeQura."""
+    """Close what was only delayed.
+
+    What SeQura rejected stays: the merchant settles it with SeQura.
+    """
     is_closed = order.status == Order.Status.CANCELLED
     record.close(order.subject, UPDATES, *([] if is_closed else [Entry.Outcome.DELAYED]))
     record.ignored(order.subject, "archived", result.reason, words=result.message)
@@ -204,14 +214,14 @@ def _gone(order: Order, result: Result) -> _Fields:
 
 
 def _waiting(order: Order, result: Result) -> _Fields:
-    """SeQura reviews: its decision makes the order due again. Until then the log says so."""
+    """Wait for SeQura's review: its decision makes the order due again. The log shows the delay."""
     if result.update is not None:
         record.delayed(order.subject, result.event, result.reason, totals=_cart_totals(result))
     return _synced(order)
 
 
 def _refused(order: Order, result: Result) -> _Fields:
-    """A definitive no. The next change of the order tries again with another statement."""
+    """Show the rejection to the merchant. The next change of the order sends another statement."""
     record.rejected(
         order.subject,
         result.event,
@@ -232,7 +242,7 @@ def _refused_statement(order: Order, result: Result) -> Any:
 
 
 def _no_access(order: Order, result: Result) -> _Fields:
-    """Our credentials were refused: nobody asks again before a human or ten minutes passed."""
+    """Pause after refused credentials. SeQura is probed every three minutes."""
     if result.host == BIGCOMMERCE:
         order.store.needs_reauthorisation()
     else:
@@ -275,14 +285,14 @@ def _delayed(order: Order, result: Result, next_at: datetime | Combinable | None
 
 
 def _cart_totals(result: Result) -> record.CartTotals:
-    """What the update says, or would have said."""
+    """Return the cart totals of the statement, sent or not."""
     if result.update is None:
         return record.CartTotals()
     return record.CartTotals(*(cart_total(result.update, cart) for cart in CARTS))
 
 
 def _lease_lost(_: Order, __: Result) -> _Fields:
-    """We were stopped for too long to speak safely: whoever comes next starts afresh."""
+    """Make the order due at once: too little of the lease was left to send anything safely."""
     return {"due_at": Now()}
 
 
@@ -302,24 +312,24 @@ WRITE: dict[Kind, Callable[[Order, Result], _Fields]] = {
 
 
 def _reached(order: Order) -> None:
-    """Both systems answered."""
+    """Record that both systems answered."""
     throttle.record_success(order, BIGCOMMERCE)
     throttle.record_success(order, SEQURA)
     order.connection.resume()
 
 
 def _next_attempt(attempts: int, retry_after: float | None) -> Combinable:
-    """Full jitter; when the other side named a time, not before."""
+    """Return a random time within the growing pause, no earlier than the other side asked for."""
     jitter = random.uniform(1, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempts, 10)))
     return Now() + timedelta(seconds=max(jitter, min(retry_after or 0, 900)))
 
 
 def _settle(order: Order, *, step: int) -> _Fields:
-    """When to read the order again, because BigCommerce may have answered from the past.
+    """Return when to read the order again, because BigCommerce may have returned a stale version.
 
-    `SETTLE_SECONDS` are the pauses between readings: all of them where nothing seems to have
-    changed although a webhook said so, the last one where a change was told. The echo of a change
-    that was just told starts no readings of its own. When calls run short, changes go first.
+    `SETTLE_SECONDS` are the pauses between readings: all of them when nothing seems to have changed
+    although a webhook arrived, the last one after a change was sent. The echo of a change that was
+    just sent starts no readings of its own. When calls run short, changes come first.
     """
     pauses = settings.SETTLE_SECONDS
     if step == 0 and order.settle_at and _was_accepted_just_now(order):
@@ -336,5 +346,5 @@ def _was_accepted_just_now(order: Order) -> bool:
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL keeps no NUL and no half characters."""
+    """Remove what PostgreSQL cannot store: NUL and lone surrogates."""
     return text.encode("utf-8", "replace").decode().replace("\0", "")

@@ -1,8 +1,8 @@
-"""Trying again because a merchant asks for it, and saying what really came of it.
+"""Retry an order because a merchant asks for it, and report how the attempt ended.
 
-The order goes the way of every change: it becomes due, a worker tells it. We wait for a moment,
-because somebody looks at the page; when the worker takes longer, the answer is "queued". Where no
-worker may speak for the order, it stays due and the answer says what is in the way.
+The order is processed like any change: it becomes due and a worker synchronises it. The page waits
+for a moment; when the worker takes longer, the result is "queued". When no worker may process the
+order, it stays due and the result names the obstacle.
 """
 
 import time
@@ -18,7 +18,7 @@ from transaction_log.models import Entry
 
 _PATIENCE = 8.0
 _POLL_SECONDS = 0.2
-# What it means that an attempt wrote nothing down; else SeQura knew it all.
+# The result of an attempt that wrote no entry, by status. Otherwise SeQura knew everything.
 _SILENT: dict[str, str] = {
     Order.Status.WITHOUT_REFERENCE: "delayed",
     Order.Status.CANCELLED: "closed",
@@ -26,14 +26,14 @@ _SILENT: dict[str, str] = {
 
 
 def retry(order: Order, patience: float = _PATIENCE) -> str:
-    """Synchronise this order now. Returns a word of `panel.notices`."""
+    """Synchronise this order now. Return the key of a notice in `panel.notices`."""
     before = set(_written(order).values_list("pk", "last_at"))
     Order.objects.filter(pk=order.pk).update(refused="")
     claim.mark_changed(pk=order.pk)
     order.refresh_from_db(fields=["changed", "attempts"])
     if barrier := _barrier(order):
         return barrier
-    order.connection.release_probe()  # a merchant who asks may have mended the account
+    order.connection.release_probe()  # the merchant may have corrected the account
     wake_worker()
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
@@ -44,14 +44,14 @@ def retry(order: Order, patience: float = _PATIENCE) -> str:
 
 
 def _barrier(order: Order) -> str:
-    """What only the merchant can remove; nothing when the order may be told."""
+    """Return the obstacle that only the merchant can remove; empty when there is none."""
     if not order.store.is_installed:
         return "no_access"
     return "not_connected" if order.connection.stopped_at else ""
 
 
 def _came_of(order: Order, before: set[tuple[int, datetime]]) -> str:
-    """How the attempt ended, by the entries that are new or newer; nothing while it goes on."""
+    """Return how the attempt ended, from new or newer entries; empty while it continues."""
     now = Order.objects.only("status", "synced", "attempts", "leased_until").get(pk=order.pk)
     if now.synced < order.changed and (now.leased_until or now.attempts <= order.attempts):
         return ""

@@ -1,8 +1,9 @@
-"""Reading BigCommerce's documents for one order, with as few calls as possible.
+"""Read BigCommerce's documents of one order with as few calls as possible.
 
-Three to six: the order, its products and its refunds always; addresses unless nothing is delivered,
-shipments when there are signs of any, fees when the total cannot be explained without them.
-Nothing in an order says that it has refunds (`refunded_amount` is always 0), so they are asked for.
+Three to six calls: the order, its products and its refunds always; addresses unless nothing is
+delivered; shipments when there are signs of any; fees when the total cannot be explained without
+them. Nothing in an order shows that it has refunds (`refunded_amount` is always 0), so they are
+always read.
 """
 
 from bigcommerce.client import BigCommerce
@@ -16,14 +17,14 @@ _TRIES = 3
 
 
 class PartMissing(Unavailable):
-    """The order is there and a part of it is not: BigCommerce answers, so it is not away."""
+    """The order exists and a part of it does not: BigCommerce answers, so it is not down."""
 
 
 def read_snapshot(api: BigCommerce, order_id: int, *, has_shipments: bool) -> Snapshot:
-    """The order as it is now. Raises Rejected (404: there is no such order) and Unavailable.
+    """Return the order as it is now. Raise Rejected (404: no such order) and Unavailable.
 
-    The documents come one by one. When their amounts contradict each other, somebody may have
-    edited the order in between: then they are read again until it stood still.
+    The documents are read one by one. When their amounts contradict each other, the order may have
+    been edited in between: then they are read again until the order did not change meanwhile.
     """
     order = api.order(order_id)
     for _ in range(_TRIES):
@@ -39,7 +40,7 @@ def read_snapshot(api: BigCommerce, order_id: int, *, has_shipments: bool) -> Sn
 
 
 def _read(api: BigCommerce, order_id: int, order: Document, has_shipments: bool) -> Snapshot:
-    """The order with its parts: one that is missing says nothing about the order itself."""
+    """Return the order with its parts. A missing part raises PartMissing."""
     try:
         return _parts(api, order_id, order, has_shipments)
     except Rejected as refusal:

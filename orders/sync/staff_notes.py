@@ -1,9 +1,9 @@
-"""Our marked block in an order's staff notes: reference, status, and where to find it at SeQura.
+"""The app's block in an order's staff notes: reference, status, and the link to SeQura's portal.
 
-BigCommerce has no field of ours on the order page and knows no version of an order, so whoever
-writes last wins. Staff write into the same notes. Therefore: we write only when our block would
-change; the notes are read immediately before; they must stand still between two readings; and
-whatever is not ours stays as it was, to the letter.
+BigCommerce offers no field of our own on the order page and no version of an order, so the last
+writer wins, and staff write into the same notes. Therefore the notes are written only when our
+block would change, they are read immediately before, they must be equal in two readings, and
+everything outside our block stays unchanged to the letter.
 https://docs.bigcommerce.com/docs/rest-management/orders/update-order
 """
 
@@ -24,20 +24,20 @@ from stores.storefronts import language_of, portal_link
 log = structlog.get_logger(__name__)
 
 _BEGIN, _END = "[SeQura]", "[/SeQura]"
-# A second beginning inside means that somebody deleted the end of the first: hands off that one.
+# A second begin mark inside means that staff deleted the first end mark: leave the first alone.
 _BLOCK = re.compile(r"\[SeQura\](?:(?!\[SeQura\]).)*?\[/SeQura\]", re.DOTALL)
 REFERENCE = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CONFLICT = 409
-_READINGS = 3  # a first one, and two chances that nobody wrote since the one before
+_READINGS = 3  # the first, and two more to find the notes unchanged since the one before
 
 
 def write(api: BigCommerce, order: Order, may_write: Callable[[], bool] = lambda: True) -> str:
-    """Bring the block up to date. Returns it when it stands there now: keep it as `staff_note`.
+    """Update the block. Return it when it is in the notes now: store it as `staff_note`.
 
-    Costs no call while the block is the one we keep, and touches no database. A note is a
-    convenience: when BigCommerce refuses or is away nothing is returned, the side panel tells the
-    same, and the next synchronisation of the order tries again. `may_write` is asked immediately
-    before the notes are written: is the order still ours?
+    Costs no call while the block equals the stored one, and uses no database. The note is a
+    convenience: when BigCommerce refuses or is down, nothing is returned. The side panel shows the
+    same, and the next synchronisation of the order retries. `may_write` is called immediately
+    before the write: it returns whether the order's lease is still held.
     """
     block = block_of(order)
     if block == order.staff_note or order.status == Order.Status.WITHOUT_REFERENCE:
@@ -50,7 +50,10 @@ def write(api: BigCommerce, order: Order, may_write: Callable[[], bool] = lambda
 
 
 def _written(api: BigCommerce, order: Order, block: str, may_write: Callable[[], bool]) -> bool:
-    """Does it stand there now? False when staff were writing all the time: it is left to them."""
+    """Write the block and return whether it is there now.
+
+    False when staff kept writing meanwhile.
+    """
     seen = _read(api, order)
     for _attempt in range(_READINGS - 1):
         if (wanted := merged(seen, block, order)) == seen:
@@ -70,7 +73,7 @@ def _read(api: BigCommerce, order: Order) -> str:
 
 
 def _put(api: BigCommerce, order: Order, notes: str) -> bool:
-    """False on a conflict."""
+    """Write the notes. Return False on a conflict."""
     try:
         api.update_order(order.bigcommerce_id, {"staff_notes": notes})
     except Rejected as refusal:
@@ -81,7 +84,7 @@ def _put(api: BigCommerce, order: Order, notes: str) -> bool:
 
 
 def block_of(order: Order) -> str:
-    """The block as it should stand, in the language of the store."""
+    """Return the block that the notes should contain, in the language of the store."""
     with translation.override(language_of(order.store.language)):
         return "\n".join([_BEGIN, *_lines(order, order.status), _END])
 
@@ -114,7 +117,7 @@ def status_in(notes: str) -> str:
 
 
 def merged(notes: str, block: str, order: Order) -> str:
-    """Staff's notes with our block in its place; the same text when it stands there already.
+    """Return the notes with our block in its place; the same text when it is there already.
 
     Lines that staff wrote inside our block move below it.
     """
@@ -129,14 +132,14 @@ def merged(notes: str, block: str, order: Order) -> str:
 
 
 def with_line(notes: str, line: str) -> str:
-    """Staff's notes with a line of ours at the end; the same text when it stands there already."""
+    """Return the notes with a line of ours at the end; the same text when it is there already."""
     if line in notes:
         return notes
     return f"{notes.rstrip()}\n\n{line}" if notes.strip() else line
 
 
 def _staffs_lines(old: str, order: Order) -> list[str]:
-    """What stands in our block and is not ours, whatever its status and language were."""
+    """Return the lines in our block that are not ours, whatever its status and language were."""
     inside = old.removeprefix(_BEGIN).removesuffix(_END).split("\n")
     ours = _ever_ours(order)
     return [line for line in inside if line.strip() and line.strip() not in ours]

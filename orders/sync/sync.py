@@ -1,9 +1,10 @@
-"""sync_order: read the order as it is, compute what SeQura should believe, tell it if it differs.
+"""sync_order: read the order, compute the full statement for SeQura, send it if it differs.
 
-There is no update, shipment, refund or cancellation handler: every change is this one comparison of
-whole statements, so events may come twice, late, in any order, or be our own echo.
+There is no handler for updates, shipments, refunds or cancellations: every change is this one
+comparison of whole statements. So events may arrive twice, late, in any order, or be the echo of
+our own write.
 
-`sync_order` runs on threads and never touches the database: a row goes in, a Result comes out.
+`sync_order` runs on threads and never uses the database: it takes a row and returns a Result.
 """
 
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ from transport.errors import Unavailable
 log = structlog.get_logger(__name__)
 
 _GONE = 404
-# What no document can be that we understand: somebody's hostile or broken data.
+# Exceptions raised by documents that are hostile, broken or of an unknown shape.
 UNREADABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError)
 
 
@@ -55,23 +56,23 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How a synchronisation ended, and what has to be remembered of it."""
+    """How a synchronisation ended, and what to store about it."""
 
     kind: Kind
     event: str = "edit"
     update: OrderUpdate | None = None
     reason: str = ""
     message: str = ""
-    host: str = ""  # who said no, or nothing
+    host: str = ""  # the system that rejected it or did not answer
     retry_after: float | None = None
-    may_have_arrived: bool = False  # a statement may have arrived without our knowing
+    may_have_arrived: bool = False  # a statement was sent and its answer was lost
     computed: Computed | None = None  # the facts of the update
     statement: str = ""
-    staff_note: str = ""  # our block as it stands in the staff notes now, if it is a new one
+    staff_note: str = ""  # the block in the staff notes, if it changed
     shipped_at: datetime | None = None
     status_id: int | None = None  # BigCommerce's, of the order
     modified: str = ""  # BigCommerce's own date of the order's last change
-    agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce says too by now
+    agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce now has as well
     archived: bool = False  # deleted in the control panel, where it can be restored
 
     @property
@@ -82,7 +83,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the order is now, and what SeQura should believe about it."""
+    """The order's documents as they are now, and the statement computed from them."""
 
     snapshot: Snapshot
     update: OrderUpdate
@@ -91,7 +92,7 @@ class Reading:
 
 
 class NotNow(Exception):
-    """The documents say nothing that could be told: the reason, in our code."""
+    """No statement can be made of these documents: `held` carries the reason code."""
 
     def __init__(self, held: Held) -> None:
         super().__init__(held.reason)
@@ -99,7 +100,7 @@ class NotNow(Exception):
 
 
 def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Result:
-    """Bring SeQura up to date with one order. Never raises what a system or its data may cause."""
+    """Synchronise one order with SeQura. Never raise what a system or its data may cause."""
     try:
         return _sync(order, shop, provider, lease)
     except NotNow as error:
@@ -137,7 +138,7 @@ def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Re
 
 
 def _closed(order: Order, shop: BigCommerce) -> Result:
-    """Nothing is told any more. But goods that leave now are lost: somebody has to hear of it."""
+    """Report goods that leave after SeQura cancelled the order. Nothing is sent any more."""
     try:
         reading = read(order, shop)
     except (NotNow, *UNREADABLE):
@@ -151,16 +152,19 @@ def _closed(order: Order, shop: BigCommerce) -> Result:
 
 
 def read(order: Order, shop: BigCommerce) -> Reading:
-    """The order now. Raises NotNow, and what the API raises."""
+    """Return the order as it is now. Raise NotNow, Rejected and Unavailable."""
     return reading_of(
         order, read_snapshot(shop, order.bigcommerce_id, has_shipments=order.has_shipments)
     )
 
 
 def reading_of(order: Order, snapshot: Snapshot) -> Reading:
-    """What these documents say. Raises NotNow, and UNREADABLE for what makes no sense."""
+    """Return the statement of these documents.
+
+    Raise NotNow, or UNREADABLE when they make no sense.
+    """
     facts = order.facts()
-    if not facts.solicited.get("customer"):  # erased: the order knows as much as for an adoption
+    if not facts.solicited.get("customer"):  # erased: take what the order shows, as for adoption
         customer = people.known_of(snapshot["order"])
         facts = replace(facts, solicited={**facts.solicited, "customer": customer})
     computed = compute(snapshot, facts, order.rules)
@@ -171,7 +175,7 @@ def reading_of(order: Order, snapshot: Snapshot) -> Reading:
 
 
 def _known(order: Order, reading: Reading) -> Result | None:
-    """The result when SeQura believes this already, or has said that it will not."""
+    """Return the result when SeQura accepted, or rejected, this very statement already."""
     if reading.update == order.accepted_update:
         return _result(order, reading, Kind.UNCHANGED)
     if order.accepted_update is None and agrees(reading.update, order.solicited):
@@ -184,7 +188,7 @@ def _known(order: Order, reading: Reading) -> Result | None:
 def _send(
     order: Order, reading: Reading, shop: BigCommerce, provider: Sequra, lease: Lease
 ) -> Result:
-    """Send the statement; refused, read again and send once more if it became another one."""
+    """Send the statement. When it is rejected, read again and send once more if it changed."""
     try:
         refusal = _put(order, reading, provider)
         no_access = _is_about_us(refusal, order, provider)
@@ -212,7 +216,7 @@ def _is_about_us(refusal: sequra.errors.Rejected | None, order: Order, provider:
 
 
 def _put(order: Order, reading: Reading, provider: Sequra) -> sequra.errors.Rejected | None:
-    """SeQura's refusal, if it refuses."""
+    """Send the statement and return SeQura's rejection, if any."""
     try:
         provider.update_order(order.merchant_ref, order.order_ref_1, reading.update)
     except sequra.errors.Rejected as refusal:
@@ -237,7 +241,7 @@ def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
 
 
 def _trouble(host: str, error: Unavailable) -> dict[str, Any]:
-    """Who gave no answer, in which words, and when he wants to be asked again."""
+    """Return the fields of a result for a host that gave no usable answer."""
     return {
         "reason": f"{host}_unavailable",
         "words": error.reason,
@@ -247,7 +251,10 @@ def _trouble(host: str, error: Unavailable) -> dict[str, Any]:
 
 
 def _not_now(held: Held) -> Result:
-    """An order without products is one that BigCommerce has not finished showing."""
+    """Return the result for a held order.
+
+    An order without products is not complete in BigCommerce yet.
+    """
     kind = Kind.LATER if held.reason == "no_products" else Kind.REFUSED
     return Result(
         kind=kind,

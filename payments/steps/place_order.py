@@ -102,7 +102,7 @@ def _link(solicitation: Solicitation) -> Order:
             "payment_method": _payment_method_name(solicitation),
             "amount": solicitation.amount,
             "currency": solicitation.currency,
-            "beginnings": _beginnings(solicitation),
+            "beginnings": _purchase_history(solicitation),
             "solicited": solicitation.order,
             "corrected": corrections.open_for(store, solicitation.sequra_order),
         },
@@ -110,7 +110,7 @@ def _link(solicitation: Solicitation) -> Order:
     return order
 
 
-def _beginnings(solicitation: Solicitation) -> list[tuple[str, str]]:
+def _purchase_history(solicitation: Solicitation) -> list[tuple[str, str]]:
     """What was told and heard until now, for the order's timeline: see `panel.detail_labels`."""
     moments = (
         ("solicited", solicitation.created_at),
