@@ -1,8 +1,8 @@
 """confirm(): from SeQura's notification to one BigCommerce order, resumable at every step.
 
 The notification, the sweep, a repeated notification and the waiting shopper all call `confirm`.
-Each step commits what it is about to do before a call that cannot be repeated, and what came of it
-afterwards; the next caller goes on where the last one stopped.
+Each step commits its intention before a call that cannot be repeated, and the outcome afterwards.
+The next caller continues where the last one stopped.
 https://docs.sequra.com/docs/put-the-order-on-hold-and-confirm-it
 """
 
@@ -45,27 +45,27 @@ STEPS: dict[str, Step] = {
     _Phase.SETTLED: place_order.place,
     _Phase.PLACED: confirm_at_sequra.put_reference,
 }
-# However long an outage was: all is well four minutes after its end.
+# Seconds. Every payment is retried within this time after an outage, however long it was.
 LONGEST_PAUSE = 3 * 60
 _DOUBLED_AT_MOST = 10  # times; by then the pause is the longest anyway
-# Threads of a process, each with a database connection: for notifications, whose answer somebody
-# waits for, and for what is only helped along, so that a shop that hangs stops nobody else's.
-# Work that outlasted its waiter goes on: beside WAITERS there is room for several stores' of it.
+# Threads of a process, each with a database connection: one pool for notifications, whose caller
+# waits, and one for background work, so that a store that hangs does not stop the others. Work goes
+# on after its caller stopped waiting: beside WAITERS there is room for that of several stores.
 WAITERS = 12
 MOST_WAITERS = 36
 HELPERS = 4
-# Of these, for one store; and how many of its notifications hold a thread of the web server.
+# The share of one store, and how many of its notifications may hold a thread of the web server.
 WAITERS_OF_A_STORE, HELPERS_OF_A_STORE, WAITING_OF_A_STORE = 6, 2, 3
-SLOW_AFTER = 4.0  # seconds: by then most purchases are done
+SLOW_AFTER = 4.0  # seconds: most purchases are finished by then
 _threads = Bulkhead(MOST_WAITERS, WAITERS_OF_A_STORE)
 _turns = Turns(HELPERS_OF_A_STORE)
 _waiting = Concurrency(WAITING_OF_A_STORE)
-# What waits for a thread already: a sweep that comes again adds nothing.
+# Solicitations that wait for a thread, so that the next sweep does not queue them again.
 _queued: set[int] = set()
 _UNAUTHORISED = 401
-# SeQura has accepted and the order is not finished: from this attempt on the merchant sees it.
+# SeQura has accepted and the order is not finished: the merchant sees it from this attempt on.
 _SILENT_ATTEMPTS = 3
-# What is late, as the transaction log calls it: an event and a reason. Else it is the order.
+# Which event is delayed, for the transaction log: event and reason. By default it is the order.
 DELAYS: dict[Step | None, tuple[str, str]] = {
     confirm_at_sequra.put_approval: ("review_approved", "news_delayed"),
     place_order.show_approved: ("review_approved", "news_delayed"),
@@ -75,9 +75,10 @@ DELAYS: dict[Step | None, tuple[str, str]] = {
 
 
 def confirm(pk: int, wait: float = 0, *, is_confirmed: bool = False) -> None:
-    """Go as far as possible with this solicitation. Raises Busy while somebody else does.
+    """Take this solicitation as far as possible. Raise Busy while another thread or process does.
 
-    `is_confirmed`: SeQura says that it holds our confirmation, which the row may have lost.
+    `is_confirmed`: SeQura reports that it holds our confirmation, which a restored row may not
+    know.
     """
     with only_one(f"solicitation {pk}", wait):
         solicitation = Solicitation.objects.select_related("store", "connection").get(pk=pk)
@@ -85,7 +86,7 @@ def confirm(pk: int, wait: float = 0, *, is_confirmed: bool = False) -> None:
 
 
 def confirm_within(pk: int, seconds: float, *, is_confirmed: bool = False) -> Solicitation:
-    """`confirm`, waited for no longer than this; the work itself goes on in its thread."""
+    """Run `confirm` and wait for it at most so many seconds. The work continues in its thread."""
     solicitations = Solicitation.objects.select_related("store", "connection")
 
     def work() -> None:
@@ -96,11 +97,11 @@ def confirm_within(pk: int, seconds: float, *, is_confirmed: bool = False) -> So
 
 
 def within(seconds: float, work: Callable[[], None], store: int | None = None) -> bool:
-    """Is this done before so many seconds? Once begun it goes on in its thread in any case.
+    """Return whether `work` finishes within so many seconds. Once begun it continues in any case.
 
-    Raises what `work` raises in time, but for Busy. While several requests of a store are waited
-    for, a further one waits only as long as the store is not slow: so a store whose calls hang
-    leaves threads of the web server to the others.
+    Raises what `work` raises in time, except Busy. While several requests of a store are waiting, a
+    further one waits only as long as the store is not slow. So a store whose calls hang leaves
+    threads of the web server to the others.
     """
     until = time.monotonic() + seconds
     with _waiting.entered(store) as has_place:
@@ -120,14 +121,17 @@ def within(seconds: float, work: Callable[[], None], store: int | None = None) -
 
 
 def help_along(pk: int) -> None:
-    """`confirm` in the background, waiting for nobody: whoever holds the lock does the work."""
+    """Run `confirm` in the background without waiting.
+
+    Skip it when another thread holds the lock.
+    """
     if pk not in _queued:
         _queued.add(pk)
         _helpers().submit(_take_turn, pk)
 
 
 def _take_turn(pk: int) -> None:
-    """A store whose calls hang occupies some of the helpers, never all."""
+    """Queue the work behind that of its store, so that one store never occupies all helpers."""
     try:
         due = Solicitation.objects.filter(pk=pk, next_at__lte=Now())
         store = due.values_list("store_id", flat=True).first()
@@ -143,7 +147,7 @@ def _take_turn(pk: int) -> None:
 
 
 def _confirm_if_free(pk: int) -> None:
-    """Somebody may have done it, or postponed it, while this waited for a thread."""
+    """Confirm if the solicitation is still due: it may have been processed while this waited."""
     _queued.discard(pk)
     if stopping():
         return
@@ -153,14 +157,14 @@ def _confirm_if_free(pk: int) -> None:
     except Busy:
         log.debug("confirm_busy", solicitation=pk)
     except Exception:
-        # Nobody waits for this thread: what it says is lost unless it is logged here.
+        # No caller waits for this thread: an error is lost unless it is logged here.
         log.exception("confirm_failed", solicitation=pk)
     finally:
         connection.close()
 
 
 def finish_helping() -> None:
-    """Wait for what is being helped along, before a worker's process ends."""
+    """Wait for background work before a worker's process ends."""
     if _helpers.cache_info().currsize:
         _helpers().shutdown(cancel_futures=True)
 
@@ -171,8 +175,8 @@ def _helpers() -> ThreadPoolExecutor:
 
 
 def next_step(solicitation: Solicitation) -> Step | None:
-    """What is to be done next, or nothing."""
-    # Without the personal data there is nothing that SeQura could be sent.
+    """Return the next step, or None when nothing is to be done."""
+    # Without the personal data nothing can be sent to SeQura.
     is_forgotten = solicitation.erased_at and solicitation.phase != _Phase.DONE
     if is_forgotten or (solicitation.phase == _Phase.SOLICITED and not solicitation.state):
         return None
@@ -183,17 +187,17 @@ def next_step(solicitation: Solicitation) -> Step | None:
     if solicitation.phase == _Phase.DONE:
         return _step_after_done(solicitation)
     if solicitation.phase == _Phase.SETTLED and _is_uninstalled(solicitation):
-        return confirm_at_sequra.put_reference  # it may be placed: the merchant has to look
+        return confirm_at_sequra.put_reference  # it may be placed: the merchant has to check
     return STEPS[solicitation.phase]
 
 
 def _is_uninstalled(solicitation: Solicitation) -> bool:
-    """BigCommerce has taken our access back: SeQura alone can be asked."""
+    """Return whether the app was uninstalled: then only SeQura can be called."""
     return solicitation.store.state == Store.State.UNINSTALLED
 
 
 def _step_after_done(solicitation: Solicitation) -> Step | None:
-    """Review approved, or cancelled: the state moves forward only."""
+    """Return the step for an approved review or a cancellation. The state only moves forward."""
     state, shown = solicitation.state, solicitation.shown_state
     if _is_uninstalled(solicitation):
         is_due = state == Solicitation.State.APPROVED and solicitation.accepted_state == "on_hold"
@@ -208,14 +212,14 @@ def _step_after_done(solicitation: Solicitation) -> Step | None:
 
 
 def _strays(solicitation: Solicitation) -> Step | None:
-    """One attempt makes one order, which a refused payment may never have come to know."""
+    """Return the step that voids further orders of this checkout, if any may exist."""
     known = 0 if solicitation.order_id is None else 1
     may_exist = solicitation.create_attempts > known and not _is_uninstalled(solicitation)
     return create_order.void_strays if may_exist and not solicitation.strays_voided_at else None
 
 
 def _read_news(solicitation: Solicitation) -> None:
-    """Read again what others may have written since this run began."""
+    """Read again what other processes may have written since this run began."""
     news = Solicitation.objects.filter(pk=solicitation.pk).values_list(
         "state", "store__state", "connection__stopped_at"
     )
@@ -224,7 +228,7 @@ def _read_news(solicitation: Solicitation) -> None:
 
 
 def _heed_news(solicitation: Solicitation) -> None:
-    """Refuse before the next step spends, makes or confirms what nobody wants any more."""
+    """Raise Refused before the next step spends, creates or confirms what was called off."""
     if _is_uninstalled(solicitation) and _is_unplaced(solicitation):
         raise Refused("uninstalled")
     if solicitation.phase not in Solicitation.REVOCABLE:
@@ -236,7 +240,7 @@ def _heed_news(solicitation: Solicitation) -> None:
 
 
 def _is_unplaced(solicitation: Solicitation) -> bool:
-    """Is there certainly no order yet that counts as paid?"""
+    """Return whether there is certainly no order yet that counts as paid."""
     if solicitation.phase == _Phase.SETTLED:
         return not solicitation.place_intent_at
     return solicitation.phase in Solicitation.REVOCABLE
@@ -255,8 +259,8 @@ def _advance(solicitation: Solicitation, *, is_confirmed: bool) -> None:
     except (bigcommerce.errors.Rejected, sequra.errors.Rejected) as error:
         _after_rejection(solicitation, error)
     except Exception as mistake:
-        # Ours, or a document nobody expected: left due, it would come first in every sweep. In the
-        # log whole, and an entry for the merchant when it goes on and SeQura has accepted.
+        # A defect of ours or an unexpected document. Postpone it: left due, it would come first in
+        # every sweep. The merchant gets an entry if it repeats after SeQura has accepted.
         log.exception("confirm_failed", reference=str(solicitation.reference))
         _postpone(solicitation, type(mistake).__name__, None)
     else:
@@ -264,7 +268,7 @@ def _advance(solicitation: Solicitation, *, is_confirmed: bool) -> None:
 
 
 def _take_step(solicitation: Solicitation) -> bool:
-    """Take the next step with the newest news; False when there is none."""
+    """Take the next step with the newest state. Return False when there is none."""
     _read_news(solicitation)
     step = next_step(solicitation)
     if step is None:
@@ -287,9 +291,11 @@ def _take_step(solicitation: Solicitation) -> bool:
 
 
 def _believe(solicitation: Solicitation) -> None:
-    """SeQura holds our confirmation. A refusal that says otherwise came from a row that is behind.
+    """Record that SeQura holds our confirmation.
 
-    So its order is looked for before it is taken back: nobody may have been able to look then.
+    A refusal that contradicts it came from a stale row.
+
+    First look for the order, before the payment is taken back: the refusal may have been unable to.
     """
     try:
         if solicitation.is_refused_unproved:
@@ -304,7 +310,10 @@ def _believe(solicitation: Solicitation) -> None:
 
 
 def _adopt(solicitation: Solicitation) -> bool:
-    """Before anything is refused or taken back: was it finished, and only our row forgot it?"""
+    """Adopt the order if it was finished and only this row does not know it.
+
+    Return whether it was.
+    """
     if solicitation.is_unordered or _is_uninstalled(solicitation):
         return False
     store, checkout = solicitation.store, solicitation.checkout_id
@@ -313,7 +322,7 @@ def _adopt(solicitation: Solicitation) -> bool:
     except bigcommerce.errors.Unavailable:
         if solicitation.phase != _Phase.SOLICITED or solicitation.confirm_intent_at:
             raise
-        # Refusing this takes nothing back: the nightly look at the shop's orders may find it.
+        # Refusing this takes nothing back. The nightly check of the shop's orders may find it.
         return False
     if order is None:
         return False
@@ -322,7 +331,7 @@ def _adopt(solicitation: Solicitation) -> bool:
 
 
 def _rest(solicitation: Solicitation) -> None:
-    """Nothing is left to do, unless SeQura said something new meanwhile, or the process ends."""
+    """Clear `next_at` unless SeQura reported something new meanwhile or the process ends."""
     if next_step(solicitation):
         return
     Solicitation.objects.filter(pk=solicitation.pk, state=solicitation.state).update(next_at=None)
@@ -331,7 +340,7 @@ def _rest(solicitation: Solicitation) -> None:
 def _after_rejection(
     solicitation: Solicitation, error: bigcommerce.errors.Rejected | sequra.errors.Rejected
 ) -> None:
-    """One side does not take our credentials or request: neither hammer nor give up."""
+    """Postpone after a system rejected our credentials or request."""
     if isinstance(error, sequra.errors.Rejected):
         solicitation.connection.pause()
     elif error.status == _UNAUTHORISED:
@@ -340,10 +349,10 @@ def _after_rejection(
 
 
 def _refuse(solicitation: Solicitation, refusal: Refused) -> None:
-    """The one place where a solicitation becomes refused, always with its reason."""
+    """Refuse the solicitation and store the reason. No other function does."""
     log.warning("confirm_refused", reference=str(solicitation.reference), reason=refusal.code)
     if refusal.code == "refused_by_sequra" and not solicitation.confirm_intent_at:
-        # SeQura's only answer was no: there is nothing to take back, and nothing more to say to it.
+        # SeQura's only answer was a rejection: nothing has to be taken back or sent.
         record.rejected(
             solicitation.subject,
             "purchase",
@@ -362,7 +371,7 @@ def _refuse(solicitation: Solicitation, refusal: Refused) -> None:
 def _postpone(
     solicitation: Solicitation, why: str, seconds: float | None, *, is_logged: bool = False
 ) -> None:
-    """Try again later: as the other side says, else with full jitter."""
+    """Retry later: when the other side asks for it, else after a random, growing pause."""
     attempts = solicitation.attempts + 1
     longest = min(LONGEST_PAUSE, 2.0 ** min(attempts, _DOUBLED_AT_MOST))
     pause = seconds or random.uniform(0.5, longest)
@@ -376,7 +385,7 @@ def _postpone(
 
 
 def _show_delay(solicitation: Solicitation) -> None:
-    """It takes longer than a moment, and SeQura has accepted: the merchant may wonder."""
+    """Show the merchant that the order is delayed although SeQura has accepted the payment."""
     step = next_step(solicitation)
     if step is create_order.void_strays:
         return  # the order is complete

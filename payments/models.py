@@ -1,4 +1,4 @@
-"""Attempts to pay a checkout with SeQura, and why it was offered or not."""
+"""Attempts to pay a checkout with SeQura, and the reasons why SeQura was offered or not."""
 
 import uuid
 from typing import Any
@@ -13,10 +13,13 @@ from transaction_log.record import Subject
 
 
 class Solicitation(models.Model):
-    """One attempt to pay a checkout with SeQura; kept for ever, any of them may be finished."""
+    """One attempt to pay a checkout with SeQura.
+
+    Rows are kept for ever: each may still be finished.
+    """
 
     class State(models.TextChoices):
-        """What SeQura says: `sq_state` of the notification, or the event."""
+        """SeQura's state: `sq_state` of the notification, or the event."""
 
         APPROVED = "approved"
         NEEDS_REVIEW = "needs_review"
@@ -33,17 +36,17 @@ class Solicitation(models.Model):
         DONE = "done"  # SeQura knows the order's number
         REFUSED = "refused"  # a definitive refusal, with its reason
 
-    # The checkout is paid with this solicitation and no other.
+    # Phases in which the checkout is paid with this solicitation and no other.
     TAKEN = ("confirming", "confirmed", "creating", "created", "settled", "placed", "done")
 
-    # Nothing is spent or shown yet: what is known by now may still stop the purchase.
+    # Phases in which nothing is spent or shown yet: the purchase may still be stopped.
     REVOCABLE = ("solicited", "confirming", "confirmed", "creating", "created")
 
-    # What this very run of `confirm` has read, and nothing older. Not stored.
-    is_unordered = False  # the checkout is as solicited, and no order was made of it
-    is_unplaced = False  # the order has no status yet that anybody may have changed
+    # What the current run of `confirm` has read. Not stored.
+    is_unordered = False  # the checkout is as solicited and has no order
+    is_unplaced = False  # the order has no status yet that staff may have changed
 
-    # The shopper may see the order.
+    # Phases in which the shopper may see the order.
     WITH_ORDER = ("placed", "done")
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="solicitations")
@@ -51,7 +54,7 @@ class Solicitation(models.Model):
     merchant_ref = models.CharField(max_length=255)
     checkout_id = models.CharField(max_length=64)
     channel_id = models.IntegerField(default=1)
-    # In our addresses: the shopper's, and the one only SeQura knows.
+    # Parts of our URLs: the shopper's, and the one that only SeQura knows.
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     token = EncryptedTextField(default=new_secret)
     token_digest = models.CharField(max_length=64, unique=True)
@@ -60,10 +63,10 @@ class Solicitation(models.Model):
 
     # What was solicited: the order as sent, its fingerprint, amounts in cents.
     order = models.JSONField()
-    # Its merchant part: addresses and signature that only SeQura may know.
+    # The order's `merchant` part: URLs and signature that only SeQura may know.
     told_addresses = EncryptedTextField(blank=True)
     fingerprint = models.CharField(max_length=64)
-    # What no server API tells: {"applied": bool, "outstanding": "110.89" or null}, and who asks.
+    # What no server API returns: {"applied": bool, "outstanding": "110.89" or null}; the shopper.
     claim = models.JSONField(default=dict)
     shopper = models.JSONField(default=dict)
     amount = models.PositiveIntegerField()
@@ -73,7 +76,7 @@ class Solicitation(models.Model):
     reference = models.UUIDField(unique=True, null=True, blank=True)
     payment_methods = models.JSONField(default=list)
 
-    # What the shopper chose and what SeQura said.
+    # The shopper's choice and SeQura's state.
     product = models.CharField(max_length=32, blank=True)
     campaign = models.CharField(max_length=64, blank=True)
     stale = models.BooleanField(default=False, db_default=False)  # SeQura shows no form any more
@@ -82,7 +85,7 @@ class Solicitation(models.Model):
     risk_level = models.CharField(max_length=32, blank=True)
     notified_at = models.DateTimeField(null=True, blank=True)
 
-    # confirm(): where it stands, and when it is due again (null: nothing to do).
+    # confirm(): its progress, and when it is due again (null: nothing to do).
     phase = models.CharField(max_length=12, choices=Phase, default=Phase.SOLICITED)
     next_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
@@ -90,16 +93,16 @@ class Solicitation(models.Model):
     refusal = models.CharField(max_length=64, blank=True)
     refusal_detail = models.TextField(blank=True)
 
-    # Written before a call whose effect cannot be repeated, so that a crash can be understood.
+    # Written before a call that must not be repeated, so that a crash leaves a trace.
     confirm_intent_at = models.DateTimeField(null=True, blank=True)
-    # What that confirmation says: `confirmed`, or `on_hold`, which a later approval changes not.
+    # The state of that confirmation: `confirmed`, or `on_hold`; a later approval leaves it.
     intended_state = models.CharField(max_length=16, blank=True, default="", db_default="")
     first_create_intent_at = models.DateTimeField(null=True, blank=True)
     create_intent_at = models.DateTimeField(null=True, blank=True)
     credit_intent_at = models.DateTimeField(null=True, blank=True)
     place_intent_at = models.DateTimeField(null=True, blank=True)
 
-    # What came of it: which state SeQura accepted, and which of them the order's status shows.
+    # The outcome: the state that SeQura accepted, and the one that the order's status shows.
     accepted_state = models.CharField(max_length=16, blank=True)  # confirmed, on_hold
     shown_state = models.CharField(max_length=16, blank=True)  # confirmed, on_hold, cancelled
     checkout_token = EncryptedTextField(blank=True)
@@ -107,21 +110,21 @@ class Solicitation(models.Model):
     create_attempts = models.PositiveIntegerField(default=0)
     conversions_refused = models.PositiveIntegerField(default=0, db_default=0)
     strays_voided_at = models.DateTimeField(null=True, blank=True)
-    # A refusal after a lost answer may be about the second attempt alone: how often it was so.
+    # How often a repetition was rejected after a lost answer: the first attempt may have succeeded.
     confirmations_refused = models.PositiveIntegerField(default=0, db_default=0)
     credits_refused = models.PositiveIntegerField(default=0, db_default=0)
-    # How often SeQura refused the order's number, in either form.
+    # How often SeQura rejected the order's number, in either form.
     numbers_refused = models.PositiveIntegerField(default=0, db_default=0)
-    # Found placed in BigCommerce when this row, behind after a failover, said it was half-way.
+    # When the order was found placed although this row, restored from a backup, was half-way.
     adopted_at = models.DateTimeField(null=True, blank=True)
-    # Taking a payment back: what was accepted of it, and when both sides were done.
+    # Taking a payment back: when each part was accepted, and when both sides were done.
     undone_in_shop_at = models.DateTimeField(null=True, blank=True)
     undo_reference_at = models.DateTimeField(null=True, blank=True)
     taken_back_at = models.DateTimeField(null=True, blank=True)
     undone_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     done_at = models.DateTimeField(null=True, blank=True)
-    # When the personal data was erased; nothing but the references can be sent any more.
+    # When the personal data was erased: only the references can be sent any more.
     erased_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -161,30 +164,32 @@ class Solicitation(models.Model):
 
     @property
     def sequra_order(self) -> uuid.UUID:
-        """SeQura's reference, of an attempt that was solicited. ValueError before that."""
+        """Return SeQura's reference. Raise ValueError before the attempt was solicited."""
         if self.reference is None:
             raise ValueError(f"{self} is not known to SeQura")
         return self.reference
 
     @property
     def bigcommerce_order(self) -> int:
-        """The order's id, of an attempt that became one. ValueError before that."""
+        """Return the order's id. Raise ValueError while there is no order."""
         if self.order_id is None:
             raise ValueError(f"{self} has no BigCommerce order")
         return self.order_id
 
     @property
     def is_in_doubt(self) -> bool:
-        """Refused, and SeQura may still hold a confirmation: it is being taken back."""
+        """Return whether a refused payment may be confirmed at SeQura and is being taken back."""
         is_settled = not self.confirm_intent_at or self.taken_back_at or self.undone_at
         return self.phase == self.Phase.REFUSED and not is_settled
 
     @property
     def may_be_confirmed(self) -> bool:
-        """May SeQura hold `confirmed`? Only that charges anybody; `on_hold` does not.
+        """Return whether SeQura may hold `confirmed`.
 
-        What was sent counts, not what SeQura has decided since.
-        What SeQura itself says to have cancelled it does not hold any more.
+        Only that charges the shopper; `on_hold` does not.
+
+        Decided by what was sent, not by what SeQura has decided since. An order that SeQura itself
+        reports as cancelled is not held any more.
         """
         if not self.confirm_intent_at or self.state == self.State.CANCELLED:
             return False
@@ -193,7 +198,7 @@ class Solicitation(models.Model):
 
     @property
     def is_taken_back(self) -> bool:
-        """Refused, and SeQura has accepted our cancellation or cancelled by itself."""
+        """Return whether it was refused and SeQura certainly holds nothing of it any more."""
         is_proved = self.state == self.State.CANCELLED or (
             self.may_be_confirmed and self.taken_back_at is not None
         )
@@ -201,15 +206,15 @@ class Solicitation(models.Model):
 
     @property
     def is_refused_unproved(self) -> bool:
-        """Refused by what this row knows, which is not that SeQura may hold `confirmed`."""
+        """Return whether it was refused by a row that shows no confirmation SeQura may hold."""
         is_open = self.state != self.State.CANCELLED and not self.erased_at
         return self.phase == self.Phase.REFUSED and is_open and not self.may_be_confirmed
 
     def believe_confirmed(self) -> None:
-        """Commit that SeQura holds `confirmed`, as it says, whatever this row has lost.
+        """Commit that SeQura holds `confirmed`, even if a restored row does not know it.
 
-        What was not finished then is confirmed again; what was refused is taken back again, unless
-        that is proved. Nothing can be sent any more once the personal data was erased.
+        An unfinished payment is confirmed again. A refused one is taken back again, unless that is
+        proved. Nothing can be sent once the personal data was erased.
         """
         is_over = self.phase == self.Phase.DONE or self.state == self.State.CANCELLED
         is_refused = self.phase == self.Phase.REFUSED
@@ -232,9 +237,9 @@ class Solicitation(models.Model):
 
     @property
     def may_have_spent_credit(self) -> bool:
-        """May store credit be spent for an order that was not, or not yet, seen to be without it?
+        """Return whether store credit may be spent on an order that was not seen to be without it.
 
-        A conversion may carry the credit, into an order that nobody knows as well.
+        A conversion may apply the credit to an order that this row does not know.
         """
         if self.credit_intent_at:
             return True
@@ -245,7 +250,7 @@ class Solicitation(models.Model):
 
     @property
     def subject(self) -> Subject:
-        """This payment, whose order may not exist, as the transaction log names it."""
+        """Return this payment, whose order may not exist, as the transaction log names it."""
         return Subject(
             store=self.store,
             environment=self.connection.environment,
@@ -254,18 +259,18 @@ class Solicitation(models.Model):
         )
 
     def moved(self, phase: str, **fields: Any) -> None:
-        """Commit that this step is behind us; whatever was wrong before is forgotten."""
+        """Commit the next phase and clear the errors of earlier attempts."""
         self.note(phase=phase, attempts=0, last_error="", next_at=Now(), **fields)
 
     def note(self, **fields: Any) -> None:
-        """Commit these fields, and only these."""
+        """Commit these fields and no others."""
         for name, value in fields.items():
             setattr(self, name, value)
         self.save(update_fields=list(fields))
 
 
 class Offer(models.Model):
-    """Why SeQura was, or was not, offered for a checkout: asked later by the merchant."""
+    """Why SeQura was or was not offered for a checkout, kept for the merchant's questions."""
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="offers")
     checkout_id = models.CharField(max_length=64)

@@ -1,6 +1,6 @@
-"""SeQura's notification: authentic, recorded, confirmed, and answered in time.
+"""SeQura's notification: authenticate it, record it, confirm, and answer in time.
 
-The answer is a promise: 200 only after SeQura accepted our confirmation, 410 only for a refusal
+The status is a promise: 200 only after SeQura accepted our confirmation, 410 only for a refusal
 that is stored. https://docs.sequra.com/docs/put-the-order-on-hold-and-confirm-it
 """
 
@@ -26,24 +26,24 @@ log = structlog.get_logger()
 
 _ANSWER_SECONDS = 7.5
 _OK, _GONE, _TRY_AGAIN = 200, 410, 503
-# When nobody calls again, the sweep takes over after this long.
+# The sweep takes over after this long.
 _SWEEP_AFTER = timedelta(seconds=10)
 _State, _Phase = Solicitation.State, Solicitation.Phase
 _CANCELLED, _WITHOUT_NUMBER = "cancelled", "confirmed-without-number"
-# What may end a payment that an uninstallation has left unfinished.
+# States that may end a payment left unfinished by an uninstallation.
 _STILL_ACCEPTED = (_CANCELLED, _WITHOUT_NUMBER)
 
 
 class NotAuthentic(Exception):
-    """Not from SeQura about this solicitation: answered as if the address did not exist."""
+    """Not from SeQura about this solicitation. The answer is 404, as for an unknown address."""
 
 
 class Malformed(Exception):
-    """A parameter comes twice, or in the address: somebody is playing with us."""
+    """A parameter is repeated, or is in the query string: SeQura does neither."""
 
 
 class UnknownState(Exception):
-    """A `sq_state` that nobody documents."""
+    """A `sq_state` that SeQura does not document."""
 
 
 def digest(token: str) -> str:
@@ -51,10 +51,10 @@ def digest(token: str) -> str:
 
 
 def authenticate(token: str, body: QueryDict, query: QueryDict, prefix: str = "") -> Solicitation:
-    """The solicitation that this address, signature and reference belong to, all three.
+    """Return the solicitation to which the token, the signature and the reference all belong.
 
-    An uninstalled store has only those that are still being finished or taken back, and only for
-    what may end that.
+    Raise Malformed or NotAuthentic. For an uninstalled store accept only solicitations that are
+    still being finished or taken back, and only states that may end that.
     """
     if query or any(len(values) != 1 for _, values in body.lists()):
         raise Malformed
@@ -77,7 +77,7 @@ def authenticate(token: str, body: QueryDict, query: QueryDict, prefix: str = ""
 
 
 def receive(solicitation: Solicitation, sq_state: str, product: str) -> int:
-    """Record the notification, confirm, and say with which status to answer."""
+    """Record the notification and confirm. Return the HTTP status to answer with."""
     if sq_state == _WITHOUT_NUMBER:
         return _send_reference_again(solicitation)
     if sq_state not in _State.values:
@@ -87,7 +87,7 @@ def receive(solicitation: Solicitation, sq_state: str, product: str) -> int:
 
 
 def record_state(solicitation: Solicitation, state: Solicitation.State, product: str = "") -> None:
-    """Commit what SeQura says, if it moves the payment forward: review, approved, cancelled."""
+    """Commit SeQura's state if it moves the payment forward: review, approved, cancelled."""
     now = timezone.now()
     log.info("sequra_said", reference=str(solicitation.reference), state=str(state))
     earlier = {
@@ -97,7 +97,7 @@ def record_state(solicitation: Solicitation, state: Solicitation.State, product:
     }[state]
     fields = {"product": product[:32]} if product else {}
     moved = Solicitation.objects.filter(pk=solicitation.pk, state__in=earlier)
-    if state == _State.CANCELLED:  # SeQura's own word that nothing is left to take back
+    if state == _State.CANCELLED:  # SeQura confirms that nothing is left to take back
         record.close(solicitation.subject, {"reference"})  # what SeQura held without a number
     else:
         moved = moved.exclude(phase=_Phase.REFUSED)
@@ -105,11 +105,11 @@ def record_state(solicitation: Solicitation, state: Solicitation.State, product:
 
 
 def answer(solicitation: Solicitation, state: Solicitation.State) -> int:
-    """200, 410 or 503 by where the solicitation stands, never by how the attempt went."""
+    """Return 200, 410 or 503 from the solicitation's stored state, whatever the attempt did."""
     if state == _State.CANCELLED:
         return _OK
     if solicitation.is_in_doubt:
-        return _TRY_AGAIN  # a conflict would be answered with a cancellation that nobody can see
+        return _TRY_AGAIN  # SeQura answers 410 with a cancellation, which would go unnoticed
     if solicitation.state == _State.CANCELLED:
         return _GONE
     accepted = solicitation.accepted_state
@@ -119,9 +119,9 @@ def answer(solicitation: Solicitation, state: Solicitation.State) -> int:
 
 
 def _send_reference_again(solicitation: Solicitation) -> int:
-    """Send the number of a payment that SeQura holds as confirmed, and without a number.
+    """Send the order's number of a payment that SeQura holds as confirmed without one.
 
-    What was cancelled or taken back is never confirmed again: 410 repeats that nobody wants it.
+    A payment that was cancelled or taken back is never confirmed again: 410 repeats the refusal.
     """
     was_over = solicitation.is_taken_back or bool(solicitation.erased_at)
     if solicitation.phase != _Phase.DONE:
@@ -129,14 +129,14 @@ def _send_reference_again(solicitation: Solicitation) -> int:
         return _after_finishing(found, was_over=was_over)
     if solicitation.state == _State.CANCELLED:
         return _GONE
-    if solicitation.accepted_state == "on_hold":  # the review has ended, and we missed it
+    if solicitation.accepted_state == "on_hold":  # the review ended without our notice
         record_state(solicitation, _State.APPROVED)
         return answer(confirm_within(solicitation.pk, _ANSWER_SECONDS), _State.APPROVED)
     return _resend_reference(solicitation)
 
 
 def _after_finishing(solicitation: Solicitation, *, was_over: bool) -> int:
-    """410 for what became no order, with an entry when SeQura has heard so before."""
+    """Return 410 for a payment without an order. Log an entry when SeQura was informed before."""
     if not (solicitation.is_taken_back or solicitation.erased_at):
         is_refused = solicitation.phase == _Phase.REFUSED
         return _TRY_AGAIN if is_refused else answer(solicitation, _State.APPROVED)
@@ -151,7 +151,7 @@ def _after_finishing(solicitation: Solicitation, *, was_over: bool) -> int:
 
 
 def _resend_reference(solicitation: Solicitation) -> int:
-    """Send it again; a refusal is the merchant's to see, since asking again would not end it."""
+    """Send the number again. Show a rejection to the merchant, since repeating would not end it."""
     try:
         done = within(
             _ANSWER_SECONDS,

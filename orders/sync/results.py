@@ -236,7 +236,7 @@ def _refused(order: Order, result: Result) -> _Fields:
 
 
 def _refused_statement(order: Order, result: Result) -> Any:
-    """Only what was said can have been refused; who asked again meanwhile is answered again."""
+    """Return the digest of the rejected statement, or keep the row's when it changed meanwhile."""
     statement = Value(result.statement if result.host == SEQURA else "")
     return Case(When(changed=order.changed, then=statement), default=F("refused"))
 

@@ -1,8 +1,7 @@
-"""Payments whose order was adopted while their own row still shows an open form.
+"""Solicitations that a restored backup shows as open although their order was adopted.
 
-A restored backup may hold the solicitation of a purchase that was finished afterwards. Its order is
-adopted from BigCommerce (`orders.drift.adopt`); here the solicitation catches up, so that it is
-kept and SeQura's later news (a review that ends, a cancellation) find a finished payment.
+The order is adopted from BigCommerce (`orders.drift.adopt`). Here the solicitation is finished, so
+that it is kept and SeQura's later messages (a review that ends, a cancellation) find it.
 """
 
 from datetime import timedelta
@@ -18,9 +17,9 @@ from stores.locks import Busy, only_one
 log = structlog.get_logger()
 
 _Phase, _State = Solicitation.Phase, Solicitation.State
-# After that nothing is left to catch up.
+# Adopted orders older than this have been handled.
 _LOOKED_AT_FOR = timedelta(days=1)
-# What SeQura had decided and had been sent, by the order's status.
+# SeQura's state, what it accepted and what the order shows, by the order's status.
 _DECIDED = {
     Order.Status.APPROVED: (_State.APPROVED, "confirmed", "confirmed"),
     Order.Status.IN_REVIEW: (_State.NEEDS_REVIEW, "on_hold", "on_hold"),
@@ -43,7 +42,7 @@ def catch_up() -> None:
 
 
 def _finish(pk: int) -> None:
-    """Commit what the adopted order says, unless SeQura's news has set the payment going."""
+    """Commit what the adopted order shows, unless a notification of SeQura came first."""
     attempt = Solicitation.objects.get(pk=pk)
     order = Order.objects.filter(store=attempt.store_id, reference=attempt.sequra_order).first()
     if order is None or order.status not in _DECIDED:

@@ -1,4 +1,4 @@
-"""Is the cart still the one that SeQura assessed? Read again from BigCommerce, compared whole."""
+"""Check that the cart is still the one that SeQura assessed: read it again, compare it whole."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from stores.clients import bigcommerce_for
 
 
 def check_cart(solicitation: Solicitation) -> None:
-    """Raises Refused when the checkout is gone, ordered otherwise, or not what was solicited."""
+    """Raise Refused when the checkout is gone, ordered otherwise, or not what was solicited."""
     api = bigcommerce_for(solicitation.store)
     try:
         checkout = api.checkout(solicitation.checkout_id)
@@ -29,7 +29,7 @@ def check_cart(solicitation: Solicitation) -> None:
     order = api.order(int(ordered)) if ordered else None
     if order and not is_unpaid(order, credit):
         raise Refused("already_ordered", f"as order {ordered}")
-    # An order that this row forgot in a failover may have used the credit: the balance is less.
+    # An order unknown to this restored row may have used the credit: the balance is lower.
     is_used = order is not None and shows_credit(order, credit)
     if _current_fingerprint(solicitation, checkout, is_used=is_used) != solicitation.fingerprint:
         raise Refused("cart_changed", f"it is {checkout.get('grand_total')} now")
@@ -39,7 +39,7 @@ def check_cart(solicitation: Solicitation) -> None:
 def _current_fingerprint(
     solicitation: Solicitation, checkout: Checkout, *, is_used: bool = False
 ) -> str:
-    """The fingerprint of the checkout as it is now; empty when it cannot be solicited any more.
+    """Return the fingerprint of the checkout as it is now; empty when it cannot be paid any more.
 
     `is_used`: an unpaid order of this checkout has used the store credit already.
     """

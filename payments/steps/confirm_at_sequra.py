@@ -1,4 +1,4 @@
-"""The steps of `confirm` that speak with SeQura: confirm or hold, approve, send the reference.
+"""The steps of `confirm` that call SeQura: confirm or hold, approve, send the reference.
 
 https://docs.sequra.com/docs/put-the-order-on-hold-and-confirm-it
 """
@@ -23,13 +23,13 @@ from stores.clients import sequra_for
 from transaction_log import record
 
 _Phase = Solicitation.Phase
-_FORBIDDEN = 403  # says nothing about the number
-# After so many refusals of the number the order update decides: it finds the order, or says no.
+_FORBIDDEN = 403  # a rejection that is not about the number
+# After so many rejections of the number the order update decides: SeQura accepts or rejects it.
 NUMBERS_REFUSED = 12
-# How often SeQura may refuse a confirmation after an answer was lost, and the pause between.
+# How often SeQura may reject a confirmation after a lost answer, and the pause in seconds.
 CONFIRMATIONS, _PAUSE_SECONDS = 4, 2.0
 _ERASED = "the personal data of this purchase was erased, so it cannot be sent to SeQura again"
-# SeQura takes no reference during a review: its news, which come at once, are what is waited for.
+# SeQura accepts no reference during a review. Its notification arrives first; this is the fallback.
 _REVIEW_SECONDS = 60 * 60.0
 _ACCEPTED = {
     Solicitation.State.APPROVED: "confirmed",
@@ -38,7 +38,7 @@ _ACCEPTED = {
 
 
 def take_checkout(solicitation: Solicitation) -> None:
-    """The cart is still what was solicited: from now on no other solicitation may be confirmed."""
+    """Reserve the checkout for this solicitation, if the cart is still what was solicited."""
     check_cart(solicitation)
     failpoint("cart_checked")
     try:
@@ -50,7 +50,7 @@ def take_checkout(solicitation: Solicitation) -> None:
 
 
 def _yield_to_rival(solicitation: Solicitation) -> None:
-    """Another solicitation holds this checkout: final once SeQura accepted it, else not yet."""
+    """Raise Refused if SeQura accepted another solicitation of this checkout, else Later."""
     rival = Solicitation.objects.filter(
         store=solicitation.store, checkout_id=solicitation.checkout_id, phase__in=Solicitation.TAKEN
     ).first()
@@ -62,9 +62,9 @@ def _yield_to_rival(solicitation: Solicitation) -> None:
 def put_confirmation(solicitation: Solicitation) -> None:
     """Send `confirmed` or `on_hold`; only SeQura's 2xx moves money.
 
-    The cart is read again unless this run has done so. The intention is written before each
-    attempt, with what it says; what certainly had no effect leaves none behind, so there is nothing
-    to take back.
+    The cart is read again unless this run has done so. The intention and the state are written
+    before each attempt. An attempt that certainly had no effect removes them, so nothing has to be
+    taken back.
     """
     if not solicitation.is_unordered:
         check_cart(solicitation)
@@ -87,7 +87,10 @@ def put_confirmation(solicitation: Solicitation) -> None:
 
 
 def _after_refusal(solicitation: Solicitation, refusal: Refused | Rejected) -> NoReturn:
-    """The only answer is definitive. After a lost one it may be about the repetition: ask again."""
+    """Raise the refusal if it is final.
+
+    After a lost answer it may be about the repetition: retry.
+    """
     is_doubted = solicitation.confirm_intent_at and isinstance(refusal, Refused)
     if is_doubted and solicitation.confirmations_refused + 1 < CONFIRMATIONS:
         solicitation.note(confirmations_refused=solicitation.confirmations_refused + 1)
@@ -97,7 +100,7 @@ def _after_refusal(solicitation: Solicitation, refusal: Refused | Rejected) -> N
 
 
 def put_approval(solicitation: Solicitation) -> None:
-    """The review ended well: confirm what was on hold, with its reference."""
+    """Confirm an order on hold, with its reference, because the review approved it."""
     order = order_of(solicitation)
     try:
         _put(solicitation, "confirmed", order.order_ref_1)
@@ -117,15 +120,15 @@ def put_approval(solicitation: Solicitation) -> None:
 
 
 def put_reference(solicitation: Solicitation) -> None:
-    """Tell SeQura the number of the BigCommerce order, without which it cannot pay the merchant."""
+    """Send the BigCommerce order's number to SeQura, which needs it to pay the merchant."""
     order, refused = order_of(solicitation), ""
     try:
         if solicitation.state != Solicitation.State.CANCELLED:
             _put(solicitation, solicitation.accepted_state, order.order_ref_1)
     except Refused as refusal:
         if solicitation.adopted_at and solicitation.accepted_state == "confirmed":
-            # If SeQura refuses both forms of a number that it may know already, the order update,
-            # which is sent in any case, finds the order by its number or opens an entry.
+            # If SeQura rejects both forms of a number that it may know already, the next order
+            # update, which is sent in any case, finds the order by its number or opens an entry.
             _put_confirmed(solicitation, order)
         elif not _put_other_reference(solicitation, order, refusal):
             _leave_to_order_update(order)
@@ -135,7 +138,10 @@ def put_reference(solicitation: Solicitation) -> None:
 
 
 def _put_confirmed(solicitation: Solicitation, order: Order) -> bool:
-    """Send `confirmed` with both forms of the number; True, and kept, when SeQura takes one."""
+    """Send `confirmed` with each form of the number.
+
+    Return whether SeQura accepted one, and store it.
+    """
     for reference in (str(order.bigcommerce_id), _longer_reference(solicitation, order)):
         try:
             _put(solicitation, "confirmed", reference)
@@ -147,19 +153,19 @@ def _put_confirmed(solicitation: Solicitation, order: Order) -> bool:
 
 
 def _leave_to_order_update(order: Order) -> None:
-    """Commit that the next order update is sent in any case, under the number of the purchase.
+    """Force the next order update to be sent, under the number of the purchase.
 
-    It finds the order at SeQura, or its refusal is an entry of its own.
+    SeQura finds the order by it, or the rejection becomes an entry of its own.
     """
     number = merchant_reference(order.store, order.merchant_ref, order.bigcommerce_id)
     Order.objects.filter(pk=order.pk).update(order_ref_1=number, unsure=True)
 
 
 def _is_over(solicitation: Solicitation) -> bool:
-    """Is asking for the number again in vain?
+    """Return whether sending the number again is in vain.
 
-    A row that is behind after a restore may stand before an order that was cancelled since, in the
-    shop or at SeQura, which then takes no number for ever. A review has no end of its own.
+    A restored row may be about an order that was cancelled since, in the shop or at SeQura, which
+    then never accepts a number. A review has no time limit.
     """
     is_held = solicitation.accepted_state == "on_hold"
     if solicitation.numbers_refused >= NUMBERS_REFUSED and not is_held:
@@ -169,11 +175,12 @@ def _is_over(solicitation: Solicitation) -> bool:
 
 
 def _put_other_reference(solicitation: Solicitation, order: Order, refusal: Refused) -> bool:
-    """Another shop of the same SeQura merchant may use this number: put the store in front.
+    """Retry with the other form of the number. Return False when that is in vain.
 
-    Or the refusal is about a repetition, and SeQura knows the other form: both are tried in turn.
-    Or a review has ended in what the database has lost: then SeQura takes `confirmed`, and nothing
-    else proves it. False when it is in vain.
+    The number may be in use by another shop of the same SeQura merchant: the longer form carries
+    the store's hash. The rejection may also be about a repetition, and SeQura knows the other form.
+    Or a review ended and the database lost it: then SeQura accepts `confirmed`, and nothing else
+    proves it.
     """
     number, longer = str(order.bigcommerce_id), _longer_reference(solicitation, order)
     why = f"SeQura refused the reference: {refusal.detail}"
@@ -195,7 +202,7 @@ def _put_other_reference(solicitation: Solicitation, order: Order, refusal: Refu
 
 
 def _end_review(solicitation: Solicitation) -> None:
-    """Commit that SeQura took `confirmed`, which it does once a review has ended well."""
+    """Commit that SeQura accepted `confirmed`, as it does once a review ended well."""
     state = Solicitation.State
     Solicitation.objects.filter(pk=solicitation.pk, state=state.NEEDS_REVIEW).update(
         state=state.APPROVED
@@ -208,10 +215,11 @@ def _longer_reference(solicitation: Solicitation, order: Order) -> str:
 
 
 def resend_reference(solicitation: Solicitation) -> None:
-    """SeQura says `confirmed-without-number`: say the number again.
+    """Send the number again because SeQura reports `confirmed-without-number`.
 
-    What it refused while it did not know the order it may take now. Where it has accepted that
-    nothing is owed any more, only that is said again: a confirmation would undo it.
+    SeQura may now accept updates that it rejected while it did not know the order. If SeQura
+    accepted that nothing is owed any more, only the update is repeated: a confirmation would undo
+    it.
     """
     order = order_of(solicitation)
     is_over = order.accepted_update is not None and not _owed(order.accepted_update)
@@ -225,7 +233,7 @@ def resend_reference(solicitation: Solicitation) -> None:
 
 
 def _owed(update: Mapping[str, Any]) -> int:
-    """Return what both carts of an order update come to, in cents."""
+    """Return the total of both carts of an order update, in cents."""
     carts = (update.get("unshipped_cart"), update.get("shipped_cart"))
     return sum(cart["order_total_with_tax"] for cart in carts if cart)
 
@@ -237,7 +245,10 @@ def order_of(solicitation: Solicitation) -> Order:
 
 
 def _put(solicitation: Solicitation, state: str, order_ref_1: str = "") -> None:
-    """PUT the solicited order with this state. Refused when SeQura says no to the order itself."""
+    """PUT the solicited order with this state.
+
+    Raise Refused when SeQura rejects the order itself.
+    """
     if solicitation.erased_at:
         raise Refused("refused_by_sequra", _ERASED)
     order: dict[str, Any] = {**sent_order(solicitation), "state": state}

@@ -1,7 +1,7 @@
-"""The steps of `confirm` that make the BigCommerce order, exactly once.
+"""The steps of `confirm` that create the BigCommerce order, exactly once.
 
-`POST /v3/checkouts/{id}/orders` is not idempotent and has no key: the intention is written before
-every attempt, and after an unknown outcome the order is looked up by its cart id before another.
+`POST /v3/checkouts/{id}/orders` is not idempotent and accepts no key. So the intention is written
+before every attempt, and after an unknown outcome the order is looked up by its cart id.
 https://docs.bigcommerce.com/docs/rest-management/checkouts/create-order
 """
 
@@ -33,21 +33,21 @@ _CANCELLED = 5
 _STRAY_NOTE = (
     "SeQura: never paid. An interrupted attempt made this order twice; the other one counts."
 )
-# How far BigCommerce's clock may be behind ours when we ask "made after our intention?".
+# How far BigCommerce's clock may be behind when an order's date is compared with our intention.
 _CLOCK_SKEW = timedelta(seconds=60)
-# Shoppers reload the confirmation page; the token lets them for a day.
+# Shoppers reload the confirmation page: the token works for a day.
 _TOKEN_USES, _TOKEN_SECONDS = 10, 24 * 60 * 60
 _LOOK_AGAIN_SECONDS = 1.0
-# A look-up that was too slow once gets this many times as long before strays are searched.
+# Strays are searched after this many times the usual delay of the look-up.
 _STRAYS_SHOW_AFTER = 6
-# Another payment of the checkout may have an order here that it does not know yet.
+# In these phases another payment of the checkout may have an order that it does not know yet.
 _MAKING, _MAKING_SECONDS = (_Phase.CREATING, _Phase.CREATED, _Phase.SETTLED), 5.0
-# A cart that changed a moment ago may be refused for a while.
+# BigCommerce may reject the conversion of a cart that changed a moment ago.
 TRIES, _PAUSE_SECONDS = 8, 2.0
 
 
 def make_checkout_token(solicitation: Solicitation) -> None:
-    """The token that opens the confirmation page for guests; impossible after the conversion."""
+    """Store the token that opens the confirmation page for guests. It cannot be made afterwards."""
     token = ""
     try:
         token = bigcommerce_for(solicitation.store).checkout_token(
@@ -60,9 +60,9 @@ def make_checkout_token(solicitation: Solicitation) -> None:
 
 
 def make_order(solicitation: Solicitation) -> None:
-    """Convert the checkout, or find the order that an earlier attempt has made.
+    """Convert the checkout, or find the order that an earlier attempt created.
 
-    Nothing is looked for when this very run has seen that there was none.
+    The look-up is skipped when this run has seen that there was none.
     """
     order_id = None
     if not solicitation.is_unordered:
@@ -80,7 +80,10 @@ def make_order(solicitation: Solicitation) -> None:
 
 
 def _convert(solicitation: Solicitation) -> int:
-    """Write the intention afresh before every attempt: the look-up waits from there."""
+    """Convert the checkout.
+
+    Renew the intention before every attempt: the look-up counts from it.
+    """
     now, in_doubt_since = database_now(), solicitation.create_intent_at
     solicitation.note(
         create_intent_at=now,
@@ -91,9 +94,9 @@ def _convert(solicitation: Solicitation) -> int:
     try:
         return bigcommerce_for(solicitation.store).create_order(solicitation.checkout_id)
     except Rejected as error:
-        # This attempt made none for certain; what earlier ones did is as uncertain as before.
+        # This attempt certainly created none; earlier ones stay as uncertain as before.
         solicitation.note(create_intent_at=in_doubt_since)
-        if error.status in (401, 403):  # a no to us says nothing about the checkout
+        if error.status in (401, 403):  # about our credentials, not about the checkout
             raise
         solicitation.note(conversions_refused=solicitation.conversions_refused + 1)
         if solicitation.conversions_refused >= TRIES:
@@ -106,7 +109,7 @@ def _convert(solicitation: Solicitation) -> int:
 
 
 def _made_earlier(solicitation: Solicitation, orders: list[OrderDocument]) -> int | None:
-    """The lowest order that our earlier attempts made; None once it is certain there is none."""
+    """Return the first order that earlier attempts created; None once there certainly is none."""
     found = [order["id"] for order in _candidates(solicitation, orders)]
     if found:
         if solicitation.create_intent_at is None:
@@ -118,7 +121,7 @@ def _made_earlier(solicitation: Solicitation, orders: list[OrderDocument]) -> in
 
 
 def _unsettled_seconds(solicitation: Solicitation, patience: int = 1) -> float:
-    """How long BigCommerce may still hide an order of the last attempt from its look-up."""
+    """Return for how long BigCommerce's look-up may still miss an order of the last attempt."""
     if solicitation.create_intent_at is None:
         return 0
     since = (database_now() - solicitation.create_intent_at).total_seconds()
@@ -126,7 +129,7 @@ def _unsettled_seconds(solicitation: Solicitation, patience: int = 1) -> float:
 
 
 def _heed_undoing(solicitation: Solicitation, orders: list[OrderDocument]) -> None:
-    """Refused when the order's notes tell that this payment was taken back, and the row forgot."""
+    """Raise Refused when an order's notes show that this payment was taken back."""
     others = _attempts_beside(solicitation).exclude(order_id=None)
     taken = set(others.values_list("order_id", flat=True))
     for order in orders:
@@ -135,7 +138,7 @@ def _heed_undoing(solicitation: Solicitation, orders: list[OrderDocument]) -> No
 
 
 def _remember_lost_attempts(solicitation: Solicitation) -> None:
-    """An order without an intention: the row is behind, and nobody knows how many there are."""
+    """Record lost attempts: there is an order without an intention, so the row was restored."""
     now = database_now()
     solicitation.note(
         create_attempts=max(2, solicitation.create_attempts),
@@ -145,7 +148,7 @@ def _remember_lost_attempts(solicitation: Solicitation) -> None:
 
 
 def _first_intention(solicitation: Solicitation) -> datetime | None:
-    """Since when there may be an order. What a failover lost came after SeQura's notification."""
+    """Return the earliest moment at which there may be an order."""
     return (
         solicitation.first_create_intent_at
         or solicitation.confirm_intent_at
@@ -154,7 +157,7 @@ def _first_intention(solicitation: Solicitation) -> datetime | None:
 
 
 def _candidates(solicitation: Solicitation, orders: list[OrderDocument]) -> list[OrderDocument]:
-    """Unpaid orders of this cart that are ours: made after we first meant to, for nobody else."""
+    """Return unpaid orders of this cart that this payment may have created."""
     first = _first_intention(solicitation)
     if first is None:
         return []
@@ -170,13 +173,13 @@ def _candidates(solicitation: Solicitation, orders: list[OrderDocument]) -> list
 
 
 def _attempts_beside(solicitation: Solicitation) -> QuerySet[Solicitation]:
-    """Other payments of the same checkout."""
+    """Return the other payments of the same checkout."""
     others = Solicitation.objects.exclude(pk=solicitation.pk)
     return others.filter(store=solicitation.store, checkout_id=solicitation.checkout_id)
 
 
 def void_strays(solicitation: Solicitation) -> None:
-    """A lost answer may mean a second order: it is cancelled, never paid."""
+    """Cancel further orders that a lost answer may have left behind."""
     if (pause := _unsettled_seconds(solicitation, _STRAYS_SHOW_AFTER)) > 0:
         raise Later("looking for stray orders when BigCommerce shows them", seconds=pause)
     if _attempts_beside(solicitation).filter(phase__in=_MAKING).exists():

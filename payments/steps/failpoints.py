@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 
 def _pass(label: str) -> None:
-    """Production: go on."""
+    """Do nothing (production)."""
 
 
 reach: Callable[[str], None] = _pass
 
 
 def failpoint(label: str) -> None:
-    """The process is between two side effects, at the place of this name."""
+    """Mark a place between two side effects, at which a test may end the process."""
     reach(label)

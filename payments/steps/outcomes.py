@@ -1,10 +1,10 @@
-"""How a step of `confirm` ends when it does not simply succeed."""
+"""How a step of `confirm` ends when it does not succeed."""
 
 
 class Refused(Exception):
-    """This solicitation will never become an order: definitive, and stored with its reason.
+    """The solicitation will never become an order: final, and stored with its reason.
 
-    `status` is the HTTP status of the system that refused, if one did.
+    `status` is the HTTP status of the system that rejected it, if one did.
     """
 
     def __init__(self, code: str, detail: str = "", status: int = 0) -> None:
@@ -13,9 +13,9 @@ class Refused(Exception):
 
 
 class Later(Exception):
-    """Not now: the step is tried again after so many seconds (None: with back-off).
+    """The step is retried after so many seconds (None: after a growing pause).
 
-    `is_logged`: the merchant finds it in the transaction log already.
+    `is_logged`: the transaction log already shows it.
     """
 
     def __init__(self, why: str, seconds: float | None = None, *, is_logged: bool = False) -> None:

@@ -35,19 +35,19 @@ log = structlog.get_logger()
 
 _Phase = Solicitation.Phase
 _UNAUTHORISED, _NOT_FOUND = 401, 404
-# BigCommerce may hide an order that it has just made; later on, one that is not found is deleted.
+# BigCommerce may hide a new order for a while; an older one that is not found was deleted.
 NEW_ORDER = timedelta(hours=1)
 _INCOMPLETE, _PENDING, CANCELLED = 0, 1, 5
 # Store credit alone moves an Incomplete order to Pending; from both the first status is set.
 _NOT_PLACED = (_INCOMPLETE, _PENDING)
-# What `undo` writes into the notes of an order that it cancels.
+# The line that `undo` writes into the notes of an order that it cancels.
 _NOT_PAID = re.compile(r"SeQura: not paid \((\w+)\)\.")
-# Shipped in part or whole, or done; money went back. Then SeQura's wish to cancel comes too late.
+# Shipped in part or whole, or completed; refunded. Then SeQura's cancellation comes too late.
 _HAS_SHIPPED, _HAS_REFUNDS = (2, 3, 10), (4, 14)
 
 
 def settle(solicitation: Solicitation) -> None:
-    """The order is what the shopper agreed to pay, and the store credit is really used."""
+    """Check that the order is what the shopper agreed to pay, and use the store credit."""
     document = order_document(solicitation)
     if document is None:
         raise Refused("order_deleted")
@@ -81,14 +81,14 @@ def order_document(solicitation: Solicitation) -> OrderDocument | None:
 
 
 def heed_undoing(document: OrderDocument) -> None:
-    """Refused when the order's notes tell that this payment was taken back, and the row forgot."""
+    """Raise Refused when the notes show that this payment was taken back: the row was restored."""
     line = _NOT_PAID.search(str(document.get("staff_notes") or ""))
     if line and document["status_id"] == CANCELLED:
         raise Refused(line[1], f"order {document['id']} was cancelled before")
 
 
 def _link(solicitation: Solicitation) -> Order:
-    """Our row for the order, before its first webhook has something to say."""
+    """Return the order's row; create it before the first webhook of the order arrives."""
     store, order_id = solicitation.store, solicitation.bigcommerce_order
     order, _ = Order.objects.get_or_create(
         store=store,
@@ -111,7 +111,7 @@ def _link(solicitation: Solicitation) -> Order:
 
 
 def _purchase_history(solicitation: Solicitation) -> list[tuple[str, str]]:
-    """What was told and heard until now, for the order's timeline: see `panel.detail_labels`."""
+    """Return the moments of the purchase for the order's timeline: see `panel.detail_labels`."""
     moments = (
         ("solicited", solicitation.created_at),
         ("form_shown", solicitation.form_shown_at),
@@ -122,16 +122,16 @@ def _purchase_history(solicitation: Solicitation) -> list[tuple[str, str]]:
 
 
 def _payment_method_name(solicitation: Solicitation) -> str:
-    """What shopper and merchant read as payment method: "SeQura - Paga en 3"."""
+    """Return the payment method as shopper and merchant read it: "SeQura - Paga en 3"."""
     name = order_name(solicitation.payment_methods, solicitation.product)
     return f"SeQura - {name}" if name else "SeQura"
 
 
 def place(solicitation: Solicitation) -> None:
-    """Payment fields and status in one write; the status only while nobody has set one.
+    """Write payment fields and status at once; the status only if staff have not set one.
 
-    It is read again unless this run has settled the order a moment ago: the write of an earlier run
-    may have arrived, and its commit be lost.
+    The order is read again unless this run has just settled it: an earlier run's write may have
+    arrived, and its commit been lost.
     """
     status, in_doubt_since = _first_status(solicitation), solicitation.place_intent_at
     if not solicitation.is_unplaced:
@@ -156,9 +156,9 @@ def place(solicitation: Solicitation) -> None:
 
 
 def adopt(solicitation: Solicitation, document: OrderDocument) -> None:
-    """Go on from the placed order that BigCommerce has and this row had forgotten.
+    """Continue from the placed order that BigCommerce has and this restored row does not know.
 
-    What SeQura accepted since then is not known, so its order update is sent in any case.
+    What SeQura accepted since then is unknown, so the order update is sent in any case.
     """
     state = solicitation.state or _state_shown(solicitation.store, document)
     accepted = "on_hold" if state == Solicitation.State.NEEDS_REVIEW else "confirmed"
@@ -168,7 +168,7 @@ def adopt(solicitation: Solicitation, document: OrderDocument) -> None:
     try:
         with transaction.atomic():
             unknown = Solicitation.objects.filter(pk=solicitation.pk, state="")
-            unknown.update(state=state)  # what SeQura has said meanwhile stays
+            unknown.update(state=state)  # a state that SeQura sent meanwhile stays
             solicitation.moved(
                 _Phase.PLACED,
                 order_id=document["id"],
@@ -188,7 +188,7 @@ def adopt(solicitation: Solicitation, document: OrderDocument) -> None:
 
 
 def _state_shown(store: Store, document: OrderDocument) -> Solicitation.State:
-    """SeQura's decision, as far as the order shows it, when its notification is lost as well."""
+    """Return SeQura's decision by the order's status: its notification is lost too."""
     is_in_review = document["status_id"] == store.status_needs_review
     return Solicitation.State.NEEDS_REVIEW if is_in_review else Solicitation.State.APPROVED
 
@@ -205,7 +205,10 @@ def _payment_fields(solicitation: Solicitation) -> dict[str, Any]:
 
 
 def show_approved(solicitation: Solicitation) -> None:
-    """After the review: the approved status, unless staff moved the order on, and updates flow."""
+    """Set the approved status after a review, unless staff moved the order on.
+
+    Updates are sent again.
+    """
     store = solicitation.store
     waiting = {*_NOT_PLACED, store.status_needs_review}
     document = order_document(solicitation)
@@ -224,7 +227,7 @@ def show_approved(solicitation: Solicitation) -> None:
 
 
 def show_cancelled(solicitation: Solicitation) -> None:
-    """SeQura cancelled: the mapped status, unless goods have left or it is over anyway."""
+    """Set the cancelled status, unless goods have left or the order is over."""
     store = solicitation.store
     document = order_document(solicitation)
     over = {*store.cancelling_statuses, store.status_cancelled}
@@ -253,9 +256,9 @@ def _is_too_late(store: Store, document: OrderDocument, *, is_over: bool) -> boo
 
 
 def has_left(store: Store, document: OrderDocument) -> bool:
-    """Have goods left the shop, by status or by shipments?
+    """Return whether goods have left the shop, by status or by shipments.
 
-    A refund afterwards takes the status away from Shipped, not the goods back.
+    A later refund changes the status from Shipped; the goods are still gone.
     """
     statuses = {*_HAS_SHIPPED, *store.shipped_statuses}
     return document["status_id"] in statuses or bool(document.get("items_shipped"))
@@ -264,7 +267,7 @@ def has_left(store: Store, document: OrderDocument) -> bool:
 def gone_before(solicitation: Solicitation) -> bool:
     """Return whether goods left before, whatever the order's status is now.
 
-    SeQura accepted them as shipped, or a status said so that we or a webhook saw.
+    SeQura accepted them as shipped, or a shipped status was seen in the order or in a webhook.
     """
     order = Order.objects.get(
         store=solicitation.store, bigcommerce_id=solicitation.bigcommerce_order
@@ -275,8 +278,8 @@ def gone_before(solicitation: Solicitation) -> bool:
 
 
 def _log_cancellation(order: Order, *, too_late: bool) -> None:
-    """SeQura cancelled what the shop has shipped or refunded: somebody has to look at it."""
-    record.close(order.subject, {"review_approved"})  # which nobody will approve any more
+    """Log SeQura's cancellation. If goods have left or money went back, the merchant has to act."""
+    record.close(order.subject, {"review_approved"})  # there will be no approval
     if too_late:
         record.rejected(order.subject, "cancelled_by_sequra", "cancelled_after_shipping")
     else:
@@ -284,16 +287,16 @@ def _log_cancellation(order: Order, *, too_late: bool) -> None:
 
 
 def finish(solicitation: Solicitation, *, number_refused: str = "") -> None:
-    """SeQura knows the number: the cart goes, and from now on order updates flow.
+    """Complete the payment: delete the cart and let order updates be sent.
 
-    Or it refused the number for good, in the words of `number_refused`.
+    `number_refused`: SeQura's message when it rejected the order's number for good.
     """
     try:
         bigcommerce_for(solicitation.store).delete_cart(solicitation.checkout_id)
     except Rejected as refusal:
         if refusal.status == _UNAUTHORISED and solicitation.store.state != Store.State.UNINSTALLED:
             raise
-        # The order is made and paid: a cart that stays is a nuisance, no reason to stop.
+        # The order is made and paid: a cart that stays is no reason to stop.
         log.warning("cart_stays", order=solicitation.order_id, status=refusal.status)
     failpoint("cart_deleted")
     in_review = solicitation.accepted_state == "on_hold"
@@ -316,7 +319,7 @@ def finish(solicitation: Solicitation, *, number_refused: str = "") -> None:
 
 
 def _log_purchase(order: Order, *, is_unseen: bool) -> None:
-    """`is_unseen`: the app was uninstalled while it placed the order, and cannot look any more."""
+    """Log the purchase. `is_unseen`: the app was uninstalled while it placed the order."""
     totals = record.CartTotals(unshipped=order.amount, shipped=0)
     record.accepted(order.subject, "purchase", totals=totals)
     if is_unseen:
@@ -326,13 +329,13 @@ def _log_purchase(order: Order, *, is_unseen: bool) -> None:
 def _show(
     solicitation: Solicitation, status: str, write_entry: Callable[[Order], object], **fields: Any
 ) -> None:
-    """Commit what the order shows now, with the line of the transaction log that says so."""
+    """Commit the order's new status together with its entry in the transaction log."""
     with transaction.atomic():
         order = Order.objects.select_for_update().get(
             store=solicitation.store, bigcommerce_id=solicitation.bigcommerce_order
         )
         order.status = status
-        order.refused = ""  # what SeQura refused in another state it may take now
+        order.refused = ""  # SeQura may now accept what it rejected in another state
         order.changed += 1
         order.due_at = Now()
         order.save(update_fields=["status", "refused", "changed", "due_at"])
@@ -343,9 +346,9 @@ def _show(
 
 
 def _first_status(solicitation: Solicitation) -> int | None:
-    """The merchant's mapping; None leaves the status alone.
+    """Return the first status by the merchant's mapping; None leaves the status alone.
 
-    What SeQura has cancelled meanwhile is never shown as paid, not even for a moment.
+    A payment that SeQura has cancelled meanwhile is never shown as paid, not even for a moment.
     """
     store = solicitation.store
     if solicitation.state == Solicitation.State.CANCELLED:

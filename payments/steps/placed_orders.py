@@ -1,8 +1,8 @@
-"""Orders that BigCommerce has and a row that is behind does not know.
+"""Orders that BigCommerce has and a restored row does not know.
 
 PostgreSQL may fail over, or be restored from a backup, and lose the last commits while both vendors
-remember them. So before a checkout is converted, refused or taken back, its orders are read: one
-that carries the SeQura reference, in whatever status, was placed and is ours.
+keep theirs. So before a checkout is converted, refused or taken back, its orders are read: one that
+carries the SeQura reference, in whatever status, was placed by this app.
 https://docs.bigcommerce.com/docs/rest-management/orders
 """
 
@@ -22,7 +22,7 @@ _REFERENCE_FIELDS = ("external_order_id", "payment_provider_id")
 def finished_order(store: Store, checkout_id: str, reference: UUID) -> OrderDocument | None:
     """Return the order of this checkout that was placed for this SeQura order, if there is one.
 
-    Archived orders count. Raises Rejected or Unavailable when BigCommerce does not answer.
+    Archived orders count. Raise Rejected or Unavailable when BigCommerce gives no usable answer.
     """
     api = bigcommerce_for(store)
     found = finished(api.orders(cart_id=checkout_id), reference)
@@ -38,18 +38,18 @@ def finished(orders: Iterable[OrderDocument], reference: UUID) -> OrderDocument 
 
 
 def is_finished(order: OrderDocument, reference: UUID) -> bool:
-    """Was this order placed for this SeQura order?"""
+    """Return whether this order was placed for this SeQura order."""
     written = {str(order.get(name) or "").strip().lower() for name in _REFERENCE_FIELDS}
     return order["status_id"] != _INCOMPLETE and str(reference) in written
 
 
 def is_unpaid(order: OrderDocument, credit: int) -> bool:
-    """Is this order Incomplete, or Pending by our store credit alone (cents) and not placed yet?"""
+    """Return whether this order is Incomplete, or Pending by our store credit (cents) alone."""
     if order["status_id"] != _PENDING:
         return order["status_id"] == _INCOMPLETE
     return shows_credit(order, credit) and not order.get("external_order_id")
 
 
 def shows_credit(order: OrderDocument, credit: int) -> bool:
-    """Has this order used exactly this store credit (cents), and any at all?"""
+    """Return whether this order has used exactly this store credit (cents), and any at all."""
     return bool(credit) and to_cents(order["store_credit_amount"]) == credit

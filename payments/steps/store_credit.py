@@ -1,8 +1,8 @@
-"""Store credit: the part of an order that SeQura does not finance is really taken from the balance.
+"""Use store credit: the part of an order that SeQura does not finance is taken from the balance.
 
-Whether a conversion carries the credit that the shopper applied is documented nowhere, so both
-answers work: what the order already shows is left alone, else the Payments API takes it while the
-order is Incomplete. https://docs.bigcommerce.com/docs/rest-payments
+It is not documented whether a conversion applies the credit that the shopper chose, so both cases
+work: credit that the order already shows is left alone, otherwise the Payments API takes it while
+the order is Incomplete. https://docs.bigcommerce.com/docs/rest-payments
 """
 
 from datetime import datetime
@@ -24,12 +24,12 @@ from transaction_log import record
 log = structlog.get_logger()
 _UNAUTHORISED = 401
 _LOOK_AGAIN_SECONDS = 1.0
-# Refused after a lost answer: the credit may be taken already, and BigCommerce shows it late.
+# Tries after a rejection that followed a lost answer: BigCommerce may show the credit late.
 TRIES, _PAUSE_SECONDS = 8, 2.0
 
 
 def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
-    """Settle the credit once. Refused when the order shows another credit than the approved one."""
+    """Use the credit once. Raise Refused when the order shows another credit than approved."""
     shown = to_cents(document["store_credit_amount"])
     certificates = to_cents(document["gift_certificate_amount"])
     if certificates or shown not in (0, solicitation.store_credit):
@@ -46,7 +46,7 @@ def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
 
 
 def has_taken_credit(api: BigCommerce, solicitation: Solicitation, document: OrderDocument) -> bool:
-    """Has this order used the shopper's store credit? Later while BigCommerce may still hide it."""
+    """Return whether the order has used store credit. Raise Later while BigCommerce may hide it."""
     if to_cents(document["store_credit_amount"]):
         return True
     if not solicitation.credit_intent_at:
@@ -58,7 +58,7 @@ def has_taken_credit(api: BigCommerce, solicitation: Solicitation, document: Ord
 
 
 def show_credit(solicitation: Solicitation, reason: str) -> None:
-    """Open an entry about credit that is spent, or may be, for an order that counts for nothing."""
+    """Open an entry about credit that is or may be spent on an order that does not count."""
     record.rejected(
         solicitation.subject,
         "purchase",
@@ -71,14 +71,14 @@ def show_credit(solicitation: Solicitation, reason: str) -> None:
 
 
 def _wait(in_doubt_since: datetime) -> None:
-    """BigCommerce may hide for a while what it has done."""
+    """Raise Later while BigCommerce may still hide what it has done."""
     since = (database_now() - in_doubt_since).total_seconds()
     if since < settings.ORDER_LOOKUP_SETTLE_SECONDS:
         raise Later("waiting for BigCommerce to show the store credit", seconds=_LOOK_AGAIN_SECONDS)
 
 
 def _pay(api: BigCommerce, solicitation: Solicitation, in_doubt_since: datetime | None) -> None:
-    """Write the intention before each attempt; what cannot have happened leaves none behind."""
+    """Write the intention before each attempt. An attempt without effect removes it."""
     solicitation.note(credit_intent_at=database_now())
     failpoint("credit_intended")
     try:
@@ -93,7 +93,10 @@ def _pay(api: BigCommerce, solicitation: Solicitation, in_doubt_since: datetime 
 
 
 def _after_refusal(solicitation: Solicitation, error: Rejected) -> None:
-    """The only answer is definitive; one after a lost answer may mean that it was paid before."""
+    """Raise Refused if the rejection is final.
+
+    After a lost answer the credit may be taken: Later.
+    """
     if error.status == _UNAUTHORISED:
         raise error
     if solicitation.credit_intent_at and solicitation.credits_refused + 1 < TRIES:
@@ -104,7 +107,7 @@ def _after_refusal(solicitation: Solicitation, error: Rejected) -> None:
 
 
 def _taken_earlier(api: BigCommerce, solicitation: Solicitation) -> bool:
-    """After a lost answer the order's transactions tell whether the credit was taken."""
+    """Return whether the order's transactions show that the credit was taken."""
     return any(
         transaction["method"] == "store_credit" and transaction["status"] == "ok"
         for transaction in api.transactions(solicitation.bigcommerce_order)

@@ -1,8 +1,9 @@
-"""A payment that SeQura may have confirmed but that became no order: take it back on both sides.
+"""Take back, on both sides, a payment that SeQura may have confirmed and that became no order.
 
-Each part is committed when its system has accepted it. Only SeQura's answer to the cancellation, or
-its own news that the order is cancelled, ends this: a refusal may be about the second attempt, or
-about a reference that SeQura has not stored yet, and says nothing about what it holds.
+Each part is committed when its system has accepted it. Only SeQura's acceptance of the
+cancellation, or its own report that the order is cancelled, ends this. A rejection may be about a
+repetition, or about a reference that SeQura has not stored yet: it proves nothing about what SeQura
+holds.
 """
 
 from datetime import timedelta
@@ -27,14 +28,14 @@ from transaction_log import record
 
 _REPEATED_PARTS = ("delivery_method", "delivery_address", "invoice_address", "customer", "platform")
 _UNAUTHORISED, _NOT_FOUND = 401, 404
-# After that, somebody has to ask SeQura: one attempt a day goes on.
+# After that the merchant has to contact SeQura; one attempt a day continues.
 _HOPELESS_AFTER, _HOPELESS_SECONDS = timedelta(days=7), 24 * 60 * 60
 
 
 def undo(solicitation: Solicitation) -> None:
     """Cancel the BigCommerce order, if there is one, and the SeQura order; log it when proved.
 
-    Each side is cancelled even while the other one is away.
+    Each side is cancelled even while the other one is down.
     """
     failure = _try_in_shop(solicitation)
     failpoint("undone_in_the_shop")
@@ -58,7 +59,10 @@ def undo(solicitation: Solicitation) -> None:
 def _try_in_shop(
     solicitation: Solicitation,
 ) -> bigcommerce_errors.Rejected | bigcommerce_errors.Unavailable | Later | None:
-    """Return why BigCommerce could not be asked. An uninstalled app has no access any more."""
+    """Return the error that prevented the cancellation in BigCommerce, if any.
+
+    After an uninstallation there is no access to try with.
+    """
     if solicitation.order_id is None or solicitation.undone_in_shop_at:
         return None
     if solicitation.store.state == Store.State.UNINSTALLED:
@@ -73,16 +77,16 @@ def _try_in_shop(
 
 
 def _show_unseen_credit(solicitation: Solicitation) -> None:
-    """Ask the merchant about store credit where the order cannot be read."""
+    """Show store credit that may be spent where the order cannot be read."""
     if solicitation.may_have_spent_credit:
         taken = "credit_to_return" if solicitation.credit_intent_at else "credit_unseen"
         show_credit(solicitation, taken)
 
 
 def _cancel_in_shop(solicitation: Solicitation, order_id: int) -> None:
-    """Staff may have written into the order by now: our line comes below theirs, once.
+    """Cancel the order and add a line below its notes, once.
 
-    Nothing is left to cancel of an order that was deleted for good.
+    A deleted order needs no cancellation.
     """
     api = bigcommerce_for(solicitation.store)
     try:
@@ -100,9 +104,10 @@ def _cancel_in_shop(solicitation: Solicitation, order_id: int) -> None:
 
 
 def _cancel_at_sequra(solicitation: Solicitation) -> None:
-    """Both carts empty is SeQura's cancellation, and needs a reference. Later until it is accepted.
+    """Cancel the SeQura order by sending both carts empty. Raise Later until SeQura accepts it.
 
-    A confirmation that carries the reference comes first: SeQura finds an order by it.
+    The cancellation needs a reference, so a confirmation that carries it is sent first: SeQura
+    finds an order by its reference.
     """
     api = sequra_for(solicitation.connection)
     refusal = None
@@ -128,10 +133,10 @@ def _cancel_at_sequra(solicitation: Solicitation) -> None:
 
 
 def _give_reference(api: Sequra, solicitation: Solicitation) -> Rejected | None:
-    """Return SeQura's refusal, if any: it decides nothing.
+    """Send the reference. Return SeQura's rejection, if any: it decides nothing.
 
-    The reference may be known from an attempt that was accepted, also from one that this row has
-    forgotten since: the cancellation that follows is what decides.
+    SeQura may know the reference from an attempt that was accepted, also one that this restored row
+    does not know. The cancellation that follows decides.
     """
     order: dict[str, Any] = {
         **sent_order(solicitation),
@@ -150,12 +155,15 @@ def _give_reference(api: Sequra, solicitation: Solicitation) -> Rejected | None:
 
 
 def _reference(solicitation: Solicitation) -> str:
-    """Not the order's number: another shop of the same SeQura merchant may use it."""
+    """Return a reference of our own.
+
+    The order's number may be in use by another shop of the same SeQura merchant.
+    """
     return f"refused-{solicitation.public_id}"
 
 
 def _nothing(solicitation: Solicitation) -> dict[str, Any]:
-    """The order update that leaves nothing to pay."""
+    """Return the order update that leaves nothing to pay."""
     nothing = cart(solicitation.currency, [])
     return {
         "merchant": {"id": solicitation.merchant_ref},
