@@ -212,11 +212,11 @@ def _same(entry: Entry) -> QuerySet[Entry]:
 
 
 def statement_digest(update: Mapping[str, Any]) -> str:
-    """Return the name of a statement to SeQura: equal for equal ones, whatever their order."""
+    """Return the digest of a statement: equal for equal ones."""
     canonical = json.dumps(update, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def reason_digest(reason: str, detail: str) -> str:
-    """Return the name of what prevented a statement: equal while it is the same."""
+    """Return a digest of what prevented a statement: equal while the cause is the same."""
     return sha256(f"{reason}: {detail}".encode("utf-8", "surrogatepass")).hexdigest()
