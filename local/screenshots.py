@@ -135,12 +135,12 @@ def have_a_history(browser: Browser, stack: Stack, sandbox: SandboxControl) -> N
     page.goto(
         sandbox.control("POST", "load_url", {"url": f"/orders/{second.number}/sequra"})["url"]
     )
-    page.get_by_text("Ignore", exact=False).first.click()
-    page.get_by_label("Why can it be ignored?").fill("Agreed with SeQura by phone")
-    page.get_by_role("button", name="Ignore it").click()
-    page.get_by_text("SeQura told you of a correction?").click()
-    page.get_by_label("What SeQura says").fill("lucia.ortiz@example.com")
-    page.get_by_role("button", name="Note it").click()
+    page.get_by_text("Dismiss", exact=False).first.click()
+    page.get_by_label("Reason for dismissing").fill("Agreed with SeQura by phone")
+    page.get_by_role("button", name="Dismiss", exact=True).click()
+    page.get_by_text("Record a correction from SeQura").click()
+    page.get_by_label("SeQura's value").fill("lucia.ortiz@example.com")
+    page.get_by_role("button", name="Save correction").click()
     page.close()
     sandbox.fault(rf"/orders/{third.number}$", method="PUT", status=503, times=999)
     third.does("cancel")

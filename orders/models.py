@@ -309,10 +309,10 @@ class Correction(models.Model):
         PERSON = "person", _("Entered by hand")
 
     class Decision(models.TextChoices):
-        OPEN = "", _("Open")
-        APPLIED = "applied", _("Applied to BigCommerce")
-        KEPT = "kept", _("Ours was kept")
-        AGREED = "agreed", _("BigCommerce says the same")
+        OPEN = "", "Open"
+        APPLIED = "applied", "Applied to BigCommerce"
+        KEPT = "kept", "Ours was kept"
+        AGREED = "agreed", "BigCommerce says the same"
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="corrections")
     reference = models.UUIDField()
@@ -345,15 +345,15 @@ class DriftCheck(models.Model):
     """One check of the open orders of a store."""
 
     class State(models.TextChoices):
-        RUNNING = "running", _("Under way")
-        DONE = "done", _("Finished")
-        FAILED = "failed", _("Broken off")
+        RUNNING = "running", "Under way"
+        DONE = "done", "Finished"
+        FAILED = "failed", "Broken off"
 
     class Cause(models.TextChoices):
-        NIGHT = "night", _("Every night")
-        OUTAGE = "outage", _("After an outage")
-        PERSON = "person", _("Check now")
-        COMMAND = "command", _("Command line")
+        NIGHT = "night", "Every night"
+        OUTAGE = "outage", "After an outage"
+        PERSON = "person", "Check now"
+        COMMAND = "command", "Command line"
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="drift_checks")
     cause = models.CharField(max_length=8, choices=Cause, default=Cause.NIGHT)
@@ -389,17 +389,17 @@ class Drift(models.Model):
     """One order for which the shop, SeQura and the database disagree."""
 
     class Kind(models.TextChoices):
-        MISSED = "missed", _("Missed change")
-        REJECTED = "rejected", _("Refused by SeQura")
-        PORTAL = "portal", _("Changed in SeQura's portal?")
-        CORRECTED = "corrected", _("SeQura has other data")
-        REVIEW = "review", _("Review takes too long")
-        STRAY = "stray", _("Incomplete order")
-        WITHOUT_REFERENCE = "without_reference", _("Confirmed without number")
-        UNREADABLE = "unreadable", _("Cannot be read")
-        ADOPTED = "adopted", _("Order we did not know")
-        NOT_ADOPTED = "not_adopted", _("Unknown order, not linked")
-        NOT_CHECKED = "not_checked", _("Could not be checked")
+        MISSED = "missed", "Missed change"
+        REJECTED = "rejected", "Refused by SeQura"
+        PORTAL = "portal", "Changed in SeQura's portal?"
+        CORRECTED = "corrected", "SeQura has other data"
+        REVIEW = "review", "Review takes too long"
+        STRAY = "stray", "Incomplete order"
+        WITHOUT_REFERENCE = "without_reference", "Confirmed without number"
+        UNREADABLE = "unreadable", "Cannot be read"
+        ADOPTED = "adopted", "Order we did not know"
+        NOT_ADOPTED = "not_adopted", "Unknown order, not linked"
+        NOT_CHECKED = "not_checked", "Could not be checked"
 
     check_run = models.ForeignKey(DriftCheck, on_delete=models.CASCADE, related_name="drifts")
     bigcommerce_id = models.BigIntegerField()
@@ -431,9 +431,9 @@ class ReportRun(models.Model):
         FAILED = "failed", _("Failed")
 
     class Cause(models.TextChoices):
-        NIGHT = "night", _("Every night")
-        CALL = "call", _("Trigger address")
-        PERSON = "person", _("Send now")
+        NIGHT = "night", "Every night"
+        CALL = "call", "Trigger address"
+        PERSON = "person", "Send now"
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="report_runs")
     cause = models.CharField(max_length=8, choices=Cause, default=Cause.NIGHT)

@@ -165,7 +165,7 @@ class OrderAdmin(ReadOnlyAdmin):
     def has_synchronise_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("orders.change_order")
 
-    @admin.action(description="Tell SeQura again", permissions=["synchronise"])
+    @admin.action(description="Send to SeQura again", permissions=["synchronise"])
     def synchronise(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         """Make these orders due."""
         orders.update(refused="")

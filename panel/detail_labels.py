@@ -7,14 +7,14 @@ from typing import NamedTuple
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from orders.models import Drift
+from orders.models import Drift, DriftCheck, ReportRun
 from transaction_log.explanations import Text
 from transaction_log.explanations import explain as explain_reason
 
 _PARTS: dict[str, Text] = {
     "customer": _("Customer"),
-    "delivery_address": _("Delivery address"),
-    "invoice_address": _("Invoice address"),
+    "delivery_address": _("Shipping address"),
+    "invoice_address": _("Billing address"),
 }
 _NAMES: dict[str, Text] = {
     "email": _("Email"),
@@ -48,40 +48,86 @@ _Kind = Drift.Kind
 
 _WORDS: dict[str, Text] = {
     _Kind.MISSED: _(
-        "The order changed in BigCommerce and we did not hear of it. SeQura is told by itself."
+        "BigCommerce didn't notify us of a change. We send it to SeQura automatically."
     ),
-    _Kind.REJECTED: _(
-        "SeQura refused the order as it is in BigCommerce. Compare, correct it, then retry."
-    ),
+    _Kind.REJECTED: _("SeQura rejected this order. Compare it, fix it in BigCommerce, then retry."),
     _Kind.PORTAL: _(
-        "SeQura no longer takes an order that it knew: somebody may have changed or closed it in"
-        " the portal. Look there first."
+        "SeQura rejects updates to an order that it accepted before. The order may have been"
+        " changed or closed in SeQura's portal. Check it there first."
     ),
     _Kind.CORRECTED: _(
-        "SeQura corrected the shopper's data, and nobody has decided yet which of the two is right."
+        "SeQura corrected the customer's details. Open the order and choose which value to keep."
     ),
     _Kind.REVIEW: _(
-        "SeQura has been reviewing the payment for more than two days. Do not ship, ask SeQura."
+        "SeQura has been reviewing the payment for more than two days. Don't ship yet. Contact"
+        " SeQura."
     ),
     _Kind.STRAY: _(
-        "The order was paid with SeQura and stayed Incomplete, where BigCommerce hides it."
+        "The order was paid with SeQura but is still Incomplete, so BigCommerce hides it."
+        " Change it to the paid status."
     ),
     _Kind.WITHOUT_REFERENCE: _(
-        "SeQura confirmed the payment and does not know the order's number yet, so it cannot pay"
-        " you. We go on sending it by ourselves."
+        "SeQura confirmed the payment but doesn't have the order number yet, so it can't pay"
+        " you. We'll keep sending it automatically."
     ),
     _Kind.UNREADABLE: _(
-        "The order holds something that cannot be told. Compare it, and correct it in BigCommerce."
+        "The order contains something we can't send to SeQura. Compare it and fix it in"
+        " BigCommerce."
     ),
     _Kind.ADOPTED: _(
-        "The app had no record of this order, and has linked it with its SeQura order again."
+        "This order was missing from the app and has been linked to its SeQura order again."
     ),
-    _Kind.NOT_ADOPTED: _("The order names SeQura, and the app cannot link it with a SeQura order."),
+    _Kind.NOT_ADOPTED: _(
+        "The order's payment method is SeQura, but the app can't link it to a SeQura order."
+    ),
     _Kind.NOT_CHECKED: _(
-        "The app has no record of this order, and one of the two systems did not show it. The"
-        " next comparison tries again."
+        "This order is missing from the app, and SeQura or BigCommerce didn't return it. The"
+        " next check tries again."
     ),
 }
+
+
+# The names of what the models store; the frozen migrations keep the models' own labels.
+DRIFT_KINDS: dict[str, Text] = {
+    _Kind.MISSED: _("Missed change"),
+    _Kind.REJECTED: _("Rejected by SeQura"),
+    _Kind.PORTAL: _("Possibly changed in portal"),
+    _Kind.CORRECTED: _("Correction pending"),
+    _Kind.REVIEW: _("Review overdue"),
+    _Kind.STRAY: _("Incomplete order"),
+    _Kind.WITHOUT_REFERENCE: _("Missing order number"),
+    _Kind.UNREADABLE: _("Unreadable"),
+    _Kind.ADOPTED: _("Unknown order linked"),
+    _Kind.NOT_ADOPTED: _("Unknown order, not linked"),
+    _Kind.NOT_CHECKED: _("Could not be checked"),
+}
+CHECK_STATES: dict[str, Text] = {
+    DriftCheck.State.RUNNING: _("Running"),
+    DriftCheck.State.DONE: _("Finished"),
+    DriftCheck.State.FAILED: _("Stopped"),
+}
+CAUSES: dict[str, Text] = {
+    DriftCheck.Cause.NIGHT: _("Every night"),
+    DriftCheck.Cause.OUTAGE: _("After an outage"),
+    DriftCheck.Cause.PERSON: _("Started manually"),
+    DriftCheck.Cause.COMMAND: _("Command line"),
+    ReportRun.Cause.CALL: _("Trigger URL"),
+}
+
+
+def drift_kind(kind: str) -> Text:
+    """Return the name of a kind of drift."""
+    return DRIFT_KINDS.get(kind, kind)
+
+
+def check_state(state: str) -> Text:
+    """Return how far a check of all open orders is."""
+    return CHECK_STATES.get(state, state)
+
+
+def cause(code: str) -> Text:
+    """Return what started a report or a check."""
+    return CAUSES.get(code, code)
 
 
 def explain(kind: str) -> Text:
@@ -96,13 +142,13 @@ def detail_words(drift: Drift) -> Text:
 
 
 # How a purchase came about, before its first entry in the log: what was told and heard.
-_TOLD, _HEARD = _("Told to SeQura"), _("Heard from SeQura")
+_TOLD, _HEARD = _("Sent to SeQura"), _("Received from SeQura")
 # Name, in words, and who spoke.
 MOMENTS: dict[str, tuple[Text, Text]] = {
-    "solicited": (_("Cart told, payment methods received"), _TOLD),
-    "form_shown": (_("Identification form shown to the shopper"), ""),
+    "solicited": (_("Cart sent, payment methods received"), _TOLD),
+    "form_shown": (_("Identification form shown to the customer"), ""),
     "approved": (_("Payment approved"), _HEARD),
-    "needs_review": (_("Payment taken into review"), _HEARD),
+    "needs_review": (_("Payment sent to review"), _HEARD),
     "confirmed": (_("Payment confirmed"), _TOLD),
     "on_hold": (_("Payment put on hold"), _TOLD),
 }

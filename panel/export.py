@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from panel.log_query import chunks
 from panel.session import PanelRequest, panel_error
+from panel.templatetags.entries import outcome_name
 from stores.models import Store
 from stores.rate_limit import Concurrency
 from stores.storefronts import order_link, portal_link
@@ -62,8 +63,11 @@ def _too_many(request: PanelRequest) -> HttpResponseBase:
     page = panel_error(
         request,
         429,
-        _("The file is not ready"),
-        _("Your store already downloads other files. Wait until one is done, then try again."),
+        _("The file isn't ready"),
+        _(
+            "Other files for your store are being downloaded. Wait until one is done, then try"
+            " again."
+        ),
         request.store,
     )
     page["Retry-After"] = "10"
@@ -130,7 +134,7 @@ def _heading(language: str) -> list[str]:
             _("Event"),
             _("Status"),
             _("Reason"),
-            _("SeQura's words"),
+            _("SeQura's message"),
             _("What happened"),
             _("What to do"),
             _("Still to ship"),
@@ -138,7 +142,7 @@ def _heading(language: str) -> list[str]:
             _("Attempts"),
             _("Last attempt"),
             _("Closed"),
-            _("Ignored by"),
+            _("Dismissed by"),
             _("Note"),
             "BigCommerce",
             "SeQura",
@@ -154,7 +158,7 @@ def _row(store: Store, entry: Entry, zone: tzinfo) -> list[object]:
         entry.environment,
         entry.payment_method,
         event_label(entry.event),
-        entry.get_outcome_display(),
+        outcome_name(entry),
         entry.reason,
         entry.words,
         explanation.what,

@@ -51,9 +51,7 @@ class ConnectionForm(SettingsForm):
         label=_("Environment"), choices=_ENVIRONMENTS, widget=forms.RadioSelect
     )
     send_statistics = forms.BooleanField(label=LABELS["send_statistics"], required=False)
-    replace = forms.BooleanField(
-        label=_("Yes, replace the account that is connected now"), required=False
-    )
+    replace = forms.BooleanField(label=_("Yes, replace the connected account"), required=False)
 
     def __init__(self, store: Store, deployments: list[Deployment], data: Any = None) -> None:
         connections = store.connections.exclude(state="archived")
@@ -92,7 +90,13 @@ class ConnectionForm(SettingsForm):
         if not self.errors and not self.logins():
             self.add_error(None, _("Enter the username and password of at least one account."))
         if not self.errors and self._replaces() and not cleaned["replace"]:
-            self.add_error("replace", _("Another account than before: confirm that you mean it."))
+            self.add_error(
+                "replace",
+                _(
+                    "This is a different account. Confirm that you want to replace the connected"
+                    " one."
+                ),
+            )
         return cleaned
 
     def _replaces(self) -> bool:
@@ -146,7 +150,7 @@ class CountriesForm(forms.Form):
     def __init__(self, available: dict[str, list[Merchant]], data: Any = None) -> None:
         super().__init__(data, auto_id="%s")
         for country, merchants in available.items():
-            choices = [("", _("Do not offer SeQura")), *((one.ref, one.ref) for one in merchants)]
+            choices = [("", _("Don't offer SeQura")), *((one.ref, one.ref) for one in merchants)]
             selling = next((one.ref for one in merchants if one.selling), "")
             self.fields[country] = forms.ChoiceField(
                 label=country_name(country),
@@ -170,8 +174,8 @@ class GeneralForm(SettingsForm):
         max_length=20_000,
         widget=forms.Textarea(attrs={"class": "input mono", "rows": 4, "spellcheck": "false"}),
         help_text=_(
-            "Only shoppers with one of these addresses see SeQura. Leave it empty to let everybody"
-            " in. One a line: an address such as 203.0.113.7 or a network such as 203.0.113.0/24."
+            "Only show SeQura to these IP addresses, for testing. Leave blank to show it to"
+            " everyone. One per line, e.g. 203.0.113.7 or 203.0.113.0/24."
         ),
     )
     channels = forms.MultipleChoiceField(
@@ -234,9 +238,9 @@ class StatusesForm(SettingsForm):
         label=LABELS["refunded_status_refunds"], required=False
     )
     MAPPED = (
-        ("status_approved", _("SeQura has approved the payment.")),
-        ("status_needs_review", _("SeQura looks at the payment first.")),
-        ("status_cancelled", _("SeQura cancels the payment.")),
+        ("status_approved", _("Payment approved by SeQura.")),
+        ("status_needs_review", _("Payment under review.")),
+        ("status_cancelled", _("Payment cancelled by SeQura.")),
     )
 
     def __init__(self, store: Store, data: Any = None) -> None:
@@ -253,7 +257,7 @@ class StatusesForm(SettingsForm):
             self.fields[name] = forms.TypedChoiceField(
                 label=LABELS[name],
                 help_text=help_text,
-                choices=[("", _("None: leave the status alone")), *found],
+                choices=[("", _("None (don't change the status)")), *found],
                 coerce=int,
                 empty_value=None,
                 required=False,
@@ -269,8 +273,8 @@ class StatusesForm(SettingsForm):
             self.add_error(
                 "cancelling",
                 _(
-                    "A status either ships an order or cancels it. Remove %(labels)s from one of"
-                    " the two lists."
+                    "A status can't both ship and cancel an order. Remove %(labels)s from one"
+                    " of the two lists."
                 )
                 % {"labels": labels},
             )
@@ -341,7 +345,7 @@ class ExclusionForm(forms.Form):
         if cleaned.get("kind") == "category":
             key = str(cleaned.get("key", ""))
             if not key.isascii() or not key.isdigit() or not 0 < int(key[:19]) < 2**63:
-                self.add_error("key", _("This is no category."))
+                self.add_error("key", _("This isn't a valid category."))
             else:
                 cleaned["key"] = int(key[:19])
         return cleaned
@@ -356,7 +360,7 @@ class DisconnectForm(forms.Form):
 class IgnoreForm(forms.Form):
     """Why an entry of the transaction log needs nobody."""
 
-    note = forms.CharField(label=_("Why can it be ignored?"), max_length=500)
+    note = forms.CharField(label=_("Reason for dismissing"), max_length=500)
 
 
 class RetentionForm(SettingsForm):
@@ -380,23 +384,23 @@ _MOST_PRODUCTS = 5
 class WhatIfForm(forms.Form):
     """A cart that nobody has: the same rules as in the checkout answer for it."""
 
-    country = forms.ChoiceField(label=_("Country of delivery"))
+    country = forms.ChoiceField(label=_("Shipping country"))
     amount = forms.DecimalField(
         label=_("Amount"), min_value=0, max_value=1_000_000, decimal_places=2, localize=True
     )
     currency = forms.RegexField(label=_("Currency"), regex=r"^[A-Za-z]{3}$", initial="EUR")
     ip = forms.GenericIPAddressField(
-        label=_("IP address of the shopper"),
+        label=_("Customer's IP address"),
         required=False,
-        help_text=_("Leave it empty for an address that is allowed."),
+        help_text=_("Leave blank to test with an allowed address."),
     )
     products = forms.CharField(
         label=_("Products"),
         required=False,
         max_length=600,
-        help_text=_("Up to five SKUs, divided by commas. Leave it empty for any product."),
+        help_text=_("Up to 5 SKUs, separated by commas (optional)"),
     )
-    digital = forms.BooleanField(label=_("Nothing in the cart is shipped"), required=False)
+    digital = forms.BooleanField(label=_("Digital products or services only"), required=False)
 
     def __init__(self, data: Any = None) -> None:
         super().__init__(data, auto_id="if-%s", initial={"country": "ES", "amount": "100"})

@@ -22,28 +22,30 @@ SANDBOX = "sandbox"
 # What has to be seen, and how to bring it about.
 CHECKS = {
     "script": (
-        gettext_lazy("SeQura's script runs on your checkout"),
-        gettext_lazy("Open your shop, put something in the cart and go to the payment step."),
+        gettext_lazy("Checkout script loaded"),
+        gettext_lazy("Open your store, add a product to the cart and go to the payment step."),
     ),
     "paid": (
-        gettext_lazy("An order was paid"),
-        gettext_lazy("Pay in the sandbox with the test card that SeQura's documentation names."),
+        gettext_lazy("Test order paid"),
+        gettext_lazy(
+            "Pay for an order in the sandbox with the test card from SeQura's documentation."
+        ),
     ),
     "webhook": (
-        gettext_lazy("BigCommerce's webhooks arrive"),
-        gettext_lazy("Comes by itself with the first order."),
+        gettext_lazy("Webhooks received"),
+        gettext_lazy("Ticked automatically with the first order."),
     ),
     "shipped": (
-        gettext_lazy("A shipment reached SeQura"),
+        gettext_lazy("Shipment synced"),
         gettext_lazy("Ship a test order in BigCommerce."),
     ),
     "refunded": (
-        gettext_lazy("A refund reached SeQura"),
-        gettext_lazy("Refund a part of a test order in BigCommerce."),
+        gettext_lazy("Refund synced"),
+        gettext_lazy("Refund part of a test order in BigCommerce."),
     ),
     "cancelled": (
-        gettext_lazy("A cancellation reached SeQura"),
-        gettext_lazy("Set a test order to Cancelled in BigCommerce."),
+        gettext_lazy("Cancellation synced"),
+        gettext_lazy("Change a test order's status to Cancelled in BigCommerce."),
     ),
 }
 
@@ -112,8 +114,8 @@ def summary(checks: list[_Check]) -> str:
     """How far the merchant has come, in a sentence."""
     done = sum(1 for check in checks if check.at)
     if done == len(checks):
-        return _("Everything was seen to work. You can connect your live account.")
-    return _("%(done)s of %(all)s were seen to work in the sandbox.") % {
+        return _("All tests passed. Connect your live account in the connection settings.")
+    return _("%(done)s of %(all)s sandbox tests passed.") % {
         "done": done,
         "all": len(checks),
     }

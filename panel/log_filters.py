@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from panel.log_query import newest_first
 from stores.models import Store
-from transaction_log.explanations import event_choices
+from transaction_log.explanations import event_choices, outcome_choices
 from transaction_log.models import Entry
 
 _NEEDS_YOU = "needs_you"
-_OUTCOMES = [("", _("All")), (_NEEDS_YOU, _("Needs you")), *Entry.Outcome.choices]
+_OUTCOMES = [("", _("All")), (_NEEDS_YOU, _("Needs action")), *outcome_choices()]
 _MOST_DIGITS = 18
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2999, 12, 31)  # within what a database can compare
 _INPUT = {"class": "input"}
@@ -74,14 +74,14 @@ class LogFilter(forms.Form):
             return Q(reference=UUID(text))
         except ValueError:
             raise forms.ValidationError(
-                _("Enter an order number, or a SeQura reference in full.")
+                _("Enter an order number or a full SeQura reference.")
             ) from None
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         since, until = cleaned.get("since"), cleaned.get("until")
         if since and until and since > until:
-            self.add_error("until", _("This date is before the first one."))
+            self.add_error("until", _("“To” must be after “From”."))
         return cleaned
 
     @property

@@ -22,75 +22,75 @@ class Notice(NamedTuple):
 
 
 NOTICES = {
-    "saved": Notice("success", _("Changes saved successfully.")),
+    "saved": Notice("success", _("Your changes have been saved.")),
     "connected": Notice("success", _("SeQura accepted your credentials.")),
     "disconnected": Notice(
-        "success", _("SeQura is disconnected. Shoppers no longer see it in your checkout.")
+        "success", _("SeQura is disconnected. It no longer appears in your checkout.")
     ),
-    "repaired": Notice("success", _("Everything SeQura needs in your store is in place.")),
-    "refreshed": Notice("success", _("Payment methods were fetched from SeQura again.")),
+    "repaired": Notice("success", _("SeQura's script, order panel and webhooks are in place.")),
+    "refreshed": Notice("success", _("Payment methods updated.")),
     "stopped": Notice(
-        "success", _("SeQura is disconnected, and is told nothing more about your orders.")
+        "success", _("SeQura is disconnected. Order updates are no longer sent to SeQura.")
     ),
-    "excluded": Notice("success", _("SeQura is no longer offered for it.")),
-    "allowed": Notice("success", _("SeQura is offered for it again.")),
+    "excluded": Notice("success", _("Item excluded. SeQura is hidden for carts that contain it.")),
+    "allowed": Notice("success", _("Exclusion removed. SeQura is available for this item again.")),
     "address": Notice(
-        "success", _("The old address no longer works. Give the new one to whoever calls it.")
+        "success", _("The old URL no longer works. Enter the new one in your scheduler.")
     ),
-    "ready": Notice("success", _("Everything is set up: shoppers can pay with SeQura.")),
+    "ready": Notice("success", _("All set: customers can pay with SeQura.")),
     "not_refreshed": Notice(
-        "warning", _("SeQura did not answer for every country. What it told us before stays.")
+        "warning", _("SeQura didn't respond for some countries. Showing the last known data.")
     ),
     "not_repaired": Notice(
-        "warning", _("Something is still missing. The set-up says what, and why.")
+        "warning", _("Some steps still fail. The setup check shows which ones, and why.")
     ),
-    "accepted": Notice("success", _("SeQura accepted the order as it is now in BigCommerce.")),
+    "accepted": Notice("success", _("SeQura accepted the update.")),
     "unchanged": Notice(
         "success",
-        _("Nothing had to be sent: SeQura already knows the order as it is now in BigCommerce."),
+        _("Nothing to send: SeQura already has the latest version."),
     ),
     "rejected": Notice(
-        "error", _("SeQura refused it again. Its words are below; correct the order first.")
+        "error", _("SeQura rejected the order again. Fix the problem below before you retry.")
     ),
-    "still_ignored": Notice("warning", _("SeQura refused it again. The entry stays ignored.")),
+    "still_ignored": Notice("warning", _("SeQura rejected it again. The entry stays dismissed.")),
     "delayed": Notice(
-        "warning", _("It did not get through this time. We go on trying by ourselves.")
+        "warning", _("We couldn't send the update this time. We'll keep retrying automatically.")
     ),
     "archived": Notice("warning", REASONS["archived"].what),
     "closed": Notice("info", REASONS["closed"].what),
     "queued": Notice(
         "info",
-        _("The order is queued and is sent in a moment. Reload this page to see how it went."),
+        _("The update is queued and will be sent shortly. Reload this page to see the result."),
     ),
     "not_connected": Notice(
         "warning",
         _(
-            "Nothing was sent: the SeQura account of this order is not connected."
-            " It is sent once you connect that account again in the connection settings."
+            "Nothing was sent: this order's SeQura account isn't connected. Connect that"
+            " account again and we'll send it."
         ),
     ),
     "no_access": Notice(
         "warning",
         _(
             "Nothing was sent: BigCommerce no longer accepts our access to your store."
-            " It is sent once you have installed the app again; your settings stay."
+            " Reinstall the app and we'll send it. Your settings are kept."
         ),
     ),
-    "ignored": Notice("success", _("The entry is off your list. It stays in the log.")),
-    "settled": Notice("info", _("This entry was settled in the meantime.")),
-    "retention": Notice("success", _("Changes saved successfully.")),
-    "sending": Notice("info", _("The report is being sent. This page shows how far it is.")),
-    "under_way": Notice("info", _("A report is already under way.")),
-    "checking": Notice("info", _("Every open order is being compared with SeQura.")),
-    "check_under_way": Notice("info", _("A check is already under way.")),
-    "finished": Notice("success", _("The order has the status of paid orders now.")),
-    "not_finished": Notice("warning", _("The order is not approved, so its status stays.")),
-    "applied": Notice("success", _("SeQura's data is in the BigCommerce order now.")),
-    "kept": Notice("success", _("Your data stays, and SeQura is told so.")),
-    "entered": Notice("success", _("Noted. Decide below which of the two is right.")),
-    "no_news": Notice("info", _("SeQura was told the same already, so there is nothing to note.")),
+    "ignored": Notice("success", _("Dismissed. You can still find it in the log.")),
+    "settled": Notice("info", _("This was already resolved.")),
+    "retention": Notice("success", _("Your changes have been saved.")),
+    "sending": Notice("info", _("Sending the report…")),
+    "under_way": Notice("info", _("A report is already being sent.")),
+    "checking": Notice("info", _("Comparing all open orders with SeQura…")),
+    "check_under_way": Notice("info", _("A check is already running.")),
+    "finished": Notice("success", _("The order now has the status for paid orders.")),
+    "not_finished": Notice("warning", _("The order isn't approved, so its status wasn't changed.")),
+    "applied": Notice("success", _("BigCommerce now has SeQura's value.")),
+    "kept": Notice("success", _("We kept BigCommerce's value and will send it to SeQura.")),
+    "entered": Notice("success", _("Correction saved. Choose which value to keep.")),
+    "no_news": Notice("info", _("SeQura already has this value, so there's nothing to record.")),
     "bigcommerce_failed": Notice(
-        "error", _("BigCommerce did not take the change. Nothing was changed; try again.")
+        "error", _("BigCommerce rejected the change, so nothing was changed. Try again.")
     ),
 }
 

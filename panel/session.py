@@ -136,7 +136,7 @@ def _session_is_over(request: HttpRequest) -> HttpResponse:
     return panel_error(
         request,
         401,
-        _("Your session has ended"),
+        _("Your session has expired"),
         _("Open SeQura again from the Apps menu of your control panel."),
     )
 
@@ -145,7 +145,7 @@ def _too_fast(request: HttpRequest, limited: RateLimited) -> HttpResponse:
     page = panel_error(
         request,
         429,
-        _("This session asks for too many pages"),
+        _("Too many page requests"),
         _("Wait a minute, then reload the page."),
     )
     page["Retry-After"] = str(limited.retry_after)
@@ -156,7 +156,7 @@ def _forged(request: HttpRequest) -> HttpResponse:
     return panel_error(
         request,
         403,
-        _("This form is no longer valid"),
+        _("This form has expired"),
         _("Go back, reload the page and send the form again. Nothing was changed."),
     )
 
@@ -226,16 +226,24 @@ def _page(request: HttpRequest, status: int, title: str, text: str) -> HttpRespo
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
-    return _page(request, 400, _("We did not understand that"), _("Go back and try again."))
+    return _page(request, 400, _("Something's not right"), _("Go back and try again."))
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
-    return _page(request, 403, _("You cannot do that"), _("Go back and try again."))
+    return _page(
+        request, 403, _("You don't have permission to do that"), _("Go back and try again.")
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
     return _page(
-        request, 404, _("There is nothing here"), _("The address may be wrong, or out of date.")
+        request,
+        404,
+        _("Page not found"),
+        _(
+            "The address may be wrong or out of date. Open SeQura again from the Apps menu of your"
+            " control panel."
+        ),
     )
 
 
@@ -244,5 +252,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
         request,
         500,
         _("Something went wrong on our side"),
-        _("It was recorded. Try again in a minute."),
+        _("The problem was recorded. Try again in a minute."),
     )

@@ -75,39 +75,39 @@ def setup_steps(
 
 def _script_answers(page: dict[str, Any]) -> Step:
     """Whether a browser gets the script that BigCommerce puts on the checkout page."""
-    title = _("Address of the checkout script")
+    title = _("Checkout script address")
     problems = tuple(_sentence(one) for one in page["problems"] if one["kind"] != "foreign")
     if {problem["kind"] for problem in page["problems"]} & {"failed", "unauthorised"}:
-        text = _("BigCommerce did not tell the app which script is installed.")
+        text = _("We couldn't read from BigCommerce which script is installed.")
         return Step("warning", title, text, problems)
     if {problem["kind"] for problem in page["problems"]} & {"unreached"}:
         text = _(
-            "The app did not reach its own public address. Shoppers may reach it all the same:"
-            " whether checkouts ask for SeQura is shown below."
+            "The app couldn't reach its own public address. Customers may still reach it:"
+            " “Checkout requests” below shows whether they do."
         )
         return Step("warning", title, text, problems)
     if problems:
         remedy = _(
-            "Browsers do not run the script, so shoppers do not see SeQura. Choose Check and"
-            " repair. If this stays, send these lines to the support of the app."
+            "Browsers don't run the script, so SeQura doesn't appear. Choose Run check and fix."
+            " If this persists, send these lines to the app's support."
         )
         return Step("error", title, remedy, problems)
     at = moment(localtime(datetime.fromisoformat(page["at"])))
-    text = _("Checked %(time)s: the script served is the one registered in BigCommerce.")
+    text = _("Checked %(time)s: the script at this address is the one registered in BigCommerce.")
     return Step("success", title, text % {"time": at})
 
 
 def _asked(store: Store) -> Step:
     """The one proof that the script runs on the checkout page: a checkout asked."""
-    title, last = _("Checkouts ask for SeQura"), store.checkout_asked_at
+    title, last = _("Checkout requests"), store.checkout_asked_at
     remedy = _(
-        "Put a product into the cart of your store and go to the payment step. If SeQura is missing"
-        " there, look in BigCommerce under Storefront › Script Manager: “SeQura checkout” must be"
-        " switched on, and no other script in the footer of the checkout may stop it. BigCommerce"
-        " shows this app only its own scripts."
+        "Add a product to the cart in your store and go to the payment step. If SeQura doesn't"
+        " appear, check in BigCommerce under Storefront › Script Manager that “SeQura checkout”"
+        " is on and that no other checkout footer script blocks it. BigCommerce shows this app"
+        " only its own scripts."
     )
     if last is None:
-        return Step("todo", title, _("No checkout has asked yet."), (remedy,))
+        return Step("todo", title, _("No checkout has requested SeQura yet."), (remedy,))
     text = _("Last request from a checkout: %(time)s.") % {"time": moment(localtime(last))}
     if timezone.now() - last > _LONG_AGO:
         return Step("warning", title, text, (remedy,))
@@ -116,24 +116,24 @@ def _asked(store: Store) -> Step:
 
 def _checkout_page(store: Store, connections: Sequence[Connection]) -> Step:
     """What the merchant set for the checkout, as far as SeQura's options depend on it."""
-    title = _("Your checkout page")
+    title = _("Checkout page")
     warnings = tuple(sentence for channel in store.channels for sentence in _warnings(channel))
-    policy = _("If your store sends a Content Security Policy, allow these hosts in it:")
+    policy = _("If your store uses a Content Security Policy, add these hosts to it:")
     hosts = (policy, *_hosts_of_the_checkout(connections)) if connections else ()
     others = _scripts_of_others(store)
     if warnings:
-        return Step("warning", title, _("SeQura may be missing there."), warnings + others + hosts)
-    text = _("SeQura's options stand below your payment methods, on BigCommerce's own checkout.")
+        return Step("warning", title, _("SeQura may not appear there."), warnings + others + hosts)
+    text = _("SeQura's options appear below your payment methods in BigCommerce's own checkout.")
     required = any(channel.get("terms") for channel in store.channels)
     return Step("success", title, text, (*(_terms() if required else ()), *others, *hosts))
 
 
 def _terms() -> tuple[str, str]:
     return (
-        _("Shoppers have to accept your terms before they pay with SeQura."),
+        _("Customers must accept your terms before they pay with SeQura."),
         _(
-            "BigCommerce shows the checkbox for your terms only beside a payment method of its own."
-            " Keep one switched on: SeQura is not offered where the checkbox is missing."
+            "BigCommerce shows the checkbox for your terms only next to one of its own payment"
+            " methods. Keep one turned on. Without the checkbox, SeQura doesn't appear."
         ),
     )
 
@@ -150,16 +150,16 @@ def _warnings(channel: dict[str, Any]) -> list[str]:
     if kind and not kind.startswith("optimized"):
         found.append(
             _(
-                "%(name)s uses another checkout than BigCommerce's optimized one-page checkout, so"
-                " SeQura does not appear. Choose it under Settings › Checkout."
+                "%(name)s doesn't use BigCommerce's optimized one-page checkout, so SeQura"
+                " doesn't appear. Choose it under Settings › Checkout."
             )
             % {"name": name}
         )
     if channel.get("custom_checkout"):
         found.append(
             _(
-                "%(name)s has a custom checkout. If SeQura does not appear, its developer can place"
-                " it: our guide for developers says how."
+                "%(name)s has a custom checkout. If SeQura doesn't appear, its developer can"
+                " add it by following our developer guide."
             )
             % {"name": name}
         )
@@ -182,19 +182,19 @@ def _titles(part: str) -> tuple[str, str]:
     return {
         "information": (
             _("Store information"),
-            _("Name, time zone and storefronts are known."),
+            _("The store's name, time zone and storefronts are known."),
         ),
         "webhooks": (
-            _("Order changes reach SeQura"),
-            _("BigCommerce tells us about edits, shipments and refunds."),
+            _("Order sync"),
+            _("BigCommerce notifies us of edits, shipments and refunds."),
         ),
         "script": (
-            _("SeQura in your checkout"),
+            _("Checkout script"),
             _("The checkout script is installed on every storefront."),
         ),
         "panel": (
-            _("SeQura in your orders"),
-            _("The Action menu of an order opens its SeQura panel."),
+            _("Order panel"),
+            _("Open it from an order's Action menu."),
         ),
     }[part]
 
@@ -203,12 +203,12 @@ def _part(store: Store, part: str) -> Step:
     title, text = _titles(part)
     health = store.registration.get(part)
     if health is None:
-        return Step("todo", title, _("Not set up yet. Choose Repair."))
+        return Step("todo", title, _("Not set up yet. Choose Fix."))
     if health["ok"]:
         return Step("success", title, text)
     sentence = _script_sentence if part == "script" else _sentence
     problems = tuple(sentence(problem) for problem in health["problems"])
-    return Step("error", title, _("Choose Repair to put this right."), problems)
+    return Step("error", title, _("Choose Fix to repair it."), problems)
 
 
 def _script_sentence(problem: dict[str, Any]) -> str:
@@ -219,11 +219,14 @@ def _script_sentence(problem: dict[str, Any]) -> str:
     elif problem["kind"] != "changed":
         return _sentence(problem)
     elif "enabled" in fields:
-        sentence = _("The SeQura script of %(name)s is switched off in the Script Manager.")
+        sentence = _("The SeQura script of %(name)s is turned off in the Script Manager.")
     elif fields & {"location", "visibility"}:
-        sentence = _("The SeQura script of %(name)s stands on other pages or in another place.")
+        sentence = _(
+            "The SeQura script of %(name)s is assigned to the wrong pages or placed in the"
+            " wrong location."
+        )
     elif "consent_category" in fields:
-        sentence = _("The SeQura script of %(name)s waits for a consent to cookies.")
+        sentence = _("The SeQura script of %(name)s only runs after cookie consent.")
     else:
         return _sentence(problem)
     return sentence % {"name": problem["name"]}
@@ -231,20 +234,18 @@ def _script_sentence(problem: dict[str, Any]) -> str:
 
 def _sentence(problem: dict[str, Any]) -> str:
     sentence = {
-        "unreached": _("%(name)s does not answer: %(words)s"),
-        "silent": _("%(name)s does not answer: %(words)s"),
-        "altered": _(
-            "%(name)s serves a script that differs from the one registered in BigCommerce."
-        ),
+        "unreached": _("%(name)s isn't responding: %(words)s"),
+        "silent": _("%(name)s isn't responding: %(words)s"),
+        "altered": _("The script at %(name)s differs from the one registered in BigCommerce."),
         "foreign": _(
-            "Another script runs on your checkout page: %(name)s. If SeQura is missing or stands in"
-            " the wrong place, switch that script off under Storefront › Script Manager and look"
-            " again."
+            "Another script runs on your checkout page: %(name)s. If SeQura doesn't appear or"
+            " is in the wrong place, turn that script off under Storefront › Script Manager and"
+            " check again."
         ),
         "missing": _("Missing: %(name)s"),
-        "changed": _("Changed by somebody: %(name)s"),
-        "outdated": _("From an older version: %(name)s"),
-        "surplus": _("There twice, or out of date: %(name)s"),
+        "changed": _("Changed in BigCommerce: %(name)s"),
+        "outdated": _("Outdated: %(name)s"),
+        "surplus": _("Duplicate or outdated: %(name)s"),
         "unauthorised": _("BigCommerce no longer accepts our access. Reinstall the app."),
         "failed": _("%(name)s: BigCommerce answered “%(words)s”"),
     }[problem["kind"]]
@@ -253,14 +254,14 @@ def _sentence(problem: dict[str, Any]) -> str:
 
 
 def _connected(connections: Sequence[Connection]) -> Step:
-    title = _("Connection with SeQura")
+    title = _("SeQura account")
     if not connections:
         text = _("Enter the username and password that SeQura sent you by email.")
         return Step("todo", title, text, link="connection", label=_("Connect SeQura"))
     if any(connection.is_refused for connection in connections):
         text = _(
-            "SeQura refuses the username and password of your account. Enter them again, or ask"
-            " SeQura why. We ask every three minutes whether SeQura accepts them again."
+            "SeQura rejects your account's username and password. Enter them again, or contact"
+            " SeQura. We check every three minutes whether SeQura accepts them again."
         )
         return Step("error", title, text, link="connection", label=_("Connection settings"))
     return Step("success", title, _("SeQura accepted your credentials."))
@@ -269,6 +270,6 @@ def _connected(connections: Sequence[Connection]) -> Step:
 def _selling(connections: Sequence[Connection], merchants: Sequence[Merchant]) -> Step:
     title = _("Selling countries")
     if merchants:
-        return Step("success", title, _("Shoppers in these countries can pay with SeQura."))
-    text = _("Choose the countries in which you offer SeQura.")
+        return Step("success", title, _("Customers in these countries can pay with SeQura."))
+    text = _("Choose the countries where you offer SeQura.")
     return Step("todo", title, text, link="countries" if connections else "", label=title)

@@ -27,9 +27,9 @@ from stores.rate_limit import LIMITS, consume
 
 log = structlog.get_logger()
 _LIVES = timedelta(hours=2)
-_AWAY = _("SeQura cannot be reached right now. Try again in a moment or choose another method.")
+_AWAY = _("SeQura isn't responding right now. Try again in a moment or choose another method.")
 _CHANGED = _("Your cart has changed. Choose the payment method again.")
-_TERMS = _("Accept the terms and conditions to go on.")
+_TERMS = _("Accept the terms and conditions to continue.")
 
 
 class NoForm(Exception):

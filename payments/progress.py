@@ -72,13 +72,13 @@ def _not_paid(solicitation: Solicitation) -> str:
     with translation.override(shoppers_language(solicitation)):
         if solicitation.is_in_doubt:
             return _(
-                "Your order could not be completed. We are cancelling the payment at SeQura."
-                " If SeQura asks you to pay for it, contact the shop."
+                "Your order couldn't be completed. We are cancelling the payment at SeQura. If"
+                " SeQura asks you to pay for it, contact the shop."
             )
         if solicitation.may_have_spent_credit:
             return _(
-                "The payment with SeQura did not go through."
-                " Ask the shop about the store credit that you used."
+                "The payment with SeQura wasn't completed. Ask the shop about the store credit"
+                " that you used."
             )
         if solicitation.phase in Solicitation.WITH_ORDER:
             return _("SeQura has cancelled the payment of order %(order)s.") % {
@@ -86,7 +86,7 @@ def _not_paid(solicitation: Solicitation) -> str:
             }
         if solicitation.refusal == "cart_changed":
             return _("Your cart changed during the payment. You have not been charged.")
-        return _("The payment with SeQura did not go through. You have not been charged.")
+        return _("The payment with SeQura wasn't completed. You have not been charged.")
 
 
 def _progress(

@@ -99,7 +99,7 @@ def ask_sequra(environment: str, logins: Mapping[str, Login]) -> list[Account]:
 
 def _account(deployment: Deployment | None, name: str, environment: str, login: Login) -> Account:
     if deployment is None or environment not in deployment.environments:
-        sentence = _("SeQura has no deployment “%(name)s” in this environment.")
+        sentence = _("SeQura has no platform “%(name)s” in this environment.")
         raise Refused({name: sentence % {"name": name}})
     addresses = deployment.environments[environment]
     try:
@@ -117,23 +117,24 @@ def _account(deployment: Deployment | None, name: str, environment: str, login: 
 def _refusal(refusal: Rejected, name: str) -> str:
     if refusal.status == 401:
         return _(
-            "%(name)s refused this username and password. Check both in the email sent by SeQura,"
-            " and that they belong to this environment."
+            "%(name)s rejected this username and password. Check both in the email from SeQura,"
+            " and check that they belong to this environment."
         ) % {"name": name}
     if refusal.status == 403:
-        sentence = _("%(name)s knows this account but does not let it in. Ask SeQura to enable it.")
+        sentence = _(
+            "%(name)s recognises this account, but access is not enabled. Ask SeQura to enable it."
+        )
         return sentence % {"name": name}
     return _("%(name)s answered: %(words)s") % {"name": name, "words": refusal.message}
 
 
 def _unavailable(name: str) -> str:
-    return _("%(name)s did not answer. Try again in a minute.") % {"name": name}
+    return _("%(name)s didn't respond. Try again in a minute.") % {"name": name}
 
 
 def _no_merchant(name: str) -> str:
     return _(
-        "This %(name)s account has no merchant id in a country that we support."
-        " Ask SeQura to add one."
+        "This %(name)s account has no merchant ID in a supported country. Ask SeQura to add one."
     ) % {"name": name}
 
 
@@ -247,7 +248,7 @@ def _merchant(store: Store, country: str, ref: str) -> Merchant:
     for merchant in available(store).get(country, []):
         if merchant.ref == ref:
             return merchant
-    sentence = _("“%(ref)s” is no merchant id of your SeQura account in %(country)s.")
+    sentence = _("“%(ref)s” isn't a merchant ID of your SeQura account in %(country)s.")
     raise Refused({country: sentence % {"ref": ref, "country": country}})
 
 

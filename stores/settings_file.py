@@ -27,7 +27,7 @@ STATISTICS = {
     "payment_method": _("Payment method"),
     "country": _("Country"),
     "status": _("Order status"),
-    "device": _("Kind of device"),
+    "device": _("Device type"),
 }
 
 
@@ -179,7 +179,7 @@ SETTINGS = (
     _Setting(
         "offers_services",
         "general.offers_services",
-        _("Offer SeQura for carts in which nothing is shipped"),
+        _("Offer SeQura for carts that contain only services"),
         _Boolean(required=False),
     ),
     _Setting(
@@ -215,7 +215,7 @@ SETTINGS = (
     _Setting(
         "refunded_status_refunds",
         "refunded_status_refunds",
-        _("The status Refunded, set by hand, refunds the whole order at SeQura"),
+        _("Refund the full order at SeQura when its status is set to Refunded"),
         _Boolean(required=False),
     ),
     _Setting(
@@ -233,7 +233,7 @@ SETTINGS = (
     _Setting(
         "statistics_without",
         "reports.statistics_without",
-        _("Told of each order"),
+        _("Include for each order"),
         _listed(serializers.ChoiceField(list(STATISTICS))),
     ),
     _Setting(
@@ -308,8 +308,8 @@ def _meant(entry: str) -> str:
     try:
         guess = ip_network(entry, strict=False)
     except ValueError:
-        return gettext("“%(entry)s” is no IP address or network.") % {"entry": entry[:60]}
-    return gettext("“%(entry)s” is an address inside a network. Did you mean %(guess)s?") % {
+        return gettext("“%(entry)s” isn't a valid IP address or range.") % {"entry": entry[:60]}
+    return gettext("“%(entry)s” is an address inside a range. Did you mean %(guess)s?") % {
         "entry": entry[:60],
         "guess": guess,
     }

@@ -86,22 +86,29 @@ def mapping_warnings(store: Store) -> list[str]:
     if store.status_approved in (None, _INCOMPLETE):
         found.append(
             _(
-                "A paid order stays Incomplete: BigCommerce hides it in its list, takes nothing"
-                " off the stock and sends the shopper no confirmation."
+                "A paid order stays Incomplete: BigCommerce hides it from the order list,"
+                " doesn't reduce stock and doesn't send the customer a confirmation. Choose"
+                " another status."
             )
         )
     elif store.status_approved in _NOT_PAID:
         found.append(
-            _("A paid order becomes “%(label)s”, as if it had not been paid.")
+            _(
+                "A paid order changes to “%(label)s”, as if it had not been paid. Choose"
+                " another status."
+            )
             % {"label": label(store, store.status_approved)}
         )
     if store.status_needs_review in (None, _INCOMPLETE):
         found.append(
-            _("An order in review stays Incomplete: you do not see it until SeQura has decided.")
+            _("An order in review stays Incomplete, so you don't see it until SeQura decides.")
         )
     if store.status_cancelled is None:
         found.append(
-            _("A payment that SeQura cancels changes nothing in BigCommerce: you might ship it.")
+            _(
+                "When SeQura cancels a payment, the order status in BigCommerce doesn't change,"
+                " so you might ship the order. Choose a status."
+            )
         )
     return found
 
@@ -113,8 +120,8 @@ def shipped_warnings(store: Store) -> list[str]:
     if store.status_approved is not None and store.status_approved in shipped:
         found.append(
             _(
-                "Every order counts as shipped the moment it is paid:"
-                " “%(label)s” is your status for paid orders."
+                "Every order counts as shipped as soon as it is paid, because “%(label)s” is"
+                " your status for paid orders. Remove it from this list."
             )
             % {"label": label(store, store.status_approved)}
         )
@@ -122,21 +129,24 @@ def shipped_warnings(store: Store) -> list[str]:
     if early:
         found.append(
             _(
-                "Orders come to %(labels)s without anything having been sent."
-                " SeQura would ask the shopper to pay for goods that are still with you."
+                "Orders reach %(labels)s before anything is shipped. SeQura would ask customers"
+                " to pay for products you still have. Remove the status from this list."
             )
             % {"labels": ", ".join(f"“{one}”" for one in early)}
         )
     if _PARTIALLY_SHIPPED in shipped:
         found.append(
-            _("With “%(label)s” the whole order counts as shipped, not only the part that is.")
+            _(
+                "With “%(label)s”, the whole order counts as shipped, not only the shipped"
+                " part. Remove the status from this list."
+            )
             % {"label": label(store, _PARTIALLY_SHIPPED)}
         )
     if not shipped:
         found.append(
             _(
-                "No status counts: SeQura hears of a shipment only when you create one in"
-                " BigCommerce, and of downloads with the last parcel."
+                "No status counts as shipped. SeQura receives a shipment only when you create"
+                " one in BigCommerce; digital products are included with the last shipment."
             )
         )
     return found
@@ -148,15 +158,18 @@ def cancelling_warnings(store: Store) -> list[str]:
     found = []
     if _CANCELLED not in cancelling:
         found.append(
-            _("SeQura keeps asking shoppers to pay for orders that become “%(label)s”.")
+            _(
+                "SeQura keeps asking customers to pay for orders that change to “%(label)s”."
+                " Add the status to this list."
+            )
             % {"label": label(store, _CANCELLED)}
         )
     alive = [label(store, status) for status in cancelling if status in _ALIVE]
     if alive:
         found.append(
             _(
-                "Orders that you still deliver come to %(labels)s."
-                " SeQura would ask nothing for what has not been shipped by then."
+                "Orders that you still deliver reach %(labels)s. SeQura wouldn't charge for"
+                " anything not shipped by then. Remove the status from this list."
             )
             % {"labels": ", ".join(f"“{one}”" for one in alive)}
         )

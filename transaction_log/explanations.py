@@ -27,7 +27,7 @@ class Explanation:
 DECISION = "decision"
 EVENTS: Mapping[str, Text] = {
     "purchase": _("Purchase"),
-    "reference": _("Order number told"),
+    "reference": _("Order number sent"),
     "review_approved": _("Review approved"),
     "edit": _("Order edited"),
     "address": _("Address changed"),
@@ -38,12 +38,21 @@ EVENTS: Mapping[str, Text] = {
     "cancel_requested": _("Cancellation requested"),
     "archived": _("Order deleted"),
     "report": _("Delivery report"),
-    "correction": _("Correction by SeQura"),
-    "adopted": _("Order we did not know"),
-    DECISION: _("Decision needed"),
+    "correction": _("Correction from SeQura"),
+    "adopted": _("Unknown order linked"),
+    DECISION: _("Your decision"),
 }
+# What became of an entry, for the filter; `outcome_label` says it of one entry.
+_OUTCOMES: Mapping[str, Text] = {
+    "accepted": _("Accepted"),
+    "rejected": _("Rejected"),
+    "delayed": _("Retrying"),
+    "ignored": _("Dismissed or skipped"),
+}
+# Open entries of these are questions to the merchant: nobody has rejected anything.
+_QUESTIONS = frozenset({"correction", DECISION})
 
-# Told by SeQura to us; everything else we told SeQura.
+# Received from SeQura; everything else was sent to SeQura.
 HEARD = frozenset({"review_approved", "cancelled_by_sequra", "cancel_requested", "correction"})
 
 # What a success settles: of an update all that was wrong with updates, of a payment all that was
@@ -65,17 +74,17 @@ def settled_by(event: str) -> frozenset[str]:
 _DETAILS = _("Details")
 _BIGCOMMERCE = "BigCommerce"
 
-_NO_ORDER = _(
-    "The shopper was told, owes nothing and can order again:"
-    " ignore this entry once you have seen it."
-)
-_BY_ITSELF = _("Nothing to do: we try again by ourselves until it works.")
-_COMPARE = _("Compare the order line by line, correct it in BigCommerce, then retry.")
+_NO_ORDER = _("The customer was notified, wasn't charged and can order again. Dismiss this entry.")
+_BY_ITSELF = _("No action needed. We retry automatically.")
+_COMPARE = _("Compare the order with SeQura, fix it in BigCommerce, then retry.")
 
 REASONS: Mapping[str, Explanation] = {
     # A payment that did not become an order; both systems were told to forget it.
     "cart_changed": Explanation(
-        _("The cart changed between the shopper's approval and the order."),
+        _(
+            "The cart changed after the customer approved the payment and before the order was"
+            " created."
+        ),
         _NO_ORDER,
         retry=False,
         speaker=_DETAILS,
@@ -86,35 +95,29 @@ REASONS: Mapping[str, Explanation] = {
         retry=False,
     ),
     "already_ordered": Explanation(
-        _("The checkout had become an order in another way before SeQura approved the payment."),
+        _("The checkout had already become an order before SeQura approved the payment."),
         _NO_ORDER,
         retry=False,
         speaker=_DETAILS,
     ),
     "already_paid": Explanation(
-        _("The same checkout was already paid with another SeQura order."),
-        _(
-            "This second payment was taken back and the first one counts:"
-            " ignore this entry once you have seen it."
-        ),
+        _("The same cart was already paid with another SeQura order."),
+        _("This second payment was cancelled and the first one stands. Dismiss this entry."),
         retry=False,
         speaker=_DETAILS,
     ),
     "refused_by_sequra": Explanation(
-        _("SeQura did not accept the confirmation of the payment."), _NO_ORDER, retry=False
+        _("SeQura didn't accept the payment confirmation."), _NO_ORDER, retry=False
     ),
     "conversion_refused": Explanation(
-        _("BigCommerce refused to turn the checkout into an order."),
-        _(
-            "The payment was taken back. Look for the cause in SeQura's or BigCommerce's words,"
-            " often a product that had just sold out."
-        ),
+        _("BigCommerce refused to create the order."),
+        _("The payment was cancelled. See the message for the cause; often a product sold out."),
         retry=False,
         speaker=_BIGCOMMERCE,
     ),
     "amount_changed": Explanation(
         _("The order's total differs from the amount that SeQura approved."),
-        _("Both orders were cancelled. Look for apps that change the total of an order."),
+        _("Both orders were cancelled. Check your other apps for one that changes order totals."),
         retry=False,
         speaker=_DETAILS,
     ),
@@ -124,54 +127,57 @@ REASONS: Mapping[str, Explanation] = {
         retry=False,
     ),
     "credit_changed": Explanation(
-        _("Another part of the order than agreed was paid with store credit or gift certificates."),
-        _("Both orders were cancelled. The shopper can order again."),
+        _("A different amount than expected was paid with store credit or gift certificates."),
+        _("Both orders were cancelled. The customer can order again. Dismiss this entry."),
         retry=False,
         speaker=_DETAILS,
     ),
     "credit_refused": Explanation(
-        _("BigCommerce did not let the shopper's store credit pay its part of the order."),
-        _("Both orders were cancelled. Check the customer's store credit in BigCommerce."),
+        _("BigCommerce rejected the store credit that was to pay part of the order."),
+        _(
+            "Both orders were cancelled. Check the customer's store credit in BigCommerce, then"
+            " dismiss this entry."
+        ),
         retry=False,
         speaker=_BIGCOMMERCE,
     ),
     "cancelled_by_sequra": Explanation(
-        _("SeQura cancelled the payment before the order was made."), _NO_ORDER, retry=False
+        _("SeQura cancelled the payment before the order was created."), _NO_ORDER, retry=False
     ),
     # A payment that SeQura accepted, and what is late about it.
     "order_delayed": Explanation(
-        _("SeQura approved the payment, but the order is not complete yet."),
-        _("Nothing to do: we go on by ourselves until it is. Do not ship it before."),
+        _("SeQura approved the payment, but the order isn't complete yet."),
+        _("Don't ship yet. We'll finish this automatically."),
         retry=False,
         speaker=_DETAILS,
     ),
     "undo_delayed": Explanation(
-        _("The payment could not become an order, and it is not yet taken back everywhere."),
-        _("Nothing to do: we go on by ourselves until it is."),
+        _("The payment couldn't become an order and isn't fully cancelled yet."),
+        _("No action needed. We'll finish this automatically."),
         retry=False,
         speaker=_DETAILS,
     ),
     "undo_refused": Explanation(
-        _("The payment became no order, and SeQura refuses to cancel it."),
+        _("The payment didn't become an order, and SeQura refuses to cancel it."),
         _(
             "We retry automatically. If this entry stays open for an hour, ask SeQura to cancel"
-            " the order: the shopper may owe it."
+            " the order, because the customer may owe it."
         ),
         retry=False,
     ),
     "credit_to_return": Explanation(
-        _("The cancelled order had used the shopper's store credit."),
+        _("The cancelled order had used the customer's store credit."),
         _(
-            "Check the customer's store credit in BigCommerce. Add the amount again if the"
-            " cancellation did not return it."
+            "Check the customer's store credit in BigCommerce. If the cancellation didn't"
+            " return the amount, add it again."
         ),
         retry=False,
         speaker=_DETAILS,
     ),
     "credit_unseen": Explanation(
         _(
-            "The app was uninstalled during this payment. The order may have used the shopper's"
-            " store credit."
+            "The app was uninstalled during this payment. The order may have used the"
+            " customer's store credit."
         ),
         _(
             "Cancel the order in BigCommerce if it is still incomplete, and check the customer's"
@@ -181,320 +187,360 @@ REASONS: Mapping[str, Explanation] = {
         speaker=_DETAILS,
     ),
     "uninstalled": Explanation(
-        _("The app was uninstalled while this payment was under way."),
+        _("The app was uninstalled during this payment."),
         _(
-            "We finish the payment or cancel it at SeQura within a day. Check the order in"
-            " SeQura's portal if this entry stays open."
+            "We complete the payment or cancel it at SeQura within a day. If this entry stays"
+            " open, check the order in SeQura's portal."
         ),
         retry=False,
     ),
     "placed_unseen": Explanation(
-        _("The app was uninstalled before it could see whether the order was placed."),
+        _("The app was uninstalled before it could check whether the order was placed."),
         _(
-            "Look for the order in BigCommerce. If it is Incomplete, ask SeQura to cancel it:"
-            " the shopper may owe it."
+            "Look for the order in BigCommerce. If it's Incomplete, ask SeQura to cancel it,"
+            " because the customer may owe it."
         ),
         retry=False,
     ),
     "left_by_uninstallation": Explanation(
-        _("The app was uninstalled, and this payment could not be finished or cancelled in time."),
-        _("Ask SeQura to cancel the order unless your shop has it: the shopper may owe it."),
+        _("The app was uninstalled, and this payment couldn't be completed or cancelled in time."),
+        _(
+            "Check whether your store has the order. If it doesn't, ask SeQura to cancel it,"
+            " because the customer may owe it."
+        ),
         retry=False,
         speaker=_DETAILS,
     ),
     "disconnected": Explanation(
-        _("Your SeQura account was disconnected while the shopper was paying."),
+        _("Your SeQura account was disconnected while the customer was paying."),
         _NO_ORDER,
         retry=False,
     ),
     "news_delayed": Explanation(
-        _("SeQura has decided about this payment, and the order does not show it yet."),
-        _("Nothing to do: we go on by ourselves until it does. Do not ship it before."),
+        _("SeQura decided on this payment, but the order in BigCommerce doesn't show it yet."),
+        _("Don't ship yet. We'll update the order automatically."),
         retry=False,
         speaker=_DETAILS,
     ),
     "approval_refused": Explanation(
-        _("SeQura approved the payment after its review, but does not take our confirmation."),
+        _("SeQura approved the payment after its review but doesn't accept our confirmation."),
         _(
-            "Do not ship yet. We go on trying by ourselves;"
-            " if it stays, ask SeQura about this order in its portal."
+            "Don't ship yet. We're retrying automatically. If this persists, contact SeQura"
+            " from its portal."
         ),
         retry=False,
     ),
     "cancelled_after_shipping": Explanation(
-        _("SeQura cancelled an order that you have already shipped or refunded."),
-        _("Stop the delivery if you still can, and ask SeQura in its portal before doing more."),
+        _("SeQura cancelled an order that you already shipped or refunded."),
+        _(
+            "Stop the delivery if you can, and contact SeQura from its portal before you change"
+            " anything else."
+        ),
         retry=False,
     ),
     "shipped_after_cancellation": Explanation(
-        _("You have shipped goods of an order that SeQura had cancelled."),
-        _("SeQura does not pay for it: stop the delivery if you still can, or ask SeQura."),
+        _("You shipped products of an order that SeQura had cancelled."),
+        _("SeQura won't pay for this order. Stop the delivery if you can, or contact SeQura."),
         retry=False,
     ),
     "put_away": Explanation(
-        _("The order was deleted in BigCommerce, and SeQura still has it as it was."),
-        _("When nothing is to be paid for it, restore and cancel it, or cancel it at SeQura."),
+        _("The order was deleted in BigCommerce, but SeQura still has it unchanged."),
+        _(
+            "If nothing is owed for it, restore the order and cancel it, or cancel it in"
+            " SeQura's portal."
+        ),
         retry=False,
         speaker=_BIGCOMMERCE,
     ),
     "closed": Explanation(
-        _("SeQura has cancelled this order, so nothing is told about it any more."),
-        _("If that is wrong, ask SeQura about it in its portal."),
+        _("SeQura cancelled this order, so no more updates are sent."),
+        _("If that's wrong, contact SeQura from its portal."),
         retry=False,
     ),
     # An order update that SeQura refused.
-    "sequra_400": Explanation(_("SeQura could not read the update."), _COMPARE),
+    "sequra_400": Explanation(_("SeQura couldn't read the update."), _COMPARE),
     "sequra_403": Explanation(
-        _("SeQura says that this order belongs to another merchant id."),
-        _("Check the selling countries and the account in the connection settings, then retry."),
+        _("This order belongs to a different SeQura merchant ID."),
+        _("Check the selling countries and the connection settings, then retry."),
     ),
     "sequra_404": Explanation(
-        _("SeQura does not know this order, or it is closed there."),
-        _("Open it in SeQura's portal. When it is cancelled there, ignore this entry."),
+        _("SeQura doesn't have this order, or the order is closed there."),
+        _("Check it in SeQura's portal. If it's cancelled there, dismiss this entry."),
     ),
-    "sequra_409": Explanation(
-        _("SeQura does not accept the order as it is now in BigCommerce."), _COMPARE
-    ),
-    "sequra_422": Explanation(
-        _("SeQura does not accept the order as it is now in BigCommerce."), _COMPARE
-    ),
+    "sequra_409": Explanation(_("SeQura rejected this update."), _COMPARE),
+    "sequra_422": Explanation(_("SeQura rejected this update."), _COMPARE),
     # An order that cannot be told as it is.
     "currency_changed": Explanation(
-        _("The order's currency is no longer the one it was paid in."),
-        _("SeQura finances the currency of the purchase only: change it back, then retry."),
+        _("The order's currency is no longer the currency it was paid in."),
+        _(
+            "SeQura finances only the currency of the purchase. Change the order back to that"
+            " currency, then retry."
+        ),
         speaker=_DETAILS,
     ),
     "no_products": Explanation(
-        _("BigCommerce shows the order without any product."),
-        _("When you removed them all on purpose, cancel the order instead."),
+        _("The order has no products in BigCommerce."),
+        _(
+            "Add a product and retry. If you removed all products on purpose, cancel the order"
+            " instead."
+        ),
         speaker=_DETAILS,
     ),
     "unreadable": Explanation(
-        _("The order holds something that we cannot read."),
-        _("Look for amounts or quantities that make no sense, correct them, then retry."),
+        _("The order contains a value we can't read."),
+        _("Check the order's amounts and quantities in BigCommerce, correct them, then retry."),
         speaker=_DETAILS,
     ),
     "archived": Explanation(
-        _("The order was deleted in BigCommerce, so nothing can be told about it."),
-        _("Restore it to change it at SeQura, or cancel it in SeQura's portal."),
+        _("This order was deleted in BigCommerce, so updates can't be sent."),
+        _("Restore it to sync changes again, or cancel it in SeQura's portal."),
         speaker=_BIGCOMMERCE,
     ),
     # What only the merchant knows; the details are the amount it is about.
     "shipped_before_cancelling": Explanation(
-        _("The order was cancelled after goods had been shipped: the shopper still owes them."),
         _(
-            "Refund in BigCommerce the goods that the shopper sends back: the refund settles this"
-            " entry. Where BigCommerce refunds no cancelled order, give it another status before"
-            " and cancel it again afterwards. Ignore this entry when the shopper keeps the goods."
+            "The order was cancelled after products were shipped. The customer still owes the"
+            " shipped products."
+        ),
+        _(
+            "If the customer returns products, refund them in BigCommerce; the refund resolves"
+            " this entry. If BigCommerce doesn't refund a cancelled order, change its status,"
+            " refund it, and cancel it again. If the customer keeps the products, dismiss this"
+            " entry."
         ),
         retry=False,
         speaker=_DETAILS,
     ),
     "refund_of_cancelled": Explanation(
         _(
-            "A refund was taken off goods that were not shipped, and those goods are cancelled:"
-            " it lowers nothing that the shopper owes for the shipped ones."
+            "A refund was deducted from unshipped products that are now cancelled, so it"
+            " doesn't lower what the customer owes for the shipped products."
         ),
         _(
-            "If it was meant for shipped goods, ask SeQura in its portal to lower what the shopper"
-            " owes. Otherwise ignore this entry."
+            "If the refund was for shipped products, ask SeQura in its portal to lower what the"
+            " customer owes. Otherwise dismiss this entry."
         ),
         retry=False,
         speaker=_DETAILS,
     ),
     "added_after_shipping": Explanation(
-        _("Goods were added after the order counted as shipped: SeQura waits for their shipment."),
-        _("Create a shipment for them in BigCommerce once they have left."),
+        _("Products were added after the order counted as shipped. SeQura expects their shipment."),
+        _(
+            "Create a shipment for the added products in BigCommerce when they leave your"
+            " warehouse."
+        ),
         retry=False,
         speaker=_DETAILS,
     ),
     "shipped_status_left": Explanation(
         _(
-            "The order came back from a status that counts as shipped."
-            " SeQura keeps its goods as shipped."
+            "The order left a status that counts as shipped. SeQura still has its products as"
+            " shipped."
         ),
-        _("If they never left, refund the order. Otherwise ignore this entry."),
+        _("If the products never left, refund the order. Otherwise dismiss this entry."),
         retry=False,
         speaker=_DETAILS,
     ),
     # Not now.
-    "sequra_unavailable": Explanation(_("SeQura did not answer."), _BY_ITSELF, speaker=_DETAILS),
+    "sequra_unavailable": Explanation(_("SeQura didn't respond."), _BY_ITSELF, speaker=_DETAILS),
     "bigcommerce_unavailable": Explanation(
-        _("BigCommerce did not answer."), _BY_ITSELF, speaker=_DETAILS
+        _("BigCommerce didn't respond."), _BY_ITSELF, speaker=_DETAILS
     ),
     "bigcommerce_refused": Explanation(
-        _("BigCommerce did not let us read the order."),
-        _("We try again. If it goes on, check and repair the set-up on the overview page."),
+        _("BigCommerce didn't allow us to read the order."),
+        _("We retry automatically. If this persists, run the setup check on the overview page."),
         speaker=_BIGCOMMERCE,
     ),
     "internal": Explanation(_("Something went wrong on our side."), _BY_ITSELF, speaker=_DETAILS),
     "secret_unreadable": Explanation(
-        _("The app cannot decrypt the password or the access that it stored for your store."),
+        _("The app can't decrypt your store's stored password or access."),
         _(
-            "Enter the SeQura password again in the connection settings. If this entry stays open,"
-            " uninstall the app in the Apps menu and install it again: your settings stay."
+            "Enter the SeQura password again in the connection settings. If this entry stays"
+            " open, uninstall the app in the Apps menu and install it again. Your settings are"
+            " kept."
         ),
         speaker=_DETAILS,
     ),
     "gave_up": Explanation(
-        _("We tried for a week and did not get through."),
-        _("Retry once both systems answer again."),
+        _("We retried for a week without success."),
+        _("Retry when both systems are back online."),
     ),
     "sequra_unauthorised": Explanation(
-        _("SeQura no longer accepts the user name and password of your account."),
-        _("Enter them again in the connection settings; waiting updates are then sent."),
+        _("SeQura no longer accepts your account's username and password."),
+        _("Enter both again in the connection settings. We'll then send the waiting updates."),
     ),
     "bigcommerce_unauthorised": Explanation(
         _("BigCommerce no longer accepts our access to your store."),
-        _("Uninstall the app in the Apps menu and install it again: your settings stay."),
+        _("Uninstall the app in the Apps menu and install it again. Your settings are kept."),
         speaker=_BIGCOMMERCE,
     ),
     "in_review": Explanation(
         _("SeQura is still reviewing the payment."),
-        _("Nothing to do: what you changed is sent once SeQura has approved it."),
+        _("No action needed. Your change will be sent after SeQura approves the payment."),
     ),
     "reference_refused": Explanation(
-        _("SeQura confirmed the payment but did not take the order's number."),
+        _("SeQura confirmed the payment but didn't accept the order number."),
         _BY_ITSELF,
         retry=False,
     ),
     "number_refused": Explanation(
-        _("SeQura asked for the order's number and did not take it."),
+        _("SeQura requested the order number but didn't accept it."),
         _(
-            "Look in SeQura's portal whether the order is cancelled there before you ship it,"
-            " and ask SeQura to add the number if it is not."
+            "Before you ship, check in SeQura's portal whether the order is cancelled. If it"
+            " isn't, ask SeQura to add the number."
         ),
         retry=False,
     ),
     "confirmed_without_order": Explanation(
-        _("SeQura says that it holds a payment that became no order in your shop."),
+        _("SeQura has a payment that didn't become an order in your store."),
         _(
-            "Look for the payment in SeQura's portal. If it is not cancelled there, ask SeQura to"
-            " cancel it: the shopper may owe it."
+            "Check the payment in SeQura's portal. If it isn't cancelled there, ask SeQura to"
+            " cancel it, because the customer may owe it."
         ),
         retry=False,
     ),
     "review_unknown": Explanation(
         _(
-            "SeQura held this payment for review and now refuses the order's number. The review may"
-            " have ended without our knowing."
+            "SeQura put this payment in review and now rejects the order number. The review may"
+            " already have ended."
         ),
         _(
-            "Do not ship yet. Look in SeQura's portal whether the payment was approved or"
-            " cancelled. We ask again every hour."
+            "Don't ship yet. Check in SeQura's portal whether the payment was approved or"
+            " cancelled. We retry every hour."
         ),
         retry=False,
     ),
     # Delivery reports.
     "report_sent": Explanation(
-        _("SeQura accepted the delivery report of this merchant id, with so many orders."),
+        _(
+            "SeQura accepted the delivery report. The merchant ID and the number of orders are"
+            " below."
+        ),
         retry=False,
         speaker=_DETAILS,
     ),
     "report_inconsistent": Explanation(
-        _("The order does not add up, so the delivery report names it apart from the others."),
-        _("Correct it in BigCommerce: the next report tells it."),
+        _("The order's amounts don't add up, so the delivery report lists it separately."),
+        _("Fix the order in BigCommerce. The next report will include it."),
         speaker=_DETAILS,
     ),
     # What SeQura corrected on its side.
     "corrected_by_sequra": Explanation(
-        _("SeQura has other data of the shopper than BigCommerce."),
-        _("Open the order's SeQura panel, and apply SeQura's data to BigCommerce or keep yours."),
+        _("SeQura's customer details differ from BigCommerce."),
+        _("Open the order's SeQura panel and choose which value to keep."),
         retry=False,
         speaker=_DETAILS,
     ),
     "correction_applied": Explanation(
-        _("SeQura's data was written into the BigCommerce order."), retry=False, speaker=_DETAILS
+        _("SeQura's value was saved in the BigCommerce order."), retry=False, speaker=_DETAILS
     ),
     "correction_kept": Explanation(
-        _("SeQura's data was declined, and SeQura was told yours."), retry=False, speaker=_DETAILS
+        _("BigCommerce's value was kept. SeQura receives it with the next update."),
+        retry=False,
+        speaker=_DETAILS,
     ),
     # An order that the app had no record of, though it was paid with SeQura.
     "adopted": Explanation(
         _(
-            "The app had no record of this SeQura order. The app has linked it again, and sends"
-            " SeQura the whole order as it is in BigCommerce."
+            "This SeQura order was missing from the app. It has been linked again, and the"
+            " whole order is sent to SeQura."
         ),
         retry=False,
     ),
     "adopted_in_review": Explanation(
         _(
-            "The app had no record of this SeQura order, and has linked it again. SeQura was still"
-            " reviewing the payment, and its decision may not reach the app."
+            "This SeQura order was missing from the app and has been linked again. SeQura was"
+            " still reviewing the payment, and the app may not receive its decision."
         ),
-        _("Look the order up in SeQura's portal, and do not ship it before SeQura approves it."),
+        _("Don't ship yet. Check the order in SeQura's portal and wait until SeQura approves it."),
         retry=False,
     ),
     "adopted_cancelled": Explanation(
         _(
-            "The app had no record of this SeQura order, and has linked it again. SeQura has"
-            " cancelled the order, so the app sends nothing about it."
+            "This SeQura order was missing from the app and has been linked again. SeQura has"
+            " cancelled it, so no updates are sent."
         ),
         retry=False,
     ),
     "adopted_quietly": Explanation(
         _(
-            "The app had no record of this SeQura order, and has linked it again. The order was"
-            " over for more than a month, so the app sends nothing until the order changes."
+            "This SeQura order was missing from the app and has been linked again. It was"
+            " completed more than a month ago, so no updates are sent until it changes."
         ),
         _(
-            "If SeQura's portal shows the order otherwise, send SeQura the order from the page"
-            " “Comparison with SeQura”."
+            "If SeQura's portal shows something different, send the order to SeQura from the"
+            " “Order sync check” page."
         ),
         retry=False,
     ),
     "adoption_without_reference": Explanation(
-        _("The order names SeQura as its payment method, but carries no SeQura reference."),
+        _("The order's payment method is SeQura, but it has no SeQura reference."),
         _(
             "Copy the reference from SeQura's portal into the staff notes, between [SeQura] and"
-            " [/SeQura], then start the comparison with SeQura again."
+            " [/SeQura], then run the order sync check again."
         ),
         retry=False,
         speaker=_DETAILS,
     ),
     "adoption_foreign": Explanation(
-        _("SeQura does not have this order under any merchant id that is connected here."),
+        _("SeQura doesn't have this order under any connected merchant ID."),
         _(
-            "Connect the SeQura account the order was paid with, then start the comparison with"
-            " SeQura again."
+            "Connect the SeQura account the order was paid with, then run the order sync check"
+            " again."
         ),
         retry=False,
         speaker=_DETAILS,
     ),
     "adoption_not_connected": Explanation(
-        _("No SeQura account is connected with which this order could have been paid."),
+        _("No connected SeQura account could have been used to pay this order."),
         _(
-            "Connect the SeQura account the order was paid with, then start the comparison with"
-            " SeQura again."
+            "Connect the SeQura account the order was paid with, then run the order sync check"
+            " again."
         ),
         retry=False,
         speaker=_DETAILS,
     ),
     "adoption_reference_taken": Explanation(
-        _("Another order already has the SeQura reference that this order carries."),
-        _("Correct the reference of this order, or ignore this entry if the order is a copy."),
+        _("Another order already has this order's SeQura reference."),
+        _("Correct this order's reference, or dismiss this entry if the order is a copy."),
         retry=False,
         speaker=_DETAILS,
     ),
     "adoption_taken_back": Explanation(
-        _("The app has taken the SeQura payment of this order back, but the order is not over."),
-        _("Look the payment up in SeQura's portal, and do not ship the order before."),
+        _("The app cancelled this order's SeQura payment, but the order itself isn't cancelled."),
+        _("Don't ship yet. Check the payment in SeQura's portal first."),
         retry=False,
         speaker=_DETAILS,
     ),
     "without_reference": Explanation(
-        _("SeQura does not know the order's number yet."),
-        _("Nothing to do: what you changed is sent in a moment."),
+        _("SeQura doesn't have the order number yet."),
+        _("No action needed. Your change will be sent shortly."),
         retry=False,
     ),
 }
-_REFUSED = Explanation(_("SeQura refused the update."), _COMPARE)
+_REFUSED = Explanation(_("SeQura rejected the update."), _COMPARE)
 _NOTHING = Explanation("", retry=False)
 
 
 def event_label(event: str) -> Text:
     """An event in the reader's language; a code we do not know stays as it is."""
     return EVENTS.get(event, event)
+
+
+def outcome_label(outcome: str, event: str, *, is_open: bool, dismissed: bool = False) -> Text:
+    """Return the outcome of an entry in the reader's language, true of what it is about."""
+    if outcome == "ignored":
+        return _("Dismissed") if dismissed else _("Skipped")
+    if outcome == "rejected" and event in _QUESTIONS:
+        return _("Decision needed") if is_open else _("Resolved")
+    if outcome == "delayed" and not is_open:
+        return _("Resolved")
+    return _OUTCOMES.get(outcome, outcome)
+
+
+def outcome_choices() -> list[tuple[str, Any]]:
+    """Return the outcomes for a form."""
+    return list(_OUTCOMES.items())
 
 
 def explain(reason: str) -> Explanation:

@@ -2,7 +2,6 @@
 
 from django.db import models
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
 from stores.models import Store
 
@@ -11,10 +10,10 @@ class Entry(models.Model):
     """One line of the transaction log."""
 
     class Outcome(models.TextChoices):
-        ACCEPTED = "accepted", _("Accepted")
-        REJECTED = "rejected", _("Rejected")
-        DELAYED = "delayed", _("Delayed")
-        IGNORED = "ignored", _("Ignored")
+        ACCEPTED = "accepted", "Accepted"
+        REJECTED = "rejected", "Rejected"
+        DELAYED = "delayed", "Delayed"
+        IGNORED = "ignored", "Ignored"
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="entries")
     bigcommerce_id = models.BigIntegerField(null=True, blank=True)

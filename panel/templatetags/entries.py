@@ -9,7 +9,15 @@ from django.utils.translation import gettext as _
 
 from panel.detail_labels import labels
 from stores.storefronts import order_link, portal_link
-from transaction_log.explanations import DECISION, HEARD, Explanation, Text, event_label, explain
+from transaction_log.explanations import (
+    DECISION,
+    HEARD,
+    Explanation,
+    Text,
+    event_label,
+    explain,
+    outcome_label,
+)
 from transaction_log.models import Entry
 
 register = template.Library()
@@ -23,7 +31,19 @@ register.filter("explain", explain)
 def outcome_badge(entry: Entry) -> SafeString:
     """The outcome as BigDesign shows one: a word on a colour."""
     kind = BADGES[entry.outcome]
-    return format_html('<span class="badge badge-{}">{}</span>', kind, entry.get_outcome_display())
+    return format_html('<span class="badge badge-{}">{}</span>', kind, outcome_name(entry))
+
+
+def outcome_name(entry: Entry) -> Text:
+    """Return the outcome as merchants read it: on the badge and in the file."""
+    is_dismissed = bool(entry.note or entry.ignored_by)
+    return outcome_label(entry.outcome, entry.event, is_open=entry.is_open, dismissed=is_dismissed)
+
+
+@register.filter
+def only_retrying(entries: list[Entry]) -> bool:
+    """Return whether nothing on this list needs a person: all of it is retried automatically."""
+    return all(entry.outcome == Entry.Outcome.DELAYED for entry in entries)
 
 
 @register.simple_tag(takes_context=True)
@@ -68,4 +88,4 @@ def direction(entry: Entry) -> Text:
     """Who spoke: the timeline holds what was told and what was heard."""
     if entry.event == DECISION:
         return ""
-    return _("Heard from SeQura") if entry.event in HEARD else _("Told to SeQura")
+    return _("Received from SeQura") if entry.event in HEARD else _("Sent to SeQura")

@@ -14,6 +14,9 @@ register = template.Library()
 register.filter("path_label", detail_labels.label)
 register.filter("details", detail_labels.labels)
 register.filter("explain_drift", detail_labels.explain)
+register.filter("drift_kind", detail_labels.drift_kind)
+register.filter("check_state", detail_labels.check_state)
+register.filter("cause", detail_labels.cause)
 
 BADGES = {
     Order.Status.APPROVED: "success",
@@ -22,7 +25,11 @@ BADGES = {
     Order.Status.WITHOUT_REFERENCE: "secondary",
 }
 MARKS = {"added": _("Added"), "removed": _("Removed"), "changed": _("Changed")}
-TOTALS = {"unshipped": _("Still to ship"), "shipped": _("Shipped"), "owed": _("Owed")}
+TOTALS = {
+    "unshipped": _("Still to ship"),
+    "shipped": _("Shipped"),
+    "owed": _("Outstanding balance"),
+}
 # Lines that are no goods, under the names they have when BigCommerce gives them none.
 CHARGES = {
     "Shipping": _("Shipping cost"),
@@ -36,8 +43,8 @@ CHARGES = {
     "Refund": _("Refund"),
 }
 DETAILS = {
-    "delivery_address": _("Delivery address"),
-    "invoice_address": _("Invoice address"),
+    "delivery_address": _("Shipping address"),
+    "invoice_address": _("Billing address"),
     "customer": _("Customer"),
     "trackings": _("Parcels"),
 }

@@ -42,7 +42,7 @@ def auth(request: HttpRequest) -> HttpResponse:
         _consume_for_installation(request, context)
         store = install.install(code, context, scope)
     except RateLimited as limited:
-        text = _("There were too many attempts to install SeQura. Try again in a minute.")
+        text = _("Too many attempts to install SeQura. Try again in a minute.")
         page = _not_installed(request, 429, text)
         page["Retry-After"] = str(limited.retry_after)
         return page
@@ -52,7 +52,7 @@ def auth(request: HttpRequest) -> HttpResponse:
     except (Unavailable, Busy) as error:
         log.warning("installation_failed", reason=str(error))
         return _not_installed(
-            request, 503, _("BigCommerce did not answer. Install SeQura again in a minute.")
+            request, 503, _("BigCommerce didn't respond. Install SeQura again in a minute.")
         )
     if not registration.register(store, wait=0):
         wake(register_store, store.pk)
@@ -67,7 +67,7 @@ def _consume_for_installation(request: HttpRequest, context: str) -> None:
 
 
 def _not_installed(request: HttpRequest, status: int, text: str) -> HttpResponse:
-    return panel_error(request, status, _("SeQura was not installed"), text)
+    return panel_error(request, status, _("SeQura wasn't installed"), text)
 
 
 def _installed(request: HttpRequest, store: Store) -> HttpResponse:
@@ -96,12 +96,12 @@ def load(request: HttpRequest) -> HttpResponse:
         return _opened_too_often(request, limited)
     except InvalidSignedPayload as error:
         log.warning("payload_refused", reason=str(error))
-        return _not_open(request, _("BigCommerce did not sign this request."))
+        return _not_open(request, _("This link isn't valid."))
     store = Store.objects.filter(hash=payload.store_hash).first()
     if store is None or store.state == Store.State.UNINSTALLED:
-        return _not_open(request, _("SeQura is not installed in this store. Install it again."))
+        return _not_open(request, _("SeQura isn't installed in this store. Install it again."))
     if not is_fresh(payload) or not use_payload_once(request, payload):
-        return _not_open(request, _("This link was used already or is too old."), store)
+        return _not_open(request, _("This link has been used or has expired."), store)
     asked = _ORDER_URL.fullmatch(payload.url)
     order = int(asked[1]) if asked else None
     token = open_session(provision(store, payload), side_panel_of=order)
@@ -117,11 +117,11 @@ def load(request: HttpRequest) -> HttpResponse:
 
 def _not_open(request: HttpRequest, why: str, store: Store | None = None) -> HttpResponse:
     text = _("%(why)s Open SeQura from the Apps menu of your control panel.") % {"why": why}
-    return panel_error(request, 401, _("SeQura could not be opened"), text, store)
+    return panel_error(request, 401, _("We couldn't open SeQura"), text, store)
 
 
 def _opened_too_often(request: HttpRequest, limited: RateLimited) -> HttpResponse:
-    title, text = _("SeQura could not be opened"), _("Wait a minute, then open SeQura again.")
+    title, text = _("We couldn't open SeQura"), _("Wait a minute, then open SeQura again.")
     page = panel_error(request, 429, title, text)
     page["Retry-After"] = str(limited.retry_after)
     return page

@@ -36,7 +36,7 @@ class CorrectionForm(forms.Form):
         widget=forms.Select(attrs={"class": "input"}),
     )
     value = forms.CharField(
-        label=gettext_lazy("What SeQura says"),
+        label=gettext_lazy("SeQura's value"),
         max_length=255,
         widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
     )
@@ -94,7 +94,9 @@ def enter_correction(request: PanelRequest, order_id: int) -> HttpResponse:
     form = CorrectionForm(request.POST)
     if not form.is_valid():
         problems = " ".join(str(text) for texts in form.errors.values() for text in texts)
-        return panel_error(request, 400, _("This cannot be saved"), problems, request.store)
+        return panel_error(
+            request, 400, _("Your changes couldn't be saved"), problems, request.store
+        )
     given, person = form.cleaned_data, request.panel_user.email
     new = corrections.enter(order, given["path"], given["value"], person)
     return back(request, "entered" if new else "no_news", order_id)

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from orders.reports.schedule import next_moment
 from panel import figures, go_live
 from panel.figures import chart
 from panel.session import PanelRequest, panel_page
@@ -67,6 +68,7 @@ def dashboard(request: PanelRequest) -> HttpResponse:
         "checks": checks,
         "checks_summary": go_live.summary(checks),
         "last_report": seen,
+        "next_report": next_moment(store, timezone.now()) if store.reports_enabled else None,
         **_figures(store, connections),
     }
     return render(request, "payments/dashboard.html", context)

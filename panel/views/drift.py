@@ -17,7 +17,7 @@ from orders.drift import run
 from orders.models import Drift, DriftCheck, Order
 from orders.queue.wakeup import wake_worker
 from orders.sync.retry import retry
-from panel.detail_labels import detail_words, explain
+from panel.detail_labels import detail_words, drift_kind, explain
 from panel.export import BYTE_ORDER_MARK, few_per_store, harmless
 from panel.notices import back
 from panel.session import PanelRequest, panel_page
@@ -31,8 +31,8 @@ from stores.storefronts import order_link, portal_link
 def _csv_file(check: DriftCheck) -> str:
     """One line for each drift, in the reader's language and the store's time zone."""
     heading = [
-        _("Order"), _("SeQura reference"), _("What is wrong"), _("Explanation"), _("Details"),
-        _("Repaired"), _("Date and time"), "BigCommerce", "SeQura",
+        _("Order"), _("SeQura reference"), _("Problem"), _("Explanation"), _("Details"),
+        _("Fixed"), _("Date and time"), "BigCommerce", "SeQura",
     ]  # fmt: skip
     file = StringIO()
     writer = csv.writer(file)
@@ -41,7 +41,7 @@ def _csv_file(check: DriftCheck) -> str:
         row = [
             one.bigcommerce_id,
             one.reference or "",
-            one.get_kind_display(),
+            drift_kind(one.kind),
             explain(one.kind),
             detail_words(one),
             _("yes") if one.repaired else _("no"),
@@ -83,7 +83,7 @@ def _counts(check: DriftCheck) -> list[dict[str, Any]]:
     )
     known = {row["kind"]: row for row in rows}
     nothing = {"found": 0, "left": 0}
-    return [{"label": kind.label, **known.get(kind.value, nothing)} for kind in Drift.Kind]
+    return [{"label": drift_kind(kind), **known.get(kind.value, nothing)} for kind in Drift.Kind]
 
 
 @require_POST

@@ -59,8 +59,8 @@ def _query(request: PanelRequest) -> str:
 
 
 def _unknown_place(request: PanelRequest) -> HttpResponse:
-    text = _("The address names no place in the transaction log. Open the log again.")
-    return panel_error(request, 400, _("We did not understand that"), text, request.store)
+    text = _("This address doesn't lead to a page of the transaction log. Open the log again.")
+    return panel_error(request, 400, _("Something's not right"), text, request.store)
 
 
 @require_safe
@@ -73,7 +73,7 @@ def export_csv(request: PanelRequest) -> HttpResponse | StreamingHttpResponse:
         return panel_error(
             request,
             400,
-            _("We did not understand that"),
+            _("Something's not right"),
             _("Go back and try again."),
             request.store,
         )
@@ -105,8 +105,8 @@ def ignore_entry(request: PanelRequest, entry_id: int) -> HttpResponse:
         return panel_error(
             request,
             400,
-            _("A reason is missing"),
-            _("Go back and write in a few words why this entry can be ignored."),
+            _("Enter a reason"),
+            _("Go back and enter a short reason for dismissing this entry."),
             request.store,
         )
     done = record.ignore(entry, request.panel_user.email, form.cleaned_data["note"])
@@ -115,8 +115,11 @@ def ignore_entry(request: PanelRequest, entry_id: int) -> HttpResponse:
 
 def no_such_thing(request: PanelRequest) -> HttpResponse:
     """The same answer for what is not there and for what is another store's."""
-    text = _("The address may be wrong, or out of date.")
-    return panel_error(request, 404, _("There is nothing here"), text, request.store)
+    text = _(
+        "The address may be wrong or out of date. Open SeQura again from the Apps menu of your"
+        " control panel."
+    )
+    return panel_error(request, 404, _("Page not found"), text, request.store)
 
 
 @require_POST
@@ -127,7 +130,11 @@ def keep_log(request: PanelRequest) -> HttpResponse:
     if not form.is_valid():
         days = form.errors["days"]
         return panel_error(
-            request, 400, _("This cannot be saved"), " ".join(map(str, days)), request.store
+            request,
+            400,
+            _("Your changes couldn't be saved"),
+            " ".join(map(str, days)),
+            request.store,
         )
     form.save(request.store)
     return back(request, "retention", None)

@@ -98,10 +98,10 @@ def _search(request: PanelRequest, text: str) -> tuple[list[catalogue.Thing], st
     try:
         return catalogue.search(request.store, text), ""
     except Rejected as refusal:
-        words = _("BigCommerce did not let us search: %(words)s") % {"words": refusal.message}
+        words = _("BigCommerce rejected the search: %(words)s") % {"words": refusal.message}
         return [], words
     except Unavailable:
-        return [], _("BigCommerce did not answer. Search again in a moment.")
+        return [], _("BigCommerce didn't respond. Search again in a moment.")
 
 
 @require_POST
@@ -112,7 +112,7 @@ def change_exclusions(request: PanelRequest) -> HttpResponse:
         return panel_error(
             request,
             400,
-            _("We did not understand that"),
+            _("Something's not right"),
             _("Go back and try again."),
             request.store,
         )

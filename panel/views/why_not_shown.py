@@ -1,4 +1,4 @@
-"""The page "Why is SeQura not shown?"."""
+"""The page "Availability": why SeQura does not appear."""
 
 import re
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from bigcommerce.client import BigCommerce
@@ -17,6 +18,7 @@ from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order
 from panel.forms import WhatIfForm
 from panel.session import PanelRequest, panel_page
+from panel.templatetags.panel import money
 from payloads.checkout.eligibility import Rules, availability
 from payloads.checkout.payment_methods import reasons_against
 from payloads.checkout.reasons import SENTENCES, Reason
@@ -25,6 +27,7 @@ from payments.solicit import UNKNOWN, rules_of, selling_merchants
 from sequra.documents import PaymentMethod
 from stores.clients import bigcommerce_for
 from stores.models import Store
+from transaction_log.explanations import Text
 from transport.call import Timeout
 
 # Why SeQura was not shown: what was remembered of a checkout, and what would be with another.
@@ -37,18 +40,21 @@ _CHECKOUT_ID = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE
 )
 # Where a merchant can do something about it.
-_PAGES = {
-    Reason.NOT_CONNECTED: "connection",
-    Reason.ACCOUNT_REFUSED: "connection",
-    Reason.COUNTRY: "countries",
-    Reason.CHANNEL: "settings",
-    Reason.IP_NOT_ALLOWED: "settings",
-    Reason.DIGITAL_ONLY: "settings",
-    Reason.EXCLUDED_PRODUCT: "exclusions",
-    Reason.EXCLUDED_CATEGORY: "exclusions",
-    Reason.AMOUNT: "payment_methods",
-    Reason.NOT_YET_AVAILABLE: "payment_methods",
-    Reason.NO_LONGER_AVAILABLE: "payment_methods",
+_CONNECTION = ("connection", gettext_lazy("Connection settings"))
+_EXCLUSIONS = ("exclusions", gettext_lazy("Edit exclusions"))
+_METHODS = ("payment_methods", gettext_lazy("View payment methods"))
+_PAGES: dict[Reason, tuple[str, Text]] = {
+    Reason.NOT_CONNECTED: _CONNECTION,
+    Reason.ACCOUNT_REFUSED: _CONNECTION,
+    Reason.COUNTRY: ("countries", gettext_lazy("Edit countries")),
+    Reason.CHANNEL: ("settings", gettext_lazy("Edit storefronts")),
+    Reason.IP_NOT_ALLOWED: ("settings", gettext_lazy("Edit IP list")),
+    Reason.DIGITAL_ONLY: ("settings", gettext_lazy("Edit services")),
+    Reason.EXCLUDED_PRODUCT: _EXCLUSIONS,
+    Reason.EXCLUDED_CATEGORY: _EXCLUSIONS,
+    Reason.AMOUNT: ("payment_methods", gettext_lazy("View limits")),
+    Reason.NOT_YET_AVAILABLE: _METHODS,
+    Reason.NO_LONGER_AVAILABLE: _METHODS,
 }
 
 
@@ -58,6 +64,7 @@ class _Why:
 
     sentence: str
     page: str = ""
+    link: Text = ""
 
 
 @dataclass(frozen=True)
@@ -82,12 +89,12 @@ class _Found:
 def _explain(code: str) -> _Why:
     """A reason in the reader's language."""
     if code == UNKNOWN:
-        return _Why(_("BigCommerce did not know this checkout at that moment."))
+        return _Why(_("BigCommerce couldn't find this checkout at the time."))
     try:
         reason = Reason(code)
     except ValueError:
         return _Why(code)
-    return _Why(_(SENTENCES[reason]), _PAGES.get(reason, ""))
+    return _Why(_(SENTENCES[reason]), *_PAGES.get(reason, ()))
 
 
 def _find(store: Store, text: str) -> _Found:
@@ -96,7 +103,7 @@ def _find(store: Store, text: str) -> _Found:
         return _by_order(store, int(text))
     match = _CHECKOUT_ID.search(text)
     if match is None:
-        return _Found([], problem=_("This is neither an order number nor the id of a checkout."))
+        return _Found([], problem=_("Enter a valid order number or checkout ID."))
     return _by_checkout(store, match[0].lower())
 
 
@@ -119,14 +126,14 @@ def _by_order(store: Store, order_id: int) -> _Found:
         document = bigcommerce_for(store, _BRIEF).order(order_id)
     except Rejected as refusal:
         if refusal.status == 404:
-            return _Found([], problem=_("BigCommerce has no order with this number."))
-        words = _("BigCommerce did not show us the order: %(words)s")
+            return _Found([], problem=_("There's no order with this number in BigCommerce."))
+        words = _("BigCommerce didn't allow us to read the order: %(words)s")
         return _Found([], problem=words % {"words": refusal.message})
     except Unavailable:
-        return _Found([], problem=_("BigCommerce did not answer. Try again in a moment."))
+        return _Found([], problem=_("BigCommerce didn't respond. Try again in a moment."))
     checkout_id = str(document.get("cart_id") or "")
     if not checkout_id:
-        return _Found([], problem=_("This order was not made in your checkout."))
+        return _Found([], problem=_("This order wasn't placed through your store's checkout."))
     return _by_checkout(store, checkout_id)
 
 
@@ -175,7 +182,20 @@ def _what_if(store: Store, form: WhatIfForm) -> _WhatIf:
 def _verdict(method: PaymentMethod, cents: int) -> _Verdict:
     noes = reasons_against(method, cents, timezone.now())
     name = " · ".join(filter(None, [method["product"], method["campaign"]]))
-    return _Verdict(method["title"] or name, name, [_explain(code) for code in noes])
+    reasons = [_limits(method) if code == Reason.AMOUNT else _explain(code) for code in noes]
+    return _Verdict(method["title"] or name, name, reasons)
+
+
+def _limits(method: PaymentMethod) -> _Why:
+    """The range of this very method: another one may well take the amount."""
+    least, most = (money(method[limit]) for limit in ("min_amount", "max_amount"))
+    if least and most:
+        sentence = _("This amount is outside the %(min)s–%(max)s limit of this method.")
+    elif least:
+        sentence = _("This amount is below the %(min)s minimum of this method.")
+    else:
+        sentence = _("This amount is above the %(max)s maximum of this method.")
+    return _Why(sentence % {"min": least, "max": most}, *_PAGES[Reason.AMOUNT])
 
 
 def _products(store: Store, rules: Rules, skus: list[str]) -> tuple[list[Any], str]:
@@ -186,7 +206,10 @@ def _products(store: Store, rules: Rules, skus: list[str]) -> tuple[list[Any], s
         api = bigcommerce_for(store, _BRIEF)
         return [product for sku in skus for product in _with_sku(api, sku)], ""
     except (Rejected, Unavailable):
-        return [], _("BigCommerce did not tell the products' categories, so they are left out.")
+        return [], _(
+            "We couldn't read the products' categories from BigCommerce, so this test ignores"
+            " excluded categories."
+        )
 
 
 def _with_sku(api: BigCommerce, sku: str) -> list[Any]:

@@ -40,64 +40,66 @@ def _(sentence: str) -> str:
 
 
 SENTENCES: dict[Reason, str] = {
-    Reason.NOT_CONNECTED: _("The store is not connected to SeQura."),
-    Reason.NO_EMAIL: _("The shopper had not entered an e-mail address yet."),
-    Reason.NO_ADDRESS: _("The shopper had not entered an address with a country yet."),
-    Reason.NO_SHIPPING_OPTION: _("The shopper had not chosen a shipping option yet."),
-    Reason.CHANNEL: _("You do not offer SeQura in this storefront."),
-    Reason.COUNTRY: _("You do not offer SeQura in the country of delivery."),
-    Reason.CURRENCY: _("The checkout was not in euros, the only currency SeQura finances."),
-    Reason.IP_NOT_ALLOWED: _("The shopper's address is not on your list of allowed IP addresses."),
-    Reason.EXCLUDED_PRODUCT: _("The cart held a product that you excluded from SeQura."),
-    Reason.EXCLUDED_CATEGORY: _("The cart held a product of a category that you excluded."),
+    Reason.NOT_CONNECTED: _("The store isn't connected to SeQura."),
+    Reason.NO_EMAIL: _("The customer hadn't entered an email address yet."),
+    Reason.NO_ADDRESS: _("The customer hadn't entered an address with a country yet."),
+    Reason.NO_SHIPPING_OPTION: _("The customer hadn't chosen a shipping option yet."),
+    Reason.CHANNEL: _("SeQura is off for this storefront."),
+    Reason.COUNTRY: _("SeQura is off for this shipping country."),
+    Reason.CURRENCY: _("SeQura only supports EUR."),
+    Reason.IP_NOT_ALLOWED: _(
+        "The customer's IP address isn't on your list of allowed IP addresses."
+    ),
+    Reason.EXCLUDED_PRODUCT: _("The cart contained an excluded product."),
+    Reason.EXCLUDED_CATEGORY: _("The cart contained a product from an excluded category."),
     Reason.DIGITAL_ONLY: _(
-        "Nothing in the cart is shipped, and you do not offer SeQura for services in this country."
+        "The cart contains nothing to ship, and SeQura is off for services in this country."
     ),
     Reason.NOTHING_LEFT_TO_PAY: _("There was nothing left to pay."),
-    Reason.AMOUNT: _("The amount was outside the range of every payment method."),
-    Reason.NOT_YET_AVAILABLE: _("The payment method is not available yet."),
+    Reason.AMOUNT: _("The amount was outside the limits of every payment method."),
+    Reason.NOT_YET_AVAILABLE: _("The payment method isn't available yet."),
     Reason.NO_LONGER_AVAILABLE: _("The payment method is no longer available."),
     Reason.NO_METHODS: _("SeQura offered no payment method for this checkout."),
-    Reason.SEQURA_UNAVAILABLE: _("SeQura could not be reached."),
-    Reason.REFUSED_BY_SEQURA: _("SeQura refused the cart."),
-    Reason.ACCOUNT_REFUSED: _("SeQura refused the user name and password of your account."),
-    Reason.BIGCOMMERCE_UNAVAILABLE: _("BigCommerce could not be asked for the checkout."),
+    Reason.SEQURA_UNAVAILABLE: _("We couldn't reach SeQura."),
+    Reason.REFUSED_BY_SEQURA: _("SeQura rejected the cart."),
+    Reason.ACCOUNT_REFUSED: _("SeQura rejected your account's username and password."),
+    Reason.BIGCOMMERCE_UNAVAILABLE: _("We couldn't read the checkout from BigCommerce."),
     Reason.REFUSED_BY_BIGCOMMERCE: _(
-        "BigCommerce refused to show the app the checkout, its customer or its products."
+        "BigCommerce didn't allow the app to read the checkout, its customer or its products."
     ),
     Reason.UNEXPLAINED_BALANCE: _(
-        "The browser showed another amount to pay than BigCommerce told us, "
-        "and the customer's store credit does not explain the difference."
+        "The amount in the browser differed from the amount in BigCommerce, and the customer's"
+        " store credit doesn't explain the difference."
     ),
     Reason.GIFT_CERTIFICATE: _(
-        "Part of the checkout was paid with something other than store credit, usually a gift "
-        "certificate. BigCommerce does not tell us about gift certificates, so SeQura cannot "
-        "finance the rest."
+        "Part of the checkout was paid with something other than store credit, usually a gift"
+        " certificate. BigCommerce doesn't share gift certificate amounts with apps, so SeQura"
+        " can't finance the rest."
     ),
-    Reason.UNBALANCED: _("The lines of the cart do not add up to the total BigCommerce told us."),
-    Reason.UNREADABLE: _("The cart holds something that cannot be told to SeQura."),
+    Reason.UNBALANCED: _("The cart lines don't add up to BigCommerce's total."),
+    Reason.UNREADABLE: _("The cart contained something that can't be sent to SeQura."),
     Reason.TOO_MANY_QUESTIONS: _(
-        "Too many checkouts asked for SeQura at that moment. Others of the same minute may have "
-        "been refused too."
+        "Too many checkouts requested SeQura at that moment. Other checkouts in the same minute"
+        " may not have shown SeQura either."
     ),
 }
 
 
-_NOT_THIS_ORDER = _("SeQura is not available for this order. Choose another payment method.")
-_NOT_IN_THE_CART = _("Your cart contains something that cannot be paid with SeQura.")
+_NOT_THIS_ORDER = _("SeQura isn't available for this order. Choose another payment method.")
+_NOT_IN_THE_CART = _("Your cart contains something that can't be paid for with SeQura.")
 
 # What a shopper reads of a refusal that stands: the first of these that applies. A refusal of a
 # moment is asked again instead, and of what the shopper has yet to enter nothing is said.
 FOR_SHOPPERS: dict[Reason, str] = {
     Reason.GIFT_CERTIFICATE: _(
-        "SeQura cannot be combined with a gift certificate. Remove it to pay with SeQura."
+        "SeQura can't be combined with a gift certificate. Remove it to pay with SeQura."
     ),
     Reason.EXCLUDED_PRODUCT: _NOT_IN_THE_CART,
     Reason.EXCLUDED_CATEGORY: _NOT_IN_THE_CART,
-    Reason.DIGITAL_ONLY: _("SeQura is only available for orders that are shipped."),
-    Reason.COUNTRY: _("SeQura is not available in this country."),
+    Reason.DIGITAL_ONLY: _("SeQura is only available for orders with products to ship."),
+    Reason.COUNTRY: _("SeQura isn't available in this country."),
     Reason.CURRENCY: _("SeQura is only available for orders in euros."),
-    Reason.AMOUNT: _("SeQura is not available for this amount."),
+    Reason.AMOUNT: _("SeQura isn't available for this amount."),
     Reason.UNEXPLAINED_BALANCE: _(
         "The amount to pay has changed. Reload this page to pay with SeQura."
     ),

@@ -162,7 +162,7 @@ def test_no_session_no_page(client: Client, route: str, name: str) -> None:
         response = client.generic(method, filled(route))
         assert response.status_code == 401
         assert not response.cookies
-        assert "Your session has ended" in response.content.decode()
+        assert "Your session has expired" in response.content.decode()
 
 
 @pytest.mark.parametrize(("route", "name"), PANEL_ROUTES)
@@ -299,5 +299,5 @@ def test_an_unknown_address_is_a_plain_page(client: Client) -> None:
     response = client.get("/nothing/here")
 
     assert response.status_code == 404
-    assert "There is nothing here" in response.content.decode()
+    assert "Page not found" in response.content.decode()
     assert response["X-Frame-Options"] == "DENY"

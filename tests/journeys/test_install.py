@@ -26,7 +26,7 @@ def test_install_to_confirmation(fresh: System, browsers: Callable[..., BrowserC
     merchant.open_app_from_there()
     merchant.follow_the_guide("Connect SeQura")
     merchant.connect("demo", "wrong-password")
-    expect(merchant.app.get_by_text("refused this username and password")).to_be_visible()
+    expect(merchant.app.get_by_text("rejected this username and password")).to_be_visible()
     merchant.connect("demo", "demo-secret")
     for country in ("Spain", "France", "Italy", "Portugal"):
         expect(merchant.app.get_by_label(country)).not_to_have_value("")
@@ -36,15 +36,15 @@ def test_install_to_confirmation(fresh: System, browsers: Callable[..., BrowserC
 
     merchant.go_to("Overview")
     checks = merchant.app.locator(".checks li")
-    expect(checks.filter(has_text="Address of the checkout script")).to_contain_text("(Done)")
-    expect(checks.filter(has_text="Checkouts ask for SeQura")).to_contain_text("(To do)")
+    expect(checks.filter(has_text="Checkout script address")).to_contain_text("(Done)")
+    expect(checks.filter(has_text="Checkout requests")).to_contain_text("(To do)")
 
     shopper = Shopper(browsers().new_page(), fresh)
     shopper.put_into_cart("Lamp Montseny", "Coffee set Terra, 6 pieces")
     shopper.check_out()
     number = shopper.buy("pp3")
     merchant.go_to("Overview")
-    expect(checks.filter(has_text="Checkouts ask for SeQura")).to_contain_text("(Done)")
+    expect(checks.filter(has_text="Checkout requests")).to_contain_text("(Done)")
 
     order, sequra = fresh.order(shopper.checkout_id), fresh.sequra_order(number)
     assert (order["status"], order["total_inc_tax"]) == ("Awaiting Fulfillment", "149.8000")

@@ -63,7 +63,7 @@ def test_refused_update_is_seen_corrected_retried_and_closed(
     assert eventually(lambda: outcome_in_log(merchant, number, "Rejected"))
     row = merchant.app.locator("table.log tbody tr").first
     expect(row.get_by_text("but the approved amount is")).to_be_visible()
-    expect(row.get_by_text("Compare the order line by line")).to_be_visible()
+    expect(row.get_by_text("Compare the order with SeQura")).to_be_visible()
     shop, portal = row.locator("a.out").all()
     assert (shop.get_attribute("href") or "").endswith(f"/manage/orders/{number}")
     assert portal.get_attribute("href") == (
@@ -85,9 +85,9 @@ def test_refused_update_is_seen_corrected_retried_and_closed(
     edit_price(merchant, number, "50.00")
     side = merchant.open_side_panel(number)
     side.get_by_role("button", name="Retry").click()
-    expect(side.get_by_text("SeQura accepted the order as it is now")).to_be_visible()
+    expect(side.get_by_text("SeQura accepted the update")).to_be_visible()
     expect(side.get_by_role("heading", name="Needs attention")).to_have_count(0)
-    expect(side.get_by_text("Settled on")).to_be_visible()
+    expect(side.get_by_text("Resolved")).to_be_visible()
     cart = system.sequra_order(number)["unshipped_cart"]
     assert 5000 in [item["total_with_tax"] for item in cart["items"]]
 
@@ -104,7 +104,7 @@ def test_refused_update_is_found_and_settled_in_the_log_s_side_panel(
     side = merchant.open_side_panel(number)
     side.get_by_role("link", name="Transaction log", exact=True).click()
     side.get_by_label("Order number or SeQura reference").fill(reference)
-    side.get_by_label("Status").select_option("Needs you")
+    side.get_by_label("Status").select_option("Needs action")
     side.get_by_role("button", name="Search").click()
     row = side.locator("table.log tbody tr")
     expect(row).to_have_count(1)
@@ -116,10 +116,10 @@ def test_refused_update_is_found_and_settled_in_the_log_s_side_panel(
     system.sandbox.control("POST", "webhooks/hold", {})
     edit_price(Merchant(merchant.page.context.new_page(), system), number, "50.00")
     row.get_by_role("button", name="Retry").click()
-    expect(side.get_by_text("SeQura accepted the order as it is now")).to_be_visible()
+    expect(side.get_by_text("SeQura accepted the update")).to_be_visible()
     expect(side.get_by_text("No entries match")).to_be_visible()
     side.get_by_role("link", name=f"Order {number}", exact=True).click()
-    expect(side.get_by_text("Settled on")).to_be_visible()
+    expect(side.get_by_text("Resolved")).to_be_visible()
 
 
 def test_delayed_update_heals_by_itself(system: System, visit: Visit, merchant: Merchant) -> None:
@@ -131,11 +131,11 @@ def test_delayed_update_heals_by_itself(system: System, visit: Visit, merchant: 
     edit_price(merchant, number, "80.00")
 
     # The purchase was accepted too: what we wait for is the delay, and then what settles it.
-    delayed = merchant.app.locator("table.log tbody tr", has_text="Delayed")
-    settled = delayed.get_by_text("Settled on")
+    delayed = merchant.app.locator("table.log tbody tr", has_text="Retrying")
+    settled = delayed.get_by_text("Resolved")
     assert eventually(lambda: shows_in_log(merchant, number, settled), 60)
     assert outcome_in_log(merchant, number, "Accepted")
-    expect(delayed.get_by_text("SeQura did not answer.")).to_be_visible()
+    expect(delayed.get_by_text("SeQura didn't respond.")).to_be_visible()
 
 
 def test_order_page_and_expanded_row_carry_the_payment(

@@ -464,12 +464,12 @@ def test_the_merchant_reads_what_was_linked_and_what_was_not(merchant: Merchant)
     panel = panel_for(merchant.store)
 
     page, log = panel.get("reconciliation/").content.decode(), panel.get("log/").content.decode()
-    assert page.count("Order we did not know") == 2  # counted, and listed
-    assert "The app has linked it again" in page
-    assert "carries no SeQura reference" in page
+    assert page.count("Unknown order linked") == 2  # counted, and listed
+    assert "It has been linked again" in page
+    assert "it has no SeQura reference" in page
     assert f"orders/{other.bigcommerce_id}/compare" not in page  # there is nothing to compare with
-    assert log.count("Order we did not know") >= 2
+    assert log.count("Unknown order linked") >= 2
     check = DriftCheck.objects.get()
     file = panel.get(f"reconciliation/{check.pk}.csv").content.decode()
     assert "adoption_" not in file
-    assert "carries no SeQura reference" in file
+    assert "it has no SeQura reference" in file

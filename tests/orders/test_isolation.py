@@ -38,7 +38,7 @@ SECRETS = ("access_token", "webhook_secret", "report_token")
 def broken(merchant: People) -> Store:
     """A store with a due order, older than everybody's, of which no secret can be decrypted."""
     longer_ago = timezone.now() - timedelta(hours=1)
-    store = Store.objects.create(hash="broken1", name="Broken", installed_at=longer_ago)
+    store = Store.objects.create(hash="broken1", name="Errors", installed_at=longer_ago)
     account = Connection.objects.create(
         store=store,
         deployment="sequra",

@@ -153,7 +153,7 @@ def test_every_page_says_so_and_it_needs_the_merchant(merchant: Merchant) -> Non
     def texts() -> list[str]:
         return [Client().get(f"/s/{token}/{page}").content.decode() for page in pages]
 
-    assert ["SeQura refuses your account" in text for text in texts()] == [True] * len(pages)
+    assert ["SeQura rejects your account" in text for text in texts()] == [True] * len(pages)
     assert dashboard.problems(merchant.store, 1).count == 1
     Connection.objects.update(refused_at=None, paused_until=None)
-    assert ["SeQura refuses your account" in text for text in texts()] == [False] * len(pages)
+    assert ["SeQura rejects your account" in text for text in texts()] == [False] * len(pages)

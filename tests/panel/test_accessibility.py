@@ -124,7 +124,7 @@ def test_a_merchant_saves_settings_by_keyboard_alone(open_panel: Open) -> None:
             break
     page.keyboard.press("Enter")
     page.wait_for_url("**/settings/?done=saved")
-    assert page.get_by_role("status").inner_text() == "Changes saved successfully."
+    assert page.get_by_role("status").inner_text() == "Your changes have been saved."
     assert Store.objects.get(pk=store.pk).allowed_ips == ["198.51.100.0/24"]
 
 

@@ -22,7 +22,7 @@ def test_a_merchant_gets_from_the_first_click_to_selling(
     page.locator("#sequra-username").fill("demo")
     page.locator("#sequra-password").fill("mistyped")
     page.get_by_role("button", name="Connect").click()
-    expect(page.get_by_role("alert")).to_contain_text("not connected with these credentials")
+    expect(page.get_by_role("alert")).to_contain_text("connect to SeQura")
     assert violations(page) == []
     page.locator("#sequra-password").fill("demo-secret")
     page.get_by_role("button", name="Connect").click()
@@ -32,8 +32,8 @@ def test_a_merchant_gets_from_the_first_click_to_selling(
     page.get_by_label("Italy").select_option("")
     page.get_by_role("button", name="Save and finish").click()
 
-    expect(page.get_by_role("status")).to_contain_text("shoppers can pay with SeQura")
-    expect(page.get_by_text("Pay a test order in your shop")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("customers can pay with SeQura")
+    expect(page.get_by_text("Pay for a test order in your store")).to_be_visible()
     assert violations(page) == []
     selling = Merchant.objects.filter(selling=True).values_list("country", flat=True)
     assert set(selling) == {"ES", "FR", "PT"}
@@ -54,10 +54,12 @@ def test_a_merchant_excludes_a_product_found_by_name(
     name = first.locator(".thing-name").inner_text()
     first.get_by_role("button").click()
 
-    expect(page.get_by_role("status").first).to_have_text("SeQura is no longer offered for it.")
-    now = page.get_by_role("region", name="Excluded now")
+    expect(page.get_by_role("status").first).to_have_text(
+        "Item excluded. SeQura is hidden for carts that contain it."
+    )
+    now = page.get_by_role("region", name="Excluded items")
     expect(now.locator(".thing-name")).to_have_text(name)
     assert violations(page) == []
     now.get_by_role("button").click()
-    expect(page.get_by_role("heading", name="Nothing is excluded")).to_be_visible()
+    expect(page.get_by_role("heading", name="No exclusions")).to_be_visible()
     page.close()

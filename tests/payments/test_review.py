@@ -329,7 +329,7 @@ def test_refused_approval_stays_one_entry_with_its_own_advice(web: Web, shop: Sh
         "approval_refused",
     )
     assert entry.attempts > 3
-    assert "Do not ship yet." in str(explain(entry.reason).todo)
+    assert "Don't ship yet." in str(explain(entry.reason).todo)
 
     record.ignore(entry, "ana@example.com", "known")
     confirm(solicitation.pk)

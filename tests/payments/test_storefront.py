@@ -472,7 +472,7 @@ def test_bad_form_is_not_shown(web: Web, shop: Shop, fault: dict[str, Any]) -> N
     answer = web.post("form", solicitation=solicitation, product="pp3")
 
     assert (answer.status_code, "html" in answer.json()) == (502, False)
-    assert answer.json()["message"].startswith("SeQura cannot be reached right now.")
+    assert answer.json()["message"].startswith("SeQura isn't responding right now.")
 
 
 def test_status_belongs_to_the_store_of_the_address(web: Web, shop: Shop) -> None:

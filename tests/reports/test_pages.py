@@ -44,7 +44,7 @@ def test_the_dry_run_says_what_would_be_told_and_sends_nothing(
     assert "29 orders" in page
     assert "and 18 more" in page
     assert "the items add up to 4590" in page
-    assert "Nothing new has shipped" in page  # in France
+    assert "No new shipments" in page  # in France
     assert shipments.posts() == []
     document = json.loads(text(panel.get("shipping/report.json?merchant=demo_es")))
     assert len(document["delivery_report"]["orders"]) == 28
@@ -82,29 +82,29 @@ def test_shipped_and_not_told_with_its_reason(merchant: Merchant, merchants_pane
     page = text(merchants_panel.get("shipping/"))
 
     assert f">{refused.bigcommerce_id}</a>" in page
-    assert "SeQura does not accept the order as it is now in BigCommerce" in page
+    assert "SeQura rejected this update" in page
 
 
 def test_statuses_that_cannot_mean_shipped_are_warned_about(
     shipments: Shipments, panel: Panel
 ) -> None:
-    assert "Look at the statuses" not in text(panel.get("shipping/"))
+    assert "Check the statuses" not in text(panel.get("shipping/"))
     for odd in ([], [2, 5]):
         Store.objects.update(shipped_statuses=odd)
-        assert "Look at the statuses that count as shipped" in text(panel.get("shipping/"))
+        assert "Check the statuses that count as shipped" in text(panel.get("shipping/"))
 
 
 def test_where_automatic_reports_are_off_the_page_says_so(
     shipments: Shipments, panel: Panel
 ) -> None:
-    assert "It goes out by itself on" in text(panel.get("shipping/"))
+    assert "Sends automatically on" in text(panel.get("shipping/"))
     Store.objects.update(reports_enabled=False)
-    assert "It does not go out by itself" in text(panel.get("shipping/"))
+    assert "Automatic sending is off" in text(panel.get("shipping/"))
 
 
 def test_drift_is_listed_with_what_to_do(merchant: Merchant, merchants_panel: Panel) -> None:
     stray, lost = test_drift.incomplete(merchant), test_drift.missed(merchant)
-    assert "Nothing was compared yet" in text(merchants_panel.get("reconciliation/"))
+    assert "No checks yet" in text(merchants_panel.get("reconciliation/"))
 
     answer = merchants_panel.post("reconciliation/check", {})
     assert "done=checking" in answer["Location"]
@@ -115,13 +115,13 @@ def test_drift_is_listed_with_what_to_do(merchant: Merchant, merchants_panel: Pa
 
     page = text(merchants_panel.get("reconciliation/"))
     assert "2 of 2 orders" in page
-    assert "Set the paid status" in page
-    assert "Repaired" in page
+    assert "Change to the paid status" in page
+    assert "Fixed" in page
     check = DriftCheck.objects.get()
     file = text(merchants_panel.get(f"reconciliation/{check.pk}.csv")).removeprefix("\ufeff")
     rows = {int(row["Order"]): row for row in csv.DictReader(StringIO(file))}
-    assert rows[stray.bigcommerce_id]["Repaired"] == "no"
-    assert rows[lost.bigcommerce_id]["What is wrong"] == "Missed change"
+    assert rows[stray.bigcommerce_id]["Fixed"] == "no"
+    assert rows[lost.bigcommerce_id]["Problem"] == "Missed change"
 
 
 def test_an_incomplete_order_gets_the_paid_status(
@@ -162,7 +162,7 @@ def test_a_correction_is_entered_shown_and_decided_on_the_panel(
         given = {"path": path, "value": value, "page": "order_panel"}
         assert "done=entered" in merchants_panel.post(f"{address}/corrections", given)["Location"]
     page = text(merchants_panel.get(f"{address}/"))
-    assert "Delivery address: City" in page
+    assert "Shipping address: City" in page
     assert "<b>Badalona</b>" in page
 
     first, second = Correction.objects.order_by("path")
@@ -207,6 +207,6 @@ def test_the_panel_says_since_when_an_order_is_reported(
 ) -> None:
     order = merchant.order()
     Order.objects.update(reported_at=timezone.now())
-    assert "In a delivery report since" in text(
+    assert "Reported to SeQura since" in text(
         merchants_panel.get(f"orders/{order.bigcommerce_id}/")
     )

@@ -24,7 +24,7 @@ OPTIMIZED = {"id": 1, "name": "Casa Montseny", "checkout_type": "optimized_one_p
 
 def step(*channels: dict[str, Any], connections: tuple[Connection, ...] = ()) -> Step:
     store = Store(hash="abc123", channels=list(channels))
-    return next(one for one in setup_steps(store, connections, []) if "checkout page" in one.title)
+    return next(one for one in setup_steps(store, connections, []) if one.title == "Checkout page")
 
 
 def test_bigcommerces_own_checkout_is_fine() -> None:
@@ -36,7 +36,7 @@ def test_bigcommerces_own_checkout_is_fine() -> None:
 def test_a_store_that_was_never_read_says_nothing() -> None:
     titles = [one.title for one in setup_steps(Store(hash="abc123"), [], [])]
 
-    assert "Your checkout page" not in titles
+    assert "Checkout page" not in titles
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_terms_are_named() -> None:
     found = step(OPTIMIZED, {**OPTIMIZED, "id": 2, "terms": True})
 
     first, second = found.details
-    assert first == "Shoppers have to accept your terms before they pay with SeQura."
-    assert second.endswith("SeQura is not offered where the checkbox is missing.")
+    assert first == "Customers must accept your terms before they pay with SeQura."
+    assert second.endswith("Without the checkbox, SeQura doesn't appear.")
 
 
 def test_hosts_for_a_content_security_policy_can_be_copied(settings: Any) -> None:
@@ -93,7 +93,7 @@ def seen(*problems: Problem) -> Store:
 
 
 def test_an_answering_script_is_named_with_its_time() -> None:
-    found = named(seen(), "Address of the checkout script")
+    found = named(seen(), "Checkout script address")
 
     assert (found.icon, found.details) == ("success", ())
     assert "Checked 28 Nov 2026, 05:30:" in found.text
@@ -105,17 +105,17 @@ def test_an_answering_script_is_named_with_its_time() -> None:
         (
             {"kind": "silent", "name": "https://app/x.js", "words": "HTTP 404"},
             "error",
-            "https://app/x.js does not answer: HTTP 404",
+            "https://app/x.js isn't responding: HTTP 404",
         ),
         (
             {"kind": "altered", "name": "https://app/x.js", "words": ""},
             "error",
-            "https://app/x.js serves a script that differs from the one registered in BigCommerce.",
+            "The script at https://app/x.js differs from the one registered in BigCommerce.",
         ),
         (
             {"kind": "unreached", "name": "https://app/x.js", "words": "The app answered 503"},
             "warning",
-            "https://app/x.js does not answer: The app answered 503",
+            "https://app/x.js isn't responding: The app answered 503",
         ),
         (
             {"kind": "failed", "name": "", "words": "answered 503"},
@@ -127,7 +127,7 @@ def test_an_answering_script_is_named_with_its_time() -> None:
 def test_a_script_that_no_browser_runs_is_an_error(
     problem: Problem, icon: str, sentence: str
 ) -> None:
-    found = named(seen(problem), "Address of the checkout script")
+    found = named(seen(problem), "Checkout script address")
 
     assert (found.icon, found.details) == (icon, (sentence,))
 
@@ -135,8 +135,8 @@ def test_a_script_that_no_browser_runs_is_an_error(
 def test_scripts_of_others_are_named_and_are_no_fault() -> None:
     store = seen({"kind": "foreign", "name": "Chat bubble", "words": ""})
 
-    assert named(store, "Address of the checkout script").icon == "success"
-    found = named(store, "Your checkout page")
+    assert named(store, "Checkout script address").icon == "success"
+    found = named(store, "Checkout page")
     assert found.icon == "success"
     assert found.details[0].startswith("Another script runs on your checkout page: Chat bubble.")
     assert "Script Manager" in found.details[0]
@@ -149,25 +149,28 @@ def test_scripts_of_others_are_named_and_are_no_fault() -> None:
         (
             "enabled",
             "changed",
-            "The SeQura script of Outlet is switched off in the Script Manager.",
+            "The SeQura script of Outlet is turned off in the Script Manager.",
         ),
         (
             "location",
             "changed",
-            "The SeQura script of Outlet stands on other pages or in another place.",
+            (
+                "The SeQura script of Outlet is assigned to the wrong pages or placed in the wrong"
+                " location."
+            ),
         ),
         (
             "consent_category",
             "changed",
-            "The SeQura script of Outlet waits for a consent to cookies.",
+            "The SeQura script of Outlet only runs after cookie consent.",
         ),
-        ("description", "changed", "Changed by somebody: Outlet"),
-        ("src", "outdated", "From an older version: Outlet"),
+        ("description", "changed", "Changed in BigCommerce: Outlet"),
+        ("src", "outdated", "Outdated: Outlet"),
     ],
 )
 def test_what_happened_to_our_script_is_named(fields: str, kind: str, sentence: str) -> None:
     part = {"ok": False, "problems": [{"kind": kind, "name": "Outlet", "words": fields}]}
-    found = named(Store(hash="abc123", registration={"script": part}), "SeQura in your checkout")
+    found = named(Store(hash="abc123", registration={"script": part}), "Checkout script")
 
     assert (found.icon, found.details) == ("error", (sentence,))
 
@@ -178,7 +181,7 @@ NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("last", "icon", "text"),
     [
-        (None, "todo", "No checkout has asked yet."),
+        (None, "todo", "No checkout has requested SeQura yet."),
         (
             NOW - timedelta(days=2),
             "success",
@@ -195,7 +198,7 @@ def test_the_last_question_of_a_checkout_is_shown(
     last: datetime | None, icon: str, text: str
 ) -> None:
     with time_machine.travel(NOW, tick=False):
-        found = named(Store(hash="abc123", checkout_asked_at=last), "Checkouts ask for SeQura")
+        found = named(Store(hash="abc123", checkout_asked_at=last), "Checkout requests")
 
     assert (found.icon, found.text) == (icon, text)
     assert ["Script Manager" in line for line in found.details] == [True] * (icon != "success")

@@ -39,8 +39,8 @@ def test_wrong_credentials_store_nothing_and_say_what_to_do(store: Store) -> Non
         connect.connect(store, "live", {"sequra": SEQURA, "svea": Login("svea", "wrong")})
 
     assert refused.value.problems == {
-        "svea": "SVEA refused this username and password. Check both in the email sent by SeQura,"
-        " and that they belong to this environment."
+        "svea": "SVEA rejected this username and password. Check both in the email from SeQura, and"
+        " check that they belong to this environment."
     }
     assert not Connection.objects.exists()
     store.refresh_from_db()
@@ -51,11 +51,11 @@ def test_wrong_credentials_store_nothing_and_say_what_to_do(store: Store) -> Non
     ("answer", "words"),
     [
         ((403, ""), "Ask SeQura to enable it"),
-        ((503, ""), "did not answer"),
-        ((200, "<html>"), "did not answer"),
-        ((200, []), "no merchant id"),
-        ((200, [{"ref": "x", "country": "DE"}]), "no merchant id"),
-        ((302, ""), "did not answer"),
+        ((503, ""), "respond"),
+        ((200, "<html>"), "respond"),
+        ((200, []), "no merchant ID"),
+        ((200, [{"ref": "x", "country": "DE"}]), "no merchant ID"),
+        ((302, ""), "respond"),
     ],
 )
 def test_every_other_answer_is_explained(
@@ -70,7 +70,7 @@ def test_every_other_answer_is_explained(
 
 
 def test_a_deployment_outside_the_document_is_refused(store: Store) -> None:
-    with pytest.raises(Refused, match="no deployment “evil”"):
+    with pytest.raises(Refused, match="no platform “evil”"):
         connect.connect(store, "sandbox", {"evil": SEQURA})
 
 
@@ -113,7 +113,7 @@ def test_coming_back_revives_the_connection_of_open_orders(store: Store) -> None
 def test_a_merchant_id_that_is_not_the_account_s_is_refused(store: Store) -> None:
     connect.connect(store, "sandbox", {"sequra": SEQURA})
 
-    with pytest.raises(Refused, match="“demo_fr” is no merchant id"):
+    with pytest.raises(Refused, match="“demo_fr” isn't a merchant ID"):
         connect.choose(store, {"ES": "demo_fr"})
 
     assert selling(store) == {"ES": "demo_es", "FR": "demo_fr"}

@@ -142,7 +142,7 @@ def test_load_refuses_what_bigcommerce_did_not_sign(load: Load, sign: Sign, forg
     assert not PanelSession.objects.exists()
     assert not PanelUser.objects.exists()
     assert not SpentPayload.objects.exists()
-    assert "SeQura could not be opened" in response.content.decode()
+    assert "We couldn&#x27;t open SeQura" in response.content.decode()
 
 
 BAD_CLAIMS: list[dict[str, Any]] = [

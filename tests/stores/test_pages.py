@@ -53,7 +53,7 @@ def test_wrong_credentials_are_explained_and_change_nothing(panel: Panel, world:
 
     page = answer.content.decode()
     assert answer.status_code == 400
-    assert "seQura refused this username and password." in page
+    assert "seQura rejected this username and password." in page
     assert 'value="sequra"' in page
     assert "mistyped-secret" not in page
     assert not Connection.objects.exists()
@@ -67,7 +67,7 @@ def test_wrong_credentials_are_explained_and_change_nothing(panel: Panel, world:
         ({"sequra-username": ""}, "This field is required."),
         ({"environment": "production"}, "Select a valid choice"),
         ({"sequra-username": "x" * 300}, "at most 255 characters"),
-        ({"sequra-username": "x\0"}, "refused this username"),  # the NUL is left out
+        ({"sequra-username": "x\0"}, "rejected this username"),  # the NUL is left out
     ],
 )
 def test_a_form_that_is_not_filled_in_well_comes_back(
@@ -120,7 +120,7 @@ def test_another_account_has_to_be_meant(connected: Panel, fields: dict[str, str
     answer = connected.post("connection/", FORM | fields)
 
     assert answer.status_code == 400
-    assert "confirm that you mean it" in answer.content.decode()
+    assert "Confirm that you want to replace" in answer.content.decode()
     assert Connection.objects.get().state == Connection.State.CONNECTED
 
     answer = connected.post("connection/", {**FORM, **fields, "replace": "on"})
@@ -145,7 +145,7 @@ def test_the_way_to_the_first_sale_is_shown(panel: Panel, world: World) -> None:
     answer = panel.post("countries/", {"ES": "demo_es", "FR": "demo_fr", "guided": "1"})
     assert answer["Location"] == f"/s/{panel.token}/?done=ready"
     page = panel.get("?done=ready").content.decode()
-    assert "Everything is set up" in page
+    assert "All set" in page
     assert 'aria-current="step"' not in page
 
 
@@ -162,7 +162,7 @@ def test_the_page_says_so_when_sequra_is_away(panel: Panel, world: World) -> Non
     answer = panel.get("connection/")
 
     assert answer.status_code == 503
-    assert "SeQura did not answer" in answer.content.decode()
+    assert "SeQura didn't respond" in answer.content.decode()
 
 
 def test_no_page_gives_a_secret_back(connected: Panel) -> None:
@@ -199,7 +199,7 @@ def test_payment_methods_that_could_not_be_fetched_are_said(connected: Panel, wo
     answer = connected.post("payment-methods/refresh")
 
     page = Client().get(answer["Location"]).content.decode()
-    assert "SeQura did not answer for every country." in page
+    assert "respond for some countries." in page
     assert "Paga Después" in page
 
 

@@ -194,15 +194,15 @@ REFUSED: list[tuple[Any, str]] = [
     ({"reports": {"hour": 24}}, "reports.hour: Ensure this value"),
     ({"reports": {"enabled": "yes"}}, "reports.enabled: is not true or false"),
     ({"countries": {"DE": "x"}}, "SeQura does not sell in 'DE'"),
-    ({"countries": {"ES": "demo_fr"}}, "“demo_fr” is no merchant id"),
+    ({"countries": {"ES": "demo_fr"}}, "“demo_fr” isn't a merchant ID"),
     ({"connection": {"environment": "production"}}, "connection.environment"),
     ({"connection": {"deployments": {"svea": {}}}}, "a new account needs its username"),
     (
         {"connection": {"deployments": {"sequra": {"username": "other", "password": "x"}}}},
-        "refused",
+        "rejected",
     ),
     ({"connection": {"deployments": {"svea": {"username": "svea"}}}}, "needs its password"),
-    ({"connection": {"deployments": {"evil": LOGIN}}}, "no deployment “evil”"),
+    ({"connection": {"deployments": {"evil": LOGIN}}}, "no platform “evil”"),
     ({"connection": {"deployments": {"sequra": {**LOGIN, "url": "x"}}}}, "url: is not a setting"),
 ]
 

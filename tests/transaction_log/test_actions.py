@@ -43,10 +43,10 @@ def test_ignored_entry_stays_in_the_log_with_its_reason(
     )
     assert entry.closed_at
     html = panel.get("log/?done=ignored").content.decode()
-    assert "The entry is off your list." in html
-    assert "Ignored by ana@example.com:" in html
+    assert "Dismissed. You can still find it in the log." in html
+    assert "Dismissed by ana@example.com:" in html
     assert "Settled by phone" in html
-    assert "needs you" not in html.split("<form")[0]
+    assert "needs your attention" not in html.split("<form")[0]
 
 
 @pytest.mark.parametrize("note", ["", "   ", "x" * 501])

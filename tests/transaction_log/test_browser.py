@@ -165,7 +165,7 @@ def test_entry_is_ignored_with_the_keyboard_alone(
     page.keyboard.press("Tab")
     page.keyboard.type("Settled by phone")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("The entry is off your list.")).to_be_visible()
+    expect(page.get_by_text("Dismissed. You can still find it in the log.")).to_be_visible()
     expect(page.get_by_text("No entries match")).to_be_visible()
     saved = Entry.objects.get(bigcommerce_id=250)
     assert (saved.outcome, saved.note) == ("ignored", "Settled by phone")

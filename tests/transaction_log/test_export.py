@@ -44,7 +44,7 @@ def test_file_holds_what_the_page_shows(panel: Panel, make_rejected: MakeEntry) 
     assert row["Event"] == "Shipment"
     assert row["Status"] == "Rejected"
     assert row["Reason"] == "sequra_409"
-    assert row["SeQura's words"] == 'He said "no",\nthen left'
+    assert row["SeQura's message"] == 'He said "no",\nthen left'
     assert (row["Still to ship"], row["Shipped"], row["Attempts"]) == ("1234.56", "0.05", "2")
     assert row["SeQura"] == f"https://portal-sandbox.sequra.com/orders/{REFERENCE}"
 
@@ -56,7 +56,7 @@ def test_file_holds_what_the_page_shows(panel: Panel, make_rejected: MakeEntry) 
 def test_formulas_become_text(panel: Panel, make_rejected: MakeEntry, text: str) -> None:
     make_rejected(words=text, payment_method=text, note=text, event=text)
     (row,) = rows(panel.get("log/export.csv"))
-    for column in ("SeQura's words", "Payment method", "Note", "Event"):
+    for column in ("SeQura's message", "Payment method", "Note", "Event"):
         assert row[column] == f"'{text}"
 
 

@@ -38,7 +38,7 @@ def test_another_store_s_session_sees_nothing(stranger: Panel, path: str) -> Non
     body = b"".join(reply) if reply.streaming else reply.content
     assert b"top secret" not in body
     assert b"demo_es" not in body
-    assert b"update needs you" not in body
+    assert b"needs your attention" not in body
 
 
 def test_another_store_s_session_changes_nothing(stranger: Panel, store: Store) -> None:

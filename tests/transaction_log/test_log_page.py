@@ -27,12 +27,12 @@ def test_rejected_entry_says_everything_without_a_click(
         "Shipment",
         "Rejected",
         "The sum of the items is 11088 and the order&#x27;s total is 11089",
-        "SeQura does not accept the order as it is now in BigCommerce.",
-        "Compare the order line by line, correct it in BigCommerce, then retry.",
+        "SeQura rejected this update.",
+        "Compare the order with SeQura, fix it in BigCommerce, then retry.",
         "3 attempts",
         f'href="{SHOP}" target="_blank" rel="noopener"',
         f'href="{SANDBOX}" target="_blank" rel="noopener"',
-        "1 update needs you",
+        "1 order update needs your attention",
     ):
         assert text in html
 
@@ -57,7 +57,7 @@ def test_entry_without_order_and_reference_has_no_links(
 
 def test_empty_log_says_what_will_be_here(panel: Panel) -> None:
     html = panel.get("log/").content.decode()
-    assert "Nothing has happened yet" in html
+    assert "No entries yet" in html
     assert "<table" not in html
 
 
@@ -71,14 +71,14 @@ def test_search_without_result_offers_a_way_out(panel: Panel, make_entry: MakeEn
 def test_settled_entry_offers_no_action(panel: Panel, make_rejected: MakeEntry) -> None:
     make_rejected(closed_at=timezone.now())
     html = panel.get("log/").content.decode()
-    assert "Settled on" in html
+    assert "Resolved" in html
     assert "/retry" not in html
     assert "/ignore" not in html
 
 
 def test_amounts_that_were_told_are_said(panel: Panel, make_entry: MakeEntry) -> None:
     make_entry(unshipped=123456, shipped=0)
-    assert "€1,234.56 to ship, €0.00 shipped" in panel.get("log/").content.decode()
+    assert "Not shipped €1,234.56 · Shipped €0.00" in panel.get("log/").content.decode()
 
 
 def test_refused_purchase_offers_no_retry(panel: Panel, make_rejected: MakeEntry) -> None:

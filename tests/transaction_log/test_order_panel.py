@@ -114,8 +114,8 @@ def test_timeline_is_newest_first_and_ends_with_the_purchase(
     html = panel.get("orders/250/").content.decode().split('id="timeline"')[1]
     order = [html.index(text) for text in ("Cancelled by SeQura", "Shipment", "Purchase")]
     assert order == sorted(order)
-    assert "Heard from SeQura" in html
-    assert "SeQura financed €110.89." in html
+    assert "Received from SeQura" in html
+    assert "SeQura approved €110.89." in html
     assert "Refund</b>" not in html
 
 
@@ -132,10 +132,10 @@ def test_timeline_goes_back_to_the_cart(
         for item in html.split("<ol")[1].split("</ol>", maxsplit=1)[0].split("<li")[2:]
     ]
     assert [item.removeprefix("> ") for item in items] == [
-        "Payment put on hold Told to SeQura 20 Nov 2026, 11:53",
-        "Payment taken into review Heard from SeQura 20 Nov 2026, 11:52",
-        "Identification form shown to the shopper 20 Nov 2026, 11:51",
-        "Cart told, payment methods received Told to SeQura 20 Nov 2026, 11:50",
+        "Payment put on hold Sent to SeQura 20 Nov 2026, 11:53",
+        "Payment sent to review Received from SeQura 20 Nov 2026, 11:52",
+        "Identification form shown to the customer 20 Nov 2026, 11:51",
+        "Cart sent, payment methods received Sent to SeQura 20 Nov 2026, 11:50",
     ]
 
 
@@ -211,7 +211,7 @@ def test_order_of_another_payment_method_gets_a_friendly_page(panel: Panel) -> N
     assert reply.status_code == 200
     html = reply.content.decode()
     assert "Not a SeQura order" in html
-    assert "before this app was installed" in html
+    assert "before you installed this app" in html
 
 
 def test_order_from_before_a_reinstallation_says_what_to_do(
@@ -219,7 +219,7 @@ def test_order_from_before_a_reinstallation_says_what_to_do(
 ) -> None:
     make_order(password="")
     html = panel.get("orders/250/").content.decode()
-    assert "The SeQura account of this order is not connected" in html
+    assert "This order's SeQura account isn't connected" in html
     assert f'href="/s/{panel.token}/connection/"' in html
     assert "<dd>Approved</dd>" in html
 
@@ -231,7 +231,7 @@ def test_settled_problem_moves_into_the_timeline(
     make_rejected(closed_at=timezone.now())
     html = panel.get("orders/250/").content.decode()
     assert "Needs attention" not in html
-    assert "Settled on" in html
+    assert "Resolved" in html
 
 
 def test_comparison_without_bigcommerce_says_so(
@@ -242,7 +242,7 @@ def test_comparison_without_bigcommerce_says_so(
     reply = panel.get("orders/250/compare/")
     assert reply.status_code == 200
     html = reply.content.decode()
-    assert "BigCommerce did not answer." in html
+    assert "BigCommerce didn&#x27;t respond." in html
     assert "/retry" in html
     assert "<table" not in html
 
@@ -270,7 +270,7 @@ def test_comparison_of_an_order_that_sequra_cancelled_says_that_nothing_is_sent(
 
     html = panel_for(merchant.store).get(f"orders/{order.bigcommerce_id}/compare/").content.decode()
 
-    assert "SeQura has cancelled this order, so nothing is told about it any more." in html
-    assert "If that is wrong, ask SeQura about it in its portal." in html
+    assert "SeQura cancelled this order, so no more updates are sent." in html
+    assert "If that&#x27;s wrong, contact SeQura from its portal." in html
     assert "€89.95" in html
     assert "Changed" not in html

@@ -6,7 +6,7 @@ from stores.models import Store
 from tests.stores.conftest import Panel, panel_for
 from tests.transaction_log.conftest import MakeEntry, MakeOrder
 
-NAVIGATION = "Why is SeQura not shown?"
+NAVIGATION = "Availability"
 CURRENT = 'aria-current="page"'
 
 
@@ -50,13 +50,13 @@ def test_log_in_the_side_panel_has_everything_but_the_setting(
     html = side.get("log/").content.decode()
     for text in (
         "The sum of the items is 11088",
-        "1 update needs you",
+        "1 order update needs your attention",
         "Export CSV",
         f'action="/s/{side.token}/log/{entry.pk}/ignore"',
         f'href="/s/{side.token}/orders/251/"',
     ):
         assert text in html
-    assert "How long the log is kept" not in html
+    assert "Log retention" not in html
 
 
 def test_another_order_is_seen_without_losing_the_first(side: Panel, make_order: MakeOrder) -> None:
