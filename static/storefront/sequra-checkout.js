@@ -716,7 +716,7 @@
     put(status, busy ? text("opening") : method ? method.title : "");
     if (button.className !== className) button.className = className;
     put(button, text(busy ? "opening" : "pay"));
-    button.hidden = !chosen;
+    button.toggleAttribute("hidden", !chosen);
     button.disabled = busy;
   }
 
@@ -862,7 +862,7 @@
     item.classList.toggle("optimizedCheckout-form-checklist-item--selected", selected);
     item.firstChild.classList.toggle("form-checklist-header--selected", selected);
     const below = item.querySelector(".form-checklist-body");
-    if (below) below.hidden = !selected;
+    if (below) below.toggleAttribute("hidden", !selected);
   }
 
   /** Give the choice back to BigCommerce. */

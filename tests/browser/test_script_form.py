@@ -347,7 +347,8 @@ def test_choosing_another_method_while_the_form_loads_shows_none(
     choose(page)
     world.fail("/form", Answer(200, {"html": "", "origins": [], "status_url": ""}, delay=0.6))
     with page.expect_response(lambda one: one.url.endswith("/form") and one.status == 200):
-        page.locator(BUTTON).click()
+        with page.expect_request(lambda one: one.url.endswith("/form")):
+            page.locator(BUTTON).click()
         page.locator("#radio-cod").check()
     world.settle(page, 200)
 

@@ -206,12 +206,24 @@ def test_the_answer_and_its_options_are_no_long_task(world: World, open_checkout
     assert [task for task in page.evaluate("tasks") if task[1] > drawn] == []
 
 
-def test_nothing_is_asked_while_nothing_happens(world: World, open_checkout: Open) -> None:
+# Also a value written anew wakes everybody who watches the page.
+WATCH = """() => {
+  window.touched = [];
+  new MutationObserver((all) => all.forEach((one) => touched.push(one.target.outerHTML)))
+    .observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+}"""
+
+
+def test_nothing_is_asked_or_touched_while_nothing_happens(
+    world: World, open_checkout: Open
+) -> None:
     page = open_checkout()
     page.get_by_label(PP3["title"]).check()  # with its heartbeat
     world.settle(page, 400)
     before = len(world.calls)
+    page.evaluate(WATCH)
 
     run_timers(page, 12 * 250)
 
     assert len(world.calls) == before
+    assert page.evaluate("touched") == []
