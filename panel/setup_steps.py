@@ -65,12 +65,22 @@ def setup_steps(
     store: Store, connections: Sequence[Connection], merchants: Sequence[Merchant]
 ) -> list[Step]:
     """The health of everything; `connections` are those in use."""
-    parts = [_part(store, part) for part in registration.PARTS]
-    checkout = [_checkout_page(store, connections)] if store.channels else []
-    page = store.registration.get("page")
-    answers = [_script_answers(page)] if page else []
-    selling = [_connected(connections), _selling(connections, merchants)]
-    return [*parts, *answers, *checkout, _asked(store), *selling]
+    return list(named_steps(store, connections, merchants).values())
+
+
+def named_steps(
+    store: Store, connections: Sequence[Connection], merchants: Sequence[Merchant]
+) -> dict[str, Step]:
+    """The same steps by name, in their order."""
+    found = {part: _part(store, part) for part in registration.PARTS}
+    if page := store.registration.get("page"):
+        found["page"] = _script_answers(page)
+    if store.channels:
+        found["checkout"] = _checkout_page(store, connections)
+    found["asked"] = _asked(store)
+    found["account"] = _connected(connections)
+    found["countries"] = _selling(connections, merchants)
+    return found
 
 
 def _script_answers(page: dict[str, Any]) -> Step:

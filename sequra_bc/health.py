@@ -61,21 +61,22 @@ def live() -> HttpResponse:
 
 def _ready() -> HttpResponse:
     """Return whether this process can do its work. Redis is reported and not needed."""
-    checks = {"database": database()}
+    checks = {"database": "unreachable" if database_fault() else "ok"}
     checks["migrations"] = migrations() if checks["database"] == "ok" else "unknown"
     checks["keys"] = keys() if checks["migrations"] == "ok" else "unknown"
     works = all(state == "ok" for state in checks.values())
-    body = {"status": "ok" if works else "not ready", **checks, "redis": _broker_state()}
+    body = {"status": "ok" if works else "not ready", **checks, "redis": broker_state()}
     return JsonResponse(body, status=200 if works else 503)
 
 
-def database() -> str:
+def database_fault() -> str:
+    """Return why the database does not answer, in one line; nothing when it does."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError:
-        return "unreachable"
-    return "ok"
+    except DatabaseError as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
 
 
 def migrations() -> str:
@@ -109,7 +110,7 @@ def broker() -> Connection:
     return app.connection_for_write(settings.BROKER_URL or settings.REDIS_URL, connect_timeout=1)
 
 
-def _broker_state() -> str:
+def broker_state() -> str:
     """Whether the broker answers, whichever it is."""
     try:
         with broker().clone() as connection:

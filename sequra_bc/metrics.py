@@ -16,7 +16,7 @@ from typing import Any
 from celery import current_app
 from django.apps import apps
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import Count, F, Min, Q, QuerySet
+from django.db.models import Count, F, Max, Min, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpResponse
 from prometheus_client import (
@@ -91,6 +91,7 @@ def queues() -> Iterator[Metric]:
     yield events()
     yield entries()
     yield _accounts()
+    yield _maintenance()
     yield _leases()
     yield _breakers()
     yield from _worker_figures()
@@ -181,6 +182,19 @@ def _accounts() -> GaugeMetricFamily:
     return GaugeMetricFamily(
         "sequra_bc_accounts_refused", "Accounts that SeQura refuses", refused.count()
     )
+
+
+def _maintenance() -> GaugeMetricFamily:
+    """Each maintenance run marks the checkout script as current, and nothing else is as regular:
+    an old mark means that beat or the slow lane stands still. There is no figure before the first.
+    """
+    family = GaugeMetricFamily(
+        "sequra_bc_maintenance_age_seconds", "Time since maintenance last ran", labels=[]
+    )
+    last = rows("stores.ScriptVersion").aggregate(at=Max("current_at"))["at"]
+    if last:
+        family.add_metric([], (database_now() - last).total_seconds())
+    return family
 
 
 def entries() -> GaugeMetricFamily:

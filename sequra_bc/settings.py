@@ -371,5 +371,6 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_LEVEL not in logging.getLevelNamesMapping():
     faults.append("LOG_LEVEL is none of DEBUG, INFO, WARNING and ERROR")
 if faults:
-    sys.exit("\n".join(faults))
+    sys.stderr.write("\n".join([*faults, ""]))
+    sys.exit(2)
 structured_logging(level=LOG_LEVEL)

@@ -4,6 +4,7 @@ An account lives on one deployment (seQura, SVEA) and environment. What a store 
 archived, not deleted: open orders still speak through it.
 """
 
+import math
 import string
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -265,17 +266,20 @@ def probe_accounts() -> None:
     until = time.monotonic() + _PROBE_SECONDS
     for due in (in_use.filter(is_over), others):
         rows = due.select_related("store").order_by("probed_at", "pk")[:_PROBES]
-        each("accounts", rows, partial(_probe, until=until))
+        each("accounts", rows, partial(probe, until=until))
 
 
-def _probe(connection: Connection, until: float) -> None:
-    """One question; whoever else comes by meanwhile finds it asked."""
+def probe(connection: Connection, until: float = math.inf) -> str:
+    """Ask SeQura once; whoever else comes by meanwhile finds it asked.
+
+    Return why SeQura did not answer, or nothing.
+    """
     if stopping() or time.monotonic() > until:
-        return
+        return ""
     seen = Connection.objects.filter(pk=connection.pk, probed_at=connection.probed_at)
     pause = Now() + PROBE_AFTER if connection.is_refused else F("paused_until")
     if not seen.update(probed_at=Now(), paused_until=pause):
-        return
+        return ""
     try:
         rows = sequra_for(connection).credentials()
     except Rejected as refusal:
@@ -284,6 +288,7 @@ def _probe(connection: Connection, until: float) -> None:
             log.warning("account_refused", store=connection.store.hash, status=refusal.status)
     except Unavailable as error:
         log.warning("account_not_probed", store=connection.store.hash, reason=error.reason)
+        return error.reason
     else:
         known = {row.get("ref") for row in rows}
         refs = set(connection.merchants.values_list("ref", flat=True))
@@ -292,6 +297,7 @@ def _probe(connection: Connection, until: float) -> None:
             connection.refresh_from_db(fields=["paused_until", "refused_at"])
             connection.resume()
             log.info("account_accepted", store=connection.store.hash)
+    return ""
 
 
 def _refresh_keys(connection: Connection, rows: list[Credentials]) -> None:

@@ -77,7 +77,7 @@ def segment(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class _Reply:
+class Reply:
     """A 2xx answer, read to its end."""
 
     status: int
@@ -114,7 +114,7 @@ class Transport:
         body: Any = None,
         timeout: Timeout | None = None,
         limit: int = _REPLY_LIMIT,
-    ) -> _Reply:
+    ) -> Reply:
         """The reply to one request; Rejected or Unavailable when it is not a 2xx."""
         before_a_call()
         sent = {"User-Agent": USER_AGENT, **headers}
@@ -171,7 +171,7 @@ class _Exchange:
     timeout: Timeout
     limit: int
 
-    def run(self, headers: Mapping[str, str], params: Params | None, data: bytes | None) -> _Reply:
+    def run(self, headers: Mapping[str, str], params: Params | None, data: bytes | None) -> Reply:
         try:
             with closing(self.request(headers, params, data)) as response:
                 if self.transport.on_headers:
@@ -179,7 +179,7 @@ class _Exchange:
                 if not 200 <= response.status_code < 300:
                     self.refuse(response)
                 content = b"".join(self.chunks(response))
-                return _Reply(response.status_code, response.headers, content)
+                return Reply(response.status_code, response.headers, content)
         except _LOST as error:
             raise self.lost(error) from error
 

@@ -61,14 +61,14 @@ def register(store: Store, wait: float = _SECONDS) -> bool:
     return is_healthy(store)
 
 
-def check_registration(store: Store) -> bool:
+def check_registration(store: Store, besides: dict[str, Part] | None = None) -> bool:
     """Record what is missing while a page request waits. Return whether everything is in place.
 
     Skip the check during a registration: its result will be newer.
     """
     try:
         with only_one(_lock(store)):
-            _record(store, _run(store, _parts(), _BRIEF))
+            _record(store, _run(store, _parts() | (besides or {}), _BRIEF))
     except Busy:
         store.refresh_from_db()
     return is_healthy(store)

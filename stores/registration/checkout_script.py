@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import requests
 import structlog
@@ -29,7 +29,7 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Script
 from stores.models import ScriptVersion, Store
 from stores.registration.changes import Change, Kind, Problem
-from transport.call import Timeout, Transport
+from transport.call import Reply, Timeout, Transport
 from transport.errors import Rejected, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -204,15 +204,9 @@ def _reaches_checkout(script: Script) -> bool:
 
 def _ask(address: str, hashes: list[str]) -> list[Problem]:
     """Whether a browser would run what this address answers: https://www.w3.org/TR/SRI/"""
-    transport = Transport(_AppRejected, _AppUnavailable, _BRIEF, requests.Session())
-    url, name = urlsplit(address), address.partition("?")[0]
-    # Browsers know by themselves where these names are, the system may not: RFC 6761, 6.3.
-    here = "127.0.0.1" if (url.hostname or "").endswith(".localhost") else url.hostname
-    target = url._replace(netloc=f"{here}:{url.port}" if url.port else str(here)).geturl()
+    name = address.partition("?")[0]
     try:
-        with transport.session:
-            headers = {"Accept-Encoding": "gzip", "Host": url.netloc}
-            reply = transport.send("GET", target, headers=headers)
+        reply = fetch(address)
     except _AppRejected as refusal:
         return [{"kind": "silent", "name": name, "words": f"HTTP {refusal.status}"}]
     except _AppUnavailable as failure:
@@ -221,6 +215,24 @@ def _ask(address: str, hashes: list[str]) -> list[Problem]:
     if shared and any(value in hashes for value in _digests(reply.body)):
         return []
     return [{"kind": "altered", "name": name, "words": ""}]
+
+
+def fetch(address: str) -> Reply:
+    """Fetch one of the app's own public addresses. Raises Rejected or Unavailable."""
+    transport = Transport(_AppRejected, _AppUnavailable, _BRIEF, requests.Session())
+    url = urlsplit(address)
+    target = url._replace(netloc=f"{host_of(url)}:{url.port}" if url.port else host_of(url))
+    with transport.session:
+        headers = {"Accept-Encoding": "gzip", "Host": url.netloc}
+        return transport.send("GET", target.geturl(), headers=headers)
+
+
+def host_of(url: SplitResult) -> str:
+    """Return the host to connect to. Browsers know by themselves where names below `.localhost`
+    are, the system may not: RFC 6761, 6.3.
+    """
+    host = url.hostname or ""
+    return "127.0.0.1" if host.endswith(".localhost") else host
 
 
 def _digests(body_: bytes) -> list[str]:

@@ -1,5 +1,6 @@
 """The app behind a real PgBouncer in transaction mode, with two server connections to share."""
 
+import json
 import os
 import shutil
 import signal
@@ -99,6 +100,36 @@ def test_the_whole_system_works_behind_it(world: World) -> None:
     for name in ("web", "worker"):
         log = world.stack.processes[name].log.read_text()
         assert '"level": "error"' not in log
+
+
+def doctors_word(world: World, **env: str) -> tuple[str, str]:
+    """What the doctor says of the pooler: its state, and the beginning of its sentence."""
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "doctor", "--json"],
+        cwd=ROOT,
+        env=world.stack.app_env | env,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    found = {one["check"]: one for one in json.loads(ended.stdout)["findings"]}
+    checks = ("database", "pooler")
+    told = next((found[name] for name in checks if found[name]["state"] != "ok"), found["pooler"])
+    return told["state"], told["message"]
+
+
+def test_the_doctor_sees_the_pooler(world: World) -> None:
+    """PgBouncer refuses start-up options; one that is told to ignore them would share locks."""
+    state, message = doctors_word(world)
+    assert state == "ok"
+    assert message.startswith("A pooler in transaction mode stands in front of PostgreSQL")
+
+    state, message = doctors_word(world, DATABASE_POOLED="false")
+    assert (state, "unsupported startup parameter" in message) == ("error", True)
+
+    direct = {"DATABASE_URL": world.stack.urls["DATABASE_URL"], "DATABASE_POOLED": "true"}
+    state, message = doctors_word(world, **direct)
+    assert (state, "no pooler stands" in message) == ("warning", True)
 
 
 def test_a_lock_has_one_holder(world: World) -> None:
