@@ -32,7 +32,7 @@ from panel import doctor
 from sequra_bc import health
 from stores import connect
 from stores.clients import bigcommerce_for
-from stores.models import Connection, Store
+from stores.models import Connection, ScriptVersion, Store
 from stores.registration import checkout_script
 from tests.stores.test_with_sandbox import address, fetch, registered
 
@@ -175,7 +175,7 @@ def test_tasks_that_ran_lately_are_seen() -> None:
     assert finding("tasks").state == "error"
     checkout_script.keep_version()
     assert finding("tasks").state == "ok"
-    checkout_script.ScriptVersion.objects.update(current_at=timezone.now() - timedelta(hours=3))
+    ScriptVersion.objects.update(current_at=timezone.now() - timedelta(hours=3))
     assert finding("tasks").message == "Maintenance ran 3 hours ago."
 
 
