@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -41,15 +43,23 @@ def pooler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     if PROGRAM is None:
         assert not os.environ.get("CI"), "apt-get install pgbouncer"
         pytest.skip("no pgbouncer: apt-get install pgbouncer")
-    folder, port = tmp_path_factory.mktemp("pooler"), free_port()
+    with pgbouncer(tmp_path_factory.mktemp("pooler")) as port:
+        yield port
+
+
+@contextmanager
+def pgbouncer(folder: Path, more: str = "") -> Iterator[int]:
+    """One in transaction mode, with these lines in its configuration; its port."""
+    port = free_port()
     server = urlsplit(os.environ["DATABASE_URL"])
     target = f"host={server.hostname} port={server.port} user={server.username}"
     (folder / "ini").write_text(
         f"[databases]\n* = {target} {f'password={server.password}' if server.password else ''}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         "auth_type = any\npool_mode = transaction\ndefault_pool_size = 2\nmax_client_conn = 500\n"
+        f"{more}\n"
     )
-    command = [*as_unprivileged_user(), PROGRAM, str(folder / "ini")]
+    command = [*as_unprivileged_user(), str(PROGRAM), str(folder / "ini")]
     process = Process(
         "pgbouncer", command, folder / "log", ready=lambda: answers(port), stop_signal="SIGINT"
     )
@@ -118,14 +128,23 @@ def doctors_word(world: World, **env: str) -> tuple[str, str]:
     return told["state"], told["message"]
 
 
-def test_the_doctor_sees_the_pooler(world: World) -> None:
-    """PgBouncer refuses start-up options; one that is told to ignore them would share locks."""
+def test_the_doctor_sees_the_pooler(
+    world: World, pooler: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """PgBouncer refuses start-up options; one that is told to ignore them shares locks."""
     state, message = doctors_word(world)
     assert state == "ok"
     assert message.startswith("A pooler in transaction mode stands in front of PostgreSQL")
 
     state, message = doctors_word(world, DATABASE_POOLED="false")
     assert (state, "unsupported startup parameter" in message) == ("error", True)
+
+    ignoring = "ignore_startup_parameters = options"
+    with pgbouncer(tmp_path_factory.mktemp("ignoring"), ignoring) as other:
+        url = world.stack.app_env["DATABASE_URL"].replace(f":{pooler}/", f":{other}/")
+        told = doctors_word(world, DATABASE_URL=url, DATABASE_POOLED="false")
+    assert told[0] == "error"
+    assert told[1].endswith("two processes can hold the same lock.")
 
     direct = {"DATABASE_URL": world.stack.urls["DATABASE_URL"], "DATABASE_POOLED": "true"}
     state, message = doctors_word(world, **direct)
