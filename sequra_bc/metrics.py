@@ -45,6 +45,8 @@ ON CONFLICT (name, labels) DO UPDATE SET value = known.value + excluded.value
 """
 # The phases in which confirm() has nothing to do, as payments.models names them.
 _AT_REST = ("solicited", "refused", "done")
+# Those in which SeQura has confirmed and the order is not finished.
+_CONFIRMED = ("confirmed", "creating", "created", "settled", "placed")
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 
@@ -88,6 +90,7 @@ class _QueueCollector(Collector):
 def queues() -> Iterator[Metric]:
     yield from _due_orders()
     yield _solicitations()
+    yield _oldest_payment()
     yield events()
     yield entries()
     yield _accounts()
@@ -122,6 +125,15 @@ def _solicitations() -> GaugeMetricFamily:
         if phase not in _AT_REST:
             family.add_metric([phase], found.get(phase, 0))
     return family
+
+
+def _oldest_payment() -> GaugeMetricFamily:
+    """SeQura has confirmed, and the order is not finished: a matter of seconds on a good day."""
+    under_way = rows("payments.Solicitation").filter(phase__in=_CONFIRMED)
+    began = under_way.aggregate(at=Min("confirm_intent_at"))["at"]
+    age = (database_now() - began).total_seconds() if began else 0
+    text = "Age of the oldest purchase that SeQura confirmed and that has no finished order"
+    return GaugeMetricFamily("sequra_bc_oldest_payment_seconds", text, age)
 
 
 def _leases() -> GaugeMetricFamily:
