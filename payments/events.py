@@ -1,4 +1,4 @@
-"""What SeQura tells about an order afterwards: a row and a small function per event.
+"""SeQura's events after a purchase: a row and a small function per event.
 
 https://docs.sequra.com/docs/webhooks-api
 """
@@ -29,20 +29,20 @@ _State = Solicitation.State
 _Answer = tuple[int, dict[str, Any] | str]
 _ANSWER_SECONDS = 6.0
 
-# A merchant has two working hours to begin with an order; then SeQura's request comes too late.
+# After two working hours the merchant may have begun with the order: a request is too late.
 _WORK_BEGINS, _WORK_ENDS, _WORK_ZONE = time(9), time(17), ZoneInfo("Europe/Madrid")
 CANCEL_WITHIN = timedelta(hours=2)
 
 
 def cancelled(solicitation: Solicitation, _: QueryDict) -> _Answer:
-    """SeQura has cancelled the order: the shop follows, nothing is sent back."""
+    """Cancel the order in the shop because SeQura has cancelled it. Nothing is sent back."""
     record_state(solicitation, _State.CANCELLED)
     confirm_within(solicitation.pk, _ANSWER_SECONDS)
     return 200, ""
 
 
 def cancel(solicitation: Solicitation, _: QueryDict) -> _Answer:
-    """SeQura asks whether the order can still be cancelled; a shipped or old one cannot."""
+    """Cancel the order if SeQura asks in time; answer `toolate` for a shipped or old one."""
     since = working_time(solicitation.created_at, timezone.now())
     too_late = {"result": "toolate", "since": int(since.total_seconds() // 60)}
     if solicitation.phase == Solicitation.Phase.REFUSED:
@@ -65,7 +65,7 @@ def cancel(solicitation: Solicitation, _: QueryDict) -> _Answer:
 
 
 def _cancel_in_shop(solicitation: Solicitation) -> bool:
-    """Cancel the BigCommerce order, unless goods have left; the order update follows by itself."""
+    """Cancel the BigCommerce order unless goods have left. Its webhook causes the order update."""
     api, order_id = bigcommerce_for(solicitation.store), solicitation.bigcommerce_order
     order = api.order(order_id)
     if gone_before(solicitation) or has_left(solicitation.store, order):
@@ -76,7 +76,7 @@ def _cancel_in_shop(solicitation: Solicitation) -> bool:
 
 
 def risk_assessment(solicitation: Solicitation, parameters: QueryDict) -> _Answer:
-    """SeQura's view of the risk: kept and shown, nothing else."""
+    """Store SeQura's risk level, to show it."""
     level = parameters.get("risk_level", "")
     if level in ("low_risk", "high_risk", "under_evaluation"):
         solicitation.note(risk_level=level)
@@ -91,7 +91,7 @@ EVENTS: dict[str, Callable[[Solicitation, QueryDict], _Answer]] = {
 
 
 def handle(event: str, solicitation: Solicitation, parameters: QueryDict) -> _Answer:
-    """SeQura expects 501 with JSON for an event that the shop does not know."""
+    """Handle an event. SeQura expects 501 with JSON for an unknown one."""
     function = EVENTS.get(event)
     if function is None:
         return 501, {"error": f"Unknown event '{event[:64]}'"}
@@ -99,7 +99,7 @@ def handle(event: str, solicitation: Solicitation, parameters: QueryDict) -> _An
 
 
 def working_time(since: datetime, until: datetime) -> timedelta:
-    """The working time between two moments: Monday to Friday, nine to five in Madrid."""
+    """Return the working time between two moments: Monday to Friday, nine to five in Madrid."""
     total = timedelta()
     day = since.astimezone(_WORK_ZONE).date()
     last = until.astimezone(_WORK_ZONE).date()

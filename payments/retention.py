@@ -1,4 +1,4 @@
-"""How long payments are remembered: paid ones for ever, the rest no longer than it is of use."""
+"""How long payments are kept: paid ones for ever, the others as long as they are useful."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,10 +13,9 @@ from payments.models import Offer, Solicitation
 from stores.models import Allowance, Connection, Store
 from transaction_log import record
 
-# Payments under way when a store uninstalls the app: finished or taken back, then forgotten.
-#
-# BigCommerce has revoked our access by the time it calls us, so SeQura alone can be asked. Its
-# password is kept until no payment needs it, for a day at most; what is left then is reported.
+# Payments under way when a store uninstalls the app are finished or taken back, then forgotten.
+# BigCommerce has revoked our access by then, so only SeQura can be called. Its password is kept
+# until no payment needs it, for a day at most; payments left then are reported.
 log = structlog.get_logger()
 _Phase, _State = Solicitation.Phase, Solicitation.State
 
@@ -28,7 +27,7 @@ _UNDER_WAY = (
     _Phase.SETTLED,
     _Phase.PLACED,
 )
-# A confirmation may be at SeQura, and its purchase is neither finished nor taken back.
+# SeQura may hold a confirmation, and the purchase is neither finished nor taken back.
 _UNFINISHED = Q(confirm_intent_at__isnull=False) & (
     Q(phase__in=_UNDER_WAY)
     | Q(phase=_Phase.REFUSED, undone_at=None)
@@ -38,7 +37,7 @@ BEING_ENDED = Q(store__state=Store.State.UNINSTALLED, connection__erase_at__isnu
 
 
 def begin_to_end(store: Store) -> set[int]:
-    """Make the unfinished payments due, show each in the log, return the accounts they need."""
+    """Make the unfinished payments due and log each. Return the ids of the accounts they need."""
     found = [one for one in _unfinished(store=store) if one.connection.password]
     for solicitation in found:
         record.delayed(
@@ -56,18 +55,18 @@ def begin_to_end(store: Store) -> set[int]:
 
 
 def references_being_ended(store: Store) -> list[UUID]:
-    """Return the payments whose data is needed until they have ended, or their time is over."""
+    """Return the payments whose data is needed until they end or their time is over."""
     found = _unfinished(BEING_ENDED, store=store, connection__erase_at__gt=timezone.now())
     return [one.sequra_order for one in found]
 
 
 def is_being_ended(solicitation: Solicitation) -> bool:
-    """Is this a payment of an uninstalled store that SeQura can still be asked about?"""
+    """Return whether this payment of an uninstalled store may still be finished at SeQura."""
     return _unfinished(BEING_ENDED, pk=solicitation.pk).exists()
 
 
 def erase_passwords() -> None:
-    """Erase what an uninstallation has left, once nothing needs it or its time is over."""
+    """Erase passwords kept for unfinished payments once they are not needed any more."""
     for connection in Connection.objects.filter(erase_at__isnull=False):
         left = list(_unfinished(connection=connection))
         is_over = connection.erase_at is not None and connection.erase_at <= timezone.now()
@@ -80,7 +79,7 @@ def erase_passwords() -> None:
 
 
 def _report(solicitation: Solicitation) -> None:
-    """Nobody can ask SeQura any more: operators and the merchant have to."""
+    """Report a payment that the app can no longer finish: operators and the merchant have to."""
     log.error(
         "payment_left_by_uninstallation",
         store=solicitation.store.hash,
@@ -102,25 +101,25 @@ def _unfinished(*which: Q, **owner: Any) -> QuerySet[Solicitation]:
     return found.select_related("store", "connection")
 
 
-# A form lives for two hours; after a month nobody asks about a cart that was left behind.
+# A form expires after two hours; after a month an abandoned cart is of no use.
 _ABANDONED_AFTER = timedelta(days=30)
 _OFFERS_FOR = timedelta(days=90)
 _ALLOWANCE_SECONDS = 24 * 60 * 60
 
 
 def forget_secrets(store: Store) -> None:
-    """The tokens that open confirmation pages: an uninstalled app keeps none."""
+    """Delete the tokens that open confirmation pages: an uninstalled app keeps none."""
     Solicitation.objects.filter(store=store).exclude(checkout_token="").update(checkout_token="")
 
 
 def take_along(account: Connection, earlier: list[int], refs: list[str]) -> int:
-    """Let payments of earlier accounts with these merchant ids speak through this one."""
+    """Move payments of earlier accounts with these merchant ids to this account."""
     payments = Solicitation.objects.filter(store=account.store, connection__in=earlier)
     return payments.filter(merchant_ref__in=refs).update(connection=account)
 
 
 def forget_abandoned() -> None:
-    """Carts that nobody paid with SeQura, offers that nobody asks about, windows long past."""
+    """Delete abandoned carts, old offers and expired rate-limit windows."""
     now = timezone.now()
     Solicitation.objects.filter(
         phase=Solicitation.Phase.SOLICITED,

@@ -1,6 +1,6 @@
-"""solicit(): a checkout becomes a SeQura order, and its payment methods become buttons.
+"""solicit(): turn a checkout into a SeQura order, and its payment methods into buttons.
 
-Everything is read server to server; of the browser only its claim about store credit counts, and
+Everything is read server to server. Of the browser only its claim about store credit counts, and
 only when it explains the amount to the cent. https://docs.sequra.com/docs/start-solicitation
 """
 
@@ -32,15 +32,14 @@ from stores.clients import bigcommerce_for, sequra_for
 from stores.models import Connection, Merchant, Store
 from transport.reading import clean_text, number_of
 
-# What BigCommerce says about a checkout, its customer and its goods, read server to server.
 _NOT_FOUND = 404
 _GOODS = ("physical_items", "digital_items")
-# SeQura hears of ten; Incomplete ones do not count and are among these.
+# SeQura receives ten earlier orders; some of those read are Incomplete and do not count.
 _ORDERS_READ = 20
 
 
 class UnknownCheckout(Exception):
-    """This store has no such checkout; nobody learns more."""
+    """The store has no such checkout. The answer is a plain 404."""
 
 
 def _read_checkout(api: BigCommerce, checkout_id: str) -> Checkout:
@@ -53,9 +52,9 @@ def _read_checkout(api: BigCommerce, checkout_id: str) -> Checkout:
 
 
 def _customer_of(api: BigCommerce, checkout: Checkout, *, needed: bool) -> Any:
-    """The registered customer with the store credit; None for a guest.
+    """Return the registered customer with the store credit; None for a guest.
 
-    Also None when BigCommerce does not show the customer and nothing depends on it: a purchase
+    Also None when BigCommerce does not return the customer and nothing depends on it: a purchase
     without store credit needs no more than the checkout.
     """
     customer_id = customer_number(checkout)
@@ -71,9 +70,9 @@ def _customer_of(api: BigCommerce, checkout: Checkout, *, needed: bool) -> Any:
 
 
 def _orders_of_customer(api: BigCommerce, checkout: Checkout) -> list[Any]:
-    """A registered customer's latest orders; guests have none that we could know.
+    """Return a registered customer's latest orders; none for a guest.
 
-    SeQura is glad of them and asks for nothing: without an answer the purchase goes on.
+    The history is optional for SeQura: without an answer the purchase continues.
     """
     customer_id = customer_number(checkout)
     if not customer_id:
@@ -87,7 +86,7 @@ def _orders_of_customer(api: BigCommerce, checkout: Checkout) -> list[Any]:
 
 
 def _products_of(api: BigCommerce, rules: Rules, checkout: Checkout) -> list[Any]:
-    """The catalogue's documents, needed only when something is excluded."""
+    """Return the catalogue's documents of the goods, read only when something is excluded."""
     if not (rules.excluded_categories or rules.excluded_products):
         return []
     found = (number_of(item.get("product_id")) for item in items(checkout, *_GOODS))
@@ -116,7 +115,7 @@ class Offered:
 
 @dataclass(frozen=True)
 class Shopper:
-    """Who asks, as the request tells."""
+    """The shopper's request: address, browser, language and layout."""
 
     ip: str
     user_agent: str
@@ -125,7 +124,10 @@ class Shopper:
 
 
 def solicit(store: Store, checkout_id: str, claim: Claim, shopper: Shopper, origin: str) -> Offered:
-    """Offer SeQura for this checkout, or know why not; either way it can be asked later."""
+    """Offer SeQura for this checkout, or return the reasons not to. Store either for the merchant.
+
+    Raises UnknownCheckout when the store has no such checkout.
+    """
     _known_unknown(store, checkout_id)
     attempt = Solicitation(
         store=store,
@@ -144,7 +146,7 @@ def solicit(store: Store, checkout_id: str, claim: Claim, shopper: Shopper, orig
 
 
 def _or_reason(attempt: Solicitation, claim: Claim) -> Offered:
-    """`_solicit`, with a reason in place of whatever went wrong."""
+    """Run `_solicit` and turn every failure into a reason."""
     try:
         return _solicit(attempt, claim)
     except NotOffered as no:
@@ -158,7 +160,7 @@ def _or_reason(attempt: Solicitation, claim: Claim) -> Offered:
     except NotMoney as odd:
         return Offered(reasons=[Reason.UNREADABLE], detail=str(odd))
     except _ODD_DOCUMENT:
-        # Ours, or a document that nobody expected: the shopper pays in another way.
+        # A defect of ours or an unexpected document: the shopper pays in another way.
         log.exception("checkout_unreadable", store=attempt.store.hash)
         return Offered(reasons=[Reason.UNREADABLE])
 
@@ -173,7 +175,7 @@ def _refused(store: Store, error: Rejected) -> Reason:
 
 
 def _known_unknown(store: Store, checkout_id: str) -> None:
-    """A checkout that did not exist a moment ago is not asked for again: guessing costs nothing."""
+    """Raise UnknownCheckout without a call if the checkout did not exist a moment ago."""
     since = timezone.now() - _UNKNOWN_FOR
     if Offer.objects.filter(
         store=store, checkout_id=checkout_id, at__gt=since, reasons=[UNKNOWN]
@@ -189,7 +191,7 @@ def _remember(store: Store, checkout_id: str, reasons: list[str], detail: str = 
 
 
 def _solicit(attempt: Solicitation, claim: Claim) -> Offered:
-    """What is cheap to know comes first: each later question costs a call."""
+    """Check first what costs no call: each later check costs one."""
     store, merchants = attempt.store, selling_merchants(attempt.store)
     _check_without_calls(store, merchants, attempt.shopper["ip"])
     api = bigcommerce_for(store)
@@ -227,14 +229,14 @@ def _ask(
 
 
 def _address(attempt: Solicitation, checkout: Checkout, merchant: Merchant) -> None:
-    """Which SeQura merchant this attempt goes to, and for what kind of checkout."""
+    """Set the SeQura merchant that this attempt goes to, and its country, currency and channel."""
     attempt.connection, attempt.merchant_ref = merchant.connection, merchant.ref
     attempt.country, attempt.currency = merchant.country, currency_of(checkout)
     attempt.channel_id = channel_of(checkout)
 
 
 def _check_without_calls(store: Store, merchants: dict[str, Merchant], ip: str) -> None:
-    """What is known without asking anybody."""
+    """Raise NotOffered for reasons that are known without a call."""
     if not merchants or not store.is_installed:
         raise NotOffered(Reason.NOT_CONNECTED)
     if not ip_allowed(ip, store.allowed_ips):
@@ -242,7 +244,7 @@ def _check_without_calls(store: Store, merchants: dict[str, Merchant], ip: str) 
 
 
 def selling_merchants(store: Store) -> dict[str, Merchant]:
-    """The merchant id of each selling country, over connections that are in use."""
+    """Return the merchant id of each selling country, of connections that are in use."""
     merchants = Merchant.objects.select_related("connection").filter(store=store, selling=True)
     in_use = merchants.exclude(connection__state=Connection.State.ARCHIVED)
     return {merchant.country: merchant for merchant in in_use}
@@ -261,7 +263,7 @@ def rules_of(store: Store, merchants: dict[str, Merchant]) -> Rules:
 
 
 def _earlier(attempt: Solicitation) -> Solicitation | None:
-    """An attempt that stands for the same: nothing changed that SeQura assessed."""
+    """Return an earlier attempt for the same checkout if nothing changed that SeQura assessed."""
     return (
         Solicitation.objects.filter(
             store=attempt.store,
@@ -285,7 +287,7 @@ def _earlier(attempt: Solicitation) -> Solicitation | None:
 
 
 def _new(attempt: Solicitation) -> Solicitation:
-    """Solicit at SeQura. The row comes first: every attempt is kept, whatever becomes of it."""
+    """Solicit at SeQura. The row is stored first, so that no attempt is lost."""
     connection = attempt.connection
     if connection.is_refused:
         raise NotOffered(Reason.ACCOUNT_REFUSED)

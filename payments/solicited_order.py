@@ -1,4 +1,4 @@
-"""The SeQura order of a checkout as it is now: built alike when soliciting and when confirming."""
+"""The SeQura order of a checkout as it is now, built alike for soliciting and for confirming."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,17 +15,16 @@ from stores.clients import platform_facts
 from stores.encryption import readable
 
 
-# Where a shopper is sent: our own page, the shop's checkout and its order confirmation.
 def return_url(solicitation: Solicitation) -> str:
-    """Our own page for the shopper."""
+    """Return the URL of the app's page to which SeQura sends the shopper back."""
     return settings.APP_URL + reverse("shopper_returns", args=[solicitation.public_id])
 
 
 def checkout_url(solicitation: Solicitation) -> str:
-    """This very checkout; empty without an address of the shop.
+    """Return the URL of this checkout; empty without a storefront origin.
 
-    `/checkout` alone shows the cart of the browser's session, which is another one after "buy now"
-    and when the shopper fills a new cart in another tab.
+    `/checkout` alone shows the cart of the browser's session, which differs after "buy now" and
+    when the shopper fills a new cart in another tab.
     """
     if not solicitation.origin:
         return ""
@@ -33,7 +32,7 @@ def checkout_url(solicitation: Solicitation) -> str:
 
 
 def confirmation_url(solicitation: Solicitation) -> str | None:
-    """The shop's order confirmation; None while the order stays Incomplete, where it shows nothing.
+    """Return the URL of the shop's order confirmation; None while the order is Incomplete.
 
     https://docs.bigcommerce.com/docs/rest-management/checkouts/create-checkout-token
     """
@@ -54,7 +53,7 @@ def order_of(
     customer: Mapping[str, Any] | None = None,
     orders: Iterable[Mapping[str, Any]] = (),
 ) -> Order:
-    """The body of `POST /orders` for this attempt. Raises `NotOffered`."""
+    """Return the body of `POST /orders` for this attempt. Raise NotOffered."""
     shopper = attempt.shopper
     return solicitation(
         checkout,
@@ -78,13 +77,13 @@ def order_of(
 
 
 def keep(attempt: Solicitation, order: Order) -> None:
-    """Onto the row: the addresses that only SeQura may know are encrypted, the rest is not."""
+    """Set the order on the row. URLs and signature that only SeQura may know are encrypted."""
     attempt.order = {**order, "merchant": {"id": order["merchant"]["id"]}}
     attempt.told_addresses = json.dumps(order["merchant"])
 
 
 def sent_order(attempt: Solicitation) -> Order:
-    """The order exactly as SeQura was told it, wherever the app has moved since."""
+    """Return the order exactly as it was sent to SeQura, even if the app's URL changed since."""
     return {**attempt.order, "merchant": json.loads(attempt.told_addresses)}
 
 

@@ -1,4 +1,4 @@
-"""Celery's part of a purchase: the sweep that finishes what a crash or an outage interrupted."""
+"""Celery tasks of the purchase: the sweep resumes what a crash or an outage interrupted."""
 
 from typing import Any
 
@@ -22,16 +22,16 @@ ASKING_SEQURA = (Phase.SOLICITED, Phase.CONFIRMING, Phase.PLACED, Phase.DONE, Ph
 
 @worker_process_shutdown.connect
 def finish(**_: Any) -> None:
-    """Runs in a worker's child before it ends, as it does every few hundred tasks."""
+    """Finish background work before a worker's child process ends."""
     finish_helping()
 
 
 @shared_task
 def resume_solicitations() -> None:
-    """Go on with every solicitation that is due; somebody else's work in progress is left alone.
+    """Resume every solicitation that is due, unless another process works on it.
 
-    Those of a store or an account that refused us wait until its access is back, and are due at
-    once then. Of an account that may be asked again, one goes first.
+    Solicitations of a store or an account that refused us wait until access is back, and are due at
+    once then. Of an account that may be probed, one goes first.
     """
     catch_up()
     now = Now()
@@ -47,7 +47,7 @@ def resume_solicitations() -> None:
 
 
 def _keys(solicitations: QuerySet[Solicitation]) -> list[int]:
-    """Some of each store's, so that one with many leaves room for the others."""
+    """Return some solicitations of each store, so that one with many leaves room for the others."""
     place = Window(RowNumber(), partition_by="store_id", order_by="next_at")
     fair = solicitations.annotate(place=place).filter(place__lte=BATCH_OF_A_STORE)
     return list(fair.values_list("pk", flat=True)[:BATCH])
@@ -55,5 +55,5 @@ def _keys(solicitations: QuerySet[Solicitation]) -> list[int]:
 
 @shared_task
 def forget_abandoned_payments() -> None:
-    """What nobody needs any more; a few times a day is often enough."""
+    """Delete what is no longer needed, a few times a day."""
     forget_abandoned()

@@ -1,8 +1,8 @@
-"""Threads for work that somebody waits for, with a limit for each store.
+"""Threads for work whose caller waits, with a limit for each store.
 
-Work whose waiter has gone goes on: it may have told SeQura something. It keeps its place among its
-own store's, and the threads are enough for several stores that hang at once, so that a store whose
-calls take minutes delays only itself.
+Work continues after its caller stopped waiting, because it may have sent something to SeQura. It
+keeps its place among its store's. There are enough threads for several stores that hang at once, so
+a store whose calls take minutes delays only itself.
 """
 
 import threading
@@ -19,7 +19,7 @@ __all__ = ["Bulkhead", "Concurrency", "Turns"]
 
 
 class Bulkhead:
-    """At most `most` threads, and at most `each` of them for one key."""
+    """Run at most `most` threads, and at most `each` of them for one key."""
 
     def __init__(self, most: int, each: int) -> None:
         self._most, self._each = most, each
@@ -27,9 +27,9 @@ class Bulkhead:
         self._changed = threading.Condition()
 
     def start(self, work: Callable[[], None], key: object, patience: float) -> Future[None] | None:
-        """Begin this on a thread. Return None when there was no room within so many seconds.
+        """Start the work on a thread. Return None when no thread is free within so many seconds.
 
-        Work without a key counts among all, and has no limit of its own.
+        Work without a key counts towards the total and has no limit of its own.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self._has_room(key), patience):
@@ -40,7 +40,7 @@ class Bulkhead:
         return future
 
     def age(self, key: object) -> float:
-        """How long the oldest work under way for this key has taken so far."""
+        """Return for how many seconds the oldest running work of this key has been running."""
         with self._changed:
             return time.monotonic() - min(self._begun.get(key) or [time.monotonic()])
 
@@ -67,9 +67,9 @@ class Bulkhead:
 
 
 class Turns:
-    """Of work that nobody waits for, one store has at most so many threads of a shared pool.
+    """Limit how many threads of a shared pool one store uses for background work.
 
-    What comes beyond waits behind its own store's, and occupies no thread.
+    Further work queues behind that of its store, and occupies no thread.
     """
 
     def __init__(self, each: int) -> None:
@@ -79,7 +79,7 @@ class Turns:
         self._lock = threading.Lock()
 
     def take(self, key: object, work: Callable[[], None]) -> None:
-        """Do this now, and then what came meanwhile; or leave it to those who are at it."""
+        """Do this now, then what was queued meanwhile; queue it if the store's threads are busy."""
         with self._lock:
             if self._busy[key] >= self._each:
                 self._waiting.setdefault(key, []).append(work)

@@ -37,7 +37,7 @@ DEADLINE = 10.0
 # Threads are cheap, database connections are not.
 STUCK = 256
 _CONNECTIONS = 32  # of threads that keep one between requests; the others close theirs
-UNREAD_SECONDS = 30_000  # milliseconds
+UNREAD_TIMEOUT = 30_000  # milliseconds
 _REASONS = {
     400: "Bad Request",
     413: "Content Too Large",
@@ -300,7 +300,7 @@ def end_unread_connections() -> None:
     it. https://man7.org/linux/man-pages/man7/tcp.7.html, TCP_USER_TIMEOUT"""
     for found in _sockets():
         if _is_listening(found):
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS)
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT)
             found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 

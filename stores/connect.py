@@ -1,7 +1,7 @@
-"""Connecting a store with its SeQura accounts: ask SeQura first, store everything or nothing.
+"""Connect a store with its SeQura accounts: check them with SeQura, then store all or none.
 
-An account lives on one deployment (seQura, SVEA) and environment. What a store replaces is
-archived, not deleted: open orders still speak through it.
+An account belongs to one deployment (seQura, SVEA) and environment. An account that is replaced is
+archived, not deleted: open orders still use it.
 """
 
 import math
@@ -29,29 +29,29 @@ from stores.models import PROBE_AFTER, SELLING_COUNTRIES, Connection, Merchant, 
 from transport.stopping import stopping
 
 log = structlog.get_logger(__name__)
-# SeQura is asked whether it takes a password: refused ones as soon as their pause is over.
+# Accounts are probed: refused ones as soon as their pause is over, others once a day.
 _PROBES = 200  # of one run, of each kind
-_PROBE_SECONDS = 60.0  # then another run goes on: it holds a slot of the fast lane
+_PROBE_SECONDS = 60.0  # of one run, because it holds a slot of the fast lane
 _PROBE_EVERY = timedelta(days=1)
-# What changes its account, of earlier ones (by key) and with these merchant ids.
+# Functions that move rows of earlier accounts (by key) with these merchant ids to an account.
 taken_along: list[Callable[[Connection, list[int], list[str]], object]] = []
 
 
 class Refused(Exception):
-    """Nothing was stored; a sentence per deployment says what to do. "" is about all of them."""
+    """Nothing was stored. `problems` has a message per deployment; "" is about all of them."""
 
     def __init__(self, problems: dict[str, str]) -> None:
         super().__init__(" ".join(problems.values()))
         self.problems = problems
 
 
-# What a mail program adds at the ends when credentials are copied from it.
+# Characters that mail programs add when credentials are copied from them.
 _PASTED = string.whitespace + "\u00a0\u200b\u200c\u200d\u2060\ufeff"
 
 
 @dataclass(frozen=True)
 class Login:
-    """What a merchant types in, or pastes with a space behind it."""
+    """Username and password as a merchant enters them, without surrounding white space."""
 
     username: str
     password: str = field(repr=False)
@@ -63,7 +63,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Account:
-    """A login that SeQura accepted, with the merchants behind it."""
+    """A login that SeQura accepted, with its merchant ids."""
 
     deployment: str
     environment: str
@@ -73,13 +73,13 @@ class Account:
 
 
 def connect(store: Store, environment: str, logins: Mapping[str, Login]) -> None:
-    """Connect the store with exactly these accounts, by deployment. Raises Refused."""
+    """Connect the store with exactly these accounts, by deployment. Raise Refused."""
     accounts = ask_sequra(environment, logins)
     save(store, environment, accounts)
 
 
 def ask_sequra(environment: str, logins: Mapping[str, Login]) -> list[Account]:
-    """The accounts behind these logins. Every deployment is asked before Refused is raised."""
+    """Return the accounts of these logins. Check every deployment before raising Refused."""
     if not logins:
         return []
     try:
@@ -140,9 +140,9 @@ def _no_merchant(name: str) -> str:
 
 
 def save(store: Store, environment: str, accounts: Iterable[Account]) -> None:
-    """Replace the store's connections by these accounts, all in one transaction.
+    """Replace the store's connections by these accounts in one transaction.
 
-    A country keeps its merchant id, and stays off when it was off; a new one is switched on.
+    A country keeps its merchant id, and stays off when it was off; a new country is switched on.
     """
     with transaction.atomic():
         Store.objects.select_for_update().get(pk=store.pk)
@@ -155,7 +155,7 @@ def save(store: Store, environment: str, accounts: Iterable[Account]) -> None:
 
 
 def _connection(store: Store, account: Account) -> Connection:
-    """The connection of an account, revived when the store had it before."""
+    """Return the connection of an account, revived when the store had it before."""
     identity = {
         "deployment": account.deployment,
         "environment": account.environment,
@@ -177,7 +177,7 @@ def _connection(store: Store, account: Account) -> Connection:
 
 
 def _take_along(connection: Connection) -> None:
-    """Let what was paid through an earlier account of the same merchant ids speak through this."""
+    """Move the orders and payments of earlier accounts with the same merchant ids to this one."""
     refs = list(connection.merchants.values_list("ref", flat=True))
     earlier = connection.store.connections.exclude(pk=connection.pk).filter(
         deployment=connection.deployment, environment=connection.environment
@@ -205,7 +205,7 @@ def _merchants(connection: Connection, rows: list[Credentials]) -> None:
 
 
 def archive(connections: Iterable[Connection]) -> None:
-    """Sell through these no more; their open orders go on."""
+    """Stop selling through these connections. Their open orders continue."""
     for connection in connections:
         connection.merchants.update(selling=False)
         connection.state = Connection.State.ARCHIVED
@@ -213,7 +213,7 @@ def archive(connections: Iterable[Connection]) -> None:
 
 
 def available(store: Store) -> dict[str, list[Merchant]]:
-    """The merchants of the open connections, by country."""
+    """Return the merchants of the open connections, by country."""
     found: dict[str, list[Merchant]] = {}
     for merchant in store.merchants.exclude(connection__state="archived").order_by("pk"):
         found.setdefault(merchant.country, []).append(merchant)
@@ -221,7 +221,7 @@ def available(store: Store) -> dict[str, list[Merchant]]:
 
 
 def selling(store: Store) -> list[Merchant]:
-    """The merchant of each country in which the store offers SeQura."""
+    """Return the merchant of each country in which the store offers SeQura."""
     found = store.merchants.filter(selling=True).exclude(connection__state="archived")
     return list(found.select_related("connection").order_by("country"))
 
@@ -238,7 +238,7 @@ def _choice(store: Store, before: list[Merchant]) -> dict[str, str]:
 
 
 def choose(store: Store, choice: Mapping[str, str]) -> None:
-    """Sell in exactly these countries with these merchant ids. Raises Refused."""
+    """Sell in exactly these countries with these merchant ids. Raise Refused."""
     merchants = [_merchant(store, country, ref) for country, ref in choice.items()]
     with transaction.atomic():
         store.merchants.update(selling=False)
@@ -254,9 +254,9 @@ def _merchant(store: Store, country: str, ref: str) -> Merchant:
 
 
 def probe_accounts() -> None:
-    """Ask SeQura about every account that it refused, then, once a day, about all others.
+    """Probe every account that SeQura refused, then, once a day, all others.
 
-    What there is no time for is asked first by the next run.
+    Accounts for which there is no time come first in the next run.
     """
     is_over = Q(refused_at__isnull=False) & ~Q(paused_until__gt=Now())
     is_old = Q(refused_at=None) & ~Q(probed_at__gt=Now() - _PROBE_EVERY)
@@ -270,7 +270,7 @@ def probe_accounts() -> None:
 
 
 def probe(connection: Connection, until: float = math.inf) -> str:
-    """Ask SeQura once; whoever else comes by meanwhile finds it asked.
+    """Probe one account, unless another process has done so meanwhile.
 
     Return why SeQura did not answer, or nothing.
     """
@@ -301,7 +301,7 @@ def probe(connection: Connection, until: float = math.inf) -> str:
 
 
 def _refresh_keys(connection: Connection, rows: list[Credentials]) -> None:
-    """Store the keys of SeQura's explanations where they are missing or new.
+    """Store the keys of SeQura's explanations that are missing or new.
 
     https://docs.sequra.com/docs/widgets
     """
@@ -312,9 +312,9 @@ def _refresh_keys(connection: Connection, rows: list[Credentials]) -> None:
 
 
 def disconnect(store: Store, *, stop: bool = False) -> None:
-    """Offer SeQura no more. Open orders stay in step, unless the merchant wants that to stop too.
+    """Stop offering SeQura. Open orders stay in sync unless the merchant stops that too.
 
-    The password is kept either way: a payment that is under way is still confirmed.
+    The password is kept either way: a payment under way is still confirmed.
     """
     with transaction.atomic():
         archive(store.connections.all())
@@ -322,12 +322,11 @@ def disconnect(store: Store, *, stop: bool = False) -> None:
             store.connections.filter(stopped_at=None).update(stopped_at=timezone.now())
 
 
-# The payment methods of each merchant, as SeQura last told them.
 _THREADS = 4
 
 
 def refresh(store: Store) -> list[str]:
-    """Fetch them anew; the merchant ids that SeQura did not answer for keep what they had."""
+    """Fetch the payment methods of each merchant id. Return the ids that keep their old ones."""
     merchants = list(
         store.merchants.exclude(connection__state="archived").select_related("connection")
     )

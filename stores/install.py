@@ -1,4 +1,4 @@
-"""Installing and uninstalling: whose token we hold, and until when."""
+"""Install and uninstall the app: access tokens, their holders and their end."""
 
 import hashlib
 import re
@@ -20,14 +20,14 @@ from stores.clients import bigcommerce_for
 from stores.locks import Busy, only_one
 from stores.models import PanelUser, SpentPayload, Store, new_secret
 
-# Who opens the app: BigCommerce's signed payload, good for one request and ten minutes.
+# A signed payload opens the app once, within ten minutes.
 _MAX_AGE = timedelta(minutes=10)
-# A payload lives for 24 hours; what we forget sooner could be used again.
+# A payload is valid for 24 hours: if it is forgotten sooner, it could be used again.
 _REMEMBERED = timedelta(days=2)
 
 
 def signed_payload(request: HttpRequest) -> SignedPayload:
-    """The payload of a callback. Raises InvalidSignedPayload."""
+    """Return the payload of a callback. Raise InvalidSignedPayload."""
     return read_signed_payload(
         request.GET.get("signed_payload_jwt", ""),
         client_id=settings.BIGCOMMERCE_CLIENT_ID,
@@ -51,12 +51,12 @@ def forget_old_payloads() -> None:
 
 
 def is_fresh(payload: SignedPayload) -> bool:
-    """A payload out of a log or a history is too old to open the app."""
+    """Return whether the payload is new enough: one out of a log or a browser history is not."""
     return timezone.now() - payload.issued_at < _MAX_AGE
 
 
 def provision(store: Store, payload: SignedPayload) -> PanelUser:
-    """The user as BigCommerce names him now; unknown ones are made on the spot."""
+    """Return the user with the data of the payload. Create an unknown one."""
     user, _ = PanelUser.objects.update_or_create(
         store=store,
         bigcommerce_id=payload.user.id,
@@ -72,20 +72,20 @@ def provision(store: Store, payload: SignedPayload) -> PanelUser:
 
 CONTEXT = re.compile(r"stores/([a-z0-9]{1,64})")
 _CALLBACK = "/auth"
-# Each holds a thread and asks BigCommerce in our name. Of one process.
+# Exchanges at a time in one process: each holds a thread.
 _EXCHANGES = BoundedSemaphore(4)
 # BigCommerce may call `/uninstall` before it revokes the token.
 _REVOKED_WITHIN = timedelta(hours=1)
 
-# An unfinished payment is brought to its end at SeQura for so long after an uninstallation.
+# An unfinished payment is completed or taken back at SeQura within this time.
 _FINISH_WITHIN = timedelta(hours=24)
 
-# The keys of the connections whose password other apps still need, for payments under way. Called
-# inside the transaction, with the store.
+# Functions of other apps that return the keys of connections whose password payments under way
+# still need. Called inside the transaction, with the store.
 still_needed: list[Callable[[Store], set[int]]] = []
 
-# What other apps destroy when a store uninstalls us, such as checkout tokens. Called inside the
-# transaction, with the store.
+# Functions of other apps that delete secrets at an uninstallation, such as checkout tokens. Called
+# inside the transaction, with the store.
 on_uninstall: list[Callable[[Store], None]] = []
 
 
@@ -104,15 +104,15 @@ class WrongContext(Exception):
 
 
 def install(code: str, context: str, scope: str) -> Store:
-    """Exchange the code and keep the store's token; a token we had is replaced.
+    """Exchange the code and store the access token, replacing an earlier one.
 
-    Raises WrongContext, Rejected, Unavailable, and Busy while another exchange for this store, or
-    too many for others, are under way: nobody waits in a request's thread.
+    Raise WrongContext, Rejected, Unavailable, and Busy while another exchange for this store, or
+    too many for others, are under way: a request does not wait for them.
     """
     named = CONTEXT.fullmatch(context)
     if not named or not code:
         raise WrongContext(context)
-    # In the order of the exchanges: the last token is the one that lives.
+    # In the order of the exchanges: only the last token stays valid.
     with _few_at_a_time(), only_one(f"token of {named[1]}"):
         grant = exchange_code(
             settings.BIGCOMMERCE_LOGIN_URL,
@@ -144,7 +144,7 @@ def _keep(store_hash: str, grant: TokenGrant) -> Store:
 
 
 def _is_still_granted(store: Store) -> bool:
-    """Ask BigCommerce whether our token still opens this store; without an answer, it does."""
+    """Return whether BigCommerce accepts the token; True without an answer."""
     if not store.access_token:
         return False
     try:
@@ -157,7 +157,10 @@ def _is_still_granted(store: Store) -> bool:
 
 
 def ask_whether_granted(store: Store) -> bool:
-    """Ask BigCommerce. Its answer may change in a moment, so the sweep asks again."""
+    """Return whether BigCommerce accepts the token. If it does, the sweep checks again.
+
+    BigCommerce may revoke the token only a moment after its uninstall callback.
+    """
     if not _is_still_granted(store):
         return False
     Store.objects.filter(pk=store.pk).update(uninstall_asked_at=timezone.now())
@@ -165,7 +168,7 @@ def ask_whether_granted(store: Store) -> bool:
 
 
 def uninstall_what_was_revoked() -> None:
-    """Uninstall the stores of which somebody said so whom BigCommerce had not confirmed yet."""
+    """Uninstall stores that announced it while BigCommerce had not revoked the token yet."""
     asked = Store.objects.filter(uninstall_asked_at__isnull=False)
     asked.filter(uninstall_asked_at__lt=timezone.now() - _REVOKED_WITHIN).update(
         uninstall_asked_at=None
@@ -177,14 +180,15 @@ def uninstall_what_was_revoked() -> None:
 
 @transaction.atomic
 def uninstall(store: Store) -> None:
-    """Forget every secret of the store; its orders and its log stay, their personal data for
-    ERASE_AFTER_UNINSTALL_HOURS.
+    """Delete every secret of the store.
 
-    What BigCommerce gave us goes at once. The password at SeQura outlives a payment under way: a
-    shopper may owe something for an order that will never exist.
+    Orders and log stay, their personal data for ERASE_AFTER_UNINSTALL_HOURS.
+
+    The access token is deleted at once. SeQura's password outlives a payment under way: the shopper
+    may owe something for an order that will never exist.
     """
     store = Store.objects.select_for_update().get(pk=store.pk)
-    # Never an empty secret: one that nobody knows refuses whatever still arrives.
+    # Never an empty secret: an unknown one refuses every request that still arrives.
     store.access_token, store.webhook_secret, store.report_token = "", new_secret(), new_secret()
     store.state, store.uninstalled_at = Store.State.UNINSTALLED, timezone.now()
     store.uninstall_asked_at = store.erased_at = None

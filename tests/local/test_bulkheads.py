@@ -302,4 +302,4 @@ def test_an_unread_connection_has_an_end() -> None:
         assert len(list(DESCRIPTORS.iterdir())) == len(before)
         with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
             found = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-    assert found == bulkheads.UNREAD_SECONDS
+    assert found == bulkheads.UNREAD_TIMEOUT
