@@ -110,12 +110,12 @@ def within(seconds: float, work: Callable[[], None], store: int | None = None) -
             patience = min(seconds, max(0.0, SLOW_AFTER - _threads.age(store)))
         future = _threads.start(work, store, patience)
         if future is None:
-            log.warning("work_not_begun")
+            log.warning("no_thread_free")
             return False
         try:
             future.result(timeout=min(patience, max(0.0, until - time.monotonic())))
         except (TookTooLong, Busy):
-            log.info("work_goes_on")
+            log.info("work_continues_in_background")
             return False
     return True
 

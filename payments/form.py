@@ -149,7 +149,7 @@ def _check_sources(html: str, trusted: set[str]) -> list[str]:
     parser.feed(html)
     for source in parser.found:
         if not _is_from(source, trusted):
-            log.error("form_loads_from_elsewhere", source=source[:200])
+            log.error("form_source_untrusted", source=source[:200])
             raise NoForm("sequra_unavailable", 502, _AWAY)
     return sorted(trusted)
 

@@ -89,7 +89,7 @@ def receive(solicitation: Solicitation, sq_state: str, product: str) -> int:
 def record_state(solicitation: Solicitation, state: Solicitation.State, product: str = "") -> None:
     """Commit SeQura's state if it moves the payment forward: review, approved, cancelled."""
     now = timezone.now()
-    log.info("sequra_said", reference=str(solicitation.reference), state=str(state))
+    log.info("notification_received", reference=str(solicitation.reference), state=str(state))
     earlier = {
         _State.NEEDS_REVIEW: [""],
         _State.APPROVED: ["", _State.NEEDS_REVIEW],

@@ -65,7 +65,7 @@ def _customer_of(api: BigCommerce, checkout: Checkout, *, needed: bool) -> Any:
     except (Rejected, Unavailable) as error:
         if needed:
             raise
-        log.warning("customer_left_out", checkout=checkout.get("id"), reason=str(error))
+        log.warning("customer_unavailable", checkout=checkout.get("id"), reason=str(error))
         return None
 
 
@@ -81,7 +81,7 @@ def _orders_of_customer(api: BigCommerce, checkout: Checkout) -> list[Any]:
     try:
         return list(api.orders(customer_id=customer_id, sort=newest, limit=_ORDERS_READ, page=1))
     except (Rejected, Unavailable) as error:
-        log.warning("history_left_out", checkout=checkout.get("id"), reason=str(error))
+        log.warning("order_history_unavailable", checkout=checkout.get("id"), reason=str(error))
         return []
 
 

@@ -54,7 +54,7 @@ def watch(store: Store) -> None:
         if _is_broken(api, store):
             _repair(store, known.webhooks_at or store.installed_at)
     except (Rejected, Unavailable) as error:
-        log.warning("watch_failed", store=store.hash, reason=str(error))
+        log.warning("webhook_check_failed", store=store.hash, reason=str(error))
         return
     Reconciliation.objects.filter(pk=known.pk).update(webhooks_at=now)
 

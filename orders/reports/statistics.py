@@ -43,7 +43,7 @@ def statistics_of(store: Store) -> list[Row] | None:
         try:
             _refresh(bigcommerce_for(store), memory, now)
         except (Rejected, Unavailable) as error:
-            log.warning("statistics_are_old", store=store.hash, reason=str(error))
+            log.warning("statistics_outdated", store=store.hash, reason=str(error))
     return _lines(store, {key: row for key, row in memory.rows.items() if is_recent(row, now)})
 
 
@@ -69,7 +69,7 @@ def _readable(order: Listed) -> Row | None:
     try:
         return row_of(order)
     except UNREADABLE:
-        log.warning("statistic_left_out", order=order.get("id"))
+        log.warning("statistics_row_skipped", order=order.get("id"))
         return None
 
 

@@ -45,7 +45,7 @@ def write(api: BigCommerce, order: Order, may_write: Callable[[], bool] = lambda
     try:
         return block if _written(api, order, block, may_write) else ""
     except (Rejected, Unavailable) as error:
-        log.warning("staff_note_left", order=order.bigcommerce_id, reason=str(error))
+        log.warning("staff_note_not_written", order=order.bigcommerce_id, reason=str(error))
         return ""
 
 
@@ -64,7 +64,9 @@ def _written(api: BigCommerce, order: Order, block: str, may_write: Callable[[],
         if again == seen and _put(api, order, wanted):
             return True
         seen = again
-    log.info("staff_note_left", order=order.bigcommerce_id, reason="somebody else is writing")
+    log.info(
+        "staff_note_not_written", order=order.bigcommerce_id, reason="somebody else is writing"
+    )
     return False
 
 

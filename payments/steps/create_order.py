@@ -54,7 +54,9 @@ def make_checkout_token(solicitation: Solicitation) -> None:
             solicitation.checkout_id, _TOKEN_USES, _TOKEN_SECONDS
         )
     except Rejected as error:
-        log.warning("no_checkout_token", reference=str(solicitation.reference), status=error.status)
+        log.warning(
+            "checkout_token_refused", reference=str(solicitation.reference), status=error.status
+        )
     failpoint("token_made")
     solicitation.moved(_Phase.CREATING, checkout_token=token)
 

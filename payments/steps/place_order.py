@@ -297,7 +297,7 @@ def finish(solicitation: Solicitation, *, number_refused: str = "") -> None:
         if refusal.status == _UNAUTHORISED and solicitation.store.state != Store.State.UNINSTALLED:
             raise
         # The order is made and paid: a cart that stays is no reason to stop.
-        log.warning("cart_stays", order=solicitation.order_id, status=refusal.status)
+        log.warning("cart_not_deleted", order=solicitation.order_id, status=refusal.status)
     failpoint("cart_deleted")
     in_review = solicitation.accepted_state == "on_hold"
 
