@@ -1,8 +1,8 @@
-"""SeQura's corrections: kept, shown, and decided about by the merchant.
+"""SeQura's corrections of a shopper's details: stored, shown, and decided by the merchant.
 
-While one is open SeQura hears its own value in that detail, so that no update overwrites what it
-knows better; the transaction log and the order's panel say that the two differ. Applied, the value
-is written into BigCommerce, and nothing has to be told. Declined, SeQura is told ours.
+While one is open, updates carry SeQura's own value in that detail, so that none overwrites it; the
+transaction log and the order's panel show the difference. An applied value is written into
+BigCommerce, and no update is needed. A declined one is replaced by ours in the next update.
 """
 
 from collections.abc import Collection, Mapping
@@ -43,7 +43,7 @@ def receive(
     parameters: Mapping[str, str],
     source: str,
 ) -> None:
-    """Details that came with a notification or an event. Most come with none."""
+    """Store the details that came with a notification or an event. Most carry none."""
     values = read(parameters)
     if values and reference:
         note(store, reference, solicited, values, source=source)
@@ -59,7 +59,7 @@ def note(
     source: str,
     person: str = "",
 ) -> list[str]:
-    """Keep what differs from what SeQura was told. Returns the paths of what is new."""
+    """Store what differs from what SeQura was sent. Return the paths of new differences."""
     order = Order.objects.select_for_update().filter(store=store, reference=reference).first()
     sent = as_accepted(order.accepted_update, order.solicited) if order else solicited
     new = differences(sent, values)
@@ -81,7 +81,7 @@ def note(
 
 
 def open_for(store: Store, reference: UUID) -> dict[str, str]:
-    """What was corrected before the order existed."""
+    """Return the values that were corrected before the order existed, by path."""
     rows = open_rows(store, reference)
     return {row.path: row.theirs for row in rows}
 
@@ -91,19 +91,19 @@ def open_rows(store: Store, reference: UUID) -> list[Correction]:
 
 
 def with_open_rows(orders: QuerySet[Order]) -> QuerySet[Order]:
-    """Orders that bring their open corrections along, in the same query: see `brought_along`."""
+    """Add each order's open corrections to the query: see `brought_along`."""
     rows = _open_of(store=OuterRef("store"), reference=OuterRef("reference"))
     columns = {field.attname: field.attname for field in Correction._meta.concrete_fields}
     return orders.annotate(open_corrections=ArraySubquery(rows.values(row=JSONObject(**columns))))
 
 
 def brought_along(order: Order) -> list[Correction]:
-    """The open corrections of an order that was found `with_open_rows`."""
+    """Return the open corrections of an order that was found `with_open_rows`."""
     return [_row(columns) for columns in vars(order)["open_corrections"]]
 
 
 def _row(columns: _Document) -> Correction:
-    """JSON knows no moments and no uuids: the fields read them from text."""
+    """Return the row of a JSON object, in which moments and UUIDs are text."""
     fields = Correction._meta.concrete_fields
     return Correction(**{one.attname: one.to_python(columns[one.attname]) for one in fields})
 
@@ -113,7 +113,7 @@ def _open_of(**whose: Any) -> QuerySet[Correction]:
 
 
 def _believe(order: Order, rows: Collection[Correction]) -> None:
-    """SeQura says so itself: that is what it believes from now on, and is shown to the merchant."""
+    """Record SeQura's values as accepted, and show them to the merchant."""
     theirs = {row.path: row.theirs for row in rows}
     order.corrected = {**order.corrected, **theirs}
     if order.accepted_update is not None:
@@ -122,7 +122,7 @@ def _believe(order: Order, rows: Collection[Correction]) -> None:
         order.solicited = overlaid(order.solicited, theirs)
     order.erased_at = None
     order.save(update_fields=["corrected", "accepted_update", "solicited", "erased_at"])
-    # An update may be on its way that still says ours.
+    # An update with our value may be under way.
     mark_changed(pk=order.pk)
     transaction.on_commit(wake_worker)
     _settle_reminders(order, theirs)
@@ -145,16 +145,16 @@ def _remind(order: Order, rows: Collection[Correction]) -> None:
 
 
 def keep_ours(order: Order, correction: Correction, person: str) -> None:
-    """Decline it: the next update tells SeQura ours."""
+    """Decline the correction: the next update carries our value."""
     _decide(order, [correction.path], _Decision.KEPT, person)
     mark_changed(pk=order.pk)
     wake_worker()
 
 
 def apply(order: Order, correction: Correction, person: str) -> None:
-    """Write it into the BigCommerce order. Raises Rejected and Unavailable, and then stays open.
+    """Write the value into the BigCommerce order. On Rejected or Unavailable it stays open.
 
-    The webhook that follows finds SeQura's own value in the order: there is nothing to tell.
+    The webhook that follows finds SeQura's own value in the order, so no update is needed.
     """
     theirs = {correction.path: correction.theirs}
     write(bigcommerce_for(order.store), order.bigcommerce_id, theirs)
@@ -162,7 +162,7 @@ def apply(order: Order, correction: Correction, person: str) -> None:
 
 
 def write(api: BigCommerce, order_id: int, corrections: Mapping[str, str]) -> None:
-    """Both addresses keep what is not corrected; without a shipping address there is one only."""
+    """Write corrected details into both addresses, or the billing one if there is no other."""
     billing, shipping = in_bigcommerce(corrections)
     if shipping:
         addresses = api.shipping_addresses(order_id)
@@ -177,7 +177,7 @@ def write(api: BigCommerce, order_id: int, corrections: Mapping[str, str]) -> No
 
 
 def agreed(order: Order, paths: Collection[str]) -> None:
-    """BigCommerce says the same by now: somebody corrected it there."""
+    """Close corrections whose value BigCommerce has by now."""
     _decide(order, paths, _Decision.AGREED, "")
 
 
@@ -185,7 +185,7 @@ def agreed(order: Order, paths: Collection[str]) -> None:
 def _decide(
     order: Order, paths: Collection[str], decision: Correction.Decision, person: str
 ) -> None:
-    """The decision, its line in the log, and the reminder closed when nothing is left open."""
+    """Store the decision, log it, and close the reminder when no correction is left open."""
     rows = Correction.objects.filter(
         store=order.store_id,
         reference=order.reference,
@@ -206,7 +206,7 @@ def _decide(
 
 
 def _settle_reminders(order: Order, paths: Collection[str]) -> None:
-    """Take these details off the open reminders; a reminder without any is closed."""
+    """Remove these details from the open reminders; close a reminder without any."""
     reminders = Entry.objects.filter(
         store=order.store_id,
         bigcommerce_id=order.bigcommerce_id,
@@ -224,7 +224,7 @@ def _settle_reminders(order: Order, paths: Collection[str]) -> None:
 
 
 def enter(order: Order, path: str, value: str, person: str) -> bool:
-    """A correction that SeQura told somebody by phone or mail. False when it is no news."""
+    """Store a correction that SeQura gave by phone or mail. Return False when it is not new."""
     values = {path: clean(value)}
     new = note(
         order.store, order.reference, order.solicited, values, source=_Source.PERSON, person=person

@@ -1,4 +1,4 @@
-"""SeQura's identification form, fetched afresh for every attempt.
+"""SeQura's identification form, fetched again for every attempt.
 
 https://docs.sequra.com/docs/fetch-identification-form
 """
@@ -33,7 +33,7 @@ _TERMS = _("Accept the terms and conditions to continue.")
 
 
 class NoForm(Exception):
-    """No form for this request; the code tells the script what to do, the message the shopper."""
+    """There is no form for this request: a code for the script, a message for the shopper."""
 
     def __init__(self, code: str, status: int, message: str | Promise = "") -> None:
         super().__init__(code)
@@ -41,7 +41,7 @@ class NoForm(Exception):
 
 
 class _Sources(HTMLParser):
-    """Every address from which the form loads a frame or a script."""
+    """Collect every URL from which the form loads a frame or a script."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class _Sources(HTMLParser):
 
 
 def show_form(store: Store, choice: dict[str, Any]) -> dict[str, Any]:
-    """The form's HTML and what the script needs to follow the payment. Raises NoForm."""
+    """Return the form's HTML and what the script needs to follow the payment. Raise NoForm."""
     if choice["terms_accepted"] is False:
         raise NoForm("terms_not_accepted", 409, _TERMS)
     solicitation = _live(store, choice)
@@ -74,7 +74,7 @@ def show_form(store: Store, choice: dict[str, Any]) -> dict[str, Any]:
 
 
 def _live(store: Store, choice: dict[str, Any]) -> Solicitation:
-    """The solicitation of this store, while it may still be paid, and a method it really offers."""
+    """Return the solicitation if it may still be paid with the chosen method. Raise NoForm."""
     found = (
         Solicitation.objects.select_related("store", "connection")
         .filter(store=store, public_id=choice["solicitation"])
@@ -92,13 +92,13 @@ def _live(store: Store, choice: dict[str, Any]) -> Solicitation:
 
 
 def terms_remembered(solicitation: Solicitation) -> bool:
-    """Did this storefront ask for its terms when its settings were read last?"""
+    """Return whether the storefront required its terms when its settings were last read."""
     channels = solicitation.store.channels
     return any(one.get("terms") for one in channels if one["id"] == solicitation.channel_id)
 
 
 def terms_required(solicitation: Solicitation) -> bool:
-    """Does this storefront ask for its terms now? What it did when we last looked if unknown."""
+    """Return whether the storefront requires its terms now, or as last known."""
     store, channel = solicitation.store, solicitation.channel_id
     try:
         settings_now = bigcommerce_for(store).checkout_settings(channel)
@@ -121,7 +121,7 @@ def _fetch(solicitation: Solicitation, product: str, campaign: str | None) -> st
 
 
 def _refused(api: Sequra, solicitation: Solicitation, refusal: Rejected) -> NoForm:
-    """Our account is refused, or this solicitation: then the same cart is solicited anew."""
+    """Return the error for a rejected account, or for a solicitation to be made again."""
     try:
         away = api.is_about_us(refusal, solicitation.merchant_ref)
     except Unavailable:
@@ -133,7 +133,7 @@ def _refused(api: Sequra, solicitation: Solicitation, refusal: Rejected) -> NoFo
 
 
 def _trusted_origins(solicitation: Solicitation) -> set[str]:
-    """The origins of the deployments document; those of the connection when it cannot be read."""
+    """Return the origins of the deployments document, or the connection's when it is unreadable."""
     connection = solicitation.connection
     named = (connection.api_url, connection.assets_url, settings.SEQURA_DEPLOYMENTS_URL)
     ours = {origin(url) for url in named if url}
@@ -144,7 +144,7 @@ def _trusted_origins(solicitation: Solicitation) -> set[str]:
 
 
 def _check_sources(html: str, trusted: set[str]) -> list[str]:
-    """The origins the form may load from; a form that loads from elsewhere is not shown."""
+    """Return the origins that the form loads from. Raise NoForm if one is not trusted."""
     parser = _Sources()
     parser.feed(html)
     for source in parser.found:

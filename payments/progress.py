@@ -1,4 +1,4 @@
-"""How far a payment is, as the shopper may know it."""
+"""The progress of a payment, as far as the shopper may know it."""
 
 from typing import TypedDict
 
@@ -12,7 +12,7 @@ from payments.solicited_order import confirmation_url, return_url
 from stores.storefronts import language_of
 
 _Phase = Solicitation.Phase
-# The checkout became an order, only not by this payment.
+# Refusals for which another payment of the checkout became the order.
 _OTHERWISE_ORDERED = ("already_paid", "already_ordered", "checkout_gone")
 
 
@@ -27,7 +27,7 @@ class _Progress(TypedDict):
 
 
 def progress_of(solicitation: Solicitation) -> _Progress:
-    """Where the payment stands; work that is due is done now, in the background."""
+    """Return the payment's progress, and do due work in the background."""
     if solicitation.next_at and _is_due(solicitation):
         help_along(solicitation.pk)
     if solicitation.refusal in _OTHERWISE_ORDERED and (winner := _winner(solicitation)):
@@ -35,7 +35,7 @@ def progress_of(solicitation: Solicitation) -> _Progress:
     if solicitation.phase == _Phase.REFUSED or solicitation.state == Solicitation.State.CANCELLED:
         return _progress("refused", solicitation, message=_not_paid(solicitation))
     if solicitation.phase not in Solicitation.WITH_ORDER:
-        # Once SeQura has decided, only our page may wait: the checkout could be paid once more.
+        # Once SeQura has decided, wait on our page only: in the checkout it could be paid again.
         redirect = return_url(solicitation) if solicitation.state else None
         return _progress("waiting", solicitation, redirect=redirect)
     if solicitation.accepted_state == "on_hold":
@@ -49,7 +49,7 @@ def _is_due(solicitation: Solicitation) -> bool:
 
 
 def _winner(solicitation: Solicitation) -> Solicitation | None:
-    """The payment of the same checkout, from another tab, that became the order."""
+    """Return the payment of the same checkout, from another tab, that became the order."""
     others = Solicitation.objects.select_related("store", "connection").filter(
         store=solicitation.store,
         checkout_id=solicitation.checkout_id,
@@ -59,15 +59,15 @@ def _winner(solicitation: Solicitation) -> Solicitation | None:
 
 
 def shoppers_language(solicitation: Solicitation) -> str:
-    """The language of the page on which the shopper chose SeQura, not that of the browser."""
+    """Return the language of the page on which the shopper chose SeQura."""
     return language_of(solicitation.shopper.get("locale", ""))
 
 
 def _not_paid(solicitation: Solicitation) -> str:
-    """Why there is no order, as far as a shopper can do something about it.
+    """Return why there is no order, as far as a shopper can act on it.
 
     "You have not been charged" needs proof: SeQura never had a confirmation, accepted our
-    cancellation, or cancelled by itself; and no store credit was spent.
+    cancellation, or cancelled itself; and no store credit was spent.
     """
     with translation.override(shoppers_language(solicitation)):
         if solicitation.is_in_doubt:

@@ -24,26 +24,26 @@ from stores.storefronts import browser_origin, language_of, may_ask, origin_of
 from transport.reading import clean_text
 
 ROBOTS = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
-CALLS_OF_A_QUESTION = 4  # at most: checkout, customer, orders, goods
+CALLS_OF_A_QUESTION = 4  # at most: checkout, customer, orders, products
 _ANY = 1_000_000_000
 GUESSES = LIMITS["guess"]
 
 
-# SeQura explains every product but this one.
+# SeQura's script explains every product except this one.
 _UNEXPLAINED = {"fp1"}
 _TERMS_SECONDS = 60
 _LOCALES = {"es": "es-ES", "fr": "fr-FR", "it": "it-IT", "pt": "pt-PT"}
 
 
 class _Info(TypedDict):
-    """What SeQura's own script needs to explain the methods, and for which amount in cents."""
+    """What SeQura's own script needs to explain the methods, and the amount in cents."""
 
     configuration: dict[str, Any]
     amount: int
 
 
 class _Answer(TypedDict):
-    """Buttons, or the codes of the reasons why there are none."""
+    """Payment methods, or the codes of the reasons why there are none."""
 
     solicitation: str | None
     methods: list[Method]
@@ -54,7 +54,7 @@ class _Answer(TypedDict):
 
 
 def methods_for(store: Store, request: Request, body: dict[str, Any]) -> _Answer:
-    """The payment methods for a checkout. Raises RateLimited and UnknownCheckout."""
+    """Return the payment methods for a checkout. Raise RateLimited and UnknownCheckout."""
     shopper, checkout_id = _shopper(request, body), body["checkout_id"]
     if ROBOTS.search(shopper.user_agent) or not shopper.user_agent:
         return {
@@ -95,7 +95,7 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> _Answer
 
 
 def _requires_terms(solicitation: Solicitation) -> bool:
-    """Asked at most once a minute of a storefront: the form is refused by a look of its own."""
+    """Return whether the storefront requires its terms, read at most once a minute."""
     if not terms_remembered(solicitation):
         return False
     key = f"terms {solicitation.store.public_id} {solicitation.channel_id}"
@@ -103,7 +103,7 @@ def _requires_terms(solicitation: Solicitation) -> bool:
 
 
 def _info(offered: Offered, locale: str) -> _Info | None:
-    """None when SeQura named no key for this merchant, or no address for its script.
+    """Return the parameters of SeQura's script; None without a key or script address.
 
     https://docs.sequra.com/docs/widgets
     """
@@ -129,7 +129,7 @@ def _info(offered: Offered, locale: str) -> _Info | None:
 
 
 def _shopper(request: Request, body: dict[str, Any]) -> Shopper:
-    """Who asks, as the request tells."""
+    """Return the shopper's data from the request."""
     return Shopper(
         ip=request.META["REMOTE_ADDR"],
         user_agent=clean_text(request.headers.get("User-Agent", ""))[:500],
@@ -139,10 +139,11 @@ def _shopper(request: Request, body: dict[str, Any]) -> Shopper:
 
 
 def _consume(store: Store, checkout_id: str, network: str) -> None:
-    """Raises RateLimited. While BigCommerce says that calls are left, the store has no limit.
+    """Count the request. Raise RateLimited.
 
-    Otherwise it has one, however much of our calls the order changes took. An address, which many
-    shoppers may share, gets as much as is left for all others.
+    The store has no limit while BigCommerce's quota shows remaining calls, otherwise it has one,
+    however many calls the order changes used. An address, which many shoppers may share, gets as
+    much as is left for all others.
     """
     of_store, of_address = LIMITS["question of a store"], LIMITS["question of an address"]
     room = throttle.calls_left(store.pk) // CALLS_OF_A_QUESTION
@@ -161,7 +162,7 @@ def _consume(store: Store, checkout_id: str, network: str) -> None:
 
 
 def _remember_refusal(store: Store, checkout_id: str) -> None:
-    """Let the merchant know, without a row for each of a flood."""
+    """Store a refused request for the merchant, at most one a minute."""
     with suppress(RateLimited):
         consume(f"refusal {store.pk}", **LIMITS["refusal"])
         reasons = [str(Reason.TOO_MANY_QUESTIONS)]
@@ -169,10 +170,10 @@ def _remember_refusal(store: Store, checkout_id: str) -> None:
 
 
 def _message(store: Store, checkout_id: str, reasons: list[Reason], locale: str) -> str:
-    """Why SeQura is not offered, in the shopper's language; nothing for a refusal of a moment.
+    """Return why SeQura is not offered, in the shopper's language; empty for a temporary reason.
 
     A gift certificate can be removed. Other reasons concern only shoppers who saw SeQura before:
-    to all others the checkout stays as it was.
+    for all others the checkout does not change.
     """
     why = next((reason for reason in FOR_SHOPPERS if reason in reasons), None)
     if why is None:
@@ -185,6 +186,6 @@ def _message(store: Store, checkout_id: str, reasons: list[Reason], locale: str)
 
 
 def _origin(store: Store, request: Request) -> str:
-    """Where the shopper's checkout is: the browser's origin when it is the store's own."""
+    """Return the checkout's origin: the browser's, when it belongs to the store."""
     origin = browser_origin(request)
     return origin if may_ask(store, origin) else origin_of(store.secure_url)

@@ -1,4 +1,4 @@
-"""The storefront script's endpoints, the page a shopper returns to, and SeQura's addresses."""
+"""The storefront script's endpoints, the page a shopper returns to, and SeQura's webhooks."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -35,9 +35,9 @@ from stores.rate_limit import LIMITS, RateLimited, consume
 from stores.storefronts import browser_origin, may_ask, storefront_store
 
 
-# What the storefront script may say. Everything that costs money is read server to server.
+# Requests of the storefront script. Everything that money depends on is read server to server.
 class _CheckoutClaim(serializers.Serializer[object]):
-    """`POST payment-methods`: which checkout, and the one claim that no server API tells."""
+    """`POST payment-methods`: the checkout, and the one claim that no server API returns."""
 
     checkout_id = serializers.RegexField(r"^[A-Za-z0-9-]{8,64}$")
     store_credit_applied = serializers.BooleanField(default=False)
@@ -51,7 +51,7 @@ class _CheckoutClaim(serializers.Serializer[object]):
 
 
 class _MethodChoice(serializers.Serializer[object]):
-    """`POST form`: which payment method of which solicitation, and were the terms accepted."""
+    """`POST form`: the payment method of a solicitation, and whether the terms were accepted."""
 
     solicitation = serializers.UUIDField()
     product = serializers.CharField(max_length=32)
@@ -61,7 +61,7 @@ class _MethodChoice(serializers.Serializer[object]):
 
 
 class _ScriptError(serializers.Serializer[object]):
-    """`POST errors`: what went wrong in the storefront script, cut short."""
+    """`POST errors`: an error of the storefront script, cut short."""
 
     message = serializers.CharField(max_length=300)
     where = serializers.CharField(max_length=100, allow_blank=True, default="")
@@ -74,7 +74,7 @@ _PREFLIGHT_SECONDS = "600"
 
 
 def storefront(*methods: str) -> Callable[[_View[P]], Callable[..., HttpResponseBase]]:
-    """A storefront endpoint: the view gets the store, allowed origins get to read the answer."""
+    """Decorate a storefront endpoint: pass the store, let its origins read the response."""
 
     def decorate(view: _View[P]) -> Callable[..., HttpResponseBase]:
         @csrf_exempt
@@ -118,7 +118,7 @@ _storefront = Concurrency(CALLS_OF_A_STORE)
 @storefront("POST")
 @api_view(["POST", "OPTIONS"])
 def payment_methods(request: Request, store: Store) -> Response:
-    """The payment methods that SeQura offers for a checkout, or why none."""
+    """Return the payment methods that SeQura offers for a checkout, or the reasons for none."""
     claim = _CheckoutClaim(data=request.data)
     claim.is_valid(raise_exception=True)
     try:
@@ -133,7 +133,7 @@ def payment_methods(request: Request, store: Store) -> Response:
 @storefront("POST")
 @api_view(["POST", "OPTIONS"])
 def form(request: Request, store: Store) -> Response:
-    """SeQura's identification form for the method that the shopper chose."""
+    """Return SeQura's identification form for the chosen payment method."""
     choice = _MethodChoice(data=request.data)
     choice.is_valid(raise_exception=True)
     try:
@@ -147,9 +147,9 @@ def form(request: Request, store: Store) -> Response:
 
 @contextmanager
 def place_of(store: Store) -> Iterator[None]:
-    """One of the store's places among the threads of this process. Raises RateLimited without one.
+    """Hold one of the store's places among this process's threads, or raise RateLimited.
 
-    A store whose BigCommerce hangs then leaves threads to the others.
+    So a store whose BigCommerce API hangs leaves threads to the others.
     """
     with _storefront.entered(store.pk) as has_place:
         if not has_place:
@@ -168,7 +168,7 @@ def _too_many(limited: RateLimited) -> Response:
 @storefront("GET")
 @api_view(["GET", "OPTIONS"])
 def solicitation_status(_request: Request, store: Store, solicitation_id: uuid.UUID) -> Response:
-    """How far the payment is; a waiting shopper also helps it along."""
+    """Return the payment's progress, and advance it in the background."""
     found = get_object_or_404(
         Solicitation.objects.select_related("store"), store=store, public_id=solicitation_id
     )
@@ -178,7 +178,7 @@ def solicitation_status(_request: Request, store: Store, solicitation_id: uuid.U
 @storefront("POST")
 @api_view(["POST", "OPTIONS"])
 def script_error(request: Request, store: Store) -> Response:
-    """The storefront script failed in somebody's browser: counted and logged, nothing more."""
+    """Count and log an error of the storefront script."""
     report = _ScriptError(data=request.data)
     report.is_valid(raise_exception=True)
     try:
@@ -192,7 +192,7 @@ def script_error(request: Request, store: Store) -> Response:
 @csrf_exempt  # reads only: another method is a 405, not a matter of tokens
 @require_GET
 def shopper_returns(request: HttpRequest, solicitation_id: uuid.UUID) -> HttpResponse:
-    """Where SeQura sends the shopper: waits for the order, explains a review, moves on."""
+    """Show the page to which SeQura sends the shopper: it waits for the order and redirects."""
     found = get_object_or_404(
         Solicitation.objects.select_related("store"), public_id=solicitation_id
     )
@@ -216,7 +216,7 @@ def shopper_returns(request: HttpRequest, solicitation_id: uuid.UUID) -> HttpRes
 @csrf_exempt  # reads only: another method is a 405, not a matter of tokens
 @require_GET
 def return_status(_request: HttpRequest, solicitation_id: uuid.UUID) -> HttpResponse:
-    """What the return page asks while it waits."""
+    """Return the progress that the return page polls."""
     found = get_object_or_404(
         Solicitation.objects.select_related("store"), public_id=solicitation_id
     )
@@ -230,7 +230,7 @@ def _leave(address: str) -> HttpResponse:
 @csrf_exempt  # SeQura has no session of ours: token, signature and reference must fit
 @require_POST
 def notification(request: HttpRequest, token: str) -> HttpResponse:
-    """SeQura's notification. The shopper waits for this answer."""
+    """Receive SeQura's notification. The shopper waits for the response."""
     try:
         found = notifications.authenticate(token, request.POST, request.GET)
         state, product = request.POST.get("sq_state", ""), request.POST.get("product_code", "")
@@ -252,7 +252,7 @@ def notification(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_exempt  # SeQura has no session of ours: token, signature and reference must fit
 @require_POST
 def event(request: HttpRequest, token: str) -> HttpResponse:
-    """SeQura's events after the purchase: cancelled, cancel, risk_assessment."""
+    """Receive SeQura's events after the purchase: cancelled, cancel, risk_assessment."""
     try:
         found = notifications.authenticate(token, request.POST, request.GET, prefix="m_")
         name = request.POST.get("event", "")
@@ -273,19 +273,19 @@ def event(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _count(kind: str, found: Solicitation, about: str) -> None:
-    """Raises RateLimited. What is said for the first time about a purchase is always heard."""
+    """Count a state or event of a purchase. Raise RateLimited for repetitions only."""
     consume(f"{kind} {found.pk} {about}", **LIMITS[kind])
 
 
 def _come_again(limited: RateLimited) -> HttpResponse:
-    """SeQura repeats what is answered with 503."""
+    """Answer 503 with Retry-After, because SeQura repeats what gets a 503."""
     return HttpResponse(status=503, headers={"Retry-After": str(limited.retry_after)})
 
 
 def _record_corrections(found: Solicitation, request: HttpRequest, source: str) -> None:
-    """What SeQura corrected about the shopper comes as further parameters, if at all.
+    """Store SeQura's corrections of the shopper's details, which come as further parameters.
 
-    Of an uninstalled store nothing more is kept about people.
+    For an uninstalled store no personal data is stored any more.
     """
     if found.store.state == Store.State.UNINSTALLED:
         return

@@ -1,7 +1,7 @@
-"""Categories and products kept from SeQura, found by name in the store's catalogue.
+"""Categories and products excluded from SeQura, found by name in the store's catalogue.
 
-An excluded category excludes everything below it too. The categories below are looked up when a
-merchant changes the list, and again from day to day, so that a checkout costs no call for them.
+An excluded category excludes all its subcategories. They are looked up when a merchant changes the
+list, and once a day, so that a checkout costs no call for them.
 """
 
 from collections.abc import Iterable
@@ -35,7 +35,7 @@ class Thing(NamedTuple):
 
 
 def excluded(store: Store, kind: _Kind) -> list[Thing]:
-    """What is excluded, by name as far as we know it."""
+    """Return what is excluded, with names as far as they are known."""
     names = store.catalogue_names
     keys = [str(key) for key in getattr(store, COLUMNS[kind])]
     things = [Thing(kind, key, names.get(f"{kind} {key}", ""), excluded=True) for key in keys]
@@ -43,7 +43,7 @@ def excluded(store: Store, kind: _Kind) -> list[Thing]:
 
 
 def search(store: Store, text: str) -> list[Thing]:
-    """Categories and products whose name has `text` in it. Raises Rejected and Unavailable."""
+    """Return categories and products whose name contains `text`. Raise Rejected, Unavailable."""
     api = bigcommerce_for(store, _BRIEF)
     categories = [
         Thing("category", str(row["category_id"]), row["name"])
@@ -63,7 +63,7 @@ def _marked(store: Store, thing: Thing) -> Thing:
 
 
 def exclude(store: Store, kind: _Kind, key: int | str, name: str) -> None:
-    """Keep this category or product from SeQura; again is no error."""
+    """Exclude this category or product from SeQura. Repeating it is no error."""
     with transaction.atomic():
         store = Store.objects.select_for_update().get(pk=store.pk)
         keys = getattr(store, COLUMNS[kind])
@@ -88,9 +88,9 @@ def allow(store: Store, kind: _Kind, key: int | str) -> None:
 
 
 def refresh(store: Store) -> None:
-    """Look up what lies below the excluded categories, and their names.
+    """Read the subcategories of excluded categories, and their names.
 
-    While BigCommerce does not say, what we knew stays; the next look comes by itself.
+    When BigCommerce fails, the stored ones stay until the next day.
     """
     rows: list[Category] = []
     if store.excluded_categories:

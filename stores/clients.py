@@ -1,4 +1,4 @@
-"""The API clients of a store: the only place that joins stored secrets with addresses."""
+"""Create the API clients of a store. Only this module joins stored secrets with URLs."""
 
 import functools
 import platform
@@ -22,11 +22,11 @@ from transport.call import Timeout
 
 
 class _UnreadableToken(bigcommerce.errors.Unavailable):
-    """No key decrypts the store's token: BigCommerce cannot be asked until one does."""
+    """No key decrypts the store's token: BigCommerce cannot be called."""
 
 
 class _UnreadablePassword(sequra.errors.Unavailable):
-    """No key decrypts the account's password: SeQura cannot be asked until one does."""
+    """No key decrypts the account's password: SeQura cannot be called."""
 
 
 UNREADABLE = (_UnreadableToken, _UnreadablePassword)
@@ -65,10 +65,10 @@ def sequra_for(connection: Connection, session: requests.Session | None = None) 
     return Sequra(connection.api_url, connection.username, password, session=session)
 
 
-# What SeQura wants to know about the software, and nothing about anybody's secrets.
+# The software and its versions, without secrets.
 @functools.cache
 def platform_facts() -> dict[str, str]:
-    """The `platform` of orders and delivery reports."""
+    """Return the `platform` of orders and delivery reports."""
     version = getattr(connection, "pg_version", 0)
     return {
         "name": "BigCommerce",
@@ -80,15 +80,15 @@ def platform_facts() -> dict[str, str]:
     }
 
 
-# SeQura's deployments: the document that every SeQura address comes from.
+# SeQura's deployments document, from which every SeQura URL is taken.
 FRESH, _LAST = "sequra-deployments", "sequra-deployments-last"
 _SECONDS = 600
 
 
 def deployments() -> list[Deployment]:
-    """What SeQura offers, remembered for ten minutes and through an outage.
+    """Return SeQura's deployments, cached for ten minutes and through an outage.
 
-    Raises Rejected or Unavailable when this process never saw the document.
+    Raise Rejected or Unavailable when this process never read the document.
     """
     found: list[Deployment] | None = cache.get(FRESH)
     if found is not None:

@@ -1,7 +1,7 @@
-"""Secrets at rest: Fernet tokens, the first of ENCRYPTION_KEYS encrypts and every one decrypts.
+"""Encrypt stored secrets with Fernet: the first of ENCRYPTION_KEYS encrypts, each one decrypts.
 
-A row is read with its tokens; a secret is decrypted when it is asked for. So a row whose secret no
-key decrypts can still be selected, listed and saved, and only what needs that secret fails.
+A row is read with its tokens; a secret is decrypted on first access. So a row whose secret no key
+decrypts can still be selected, listed and saved, and only what needs that secret fails.
 """
 
 from functools import cache
@@ -31,14 +31,14 @@ def _fernet(keys: tuple[str, ...]) -> MultiFernet:
 
 
 def encrypt(secret: str) -> str:
-    """The secret as a Fernet token; an empty secret stays empty."""
+    """Return the secret as a Fernet token; an empty secret stays empty."""
     if not secret:
         return ""
     return _fernet(tuple(settings.ENCRYPTION_KEYS)).encrypt(secret.encode()).decode()
 
 
 def decrypt(token: str) -> str:
-    """The secret inside a Fernet token. Raises Undecryptable when no key fits."""
+    """Return the secret inside a Fernet token. Raise Undecryptable when no key fits."""
     if not token:
         return ""
     try:
@@ -90,7 +90,7 @@ class EncryptedTextField(TextField):
 
 
 def readable(row: models.Model, name: str) -> str:
-    """The secret of this row, or nothing (logged) when no key decrypts it."""
+    """Return the secret of this row; empty (and logged) when no key decrypts it."""
     try:
         return str(getattr(row, name))
     except Undecryptable:

@@ -1,4 +1,4 @@
-"""One store after the other: what fails for one of them is logged, counted, and stops no other."""
+"""Run a shared loop over stores: a failure of one is logged, counted, and stops no other."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
@@ -22,7 +22,7 @@ class _OfStore(Protocol):
 
 
 Row = TypeVar("Row", bound="Store | _OfStore")
-# The database is away: that is no store's own trouble.
+# The database is down: that concerns all stores.
 OF_ALL = (InterfaceError, OperationalError)
 
 
@@ -42,7 +42,7 @@ def isolated(what: str, store: Store, work: Callable[[], object]) -> bool:
 
 
 def each(what: str, rows: Iterable[Row], work: Callable[[Row], object]) -> list[Row]:
-    """Do this for every row. Return those that it failed for."""
+    """Call `work` for every row. Return the rows for which it failed."""
     failed = []
     for row in rows:
         store = row if isinstance(row, Store) else row.store

@@ -1,9 +1,9 @@
-"""One actor at a time, across processes, without an open transaction.
+"""Locks across processes without an open transaction.
 
-A PostgreSQL session advisory lock: free within milliseconds when its holder dies, and no
-transaction stays open while the holder speaks HTTP. Behind a pooler in transaction mode a session
-belongs to nobody (`DATABASE_POOLED`): there a lock is a row that its holder renews, and it is free
-`_LEASE` seconds after he died.
+A PostgreSQL session advisory lock is free within milliseconds when its holder dies, and no
+transaction stays open while the holder makes HTTP calls. Behind a pooler in transaction mode
+(`DATABASE_POOLED`) sessions are shared, so there a lock is a row that its holder renews, and it is
+free `_LEASE` seconds after the holder died.
 """
 
 import hashlib
@@ -40,12 +40,12 @@ _FREE = "DELETE FROM stores_lock WHERE name = %(name)s AND holder = %(holder)s R
 
 
 class Busy(Exception):
-    """Somebody else holds the lock and did not let go in time."""
+    """Another process holds the lock and did not release it in time."""
 
 
 @contextmanager
 def only_one(name: str, wait: float = 0) -> Iterator[None]:
-    """Hold the lock of this name; raises Busy when it is not free within `wait` seconds."""
+    """Hold the lock of this name. Raise Busy when it is not free within `wait` seconds."""
     hold = _as_row if settings.DATABASE_POOLED else _in_session
     with hold(name, time.monotonic() + wait):
         yield
@@ -84,13 +84,13 @@ def _as_row(name: str, deadline: float) -> Iterator[None]:
 
 @dataclass
 class _Row:
-    """A lock in the table while it is held."""
+    """A lock held as a row of the table."""
 
     fields: dict[str, str | int | float]
     released: threading.Event = field(default_factory=threading.Event)
 
     def keep(self) -> None:
-        """Renew it from time to time, on a connection of its own, which most never need."""
+        """Renew the row periodically, on a connection of its own."""
         while not self.released.wait(_RENEW_AFTER):
             try:
                 if not _is_true(_RENEW, self.fields):
@@ -102,7 +102,7 @@ class _Row:
 
 
 def _is_true(statement: str, values: list[int] | dict[str, str | int | float]) -> bool:
-    """Whether the statement found, or did, what it is about."""
+    """Return whether the statement returned true."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         row = cursor.fetchone()

@@ -1,4 +1,4 @@
-"""Who installed us, and how they are configured."""
+"""Stores that installed the app, their settings, SeQura accounts and users."""
 
 import secrets
 import uuid
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from stores.encryption import EncryptedTextField, readable
 
-# The countries SeQura sells in, by ISO 3166 code, and their names.
+# The countries in which SeQura operates, by ISO 3166 code, and their names.
 SELLING_COUNTRIES = {
     "ES": _("Spain"),
     "FR": _("France"),
@@ -24,13 +24,13 @@ SELLING_COUNTRIES = {
 
 
 def country_name(code: str) -> str:
-    """The name in the reader's language; the code when SeQura does not sell there."""
+    """Return the country's name in the reader's language, or its code when SeQura is not there."""
     return str(SELLING_COUNTRIES.get(code, code))
 
 
-# The one clock of all hosts: the database's. The clock of a single host may be wrong.
+# All processes share the database's clock, because a host's own clock may be wrong.
 def database_now() -> datetime:
-    """Return the database's time, for what later is compared with a column or with this."""
+    """Return the database's time, to compare with a column or with an earlier result."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp()")
         (now,) = cursor.fetchone()
@@ -38,14 +38,14 @@ def database_now() -> datetime:
     return moment
 
 
-# An account that SeQura refused is asked for this often; what waited arrives a minute later.
+# An account that SeQura refused is probed this often; waiting updates follow a minute later.
 PROBE_AFTER = timedelta(minutes=3)
-# A shopper's question is not worth a write each.
+# The time of the last checkout request is stored at most this often.
 ASKED_RESOLUTION = timedelta(minutes=1)
 
 
 def new_secret() -> str:
-    """256 random bits, safe in a URL and in a header."""
+    """Return 256 random bits, safe in a URL and in a header."""
     return secrets.token_urlsafe(32)
 
 
@@ -73,16 +73,16 @@ class Store(models.Model):
     access_token = EncryptedTextField(blank=True)
     webhook_secret = EncryptedTextField(default=new_secret)
     scopes = models.TextField(blank=True)
-    # When the access token was granted: tells a dead token from the one that replaced it.
+    # When the access token was granted: distinguishes a revoked token from its replacement.
     authorised_at = models.DateTimeField(default=timezone.now)
     installed_at = models.DateTimeField(default=timezone.now)
     uninstalled_at = models.DateTimeField(null=True, blank=True)
-    # When no personal data was left whose time is over: see `stores.personal_data`.
+    # When no personal data was left to erase: see `stores.personal_data`.
     erased_at = models.DateTimeField(null=True, blank=True)
-    # Somebody who is not the owner said so, and BigCommerce had not revoked the token yet.
+    # When an uninstallation was announced while BigCommerce still accepted the token.
     uninstall_asked_at = models.DateTimeField(null=True, blank=True)
 
-    # What BigCommerce says about the store: GET /v2/store, /v3/channels, /v3/channels/{id}/site.
+    # From BigCommerce: GET /v2/store, /v3/channels, /v3/channels/{id}/site.
     name = models.CharField(max_length=255, blank=True)
     email = models.CharField(max_length=255, blank=True)
     secure_url = models.CharField(max_length=255, blank=True)
@@ -93,15 +93,15 @@ class Store(models.Model):
     language = models.CharField(max_length=16, blank=True)
     # Storefront channels: [{"id": 1, "name": "...", "origins": ["https://..."]}]
     channels = models.JSONField(default=list)
-    # How the things we register stood when we last looked: `stores.registration.changes.Health`
-    # per part of `stores.registration.PARTS`.
+    # The registration at the last check: `stores.registration.changes.Health` per part of
+    # `stores.registration.PARTS`.
     registration = models.JSONField(default=dict)
     registration_started_at = models.DateTimeField(null=True, blank=True)
-    # Not everything is in place since the installation; what a merchant removes later is his wish.
+    # The installation is incomplete. What the merchant removes afterwards is not registered again.
     registration_due = models.BooleanField(default=True)
     # The checkout script as last registered: its content-addressed file.
     script_file = models.CharField(max_length=255, blank=True)
-    # When a checkout of the store asked last which payment methods SeQura offers.
+    # When a checkout of the store last requested SeQura's payment methods.
     checkout_asked_at = models.DateTimeField(null=True, blank=True)
 
     # Settings of the merchant.
@@ -112,9 +112,9 @@ class Store(models.Model):
     allowed_ips = models.JSONField(default=list, blank=True)
     excluded_categories = models.JSONField(default=list, blank=True)
     excluded_products = models.JSONField(default=list, blank=True)
-    # Every category below an excluded one, as the catalogue stood when we last looked.
+    # Every category below an excluded one, as last read from the catalogue.
     excluded_subcategories = models.JSONField(default=list, blank=True)
-    # What people call what is excluded: {"category 23": "Shoes", "product SKU-1": "Red shoe"}.
+    # Names of what is excluded: {"category 23": "Shoes", "product SKU-1": "Red shoe"}.
     catalogue_names = models.JSONField(default=dict, blank=True)
     # Storefront channels in which SeQura is not offered, by id.
     disabled_channels = models.JSONField(default=list, blank=True)
@@ -129,7 +129,7 @@ class Store(models.Model):
     cancelling_statuses = models.JSONField(
         default=default_cancelling_statuses, db_default=[5, 6], blank=True
     )
-    # The merchant's own words for the statuses: {"11": "Awaiting Fulfillment"}.
+    # The store's labels of the statuses: {"11": "Awaiting Fulfillment"}.
     status_labels = models.JSONField(default=dict, blank=True)
     # Does the status Refunded, set by hand without a refund record, mean that all was refunded?
     refunded_status_refunds = models.BooleanField(default=False)
@@ -139,7 +139,7 @@ class Store(models.Model):
     # What the statistics leave out, of `stores.settings_file.STATISTICS`.
     statistics_without = models.JSONField(default=list, blank=True)
     log_retention_days = models.PositiveSmallIntegerField(default=90)
-    # What was seen to work before going live, and when (ISO 8601): {"paid": "2026-…"}.
+    # Checks passed before going live, and when (ISO 8601): {"paid": "2026-…"}.
     go_live = models.JSONField(default=dict, blank=True)
 
     def __str__(self) -> str:
@@ -370,12 +370,12 @@ class PanelSession(models.Model):
 
     @classmethod
     def delete_expired(cls) -> None:
-        """Delete the rows of sessions that nobody can use any more."""
+        """Delete the rows of expired sessions."""
         cls.objects.filter(created_at__lt=timezone.now() - cls.ABSOLUTE).delete()
 
 
 class SpentPayload(models.Model):
-    """A signed payload that was used: BigCommerce's `jti` is good for one request."""
+    """A signed payload that was used: BigCommerce's `jti` is valid for one request."""
 
     digest = models.CharField(max_length=64, unique=True)
     at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -385,7 +385,7 @@ class SpentPayload(models.Model):
 
 
 class WorkerFigure(models.Model):
-    """A counter of all workers together: they answer no scrape, so web processes tell it."""
+    """A counter of all workers together: web processes show it, since workers serve no metrics."""
 
     name = models.CharField(max_length=80)
     labels = models.CharField(max_length=200)  # as JSON, in the order of their names
@@ -401,7 +401,7 @@ class WorkerFigure(models.Model):
 
 
 class Allowance(models.Model):
-    """How many requests of one kind somebody made in the current window, and in the one before."""
+    """How many requests of a key were granted in the current window, and in the one before."""
 
     key = models.CharField(max_length=160, primary_key=True)
     window = models.BigIntegerField()

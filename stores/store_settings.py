@@ -1,4 +1,7 @@
-"""Export and import of a store's settings. An import is validated whole, then stored whole."""
+"""Export and import a store's settings.
+
+An import is validated as a whole, then stored as a whole.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,11 +21,11 @@ _STATUS_LISTS = ("shipped_statuses", "cancelling_statuses")
 
 
 class Refused(Exception):
-    """Nothing was imported; says why on one line."""
+    """Nothing was imported, for the reason given on one line."""
 
 
 def export_settings(store: Store) -> dict[str, Any]:
-    """Everything but secrets; the address that triggers the reports is the exception."""
+    """Return every setting except secrets; the reports' trigger URL is the exception."""
     document: dict[str, Any] = {
         "connection": {
             "environment": store.environment,
@@ -44,7 +47,7 @@ def _open(store: Store) -> dict[str, Connection]:
 
 
 def import_settings(store: Store, given: Any) -> None:
-    """Store what the document says. Raises Refused when any of it cannot be."""
+    """Store the document's settings. Raise Refused, and store nothing, if any is invalid."""
     document = _validated(given)
     if store.state == Store.State.UNINSTALLED and "connection" in document:
         raise Refused("connection: the store has not installed the app")
@@ -86,7 +89,7 @@ def _check_status_lists(store: Store, document: _Document) -> None:
 
 
 def _accounts(store: Store, part: _Document) -> list[Account] | None:
-    """What SeQura says about the credentials, None when they stay as they are."""
+    """Return the accounts that SeQura accepted; None when they stay as they are."""
     connections = _open(store)
     environment = part.get("environment", store.environment)
     stored = {
@@ -98,7 +101,7 @@ def _accounts(store: Store, part: _Document) -> list[Account] | None:
     }
     if "deployments" not in part:
         logins = stored
-    # A password that is given, also an unchanged one, is put to SeQura: that ends a pause.
+    # A password in the document, even an unchanged one, is checked with SeQura: it ends a pause.
     entered = any(login.get("password") for login in part.get("deployments", {}).values())
     if logins == stored and environment == store.environment and not entered:
         return None
@@ -106,7 +109,7 @@ def _accounts(store: Store, part: _Document) -> list[Account] | None:
 
 
 def _login(connections: Mapping[str, Connection], name: str, given: _Document) -> Login:
-    """What is left out keeps its value; of a new account nothing may be left out."""
+    """Complete the login with stored values. A new account must be complete."""
     known = connections.get(name)
     username = given.get("username") or (known.username if known else "")
     password = given.get("password") or (readable(known, "password") if known else "")

@@ -1,4 +1,4 @@
-"""What was told to SeQura or by SeQura, and with which outcome."""
+"""What was sent to SeQura or received from it, and the outcome."""
 
 from django.db import models
 from django.utils import timezone
@@ -22,10 +22,10 @@ class Entry(models.Model):
     environment = models.CharField(max_length=8, default="sandbox")
     event = models.CharField(max_length=32)  # purchase, edit, ship, refund, cancel, ...
     outcome = models.CharField(max_length=8, choices=Outcome)
-    reason = models.CharField(max_length=64, blank=True)  # our code; explained in words by the page
-    words = models.TextField(blank=True)  # SeQura's own words
-    statement = models.CharField(max_length=64, blank=True)  # names what was said, or was not
-    # What that update said, in cents; unknown where nothing was to be said.
+    reason = models.CharField(max_length=64, blank=True)  # our code: see `explanations`
+    words = models.TextField(blank=True)  # SeQura's message, verbatim
+    statement = models.CharField(max_length=64, blank=True)  # digest of what was sent, or was not
+    # The cart totals of that update in cents; unknown where nothing was to be sent.
     unshipped = models.BigIntegerField(null=True, blank=True)
     shipped = models.BigIntegerField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=1)
@@ -33,7 +33,7 @@ class Entry(models.Model):
     last_at = models.DateTimeField(default=timezone.now)
     next_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
-    # Who of the merchant's people decided to ignore it (an e-mail address), and why.
+    # The e-mail address of the user who ignored it, and the note.
     ignored_by = models.CharField(max_length=255, blank=True)
     note = models.CharField(max_length=500, blank=True)
 
@@ -79,5 +79,5 @@ class Entry(models.Model):
 
     @property
     def is_open(self) -> bool:
-        """Is it still on somebody's list: the merchant's when rejected, ours when delayed?"""
+        """Return whether it is open: for the merchant when rejected, for a retry when delayed."""
         return self.closed_at is None

@@ -1,9 +1,9 @@
-"""Writing the transaction log: what was told to SeQura, or by SeQura, and how it ended.
+"""Write the transaction log: what was sent to SeQura or received from it, and the outcome.
 
-One thing that is wrong is one open entry, however often it is tried: the partial unique index on
-(store, BigCommerce order, SeQura order, statement, reason) says so. Two SeQura orders of one cart
-are two things, and so are two statements about one order. A later success closes what it is about:
-`settled_by`.
+One problem is one open entry, however often it is tried: the partial unique index on (store,
+BigCommerce order, SeQura order, statement, reason) guarantees it. Two SeQura orders of one cart are
+two problems, and so are two statements about one order. A later success closes the entries about
+the same: `settled_by`.
 """
 
 import json
@@ -24,7 +24,7 @@ from transaction_log.explanations import DECISION, UPDATES, settled_by
 from transaction_log.models import Entry
 
 _Outcome = Entry.Outcome
-# What a further attempt changes about an open entry.
+# The fields that a further attempt changes in an open entry.
 _NEWS = (
     "bigcommerce_id", "event", "words", "next_at", "outcome", "last_at", "unshipped", "shipped",
 )  # fmt: skip
@@ -42,38 +42,38 @@ class Subject:
 
 
 class CartTotals(NamedTuple):
-    """What SeQura was told of an order, in cents: still to ship, and shipped."""
+    """The cart totals of a statement in cents: still to ship, and shipped. None if unknown."""
 
     unshipped: int | None = None
     shipped: int | None = None
 
 
 class _Details(TypedDict, total=False):
-    """What else is known about an entry."""
+    """Further fields of an entry."""
 
-    words: str  # SeQura's own, or somebody else's: see `explanations`
-    statement: str  # the name of what was said, or of what kept us from saying it
+    words: str  # the message of SeQura or another system: see `explanations`
+    statement: str  # the digest of what was sent, or of what prevented it
     totals: CartTotals
-    next_at: datetime | Combinable | None  # when it is tried again
+    next_at: datetime | Combinable | None  # when it is retried
 
 
 def accepted(subject: Subject, event: str, reason: str = "", **details: Unpack[_Details]) -> Entry:
-    """It went well; what was open about the same is closed."""
+    """Log a success, and close open entries about the same."""
     close(subject, settled_by(event))
     return _closed(_entry(subject, event, _Outcome.ACCEPTED, reason, **details))
 
 
 def ignored(subject: Subject, event: str, reason: str, **details: Unpack[_Details]) -> Entry:
-    """Nothing had to be told, and this is why. The same again only counts up."""
+    """Log that nothing had to be sent, and why. A repetition only increases the count."""
     entry = _entry(subject, event, _Outcome.IGNORED, reason, **details)
     known = _same(entry).filter(event=event, outcome=_Outcome.IGNORED, note="")
     return _once_more(known, entry) or _closed(entry)
 
 
 def rejected(subject: Subject, event: str, reason: str, **details: Unpack[_Details]) -> Entry:
-    """SeQura said no: the merchant has to see it. The same no again only counts up.
+    """Open an entry for the merchant: SeQura rejected it. A repetition only increases the count.
 
-    What a merchant has chosen to ignore stays ignored, however often SeQura says it again.
+    An entry that the merchant chose to ignore stays ignored, however often SeQura repeats it.
     """
     close(subject, settled_by(event), _Outcome.DELAYED)
     entry = _entry(subject, event, _Outcome.REJECTED, reason, **details)
@@ -81,12 +81,12 @@ def rejected(subject: Subject, event: str, reason: str, **details: Unpack[_Detai
 
 
 def delayed(subject: Subject, event: str, reason: str, **details: Unpack[_Details]) -> Entry:
-    """It did not get through yet, and is tried again."""
+    """Open an entry about something that did not get through yet and is retried."""
     return _opened(_entry(subject, event, _Outcome.DELAYED, reason, **details))
 
 
 def close(subject: Subject, events: Collection[str] = UPDATES, *outcomes: str) -> None:
-    """What was open about these events of the order is settled; history stays."""
+    """Close the open entries about these events of the order. History stays."""
     about = Q(bigcommerce_id=subject.bigcommerce_id) & Q(bigcommerce_id__isnull=False)
     if subject.reference:
         about |= Q(reference=subject.reference)
@@ -99,7 +99,7 @@ def close(subject: Subject, events: Collection[str] = UPDATES, *outcomes: str) -
 
 
 def ask(subject: Subject, questions: Mapping[str, str], totals: CartTotals) -> None:
-    """Keep exactly these questions to the merchant open: the amounts they are about, by reason.
+    """Keep exactly these questions to the merchant open: amounts by reason.
 
     Another amount is another question.
     """
@@ -119,7 +119,10 @@ def ask(subject: Subject, questions: Mapping[str, str], totals: CartTotals) -> N
 
 
 def ignore(entry: Entry, person: str, note: str) -> bool:
-    """A merchant takes an open entry off the list, saying why. False when it was closed already."""
+    """Take an open entry off the merchant's list, with a note.
+
+    Return False when it was closed already.
+    """
     return bool(
         Entry.objects.filter(pk=entry.pk, closed_at__isnull=True).update(
             outcome=_Outcome.IGNORED,
@@ -134,7 +137,7 @@ def ignore(entry: Entry, person: str, note: str) -> bool:
 def _entry(
     subject: Subject, event: str, outcome: str, reason: str, **details: Unpack[_Details]
 ) -> Entry:
-    """A line that is not written yet."""
+    """Return an entry that is not stored yet."""
     totals = details.get("totals", CartTotals())
     return Entry(
         store=subject.store,
@@ -160,7 +163,7 @@ def _closed(entry: Entry) -> Entry:
 
 
 def _opened(entry: Entry) -> Entry:
-    """The open entry about the same, one attempt older; a new one when there is none."""
+    """Update the open entry about the same with one more attempt, or store a new one."""
     again = _same(entry).filter(
         closed_at__isnull=True, outcome__in=(_Outcome.REJECTED, _Outcome.DELAYED)
     )
@@ -177,7 +180,7 @@ def _opened(entry: Entry) -> Entry:
 
 
 def _known_and_ignored(entry: Entry) -> Entry | None:
-    """The ignored entry about this very statement, with one more attempt; None without one."""
+    """Count an attempt on the ignored entry about this statement; None without one."""
     if not entry.statement:
         return None
     known = _same(entry).filter(outcome=_Outcome.IGNORED).exclude(note="")
@@ -185,7 +188,7 @@ def _known_and_ignored(entry: Entry) -> Entry | None:
 
 
 def _once_more(known: QuerySet[Entry], entry: Entry) -> Entry | None:
-    """The newest of these, one attempt older and with the words of this one; None without any."""
+    """Count an attempt on the newest entry, with this one's message; None without any."""
     newest = known.order_by("-id").first()
     if newest:
         newest.words, newest.last_at = entry.words, entry.last_at
@@ -195,9 +198,9 @@ def _once_more(known: QuerySet[Entry], entry: Entry) -> Entry | None:
 
 
 def _same(entry: Entry) -> QuerySet[Entry]:
-    """Entries about the same statement of the same order, with the same reason.
+    """Return the entries about the same statement of the same order, with the same reason.
 
-    A payment may get its BigCommerce order while something about it is open: that stays one entry.
+    A payment may get its BigCommerce order while an entry about it is open: it stays one entry.
     """
     order = Q(bigcommerce_id=entry.bigcommerce_id)
     if entry.reference:

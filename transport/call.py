@@ -1,8 +1,8 @@
-"""One request, one reply or one exception.
+"""Send one request; return one reply or raise one exception.
 
-Redirects are not followed and nothing is repeated: who repeats must know what is repeatable.
-Replies are read up to a limit and until a deadline, however slowly they drip. Sessions ignore
-proxies and .netrc of the environment and keep no cookies; TLS is verified.
+Redirects are not followed and nothing is repeated: only the caller knows what may be repeated.
+Replies are read up to a limit and until a deadline, however slowly they arrive. Sessions ignore the
+environment's proxies and .netrc, and keep no cookies. TLS is verified.
 """
 
 import math
@@ -32,8 +32,9 @@ Params = Mapping[str, str | int]
 
 
 def longest(timeout: Timeout) -> float:
-    """The seconds that one call may take: to connect, until the reply begins, until the time to
-    read it is over, and the wait for the piece that came last.
+    """Return the seconds that one call may take at most.
+
+    To connect, until the reply begins, until the reading deadline, and for the last piece.
     """
     connect, read = timeout
     return connect + 3 * read
@@ -41,12 +42,12 @@ def longest(timeout: Timeout) -> float:
 
 USER_AGENT = f"SeQura-BigCommerce/{__version__} python/{platform.python_version()}"
 _REPLY_LIMIT = 5_000_000  # bytes
-_ERROR_LIMIT = 65_536  # bytes of an error page that are worth reading
+_ERROR_LIMIT = 65_536  # bytes of an error page that are read
 _CHUNK = 65_536
 _READS_ONLY = {"GET", "HEAD"}
-_NOT_NOW = {408, 423, 425, 429, 499}  # the 4xx that say "not now" and not "no"
-_NO_EFFECT = {423, 425, 429}  # refused before anything happened
-# Whoever names a later time is asked before all the same: after an outage minutes count.
+_NOT_NOW = {408, 423, 425, 429, 499}  # the 4xx that are temporary
+_NO_EFFECT = {423, 425, 429}  # rejected before anything happened
+# A later `Retry-After` is cut to this, because after an outage minutes count.
 _MOST_PATIENCE = 180.0  # seconds
 _LOST = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, UnicodeError)
 _NEVER_SENT = (
@@ -68,8 +69,10 @@ _CALL_SECONDS = Histogram("sequra_bc_call_seconds", "Time until a call was over"
 
 
 def segment(value: object) -> str:
-    """`value` as exactly one segment of a path, with slashes escaped. ValueError if it cannot be:
-    dots alone would be resolved into another path."""
+    """Return `value` as exactly one path segment, with slashes escaped.
+
+    Raise ValueError for dots alone, which would be resolved into another path.
+    """
     text = str(value)
     if text.strip(".") == "":
         raise ValueError(f"{text!r} cannot stand in a path")
@@ -78,7 +81,7 @@ def segment(value: object) -> str:
 
 @dataclass(frozen=True)
 class Reply:
-    """A 2xx answer, read to its end."""
+    """A 2xx reply, read to its end."""
 
     status: int
     headers: Mapping[str, str]
@@ -91,7 +94,7 @@ class Reply:
 
 @dataclass
 class Transport:
-    """The way to one system: which exceptions speak for it, which connections lead to it."""
+    """The connection to one system: its exceptions, time limits and HTTP session."""
 
     rejected: type[Rejected]
     unavailable: type[Unavailable]
@@ -100,7 +103,7 @@ class Transport:
     on_headers: Callable[[Mapping[str, str]], object] | None = None
 
     def __post_init__(self) -> None:
-        """Sessions may be shared by stores: they hold connections, and nobody's credentials."""
+        """Make the session safe to share between stores: it holds no credentials."""
         self.session.trust_env = False
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
@@ -115,7 +118,7 @@ class Transport:
         timeout: Timeout | None = None,
         limit: int = _REPLY_LIMIT,
     ) -> Reply:
-        """The reply to one request; Rejected or Unavailable when it is not a 2xx."""
+        """Return the reply to one request. Raise Rejected or Unavailable when it is not a 2xx."""
         before_a_call()
         sent = {"User-Agent": USER_AGENT, **headers}
         data = None if body is None else write_json(body)
@@ -127,7 +130,7 @@ class Transport:
 
     @contextmanager
     def counted(self, method: str) -> Iterator[None]:
-        """Count a call by how it ended."""
+        """Count a call and its outcome in the metrics."""
         system, outcome = self.rejected.system, "unavailable"
         began = time.monotonic()
         try:
@@ -141,7 +144,7 @@ class Transport:
             _CALL_SECONDS.labels(system).observe(time.monotonic() - began)
 
     def json(self, method: str, url: str, **rest: Any) -> Any:
-        """The document in the reply, None when there is none (204)."""
+        """Return the document in the reply, None when there is none (204)."""
         reply = self.send(method, url, **rest)
         if not reply.body.strip():
             return None
@@ -151,19 +154,19 @@ class Transport:
             raise self.unreadable(method, url, "is not JSON") from error
 
     def unreadable(self, method: str, url: str, why: str) -> Unavailable:
-        """The exception for a 2xx whose content makes no sense: the effect may well be there."""
+        """Return the exception for a 2xx with unreadable content. It may have had its effect."""
         reason = f"{self.rejected.system}'s answer to {call_of(method, url)} {why}"
         return self.unavailable(reason, None, method not in _READS_ONLY)
 
 
 def call_of(method: str, url: str) -> str:
-    """The request in short, without the query: it may hold what is nobody's business."""
+    """Return the request in short, without the query, which may hold personal data."""
     return f"{method} {urlsplit(url).path}"
 
 
 @dataclass
 class _Exchange:
-    """One request on its way there and back."""
+    """One request and its reply."""
 
     transport: Transport
     method: str
@@ -199,7 +202,10 @@ class _Exchange:
         )
 
     def chunks(self, response: requests.Response) -> Iterator[bytes]:
-        """The body as it arrives. Unavailable beyond the limit or after the time to read it."""
+        """Yield the body as it arrives.
+
+        Raise Unavailable beyond the limit or after the deadline.
+        """
         deadline, size = time.monotonic() + self.timeout[1], 0
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             size += len(chunk)
@@ -210,7 +216,7 @@ class _Exchange:
             yield chunk
 
     def refuse(self, response: requests.Response) -> NoReturn:
-        """Tell a no from a not-now."""
+        """Raise Rejected for a final refusal and Unavailable for a temporary one."""
         status = response.status_code
         if 300 <= status < 400:
             raise self.unavailable(f"sent us elsewhere ({status}), where we do not go")
@@ -224,7 +230,7 @@ class _Exchange:
         raise self.transport.rejected(status, messages_of(body), request_id, self.call, text)
 
     def beginning(self, response: requests.Response) -> bytes:
-        """As much of an error page as came and as is worth reading: its status counts anyway."""
+        """Return as much of an error page as arrives and is worth reading."""
         body, self.limit = b"", _ERROR_LIMIT
         try:
             for chunk in self.chunks(response):
@@ -234,7 +240,7 @@ class _Exchange:
         return body
 
     def lost(self, error: Exception) -> Unavailable:
-        """No reply, or half of one. Did the request arrive?"""
+        """Return the exception for a missing or partial reply: may the request have arrived?"""
         if any(isinstance(cause, _NEVER_SENT) for cause in _causes(error)):
             return self.unavailable("cannot be reached", maybe_done=False)
         if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
@@ -254,13 +260,13 @@ class _Exchange:
 
 
 def _stay_here(response: requests.Response, **_: object) -> None:
-    """Though told not to follow a redirect, requests would read it to its end to prepare for it."""
+    """Drop the redirect's target: requests would read the body to its end to prepare for it."""
     if 300 <= response.status_code < 400:
         response.headers.pop("Location", None)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and what it was made of: requests and urllib3 wrap each other's."""
+    """Yield an exception and its causes: requests and urllib3 wrap each other's exceptions."""
     while error is not None:
         yield error
         inner = [getattr(error, "reason", None), *error.args, error.__cause__]
@@ -268,10 +274,9 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Seconds until the other side wants to hear from us, when it said so; at most
-    `_MOST_PATIENCE`.
+    """Return the seconds that the other system asks to wait, at most `_MOST_PATIENCE`; else None.
 
-    BigCommerce sends its rate-limit headers with every answer; they only mean something on a 429.
+    BigCommerce sends its rate-limit headers with every reply; they only count on a 429.
     https://docs.bigcommerce.com/developer/docs/overview/api-fundamentals/rate-limits
     """
     headers = response.headers
@@ -286,7 +291,7 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def seconds(value: str | None) -> float | None:
-    """A header's number, or the time until its HTTP date; None for anything else."""
+    """Return a header's number, or the time until its HTTP date; None for anything else."""
     try:
         number = float(value or "")
     except ValueError:

@@ -1,6 +1,6 @@
-"""The two ways a call to another system fails: it said no, or it could not say anything.
+"""The two ways a call to another system fails: it rejected the request, or gave no usable answer.
 
-`bigcommerce.errors` and `sequra.errors` name the system; everybody catches theirs.
+`bigcommerce.errors` and `sequra.errors` name the system; callers catch those classes.
 """
 
 import http.client
@@ -8,11 +8,11 @@ from typing import ClassVar
 
 
 class Rejected(Exception):
-    """The system refused. Repeating the request will not help; its words are for the merchant.
+    """The system rejected the request. A repetition will not help; `message` is for the merchant.
 
-    `status` is the HTTP status, `messages` what the body said (may be empty), `request_id` the id
-    their support asks for, `call` the request in short, such as "PUT /stores/abc/v2/orders/250",
-    `body` the beginning of what came back.
+    `status` is the HTTP status, `messages` the messages in the body (may be empty), `request_id`
+    the id that the system's support asks for, `call` the request in short, such as "PUT
+    /stores/abc/v2/orders/250", `body` the beginning of the body.
     """
 
     system: ClassVar[str] = "The other system"
@@ -34,7 +34,7 @@ class Rejected(Exception):
 
     @property
     def message(self) -> str:
-        """What the system said, in one line; its status in words when it said nothing."""
+        """Return the system's message in one line; the name of the status when it sent none."""
         if not self.messages:
             return http.client.responses.get(self.status, f"HTTP {self.status}")
         *first, last = self.messages
@@ -42,7 +42,7 @@ class Rejected(Exception):
 
     @property
     def is_unauthorised(self) -> bool:
-        """Our credentials are not (or no longer) good for this: pause, do not hammer."""
+        """Return whether the credentials are not (or no longer) valid for this call."""
         return self.status in (401, 403)
 
     def __str__(self) -> str:
@@ -50,11 +50,11 @@ class Rejected(Exception):
 
 
 class Unavailable(Exception):
-    """The system gave no usable answer. Trying again later is right.
+    """The system gave no usable answer. Retry later.
 
-    `retry_after` is in seconds, when a time was named. `maybe_done` is true when the request may
-    have had its effect all the same (it was sent, or answered with a 5xx): look before repeating
-    anything that must not happen twice. A request that only reads never has an effect.
+    `retry_after` is in seconds, if the system sent a time. `maybe_done` is true when the request
+    may have had its effect (it was sent, or answered with a 5xx): check before repeating anything
+    that must not happen twice. A request that only reads never has an effect.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What an error's body says, whatever its shape: for people, so short and on one line.
+"""Extract the messages from an error's body, whatever its shape: short and on one line.
 
 Seen: a list of objects (BigCommerce V2), an object with `title` and `errors` by field (V3), objects
 in `data` (V3 refunds), a list of sentences in `errors` (SeQura), plain text, HTML, nothing.
@@ -16,7 +16,7 @@ _DETAILS = ("errors", "details", "data")
 
 
 def messages_of(body: bytes) -> list[str]:
-    """The messages in an error's body; none when it says nothing a person could read."""
+    """Return the messages in an error's body; none when it holds nothing readable."""
     text = clean_text(body.decode("utf-8", "replace")).strip()
     try:
         found = _sentences(read_json(text))

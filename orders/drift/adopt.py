@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 Kind = Drift.Kind
 _PENDING, _AWAITING_PAYMENT, _AWAITING_FULFILMENT = 1, 7, 11
 _NOT_PAID = {INCOMPLETE, _PENDING, _AWAITING_PAYMENT}
-# Nothing more is expected of these, besides the merchant's own: shipped, refunded, completed.
+# Statuses after which no change is expected: shipped, refunded, completed; plus the merchant's own.
 _OVER = {2, 4, 10}
 # An order that is over and stood still for so long is linked, and SeQura receives nothing about it.
 STOOD_STILL = timedelta(days=30)
@@ -56,7 +56,7 @@ _LOCK_SECONDS = 10.0
 
 
 class _NotAdoptable(Exception):
-    """Why an order stays unlinked: a code of `transaction_log.explanations`."""
+    """Why an order cannot be linked: a code of `transaction_log.explanations`."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)
@@ -76,7 +76,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class _Payment:
-    """Who was paid, and what is known of the purchase."""
+    """The SeQura account and merchant id that were paid, and what is known of the purchase."""
 
     connection: Connection
     merchant_ref: str
@@ -101,7 +101,7 @@ def unknown(store: Store, listed: Iterable[Document]) -> list[Document]:
 
 
 def names_sequra(order: Document) -> bool:
-    """Does the order say that it was paid with SeQura, by this app or by another one?"""
+    """Return whether the order was paid with SeQura, by this app or by another one."""
     app = settings.BIGCOMMERCE_APP_ID
     by_us = bool(app) and order.get("external_source") == app
     return (
@@ -128,7 +128,7 @@ def _is_paid(store: Store, order: Document) -> bool:
 
 
 def _is_over(store: Store, order: Document) -> bool:
-    """Is nothing more expected of this order, and has it stood still for a month?"""
+    """Return whether no change is expected and the order has been unchanged for a month."""
     changed = moment(order.get("date_modified")) or moment(order.get("date_created"))
     statuses = {*_OVER, *store.shipped_statuses, *store.cancelling_statuses}
     return (
@@ -163,7 +163,7 @@ def _notes(order: Document) -> str:
 
 
 def adopt(store: Store, api: BigCommerce, listed: Document) -> Finding | None:
-    """Make the missing row of this order, or list why not. None when there is nothing to do."""
+    """Create the missing row of this order, or report why not. None when there is nothing to do."""
     number = int(listed["id"])
     try:
         return _adopt(store, api, number)
@@ -195,7 +195,7 @@ def _adopt(store: Store, api: BigCommerce, number: int) -> Finding | None:
 
 
 def _yield_to_living(store: Store, api: BigCommerce, order: Document, reference: UUID) -> None:
-    """A cancelled order never takes the SeQura reference of one that lives."""
+    """Raise if the order is cancelled and another order with its SeQura reference is not."""
     if order["status_id"] not in store.cancelling_statuses:
         return
     for other in api.orders(external_order_id=str(reference)):
@@ -204,7 +204,7 @@ def _yield_to_living(store: Store, api: BigCommerce, order: Document, reference:
 
 
 def _remembered(store: Store, reference: UUID) -> _Payment | None:
-    """Return what the row of the payment says, where only the row of the order was lost."""
+    """Return the payment from its own row, when only the row of the order was lost."""
     if Store.objects.filter(solicitations__reference=reference).exclude(pk=store.pk).exists():
         raise _NotAdoptable("adoption_foreign", str(reference))
     attempt = store.solicitations.filter(reference=reference).select_related("connection").first()
@@ -280,7 +280,7 @@ def _merchants(store: Store, countries: Sequence[str]) -> Iterator[Merchant]:
 
 
 def _belongs(merchant: Merchant, reference: UUID) -> bool | None:
-    """Has SeQura this order under this merchant id? None when its answer says nothing about it."""
+    """Return whether SeQura has this order under this merchant id; None when that is unknown."""
     if merchant.connection.is_refused:
         raise sequra.errors.Unavailable("SeQura refuses this account")
     try:
@@ -301,7 +301,7 @@ def _payment(merchant: Merchant) -> _Payment:
 
 
 def _made(store: Store, snapshot: Snapshot, reference: UUID, payment: _Payment) -> Finding | None:
-    """Commit the row with its line of the transaction log. None when it was made meanwhile."""
+    """Commit the row and its entry in the transaction log. None when it was created meanwhile."""
     order, number = snapshot["order"], int(snapshot["order"]["id"])
     quiet = _is_over(store, order)
     fields = {
@@ -343,7 +343,7 @@ def _made(store: Store, snapshot: Snapshot, reference: UUID, payment: _Payment) 
 
 
 def _facts_of(snapshot: Snapshot, payment: _Payment, reference: UUID) -> dict[str, Any]:
-    """Return what the order itself says about the purchase, as columns of the row."""
+    """Return what the order itself shows of the purchase, as columns of the row."""
     order = snapshot["order"]
     financed = cents(order, "total_inc_tax")
     financed -= cents(order, "store_credit_amount") + cents(order, "gift_certificate_amount")
@@ -356,7 +356,7 @@ def _facts_of(snapshot: Snapshot, payment: _Payment, reference: UUID) -> dict[st
 
 
 def solicited(snapshot: Snapshot, merchant_ref: str, reference: str) -> Document:
-    """Rebuild what was solicited: the whole order before anything was shipped or refunded."""
+    """Rebuild the solicited order: the whole order before anything was shipped or refunded."""
     order = snapshot["order"]
     known = {"customer": people.known_of(order), "platform": platform_facts()}
     facts = OrderFacts(
@@ -417,7 +417,7 @@ def _reason(order: Order) -> str:
 
 
 def _resynchronise(order: Order) -> None:
-    """Webhook events of the order that waited, or were given up, count for it now."""
+    """Count the order's webhook events that waited or were given up."""
     events = WebhookEvent.objects.filter(
         store=order.store, bigcommerce_order_id=order.bigcommerce_id
     )

@@ -32,7 +32,7 @@ from transaction_log.record import statement_digest
 _Kind = Drift.Kind
 _Listed = Mapping[str, Any]
 
-# After this nobody but the merchant changes a shipped order, and that comes by webhook.
+# After this only the merchant changes a shipped order, and a webhook reports it.
 _SETTLED_AFTER = timedelta(days=30)
 _REVIEW_TAKES = timedelta(hours=48)
 # So long an order may be on its way: making it, and telling its number.
@@ -44,14 +44,14 @@ _UNKNOWN_AT_SEQURA = "sequra_404"
 
 @dataclass(frozen=True)
 class Found:
-    """One thing that is wrong with an order."""
+    """One problem of an order."""
 
     kind: _Kind
     detail: str = ""
 
 
 def open_orders(store: Store) -> QuerySet[Order]:
-    """What may still change: not cancelled, and not shipped long ago."""
+    """Return the orders that may still change: not cancelled, and not shipped long ago."""
     shipped = Q(accepted_update__unshipped_cart__items=[])
     recent = Q(accepted_at__gt=Now() - _SETTLED_AFTER)
     orders = Order.objects.filter(store=store).exclude(status=Order.Status.CANCELLED)
@@ -63,7 +63,7 @@ def open_orders(store: Store) -> QuerySet[Order]:
 
 
 def problems_of(store: Store, orders: Sequence[Order]) -> dict[int, list[Entry]]:
-    """What SeQura refused and nobody has settled, by order."""
+    """Return unsettled rejections of SeQura, by order."""
     found: dict[int, list[Entry]] = defaultdict(list)
     entries = Entry.objects.filter(
         store=store,
@@ -77,7 +77,7 @@ def problems_of(store: Store, orders: Sequence[Order]) -> dict[int, list[Entry]]
 
 
 def listed(api: BigCommerce, orders: Sequence[Order]) -> dict[int, _Listed] | None:
-    """BigCommerce's list from the first to the last of them; None where reading each is cheaper."""
+    """Return BigCommerce's list of these orders; None where single calls are cheaper."""
     first, last = orders[0].bigcommerce_id, orders[-1].bigcommerce_id
     if (last - first) / PAGE > _CALLS_PER_READING * len(orders):
         return None
@@ -87,7 +87,10 @@ def listed(api: BigCommerce, orders: Sequence[Order]) -> dict[int, _Listed] | No
 def look(
     order: Order, api: BigCommerce, listing: Mapping[int, _Listed] | None, entries: Sequence[Entry]
 ) -> list[Found]:
-    """All that is wrong with an order. Raises Unavailable and Rejected when nobody can say."""
+    """Return all problems of an order.
+
+    Raise Unavailable and Rejected when they cannot be determined.
+    """
     found = [*_by_status(order), *_by_refusal(order, entries)]
     known = (listing or {}).get(order.bigcommerce_id)
     if known and _is_stray(order, known):
@@ -114,7 +117,7 @@ def _by_refusal(order: Order, entries: Sequence[Entry]) -> Iterator[Found]:
 
 
 def _may_differ(order: Order, known: _Listed | None) -> bool:
-    """Not for orders that wait for something, nor for those BigCommerce shows as we read them."""
+    """Return whether to read the order: not if it waits, or if BigCommerce shows no change."""
     if order.changed > order.synced or order.status != Order.Status.APPROVED:
         return False
     return known is None or order.unsure or str(known.get("date_modified")) != order.seen_modified
@@ -143,7 +146,7 @@ def _compared(order: Order, reading: Reading) -> Iterator[Found]:
 
 
 def _read(order: Order, api: BigCommerce) -> Reading | None:
-    """The order now; None when it is deleted, which is no drift."""
+    """Return the order as it is now; None when it is deleted, which is no drift."""
     try:
         snapshot = read_snapshot(api, order.bigcommerce_id, has_shipments=True)
     except bigcommerce.errors.Rejected as refusal:
@@ -154,7 +157,7 @@ def _read(order: Order, api: BigCommerce) -> Reading | None:
 
 
 def strays(store: Store, api: BigCommerce) -> Iterator[_Listed]:
-    """Incomplete orders that name SeQura and that we do not know: remains of a broken purchase."""
+    """Return Incomplete orders that name SeQura and have no row: remains of a broken purchase."""
     since = (timezone.now() - _STRAYS_OF).isoformat(timespec="seconds")
     found = api.orders(status_id=INCOMPLETE, min_date_created=since, sort="id:asc")
     named = {int(one["id"]): one for one in found if names_sequra(one)}
@@ -164,7 +167,7 @@ def strays(store: Store, api: BigCommerce) -> Iterator[_Listed]:
 
 
 def _is_stray(order: Order, now: _Listed) -> bool:
-    """Paid and still Incomplete, though the merchant wants another status for what is paid."""
+    """Return whether the order is paid and still Incomplete, against the merchant's mapping."""
     wanted = order.store.status_approved not in (None, INCOMPLETE)
     old = timezone.now() - order.placed_at > _ON_ITS_WAY
     return wanted and old and now.get("status_id") == INCOMPLETE

@@ -32,14 +32,14 @@ log = structlog.get_logger(__name__)
 
 # Clocks differ, and BigCommerce may show a change late.
 _OVERLAP = timedelta(minutes=2)
-# The first time we look at a store.
+# How far back the first run of a store goes.
 _FIRST = timedelta(days=1)
 _AT_ONCE = 1000
-_ADOPT_SECONDS = 60.0  # what is left then the next check of all orders adopts
+_ADOPT_SECONDS = 60.0  # the next check of all orders adopts the rest
 
 
 def reconcile_due() -> int:
-    """Reconcile every store whose last time is `RECONCILE_SECONDS` ago. Says how many."""
+    """Reconcile every store whose last run is `RECONCILE_SECONDS` ago. Return how many."""
     before = Now() - timedelta(seconds=settings.RECONCILE_SECONDS)
     stores = Store.objects.filter(state=Store.State.INSTALLED).exclude(
         reconciliation__until__gt=before
@@ -50,7 +50,7 @@ def reconcile_due() -> int:
 
 
 def reconcile(store: Store, *, adopting: bool = True) -> bool:
-    """Mark what changed in this store since the last time. False when BigCommerce does not say."""
+    """Mark what changed in this store since the last run. Return False when BigCommerce fails."""
     began, api = database_now(), bigcommerce_for(store)
     known = Reconciliation.objects.filter(store=store).first()
     since = known.until - _OVERLAP if known and known.until else began - _FIRST
@@ -66,18 +66,18 @@ def reconcile(store: Store, *, adopting: bool = True) -> bool:
 
 
 def replay(store: Store, since: datetime) -> int:
-    """Mark what changed since then, because webhooks may be missing. Says how many orders."""
+    """Mark what changed since then, because webhooks may be missing. Return how many orders."""
     api = bigcommerce_for(store)
     return _take(store, api, _changed_since(api, since - _OVERLAP))
 
 
 def _changed_since(api: BigCommerce, since: datetime) -> list[Listed]:
-    """The store's orders that were modified since then, ours or not."""
+    """Return the store's orders modified since then, of any payment method."""
     return api.orders(min_date_modified=since.isoformat(timespec="seconds"), sort="id:asc")
 
 
 def _take(store: Store, api: BigCommerce, changed: Sequence[Listed]) -> int:
-    """Mark those of them that have a row and adopt those that lost theirs. Return how many."""
+    """Mark the orders that have a row and adopt those that lost it. Return how many."""
     marked = _mark(store, _numbers(changed))
     return marked + _adopt(store, api, adopt.unknown(store, changed))
 
@@ -87,7 +87,7 @@ def _numbers(orders: Sequence[Listed]) -> list[int]:
 
 
 def _adopt(store: Store, api: BigCommerce, missing: Sequence[Document]) -> int:
-    """Adopt what there is time for; the rest is left to a check of all orders."""
+    """Adopt orders while there is time. A check of all orders adopts the rest."""
     until, adopted = time.monotonic() + _ADOPT_SECONDS, 0
     for order in missing:
         if time.monotonic() > until:
@@ -100,7 +100,7 @@ def _adopt(store: Store, api: BigCommerce, missing: Sequence[Document]) -> int:
 
 
 def _mark(store: Store, order_ids: list[int]) -> int:
-    """Those of them that are ours and not due anyway are due now."""
+    """Make the store's orders with these ids due, unless they are due anyway. Return how many."""
     marked = sum(
         mark_changed(
             store=store,

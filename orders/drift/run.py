@@ -34,11 +34,11 @@ from stores.models import Store
 
 log = structlog.get_logger(__name__)
 
-_SECONDS = 120.0  # then another task goes on
+_SECONDS = 120.0  # then another task continues
 _CHUNK = 100
 KEEP = 30  # checks of a store
 _State, _Cause, _Kind = DriftCheck.State, DriftCheck.Cause, Drift.Kind
-# How far back unknown orders are searched, a call for 250 of them; the command knows no limit.
+# How far back unknown orders are searched, 250 a call; the command has no limit.
 _SEARCHED: dict[str, timedelta | None] = {
     _Cause.NIGHT: timedelta(days=30),
     _Cause.OUTAGE: timedelta(days=30),
@@ -48,7 +48,7 @@ _SEARCHED: dict[str, timedelta | None] = {
 
 
 def check_due() -> None:
-    """Begin what is due, go on with what is under way."""
+    """Start the checks that are due, and continue running ones."""
     stores = Store.objects.filter(state=Store.State.INSTALLED).defer(*SECRETS)
     nightly = stores.annotate(last=Max("drift_checks__started_at"))
     each("drift", nightly.iterator(500), _start_at_night)
@@ -62,7 +62,7 @@ def check_due() -> None:
 
 
 def _start_at_night(store: Store) -> None:
-    """Begin a check when the store's night has come since the last one."""
+    """Start a check if a night has begun in the store's time zone since the last one."""
     moment, last = last_moment(store, timezone.now()), vars(store)["last"]
     if store.installed_at <= moment and (last is None or last < moment):
         start(store, _Cause.NIGHT)
@@ -74,7 +74,7 @@ def _start_after_outage(store: Store) -> None:
 
 
 def start(store: Store, cause: str) -> bool:
-    """Begin a check, unless one is under way."""
+    """Start a check unless one is running. Return whether it was started."""
     back = _SEARCHED[cause]
     since = timezone.now() - back if back else None
     total = open_orders(store).count()
@@ -95,7 +95,7 @@ def _forget(store: Store) -> None:
 
 
 def work(check_id: int, until: float | None = None) -> None:
-    """Go on with a check, unless somebody else does or the time is up."""
+    """Continue a check until the time is up, unless another process works on it."""
     check = DriftCheck.objects.select_related("store").get(pk=check_id)
     try:
         with only_one(f"drift of {check.store_id}"):
@@ -122,7 +122,7 @@ def _work(check: DriftCheck, until: float) -> None:
 
 
 def _search(check: DriftCheck, api: BigCommerce, until: float) -> bool:
-    """Adopt what the next page of the shop's list has and the database lacks. False at its end."""
+    """Adopt unknown orders of the next page of the shop's list. Return False at its end."""
     if check.is_searched:
         return False
     filters: dict[str, Any] = {"min_id": check.searched_to + 1, "sort": "id:asc"}
@@ -145,7 +145,7 @@ def _search(check: DriftCheck, api: BigCommerce, until: float) -> bool:
 
 
 def _searched(check: DriftCheck, number: int, count: int) -> None:
-    """Commit how far the search has come; at its end, how many orders there are to compare."""
+    """Commit the progress of the search; at its end, how many orders there are to compare."""
     check.searched_to = max(check.searched_to, number)
     check.searched += count
     if check.is_searched:
@@ -166,7 +166,7 @@ def _keep_unknown(check: DriftCheck, found: adopt.Finding) -> None:
 
 
 def _chunk(check: DriftCheck, api: BigCommerce, until: float) -> bool:
-    """Look at the next orders, while there is time. False when there are none."""
+    """Check the next orders while there is time. Return False when there are none."""
     rows = open_orders(check.store).filter(bigcommerce_id__gt=check.after)
     orders = list(rows.select_related("connection")[:_CHUNK])
     if not orders:
@@ -185,7 +185,7 @@ def _chunk(check: DriftCheck, api: BigCommerce, until: float) -> bool:
 
 @transaction.atomic
 def _found(check: DriftCheck, order: Order, found: Sequence[Found]) -> None:
-    """Write down what was found, repair what is safe, move on."""
+    """Store the problems, repair what is safe, and advance."""
     for one in found:
         repaired = one.kind == _Kind.MISSED and bool(mark_changed(pk=order.pk))
         _keep(check, order.bigcommerce_id, one, order=order, repaired=repaired)

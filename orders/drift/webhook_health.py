@@ -1,8 +1,8 @@
-"""Are the webhooks alive? BigCommerce switches them off, and stops sending to blocked domains.
+"""Check that webhooks work: BigCommerce deactivates them, and stops sending to blocked domains.
 
 https://docs.bigcommerce.com/docs/integrations/webhooks/overview: after two days of failures, after
-90 idle days, or for three minutes when a domain fails too often. Every hour each store is asked;
-what is wrong is put right, and what changed meanwhile is replayed.
+90 idle days, or for three minutes when a domain fails too often. Every store is checked once an
+hour. Problems are repaired, and orders that changed meanwhile are replayed.
 """
 
 from datetime import datetime, timedelta
@@ -32,7 +32,7 @@ _KEEP_EVENTS = timedelta(days=14)
 
 
 def watch_due() -> None:
-    """Look after every store whose last look is an hour ago; forget old events."""
+    """Check every store whose last check is an hour ago; delete old events."""
     before = Now() - _LOOK_EVERY
     stores = Store.objects.filter(state=Store.State.INSTALLED).exclude(
         reconciliation__webhooks_at__gt=before
@@ -43,7 +43,7 @@ def watch_due() -> None:
 
 
 def watch(store: Store) -> None:
-    """Put the store's webhooks right; what may be missing since the last look is replayed."""
+    """Repair the store's webhooks, and replay what may be missing since the last check."""
     now = database_now()
     known, _ = Reconciliation.objects.get_or_create(store=store)
     if not readable(store, "webhook_secret"):  # the webhooks are registered again with a new one
@@ -60,7 +60,7 @@ def watch(store: Store) -> None:
 
 
 def _is_broken(api: BigCommerce, store: Store) -> bool:
-    """Is a webhook missing, changed or switched off, or our domain blocked?"""
+    """Return whether a webhook is missing, changed or inactive, or our domain is blocked."""
     broken = [change.name for change in webhooks.plan(api, store)]
     ours = urlsplit(settings.APP_URL).hostname
     blocked = [

@@ -1,7 +1,7 @@
-"""One page of a delivery report: up to 5,000 orders, told and then marked as told.
+"""Send one page of a delivery report, up to 5,000 orders, and mark its orders as reported.
 
-Nothing is marked before SeQura's 2xx. After a crash in between the page is told again: SeQura
-keeps what it heard last.
+Nothing is marked before SeQura's 2xx. After a crash in between the page is sent again: SeQura keeps
+what it received last.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from transaction_log import record
 
 log = structlog.get_logger(__name__)
 
-# SeQura refuses a page as a whole. So often a page is cut to find the order it cannot take.
+# SeQura rejects a page as a whole. The most rejections while a page is split to find the cause.
 _MOST_REFUSALS = 60
 _MARK = """
 UPDATE orders_order o SET reported_shipment = sent.shipment, reported_at = now()
@@ -34,7 +34,7 @@ COLUMNS = ("pk", "shipment", "shipped_at", "accepted_update", "bigcommerce_id", 
 
 @dataclass
 class Page:
-    """The next orders of a report, sorted into what can be told and what cannot."""
+    """The next orders of a report, divided into those that can be sent and inconsistent ones."""
 
     orders: list[Order]
     reported: list[Report] = field(default_factory=list)  # one for each of `sendable`
@@ -55,13 +55,13 @@ class Page:
 
 
 def shipped(order: Order) -> Shipped:
-    """What the report needs of a row."""
+    """Return what the report needs of a row."""
     sent_at = order.shipped_at.isoformat() if order.shipped_at else ""
     return Shipped(update=order.accepted_update or {}, sent_at=sent_at)
 
 
 def next_page(report: MerchantReport) -> Page:
-    """The orders after the last accepted page, in the order of their rows."""
+    """Return the orders after the last accepted page, in the order of their rows."""
     addressee = Addressee(report.connection, report.merchant_ref)
     orders = to_report_by(addressee, report.run.store).filter(pk__gt=report.after)
     return Page.of(list(orders.order_by("pk").only(*COLUMNS)[:PAGE]))
@@ -70,22 +70,25 @@ def next_page(report: MerchantReport) -> Page:
 def send_page(
     api: Sequra, report: MerchantReport, page: Page, statistics: Sequence[Report] | None
 ) -> None:
-    """Send a page and mark what was accepted. Raises Rejected and Unavailable."""
+    """Send a page and mark what was accepted. Raise Rejected and Unavailable."""
     sender = _PageSender(api, report.merchant_ref)
-    refused = sender.sort_out(page, statistics)
+    refused = sender.send(page, statistics)
     _mark(report, page, refused, len(statistics or ()))
 
 
 @dataclass
 class _PageSender:
-    """Speaks for one merchant id. SeQura refuses whole pages: then they are cut."""
+    """Send pages of one merchant id. SeQura rejects whole pages: those are split."""
 
     api: Sequra
     merchant_ref: str
     refusals: int = 0
 
-    def sort_out(self, page: Page, statistics: Sequence[Report] | None) -> dict[int, str]:
-        """Tell all that SeQura takes; the places of orders that it refuses, with its words."""
+    def send(self, page: Page, statistics: Sequence[Report] | None) -> dict[int, str]:
+        """Send all orders that SeQura accepts.
+
+        Return the rejected ones by place, with its message.
+        """
         try:
             self._send(page.reported, page.broken_orders, statistics)
         except Rejected as refusal:
@@ -95,16 +98,16 @@ class _PageSender:
         return {}
 
     def _send_in_parts(self, page: Page, had_statistics: bool, refusal: Rejected) -> dict[int, str]:
-        """Without the statistics first: they may be what it does not take."""
+        """Send without the statistics first: they may be the cause."""
         log.warning("report_refused", merchant=self.merchant_ref, reason=refusal.message)
         if had_statistics:
-            return self.sort_out(page, None)
+            return self.send(page, None)
         refused = self._halve(page.reported, 0, refusal)
         self._send([], [*page.broken_orders, *(page.reported[at] for at in refused)], None)
         return refused
 
     def _halve(self, orders: Sequence[Report], first: int, refusal: Rejected) -> dict[int, str]:
-        """Orders that were refused together: tell them apart until the culprits stand alone."""
+        """Split orders that were rejected together until each cause is found."""
         self.refusals += 1
         if self.refusals > _MOST_REFUSALS:
             raise refusal
@@ -140,7 +143,7 @@ class _PageSender:
 
 @transaction.atomic
 def _mark(report: MerchantReport, page: Page, refused: dict[int, str], statistics: int) -> None:
-    """SeQura has accepted: orders, progress and the merchant's to-do list, or none of them."""
+    """Commit an accepted page: reported orders, progress and entries, or none of them."""
     sent = [order for place, order in enumerate(page.sendable) if place not in refused]
     with connection.cursor() as cursor:
         cursor.execute(_MARK, [[o.pk for o in sent], [o.shipment for o in sent]])

@@ -1,6 +1,6 @@
-"""Sending the delivery reports of a store: one run, all its merchant ids, page by page.
+"""Send the delivery reports of a store: one run, all its merchant ids, page by page.
 
-A run is a row, so it goes on after a crash where it was: accepted pages are not told again. Who
+A run is a row, so it continues after a crash: accepted pages are not sent again. The process that
 works on it holds the store's lock, and stops after a while so that tasks stay short.
 """
 
@@ -33,14 +33,14 @@ from transaction_log.models import Entry
 
 log = structlog.get_logger(__name__)
 
-_SECONDS = 60.0  # then another task goes on; the statistics and a page may take that long too
+_SECONDS = 60.0  # then another task continues; statistics and a page may take that long too
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
 _KEEP = 200  # runs of a store: the trigger address may be called all day
 _State, _Part = ReportRun.State, MerchantReport.State
 
 
 def send_due() -> None:
-    """Start what is due, take up what failed, and work on every run that is under way."""
+    """Start the runs that are due, retry failed ones, and work on every running one."""
     each("reports", due_stores(), lambda store: start(store, ReportRun.Cause.NIGHT))
     _take_up()
     until = time.monotonic() + _SECONDS
@@ -50,7 +50,7 @@ def send_due() -> None:
 
 
 def _take_up() -> None:
-    """Failed runs whose pause is over are under way again."""
+    """Resume failed runs whose pause is over."""
     for run in ReportRun.objects.filter(next_at__lte=Now()):
         try:
             with transaction.atomic():
@@ -62,7 +62,7 @@ def _take_up() -> None:
 
 
 def work(run_id: int, until: float | None = None) -> None:
-    """Go on with a run, unless somebody else does or the time is up."""
+    """Continue a run until the time is up, unless another process works on it."""
     run = ReportRun.objects.select_related("store").get(pk=run_id)
     try:
         with only_one(f"delivery reports of {run.store_id}"):
@@ -85,7 +85,7 @@ def _work(run: ReportRun, until: float) -> None:
 
 
 def _parts(run: ReportRun) -> list[MerchantReport]:
-    """The reports of the run that SeQura has not accepted, made at the first look."""
+    """Return the reports of the run that SeQura has not accepted; create them first if needed."""
     if not run.reports.exists():
         MerchantReport.objects.bulk_create(
             (_planned(run, one) for one in addressees(run.store)), ignore_conflicts=True
@@ -104,10 +104,10 @@ def _planned(run: ReportRun, addressee: Addressee) -> MerchantReport:
 
 
 def _send(report: MerchantReport, statistics: Sequence[Report] | None, until: float) -> bool:
-    """Send one merchant's report; a failure stays with it. False when the time is up.
+    """Send one merchant id's report; its failure stays with it. Return False when the time is up.
 
-    Merchant ids share accounts: one may have been paused a moment ago, or replaced by another,
-    which may have a report of its own.
+    Merchant ids share accounts: an account may have been paused a moment ago, or replaced by
+    another, which may have a report of its own.
     """
     account = Connection.objects.filter(pk__in=_account_of(report)).first()
     if account is None:
@@ -134,9 +134,10 @@ def _account_of(report: MerchantReport) -> QuerySet[MerchantReport, int]:
 
 
 def take_along(account: Connection, earlier: list[int], refs: list[str]) -> None:
-    """Let reports under way, of earlier accounts with these merchant ids, go on through this one.
+    """Move unfinished reports of earlier accounts with these merchant ids to this account.
 
-    From the first order on: what was accepted is marked, and others may have come along.
+    They start again at the first order: accepted orders are marked, and others may have been moved
+    too.
     """
     under_way = Q(run__state=_State.RUNNING) | Q(run__next_at__isnull=False)
     parts = MerchantReport.objects.filter(
@@ -156,7 +157,7 @@ def take_along(account: Connection, earlier: list[int], refs: list[str]) -> None
 
 
 def _page(report: MerchantReport, statistics: Sequence[Report] | None) -> bool:
-    """Tell the next page. True when it was the last one."""
+    """Send the next page. Return True when it was the last one."""
     page = next_page(report)
     first = report.pages * PAGE
     part = None if statistics is None else statistics[first : first + PAGE]
@@ -194,7 +195,7 @@ def _write(report: MerchantReport, **fields: Any) -> None:
 
 
 def _end(run: ReportRun) -> None:
-    """All were tried. Those that failed are tried again after a pause, by themselves."""
+    """End the run. Failed reports are retried automatically after a pause."""
     run.ended_at, run.attempts = timezone.now(), run.attempts + 1
     failed = list(run.reports.filter(state=_Part.FAILED).select_related("run__store", "connection"))
     run.state = _State.FAILED if failed else _State.DONE
@@ -227,7 +228,7 @@ def _record_delay(report: MerchantReport, next_at: datetime | None) -> None:
 
 
 def _settled(report: MerchantReport) -> None:
-    """What this report complained about and did not find again is settled."""
+    """Close entries about problems that this report did not find again."""
     still_open = Entry.objects.filter(
         store=report.run.store, event="report", closed_at__isnull=True
     )
@@ -241,7 +242,7 @@ def _settled(report: MerchantReport) -> None:
 
 
 def _statement(report: MerchantReport) -> str:
-    """One open entry per merchant id, however often it fails."""
+    """Return the statement of a report's entry: one open entry per merchant id."""
     return sha256(f"report {report.connection_id} {report.merchant_ref}".encode()).hexdigest()
 
 

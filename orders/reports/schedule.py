@@ -1,7 +1,6 @@
-"""Delivery reports: which merchants get one, what is to be told, and when it is night.
+"""Schedule delivery reports: merchant ids, orders to report, and the moment of each night.
 
-The rows of `orders_order` say what has shipped (`shipment`) and what of it SeQura accepted in a
-report (`reported_shipment`): what differs is to be told. BigCommerce is not asked.
+https://docs.sequra.com/docs/delivery-report-and-statistics
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,15 +16,15 @@ from orders.models import Order, ReportRun
 from stores.models import Connection, Merchant, Store
 from stores.storefronts import time_zone_of
 
-# Not everybody at once: within so many minutes of the hour, each store at its own moment.
+# Each store has its own moment within so many minutes of the hour, to spread the load.
 JITTER_MINUTES = 55
-# Decrypting them for every store, every minute, would be for nothing.
+# Not needed here: decrypting them for every store, every minute, would be wasted.
 SECRETS = ("access_token", "webhook_secret", "report_token")
 
 
 @dataclass(frozen=True)
 class Addressee:
-    """A merchant id at SeQura, and the account that speaks for it."""
+    """A merchant id at SeQura, and the account it belongs to."""
 
     connection: Connection
     merchant_ref: str
@@ -50,7 +49,7 @@ def addressees(store: Store, waiting: Iterable[tuple[int, str]] | None = None) -
 
 
 def to_report(store: Store) -> QuerySet[Order]:
-    """Orders of which something shipped that no accepted report has told."""
+    """Return orders with a shipment that no accepted report contains."""
     orders = Order.objects.filter(store=store).exclude(shipment=F("reported_shipment"))
     return orders.exclude(shipment="").exclude(status=Order.Status.CANCELLED)
 
@@ -62,7 +61,7 @@ def to_report_by(addressee: Addressee, store: Store) -> QuerySet[Order]:
 
 
 def start(store: Store, cause: str) -> bool:
-    """Begin a run, unless one is under way. One that failed is given up for the new one."""
+    """Start a run unless one is running. A failed run is given up for the new one."""
     if store.report_runs.filter(state=ReportRun.State.RUNNING).exists():
         return False
     try:
@@ -75,13 +74,13 @@ def start(store: Store, cause: str) -> bool:
 
 
 def has_failed(store: Store) -> bool:
-    """Did the last run that came to an end fail?"""
+    """Return whether the last finished run failed."""
     ended = store.report_runs.exclude(state=ReportRun.State.RUNNING).order_by("-id").first()
     return ended is not None and ended.state == ReportRun.State.FAILED
 
 
 def moment_on(store: Store, day: date) -> datetime:
-    """When the report of this day is due, in UTC: the store's own hour, and some minutes."""
+    """Return when the report of this day is due, in UTC: the store's own hour, and some minutes."""
     digest = sha256(f"{store.hash} {day}".encode()).digest()
     minutes = int.from_bytes(digest[:2]) % JITTER_MINUTES
     local = datetime.combine(day, time(store.reports_hour % 24, minutes), time_zone_of(store))
@@ -89,12 +88,12 @@ def moment_on(store: Store, day: date) -> datetime:
 
 
 def last_moment(store: Store, now: datetime) -> datetime:
-    """The latest moment a report was due."""
+    """Return the latest moment at which a report was due."""
     return moment_on(store, _last_day(store, now))
 
 
 def next_moment(store: Store, now: datetime) -> datetime:
-    """When the next report goes out by itself."""
+    """Return when the next report is sent automatically."""
     return moment_on(store, _last_day(store, now) + timedelta(days=1))
 
 
@@ -104,7 +103,10 @@ def _last_day(store: Store, now: datetime) -> date:
 
 
 def due_stores(now: datetime | None = None) -> Iterator[Store]:
-    """Stores whose moment has passed since their last run; what was missed is made good."""
+    """Return the stores whose moment has passed since their last run.
+
+    A missed one is made up for.
+    """
     now = now or timezone.now()
     stores = Store.objects.exclude(state=Store.State.UNINSTALLED).filter(
         reports_enabled=True, merchants__selling=True

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 _FRESH = timedelta(minutes=15)
 _OVERLAP = timedelta(minutes=5)  # clocks differ
-# Tens of thousands of orders. What a busier store has beyond it comes with the next nights.
+# Enough for tens of thousands of orders. A busier store's other orders follow in the next nights.
 _MOST_SECONDS = 60.0
 
 
@@ -48,7 +48,7 @@ def statistics_of(store: Store) -> list[Row] | None:
 
 
 def _refresh(api: BigCommerce, memory: RecentOrders, now: datetime) -> None:
-    """Read what is new or changed, forget what is older than seven days."""
+    """Read new or changed orders, and drop those older than seven days."""
     filters = {"min_date_created": _written(now - DAYS)}
     rows = {}
     if memory.until and memory.until > now - DAYS:
@@ -65,7 +65,7 @@ def _refresh(api: BigCommerce, memory: RecentOrders, now: datetime) -> None:
 
 
 def _readable(order: Listed) -> Row | None:
-    """One order that makes no sense must not keep the others from the report."""
+    """Return the order's row; None if it makes no sense, so that the others are still reported."""
     try:
         return row_of(order)
     except UNREADABLE:
@@ -78,7 +78,7 @@ def _written(moment: datetime) -> str:
 
 
 def _listed(api: BigCommerce, store_id: int, filters: dict[str, str]) -> Iterator[Listed]:
-    """All pages, while half of the store's calls are left to its other apps."""
+    """Read all pages, and leave half of the store's calls to its other apps."""
     until, page = time.monotonic() + _MOST_SECONDS, 0
     while time.monotonic() < until:
         page += 1

@@ -1,7 +1,7 @@
-"""The trigger address: whoever knows it starts a store's delivery reports.
+"""The trigger URL: a request to it starts a store's delivery reports.
 
-SeQura's cron calls it (`sequra-cron`) and wants `ok` with 200, or `ko` with 599 when the last run
-failed, at once. https://docs.sequra.com/docs/delivery-report-and-statistics
+SeQura's cron (`sequra-cron`) requests it and expects `ok` with 200, or `ko` with 599 when the last
+run failed, at once. https://docs.sequra.com/docs/delivery-report-and-statistics
 """
 
 import hmac
@@ -26,7 +26,7 @@ _DUMMY_TOKEN = secrets.token_urlsafe(32)  # compared when there is no such store
 @csrf_exempt
 @require_GET
 def trigger_report(request: HttpRequest, public_id: UUID, token: str) -> HttpResponse:
-    """Start a run unless one is under way, and say how the last one ended."""
+    """Start a run unless one is running. Answer with the result of the last one."""
     store = Store.objects.filter(public_id=public_id).first()
     known = store is not None and store.state != Store.State.UNINSTALLED
     expected = (readable(store, "report_token") if store and known else "") or _DUMMY_TOKEN
@@ -39,7 +39,10 @@ def trigger_report(request: HttpRequest, public_id: UUID, token: str) -> HttpRes
 
 
 def _wrong(address: str) -> HttpResponse:
-    """Who guesses too often is not even told that it is wrong. The right token never counts."""
+    """Answer a wrong token with 404, and too many of them with 429.
+
+    The right token never counts.
+    """
     try:
         consume(f"report address {caller(address)}", **LIMITS["report address"])
     except RateLimited as limited:

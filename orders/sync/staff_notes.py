@@ -65,7 +65,7 @@ def _written(api: BigCommerce, order: Order, block: str, may_write: Callable[[],
             return True
         seen = again
     log.info(
-        "staff_note_not_written", order=order.bigcommerce_id, reason="somebody else is writing"
+        "staff_note_not_written", order=order.bigcommerce_id, reason="staff are editing the notes"
     )
     return False
 

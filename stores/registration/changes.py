@@ -23,7 +23,7 @@ _ALL: tuple[Kind, ...] = ("missing", "changed", "outdated", "surplus")
 
 
 class Problem(TypedDict):
-    """What is wrong with one thing; `words` are BigCommerce's when it refused, or fields' names."""
+    """One problem; `words` holds BigCommerce's message, or the names of changed fields."""
 
     kind: Kind
     name: str
@@ -31,7 +31,7 @@ class Problem(TypedDict):
 
 
 class Health(TypedDict):
-    """How one part of the registration stood at a moment (ISO 8601)."""
+    """The state of one part of the registration at a moment (ISO 8601)."""
 
     ok: bool
     at: str
@@ -40,7 +40,7 @@ class Health(TypedDict):
 
 @dataclass(frozen=True)
 class Change:
-    """One call that puts one thing right."""
+    """One call that repairs one thing."""
 
     kind: Kind
     name: str
@@ -57,7 +57,7 @@ Part = Callable[[BigCommerce, Store], list[Problem]]
 
 
 def only_look(plan: Plan) -> Part:
-    """A part that names what is wrong and leaves it."""
+    """Return a part that reports problems and changes nothing."""
 
     def look(api: BigCommerce, store: Store) -> list[Problem]:
         return [change.problem for change in plan(api, store)]
@@ -66,10 +66,10 @@ def only_look(plan: Plan) -> Part:
 
 
 def put_right(plan: Plan, until: float, kinds: tuple[Kind, ...] = _ALL) -> Part:
-    """A part that makes its changes of these kinds; none is begun after `until` (monotonic).
+    """Return a part that makes its changes of these kinds, none after `until` (monotonic).
 
-    A refused change does not stop the next one. Afterwards we look again: what was refused may
-    have been there already, and a change whose answer was lost may have happened.
+    A rejected change does not stop the next one. Afterwards the part is checked again: what was
+    rejected may have been there already, and a change whose answer was lost may have happened.
     """
 
     def work(api: BigCommerce, store: Store) -> list[Problem]:
@@ -98,13 +98,13 @@ def _refusals(changes: Iterable[Change], until: float) -> list[Problem]:
 
 
 def refused(refusal: Rejected, name: str = "") -> Problem:
-    """BigCommerce's own words as a problem."""
+    """Return BigCommerce's rejection as a problem."""
     kind: Kind = "unauthorised" if refusal.status == 401 else "failed"
     return {"kind": kind, "name": name, "words": refusal.message}
 
 
 def health(part: Part, api: BigCommerce, store: Store) -> Health:
-    """How a part stands, whatever happens while it looks."""
+    """Return the state of a part, whatever happens during the check."""
     try:
         problems = part(api, store)
     except Rejected as refusal:

@@ -47,32 +47,32 @@ _BRIEF: Timeout = (2, 4)  # seconds to connect, and to answer
 
 
 class _AppRejected(Rejected):
-    """Our own public address answers 4xx."""
+    """Our own public URL answers with a 4xx."""
 
     system = "The app"
 
 
 class _AppUnavailable(Unavailable):
-    """Our own public address does not answer."""
+    """Our own public URL does not answer."""
 
 
 def _script_url(store: Store) -> str:
-    """The versioned address, with the store's public id for the script to read from itself."""
+    """Return the versioned URL, with the store's public id for the script to read."""
     return f"{settings.APP_URL}{settings.STATIC_URL}{file_name()}?store={store.public_id}"
 
 
 def file_name() -> str:
-    """The file's name as collectstatic made it: another one for every version."""
+    """Return the file's name as collectstatic made it: every version has its own."""
     return cast(ManifestStaticFilesStorage, staticfiles_storage).stored_name(FILE)
 
 
 def integrity() -> str:
-    """The hash a browser checks: https://developer.mozilla.org Subresource Integrity."""
+    """Return the hash that browsers check: https://developer.mozilla.org Subresource Integrity."""
     return "sha384-" + base64.b64encode(hashlib.sha384(body()).digest()).decode()
 
 
 def body() -> bytes:
-    """The file as it is served."""
+    """Return the file as it is served."""
     return Path(staticfiles_storage.path(file_name())).read_bytes()
 
 
@@ -86,14 +86,14 @@ def keep_version() -> None:
 
 
 def forget_versions() -> None:
-    """Delete files that are old and that no store names."""
+    """Delete old files that no store uses."""
     named = Store.objects.exclude(state=Store.State.UNINSTALLED).values("script_file")
     old = ScriptVersion.objects.filter(current_at__lt=timezone.now() - _KEEP)
     old.exclude(name__in=named).delete()
 
 
 class ScriptVersionMiddleware:
-    """Answers for scripts of other versions, as WhiteNoise in front of it does for our own."""
+    """Serve scripts of other versions, as WhiteNoise serves this version's."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -122,7 +122,7 @@ def _serve_version(_: HttpRequest, name: str) -> HttpResponse:
 
 
 def _wanted(store: Store, channel_id: int) -> dict[str, Any]:
-    """The script as we register it; blocking, because the payment step waits for nobody."""
+    """Return the script as it is registered; blocking, because the payment step does not wait."""
     return {
         "name": NAME,
         "description": "Offers SeQura's payment methods in the checkout.",
@@ -139,7 +139,7 @@ def _wanted(store: Store, channel_id: int) -> dict[str, Any]:
 
 
 def plan(api: BigCommerce, store: Store) -> list[Change]:
-    """One script per storefront channel; scripts of closed channels go."""
+    """Return the changes to have one script per storefront channel and none for closed ones."""
     scripts = [script for script in api.scripts() if _is_ours(script)]
     channels = store.channels or [_DEFAULT_CHANNEL]
     known = {channel["id"] for channel in channels}

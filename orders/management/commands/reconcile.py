@@ -1,4 +1,4 @@
-"""`python manage.py reconcile STORE_HASH | --all`: look at every open order of a store now."""
+"""`python manage.py reconcile STORE_HASH | --all`: check every open order of a store now."""
 
 import time
 from argparse import ArgumentParser
@@ -43,7 +43,10 @@ class Command(BaseCommand):
         self._reconcile(store)
 
     def _every_store(self) -> None:
-        """One store's trouble leaves the others alone, and is named at the end."""
+        """Check every store.
+
+        One store's failure does not affect the others, and is listed at the end.
+        """
         failed = []
         for store in Store.objects.exclude(state=Store.State.UNINSTALLED).order_by("pk"):
             self.stdout.write(f"store {store.hash}")
@@ -74,7 +77,7 @@ class Command(BaseCommand):
         self._report(check)
 
     def _finish(self, check: DriftCheck) -> None:
-        """Work on the check until it is over; where a worker does so already, wait for it."""
+        """Work on the check until it is finished; if a worker does so already, wait for it."""
         stands_since, before = time.monotonic(), self._position(check)
         while check.state == State.RUNNING:
             run.work(check.pk, time.monotonic() + PROGRESS_SECONDS)

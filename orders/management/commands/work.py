@@ -18,7 +18,7 @@ from sequra_bc.celery import FAST, PERIODIC, SLOW, WAKE_UPS, app, keep_figures
 from transport.stopping import stop, stopping
 
 log = structlog.get_logger(__name__)
-# Nobody wakes this process: it looks for changes this often.
+# This process is not woken: it polls for changes this often, in seconds.
 POLL_SECONDS = 1.0
 PAUSE_AFTER_FAILURE = 5.0
 
@@ -62,7 +62,7 @@ def tasks_of(lane: str) -> dict[str, float]:
 
 
 def run_one(name: str) -> bool:
-    """Run one task. Whatever goes wrong is logged and waited for; the others go on."""
+    """Run one task. A failure is logged; the other tasks continue."""
     began = time.monotonic()
     try:
         app.tasks[name]()
