@@ -1,7 +1,7 @@
 """SeQura's cart: lines and their sums, in cents with tax included.
 
 SeQura answers 409 to every cart whose `order_total_with_tax` is not exactly the sum of its lines,
-so `cart` adds them up itself and nobody passes a total. The kinds of lines and their fields:
+so `cart` computes the total itself and takes none. The kinds of lines and their fields:
 https://docs.sequrapi.com (order, items).
 """
 
@@ -12,7 +12,7 @@ from payloads.money import euros
 
 
 class Product(TypedDict):
-    """Goods. `total_with_tax` is what counts; `price_with_tax` is for people."""
+    """Goods. `total_with_tax` counts; `price_with_tax` is only shown."""
 
     type: Literal["product"]
     reference: str
@@ -28,7 +28,7 @@ class Product(TypedDict):
 
 
 class _Service(TypedDict):
-    """Something that lasts: exactly one of `ends_on` (a date) and `ends_in` (`P1Y`)."""
+    """A service with a duration: exactly one of `ends_on` (a date) and `ends_in` (`P1Y`)."""
 
     type: Literal["service"]
     reference: str
@@ -42,7 +42,7 @@ class _Service(TypedDict):
 
 
 class _Handling(TypedDict):
-    """Shipping, wrapping, a fee: always more than nothing."""
+    """Shipping, wrapping, a fee: always positive."""
 
     type: Literal["handling"]
     reference: str
@@ -51,7 +51,7 @@ class _Handling(TypedDict):
 
 
 class Discount(TypedDict):
-    """A reduction: always less than nothing."""
+    """A reduction: always negative."""
 
     type: Literal["discount"]
     reference: str
@@ -60,7 +60,7 @@ class Discount(TypedDict):
 
 
 class _OtherPayment(TypedDict):
-    """What was paid, or given back, in another way: always less than nothing."""
+    """An amount paid, or given back, in another way: always negative."""
 
     type: Literal["other_payment"]
     reference: str
@@ -87,7 +87,7 @@ class _Cart(TypedDict):
 
 
 class Unbalanced(Exception):
-    """The lines are further from the total than rounding can explain."""
+    """The lines differ from the total by more than rounding can explain."""
 
     def __init__(self, total: int, lines_total: int) -> None:
         self.total, self.lines_total = total, lines_total
@@ -107,7 +107,7 @@ def product(
     category: str | None = None,
     tracking_reference: str | None = None,
 ) -> Product:
-    """A line of goods. Without a price it is the total over the quantity, rounded."""
+    """Return a line of goods. The default price is the total over the quantity, rounded."""
     line: Product = {
         "type": "product",
         "reference": reference,
@@ -139,7 +139,10 @@ def service(
     price_with_tax: int | None = None,
     downloadable: bool = False,
 ) -> _Service:
-    """A line that ends on a date or after a duration; ValueError unless exactly one is given."""
+    """Return a line that ends on a date or after a duration.
+
+    Raise ValueError unless one is given.
+    """
     if (ends_on is None) == (ends_in is None):
         raise ValueError("exactly one of ends_on and ends_in")
     line: _Service = {
@@ -159,14 +162,14 @@ def service(
 
 
 def _price(price: int | None, total: int, quantity: int) -> int:
-    """The price of one, for people: rounded when the total does not divide."""
+    """Return the price of one unit, to be shown: rounded when the total does not divide."""
     if quantity < 1:
         raise ValueError(f"a quantity of {quantity}")
     return (2 * total + quantity) // (2 * quantity) if price is None else price
 
 
 def handling(*, reference: str, name: str, total_with_tax: int) -> _Handling:
-    """A surcharge. ValueError unless it is positive."""
+    """Return a surcharge. Raise ValueError unless it is positive."""
     if total_with_tax <= 0:
         raise ValueError(f"handling {reference} of {total_with_tax} cents")
     return {
@@ -178,7 +181,7 @@ def handling(*, reference: str, name: str, total_with_tax: int) -> _Handling:
 
 
 def discount(*, reference: str, name: str, total_with_tax: int) -> Discount:
-    """A reduction. ValueError unless it is negative."""
+    """Return a reduction. Raise ValueError unless it is negative."""
     if total_with_tax >= 0:
         raise ValueError(f"discount {reference} of {total_with_tax} cents")
     return {
@@ -190,7 +193,7 @@ def discount(*, reference: str, name: str, total_with_tax: int) -> Discount:
 
 
 def other_payment(*, reference: str, name: str, total_with_tax: int) -> _OtherPayment:
-    """Paid or refunded otherwise. ValueError unless it is negative."""
+    """Return an amount paid or refunded otherwise. Raise ValueError unless it is negative."""
     if total_with_tax >= 0:
         raise ValueError(f"other payment {reference} of {total_with_tax} cents")
     return {
@@ -206,7 +209,7 @@ def invoice_fee(*, total_with_tax: int) -> _InvoiceFee:
 
 
 def adjustment(*, reference: str, name: str, total_with_tax: int) -> list[Line]:
-    """An amount of either sign: handling, a discount, or, for zero, no line at all."""
+    """Return a line for an amount of either sign: handling, a discount, or none for zero."""
     if total_with_tax > 0:
         return [handling(reference=reference, name=name, total_with_tax=total_with_tax)]
     if total_with_tax < 0:
@@ -219,7 +222,7 @@ def lines_total(lines: Iterable[Line]) -> int:
 
 
 def cart(currency: str, lines: Sequence[Line], *, cart_ref: str | None = None) -> _Cart:
-    """A cart whose total is the sum of its lines, because nothing else is accepted."""
+    """Return a cart whose total is the sum of its lines: SeQura accepts nothing else."""
     whole: _Cart = {
         "currency": currency,
         "gift": False,
@@ -232,11 +235,11 @@ def cart(currency: str, lines: Sequence[Line], *, cart_ref: str | None = None) -
 
 
 def balance(lines: Sequence[Line], total: int) -> list[Line]:
-    """The lines, with one more for rounding when they miss the total by a few cents.
+    """Return the lines, with one more for rounding when they miss the total by a few cents.
 
     Each line was rounded once, so at most one cent per line (and one for an empty cart) can be
-    rounding; SeQura's own clients draw the same border. Beyond it something is missing or wrong,
-    and a made-up line would hide it: `Unbalanced`. Names and references are those of SeQura's
+    rounding; SeQura's own clients use the same limit. Beyond it something is missing or wrong, and
+    an invented line would hide it: raise `Unbalanced`. Names and references are those of SeQura's
     integrations, so that its staff recognise the line.
     """
     missing = total - lines_total(lines)

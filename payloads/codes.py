@@ -1,17 +1,17 @@
-"""BigCommerce's words about any order in SeQura's few codes. Pure.
+"""Translate BigCommerce's statuses, payment methods and browsers into SeQura's codes. Pure.
 
-https://docs.sequra.com/docs/delivery-report-and-statistics (statistics),
-https://docs.sequrapi.com (previous orders of a customer).
+https://docs.sequra.com/docs/delivery-report-and-statistics (statistics), https://docs.sequrapi.com
+(previous orders of a customer).
 """
 
 import re
 
 INCOMPLETE = 0
-# https://docs.bigcommerce.com order statuses: what happened to the goods, in SeQura's three words.
+# https://docs.bigcommerce.com order statuses, as SeQura's three codes for the goods.
 _SHIPPED = {2, 3, 8, 10}
 _CANCELLED = {4, 5, 6}
 
-# How an order was paid, by a word in BigCommerce's free text.
+# Payment codes, by a word in BigCommerce's free text.
 _PAYMENTS = [
     ("SQ", re.compile(r"sequra", re.IGNORECASE)),
     ("PP", re.compile(r"paypal", re.IGNORECASE)),
@@ -27,7 +27,7 @@ _COMPUTER = re.compile(r"Windows|Macintosh|X11|Linux|CrOS", re.IGNORECASE)
 
 
 def payment_code(name: str) -> str:
-    """How an order was paid: `SQ`, `CC`, `PP`, `TR`, `COD`, else `O/<name>`."""
+    """Return how an order was paid: `SQ`, `CC`, `PP`, `TR`, `COD`, else `O/<name>`."""
     for code, pattern in _PAYMENTS:
         if pattern.search(name):
             return code
@@ -35,14 +35,14 @@ def payment_code(name: str) -> str:
 
 
 def status_code(status_id: int | None) -> str:
-    """`shipped`, `cancelled` or, for everything else, `processing`."""
+    """Return `shipped`, `cancelled` or, for everything else, `processing`."""
     if status_id in _SHIPPED:
         return "shipped"
     return "cancelled" if status_id in _CANCELLED else "processing"
 
 
 def device_code(user_agent: str) -> str:
-    """`tablet`, `phone`, `computer` or `other`, by what the browser calls itself."""
+    """Return `tablet`, `phone`, `computer` or `other`, by the browser's user agent."""
     *_, after = _ANDROID.split(user_agent)
     if after != user_agent and not _MOBILE.search(after):  # an Android that is no telephone
         return "tablet"

@@ -1,7 +1,7 @@
-"""What SeQura last accepted of our orders → the delivery report. Pure.
+"""Translate what SeQura last accepted of the orders into the delivery report. Pure.
 
-A report says what really shipped and what remains, for whom and in which parcels. An order that
-does not make sense is told apart (`broken_orders`), so that it does not hold up the others.
+A report states what shipped and what remains, for whom and in which parcels. An inconsistent order
+is reported separately (`broken_orders`), so that it does not block the others.
 https://docs.sequra.com/docs/delivery-report-and-statistics
 """
 
@@ -13,7 +13,7 @@ _Document = Mapping[str, Any]
 Report = dict[str, Any]
 
 PAGE = 5000  # orders in one report at most
-# Delivered would mean that the shopper has it. BigCommerce does not know that.
+# "delivered" would mean that the shopper has the goods, which BigCommerce does not know.
 _STATE = "shipped"
 CARTS = {"cart": "shipped_cart", "remaining_cart": "unshipped_cart"}
 _PEOPLE = ("delivery_address", "invoice_address", "customer")
@@ -23,7 +23,7 @@ _BELOW_ZERO = ("discount", "other_payment")
 
 @dataclass(frozen=True, kw_only=True)
 class Shipped:
-    """An order that has shipped, or a part of it: the update SeQura last accepted."""
+    """An order of which something shipped: the update that SeQura last accepted."""
 
     update: _Document
     sent_at: str = ""  # ISO 8601, when it is known
@@ -31,7 +31,7 @@ class Shipped:
 
 @dataclass
 class _Sorted:
-    """Orders as they stand in a report; the broken ones by their place, with what is wrong."""
+    """Orders as they appear in a report; problems of the broken ones by their place."""
 
     orders: list[Report] = field(default_factory=list)
     broken: dict[int, list[str]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class _Sorted:
 
 
 def sort_out(shipped: Iterable[Shipped]) -> _Sorted:
-    """Sort out what can be told and what is inconsistent."""
+    """Separate orders that can be reported from inconsistent ones."""
     found = _Sorted()
     for place, one in enumerate(shipped):
         problems = inconsistencies(one.update)
@@ -64,7 +64,7 @@ def _reported_order(shipped: Shipped) -> Report:
 
 
 def inconsistencies(update: _Document) -> list[str]:
-    """What SeQura could not accept about this order; empty when it makes sense."""
+    """Return why SeQura could not accept this order; empty when it is consistent."""
     try:
         return [*_references(update), *_carts(update), *_people(update)]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -114,7 +114,7 @@ def delivery_report(
     broken_orders: Sequence[Report] = (),
     statistics: Sequence[Report] | None = None,
 ) -> Report:
-    """The report of one merchant id; a sign of life when there is nothing to tell."""
+    """Return the report of one merchant id; without orders it is a sign of life."""
     report: Report = {"merchant": {"id": merchant_ref}, "orders": list(orders)}
     if broken_orders:
         report["broken_orders"] = list(broken_orders)

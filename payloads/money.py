@@ -1,7 +1,7 @@
-"""Amounts of money: the only place where they change representation.
+"""Convert amounts of money. No other module changes their representation.
 
-Everywhere else an amount is an `int` of cents, tax included, which is what SeQura speaks.
-BigCommerce speaks strings with four decimals (V2) and floating-point numbers (V3).
+Everywhere else an amount is an `int` in cents with tax included, as in SeQura's API. BigCommerce
+sends strings with four decimals (V2) and floating-point numbers (V3).
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Any
 
 Amount = str | int | float | Decimal
 
-# Fifteen digits are more money than there is; without a limit "1e999999999" is a number, too.
+# Fifteen digits are enough for any amount. Without a limit "1e999999999" would be a number.
 _WRITTEN = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{0,40})?(?:[eE](?:\+?[0-9]|1[0-5]|-[0-9]{1,2}))?")
 
 # Where the sign stands, decimal mark, mark between thousands, and from how many digits on that one
@@ -28,11 +28,11 @@ _NOTATIONS = {
 
 
 class NotMoney(ValueError):
-    """What was read as an amount is none."""
+    """The value is not an amount."""
 
 
 def to_decimal(value: Amount) -> Decimal:
-    """The number that was written, not its binary neighbour. NotMoney when it is no amount."""
+    """Return the number as it was written, not its binary neighbour. Raise NotMoney."""
     try:
         written = str(value).strip()
     except ValueError:  # a whole number with thousands of digits
@@ -43,22 +43,22 @@ def to_decimal(value: Amount) -> Decimal:
 
 
 def to_cents(value: Amount) -> int:
-    """Major units ("12.3450", 12.345) to cents (1235), half a cent away from zero."""
+    """Convert major units ("12.3450", 12.345) to cents (1235), half a cent away from zero."""
     return round_half_up(to_decimal(value) * 100)
 
 
 def is_given(value: object) -> bool:
-    """False for an optional amount that is not there: null, empty, or PHP's and Python's word."""
+    """Return whether an optional amount is present: not null, empty, "null" or "None"."""
     return value is not None and str(value).strip() not in ("", "None", "null")
 
 
 def optional_cents(value: Any) -> int:
-    """`to_cents` of an amount that may be absent, which means nothing."""
+    """Return an optional amount in cents, 0 when it is absent."""
     return to_cents(value) if is_given(value) else 0
 
 
 def round_half_up(number: Decimal | Fraction) -> int:
-    """The nearest integer; a half goes away from zero, as on an invoice."""
+    """Return the nearest integer; a half is rounded away from zero, as on an invoice."""
     if isinstance(number, Decimal):
         return int(number.to_integral_value(ROUND_HALF_UP))
     nearest = floor(abs(number) + Fraction(1, 2))
@@ -85,11 +85,11 @@ def share_out(cents: int, weights: Sequence[Decimal | int]) -> list[int]:
 
 
 def round_together(exact: Sequence[Fraction]) -> list[int]:
-    """Round amounts whose sum is whole so that the sum stays what it is.
+    """Round amounts with a whole sum so that the sum stays the same.
 
-    Largest remainder: everybody is rounded down, and the cents left over go to the largest
-    fractions, the earlier one when they are equal. No amount moves by a whole cent, and one that
-    was whole does not move at all. ValueError when the sum is not whole.
+    Largest remainder: every amount is rounded down, and the remaining cents go to the largest
+    fractions, the earlier one when they are equal. No amount changes by a whole cent, and a whole
+    amount does not change at all. Raise ValueError when the sum is not whole.
     """
     total = sum(exact, Fraction(0))
     if total.denominator != 1:

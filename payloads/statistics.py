@@ -1,7 +1,7 @@
-"""BigCommerce's list of orders → the statistics of a delivery report. Pure.
+"""Translate BigCommerce's list of orders into the statistics of a delivery report. Pure.
 
-Seven days of all the store's orders, however they were paid: no names, no addresses, and without
-the parts that the merchant keeps for himself.
+Seven days of all the store's orders, of every payment method: without names and addresses, and
+without the parts that the merchant leaves out.
 https://docs.sequra.com/docs/delivery-report-and-statistics
 """
 
@@ -29,7 +29,7 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class Ours:
-    """What we know of an order that was paid with SeQura."""
+    """What the database knows of an order that was paid with SeQura."""
 
     order_ref_1: str
     reference: str
@@ -37,7 +37,7 @@ class Ours:
 
 
 def row_of(order: Mapping[str, Any]) -> Row | None:
-    """What the statistics say of an order of `GET /v2/orders`; None for one that is none."""
+    """Return the statistics of an order of `GET /v2/orders`; None if Incomplete or deleted."""
     created = order.get("date_created")
     if not created or order.get("status_id") == INCOMPLETE or order.get("is_deleted"):
         return None
@@ -56,7 +56,7 @@ def row_of(order: Mapping[str, Any]) -> Row | None:
 
 
 def statistic(number: str, row: Row, ours: Ours | None, without: Collection[str] = ()) -> Row:
-    """One line: an order of the store with its number, and what the merchant lets us say."""
+    """Return one row: an order with its number, without the parts that the merchant leaves out."""
     reference = {"order_ref_1": ours.order_ref_1 if ours else number}
     given = {**row, "merchant_reference": reference}
     if ours:
@@ -68,7 +68,7 @@ def statistic(number: str, row: Row, ours: Ours | None, without: Collection[str]
 
 
 def is_recent(row: Row, now: datetime) -> bool:
-    """Is the order of these last seven days?"""
+    """Return whether the order is of the last seven days."""
     return datetime.fromisoformat(row["completed_at"]) > now - DAYS
 
 
@@ -82,6 +82,6 @@ def _moment(text: str) -> datetime:
 
 
 def _text(value: object) -> str:
-    """One line of hostile text, cut short."""
+    """Return one line of untrusted text, cut short."""
     whole = str("" if value is None else value).encode("utf-8", "ignore").decode()
     return " ".join(whole.replace("\0", "").split())[:100]

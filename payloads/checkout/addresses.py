@@ -1,4 +1,4 @@
-"""Addresses of a V3 checkout as SeQura wants them, and the country that chooses the merchant."""
+"""Addresses of a V3 checkout for SeQura, and the country that determines the merchant id."""
 
 import re
 
@@ -11,7 +11,10 @@ COUNTRY = re.compile("[A-Z]{2}")
 
 
 def country_code(address: Document) -> str:
-    """ISO 3166-1 alpha-2, upper case; empty when unknown. `country` is localised: never read."""
+    """Return ISO 3166-1 alpha-2, upper case; empty when unknown.
+
+    `country` is localised and therefore ignored.
+    """
     code = text(address.get("country_code") or "").upper()
     return code if COUNTRY.fullmatch(code) else ""
 
@@ -34,18 +37,18 @@ def _flag(value: object, usual: bool) -> bool:
 
 
 def needs_shipping(checkout: Document) -> bool:
-    """Does anything in the cart travel? Then there must be a consignment."""
+    """Return whether anything in the cart is shipped. Then there must be a consignment."""
     return bool(_travelling(checkout))
 
 
 def carried(one: Document, ids: set[str]) -> set[str]:
-    """Which of these items a consignment carries; one that names none carries them all."""
+    """Return which of these items a consignment carries; one that names none carries all."""
     named = one.get("line_item_ids")
     return set(map(text, named)) & ids if named and isinstance(named, list) else ids
 
 
 def consignments(checkout: Document) -> list[Document]:
-    """Every consignment that carries something which travels, or something physical at least."""
+    """Return every consignment that carries something to ship, or at least something physical."""
     every = sections(checkout.get("consignments"))
     goods = {text(item.get("id")) for item in items(checkout, "physical_items", "custom_items")}
     ids = _travelling(checkout) or goods
@@ -53,7 +56,7 @@ def consignments(checkout: Document) -> list[Document]:
 
 
 def consignment(checkout: Document) -> Document | None:
-    """The consignment SeQura is told about: the first that is sent, else the first collected one.
+    """Return the consignment for SeQura: the first that is sent, else the first collected one.
 
     A SeQura order has one delivery address. None when nothing is shipped.
     """
@@ -66,44 +69,47 @@ def is_pickup(chosen: Document) -> bool:
 
 
 def _is_chosen(one: Document) -> bool:
-    """Has the shopper said how this consignment travels?"""
+    """Return whether the shopper chose how this consignment is shipped."""
     return bool(one.get("selected_shipping_option")) or is_pickup(one)
 
 
 def all_chosen(checkout: Document) -> bool:
-    """Is every item that travels in a consignment, and every consignment's way chosen?"""
+    """Return whether every shipped item is in a consignment with a chosen shipping option."""
     ids, found = _travelling(checkout), consignments(checkout)
     covered = {item for one in found for item in carried(one, ids)}
     return covered == ids and (not ids or all(map(_is_chosen, found)))
 
 
 def _address_of(one: Document) -> Document:
-    """The address of a consignment, under either of its documented names."""
+    """Return the address of a consignment, under either of its documented names."""
     return section(one.get("address")) or section(one.get("shipping_address"))
 
 
 def delivery_address(checkout: Document) -> Document | None:
-    """BigCommerce's delivery address, or None when there is none: digital, or collected."""
+    """Return BigCommerce's delivery address; None when nothing is delivered or it is collected."""
     address = _address_of(consignment(checkout) or {})
     return address if _is_known(address) else None
 
 
 def _is_known(address: Document) -> bool:
-    """BigCommerce shows an address that nobody entered as `{}` or as empty texts."""
+    """Return whether the address was entered.
+
+    BigCommerce shows a missing one as `{}` or empty texts.
+    """
     return any(address.get(key) for key in ("address1", "postal_code", "city", "country_code"))
 
 
 def delivery_countries(checkout: Document) -> list[str]:
-    """The country of every consignment that is sent, empty where it is not known."""
+    """Return the country of every consignment that is sent, empty where it is unknown."""
     sent = [one for one in consignments(checkout) if not is_pickup(one)]
     return [country_code(_address_of(one)) for one in sent]
 
 
 def merchant_country(checkout: Document) -> str:
-    """The country whose SeQura merchant finances this checkout; empty when not known yet.
+    """Return the country whose SeQura merchant finances this checkout; empty when unknown.
 
-    The country of delivery. The billing country counts only when nothing is delivered anywhere:
-    a delivery to a country without merchant is a no, wherever the bill goes.
+    It is the country of delivery. The billing country counts only when nothing is delivered: a
+    delivery to a country without merchant id is not financed, whatever the billing country is.
     """
     delivery = delivery_address(checkout)
     if delivery is not None:
@@ -114,7 +120,7 @@ def merchant_country(checkout: Document) -> str:
 
 
 def sequra_address(address: Document) -> dict[str, str]:
-    """SeQura requires the keys, not their contents; what is missing the form asks for."""
+    """Return the address for SeQura, which requires the keys; its form asks for missing values."""
     country, phone = country_code(address), _text(address, "phone")
     required = {
         "given_names": _text(address, "first_name"),

@@ -1,4 +1,4 @@
-"""The shopper as SeQura's `customer`: who asks, in which language, with what history."""
+"""The shopper as SeQura's `customer`: identity, language and earlier orders."""
 
 import re
 from collections.abc import Iterable

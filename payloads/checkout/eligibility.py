@@ -66,13 +66,13 @@ def availability(
 
 
 def channel_of(checkout: Document) -> int:
-    """The storefront; the first one where none is told, or none that can be."""
+    """Return the storefront channel; the first one where none, or an invalid one, is given."""
     channel = number_of(cart_of(checkout).get("channel_id"))
     return channel if channel and channel <= MOST else 1
 
 
 def _incomplete(checkout: Document) -> dict[Reason, bool]:
-    """What the shopper has not told yet. Without a billing address BigCommerce makes no order."""
+    """Return what the shopper has not entered yet. Without a billing address there is no order."""
     billing = section(checkout.get("billing_address"))
     countries = [merchant_country(checkout), country_code(billing), *delivery_countries(checkout)]
     return {
@@ -83,9 +83,9 @@ def _incomplete(checkout: Document) -> dict[Reason, bool]:
 
 
 def _sells_in(rules: Rules, checkout: Document) -> bool:
-    """Every country that something goes to counts.
+    """Return whether every country of delivery has a merchant id.
 
-    An unknown one is no reason of its own: the address is missing, and that is said.
+    An unknown country is no reason of its own: the missing address is reported.
     """
     countries = {merchant_country(checkout), *delivery_countries(checkout)} - {""}
     return all(country in rules.countries for country in countries)
@@ -121,10 +121,10 @@ def _has_excluded_category(rules: Rules, catalogue: list[Document]) -> bool:
 
 
 def ip_allowed(ip: str, allowed: Sequence[str]) -> bool:
-    """Is the shopper's address on the list? An empty list lets everybody in.
+    """Return whether the shopper's address is on the list. An empty list allows everybody.
 
     Entries are addresses or networks (`203.0.113.0/24`, `2001:db8::/32`). A malformed one matches
-    nobody; so a list with nothing else shuts everybody out, which is the safe side of a typo.
+    nothing. So a list with nothing else blocks everybody, which is the safe result of a typo.
     """
     if not allowed:
         return True

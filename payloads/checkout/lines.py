@@ -1,9 +1,8 @@
-"""From a checkout to the lines of SeQura's cart, to the cent.
+"""Translate a checkout into the lines of SeQura's cart, to the cent.
 
-`grand_total` is the one figure that is certainly right: what the shopper pays. The lines are read
-from the rest of the document and must add up to it. Where BigCommerce's documentation leaves two
-ways of reading an amount, both are tried, and the first that adds up is taken. Nothing adds up:
-refused, never papered over.
+`grand_total` is the one certain figure: what the shopper pays. The lines are read from the rest of
+the document and must add up to it. Where BigCommerce's documentation allows two readings of an
+amount, both are tried, and the first that adds up is used. If none does, SeQura is not offered.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,7 +39,7 @@ _AMOUNTS = ("amount", "discounted_amount", "discount_amount")
 
 @dataclass(frozen=True)
 class _Charge:
-    """Shipping, handling or a fee: told with and without tax, in cents."""
+    """Shipping, handling or a fee, with and without tax, in cents."""
 
     reference: str
     name: str
@@ -53,7 +52,7 @@ class _Charge:
         )
 
     def less(self, cents: int) -> "_Charge":
-        """The charge after a discount, which takes its part of the tax along."""
+        """Return the charge after a discount, which reduces its tax too."""
         if not cents or not self.with_tax:
             return self
         left = max(0, self.with_tax - cents)
@@ -62,7 +61,7 @@ class _Charge:
 
 
 def _charge(reference: str, name: str, with_tax: Any, without: Any) -> _Charge:
-    """A charge from major units; without a net amount nothing is known of its tax."""
+    """Return a charge from major units; without a net amount its tax is unknown."""
     gross = optional_cents(with_tax if is_given(with_tax) else without)
     net = to_cents(without) if is_given(without) else gross
     return _Charge(reference, name, gross, gross - net)
@@ -95,7 +94,7 @@ def _shipping_charges(checkout: Document) -> list[_Charge]:
 
 
 def _added(parcels: list[Document], kind: str, name: str) -> _Charge:
-    """The shipping or handling cost of every consignment together."""
+    """Return the shipping or handling cost of all consignments together."""
     parts = [
         _charge(kind, name, one.get(f"{kind}_cost_inc_tax"), one.get(f"{kind}_cost_ex_tax"))
         for one in parcels
@@ -104,7 +103,7 @@ def _added(parcels: list[Document], kind: str, name: str) -> _Charge:
 
 
 def _promoted(given: Document) -> int:
-    """What promotions take off a consignment or a fee, where an amount is told."""
+    """Return what promotions subtract from a consignment or a fee, where an amount is given."""
     named = [
         next(filter(is_given, map(one.get, _AMOUNTS)), None)
         for one in sections(given.get("discounts"))
@@ -113,7 +112,7 @@ def _promoted(given: Document) -> int:
 
 
 def _shipping_name(checkout: Document) -> str:
-    """What the shopper chose, of every consignment."""
+    """Return the shipping options that the shopper chose."""
     chosen = [
         text(section(one.get("selected_shipping_option")).get("description"))
         for one in consignments(checkout)
@@ -149,7 +148,7 @@ class _Reading:
     tax: int
 
     def lines(self, total: int) -> list[Line]:
-        """The lines, adding up to `total` cents, or `Unbalanced`."""
+        """Return the lines, adding up to `total` cents. Raise `Unbalanced`."""
         charged = [line for charge in self.charges for line in charge.lines()]
         if self.tax_included or not self.tax:
             cents = [round_half_up(part.amount) for part in self.goods]
@@ -250,9 +249,9 @@ def _tax_total(checkout: Document) -> int:
 
 
 def cart_lines(checkout: Document, credit: int = 0) -> list[Line]:
-    """The lines of what the shopper still has to pay: `grand_total` less `credit` cents.
+    """Return the lines of what the shopper still has to pay: `grand_total` less `credit` cents.
 
-    Raises `NotOffered` when no reading adds up, or when nothing is left to pay.
+    Raise `NotOffered` when no reading adds up, or when nothing is left to pay.
     """
     total = to_cents(checkout.get("grand_total", ""))
     if credit < 0 or total - credit <= 0:

@@ -1,4 +1,4 @@
-"""The payment methods SeQura offers for one solicited order, and which of them to show."""
+"""The payment methods SeQura offers for one solicited order, and the ones to show."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ _NAMED_AFTER_CATEGORY = {"pp3", "pp6", "pp9"}
 
 
 class Method(TypedDict):
-    """A payment method as the checkout shows it; (product, campaign) is what a button sells."""
+    """A payment method as the checkout shows it, identified by product and campaign."""
 
     product: str
     campaign: str | None
@@ -27,7 +27,7 @@ class Method(TypedDict):
 def offered_methods(
     known: Sequence[PaymentMethod], amount: int, now: datetime
 ) -> tuple[list[Method], list[Reason]]:
-    """The methods that finance `amount` cents at `now`; without any, the reasons why."""
+    """Return the methods that finance `amount` cents at `now`; without any, the reasons why."""
     verdicts = [(method, reasons_against(method, amount, now)) for method in known]
     offered = [_shown(method) for method, reasons in verdicts if not reasons]
     if offered:
@@ -37,7 +37,7 @@ def offered_methods(
 
 
 def reasons_against(method: PaymentMethod, amount: int, now: datetime) -> list[Reason]:
-    """Why a method cannot be had: its range of amounts (cents, inclusive) and its dates."""
+    """Return why a method is not available: its range of amounts (cents, inclusive), its dates."""
     least, most = method["min_amount"], method["max_amount"]
     starts, ends = _moment(method["starts_at"]), _moment(method["ends_at"])
     found = {
@@ -50,7 +50,7 @@ def reasons_against(method: PaymentMethod, amount: int, now: datetime) -> list[R
 
 
 def _moment(known: str | None) -> datetime | None:
-    """A moment SeQura names; one that cannot be read bounds nothing, and SeQura decides."""
+    """Return a moment of SeQura; None for an unreadable one, which limits nothing."""
     try:
         moment = datetime.fromisoformat(known or "")
     except ValueError:
@@ -71,7 +71,7 @@ def _shown(method: PaymentMethod) -> Method:
 
 
 def _unbroken(text: str) -> str:
-    """Keep an amount on one line: on a phone `12,24 €/mes` broke before the euro sign."""
+    """Keep an amount on one line: phones broke `12,24 €/mes` before the euro sign."""
     return re.sub(r"(?<=\d) (?=€)|(?<=€) (?=\d)", "\N{NO-BREAK SPACE}", text)
 
 
@@ -80,13 +80,13 @@ def _title(method: PaymentMethod) -> str:
 
 
 def find_method(methods: Iterable[Method], product: str, campaign: str | None) -> Method | None:
-    """The method a shopper chose, of those that were offered."""
+    """Return the method that the shopper chose, if it was offered."""
     wanted = (product, campaign or None)
     return next((m for m in methods if (m["product"], m["campaign"]) == wanted), None)
 
 
 def order_name(known: Iterable[PaymentMethod], product: str) -> str:
-    """How an order paid with this product is called; empty for a product nobody told us of."""
+    """Return the name of an order paid with this product; empty for an unknown product."""
     for method in known:
         if method["product"] == product:
             by_category = product in _NAMED_AFTER_CATEGORY and method["category_title"]

@@ -1,10 +1,10 @@
-"""Every reason for which SeQura is not offered, and what a merchant is told about it."""
+"""Every reason for which SeQura is not offered, and its explanation for merchants."""
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Stored with the checkout, so that a merchant can be told later. Codes never change."""
+    """Stored with the checkout, to be explained later. Codes never change."""
 
     NOT_CONNECTED = "not_connected"
     NO_EMAIL = "no_email"
@@ -35,7 +35,7 @@ class Reason(StrEnum):
 
 
 def _(sentence: str) -> str:
-    """Marks a sentence for the translators' files; whoever shows it translates it."""
+    """Mark a sentence for translation; the caller that shows it translates it."""
     return sentence
 
 
@@ -88,8 +88,8 @@ SENTENCES: dict[Reason, str] = {
 _NOT_THIS_ORDER = _("SeQura isn't available for this order. Choose another payment method.")
 _NOT_IN_THE_CART = _("Your cart contains something that can't be paid for with SeQura.")
 
-# What a shopper reads of a refusal that stands: the first of these that applies. A refusal of a
-# moment is asked again instead, and of what the shopper has yet to enter nothing is said.
+# Messages for shoppers about a final reason: the first that applies. After a temporary one the
+# script asks again; a missing input of the shopper needs no message.
 FOR_SHOPPERS: dict[Reason, str] = {
     Reason.GIFT_CERTIFICATE: _(
         "SeQura can't be combined with a gift certificate. Remove it to pay with SeQura."
@@ -115,7 +115,7 @@ FOR_SHOPPERS: dict[Reason, str] = {
 
 
 class NotOffered(Exception):
-    """This checkout cannot be paid with SeQura; `detail` holds the figures, for the merchant."""
+    """This checkout cannot be paid with SeQura; `detail` holds figures for the merchant."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         self.reason, self.detail = reason, detail

@@ -1,4 +1,4 @@
-"""A V3 checkout and its circumstances → the order SeQura is asked to finance.
+"""Translate a V3 checkout and its circumstances into the order that SeQura is asked to finance.
 
 Pure: documents in, document out. SeQura's model: https://docs.sequrapi.com (start solicitation).
 All amounts are cents with tax.
@@ -32,7 +32,7 @@ _State = Literal["confirmed", "on_hold"]
 
 @dataclass(frozen=True, kw_only=True)
 class Circumstances:
-    """What a solicitation needs besides the checkout: whom, for whom, and where to answer."""
+    """What a solicitation needs besides the checkout: merchant id, shopper and URLs."""
 
     merchant: str  # SeQura's merchant id for `merchant_country(checkout)`
     notify_url: str
@@ -51,7 +51,7 @@ class Circumstances:
 
 
 def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
-    """The body of `POST /orders`, without its envelope. Raises `NotOffered`."""
+    """Return the body of `POST /orders`, without its envelope. Raise `NotOffered`."""
     if not is_readable(checkout):
         raise NotOffered(Reason.UNREADABLE, "a part of the checkout is missing")
     billing = section(checkout.get("billing_address"))
@@ -83,7 +83,7 @@ def _lines(checkout: Document, credit: int) -> list[Line]:
 
 
 def confirmation(order: Order, state: _State, *, reference: str | None = None) -> Order:
-    """The solicited order again, now `confirmed` or `on_hold`, with its number once it has one."""
+    """Return the solicited order, now `confirmed` or `on_hold`, with its number if known."""
     confirmed = order | {"state": state}
     if reference is not None:
         confirmed["merchant_reference"] = {"order_ref_1": reference}
@@ -91,11 +91,11 @@ def confirmation(order: Order, state: _State, *, reference: str | None = None) -
 
 
 def fingerprint(order: Order) -> str:
-    """SHA-256 of what the shopper agreed to and SeQura assessed.
+    """Return the SHA-256 of what the shopper agreed to and SeQura assessed.
 
-    Two solicited orders with the same fingerprint may stand for each other; another one means the
-    cart changed under the form. Language, browser, our addresses and the links of products are
-    left out: they may change and mean nothing.
+    Two solicited orders with the same fingerprint are interchangeable; another one means that the
+    cart changed while the form was open. Language, browser, our URLs and product links are left
+    out: their changes mean nothing.
     """
     agreed = {
         "merchant": order["merchant"]["id"],
@@ -126,7 +126,7 @@ def _merchant(circumstances: Circumstances) -> dict[str, Any]:
 
 
 def delivery_method(checkout: Document) -> dict[str, Any]:
-    """How the consignment that SeQura is told about travels; digital carts and pickups do not."""
+    """Return how the consignment for SeQura is shipped; nothing for digital carts and pickups."""
     chosen = consignment(checkout)
     if chosen is None:
         return {"name": "Digital delivery", "home_delivery": False}
@@ -165,7 +165,7 @@ def _customer(checkout: Document, circumstances: Circumstances) -> dict[str, Any
 
 
 def _without_nulls(value: Any) -> Any:
-    """SeQura wants what is unknown left out, at every depth."""
+    """Remove unknown values at every depth, as SeQura requires."""
     if isinstance(value, dict):
         return {key: _without_nulls(one) for key, one in value.items() if one is not None}
     return [_without_nulls(one) for one in value] if isinstance(value, list) else value

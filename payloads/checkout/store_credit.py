@@ -1,8 +1,9 @@
-"""How much store credit a checkout uses: the one thing the server cannot read anywhere.
+"""Compute how much store credit a checkout uses, which no server API returns.
 
-V3 checkouts know neither store credit nor gift certificates as payments
-(https://docs.bigcommerce.com/docs/storefront/cart-checkout). The browser says what it sees, and
-we believe it only as far as the customer's balance, read by us, explains it to the cent.
+V3 checkouts contain neither store credit nor gift certificates as payments
+(https://docs.bigcommerce.com/docs/storefront/cart-checkout). The browser sends what it shows, and
+its claim is accepted only if the customer's balance, read server to server, explains it to the
+cent.
 """
 
 from collections.abc import Mapping
@@ -16,14 +17,14 @@ from transport.reading import section, sections
 
 @dataclass(frozen=True)
 class Claim:
-    """What the browser says: credit is applied, and so much (cents) is left to pay."""
+    """The browser's claim: credit is applied, and so many cents are left to pay."""
 
     applied: bool = False
     outstanding: int | None = None
 
     @classmethod
     def of(cls, applied: bool, outstanding: Amount | None) -> Self:
-        """From major units, as the storefront shows them. ValueError when it is no amount."""
+        """Return the claim of major units, as the storefront shows them. Raise ValueError."""
         return cls(applied, None if outstanding is None else to_cents(outstanding))
 
     def __str__(self) -> str:
@@ -31,17 +32,17 @@ class Claim:
 
 
 def credit_balance(customer: Mapping[str, Any] | None) -> int:
-    """A customer's store credit in cents, of GET /v3/customers?include=storecredit."""
+    """Return a customer's store credit in cents, of GET /v3/customers?include=storecredit."""
     amounts = sections(section(customer).get("store_credit_amounts"))
     return max(0, sum(to_cents(entry.get("amount", "")) for entry in amounts))
 
 
 def store_credit(balance: int, total: int, claim: Claim) -> int:
-    """The credit that pays part of `total`, all in cents: all there is, or none.
+    """Return the credit that pays part of `total`, in cents: the whole balance, or none.
 
-    BigCommerce always uses the whole balance. A balance the browser shows that this does not
-    explain is refused: less to pay than we know means a payment that we cannot see, a gift
-    certificate; more to pay means that one of us looks at an old checkout.
+    BigCommerce always uses the whole balance. A claim that this does not explain is refused: a
+    lower amount to pay means a payment unknown to us, such as a gift certificate; a higher one
+    means that the browser or we have an old checkout.
     """
     credit = max(0, min(balance, total)) if claim.applied else 0
     left = total - credit

@@ -1,4 +1,4 @@
-"""What was shipped and what was not: the two carts of an order update.
+"""Divide an order into the two carts of an order update: shipped and not shipped.
 
 https://docs.sequra.com/docs/order-update-api: the shopper owes the sum of both carts. Moving goods
 from one cart to the other therefore never changes that sum.
@@ -37,7 +37,7 @@ class _Side:
 
 @dataclass(frozen=True)
 class Carts:
-    """The lines of both carts, what each refund took from which, and how charges were shared."""
+    """The lines of both carts, what each refund took from which, and how charges were divided."""
 
     unshipped: list[cart.Line]
     shipped: list[cart.Line]
@@ -50,7 +50,7 @@ class Carts:
 
 
 def shipped_units(goods: Sequence[Goods], shipments: Iterable[Document]) -> Counter[int]:
-    """Units with a shipment record, by id of the goods.
+    """Return units with a shipment record, by id of the goods.
 
     An edit in the control panel may give lines new ids. A record of a line that is gone counts for
     lines of the same product that have units left.
@@ -73,7 +73,7 @@ def shipped_units(goods: Sequence[Goods], shipments: Iterable[Document]) -> Coun
 def all_shipped(
     goods: Sequence[Goods], shipped: Mapping[int, int], refunded: Mapping[int, int]
 ) -> bool:
-    """Do shipment records cover every unit that needs one and was not refunded?"""
+    """Return whether shipment records cover every unit that needs one and was not refunded."""
     physical = [line for line in goods if not line.digital]
     return any(shipped[line.id] for line in physical) and all(
         shipped[line.id] + refunded[line.id] >= line.quantity for line in physical
@@ -88,10 +88,11 @@ def split(
     *,
     is_cancelled: bool = False,
 ) -> Carts:
-    """The lines of the unshipped and of the shipped cart.
+    """Return the lines of the unshipped and of the shipped cart.
 
-    Goods go where their units are and charges in proportion to the goods. A refund stays on the
-    side where SeQura accepted it; a new one comes off the unshipped cart as far as it can bear it.
+    Goods go where their units are, and charges are divided in proportion to the goods. A refund
+    stays in the cart where SeQura accepted it; a new one reduces the unshipped cart as far as
+    possible.
     """
     unshipped, sent = _Side(), _Side()
     taken: dict[str, Taken] = {}

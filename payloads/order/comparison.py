@@ -1,7 +1,7 @@
-"""Three views of one order, line by line: the shop's, what SeQura accepted, what would be sent.
+"""Compare three views of an order line by line: the shop's, SeQura's, and the next update. Pure.
 
-Pure. Amounts are cents with tax. A line is found again by its reference; SeQura's two carts are
-added up, and how many of its units have shipped is said beside.
+Amounts are cents with tax. Lines are matched by reference. SeQura's two carts are added up, and the
+number of shipped units is shown beside.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ _GOODS = ("product", "service")
 
 @dataclass
 class Cell:
-    """A line as one of the three sees it."""
+    """A line in one of the three views."""
 
     amount: int = 0
     units: int = 0
@@ -33,7 +33,7 @@ class Cell:
 
 @dataclass
 class Row:
-    """A line as all three see it."""
+    """A line in all three views."""
 
     reference: str
     name: str
@@ -43,7 +43,7 @@ class Row:
 
     @property
     def mark(self) -> str:
-        """`added`, `removed` or `changed`: what would be news to SeQura; else nothing."""
+        """Return `added`, `removed` or `changed` for what the next update changes; else nothing."""
         if self.accepted == self.wanted:
             return ""
         if self.accepted is None:
@@ -52,7 +52,7 @@ class Row:
 
     @property
     def difference(self) -> int:
-        """Cents by which SeQura would believe more, or less, than now."""
+        """Return by how many cents the next update changes the line."""
         wanted, accepted = self.wanted or Cell(), self.accepted or Cell()
         return wanted.amount - accepted.amount
 
@@ -73,7 +73,10 @@ class _Text:
 
 @dataclass
 class Comparison:
-    """Rows in the order of the shop, then what only SeQura knows. `wanted`: could it be said?"""
+    """Rows in the order of the shop, then those that only SeQura has.
+
+    `wanted`: there is an update.
+    """
 
     wanted: bool
     rows: list[Row] = field(default_factory=list)
@@ -86,7 +89,7 @@ class Comparison:
 
 
 def compare(snapshot: Snapshot, accepted: Update, wanted: Update | None) -> Comparison:
-    """`wanted` is None when the order cannot be told as it is: then there is nothing to mark."""
+    """Compare the views. `wanted` is None when no update can be made: then nothing is marked."""
     rows: dict[str, Row] = {}
     shop_total = _shop(rows, snapshot)
     _sequra(rows, "accepted", accepted)
@@ -101,7 +104,7 @@ def compare(snapshot: Snapshot, accepted: Update, wanted: Update | None) -> Comp
 
 
 def as_accepted(order_update: Update | None, solicited: Update) -> Update:
-    """What SeQura believes: the last update, before any the purchase itself."""
+    """Return what SeQura holds: the last update, or the purchase before any."""
     if order_update is not None:
         return order_update
     return {**solicited, "unshipped_cart": solicited.get("cart") or {"items": []}}
@@ -168,7 +171,7 @@ def _sums(keys: Iterable[str], accepted: Update, wanted: Update | None) -> list[
 
 
 def cart_total(update: Update, key: str) -> int:
-    """Cents of one of the two carts; nothing for one that is not there."""
+    """Return the total of one of the two carts in cents; 0 for a missing one."""
     return int((update.get(key) or {}).get("order_total_with_tax") or 0)
 
 

@@ -1,8 +1,8 @@
-"""What SeQura corrected about a shopper, beside what the shop says. Pure.
+"""SeQura's corrections of a shopper's details, beside the shop's values. Pure.
 
-SeQura corrects wrong e-mails and addresses on its side. How it tells a shop is not documented, so
-every plain spelling of a detail is understood: `customer[email]`, `customer.email`,
-`customer_email`, each also below `order`, and `email` alone.
+SeQura corrects wrong e-mails and addresses on its side. How it reports them is not documented, so
+every plain spelling of a detail is accepted: `customer[email]`, `customer.email`, `customer_email`,
+each also below `order`, and `email` alone.
 """
 
 import re
@@ -35,7 +35,7 @@ _LONGEST = 255
 
 
 def read(parameters: Mapping[str, str]) -> dict[str, str]:
-    """The details among the parameters of a notification or an event, by path."""
+    """Return the details among the parameters of a notification or an event, by path."""
     found = {}
     for name, value in parameters.items():
         spelled = re.sub(r"[\[\].]+", "_", name).strip("_").removeprefix("order_")
@@ -51,7 +51,7 @@ def clean(value: str) -> str:
 
 
 def differences(sent: Update, received: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Path → what SeQura was told and what it says, where the two differ."""
+    """Return path → what SeQura was sent and what it reports, where the two differ."""
     pairs = {path: (value_at(sent, path), theirs) for path, theirs in received.items()}
     return {path: pair for path, pair in pairs.items() if not _same(path, *pair)}
 
@@ -68,7 +68,7 @@ def value_at(update: Update, path: str) -> str:
 
 
 def overlaid(update: Update, corrections: Mapping[str, str]) -> dict[str, Any]:
-    """The update with SeQura's own values in the details that nobody has decided about."""
+    """Return the update with SeQura's own values in undecided details."""
     changed = dict(update)
     for path, theirs in corrections.items():
         part, name = path.split(".")
@@ -78,7 +78,7 @@ def overlaid(update: Update, corrections: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _with(document: dict[str, Any], name: str, value: str) -> dict[str, Any]:
-    """A phone number is told twice when it is a mobile one."""
+    """Set a value. A mobile phone number is in two fields."""
     changed = {**document, name: value}
     if name == "phone":
         changed.pop("mobile_phone", None)
@@ -88,14 +88,14 @@ def _with(document: dict[str, Any], name: str, value: str) -> dict[str, Any]:
 
 
 def agreeing(update: Update, corrections: Mapping[str, str]) -> list[str]:
-    """Details in which the shop says by now what SeQura says."""
+    """Return the details in which the shop now has SeQura's value."""
     return [
         path for path, theirs in corrections.items() if _same(path, value_at(update, path), theirs)
     ]
 
 
 def in_bigcommerce(corrections: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The fields to write into the billing and into the shipping address of the order."""
+    """Return the fields to write into the billing and the shipping address of the order."""
     billing = dict(_fields(corrections, ("customer", "invoice_address")))
     shipping = dict(_fields(corrections, ("delivery_address",)))
     return billing, shipping

@@ -1,4 +1,4 @@
-"""When an order left the shop and when it last changed, as far as BigCommerce says. Pure."""
+"""When an order left the shop and when it last changed, as far as BigCommerce shows it. Pure."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ STOOD_STILL = timedelta(minutes=1)
 
 
 def shipped_at(snapshot: Snapshot) -> datetime | None:
-    """The day of the last parcel; without parcels, when the status became Shipped."""
+    """Return the day of the last parcel; without parcels, when the status became Shipped."""
     parcels = [shipment.get("date_created") for shipment in snapshot.get("shipments") or ()]
     known = list(_moments(parcels)) or list(_moments([snapshot["order"].get("date_shipped")]))
     return max(known, default=None)

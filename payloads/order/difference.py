@@ -1,4 +1,4 @@
-"""What differs between two order updates, and whether the first differs from the purchase. Pure."""
+"""Compare two order updates, and the first update with the purchase. Pure."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ CARTS = ("unshipped_cart", "shipped_cart")
 
 
 def what_happened(before: Update | None, after: Update, snapshot: Snapshot, rules: Rules) -> str:
-    """`cancel`, `refund`, `ship`, `address` or `edit`: the weightiest that fits.
+    """Return `cancel`, `refund`, `ship`, `address` or `edit`: the most important that applies.
 
-    Without a `before` the whole order is news; then the order itself says what stands out.
+    Without a `before` the whole order is new: then the order itself decides.
     """
     if _is_cancelled(after, snapshot, rules) and (
         before is None or before["unshipped_cart"]["items"]
@@ -60,10 +60,10 @@ _PLACE = (
 
 
 def agrees(update: Update, solicited: Update) -> bool:
-    """Is this update the purchase that was solicited, with nothing shipped yet?
+    """Return whether this update is the purchase as solicited, with nothing shipped yet.
 
-    The checkout (V3) and the order (V2) describe the same purchase differently, discounts above
-    all. When total, units, addresses and customer agree, SeQura holds this update already.
+    The checkout (V3) and the order (V2) describe the same purchase differently, especially
+    discounts. When total, units, addresses and customer agree, SeQura holds this update already.
     """
     if "cart" not in solicited or update["shipped_cart"]["items"]:
         return False

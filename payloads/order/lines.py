@@ -1,8 +1,8 @@
-"""A BigCommerce order as lines: goods, which are counted, and charges of the order as a whole.
+"""Translate a BigCommerce order into lines: goods with units, and charges of the whole order.
 
 Everything is in cents with tax. The lines add up to what the shopper owes for the order: its total
-less store credit and gift certificates. Refunds come later (`payloads.order.refunds`).
-V2 documents: https://developer.bigcommerce.com/docs/rest-management/orders
+less store credit and gift certificates. Refunds follow in `payloads.order.refunds`. V2 documents:
+https://developer.bigcommerce.com/docs/rest-management/orders
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ _Kind = Literal["charge", "other_payment"]
 
 
 class Goods(NamedTuple):
-    """One order product: `amount` is what the shopper pays for all its units, discounts taken."""
+    """One order product: `amount` is what the shopper pays for all its units, in cents."""
 
     id: int
     product_id: int
@@ -32,7 +32,7 @@ class Goods(NamedTuple):
 
 
 class Charge(NamedTuple):
-    """A line of the whole order. A charge below zero is a discount; other payments always are."""
+    """A line of the whole order. A negative charge is a discount or another payment."""
 
     key: str
     reference: str
@@ -50,7 +50,7 @@ class Charge(NamedTuple):
 
 
 def goods(products: Iterable[Document]) -> list[Goods]:
-    """The order products in the order of their ids; lines of quantity 0 are no lines."""
+    """Return the order products in the order of their ids, without those of quantity 0."""
     found = [_goods(product) for product in products if int(product["quantity"]) > 0]
     return sorted(found, key=lambda line: line.id)
 
@@ -70,7 +70,7 @@ def charges(
 
 
 def unexplained(order: Document, lines: Sequence[Goods]) -> int:
-    """Cents of the total that neither goods nor costs explain; rounding explains a cent a line."""
+    """Return the cents of the total that goods, costs and rounding do not explain."""
     known = _costs(order, "")
     left = to_cents(order["total_inc_tax"]) - total(lines) - total(known)
     return left if abs(left) > _rounding(len(lines) + len(known)) else 0
@@ -183,9 +183,9 @@ def _other_payments(order: Document) -> list[Charge]:
 
 
 def text(value: object) -> str:
-    """One line of text: foreign documents hold nulls, line breaks, NULs and half characters.
+    """Return one line of text. Documents may hold nulls, line breaks, NULs and lone surrogates.
 
-    A list or an object is no text, and reads as none.
+    A list or an object is no text, and becomes an empty one.
     """
     if isinstance(value, Mapping | list):
         return ""
@@ -194,5 +194,5 @@ def text(value: object) -> str:
 
 
 def cents(document: Document, field: str) -> int:
-    """An amount of a V2 document; absent, null and empty mean nothing."""
+    """Return an amount of a V2 document in cents; absent, null and empty are 0."""
     return optional_cents(document.get(field))

@@ -1,4 +1,4 @@
-"""A snapshot of a BigCommerce order → the order update SeQura should have accepted. Pure.
+"""Translate a snapshot of a BigCommerce order into the order update for SeQura. Pure.
 
 An order update is a full statement: what is still to be shipped, what was shipped and kept, and for
 whom. Editing, shipping, refunding and cancelling are the same call with other carts, and the
@@ -50,15 +50,15 @@ class Snapshot(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class OrderFacts:
-    """What we know of the order and BigCommerce does not."""
+    """What the database knows of the order and BigCommerce does not."""
 
     merchant_ref: str
     order_ref_1: str
     reference: str  # SeQura's
     currency: str = "EUR"
     solicited: Mapping[str, Any] = field(default_factory=dict)
-    # What left by word of a status, without shipment records, as a shipment names it; True where
-    # that is all that is known. The status that had the word, and whether a webhook saw one.
+    # What left because of a status, without shipment records, as a shipment names it; True where no
+    # more is known. That status, and whether a webhook carried one.
     shipped_by_status: bool | Sequence[Document] = False
     shipped_word: int | None = None
     shipped_status_seen: bool = False
@@ -67,7 +67,7 @@ class OrderFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What the merchant decides about statuses."""
+    """The merchant's settings for statuses."""
 
     shipped_statuses: frozenset[int] = frozenset({2, 10})
     cancelling_statuses: frozenset[int] = frozenset({5, 6})
@@ -76,14 +76,14 @@ class Rules:
 
 @dataclass(frozen=True)
 class Held:
-    """Why nothing can be told yet: the documents contradict each other or the agreement."""
+    """Why there is no update yet: the documents contradict each other or the agreement."""
 
     reason: str
     detail: str = ""
 
 
 class _Question(NamedTuple):
-    """Something that the merchant has to decide: a reason of the transaction log, and cents."""
+    """A decision for the merchant: a reason of the transaction log, and cents."""
 
     reason: str
     cents: int
@@ -91,7 +91,7 @@ class _Question(NamedTuple):
 
 @dataclass(frozen=True)
 class Computed:
-    """An order update, with the facts that are to be remembered of it."""
+    """An order update, with the facts to store about it."""
 
     update: OrderUpdate
     ledger: Ledger
@@ -101,7 +101,7 @@ class Computed:
 
 
 def order_update(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> OrderUpdate | Held:
-    """What SeQura should believe about the order, or why that cannot be said."""
+    """Return the order update, or why there is none."""
     computed = compute(snapshot, facts, rules)
     return computed if isinstance(computed, Held) else computed.update
 
@@ -133,18 +133,18 @@ def compute(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> Computed | H
         "shipped_cart": {**cart(facts.currency, kept.shipped)},
     }
     questions = _questions(order["status_id"], facts, rules, ledger, kept)
-    return Computed(update, ledger, left, _word(order["status_id"], rules), questions)
+    return Computed(update, ledger, left, _shipped_status(order["status_id"], rules), questions)
 
 
 def shipped_by_status(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> list[Document]:
-    """Return the goods that left by word of the status alone, as a shipment names them.
+    """Return the goods that left because of the status alone, as a shipment names them.
 
-    They are to be remembered: statuses move on. An order that comes to a shipped status ships what
-    is there; what is added while it stays in that status is new and has not left.
+    They are stored, because statuses change. An order that reaches a shipped status ships what is
+    there; goods added while it stays in that status have not left.
     """
     goods = lines.goods(snapshot["products"])
     units = shipped_units(goods, [{"items": _remembered(goods, facts)}])
-    for key, left in _by_word(snapshot, goods, facts, rules).items():
+    for key, left in _units_by_status(snapshot, goods, facts, rules).items():
         units[key] = max(units[key], left)
     return [
         {"order_product_id": line.id, "product_id": line.product_id, "quantity": units[line.id]}
@@ -154,25 +154,25 @@ def shipped_by_status(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> li
 
 
 def _remembered(goods: Sequence[Goods], facts: OrderFacts) -> Sequence[Document]:
-    """What left by status before; where only that much is known, all that is there."""
+    """Return what left by an earlier status; where no more is known, everything that is there."""
     if facts.shipped_by_status is True:
         return [{"order_product_id": line.id, "quantity": line.quantity} for line in goods]
     return facts.shipped_by_status or ()
 
 
-def _by_word(
+def _units_by_status(
     snapshot: Snapshot, goods: Sequence[Goods], facts: OrderFacts, rules: Rules
 ) -> Mapping[int, int]:
-    """Units that leave by word of the status of this moment, or by one that a webhook saw."""
-    word, ledger = _word(snapshot["order"]["status_id"], rules), facts.ledger
-    if word is None:
+    """Return the units that leave because of the current status or one that a webhook carried."""
+    status, ledger = _shipped_status(snapshot["order"]["status_id"], rules), facts.ledger
+    if status is None:
         seen = facts.shipped_status_seen and not facts.shipped_by_status
         if not seen or _are_in_parcels(snapshot, goods, ledger):
             return {}
         present, known = _present(goods, ledger), known_goods(ledger, 1)
         units = shipped_units(goods, [{"items": known}]) if known else present
         return {key: min(left, present[key]) for key, left in units.items() if key in present}
-    if word == facts.shipped_word:
+    if status == facts.shipped_word:
         return _without_parcel(snapshot, goods, ledger)
     return {} if _are_in_parcels(snapshot, goods, ledger) else _present(goods, ledger)
 
@@ -190,18 +190,18 @@ def _without_parcel(
     return {key: accepted[key] for key in physical if accepted[key] > recorded[key]}
 
 
-def _word(status_id: int, rules: Rules) -> int | None:
-    """Return the status if it says that everything was shipped."""
+def _shipped_status(status_id: int, rules: Rules) -> int | None:
+    """Return the status if it means that everything was shipped."""
     return status_id if status_id in rules.shipped_statuses else None
 
 
 def _present(goods: Sequence[Goods], ledger: Ledger) -> dict[int, int]:
-    """Units that can leave: those that were not refunded before."""
+    """Return the units that can leave: those that were not refunded before."""
     return {line.id: line.quantity - refunded_before(ledger, line) for line in goods}
 
 
 def _are_in_parcels(snapshot: Snapshot, goods: Sequence[Goods], ledger: Ledger) -> bool:
-    """Do shipment records say by themselves that everything was shipped?"""
+    """Return whether shipment records alone show that everything was shipped."""
     recorded = shipped_units(goods, snapshot.get("shipments") or ())
     return all_shipped(goods, recorded, _remains(snapshot, goods, ledger).units)
 
@@ -281,12 +281,12 @@ def _ledger(
 def _questions(
     status_id: int, facts: OrderFacts, rules: Rules, ledger: Ledger, kept: Carts
 ) -> tuple[_Question, ...]:
-    """What only the merchant can decide, with the cents it is about."""
+    """Return what only the merchant can decide, with the cents it is about."""
     waiting, gone = kept.totals
     if ledger["cancelled"]:
         unclear = sum(ledger["refunds"][key]["amount"][0] for key in ledger["unclear"])
         found = {"shipped_before_cancelling": gone, "refund_of_cancelled": gone and unclear}
-    elif _word(status_id, rules) is not None:
+    elif _shipped_status(status_id, rules) is not None:
         found = {"added_after_shipping": waiting}
     else:
         sent_back = bool(facts.shipped_by_status) and status_id in _NOT_SENT and not waiting
@@ -335,7 +335,7 @@ def _shipped(
 
 
 def _statement(snapshot: Snapshot, facts: OrderFacts) -> OrderUpdate:
-    """Everything but the carts."""
+    """Return everything but the carts."""
     order, addresses = snapshot["order"], snapshot.get("shipping_addresses") or ()
     followed = trackings(snapshot.get("shipments") or ())
     statement = {

@@ -1,7 +1,7 @@
-"""Who and where: addresses, customer and delivery method of an order update.
+"""Addresses, customer and delivery method of an order update.
 
-Names, addresses, e-mail and phone follow the order. What only the checkout knew (language, browser,
-address of the connection, earlier orders) stays as it was solicited.
+Names, addresses, e-mail and phone follow the order. What only the checkout contains (language,
+browser, IP address, earlier orders) stays as it was solicited.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,12 +15,18 @@ _Solicited = Mapping[str, Any]
 
 
 def delivery_address(order: Document, addresses: Sequence[Document]) -> dict[str, str]:
-    """The first shipping address; SeQura knows one. Digital and collected orders have none."""
+    """Return the first shipping address, or the billing address when there is none.
+
+    Digital and collected orders have no shipping address. SeQura stores one address.
+    """
     return sequra_address(addresses[0] if addresses else order["billing_address"])
 
 
 def sequra_address(address: Document) -> dict[str, str]:
-    """A V2 address. SeQura requires the keys, not their contents. `country` is localised."""
+    """Return a V2 address for SeQura, which requires the keys.
+
+    The localised `country` is ignored.
+    """
     country, phone = _text(address, "country_iso2").upper(), _text(address, "phone")
     given = {
         "given_names": _text(address, "first_name"),
@@ -41,7 +47,7 @@ def sequra_address(address: Document) -> dict[str, str]:
 
 
 def customer(order: Document, solicited: _Solicited) -> dict[str, Any]:
-    """The solicited customer with the names and the e-mail of the order's bill."""
+    """Return the solicited customer with names and e-mail of the order's billing address."""
     billing = order["billing_address"]
     given = {
         "given_names": _text(billing, "first_name"),
@@ -77,7 +83,7 @@ def _ip_number(order: Document) -> str:
 
 
 def delivery_method(addresses: Sequence[Document], solicited: _Solicited) -> dict[str, Any]:
-    """As solicited, unless staff chose another shipping method since."""
+    """Return the solicited method, unless staff chose another shipping method since."""
     known = dict(solicited.get("delivery_method") or {"name": "Shipping", "home_delivery": True})
     name = _text(addresses[0], "shipping_method") if addresses else ""
     if not name or name in ("None", known["name"]):

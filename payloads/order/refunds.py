@@ -1,8 +1,8 @@
-"""What refunds take out of an order: units of goods, parts of charges, and plain amounts.
+"""Subtract refunds from an order: units of goods, parts of charges, and plain amounts.
 
-Refunds: https://developer.bigcommerce.com/docs/rest-management/orders/order-refunds
-The money decides. Whatever units and charges a refund names, together it takes exactly what went
-back by way of SeQura; a difference between the two is an amount of its own.
+Refunds: https://developer.bigcommerce.com/docs/rest-management/orders/order-refunds The money
+decides. Whatever units and charges a refund names, together it subtracts exactly what was paid back
+through SeQura; a difference between the two is an amount of its own.
 """
 
 from collections import Counter
@@ -30,7 +30,7 @@ class Remains:
     amounts: list[Charge] = field(default_factory=list)  # below zero: refunds of no line
 
     def amount(self, line: Goods) -> int:
-        """Cents still owed for the units of a line that were not refunded."""
+        """Return the cents still owed for the units of a line that were not refunded."""
         return part(line.amount, line.quantity - self.units[line.id], line.quantity)
 
     @property
@@ -39,9 +39,9 @@ class Remains:
         return goods + total(self.charges) + total(self.amounts)
 
     def line(self, goods_id: object) -> Goods | None:
-        """The goods that a refund names; None when an edit has taken them away.
+        """Return the goods that a refund names; None when an edit has removed them.
 
-        A line that an edit has given another id is found again by its product.
+        A line that an edit has given another id is found by its product.
         """
         if same := next((line for line in self.goods if line.id == goods_id), None):
             return same
@@ -50,7 +50,7 @@ class Remains:
         return next((one for one in left if product and one.product_id == product), None)
 
     def charge(self, key: str) -> int:
-        """What is left of a charge; 0 when the order has none of that name."""
+        """Return what is left of a charge in cents; 0 when the order has none of that name."""
         return sum(charge.amount for charge in self.charges if charge.key == key)
 
     def change(self, key: str, by: int) -> None:
@@ -61,14 +61,15 @@ class Remains:
 
 
 def part(amount: int, units: int, of: int) -> int:
-    """The cents of some units of a line: nothing for none, all of it for all, else rounded."""
+    """Return the cents of some units of a line: 0 for none, all for all, else rounded."""
     return amount if units == of else (2 * amount * units + of) // (2 * of)
 
 
 def through_sequra(refund: Document) -> int:
-    """Cents that went back by way of SeQura: not as store credit or gift certificate, not declined.
+    """Return the cents paid back through SeQura, not as store credit or gift certificate.
 
-    `total_amount` counts those too, and must not be used when the payments are known.
+    Declined payments do not count. `total_amount` counts all of them, and must not be used when the
+    payments are known.
     """
     if not refund.get("payments"):
         return cents(refund, "total_amount")
@@ -80,13 +81,13 @@ def through_sequra(refund: Document) -> int:
 
 
 def happened(refund: Document) -> bool:
-    """Did any money go back, whichever way?"""
+    """Return whether any money was paid back, in whatever way."""
     payments: Iterable[Document] = refund.get("payments") or ({},)
     return any(not payment.get("is_declined") for payment in payments)
 
 
 def refunded(refunds: Iterable[Document]) -> int:
-    """Cents that all refunds together sent back by way of SeQura."""
+    """Return the cents that all refunds together paid back through SeQura."""
     return sum(through_sequra(refund) for refund in refunds)
 
 

@@ -1,4 +1,4 @@
-"""Parcels: the `trackings` of an order update, and which goods travel in which.
+"""Parcels: the `trackings` of an order update, and which goods are in which.
 
 https://docs.sequra.com/docs/order-update-api: a line names its parcel by `tracking_reference`.
 """
@@ -11,12 +11,12 @@ from payloads.order.lines import Document, text
 
 
 def trackings(shipments: Iterable[Document]) -> list[dict[str, Any]]:
-    """One per shipment that can be followed: by a number or by an address."""
+    """Return one tracking per shipment that has a number or a URL."""
     return [_tracking(shipment) for shipment in _by_id(shipments) if _can_be_followed(shipment)]
 
 
 def parcels(shipments: Iterable[Document]) -> dict[int, str]:
-    """The reference of the first parcel that carries a line, by id of the goods."""
+    """Return the reference of the first parcel that carries a line, by id of the goods."""
     carried: dict[int, str] = {}
     for shipment in filter(_can_be_followed, _by_id(shipments)):
         for item in shipment.get("items") or ():
