@@ -1,4 +1,4 @@
-"""The dialects of one store's APIs: V2 lists, V3 envelopes, GraphQL, and their pages.
+"""The protocols of one store's APIs: V2 lists, V3 envelopes, GraphQL, and their pages.
 
 https://developer.bigcommerce.com/docs/start/about
 """
@@ -30,7 +30,7 @@ class Quota:
 
     @classmethod
     def read(cls, headers: Mapping[str, str]) -> Self | None:
-        """From the headers of an answer; None when they are missing or nonsense."""
+        """Return the quota of a response's headers; None when they are missing or invalid."""
         names = ("Requests-Left", "Requests-Quota", "Time-Window-Ms", "Time-Reset-Ms")
         try:
             return cls(*(int(headers[f"X-Rate-Limit-{name}"]) for name in names))
@@ -39,7 +39,7 @@ class Quota:
 
 
 PAGE = 250  # rows: the documented maximum
-PAGES = 400  # then something is wrong
+PAGES = 400  # the most pages of a list
 TIMEOUT: Timeout = (3, 15)
 
 
@@ -69,7 +69,7 @@ class Api:
         self.quota = Quota.read(headers) or self.quota
 
     def _url(self, *path: object) -> str:
-        """The address of `path`. What cannot be an id is as unknown to BigCommerce as to us."""
+        """Return the URL of `path`. Raise Rejected(404) for what cannot be an id."""
         try:
             return "/".join([self._base, *(segment(part) for part in path)])
         except ValueError as error:
@@ -82,21 +82,21 @@ class Api:
         return self._transport.unreadable(method, self._url(*path), "has not the documented shape")
 
     def _object(self, method: str, *path: object, **rest: Any) -> Any:
-        """A V2 document."""
+        """Return a V2 document."""
         document = self._json(method, *path, **rest)
         if not isinstance(document, dict):
             raise self._unreadable(method, *path)
         return document
 
     def _data(self, method: str, *path: object, kind: type = dict, **rest: Any) -> Any:
-        """What a V3 document holds in `data`."""
+        """Return the `data` of a V3 document."""
         data = self._object(method, *path, **rest).get("data")
         if not isinstance(data, kind):
             raise self._unreadable(method, *path)
         return data
 
     def _delete(self, *path: object) -> None:
-        """Gone already is as good as deleted."""
+        """Delete, and accept that it is gone already."""
         try:
             self._transport.send("DELETE", self._url(*path), headers=self._headers)
         except Rejected as refusal:
@@ -104,7 +104,7 @@ class Api:
                 raise
 
     def _v2_page(self, *path: object, params: Params | None = None) -> list[Any]:
-        """A V2 list. An empty one is a 204 without a body."""
+        """Return a V2 list. An empty one is a 204 without a body."""
         rows = self._json("GET", *path, params=params)
         if rows is None:
             return []
@@ -113,7 +113,7 @@ class Api:
         return rows
 
     def _v2_rows(self, *path: object, params: Params | None = None) -> list[Any]:
-        """All pages of a V2 list, until one is not full."""
+        """Return all pages of a V2 list, until one is not full."""
         rows: list[Any] = []
         for page in self._pages(*path):
             found = self._v2_page(*path, params={**(params or {}), "page": page, "limit": PAGE})
@@ -123,7 +123,7 @@ class Api:
         return rows
 
     def _v3_list(self, *path: object) -> list[Any]:
-        """A V3 list without pages. None yet is an empty one, or a 204."""
+        """Return a V3 list without pages. Without rows it is empty, or a 204."""
         match self._json("GET", *path):
             case None:
                 return []
@@ -133,7 +133,7 @@ class Api:
                 raise self._unreadable("GET", *path)
 
     def _v3_rows(self, *path: object, params: Params | None = None) -> list[Any]:
-        """All pages of a V3 list, as many as `meta.pagination` counts."""
+        """Return all pages of a V3 list, as many as `meta.pagination` counts."""
         rows: list[Any] = []
         for page in self._pages(*path):
             paged = {**(params or {}), "page": page, "limit": PAGE}
@@ -150,7 +150,7 @@ class Api:
         raise self._transport.unreadable("GET", self._url(*path), f"has more than {PAGES} pages")
 
     def _graphql(self, query: str, variables: Mapping[str, Any]) -> Any:
-        """`data` of a GraphQL answer. Errors come with status 200."""
+        """Return the `data` of a GraphQL response. Errors arrive with status 200."""
         body = {"query": query, "variables": variables}
         document = self._object("POST", "graphql", body=body)
         if errors := document.get("errors"):
@@ -163,7 +163,7 @@ class Api:
 
 
 def total_pages(document: Mapping[str, Any]) -> int:
-    """1 when the document does not count its pages."""
+    """Return the number of pages; 1 when the document does not count them."""
     match document:
         case {"meta": {"pagination": {"total_pages": int(total)}}}:
             return total
@@ -181,7 +181,7 @@ _CONTEXT = re.compile(r"stores/[a-z0-9]+")
 
 
 def read_grant(document: Any) -> TokenGrant | None:
-    """None when it is not what the documentation promises."""
+    """Return the grant; None when it is not as documented."""
     match document:
         case {"access_token": str(token), "context": str(context)} if _CONTEXT.fullmatch(context):
             pass

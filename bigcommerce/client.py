@@ -1,4 +1,4 @@
-"""One method per BigCommerce endpoint we use. Each may raise Rejected or Unavailable.
+"""One method per BigCommerce endpoint that the app uses. Each may raise Rejected or Unavailable.
 
 https://developer.bigcommerce.com/docs/rest-management
 """
@@ -37,7 +37,7 @@ def exchange_code(
     session: requests.Session | None = None,
     timeout: Timeout = TIMEOUT,
 ) -> documents.TokenGrant:
-    """The access token for the code that `/auth` was called with. A code works once.
+    """Return the access token for the code of `/auth`. A code works once.
 
     https://developer.bigcommerce.com/docs/integrations/apps/guide/auth
     """
@@ -72,9 +72,9 @@ class BigCommerce(Registration):
         return self._v3_rows("v3", "channels", params=params)
 
     def site(self, channel_id: int) -> documents.Site:
-        """The addresses of a storefront: primary, canonical and checkout; empty before it has any.
+        """Return the URLs of a storefront: primary, canonical, checkout; empty before it has any.
 
-        A channel without a site is a 404, and sometimes an answer without content.
+        A channel without a site is a 404, and sometimes a response without content.
         """
         path = ("v3", "channels", channel_id, "site")
         try:
@@ -103,9 +103,10 @@ class BigCommerce(Registration):
         return cast(documents.Checkout, data)
 
     def checkout_token(self, checkout_id: str, max_uses: int, ttl: int) -> str:
-        """Lets a guest see the confirmation page. `ttl` in seconds. Only before the order exists.
+        """Return a token that lets a guest see the confirmation page. `ttl` is in seconds.
 
-        The specification shows the token at the top, its example in `data`.
+        Works only before the order exists. The specification has the token at the top, its example
+        in `data`.
         """
         path = ("v3", "checkouts", checkout_id, "token")
         document = self._object("POST", *path, body={"maxUses": max_uses, "ttl": ttl})
@@ -116,7 +117,10 @@ class BigCommerce(Registration):
                 raise self._unreadable("POST", *path)
 
     def create_order(self, checkout_id: str, *, timeout: Timeout = CONVERSION_TIMEOUT) -> int:
-        """The id of a new, Incomplete order. NOT repeatable: each call makes another order."""
+        """Create an Incomplete order and return its id.
+
+        NOT repeatable: each call creates an order.
+        """
         path = ("v3", "checkouts", checkout_id, "orders")
         data = self._data("POST", *path, timeout=timeout)
         if not isinstance(order_id := data.get("id"), int):
@@ -132,16 +136,19 @@ class BigCommerce(Registration):
         return cast(documents.Order, self._object("GET", "v2", "orders", order_id))
 
     def orders(self, **filters: str | int) -> list[documents.Order]:
-        """All orders that match, such as `cart_id=…` or `min_date_modified=…, sort="id:asc"`.
+        """Return all matching orders, such as `cart_id=…` or `min_date_modified=…, sort="id:asc"`.
 
-        With a `limit` or a `page` of the caller's: that page only.
+        With a `limit` or a `page` of the caller, return that page only.
         """
         if "limit" in filters or "page" in filters:
             return self._v2_page("v2", "orders", params=filters)
         return self._v2_rows("v2", "orders", params=filters)
 
     def update_order(self, order_id: int, fields: Mapping[str, Any]) -> documents.Order:
-        """Never send `products`: that clears the discounts of the lines it names."""
+        """Update an order.
+
+        Never send `products`: that clears the discounts of the lines it names.
+        """
         return cast(documents.Order, self._object("PUT", "v2", "orders", order_id, body=fields))
 
     def order_products(self, order_id: int) -> list[documents.OrderProduct]:
@@ -160,7 +167,10 @@ class BigCommerce(Registration):
         return self._v2_rows("v2", "orders", order_id, "shipments")
 
     def fees(self, order_id: int) -> list[documents.OrderFee]:
-        """The example has them in `fees`, the text speaks of a list; without any it may be 404."""
+        """Return the fees.
+
+        The example has them in `fees`, the text describes a list; none may be a 404.
+        """
         try:
             answer = self._json("GET", "v2", "orders", order_id, "fees")
         except Rejected as refusal:
@@ -184,7 +194,7 @@ class BigCommerce(Registration):
     # Customers and catalogue ----------------------------------------------------------------
 
     def customer(self, customer_id: int) -> documents.Customer | None:
-        """With `store_credit_amounts`; None when the customer is gone."""
+        """Return the customer with `store_credit_amounts`; None when it is gone."""
         return next(iter(self.customers([customer_id])), None)
 
     def customers(self, customer_ids: Iterable[int]) -> list[documents.Customer]:
@@ -195,7 +205,7 @@ class BigCommerce(Registration):
         return self._by_id(product_ids, "id:in", *path, include_fields=_PRODUCT_FIELDS)
 
     def search_products(self, text: str, limit: int = 20) -> list[documents.Product]:
-        """The first products whose name, SKU or description has `text` in it."""
+        """Return the first products whose name, SKU or description contains `text`."""
         params = {"keyword": text, "include_fields": _PRODUCT_FIELDS, "limit": limit}
         data = self._data("GET", "v3", "catalog", "products", kind=list, params=params)
         return cast(list[documents.Product], data)
@@ -203,7 +213,7 @@ class BigCommerce(Registration):
     def categories(
         self, text: str = "", category_ids: Iterable[int] | None = None
     ) -> list[documents.Category]:
-        """Those with these ids; else those whose name has `text` in it; else all."""
+        """Return the categories with these ids; else those whose name contains `text`; else all."""
         path = ("v3", "catalog", "trees", "categories")
         if category_ids is not None:
             return self._by_id(category_ids, "category_id:in", *path)
@@ -221,7 +231,7 @@ class BigCommerce(Registration):
     # Payments -------------------------------------------------------------------------------
 
     def payment_access_token(self, order_id: int) -> str:
-        """Good for an hour, for payments of this order only."""
+        """Return a token for payments of this order, valid for an hour."""
         path = ("v3", "payments", "access_tokens")
         data = self._data("POST", *path, body={"order": {"id": order_id}})
         if not isinstance(token := data.get("id"), str):
@@ -229,7 +239,7 @@ class BigCommerce(Registration):
         return token
 
     def pay_with_store_credit(self, order_id: int) -> documents.Payment:
-        """Uses the customer's credit for an Incomplete order. NOT repeatable.
+        """Pay an Incomplete order with the customer's store credit. NOT repeatable.
 
         https://developer.bigcommerce.com/docs/store-operations/payments
         """

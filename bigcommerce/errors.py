@@ -1,4 +1,4 @@
-"""The two ways a call to BigCommerce fails: it said no, or it could not say anything."""
+"""The two ways a call to BigCommerce fails: it rejected the request, or gave no usable answer."""
 
 from typing import ClassVar
 
@@ -6,10 +6,10 @@ from transport import errors
 
 
 class Rejected(errors.Rejected):
-    """BigCommerce refused, in its own words. 401 and 403 are `is_unauthorised`."""
+    """BigCommerce rejected the request. 401 and 403 are `is_unauthorised`."""
 
     system: ClassVar[str] = "BigCommerce"
 
 
 class Unavailable(errors.Unavailable):
-    """BigCommerce gave no usable answer: try again later."""
+    """BigCommerce gave no usable answer. Retry later."""

@@ -1,6 +1,6 @@
 """What the app registers in a store: webhooks, scripts and the entry that opens its panel.
 
-None of the `create_…` may be repeated blindly: list first, then create or update.
+No `create_…` may be repeated blindly: list first, then create or update.
 https://developer.bigcommerce.com/docs/integrations/webhooks
 https://developer.bigcommerce.com/docs/integrations/scripts
 """
@@ -28,7 +28,7 @@ DELETE_EXTENSION = """mutation AppExtension($input: DeleteAppExtensionInput!) {
 
 
 class Registration(Api):
-    """The endpoints of BigCommerce that hold something of ours."""
+    """The endpoints for what the app registers."""
 
     def hooks(self) -> list[documents.Hook]:
         return self._v3_rows("v3", "hooks")
@@ -36,7 +36,7 @@ class Registration(Api):
     def create_hook(
         self, scope: str, destination: str, headers: Mapping[str, str]
     ) -> documents.Hook:
-        """Not repeatable: list first. `headers` come back with every webhook."""
+        """Create a webhook. NOT repeatable: list first. Every webhook carries `headers`."""
         body = {
             "scope": scope,
             "destination": destination,
@@ -52,14 +52,14 @@ class Registration(Api):
         self._delete("v3", "hooks", hook_id)
 
     def hooks_admin(self) -> documents.HooksAdmin:
-        """Deactivated webhooks, and domains BigCommerce stopped sending to."""
+        """Return deactivated webhooks, and domains to which BigCommerce stopped sending."""
         return cast(documents.HooksAdmin, self._data("GET", "v3", "hooks", "admin"))
 
     def scripts(self) -> list[documents.Script]:
         return self._v3_rows("v3", "content", "scripts")
 
     def create_script(self, fields: Mapping[str, Any]) -> documents.Script:
-        """Not repeatable: a second call makes a second script."""
+        """Create a script. NOT repeatable: a second call creates a second script."""
         return cast(documents.Script, self._data("POST", "v3", "content", "scripts", body=fields))
 
     def update_script(self, uuid: str, fields: Mapping[str, Any]) -> documents.Script:
@@ -77,7 +77,7 @@ class Registration(Api):
                 raise self._unreadable("POST", "graphql")
 
     def create_app_extension(self, fields: Mapping[str, Any]) -> documents.AppExtension:
-        """`fields` holds context, model, url and label; label needs `locales`, even if empty."""
+        """Create the entry. `fields`: context, model, url and label, which needs `locales`."""
         return self._app_extension(CREATE_EXTENSION, "createAppExtension", fields)
 
     def update_app_extension(

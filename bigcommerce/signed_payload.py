@@ -19,7 +19,7 @@ _SUBJECT = re.compile(r"stores/([a-z0-9]+)")
 
 
 class InvalidSignedPayload(Exception):
-    """Not BigCommerce's word, or not for this app, or not now. Says why, for the log."""
+    """Not signed by BigCommerce, not for this app, or not valid now. The message is for the log."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class PayloadUser:
 
 @dataclass(frozen=True)
 class SignedPayload:
-    """Who opened the app, in which store, and where in the control panel they were."""
+    """The user who opened the app, the store, and the page of the control panel."""
 
     store_hash: str
     user: PayloadUser
@@ -48,7 +48,10 @@ class SignedPayload:
 
 
 def read_signed_payload(token: str, *, client_id: str, client_secret: str) -> SignedPayload:
-    """The payload; InvalidSignedPayload for anything BigCommerce did not sign for us."""
+    """Return the payload.
+
+    Raise InvalidSignedPayload if BigCommerce did not sign it for this app.
+    """
     if len(token) > _LONGEST:
         raise InvalidSignedPayload("longer than any signed payload")
     try:
@@ -58,7 +61,7 @@ def read_signed_payload(token: str, *, client_id: str, client_secret: str) -> Si
 
 
 def _verified(token: str, client_id: str, client_secret: str) -> dict[str, Any]:
-    """The claims, when signature, audience, issuer and times are right."""
+    """Return the claims when signature, audience, issuer and times are valid."""
     return jwt.decode(
         token,
         client_secret,
@@ -71,7 +74,7 @@ def _verified(token: str, client_id: str, client_secret: str) -> dict[str, Any]:
 
 
 def _typed(claims: dict[str, Any]) -> SignedPayload:
-    """ValueError or TypeError when a claim is not what the documentation promises."""
+    """Return the payload. Raise ValueError or TypeError when a claim is not as documented."""
     subject = _SUBJECT.fullmatch(claims["sub"])
     if subject is None:
         raise ValueError("sub names no store")

@@ -1,8 +1,8 @@
 """The signature of a webhook, by the Standard Webhooks scheme with the app's client secret.
 
-Age is not judged: BigCommerce repeats a webhook for 48 hours, and whether its timestamp is then
-the event's or the attempt's is not documented. A webhook is only a pointer, so a replayed one
-makes us read an order once more.
+The age is not checked: BigCommerce repeats a webhook for 48 hours, and whether its timestamp is
+then that of the event or of the attempt is not documented. A webhook is only a pointer, so a
+replayed one causes one more reading of an order.
 https://developer.bigcommerce.com/docs/integrations/webhooks/https-webhook-overview
 """
 
@@ -17,16 +17,16 @@ MOST = 16  # signatures in one header: more than one only while a secret is bein
 
 
 class InvalidWebhookSignature(Exception):
-    """The signature is missing, malformed or of somebody else. Says which, for the log."""
+    """The signature is missing, malformed or wrong. The message names which, for the log."""
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:
-    """Does the webhook claim a signature? Then it has to verify."""
+    """Return whether the webhook claims a signature. Then it has to verify."""
     return any(name in _lower(headers) for name in _HEADERS)
 
 
 def verify(body: bytes, headers: Mapping[str, str], client_secret: str) -> None:
-    """Return if one of the signatures is ours; InvalidWebhookSignature if none is."""
+    """Return if one of the signatures is valid. Raise InvalidWebhookSignature otherwise."""
     given = _lower(headers)
     try:
         identity, timestamp, signatures = (given[name] for name in _HEADERS)
@@ -46,7 +46,7 @@ def _digest(identity: str, timestamp: str, body: bytes, client_secret: str) -> b
 
 
 def decoded(signatures: str) -> Iterator[bytes]:
-    """The v1 signatures of a header such as "v1,abc= v1a,def= v1,ghi="; what is odd is left out."""
+    """Yield the v1 signatures of a header such as "v1,abc= v1a,def= v1,ghi="; skip invalid ones."""
     for signature in signatures.split()[:MOST]:
         version, comma, value = signature.partition(",")
         if version == "v1" and comma:

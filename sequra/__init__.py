@@ -1,1 +1,1 @@
-"""SeQura's merchant API, carts and money. No Django in here."""
+"""SeQura's merchant API and its documents. Without Django."""

@@ -1,4 +1,4 @@
-"""One method per SeQura endpoint we use. Each may raise Rejected or Unavailable.
+"""One method per SeQura endpoint that the app uses. Each may raise Rejected or Unavailable.
 
 https://docs.sequra.com/reference
 """
@@ -33,7 +33,7 @@ Read = TypeVar("Read")
 def deployments(
     url: str, *, session: requests.Session | None = None, timeout: Timeout = TIMEOUT
 ) -> list[Deployment]:
-    """Every SeQura address there is comes from this document. Needs no account."""
+    """Return SeQura's deployments, the source of every SeQura URL. Needs no account."""
     transport = Transport(Rejected, Unavailable, timeout, session or requests.Session())
     document = transport.json("GET", url, headers=_JSON_HEADERS)
     return _shaped(
@@ -45,7 +45,7 @@ def deployments(
 
 
 def _shaped(transport: Transport, method: str, url: str, read: Callable[[], Read]) -> Read:
-    """What `read` makes of an answer; Unavailable when the answer is not what it expects."""
+    """Return what `read` makes of a reply. Raise Unavailable when the reply has another shape."""
     try:
         return read()
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -55,7 +55,7 @@ def _shaped(transport: Transport, method: str, url: str, read: Callable[[], Read
 
 
 class Sequra:
-    """One SeQura account on one deployment: `api_url` is a deployment's."""
+    """One SeQura account on one deployment, whose URL is `api_url`."""
 
     def __init__(
         self,
@@ -74,14 +74,14 @@ class Sequra:
     # The account ----------------------------------------------------------------------------
 
     def credentials(self) -> list[Credentials]:
-        """The merchants of this account: one per country."""
+        """Return the merchant ids of this account: one per country."""
         url = self._url("merchants", "credentials")
         document = self._transport.json("GET", url, headers=self._headers)
         found = _shaped(self._transport, "GET", url, lambda: rows(document))
         return cast(list[Credentials], found)
 
     def is_about_us(self, refusal: Rejected, merchant: str) -> bool:
-        """Is it our account, or this merchant id of it, that SeQura refuses?
+        """Return whether SeQura rejects our account, or this merchant id of it.
 
         A 403 may be about one order alone: then the account still has the merchant id.
         """
@@ -93,7 +93,7 @@ class Sequra:
             return other.is_unauthorised
 
     def payment_methods(self, merchant: str) -> list[PaymentMethod]:
-        """What the merchant may sell, whatever the cart."""
+        """Return what the merchant may sell, whatever the cart."""
         return self._payment_methods(merchant, "merchants", merchant, "payment_methods")
 
     # An order before it is one --------------------------------------------------------------
@@ -101,7 +101,7 @@ class Sequra:
     def solicit(
         self, merchant: str, order: Mapping[str, Any], *, timeout: Timeout | None = None
     ) -> UUID:
-        """Start an order; SeQura's reference for it. Each call starts another one."""
+        """Start an order and return SeQura's reference. Each call starts another one."""
         url = self._url("orders")
         reply = self._transport.send(
             "POST", url, headers=self._for(merchant), body={"order": order}, timeout=timeout
@@ -114,7 +114,7 @@ class Sequra:
     def order_payment_methods(
         self, merchant: str, reference: UUID | str, *, timeout: Timeout | None = None
     ) -> list[PaymentMethod]:
-        """What this cart can be paid with, and at what cost."""
+        """Return how this cart can be paid, and at what cost."""
         return self._payment_methods(
             merchant, "orders", reference, "payment_methods", timeout=timeout
         )
@@ -128,7 +128,7 @@ class Sequra:
         *,
         timeout: Timeout | None = None,
     ) -> str:
-        """The identification form's HTML. Good for one showing: never kept."""
+        """Return the identification form's HTML. It is valid for one showing: never store it."""
         url = self._url("orders", reference, "form_v2")
         asked = {"product": product, "campaign": campaign or "", "ajax": "1"}
         reply = self._transport.send(
@@ -155,9 +155,9 @@ class Sequra:
         *,
         timeout: Timeout | None = None,
     ) -> None:
-        """Confirm the order, hold it or tell its merchant reference; `order` holds `state`.
+        """Confirm or hold the order, or send its merchant reference; `order` holds `state`.
 
-        SeQura refuses (409) when the cart is not the one it was solicited with.
+        SeQura answers 409 when the cart is not the one that was solicited.
         """
         self._send("PUT", merchant, "orders", reference, body={"order": order}, timeout=timeout)
 
@@ -169,14 +169,14 @@ class Sequra:
         *,
         timeout: Timeout | None = None,
     ) -> None:
-        """Tell everything about a confirmed order: both carts, addresses, customer."""
+        """Send the full statement of a confirmed order: both carts, addresses, customer."""
         path = ("merchants", merchant, "orders", order_ref_1)
         self._send("PUT", merchant, *path, body={"order": update}, timeout=timeout)
 
     def send_delivery_report(
         self, merchant: str, report: Mapping[str, Any], *, timeout: Timeout = _REPORT_TIMEOUT
     ) -> None:
-        """Tell which orders were delivered, and the shop's statistics: thousands at a time."""
+        """Send shipped orders and the shop's statistics: thousands at a time."""
         body = {"delivery_report": report}
         path = ("orders", "delivery_reports")
         self._send("POST", merchant, *path, body=body, timeout=timeout)
@@ -184,7 +184,7 @@ class Sequra:
     # How ------------------------------------------------------------------------------------
 
     def _url(self, *path: object) -> str:
-        """The address of `path`. What cannot be an id is as unknown to SeQura as to us."""
+        """Return the URL of `path`. Raise Rejected(404) for what cannot be an id."""
         try:
             return "/".join([self._base, *(segment(part) for part in path)])
         except ValueError as error:
@@ -196,7 +196,7 @@ class Sequra:
     def _send(
         self, method: str, merchant: str, *path: object, body: Any, timeout: Timeout | None = None
     ) -> None:
-        """Any 2xx is a yes, whatever it holds."""
+        """Send a request. Any 2xx is a success, whatever it holds."""
         headers = self._for(merchant)
         self._transport.send(method, self._url(*path), headers=headers, body=body, timeout=timeout)
 

@@ -1,4 +1,4 @@
-"""The parts we read of what SeQura answers, and how: leniently, since more may come.
+"""The parts of SeQura's replies that the app reads, leniently: further fields are ignored.
 
 Amounts are integer cents. https://docs.sequra.com/reference
 """
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypedDict, cast
 from urllib.parse import urlsplit
 
-# Whoever reads Catalan, Galician or Basque reads Spanish; the storefront script has the same rule.
+# Readers of Catalan, Galician or Basque read Spanish; the storefront script has the same rule.
 READ_SPANISH = ("ca", "gl", "eu")
 
 ENVIRONMENTS = ("sandbox", "live")
 
 
 class Addresses(NamedTuple):
-    """Where one environment of a deployment lives, without a slash at the end."""
+    """The URLs of one environment of a deployment, without a slash at the end."""
 
     api_url: str
     assets_url: str
@@ -23,7 +23,7 @@ class Addresses(NamedTuple):
 
 @dataclass(frozen=True)
 class Deployment:
-    """A SeQura installation that serves a group of countries: "sequra", "svea"."""
+    """A SeQura installation for a group of countries: "sequra", "svea"."""
 
     id: str
     name: str
@@ -31,12 +31,12 @@ class Deployment:
 
     @property
     def origins(self) -> set[str]:
-        """Scheme, host and port of every address in here: what else may be called or framed."""
+        """Return scheme, host and port of all its URLs: the origins to trust."""
         return {origin(url) for pair in self.environments.values() for url in pair}
 
 
 class Credentials(TypedDict, total=False):
-    """A merchant of the account: one row of `/merchants/credentials`."""
+    """A merchant id of the account: one row of `/merchants/credentials`."""
 
     ref: str
     name: str | None
@@ -47,7 +47,7 @@ class Credentials(TypedDict, total=False):
 
 
 class Cost(TypedDict, total=False):
-    """Cents; means something for a solicitation only."""
+    """Amounts in cents; only meaningful for a solicitation."""
 
     setup_fee: int
     instalment_fee: int
@@ -56,7 +56,7 @@ class Cost(TypedDict, total=False):
 
 
 class PaymentMethod(TypedDict):
-    """What a button sells: the pair (product, campaign), with the category it stands in."""
+    """A payment method, identified by product and campaign, with its category."""
 
     product: str
     campaign: str | None
@@ -76,7 +76,7 @@ class PaymentMethod(TypedDict):
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of an absolute http(s) address; ValueError for any other."""
+    """Return scheme, host and port of an absolute http(s) URL. Raise ValueError for any other."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError(f"{url!r} is not an absolute http(s) address")
@@ -87,12 +87,15 @@ def origin(url: str) -> str:
 
 
 def address(url: str) -> str:
-    """The origin and the path as given, without query, fragment and closing slash."""
+    """Return the URL's origin and path, without query, fragment and closing slash."""
     return (origin(url) + urlsplit(url).path).rstrip("/")
 
 
 def read_deployment(document: Mapping[str, Any]) -> Deployment:
-    """KeyError, TypeError or ValueError when the document lacks an address or has an odd one."""
+    """Return a deployment.
+
+    Raise KeyError, TypeError or ValueError when a URL is missing or invalid.
+    """
     environments = {
         environment: Addresses(
             address(document[environment]["api_base_url"]),
@@ -106,9 +109,9 @@ def read_deployment(document: Mapping[str, Any]) -> Deployment:
 
 
 def read_payment_methods(document: Mapping[str, Any]) -> list[PaymentMethod]:
-    """The methods of all categories in SeQura's order; a category may have none.
+    """Return the methods of all categories in SeQura's order; a category may have none.
 
-    KeyError, TypeError or AttributeError when the document is not one of payment options.
+    Raise KeyError, TypeError or AttributeError when the document has another shape.
     """
     return [
         read_payment_method(method, category)
@@ -139,12 +142,12 @@ def read_payment_method(method: Mapping[str, Any], category: Mapping[str, Any]) 
 
 
 def text(document: Mapping[str, Any], key: str) -> str:
-    """Empty for what is missing or null."""
+    """Return a text; empty for a missing or null one."""
     return str(document.get(key) or "")
 
 
 def rows(document: Any) -> list[Mapping[str, Any]]:
-    """The objects of a list; TypeError when it is none."""
+    """Return the objects of a list. Raise TypeError when it is none."""
     if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
         raise TypeError("expected a list of objects")
     return document

@@ -1,4 +1,4 @@
-"""The two ways a call to SeQura fails: it said no, or it could not say anything."""
+"""The two ways a call to SeQura fails: it rejected the request, or gave no usable answer."""
 
 from typing import ClassVar
 
@@ -6,10 +6,10 @@ from transport import errors
 
 
 class Rejected(errors.Rejected):
-    """SeQura refused, in its own words. 401 and 403 are `is_unauthorised`."""
+    """SeQura rejected the request. 401 and 403 are `is_unauthorised`."""
 
     system: ClassVar[str] = "SeQura"
 
 
 class Unavailable(errors.Unavailable):
-    """SeQura gave no usable answer: try again later."""
+    """SeQura gave no usable answer. Retry later."""

@@ -1,8 +1,8 @@
-"""The signature an attempt gives to SeQura and expects back.
+"""The signature that each attempt sends to SeQura and expects back.
 
-SeQura does not sign its notifications. It echoes the `notification_parameters` of the order it
-was solicited with, so each attempt carries a secret of its own: stored with the attempt, never
-recomputed, because a password changed meanwhile must not orphan open orders.
+SeQura does not sign its notifications. It echoes the `notification_parameters` of the solicited
+order, so each attempt carries its own secret: stored with the attempt, never recomputed, because a
+password changed meanwhile must not orphan open orders.
 https://docs.sequra.com/docs/start-solicitation
 """
 
@@ -10,7 +10,7 @@ import hmac
 
 
 def signature_matches(stored: str, echoed: str | None) -> bool:
-    """Is this the attempt's signature? In constant time; an empty one never is."""
+    """Return whether this is the attempt's signature, in constant time; an empty one never is."""
     if not stored or not echoed:
         return False
     return hmac.compare_digest(
