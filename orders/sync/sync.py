@@ -110,7 +110,7 @@ def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) 
     except PartMissing as error:
         return Result(kind=Kind.LATER, reason="bigcommerce_unavailable", message=error.reason)
     except bigcommerce.errors.Unavailable as error:
-        return Result(kind=Kind.LATER, **_trouble(BIGCOMMERCE, error))
+        return _delayed(Result(kind=Kind.LATER), BIGCOMMERCE, error)
     except UNREADABLE as error:
         log.exception("order_unreadable", order=order.bigcommerce_id, store=order.store.hash)
         message = type(error).__name__
@@ -202,8 +202,8 @@ def _send(
                     refusal, order.merchant_ref
                 )
     except sequra.errors.Unavailable as error:
-        trouble = _trouble(SEQURA, error)
-        return _result(order, reading, Kind.LATER, may_have_arrived=error.maybe_done, **trouble)
+        later = _result(order, reading, Kind.LATER, may_have_arrived=error.maybe_done)
+        return _delayed(later, SEQURA, error)
     if refusal is None:
         return _result(order, reading, Kind.SENT)
     kind = Kind.NO_ACCESS if no_access else Kind.REFUSED
@@ -240,14 +240,15 @@ def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
     )
 
 
-def _trouble(host: str, error: Unavailable) -> dict[str, Any]:
-    """Return the fields of a result for a host that gave no usable answer."""
-    return {
-        "reason": f"{host}_unavailable",
-        "words": error.reason,
-        "host": host,
-        "retry_after": error.retry_after,
-    }
+def _delayed(result: Result, host: str, error: Unavailable) -> Result:
+    """Return the result with the host that gave no usable answer."""
+    return replace(
+        result,
+        reason=f"{host}_unavailable",
+        message=error.reason,
+        host=host,
+        retry_after=error.retry_after,
+    )
 
 
 def _not_now(held: Held) -> Result:

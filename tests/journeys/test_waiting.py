@@ -66,7 +66,7 @@ def test_without_a_status_we_confirm_on_our_own_page(system: System, visit: Visi
     page = shopper.page
 
     page.wait_for_url("**/return/*")
-    expect(page.get_by_role("heading", name="Gracias, tu pedido está hecho")).to_be_visible()
+    expect(page.get_by_role("heading", name="Gracias, hemos recibido tu pedido")).to_be_visible()
     (order,) = system.orders(shopper.checkout_id)
     expect(page.get_by_text(f"Número de pedido: {order['id']}")).to_be_visible()
     assert not CONFIRMATION.search(page.url)
