@@ -47,7 +47,7 @@ class NoBrowser(Exception):
 
 
 def find(playwright: Playwright) -> str:
-    """CHROMIUM, a system Chromium or Chrome, playwright's own."""
+    """Return CHROMIUM, a system Chromium or Chrome, or playwright's own."""
     named = os.environ.get("CHROMIUM")
     if named and not Path(named).exists():
         raise NoBrowser(f"CHROMIUM={named} does not exist")
@@ -63,7 +63,7 @@ def find(playwright: Playwright) -> str:
 
 
 def launch(playwright: Playwright) -> Browser:
-    """A headless browser; every context of it is a fresh profile."""
+    """Start a headless browser; every context of it is a new profile."""
     return playwright.chromium.launch(
         executable_path=find(playwright), args=[*FLAGS, *BLOCK_THIRD_PARTY_COOKIES]
     )
@@ -71,7 +71,7 @@ def launch(playwright: Playwright) -> Browser:
 
 @contextmanager
 def third_party_cookies_allowed(playwright: Playwright, **options: Any) -> Iterator[BrowserContext]:
-    """The exception: a profile that lets frames of other sites keep cookies."""
+    """Open a profile that lets frames of other sites keep cookies: the exception."""
     with tempfile.TemporaryDirectory(prefix="sequra-bc-profile-") as folder:
         preferences = Path(folder) / "Default" / "Preferences"
         preferences.parent.mkdir()

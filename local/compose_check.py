@@ -36,13 +36,13 @@ Service = dict[str, Any]
 
 
 def load(path: Path = ROOT / "docker-compose.yml") -> dict[str, Service]:
-    """The services, with YAML's merge keys resolved."""
+    """Return the services, with YAML's merge keys resolved."""
     services: dict[str, Service] = yaml.safe_load(path.read_text())["services"]
     return services
 
 
 def documented() -> set[str]:
-    """The variables of .env.example."""
+    """Return the variables of .env.example."""
     text = (ROOT / ".env.example").read_text()
     return set(re.findall(r"^([A-Z_]+)=", text, re.MULTILINE))
 
@@ -72,13 +72,13 @@ def seconds(duration: str) -> int:
 
 
 def option(command: list[str], name: str) -> int:
-    """The number after an option; a variable's default."""
+    """Return the number after an option, or a variable's default."""
     value = command[command.index(name) + 1]
     return int(DEFAULT.sub(r"\1", value))
 
 
 def constant(module: str, name: str) -> int:
-    """A number as the code sets it. The module itself needs Django."""
+    """Return a number as the code sets it, without importing the module, which needs Django."""
     text = (ROOT / module).read_text()
     if found := re.search(rf"^{name} = (\d+)$", text, re.MULTILINE):
         return int(found[1])
@@ -86,7 +86,7 @@ def constant(module: str, name: str) -> int:
 
 
 def threads(command: list[str]) -> int:
-    """How many threads and processes this service has when all of them are busy."""
+    """Return how many threads and processes this service has when all of them are busy."""
     helpers = constant("payments/confirm.py", "HELPERS")
     if command[0] == "granian":
         waiters = constant("payments/confirm.py", "MOST_WAITERS") + helpers
@@ -123,7 +123,7 @@ def complaints_about(name: str, service: Service) -> Iterator[str]:
 
 
 def complaints() -> list[str]:
-    """Everything that is wrong, in sentences."""
+    """Return every problem as a sentence."""
     services = load()
     found = [words for name, one in services.items() for words in complaints_about(name, one)]
     used = set(VARIABLE.findall((ROOT / "docker-compose.yml").read_text()))

@@ -1,7 +1,7 @@
-"""`make demo`: everything starts, and a shopper in Spain buys with SeQura before your eyes.
+"""`make demo`: start everything, and let a shopper in Spain buy with SeQura, step by step.
 
-Ctrl-C ends it. Data and logs live in .local/demo (or in the folder given as an argument); delete
-it to begin anew.
+Ctrl-C ends it. Data and logs are in .local/demo (or in the folder given as an argument); delete it
+to start again.
 """
 
 import json
@@ -35,7 +35,7 @@ REGISTERED = 30  # seconds until webhooks, script and panel are there
 
 
 class Ended(Exception):
-    """Somebody asked us to stop, or our parent is gone."""
+    """The demo was interrupted, or its parent process has ended."""
 
 
 def show(step: str, detail: Any = "") -> None:
@@ -43,7 +43,7 @@ def show(step: str, detail: Any = "") -> None:
 
 
 def show_addresses(stack: Stack) -> None:
-    """Only what answers already is told."""
+    """Print the URLs that already answer."""
     print("\nSeQura for BigCommerce is running:\n")
     show("Shop", f"{stack.origin('shop')}/")
     show("Control panel", f"{stack.origin('panel')}/")
@@ -53,7 +53,7 @@ def show_addresses(stack: Stack) -> None:
 
 
 def install(stack: Stack, sandbox: SandboxControl) -> None:
-    """The merchant's part: install the app, connect SeQura, wait for the registrations."""
+    """Install the app, connect SeQura, wait for the registrations, as a merchant does."""
     installed = sandbox.control("POST", "install", {})
     show("Installed in BigCommerce", f"store {STORE}, /auth answered {installed['auth']}")
     stack.manage("store_settings", STORE, "--import", "-", text=json.dumps(CONNECTION))
@@ -72,7 +72,7 @@ def registered(world: dict[str, Any]) -> bool:
 
 
 def buy(shopper: Shopper) -> dict[str, Any]:
-    """The purchase, step by step; returns what the waiting page was told."""
+    """Make the purchase step by step. Return the final progress of the waiting page."""
     shopper.fill_cart(*shopper.products()[:2])
     page = shopper.go_to_checkout()
     show("Cart and address", f"checkout {shopper.checkout_id}")
@@ -95,7 +95,7 @@ def buy(shopper: Shopper) -> dict[str, Any]:
 
 
 def show_both_sides(sandbox: SandboxControl, number: int) -> None:
-    """What both systems hold of the order."""
+    """Print what both systems hold of the order."""
     world = sandbox.world()
     (order,) = (one["order"] for one in world["bigcommerce_orders"] if one["order"]["id"] == number)
     (sequra,) = (one for one in world["sequra_orders"] if one["order_ref_1"] == str(number))
@@ -110,7 +110,7 @@ def show_both_sides(sandbox: SandboxControl, number: int) -> None:
 
 
 def ship_refund_and_edit(merchant: Merchant, app_port: int) -> None:
-    """Native actions reach SeQura by themselves; what it refuses shows in the transaction log."""
+    """Ship, refund and edit the order; the transaction log shows what SeQura rejects."""
     line = merchant.order()["products"][0]
     items = [{"order_product_id": line["id"], "quantity": 1}]
     show_change(merchant, "Ships one piece", "ship", items=items, tracking_number="SEUR0001")
@@ -121,7 +121,7 @@ def ship_refund_and_edit(merchant: Merchant, app_port: int) -> None:
 
 
 def show_change(merchant: Merchant, title: str, action: str, **details: Any) -> None:
-    """One action of the merchant, and what SeQura holds a moment later."""
+    """Perform one action of the merchant, and print what SeQura holds a moment later."""
     before = merchant.totals()
     merchant.does(action, **details)
     (unshipped, shipped), seconds = merchant.wait_for_change(before)
@@ -141,7 +141,7 @@ def show_where_to_click(stack: Stack) -> None:
 
 
 def end_when_asked() -> None:
-    """Turns Ctrl-C, SIGTERM, SIGHUP and the death of our parent (make) into Ended."""
+    """Turn Ctrl-C, SIGTERM, SIGHUP and the end of the parent process (make) into Ended."""
     parent = os.getppid()
 
     def end(number: int, _: FrameType | None) -> None:
@@ -160,7 +160,7 @@ def end_when_asked() -> None:
 
 
 def preferred(port: int) -> int:
-    """The port that people remember, unless somebody sits on it."""
+    """Return the well-known port, or a free one if it is in use."""
     return port if is_free(port) else free_port()
 
 

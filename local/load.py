@@ -1,7 +1,7 @@
-"""`make load`: what a stranger can do to two web processes, and what others see meanwhile.
+"""`make load`: attack two web processes, and measure what other clients experience meanwhile.
 
-Each attack goes on while health and a webhook are asked. The table says how many of them were
-answered, and how long the slowest took.
+During each attack health and a webhook are requested. The table shows how many were answered, and
+the slowest time.
 """
 
 import socket
@@ -17,7 +17,7 @@ import requests
 
 from local.stack import Stack
 
-PATIENCE = 8.0  # seconds that SeQura and BigCommerce wait for an answer
+PATIENCE = 8.0  # seconds that SeQura and BigCommerce wait for a response
 ROWS = """
 from panel.session import open_session
 from stores.models import PanelUser, Store
@@ -31,7 +31,7 @@ print("token", open_session(user))
 
 
 def bystanders(base: str, count: int = 8) -> list[float | None]:
-    """The seconds that health and webhooks took, turn by turn; None without an answer in time."""
+    """Return the seconds that health and webhooks took; None without a response in time."""
     webhook = f"/webhooks/bigcommerce/{uuid.uuid4()}"
     asked = [("GET", "/health/live"), ("POST", webhook)] * (count // 2)
 
@@ -60,7 +60,7 @@ def connect(port: int, text: str, receive_buffer: int = 0) -> socket.socket:
 
 @contextmanager
 def slow_bodies(port: int, count: int, path: str = "/webhooks/bigcommerce/x") -> Iterator[None]:
-    """Connections that announce a kilobyte and send one byte."""
+    """Open connections that announce a kilobyte and send one byte."""
     head = f"POST {path} HTTP/1.1\r\nHost: app.localhost\r\nContent-Length: 1000\r\n\r\n{{"
     with ExitStack() as held:
         for _ in range(count):
@@ -70,7 +70,7 @@ def slow_bodies(port: int, count: int, path: str = "/webhooks/bigcommerce/x") ->
 
 @contextmanager
 def unread_answers(port: int, count: int, path: str) -> Iterator[None]:
-    """Connections that ask for a long answer and take none of it."""
+    """Open connections that request a long response and read none of it."""
     with ExitStack() as held:
         for _ in range(count):
             head = f"GET {path} HTTP/1.1\r\nHost: app.localhost\r\n\r\n"
@@ -80,7 +80,7 @@ def unread_answers(port: int, count: int, path: str) -> Iterator[None]:
 
 @contextmanager
 def idle(port: int, count: int) -> Iterator[None]:
-    """Connections that never say anything."""
+    """Open connections that never send anything."""
     with ExitStack() as held:
         for _ in range(count):
             held.enter_context(connect(port, ""))
@@ -89,7 +89,7 @@ def idle(port: int, count: int) -> Iterator[None]:
 
 @contextmanager
 def made_up_codes(base: str, clients: int, store: str = "abc123") -> Iterator[None]:
-    """Clients that install with codes of their own invention, each as fast as it is answered."""
+    """Run clients that install with invented codes, each as fast as it is answered."""
     over = Event()
 
     def flood() -> None:

@@ -1,4 +1,4 @@
-"""The demo's merchant: ships, refunds and edits in BigCommerce, and reads our transaction log."""
+"""The demo's merchant: ships, refunds and edits in BigCommerce, and reads the transaction log."""
 
 import html
 import re
@@ -17,41 +17,41 @@ PATIENCE = 25.0
 
 @dataclass
 class Merchant:
-    """`number` is the BigCommerce order that the demo's shopper has paid."""
+    """A merchant and the order that the demo's shopper has paid, by its BigCommerce number."""
 
     sandbox: SandboxControl
     number: int
 
     def does(self, action: str, **details: Any) -> Any:
-        """One of BigCommerce's own actions on the order."""
+        """Perform one of BigCommerce's own actions on the order."""
         body = {"order_id": self.number, **details}
         return self.sandbox.control("POST", f"merchant/{action}", body)
 
     def order(self) -> dict[str, Any]:
-        """What BigCommerce holds of it."""
+        """Return what BigCommerce holds of the order."""
         found = self.sandbox.held("bigcommerce_orders")
         return next(dict(one) for one in found if one["order"]["id"] == self.number)
 
     def at_sequra(self) -> dict[str, Any]:
-        """What SeQura holds of it."""
+        """Return what SeQura holds of the order."""
         found = self.sandbox.held("sequra_orders")
         return next(dict(one) for one in found if one["order_ref_1"] == str(self.number))
 
     def totals(self) -> tuple[int, int]:
-        """What SeQura believes is unshipped and shipped, in cents."""
+        """Return the totals of SeQura's unshipped and shipped cart, in cents."""
         held = self.at_sequra()
         carts = (held["unshipped_cart"], held["shipped_cart"])
         unshipped, shipped = (cart["order_total_with_tax"] if cart else 0 for cart in carts)
         return unshipped, shipped
 
     def wait_for_change(self, before: tuple[int, int]) -> tuple[tuple[int, int], float]:
-        """The totals at SeQura once they differ from `before`, and the seconds that took."""
+        """Return SeQura's totals once they differ from `before`, and the seconds that took."""
         since = time.monotonic()
         after = until(lambda: now if (now := self.totals()) != before else None)
         return after, time.monotonic() - since
 
     def rejection_message(self, app_port: int) -> str:
-        """What SeQura said, as the transaction log's page shows it."""
+        """Return SeQura's message, as the transaction log's page shows it."""
         address = self.sandbox.control("POST", "load_url", {})["url"]
         path = urlsplit(address)._replace(scheme="http", netloc=f"127.0.0.1:{app_port}")
         host = {"Host": urlsplit(address).netloc}
@@ -64,14 +64,14 @@ class Merchant:
 
 
 def rejected(page: str) -> str | None:
-    """SeQura's own words on the log's page, once there are some."""
+    """Return SeQura's message on the log's page, once there is one."""
     text = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
     found = re.search(r"Invalid data:[^“”]*?\.", text)
     return found[0] if found else None
 
 
 def until(look: Callable[[], Any]) -> Any:
-    """What `look` finds, looking until it finds something. Raises Stuck."""
+    """Call `look` until it returns something. Raise Stuck."""
     deadline = time.monotonic() + PATIENCE
     while not (found := look()):
         if time.monotonic() > deadline:

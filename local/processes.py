@@ -1,4 +1,4 @@
-"""Child processes that never outlive us: started through `tether.py`, stopped in reverse order."""
+"""Child processes that end with their parent: started by `tether.py`, stopped in reverse order."""
 
 import os
 import random
@@ -15,11 +15,11 @@ TETHER = Path(__file__).with_name("tether.py")
 
 
 class StartFailed(Exception):
-    """A process ended, or did not answer in time; the message ends with the tail of its log."""
+    """A process ended, or did not answer in time. The message ends with the tail of its log."""
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens there on the loopback address."""
+    """Return whether no process listens on this port of the loopback address."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -30,7 +30,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A free TCP port below the ephemeral range, where no outgoing connection can sit on it."""
+    """Return a free TCP port below the ephemeral range, which no outgoing connection can use."""
     for _ in range(200):
         if is_free(port := random.randrange(10_000, 32_000)):
             return port
@@ -39,7 +39,7 @@ def free_port() -> int:
 
 @dataclass
 class Process:
-    """One command with its log file. `ready` is asked until it is true."""
+    """One command with its log file. `ready` is called until it returns true."""
 
     name: str
     command: Sequence[str]
@@ -81,7 +81,7 @@ class Process:
         return self.tether is not None and self.tether.poll() is None
 
     def wait_ready(self, timeout: float = 30) -> None:
-        """Returns when the process answers. Raises StartFailed when it ends or stays silent."""
+        """Wait until the process answers. Raise StartFailed when it ends or does not answer."""
         deadline = time.monotonic() + timeout
         while not self.ready():
             if not self.running:
@@ -91,18 +91,18 @@ class Process:
             time.sleep(0.03)
 
     def has_logged(self, wanted: str) -> bool:
-        """Whether the log has these words since the last start."""
+        """Return whether the log contains this text since the last start."""
         with self.log.open("rb") as written:
             written.seek(self._log_starts_at)
             return wanted.encode() in written.read()
 
     def tail(self, lines: int = 25) -> str:
-        """The end of the log, for error messages."""
+        """Return the end of the log, for error messages."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join([f"--- {self.log}", *text.splitlines()[-lines:]])
 
     def ask_to_stop(self) -> None:
-        """Closing the pipe is the request; `stop` waits for the end."""
+        """Request the end by closing the pipe; `stop` waits for it."""
         if self.tether and self.tether.stdin and not self.tether.stdin.closed:
             self.tether.stdin.close()
 
@@ -113,7 +113,7 @@ class Process:
 
 
 def answers(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether something accepts connections there."""
+    """Return whether something accepts connections on this port."""
     try:
         with socket.create_connection((host, port), timeout=0.5):
             return True
@@ -122,5 +122,5 @@ def answers(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Our own environment with changes, for a child."""
+    """Return this process's environment with changes, for a child."""
     return {**os.environ, **changes}

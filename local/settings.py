@@ -1,4 +1,4 @@
-"""The environment of a development app: made-up secrets, and systems that answer nowhere."""
+"""The environment of a development app: invented secrets, and systems that do not answer."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ DEVELOPMENT = {
     "BIGCOMMERCE_CLIENT_ID": "demo-client-id",
     "BIGCOMMERCE_CLIENT_SECRET": "demo-client-secret-0123456789abcdef",
     "BIGCOMMERCE_APP_ID": "12345",
-    # Port 9 is "discard": nothing listens there, so a call that slipped out fails at once.
+    # Port 9 is "discard": nothing listens there, so an unintended call fails at once.
     "BIGCOMMERCE_LOGIN_URL": "http://127.0.0.1:9",
     "BIGCOMMERCE_API_URL": "http://127.0.0.1:9",
     "BIGCOMMERCE_PAYMENTS_URL": "http://127.0.0.1:9",

@@ -1,4 +1,4 @@
-"""A shopper in Spain who speaks HTTP instead of using a browser: shop, our app, SeQura's form.
+"""A shopper in Spain who uses HTTP instead of a browser: shop, app, SeQura's form.
 
 Every request goes where the browser's would go, to the same host names and with the same headers.
 """
@@ -34,11 +34,11 @@ ADDRESS = {
     "country_code": "ES",
     "phone": PHONE,
 }
-MAKING_AN_ORDER = 30  # seconds of patience
+MAKING_AN_ORDER = 30  # seconds
 
 
 class Stuck(Exception):
-    """A step of the purchase did not do what it should; says which and how."""
+    """A step of the purchase failed; the message names it."""
 
 
 @dataclass

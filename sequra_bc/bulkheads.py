@@ -1,10 +1,9 @@
-"""Shares of the threads, in front of Django: whatever else goes on, webhooks, notifications and
-health have threads left.
+"""Limit each kind of request in front of Django, so that no kind takes the threads of another.
 
 A body is read before a request takes its share, with a limit and a deadline: threads that wait for
-bodies are cheap and take nothing from anybody. An answer is handed to the server in one piece, so
-that a client who does not read it holds no thread; only exports are streamed, and the kernel ends
-the connection of a client who takes nothing for half a minute.
+bodies are cheap and take nothing from other requests. A response is passed to the server in one
+piece, so that a client that does not read it holds no thread. Only exports are streamed, and the
+kernel ends the connection of a client that reads nothing for half a minute.
 """
 
 import io
@@ -31,7 +30,7 @@ _SMALLER = {
     "/sequra/notification/": 16 * 1024,
     "/sequra/event/": 16 * 1024,
 }
-# Seconds in which a client must have sent more of its body; twice as many for all of it.
+# Seconds within which a client must send more of its body; twice as many for all of it.
 DEADLINE = 10.0
 # Bodies that are being read. The server has more threads than this and all shares together.
 # Threads are cheap, database connections are not.
@@ -46,14 +45,14 @@ _REASONS = {
 
 
 class _Refused(Exception):
-    """The answer to a request that does not reach Django."""
+    """The status for a request that does not reach Django."""
 
     def __init__(self, status: int) -> None:
         self.status = status
 
 
 class Share:
-    """So many requests of a kind at a time; some more wait for a moment, all others are refused."""
+    """Run so many requests of a kind at a time; some more wait for a moment, others are refused."""
 
     def __init__(self, running: int, waiting: int = 0, seconds: float = 0) -> None:
         self._running = threading.BoundedSemaphore(running)
@@ -61,7 +60,7 @@ class Share:
         self._seconds = seconds
 
     def take(self) -> None:
-        """Raises Refused when there is no room."""
+        """Take a place. Raise _Refused when there is none."""
         if self._running.acquire(blocking=False):
             return
         if self._waiting is None or not self._waiting.acquire(blocking=False):
@@ -77,7 +76,7 @@ class Share:
 
 
 class Shares(NamedTuple):
-    """Of one process. The server has more threads than all of them and `STUCK` together."""
+    """The shares of one process. The server has more threads than all of them plus `STUCK`."""
 
     pages: Share
     exports: Share
@@ -96,7 +95,7 @@ class Shares(NamedTuple):
         )
 
     def of(self, path: str) -> Share:
-        """Which share a request takes: by its address alone, nothing else is known yet."""
+        """Return the share of a request, by its path alone."""
         if path.startswith("/webhooks/"):
             return self.webhooks
         if path.startswith(("/sequra/notification/", "/sequra/event/")):
@@ -111,7 +110,7 @@ def _is_export(path: str) -> bool:
 
 
 class Bulkheads:
-    """The WSGI application around the application."""
+    """The WSGI application around Django's."""
 
     def __init__(self, application: _Application, shares: Shares | None = None) -> None:
         self.application = application
@@ -140,7 +139,7 @@ class Bulkheads:
 
 
 def whole(answer: Iterable[bytes]) -> list[bytes]:
-    """All of an answer, which is closed before its share is given back."""
+    """Return the whole response, closed before its share is given back."""
     try:
         return [b"".join(answer)]
     finally:
@@ -149,13 +148,13 @@ def whole(answer: Iterable[bytes]) -> list[bytes]:
 
 
 class Keeper(threading.local):
-    """Lets so many threads of this process keep their database connections between requests."""
+    """Let so many threads of this process keep their database connections between requests."""
 
     slots = threading.BoundedSemaphore(_CONNECTIONS)
     kept: "_Slot | None" = None
 
     def after_request(self, **_: object) -> None:
-        """For Django's signal `request_finished`."""
+        """Receive Django's signal `request_finished`."""
         if self.kept is None and self.slots.acquire(blocking=False):
             self.kept = _Slot(self.slots)
         if self.kept is None:
@@ -163,7 +162,7 @@ class Keeper(threading.local):
 
 
 class _Slot:
-    """Given back when its thread ends, and its locals with it."""
+    """A slot that is released when its thread, and so its thread-local data, ends."""
 
     def __init__(self, slots: threading.BoundedSemaphore) -> None:
         self._slots = slots
@@ -173,7 +172,7 @@ class _Slot:
 
 
 class _Held:
-    """A share that is taken: until the view is done, or until a streamed answer is read."""
+    """A taken share, until the view is done or a streamed response is read."""
 
     def __init__(self, share: Share) -> None:
         self._share, self._open = share, threading.Lock()
@@ -206,7 +205,7 @@ class _Held:
 
 
 def _refuse(status: int, start_response: _StartResponse) -> list[bytes]:
-    """No body, no connection to go on with; after a 503 there is room again in a moment."""
+    """Answer without a body and close the connection. After a 503 there is soon a free place."""
     headers = [("Content-Length", "0"), ("Cache-Control", "no-store"), ("Connection", "close")]
     if status == 503:
         headers.append(("Retry-After", "2"))
@@ -215,10 +214,10 @@ def _refuse(status: int, start_response: _StartResponse) -> list[bytes]:
 
 
 class Bodies:
-    """Reads the bodies of requests, each in the thread of its request.
+    """Read the bodies of requests, each in the thread of its request.
 
-    granian stops altogether when a request is answered while its body is still being read, so a
-    read is never given up: the connection is ended instead, and the read with it.
+    granian hangs when a request is answered while its body is still being read, so a read is never
+    given up: the connection is ended instead, and the read with it.
     """
 
     def __init__(self) -> None:
@@ -228,7 +227,7 @@ class Bodies:
         self._unanswered: dict[object, float] = {}  # since when, by the client's address
 
     def read(self, environ: _Environ) -> None:
-        """Put the whole body into the environment. Raises Refused."""
+        """Put the whole body into the environment. Raise _Refused."""
         largest = largest_of(str(environ.get("PATH_INFO", "")))
         length = _declared_length(environ, largest)
         if not length:
@@ -267,7 +266,7 @@ class Bodies:
             self.end_overdue()
 
     def end_overdue(self) -> None:
-        """End the connections of clients who are silent, and of those who send a byte at a time."""
+        """End the connections of clients that are silent or send a byte at a time."""
         if any(time.monotonic() - begun > DEADLINE for begun in list(self._begun.values())):
             end_silent_connections(DEADLINE)
             self._unanswered = _end_unanswered_connections(self._unanswered, DEADLINE)
@@ -281,7 +280,7 @@ def largest_of(path: str) -> int:
 
 
 def _declared_length(environ: _Environ, largest: int) -> int:
-    """How much to read: what was announced, or one byte more than we take of what was not.
+    """Return how much to read: the declared length, or one byte above the limit if it is unknown.
 
     A body above the limit is refused before it is read.
     """
@@ -305,10 +304,10 @@ def end_unread_connections() -> None:
 
 
 def end_silent_connections(seconds: float) -> None:
-    """Shut the clients' connections on which nothing came or went for so long.
+    """Shut down clients' connections on which nothing was sent or received for so many seconds.
 
-    One that waits for its answer may be among them: no view takes as long. An idle one is opened
-    again by its client.
+    A connection that waits for its response may be among them: no view takes that long. A client
+    opens an idle one again.
     """
     for found in _served_connections():
         with suppress(OSError):  # not connected, or not any more
@@ -317,10 +316,10 @@ def end_silent_connections(seconds: float) -> None:
 
 
 def _end_unanswered_connections(since: dict[object, float], seconds: float) -> dict[object, float]:
-    """Shut the connections that sent us something and got no answer for so long.
+    """Shut down connections that sent something and got no response for so many seconds.
 
-    Takes, and returns, since when each is known to be like that: a body may arrive byte by byte,
-    so the moment of its last byte says nothing.
+    Take and return since when each is in that state: a body may arrive byte by byte, so the moment
+    of its last byte does not show it.
     """
     found_now: dict[object, float] = {}
     for found in _served_connections():
@@ -336,7 +335,7 @@ def _end_unanswered_connections(since: dict[object, float], seconds: float) -> d
 
 
 def _served_connections() -> Iterator[socket.socket]:
-    """Our ends of the connections of clients."""
+    """Yield the server's ends of the clients' connections."""
     served = {found.getsockname()[1] for found in _sockets() if _is_listening(found)}
     for found in _sockets():
         with suppress(OSError):
@@ -345,7 +344,10 @@ def _served_connections() -> Iterator[socket.socket]:
 
 
 def quiet(connection: socket.socket) -> tuple[float, float]:
-    """Seconds since we sent anything, and since anything came. Raises OSError without a client."""
+    """Return the seconds since the last byte was sent and received.
+
+    Raise OSError without a client.
+    """
     connection.getpeername()
     # struct tcp_info: eight bytes, then numbers; the tenth is tcpi_last_data_sent, the twelfth
     # tcpi_last_data_recv, both in milliseconds.
@@ -359,7 +361,10 @@ def _is_listening(found: socket.socket) -> bool:
 
 
 def _sockets() -> Iterator[socket.socket]:
-    """The TCP sockets of this process, each by a descriptor of its own. Only Linux tells."""
+    """Yield the TCP sockets of this process, each by a descriptor of its own.
+
+    Works on Linux only.
+    """
     if not hasattr(socket, "TCP_USER_TIMEOUT"):
         return
     for entry in list(Path("/proc/self/fd").iterdir()):
@@ -369,7 +374,7 @@ def _sockets() -> Iterator[socket.socket]:
 
 
 def _open_socket(descriptor: int) -> socket.socket:
-    """A second descriptor of this socket. Raises OSError for what is none."""
+    """Return a second descriptor of this socket. Raise OSError for anything else."""
     copy = os.dup(descriptor)
     try:
         return socket.socket(fileno=copy)

@@ -1,11 +1,11 @@
 """Celery wakes the workers: a message means "there is work", PostgreSQL knows which.
 
-A web process must never wait for a broker that is away, so the settings give publishing half a
-second. A worker and beat wait on their connection for a living: they get other socket options.
+A web process must never wait for an unreachable broker, so the settings give publishing half a
+second. A worker and beat may wait on their connection: they get other socket options.
 
-There are two lanes. `fast` brings order changes and payments and asks refused accounts, `slow`
-everything that may take minutes. A worker that serves both keeps slots for the fast one; `-Q fast`
-and `-Q slow` serve one.
+There are two lanes. `fast` processes order changes and payments and probes refused accounts, `slow`
+does everything that may take minutes. A worker of both keeps slots for the fast one; `-Q fast` and
+`-Q slow` serve one lane.
 """
 
 import fcntl
@@ -45,7 +45,7 @@ PERIODIC: dict[str, tuple[str, float]] = {
     "payments.tasks.resume_solicitations": (FAST, 10),
     "payments.tasks.forget_abandoned_payments": (SLOW, 60 * 60),
     "orders.tasks.sweep": (FAST, 15),
-    # What waits for a refused account is to arrive within four minutes.
+    # Updates that wait for a refused account must arrive within four minutes.
     "stores.tasks.probe_accounts": (FAST, 30),
     "orders.tasks.reconcile": (SLOW, 15),
     "orders.tasks.watch": (SLOW, 60),
@@ -54,10 +54,10 @@ PERIODIC: dict[str, tuple[str, float]] = {
     "stores.tasks.tend_stores": (SLOW, 120),
     "transaction_log.tasks.forget_closed_entries": (SLOW, 15 * 60),
 }
-# What is not periodic and not slow.
+# Tasks that are neither periodic nor slow.
 WAKE_UPS = ("orders.tasks.drain",)
 _KEPT_FOR_FAST = 2  # slots of a worker that serves both lanes
-_TRY_AGAIN = 3.0  # seconds until a slow task asks for a slot again
+_TRY_AGAIN = 3.0  # seconds until a slow task tries again to get a slot
 
 # A dead connection is noticed within 25 s, and an idle one is not an error.
 _PATIENT = {
@@ -71,7 +71,7 @@ log = structlog.get_logger(__name__)
 
 
 class Slots:
-    """How many slow tasks a worker runs at once: locks on the bytes of a file without a name.
+    """Limit how many slow tasks a worker runs at once: locks on the bytes of an unnamed file.
 
     The processes of the worker share it, and the kernel frees a lock however its holder ends.
     """
@@ -82,7 +82,7 @@ class Slots:
 
     @contextmanager
     def one(self) -> Iterator[bool]:
-        """Hold one; False when all are taken."""
+        """Hold a slot and yield whether there was one."""
         for slot in range(self.number):
             try:
                 fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, slot)
@@ -100,12 +100,12 @@ slots: list[Slots] = []  # of this worker; none where no lane has to be kept fre
 
 
 class _Unacknowledged(Request):
-    """A message that was over when it arrived.
+    """A message that needs no acknowledgement.
 
     Its queue is consumed without acknowledgements. Kombu restores unacknowledged messages when a
-    connection breaks, through the channel that broke, and the worker ends with an AttributeError;
-    and it would acknowledge on the old channel what arrived before. Nothing of this is needed:
-    a message carries nothing, and a lost one is made up for by the next.
+    connection breaks, through the broken channel, and the worker ends with an AttributeError; and
+    it would acknowledge on the old channel what arrived before. None of this is needed: a message
+    carries nothing, and the next one replaces a lost one.
     """
 
     def acknowledge(self) -> None:
@@ -116,7 +116,7 @@ class _Unacknowledged(Request):
 
 
 class _LaneTask(Task):  # type: ignore[type-arg]
-    """A task that leaves the slots of the fast lane alone."""
+    """A task that leaves the slots of the fast lane free."""
 
     Request = f"{__name__}:{_Unacknowledged.__name__}"
     max_retries = None
@@ -130,7 +130,7 @@ class _LaneTask(Task):  # type: ignore[type-arg]
             return self._interruptibly(*args, **kwargs) if free else self._later()
 
     def _interruptibly(self, *args: Any, **kwargs: Any) -> None:
-        """Run; the process may end before each call to somebody else."""
+        """Run the task. The process may end before each call to another system."""
         try:
             with interruptible():
                 self.run(*args, **kwargs)
@@ -138,7 +138,7 @@ class _LaneTask(Task):  # type: ignore[type-arg]
             log.info("task_interrupted", task=self.name)
 
     def _later(self) -> None:
-        """Come again, unless the message expires before."""
+        """Queue the task again, unless the message expires before."""
         try:
             raise self.retry(countdown=_TRY_AGAIN)
         except OperationalError as error:
@@ -146,7 +146,7 @@ class _LaneTask(Task):  # type: ignore[type-arg]
 
 
 def _lane_of(task: str) -> str:
-    """Return the lane of a task. What nobody named is slow."""
+    """Return the lane of a task; slow if it is not listed."""
     lane, _ = PERIODIC.get(task, (FAST if task in WAKE_UPS else SLOW, 0))
     return lane
 
@@ -160,7 +160,7 @@ app.conf.task_routes = {
 }
 app.autodiscover_tasks()
 app.conf.beat_schedule = {
-    # A slow task that nobody fetched in time says nothing that the next one does not say.
+    # A slow task that was not fetched in time may expire: the next one does the same work.
     name: {
         "task": name,
         "schedule": seconds,
@@ -171,45 +171,48 @@ app.conf.beat_schedule = {
 
 
 def _be_patient(conf: Any) -> None:
-    """Wait for a Redis for as long as it takes; other brokers have no such options."""
+    """Wait for Redis for as long as it takes; other brokers have no such options."""
     mine = _PATIENT if settings.IS_REDIS else {}
     conf.broker_transport_options = mine | settings.BROKER_OPTIONS
 
 
 @celeryd_init.connect
 def be_patient_as_worker(instance: Any, conf: Any, **_: Any) -> None:
-    """Runs in `celery worker` before it connects. The banner is no JSON line."""
+    """Set the options in `celery worker` before it connects.
+
+    Drop the banner, which is no JSON line.
+    """
     instance.quiet = True
     _be_patient(conf)
 
 
 @beat_init.connect
 def be_patient_as_beat(sender: Any, **_: Any) -> None:
-    """Runs in `celery beat` before its first message."""
+    """Set the options in `celery beat` before its first message."""
     _be_patient(sender.app.conf)
 
 
 @celeryd_after_setup.connect
 def keep_slots_for_the_fast_lane(instance: Any, **_: Any) -> None:
-    """Runs in `celery worker` when it knows its queues, before it forks."""
+    """Create the slots in `celery worker` when it knows its queues, before it forks."""
     if set(instance.app.amqp.queues.consume_from) == {FAST, SLOW}:
         slots[:] = [Slots(max(1, instance.concurrency - _KEPT_FOR_FAST))]
 
 
 @worker_shutting_down.connect
 def stop_long_tasks(**_: Any) -> None:
-    """Runs in a worker's main process at SIGTERM: its children end what they are at."""
+    """Stop long tasks of the children when the worker's main process receives SIGTERM."""
     stop()
 
 
 @setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
-    """A receiver of this signal makes Celery leave logging alone: sequra_bc.logs did it."""
+    """Keep Celery from configuring logging: it does not if this signal has a receiver."""
 
 
 @before_task_publish.connect
 def send_the_request_along(headers: dict[str, Any], **_: Any) -> None:
-    """The id of the request that a task follows from: a reference for the log, no more."""
+    """Add the id of the request that caused a task, for the log."""
     if request_id := get_contextvars().get("request_id"):
         headers["request_id"] = request_id
 
@@ -225,7 +228,7 @@ def remember_start(task_id: str, task: Any, **_: Any) -> None:
 
 @task_postrun.connect
 def log_task(task: Any, state: str, **_: Any) -> None:
-    """One line per task, without arguments and results."""
+    """Log one line per task, without arguments and results."""
     started = getattr(task.request, "started", time.monotonic())
     log.info("task", outcome=state.lower(), ms=round(1000 * (time.monotonic() - started)))
     clear_contextvars()
@@ -233,7 +236,7 @@ def log_task(task: Any, state: str, **_: Any) -> None:
 
 
 def keep_figures() -> None:
-    """Let `/metrics` of the web processes know what this worker counted."""
+    """Store this worker's counters, for `/metrics` of the web processes."""
     from sequra_bc.metrics import keeper
 
     keeper.keep()

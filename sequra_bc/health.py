@@ -1,6 +1,6 @@
 """Liveness, readiness and metrics, answered ahead of redirects and host checks.
 
-They are asked by IP, on plain http, from inside: by an orchestrator or by Prometheus.
+An orchestrator or Prometheus requests them by IP, on plain http, from inside the network.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ applied: set[str] = set()  # holds something once all migrations were seen in th
 
 
 class HealthMiddleware:
-    """Answers three paths itself and passes everything else on."""
+    """Answer three paths and pass every other request on."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -49,13 +49,13 @@ class HealthMiddleware:
 
 
 def _asked_from_inside(request: HttpRequest) -> bool:
-    """Prometheus asks the process itself; what came through a proxy came from the world."""
+    """Return whether the request came directly, not through a proxy."""
     through_proxy = any(name in request.META for name in _WRITTEN_BY_PROXIES)
     return settings.METRICS_PUBLIC or not through_proxy
 
 
 def live() -> HttpResponse:
-    """The process answers. Nothing else is asked: a database outage must not restart everything."""
+    """Answer 200. Nothing else is checked: a database outage must not restart every process."""
     return JsonResponse({"status": "ok", "version": settings.VERSION})
 
 
@@ -80,7 +80,7 @@ def database_fault() -> str:
 
 
 def migrations() -> str:
-    """Whether the database has every migration of this code. Once "ok" it stays so."""
+    """Return whether every migration of this code is applied. Once "ok" it is not checked again."""
     if not applied:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
@@ -90,7 +90,10 @@ def migrations() -> str:
 
 
 def keys() -> str:
-    """Whether these keys read what was encrypted in this database. Once "ok" it stays so."""
+    """Return whether the keys decrypt this database's secrets.
+
+    Once "ok" it is not checked again.
+    """
     ours = tuple(settings.ENCRYPTION_KEYS)
     if ours not in fitting:
         try:
@@ -111,7 +114,7 @@ def broker() -> Connection:
 
 
 def broker_state() -> str:
-    """Whether the broker answers, whichever it is."""
+    """Return whether the broker answers, whatever its kind."""
     try:
         with broker().clone() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=1)

@@ -1,8 +1,8 @@
-"""JSON lines on standard output: references, never people, secrets, queries or bodies.
+"""JSON lines on standard output: references, never personal data, secrets, queries or bodies.
 
-Every line, of ours or of a library, passes the same three gates: only the fields in `_FIELDS`
-leave; texts are masked and cut; exceptions are told by type and place, and by their words only
-where the words are Python's own.
+Every line, of this project or of a library, passes three filters. Only the fields in `_FIELDS` are
+written. Texts are masked and cut. Exceptions are logged by type and place, and with their message
+only where the message is Python's own.
 """
 
 import logging
@@ -15,9 +15,9 @@ import structlog
 from django.http import HttpRequest
 from structlog.typing import EventDict, WrappedLogger
 
-# What must not stand in a log line, wherever it comes from.
+# Limits and rules for every text in a log line, whatever its source.
 _LONGEST = 300  # characters of one text in a log line
-READ = 1_200  # characters of a text that are looked at; the cost ends here
+READ = 1_200  # characters of a text that are searched, to bound the cost
 
 # Every rule starts where a run of its characters starts, and its repetitions are bounded: the cost
 # grows with the length of the text and no faster.
@@ -43,7 +43,7 @@ RULES = [
 
 
 def mask(text: str) -> str:
-    """The text without addresses' queries, tokens, e-mail addresses and telephone numbers."""
+    """Return the text without queries of URLs, tokens, e-mail addresses and telephone numbers."""
     is_cut = len(text) > READ
     if is_cut:
         text = _whole_words(text[:READ])
@@ -55,7 +55,7 @@ def mask(text: str) -> str:
 
 
 def _whole_words(text: str) -> str:
-    """Drop what stands at the cut: half of a word, and a number that spaces divide."""
+    """Drop the remains at the cut: a partial word, and a number divided by spaces."""
     return text.rstrip("0123456789 .+-").rpartition(" ")[0]
 
 
@@ -106,25 +106,25 @@ _FIELDS = (
     "queue",
     "worker",
 )
-# Written by this module, from nothing that anybody sent us.
+# Written by this module, never from received data.
 _MADE_HERE = frozenset(["time", "level", "logger", "request_id", "task_id"])
-# Their words come from the interpreter or the driver's connection, not from data.
+# Their messages come from the interpreter or the driver's connection, not from data.
 _TELLING = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
 _DEEPEST = 12  # stack frames in a line
 
 
 class _Frames(list[str]):
-    """Places in our code and its libraries: nothing in them was sent to us."""
+    """Places in the code and its libraries, never from received data."""
 
 
 def place(error: BaseException) -> _Frames:
-    """The innermost frames as `file:line function`, without source lines and values."""
+    """Return the innermost frames as `file:line function`, without source lines and values."""
     frames = traceback.extract_tb(error.__traceback__)[-_DEEPEST:]
     return _Frames(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
 
 
 def name(error: BaseException) -> str:
-    """`TypeError: unsupported operand …`, or only the type; then what caused it."""
+    """Return `TypeError: unsupported operand …`, or only the type; then its cause."""
     words = f": {error}" if isinstance(error, _TELLING) else ""
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     because = f" < {type(cause).__name__}" if cause else ""
@@ -142,7 +142,7 @@ def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDic
 
 
 def _describe_library_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """What libraries put into their sentence belongs into fields, or nowhere."""
+    """Replace a library's sentence by an event name and fields, since it may quote data."""
     record: logging.LogRecord | None = event.get("_record")
     if record is None:
         return event
@@ -156,7 +156,7 @@ def _describe_library_event(_: WrappedLogger, __: str, event: EventDict) -> Even
 
 
 def tidy(value: Any) -> Any:
-    """Numbers and truth as they are, lists and tables by item, all else as masked text."""
+    """Return numbers and booleans as they are, lists and tables by item, other values masked."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, dict):
@@ -167,7 +167,7 @@ def tidy(value: Any) -> Any:
 
 
 def _gate(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Fields on the list only; a line that lost some says how many."""
+    """Drop fields that are not on the list, and add how many were dropped."""
     kept = {
         key: value if key in _MADE_HERE or isinstance(value, _Frames) else tidy(value)
         for key in _FIELDS
@@ -187,7 +187,7 @@ _BEFORE: list[Any] = [
 
 
 def formatter() -> structlog.stdlib.ProcessorFormatter:
-    """The same line for structlog and for libraries that log in the standard way."""
+    """Return the formatter for structlog and for libraries that use standard logging."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_BEFORE,
         processors=[
@@ -200,7 +200,7 @@ def formatter() -> structlog.stdlib.ProcessorFormatter:
     )
 
 
-# Libraries whose everyday lines name addresses or say nothing, and from where on we listen.
+# Libraries whose routine lines hold addresses or are useless, and their lowest logged level.
 _QUIETER = {
     "urllib3": logging.ERROR,
     "requests": logging.ERROR,
@@ -219,14 +219,14 @@ _QUIETER = {
 
 
 class _NotOurRequestLine(logging.Filter):
-    """`django.request` repeats 4xx answers with their path; our request line has the route."""
+    """Drop `django.request` lines of 4xx responses: they hold the path, our own line the route."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return record.exc_info is not None or record.levelno >= logging.ERROR
 
 
 def structured_logging(level: str) -> None:
-    """Sets logging up for the whole process; the settings call it once."""
+    """Set up logging for the whole process; the settings call it once."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
@@ -247,5 +247,5 @@ def structured_logging(level: str) -> None:
 
 
 def route(request: HttpRequest) -> str:
-    """The pattern of the address, `s/<str:session>/orders`: what was put into it stays out."""
+    """Return the pattern of the path, `s/<str:session>/orders`, without its values."""
     return request.resolver_match.route if request.resolver_match else "(none)"

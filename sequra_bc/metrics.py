@@ -1,11 +1,11 @@
-"""Figures for Prometheus at `/metrics`.
+"""Metrics for Prometheus at `/metrics`.
 
-Queues are counted in the database at the moment of asking, so every process gives the same
-answer. Workers answer nobody: after each task they add what they counted to rows, which every web
-process shows under names that begin with `sequra_bc_worker_`. Requests are counted in each process;
-`wsgi.py` lets the processes of one server share their counters in a folder
-(https://prometheus.github.io/client_python/multiprocess/).
-No label holds an order, a store or a person.
+Each scrape counts the queues in the database, so every process returns the same figures. Workers
+serve no metrics: after each task they add their counters to rows, which every web process shows
+under names that begin with `sequra_bc_worker_`. Requests are counted in each process; `wsgi.py`
+lets the processes of one server share their counters in a folder
+(https://prometheus.github.io/client_python/multiprocess/). No label holds an order, a store or a
+person.
 """
 
 import json
@@ -37,7 +37,7 @@ from stores.models import database_now
 _REQUESTS = Counter("sequra_bc_requests", "Requests answered", ["method", "route", "status"])
 _SECONDS = Histogram("sequra_bc_request_seconds", "Time to answer", ["route"])
 _OURS, _WORKERS = "sequra_bc_", "sequra_bc_worker_"
-# In the order of the keys, so that two workers never wait for each other.
+# In the order of the keys, so that two workers never deadlock.
 _ADD = """
 INSERT INTO stores_workerfigure AS known (name, labels, value)
 SELECT * FROM unnest(%s::text[], %s::text[], %s::float[]) ORDER BY 1, 2
@@ -51,13 +51,13 @@ METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 
 def count_request(method: str, route: str, status: int, seconds: float) -> None:
-    """A made-up method must not make a new time series."""
+    """Count a request. An invented method must not create a new time series."""
     _REQUESTS.labels(method if method in METHODS else "other", route, str(status)).inc()
     _SECONDS.labels(route).observe(seconds)
 
 
 def metrics() -> HttpResponse:
-    """The page itself. It answers without a database too, with `sequra_bc_database_up 0`."""
+    """Return the page. Without a database it has `sequra_bc_database_up 0`."""
     registry = CollectorRegistry()
     if shared := folder():
         MultiProcessCollector(registry, path=shared)  # type: ignore[no-untyped-call]
@@ -68,12 +68,12 @@ def metrics() -> HttpResponse:
 
 
 def rows(model: str) -> QuerySet[Any]:
-    """All rows of a model, by its label: the project knows the apps by name only."""
+    """Return all rows of a model, by its label: the project knows the apps by name only."""
     return QuerySet(apps.get_model(model))
 
 
 class _QueueCollector(Collector):
-    """What waits, counted by the database."""
+    """Count the queues in the database."""
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("sequra_bc_database_up", "Whether the database answers")
@@ -161,7 +161,7 @@ def _breakers() -> GaugeMetricFamily:
 
 
 def _lanes() -> Iterator[GaugeMetricFamily]:
-    """Messages that no worker has fetched, as the broker counts them."""
+    """Count the messages that no worker has fetched, as the broker reports them."""
     up = GaugeMetricFamily("sequra_bc_broker_up", "Whether the broker answers")
     waiting = GaugeMetricFamily("sequra_bc_lane_messages", "Messages, by lane", labels=["lane"])
     try:
@@ -189,7 +189,7 @@ def events() -> GaugeMetricFamily:
 
 
 def _accounts() -> GaugeMetricFamily:
-    """SeQura refuses them, and their merchants have to act."""
+    """Count accounts that SeQura refuses: their merchants have to act."""
     refused = rows("stores.Connection").filter(refused_at__isnull=False, state="connected")
     return GaugeMetricFamily(
         "sequra_bc_accounts_refused", "Accounts that SeQura refuses", refused.count()
@@ -222,14 +222,14 @@ def entries() -> GaugeMetricFamily:
 
 
 class Keeper:
-    """Adds what this process counted to the figures of all workers, each thing once."""
+    """Add this process's counters to the figures of all workers, each increase once."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
     def keep(self) -> None:
-        """Add what was counted since the last time. While the database is away it adds up."""
+        """Add what was counted since the last call. While the database is down it accumulates."""
         with self._lock:
             now = _counted()
             news = {key: value - self._kept.get(key, 0) for key, value in now.items()}
@@ -248,7 +248,7 @@ keeper = Keeper()
 
 
 def _counted() -> dict[tuple[str, str], float]:
-    """The counters of this process by name and labels."""
+    """Return the counters of this process by name and labels."""
     return {
         (sample.name, json.dumps(sample.labels, sort_keys=True)): sample.value
         for family in _our_families()
@@ -262,7 +262,7 @@ def _our_families() -> Iterator[Metric]:
 
 
 def _worker_figures() -> Iterator[Metric]:
-    """What the workers counted, of what they count."""
+    """Return the workers' counters, of the metrics that workers count."""
     known = rows("stores.WorkerFigure").values_list("name", "labels", "value")
     by_name: dict[str, list[tuple[dict[str, str], float]]] = {}
     for name, labels, value in known:
@@ -278,7 +278,7 @@ def _worker_figures() -> Iterator[Metric]:
 
 
 def _in_order(figure: tuple[dict[str, str], float]) -> tuple[list[str], float]:
-    """By labels; the buckets of a histogram by their limits."""
+    """Return the sort key: labels, and the buckets of a histogram by their limits."""
     labels = dict(figure[0])
     limit = float(labels.pop("le", "inf"))
     return sorted(labels.values()), limit

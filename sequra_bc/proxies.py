@@ -1,8 +1,8 @@
-"""Which forwarded headers are believed: those that our own proxies wrote, and no others.
+"""Trust forwarded headers only as far as our own proxies wrote them.
 
-Every proxy appends the address it heard from to `X-Forwarded-For`. With `TRUSTED_PROXIES=n` the
-n-th entry from the right was written by the outermost proxy of ours; whatever stands to its left
-came from the client and may be a lie.
+Every proxy appends its peer's address to `X-Forwarded-For`. With `TRUSTED_PROXIES=n` the n-th entry
+from the right was written by our outermost proxy; entries to its left came from the client and may
+be false.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ FORWARDED = ("FOR", "PROTO", "HOST", "PORT", "SERVER", "PREFIX")
 
 
 class ProxyMiddleware:
-    """Puts client, scheme and host where Django looks, and removes the headers."""
+    """Put client, scheme and host where Django reads them, and remove the headers."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -31,7 +31,7 @@ class ProxyMiddleware:
 
 
 def apply(meta: dict[str, str], proxies: int) -> None:
-    """Rewrites a WSGI environment: REMOTE_ADDR, wsgi.url_scheme, HTTP_HOST."""
+    """Rewrite a WSGI environment: REMOTE_ADDR, wsgi.url_scheme, HTTP_HOST."""
     given = {name: meta.pop(f"HTTP_X_FORWARDED_{name}", "") for name in FORWARDED}
     meta.pop("HTTP_FORWARDED", None)
     meta["REMOTE_ADDR"] = client_address(given["FOR"], meta.get("REMOTE_ADDR", ""), proxies)
@@ -45,7 +45,7 @@ def apply(meta: dict[str, str], proxies: int) -> None:
 
 
 def client_address(forwarded_for: str, peer: str, proxies: int) -> str:
-    """Who speaks to us: the n-th entry from the right, or the peer when there is no such entry."""
+    """Return the client: the n-th entry from the right, or the peer when there is no such entry."""
     entries = [entry.strip() for entry in forwarded_for.split(",") if entry.strip()]
     if not 0 < proxies <= len(entries):
         return _plain_address(peer) or peer
@@ -53,7 +53,7 @@ def client_address(forwarded_for: str, peer: str, proxies: int) -> str:
 
 
 def _plain_address(text: str) -> str:
-    """`203.0.113.9` from `203.0.113.9:4711`, `[::ffff:203.0.113.9]:80` and the like; or nothing."""
+    """Return `203.0.113.9` for `203.0.113.9:4711` and the like; empty when it is no address."""
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -66,6 +66,9 @@ def _plain_address(text: str) -> str:
 
 
 def _nth_from_right(header: str, proxies: int) -> str:
-    """A proxy overwrites or appends; the outermost one's entry is at most n from the right."""
+    """Return the outermost proxy's entry.
+
+    A proxy overwrites or appends: it is at most n from the right.
+    """
     entries = [entry.strip() for entry in header.split(",") if entry.strip()]
     return entries[-min(proxies, len(entries))] if entries else ""

@@ -17,7 +17,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
 _ID = "sequra_bc.request_id"  # in the WSGI environment
-# What is answered ahead of the routes, as the metrics name it.
+# Responses made ahead of the routes, as the metrics name them.
 _AHEAD = {
     "/webhooks/bigcommerce/": "webhooks/bigcommerce/<uuid:public_id>",
     settings.STATIC_URL: "static",
@@ -28,9 +28,10 @@ _AHEAD = {
 
 
 class RequestIdMiddleware:
-    """Puts the id of the request into every line that is written meanwhile, and into the answer.
+    """Put the id of the request into its log lines and into the response.
 
-    The first of all, so that webhooks, health and static files have one too, and are counted.
+    It is the first middleware, so that webhooks, health and static files have an id and are
+    counted.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -53,13 +54,13 @@ _COUNTED = "sequra_bc.counted"
 
 
 def _ahead(request: HttpRequest) -> str:
-    """The name of what answered ahead of the routes."""
+    """Return the name of what answered ahead of the routes."""
     path = request.path_info
     return next((name for begin, name in _AHEAD.items() if path.startswith(begin)), "(none)")
 
 
 class RequestLogMiddleware:
-    """Writes the line of a request that has a route, and counts it."""
+    """Log and count a request that has a route."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -85,6 +86,6 @@ class RequestLogMiddleware:
 
 
 def _request_id_of(request: HttpRequest) -> str:
-    """The proxy's id when it looks like one, else a new one."""
+    """Return the proxy's id if it is valid, else a new one."""
     given = request.headers.get("X-Request-Id", "")
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

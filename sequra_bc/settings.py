@@ -1,6 +1,6 @@
 """All settings, read from the environment. `.env.example` lists every variable with its default.
 
-What is wrong is collected and said at the end, all at once and by name, never with its value.
+Invalid variables are collected and reported together at the end, by name, never with their values.
 """
 
 import json
@@ -44,7 +44,7 @@ VERSION = __version__
 
 
 def secret(name: str, least: int = 16) -> str:
-    """A secret from the environment, as it stands there (django-environ expands a leading `$`)."""
+    """Return a secret from the environment, verbatim (django-environ expands a leading `$`)."""
     value: str = env.ENVIRON.get(name, "")
     if len(value) < least:
         faults.append(f"{name} is missing or shorter than {least} characters")
@@ -52,7 +52,7 @@ def secret(name: str, least: int = 16) -> str:
 
 
 def fernet_keys(name: str) -> list[str]:
-    """Comma-separated Fernet keys, every one of them usable."""
+    """Return comma-separated Fernet keys, each of them valid."""
     keys = [key.strip() for key in secret(name, 44).split(",") if key.strip()]
     if not keys:
         faults.append(f"{name} holds no key")
@@ -65,7 +65,7 @@ def fernet_keys(name: str) -> list[str]:
 
 
 def origin(name: str, default: str) -> str:
-    """An address without path, as `https://host[:port]`."""
+    """Return a URL without path, as `https://host[:port]`."""
     value: str = env.str(name, default=default).rstrip("/")
     try:
         parts = urlsplit(value)
@@ -84,7 +84,7 @@ NOT_IN_A_URL = re.compile(r"%(?![0-9A-Fa-f]{2})|[^\w.~%!$&'()*+,;=-]", re.ASCII)
 
 
 def server_url(name: str, default: str) -> str:
-    """The address of a server. A password may hold any character, quoted or as it is."""
+    """Return the URL of a server. A password may contain any character, quoted or not."""
     value: str = env.ENVIRON.get(name, default)
     if not value:
         return value
@@ -103,7 +103,7 @@ def server_url(name: str, default: str) -> str:
 
 
 def up_to(name: str, default: float, most: float) -> float:
-    """A number from 0 to `most`."""
+    """Return a number from 0 to `most`."""
     value: float = env.float(name, default=default)
     if 0 <= value <= most:
         return value
@@ -112,7 +112,7 @@ def up_to(name: str, default: float, most: float) -> float:
 
 
 def json_object(name: str) -> dict[str, Any]:
-    """A JSON object; empty when the variable is not set."""
+    """Return a JSON object; empty when the variable is not set."""
     try:
         value = json.loads(env.ENVIRON.get(name, "{}"))
     except ValueError:
@@ -147,7 +147,7 @@ SANDBOX = env.bool("SANDBOX", default=False)
 if SANDBOX and not DEBUG and not env.bool("SANDBOX_ALLOWED", default=False):
     faults.append("SANDBOX needs DEBUG, or SANDBOX_ALLOWED=true to say it is meant")
 
-# --- The two systems we speak with ---------------------------------------------------------------
+# --- BigCommerce and SeQura ----------------------------------------------------------------------
 
 BIGCOMMERCE_CLIENT_ID = secret("BIGCOMMERCE_CLIENT_ID", 1)
 BIGCOMMERCE_CLIENT_SECRET = secret("BIGCOMMERCE_CLIENT_SECRET")
@@ -165,8 +165,8 @@ PORTAL_SANDBOX_URL = env.str(
 ).rstrip("/")
 # BigCommerce may show a new order in its look-up this much later than it made it.
 ORDER_LOOKUP_SETTLE_SECONDS: float = env.float("ORDER_LOOKUP_SETTLE_SECONDS", default=10.0)
-# Pauses after which an order is read again, because BigCommerce may have answered from the past:
-# all of them where a webhook changed nothing, the last one after a change was told.
+# Pauses after which an order is read again, because BigCommerce may have returned a stale version:
+# all of them when a webhook changed nothing, the last one after a change was sent.
 SETTLE_SECONDS: list[float] = env.list("SETTLE_SECONDS", cast=float, default=[4.0, 12.0, 30.0])
 RECONCILE_SECONDS = env.int("RECONCILE_SECONDS", default=24 * 60 * 60)
 
@@ -275,7 +275,7 @@ WHITENOISE_ALLOW_ALL_ORIGINS = True
 
 
 def may_be_embedded(headers: Any, _path: str, _url: str) -> None:
-    """Shops load the script and its pictures; pages and answers are for their own origin."""
+    """Let shops load the script and its pictures; pages stay with their own origin."""
     headers["Cross-Origin-Resource-Policy"] = "cross-origin"
 
 
@@ -336,7 +336,7 @@ CELERY_BROKER_URL = BROKER_URL or REDIS_URL
 BROKER_OPTIONS = json_object("BROKER_OPTIONS")
 IS_REDIS = CELERY_BROKER_URL.startswith(("redis", "sentinel"))
 if CELERY_BROKER_URL.startswith("rediss") and "ssl_" not in CELERY_BROKER_URL:
-    # Kombu asks for no certificate unless it is told to.
+    # Kombu checks no certificate by default.
     CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]

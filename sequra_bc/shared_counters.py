@@ -1,6 +1,6 @@
-"""Where the processes of one server keep their counters together.
+"""The folder in which the processes of one server share their counters.
 
-Imported before prometheus_client, which looks at the environment once, while it is imported.
+Import it before prometheus_client, which reads the environment once, at import.
 """
 
 import os
@@ -13,10 +13,10 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def share() -> None:
-    """Names a folder that all workers of this WSGI server share, unless the operator named one.
+    """Set a folder that all workers of this WSGI server share, unless the operator set one.
 
-    The workers have one parent in common, the server. Without a folder of our own (somebody else
-    may have put one of that name into the temporary folder) each process counts for itself.
+    The workers have one parent in common, the server. If the folder belongs to another user, each
+    process counts for itself.
     """
     prefix = f"sequra-bc-metrics-{os.geteuid()}-"
     _forget_dead_servers(prefix)
@@ -26,7 +26,7 @@ def share() -> None:
 
 
 def _forget_dead_servers(prefix: str) -> None:
-    """Deletes the counters of servers that run no more."""
+    """Delete the counters of servers that do not run any more."""
     for path in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         server = path.name.removeprefix(prefix)
         if server.isdecimal() and not _alive(int(server)):
@@ -44,7 +44,7 @@ def _alive(server: int) -> bool:
 
 
 def ours(path: Path) -> bool:
-    """Makes the folder for us alone; false when that is not possible."""
+    """Make the folder private; return False when that is not possible."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
         found = path.lstat()
@@ -54,6 +54,6 @@ def ours(path: Path) -> bool:
 
 
 def folder() -> str:
-    """The folder in use, or nothing."""
+    """Return the folder in use; empty without one."""
     path = os.environ.get(VARIABLE, "")
     return path if path and Path(path).is_dir() else ""

@@ -11,7 +11,7 @@ _MINIFIED = ("storefront/sequra-checkout.js", "storefront/sequra-info.js")
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Every shopper loads the checkout's scripts, so they are minified; name and hash follow."""
+    """Minify the checkout's scripts, because every shopper loads them; name and hash follow."""
 
     def post_process(
         self, paths: dict[str, tuple[Any, str]], *args: Any, **options: Any

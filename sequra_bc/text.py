@@ -1,8 +1,8 @@
-"""Addresses and forms of strangers, cleaned before any view reads them.
+"""Clean paths, queries and forms before any view reads them.
 
-JSON is cleaned by `transport.reading`; what comes in an address or a form has U+0000, too, which
-PostgreSQL refuses, and names charsets that Python knows and that are no text ("zlib"). Bytes that
-are no UTF-8 Django has replaced already.
+`transport.reading` cleans JSON. Paths and forms may hold U+0000, too, which PostgreSQL rejects, and
+name charsets that Python knows and that are no text ("zlib"). Django has already replaced bytes
+that are no UTF-8.
 """
 
 import codecs
@@ -20,7 +20,7 @@ _TEXT = {"utf-8", "ascii"}
 
 
 class CleanTextMiddleware:
-    """Queries and forms lose U+0000; a path with one exists nowhere; other charsets get a 400."""
+    """Remove U+0000 from queries and forms; refuse paths with one, and other charsets."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -33,7 +33,7 @@ class CleanTextMiddleware:
 
     @staticmethod
     def process_view(request: HttpRequest, *_view: Any) -> None:
-        """Once it is known that there is a view: only then a body is read."""
+        """Clean the form once the view is known: only then the body is read."""
         if "\0" in request.path_info:
             raise Http404
         if request.method == "POST" and request.content_type in _FORMS:
@@ -41,7 +41,7 @@ class CleanTextMiddleware:
 
 
 def _is_utf8(request: HttpRequest) -> bool:
-    """Is the body's charset one that is spoken here? Without one it is UTF-8."""
+    """Return whether the body's charset is UTF-8. It is without a charset."""
     charset = (request.content_params or {}).get("charset", "utf-8")
     try:
         if codecs.lookup(charset).name not in _TEXT:
@@ -53,7 +53,7 @@ def _is_utf8(request: HttpRequest) -> bool:
 
 
 def _cleaned(query: QueryDict) -> Any:
-    """The same parameters; a copy only where there is something to leave out."""
+    """Return the same parameters; a copy only if something is removed."""
     if not any(clean_text(text) != text for row in query.lists() for text in (row[0], *row[1])):
         return query
     found = QueryDict(mutable=True)
@@ -63,7 +63,7 @@ def _cleaned(query: QueryDict) -> Any:
     return found
 
 
-# JSON from strangers: what Python's parser breaks on is the sender's mistake.
+# For JSON that Python's parser cannot handle the sender gets a 400.
 _DEEPEST = 8  # levels: the deepest document that the endpoints know has one
 
 

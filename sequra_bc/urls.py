@@ -1,4 +1,4 @@
-"""Every address we answer; each app keeps its own."""
+"""All URLs; each app keeps its own."""
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
