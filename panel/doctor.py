@@ -5,8 +5,10 @@ A check that cannot be made, because what it needs is away, is "unknown": it is 
 """
 
 import json
+import logging
 import socket
 import ssl
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -60,6 +62,13 @@ def worst(findings: Sequence[Finding]) -> State:
     """Return the state that an exit code tells; what is unknown has a cause that is named."""
     states = {finding.state for finding in findings}
     return "error" if "error" in states else "warning" if "warning" in states else "ok"
+
+
+def log_to_standard_error() -> None:
+    """Leave standard output to the findings; log lines go there otherwise."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
+            handler.setStream(sys.stderr)
 
 
 # --- The installation ----------------------------------------------------------------------------
@@ -249,7 +258,9 @@ def _workers(is_there: bool) -> Finding:
     lanes = {queue["name"] for queues in served.values() for queue in queues}
     missing = [lane for lane in (FAST, SLOW) if lane not in lanes]
     if not missing:
-        return Finding("workers", "ok", f"{len(served)} workers answer and serve both lanes.")
+        return Finding(
+            "workers", "ok", f"Both lanes are served; workers that answer: {len(served)}."
+        )
     message = f"No worker answers that serves the lanes: {', '.join(missing)}."
     remedy = "Start `celery -A sequra_bc worker`. With `manage.py work --loop` alone this is right."
     return Finding("workers", "warning", message, remedy)
@@ -331,9 +342,7 @@ def examine(store: Store) -> list[Finding]:
     """Ask BigCommerce and SeQura about the store, repair nothing, and return what stands there."""
     silent: list[str] = []
     if not isolated("doctor", store, partial(_ask, store, silent)):
-        remedy = "Read the line `store_failed` of this store in the log."
-        message = "The store could not be examined."
-        return [Finding("state", "error", message, remedy, store.hash)]
+        return [_unexamined(store)]
     store = Store.objects.get(pk=store.pk)  # refreshing the row would decrypt its secrets
     sequra = Finding("sequra", "ok", "No account was left without an answer.", store=store.hash)
     if silent:
@@ -350,7 +359,19 @@ def _ask(store: Store, silent: list[str]) -> None:
 
 
 def known(store: Store) -> list[Finding]:
-    """What the database says of a store: daily maintenance and the merchant's shoppers wrote it."""
+    """Return what the database holds about a store: maintenance and its checkouts wrote it."""
+    found: list[Finding] = []
+    if isolated("doctor", store, lambda: found.extend(_known(store))):
+        return found
+    return [_unexamined(store)]
+
+
+def _unexamined(store: Store) -> Finding:
+    remedy = "Read the line `store_failed` of this store in the log on standard error."
+    return Finding("state", "error", "The store cannot be examined.", remedy, store.hash)
+
+
+def _known(store: Store) -> list[Finding]:
     found = [_state(store)]
     if store.state != Store.State.UNINSTALLED:
         steps = named_steps(store, _accounts(store), connect.selling(store))

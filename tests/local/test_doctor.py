@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -25,7 +26,7 @@ from pytest_django.fixtures import Settings
 from local.processes import environment, free_port
 from local.sandbox_control import SandboxControl
 from local.servers import ROOT
-from local.stack import sandbox_settings
+from local.stack import Stack, sandbox_settings
 from local.tls import make_certificate
 from orders.models import Order
 from panel import doctor
@@ -101,6 +102,14 @@ def test_the_document_is_stable() -> None:
     assert {row["state"] for row in rows} <= {"ok", "warning", "error", "unknown"}
     needs = [row for row in rows if row["state"] in ("warning", "error")]
     assert [row["check"] for row in needs if not row["remedy"].endswith(".")] == []
+
+
+def test_every_check_is_documented() -> None:
+    text = (ROOT / "docs/operations.md").read_text()
+    [table] = re.findall(r"\| Check \| Looks at \|\n(.*?)\n\n", text, re.DOTALL)
+    documented = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\|([^|]+)", table, re.MULTILINE)))
+
+    assert sorted(documented) == sorted([*OF_THE_INSTALLATION, *OF_A_STORE, "sequra"])
 
 
 @pytest.mark.django_db
@@ -347,10 +356,16 @@ def test_one_stores_trouble_is_not_the_commands(
     def fail(*_: object) -> None:
         raise KeyError("odd")
 
-    monkeypatch.setattr("stores.registration.check_registration", fail)
-    [fault] = doctor.examine(store)
-
+    with monkeypatch.context() as patched:
+        patched.setattr("stores.registration.check_registration", fail)
+        [fault] = doctor.examine(store)
     assert (fault.check, fault.state, fault.store) == ("state", "error", store.hash)
+
+    Store.objects.create(hash="odd", channels=["not an object"])
+    _, text = run("--json")
+    of_stores = [one for one in json.loads(text)["findings"] if one["store"]]
+    assert [one["check"] for one in of_stores if one["store"] == "odd"] == ["state"]
+    assert [one["check"] for one in of_stores if one["store"] == store.hash] == OF_A_STORE
 
 
 def test_standard_output_is_one_document(
@@ -377,6 +392,27 @@ def test_standard_output_is_one_document(
     assert (found["webhooks"], found["script"], found["public_url"]) == ("error", "ok", "ok")
     assert ended.returncode == 2
     assert "registration_incomplete" in ended.stderr
+
+
+def test_workers_that_answer_are_counted_by_lane(stack: Stack) -> None:
+    def workers() -> tuple[str, str]:
+        ended = subprocess.run(
+            [sys.executable, "manage.py", "doctor", "--json"],
+            cwd=ROOT,
+            env=stack.app_env,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        found = {one["check"]: one for one in json.loads(ended.stdout)["findings"]}
+        return found["workers"]["state"], found["workers"]["message"]
+
+    assert workers() == ("ok", "Both lanes are served; workers that answer: 1.")
+    stack.stop("worker")
+    try:
+        assert workers() == ("warning", "No worker answers that serves the lanes: fast, slow.")
+    finally:
+        stack.start("worker")
 
 
 @pytest.mark.slow

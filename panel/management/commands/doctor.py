@@ -1,8 +1,6 @@
 """`manage.py doctor [--store STORE_HASH] [--json]`: what is wrong, and what to do about it."""
 
 import json
-import logging
-import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from dataclasses import asdict
 from typing import Any
@@ -11,7 +9,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import override
 
-from panel.doctor import Finding, examine, installation, known, worst
+from panel.doctor import (
+    Finding,
+    examine,
+    installation,
+    known,
+    log_to_standard_error,
+    worst,
+)
 from stores.models import Store
 
 _EXIT = {"ok": 0, "warning": 1, "error": 2}
@@ -37,7 +42,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="an object for scripts")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        _log_to_standard_error()
+        log_to_standard_error()
         with override("en"):
             findings = [*installation()]
             is_usable = {one.check: one.state for one in findings}["keys"] != "unknown"
@@ -75,10 +80,3 @@ def _of_stores(store_hash: str | None) -> list[Finding]:
     if store is None:
         raise CommandError(f"there is no store {store_hash}", returncode=2)
     return examine(store)
-
-
-def _log_to_standard_error() -> None:
-    """Standard output is for the findings."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
-            handler.setStream(sys.stderr)

@@ -11,7 +11,7 @@ from django.db.models import Count, Max
 from django.utils.translation import override
 
 from orders.models import Order, WebhookEvent
-from panel.doctor import known
+from panel.doctor import known, log_to_standard_error
 from stores.models import Connection, Store
 
 _FIELDS = ("hash", "name", "state", "environment", "secure_url", "installed_at", "uninstalled_at")
@@ -31,6 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="an array of objects")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        log_to_standard_error()
         with override("en"):
             rows = list(_rows())
         if options["json"]:
