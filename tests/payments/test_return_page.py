@@ -28,7 +28,7 @@ STATES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
                              "SeQura está revisando tu pago"),
     "confirmed, no status": ({"status_approved": None},
                              WITH_ORDER | {"state": "approved", "accepted_state": "confirmed"},
-                             "Gracias, tu pedido está hecho"),
+                             "Gracias, hemos recibido tu pedido"),
     "refused": ({}, REFUSED | {"refusal": "cart_changed"}, "Tu pedido no se ha realizado"),
     "refused, in doubt": ({}, REFUSED | {"refusal": "gave_up", "confirm_intent_at": LONG_AGO},
                           "Tu pedido no se ha realizado"),
