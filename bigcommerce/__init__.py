@@ -1,1 +1,1 @@
-"""BigCommerce's APIs, as far as the app speaks them. No Django in here."""
+"""BigCommerce's APIs, as far as the app uses them. Without Django."""

@@ -22,7 +22,7 @@ SIZES: dict[str, ViewportSize] = {
 FIRST_ORDER = 1001
 SIDE_PANEL = 0.45  # of the control panel's width, at its narrowest
 LANGUAGES = {"en": "en-US", "es": "es-ES"}
-# What no link leads to: an answer that somebody asked for.
+# Pages without a link to them: the result of a request.
 ASKED = {
     "settings-exclusions-found": "settings/exclusions/?q=a",
     "why-shown": "why/?country=ES&amount=120&currency=EUR&products=&ip=",

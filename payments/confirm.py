@@ -291,11 +291,9 @@ def _take_step(solicitation: Solicitation) -> bool:
 
 
 def _believe(solicitation: Solicitation) -> None:
-    """Record that SeQura holds our confirmation.
+    """Record that SeQura holds our confirmation, against the refusal of a stale row.
 
-    A refusal that contradicts it came from a stale row.
-
-    First look for the order, before the payment is taken back: the refusal may have been unable to.
+    First look for the order, before the payment is taken back: the refusal may not have found it.
     """
     try:
         if solicitation.is_refused_unproved:

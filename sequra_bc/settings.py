@@ -231,7 +231,7 @@ DATABASE_URL = server_url("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/
 DATABASE: dict[str, Any] = env.db_url_config(DATABASE_URL)
 if not DATABASE.get("ENGINE", "").endswith("postgresql"):
     faults.append("DATABASE_URL is no address of a PostgreSQL")
-# Is DATABASE_URL a pooler in transaction mode (PgBouncer)? A session belongs to nobody there: no
+# Is DATABASE_URL a pooler in transaction mode (PgBouncer)? Sessions are shared there: no
 # start-up options, no cursors that outlive a transaction, and locks are rows (stores/locks.py).
 DATABASE_POOLED: bool = env.bool("DATABASE_POOLED", default=False)
 # A killed lock holder frees its lock in half a second, not when its statement ends.

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 _Kind = Literal["category", "product"]
 COLUMNS: dict[_Kind, str] = {"category": "excluded_categories", "product": "excluded_products"}
-# While somebody waits for a page: seconds to connect, and to answer.
+# For calls during a page request: seconds to connect, and to answer.
 _BRIEF: Timeout = (2, 4)
 MOST = 20
 

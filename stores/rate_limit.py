@@ -1,4 +1,4 @@
-"""Limit how often somebody may call, counted in PostgreSQL so that all processes agree.
+"""Limit how often a caller may ask, counted in PostgreSQL so that all processes agree.
 
 The window slides: of the fixed window before the current one, the part that still lies within the
 sliding window counts. Only granted requests are counted, so a caller who exceeds the limit still

@@ -1,4 +1,4 @@
-"""BigCommerce's order statuses: what the merchant calls them, and which choices look wrong.
+"""BigCommerce's order statuses: the store's labels, and choices that look wrong.
 
 Ids are fixed, labels are the merchant's: https://docs.bigcommerce.com order statuses
 """

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# Escapes of U+0000 and of surrogates, the escaped ones too: rather one look too many.
+# Escapes of U+0000 and of surrogates, the escaped ones too: a needless check does no harm.
 _SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\0\ud800-\udfff]")
 
 

@@ -19,7 +19,7 @@ _NAP = 0.2
 class Stopping(BaseException):
     """The process has to end: raised in place of the next call of interruptible work.
 
-    Like KeyboardInterrupt it is nobody's error, and no handler of errors catches it.
+    Like KeyboardInterrupt it is no error, so no error handler catches it.
     """
 
 

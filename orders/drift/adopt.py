@@ -49,7 +49,7 @@ _OVER = {2, 4, 10}
 STOOD_STILL = timedelta(days=30)
 # How the notes begin of an order whose payment this app took back, or never finished.
 _TAKEN_BACK = ("SeQura: not paid (", "SeQura: never paid.")
-# What says that a SeQura reference belongs to another account or merchant id.
+# SeQura's answer about a reference of another account or merchant id.
 _FOREIGN = 403
 _NO_ACCESS, _GONE = 401, 404
 _LOCK_SECONDS = 10.0
@@ -230,10 +230,10 @@ def _remembered(store: Store, reference: UUID) -> _Payment | None:
 
 
 def _asked(store: Store, snapshot: Snapshot, named: Sequence[UUID]) -> tuple[UUID, _Payment]:
-    """Return the reference and the merchant id that SeQura has it under.
+    """Return the reference and the merchant id under which SeQura has it.
 
-    SeQura shows no order to a shop, but says which payment methods one could be paid with, and that
-    only to the merchant id it belongs to. Raises NotAdoptable, and what SeQura's client raises.
+    SeQura shows a shop no order, only the payment methods one could be paid with, and that only to
+    the merchant id to which it belongs. Raise NotAdoptable, and what SeQura's client raises.
     """
     countries = _countries(snapshot)
     merchants = list(_merchants(store, countries))
@@ -264,7 +264,7 @@ def _countries(snapshot: Snapshot) -> list[str]:
 
 
 def _merchants(store: Store, countries: Sequence[str]) -> Iterator[Merchant]:
-    """Return the merchant ids this order may have been paid with, the likeliest first."""
+    """Yield the merchant ids this order may have been paid with, the likeliest first."""
     rows = store.merchants.select_related("connection").filter(connection__stopped_at=None)
 
     def rank(merchant: Merchant) -> tuple[bool, bool, bool, int]:
@@ -383,9 +383,9 @@ def solicited(snapshot: Snapshot, merchant_ref: str, reference: str) -> Document
 
 
 def _status(store: Store, order: Document) -> str:
-    """Return what SeQura thinks of the payment, by the staff notes and the merchant's mapping.
+    """Return SeQura's state of the payment, by the staff notes and the merchant's mapping.
 
-    A review whose end nobody recorded stays a review: SeQura accepts no update before it ends.
+    A review without a recorded end stays a review: SeQura accepts no update before it ends.
     """
     noted, status = staff_notes.status_in(_notes(order)), order["status_id"]
     if noted == Order.Status.CANCELLED:
@@ -396,10 +396,10 @@ def _status(store: Store, order: Document) -> str:
 
 
 def _reference(store: Store, merchant_ref: str, number: int) -> str:
-    """Return `order_ref_1`, and never a bare number that may be another shop's at SeQura.
+    """Return `order_ref_1`, never a bare number that may be another shop's at SeQura.
 
-    SeQura finds an order by merchant id and this reference alone. Where it once asked this store
-    for the longer form, somebody else counts with the same merchant id.
+    SeQura finds an order by merchant id and this reference alone. If SeQura once required the
+    longer form of this store, another shop uses the same merchant id.
     """
     longer = f"{store.hash}-"
     ours = Order.objects.filter(store=store, merchant_ref=merchant_ref)

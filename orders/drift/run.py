@@ -1,8 +1,8 @@
-"""Looking at every open order of a store: each night, after an outage, and when somebody asks.
+"""Check every open order of a store: each night, after an outage, and on request.
 
 First the shop's own list is searched for orders that the database does not know, then those that it
-knows are compared. A check is a row with a cursor for each of the two, so it goes on where a crash
-or a long night left it.
+knows are compared. A check is a row with a cursor for each of the two, so it continues where a
+crash or the end of the night interrupted it.
 """
 
 import time

@@ -34,13 +34,13 @@ def language_code(locale: str, country: str) -> str:
 
 
 def previous_orders(orders: Iterable[Document]) -> list[dict[str, Any]]:
-    """A registered customer's last ten orders, newest first, of `GET /v2/orders?customer_id=`.
+    """Return a registered customer's last ten orders, newest first.
 
-    Incomplete and deleted ones were never orders of the customer. One that cannot be read is left
-    out: what SeQura hears of the past is welcome, and no purchase depends on it.
+    From `GET /v2/orders?customer_id=`. Incomplete and deleted ones do not count. An unreadable one
+    is left out: the history is optional for SeQura, and no purchase depends on it.
     """
-    value = [found for order in orders if (found := _readable(order))]
-    newest = sorted(value, key=lambda one: one[0], reverse=True)
+    readable = [found for order in orders if (found := _readable(order))]
+    newest = sorted(readable, key=lambda one: one[0], reverse=True)
     return [document for _, document in newest[:10]]
 
 

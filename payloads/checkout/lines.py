@@ -32,7 +32,7 @@ from payloads.money import is_given, optional_cents, round_half_up, round_togeth
 from payloads.order.lines import text
 from transport.reading import section, sections
 
-# What a V3 checkout charges besides the goods: shipping, handling, fees, all told with tax.
+# What a V3 checkout charges besides the goods: shipping, handling, fees, all given with tax.
 # Where a discount of a consignment tells its amount, if it does: documented is only its id.
 _AMOUNTS = ("amount", "discounted_amount", "discount_amount")
 
@@ -72,10 +72,10 @@ def consignments(checkout: Document) -> list[Document]:
 
 
 def _shipping_charges(checkout: Document) -> list[_Charge]:
-    """The shipping cost in each of the ways it may be meant, the documented one first.
+    """Return the shipping cost in each possible reading, the documented one first.
 
-    A consignment's cost may or may not hold its discounts, the total "before any discounts" does
-    not, and a promotion that makes shipping free is told without an amount.
+    A consignment's cost may or may not include its discounts, the total "before any discounts" does
+    not, and a promotion that makes shipping free has no amount.
     """
     parcels, name = consignments(checkout), _shipping_name(checkout)
     added = _added(parcels, "shipping", name)
@@ -161,13 +161,13 @@ class _Reading:
             yield from part.lines(amount)
 
     def _with_tax(self, goods_total: int, total: int) -> list[int]:
-        """Net amounts to cents with tax, adding up to `goods_total`.
+        """Convert net amounts to cents with tax, adding up to `goods_total`.
 
-        V3 tells the tax of the whole checkout, and of shipping, handling and fees; what is left is
-        the goods' and no line knows its share. So every taxable net amount, discounts too, grows by
-        the same factor (a discount only as far as it falls on taxable goods), which is exact when
-        there is one rate, and all are rounded together so that no cent is lost or made up. The tax
-        found this way must be the tax that was told, or an amount is missing here.
+        V3 gives the tax of the whole checkout, and of shipping, handling and fees. The rest is the
+        tax of the goods, without each line's share. So every taxable net amount, discounts too,
+        grows by the same factor (a discount only as far as it applies to taxable goods), which is
+        exact when there is one rate. All are rounded together so that no cent is lost or invented.
+        The resulting tax must be the one given, or an amount is missing here.
         """
         net = sum((part.amount for part in self.goods), ZERO)
         tax = goods_total - net
@@ -195,12 +195,12 @@ def _taxable_amounts(goods: Sequence[Part]) -> list[Fraction]:
 
 
 def _readings(checkout: Document) -> Iterator[_Reading]:
-    """Every way of reading the checkout, the documented one first.
+    """Yield every way of reading the checkout, the documented one first.
 
-    Not told by the documentation: is wrapping charged per line or per unit; does a coupon's amount
-    hold its share of shipping; do sale prices already hold coupons ("after all discounts"); which
-    field holds which discount. Its own examples lack `tax_included`, and show prices with tax
-    beside list prices without: so it only says what to try first.
+    Not documented: is wrapping charged per line or per unit; does a coupon's amount include its
+    share of shipping; do sale prices already include coupons ("after all discounts"); which field
+    holds which discount. Its own examples lack `tax_included`, and show prices with tax beside list
+    prices without: so it only decides what to try first.
     """
     products, charged_tax = list(product_parts(checkout)), _tax_total(checkout)
     wrappings = [list(wrapping_parts(checkout, per_unit=per_unit)) for per_unit in (False, True)]

@@ -1,7 +1,7 @@
-"""What a V3 checkout charges for, part by part, as BigCommerce tells it.
+"""What a V3 checkout charges for, part by part, as BigCommerce gives it.
 
-https://docs.bigcommerce.com, checkouts.v3: prices of items, wrapping and discounts hold tax only
-when `cart.tax_included`; shipping, handling and fees are told both ways.
+https://docs.bigcommerce.com, checkouts.v3: prices of items, wrapping and discounts include tax only
+when `cart.tax_included`; shipping, handling and fees are given with and without.
 """
 
 import re
@@ -197,11 +197,11 @@ def wrapping_parts(checkout: Document, *, per_unit: bool) -> Iterator[Part]:
 
 # Discounts ---------------------------------------------------------------------------------------
 #
-# V3 documents tell one and the same discount in up to four places, and which of them hold which
+# V3 documents hold one and the same discount in up to four places, and which of them hold which
 # kind is documented in two ways: `cart.discount_amount` "includes order-level automatic promotions
 # plus manual discounts" (checkouts) and is "order-based only" (carts), while the example of a
 # manual discount has it in `cart.manual_discount_amount`, in `cart.discounts[]` and in the item's
-# `discounts[]`. Coupons are told apart everywhere, with their shares of the items.
+# `discounts[]`. Coupons are separate everywhere, with their shares of the items.
 
 
 def coupons(checkout: Document) -> dict[str, Fraction]:
@@ -269,9 +269,9 @@ def item_coupons(item: Document) -> Fraction:
 
 
 class Shares:
-    """How the items share a discount: what of it bears tax, and by how much tax makes it grow.
+    """How the items share a discount: which part of it is taxed, and the factor of its tax.
 
-    Only where the shares that the items tell add up to it, a cent per item aside.
+    Only if the shares that the items show add up to the discount, except for a cent per item.
     """
 
     def __init__(self, checkout: Document, share_of: Callable[[Document], Fraction]) -> None:

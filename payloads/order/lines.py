@@ -58,11 +58,11 @@ def goods(products: Iterable[Document]) -> list[Goods]:
 def charges(
     order: Document, lines: Sequence[Goods], fees: Sequence[Document] = (), shipping: str = ""
 ) -> list[Charge]:
-    """Shipping, handling, wrapping, fees, what is left of the total, and the other payments.
+    """Return shipping, handling, wrapping, fees, the rest of the total, and other payments.
 
-    What is left is a discount or surcharge that BigCommerce keeps on no line: a discount of the
-    whole order, a total written by hand, or rounding. SeQura has to hear the order's total in any
-    case, so it is a line too.
+    The rest is a discount or surcharge that BigCommerce has on no line: a discount of the whole
+    order, a total entered by hand, or rounding. SeQura must receive the order's total, so it
+    becomes a line.
     """
     known = [*_costs(order, shipping), *_fees(fees)]
     left = to_cents(order["total_inc_tax"]) - total(lines) - total(known)
@@ -115,10 +115,10 @@ def _reference(product: Document) -> str:
 
 
 def _paid(product: Document) -> int:
-    """The line's total after all discounts.
+    """Return the line's total after all discounts, in cents.
 
-    `discounted_total_inc_tax` says it, yet BigCommerce's own examples show it as zero for lines
-    that are not free: then the discounts on the line are taken off its total.
+    `discounted_total_inc_tax` holds it, yet BigCommerce's own examples show it as zero for lines
+    that are not free: then the discounts on the line are subtracted from its total.
     """
     paid = cents(product, "discounted_total_inc_tax")
     if paid > 0:

@@ -30,7 +30,7 @@ from payloads.order.shipments import parcels, trackings
 _REFUNDED = 4
 # Incomplete, Refunded and Disputed do not bring a cancelled order back to life.
 NOT_REOPENING = frozenset({0, 4, 13})
-# BigCommerce sets it by itself with a refund: by hand it brings a cancelled order back.
+# BigCommerce sets it with a refund. Set by hand, it reopens a cancelled order.
 PARTLY_REFUNDED = 14
 # Statuses of an order whose goods are still in the shop.
 _NOT_SENT = frozenset({1, 7, 9, 11, 12})
@@ -180,9 +180,9 @@ def _units_by_status(
 def _without_parcel(
     snapshot: Snapshot, goods: Sequence[Goods], ledger: Ledger
 ) -> Mapping[int, int]:
-    """Units that SeQura accepted as shipped and whose shipment record is deleted.
+    """Return units that SeQura accepted as shipped and whose shipment record was deleted.
 
-    As long as the status says that they left, that counts.
+    They count while the status means that they left.
     """
     accepted = shipped_units(goods, [{"items": known_goods(ledger, 2)}])
     recorded = shipped_units(goods, snapshot.get("shipments") or ())

@@ -12,7 +12,7 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.errors import Rejected, Unavailable
 from stores.models import Store
 
-# outdated: from an older version of ours; changed: by somebody else. The last four are seen on the
+# outdated: from an older version of ours; changed: by another party. The last four are seen on the
 # checkout page: an address that refuses, one that was not reached, another file than the registered
 # one, scripts of others.
 Kind = Literal[

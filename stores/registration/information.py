@@ -1,4 +1,4 @@
-"""What BigCommerce says about a store: its name, its control panel, its storefronts."""
+"""Read from BigCommerce: a store's name, its control panel, its storefronts."""
 
 from typing import Any
 
