@@ -16,11 +16,11 @@ from django.utils.translation import gettext as _
 
 from panel.log_query import chunks
 from panel.session import PanelRequest, panel_error
-from panel.templatetags.entries import outcome_name
+from panel.templatetags.entries import explained, outcome_name
 from stores.models import Store
 from stores.rate_limit import Concurrency
 from stores.storefronts import order_link, portal_link
-from transaction_log.explanations import event_label, explain
+from transaction_log.explanations import event_label
 from transaction_log.models import Entry
 
 # Excel takes a CSV file for UTF-8 only when it begins with this mark.
@@ -150,7 +150,7 @@ def _heading(language: str) -> list[str]:
 
 
 def _row(store: Store, entry: Entry, zone: tzinfo) -> list[object]:
-    explanation = explain(entry.reason)
+    explanation = explained(entry)
     return [
         _moment(entry.at, zone),
         "" if entry.bigcommerce_id is None else entry.bigcommerce_id,

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Self
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 
+from orders.models import Order
 from stores.models import Store
 from transaction_log.models import Entry
 
@@ -20,6 +21,14 @@ PAGE = 50
 _EXPORT_CHUNK = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+def with_approved(entries: QuerySet[Entry]) -> QuerySet[Entry]:
+    """Return the entries with the cents that SeQura approved for their order, as `approved`."""
+    orders = Order.objects.filter(
+        store=OuterRef("store"), bigcommerce_id=OuterRef("bigcommerce_id")
+    )
+    return entries.annotate(approved=Subquery(orders.values("amount")[:1]))
 
 
 class Position(NamedTuple):

@@ -77,6 +77,7 @@ _BIGCOMMERCE = "BigCommerce"
 _NO_ORDER = _("The customer was notified, wasn't charged and can order again. Dismiss this entry.")
 _BY_ITSELF = _("No action needed. We retry automatically.")
 _COMPARE = _("Compare the order with SeQura, fix it in BigCommerce, then retry.")
+_REJECTED = Explanation(_("SeQura rejected this update."), _COMPARE)
 
 REASONS: Mapping[str, Explanation] = {
     # A payment that did not become an order; both systems were told to forget it.
@@ -267,8 +268,8 @@ REASONS: Mapping[str, Explanation] = {
         _("SeQura doesn't have this order, or the order is closed there."),
         _("Check it in SeQura's portal. If it's cancelled there, dismiss this entry."),
     ),
-    "sequra_409": Explanation(_("SeQura rejected this update."), _COMPARE),
-    "sequra_422": Explanation(_("SeQura rejected this update."), _COMPARE),
+    "sequra_409": _REJECTED,
+    "sequra_422": _REJECTED,
     # An order that cannot be told as it is.
     "currency_changed": Explanation(
         _("The order's currency is no longer the currency it was paid in."),
@@ -518,8 +519,40 @@ REASONS: Mapping[str, Explanation] = {
         retry=False,
     ),
 }
-_REFUSED = Explanation(_("SeQura rejected the update."), _COMPARE)
 _NOTHING = Explanation("", retry=False)
+# A rejection, by what was sent: each has one right action, and not all can be undone in the shop.
+_REJECTED_EVENTS: Mapping[str, Explanation] = {
+    "ship": Explanation(
+        _("SeQura rejected this shipment."),
+        _(
+            "Compare the order with SeQura and fix it in BigCommerce. We then send it again"
+            " automatically."
+        ),
+    ),
+    "refund": Explanation(
+        _("SeQura rejected this refund."),
+        _(
+            "A refund can't be undone in BigCommerce. Contact SeQura from its portal, then retry"
+            " or dismiss this entry."
+        ),
+    ),
+    "cancel": Explanation(
+        _("SeQura rejected this cancellation."),
+        _(
+            "Check the order in SeQura's portal. If it's cancelled there, dismiss this entry."
+            " Otherwise contact SeQura, then retry."
+        ),
+    ),
+    "address": Explanation(
+        _("SeQura rejected the new address or customer details."),
+        _("Change the details back in BigCommerce, or contact SeQura from its portal and retry."),
+    ),
+    "report": Explanation(
+        _("SeQura rejected the delivery report."),
+        _("Read SeQura's message, fix the orders it names in BigCommerce, then send the report."),
+        retry=False,
+    ),
+}
 
 
 def event_label(event: str) -> Text:
@@ -543,11 +576,10 @@ def outcome_choices() -> list[tuple[str, Any]]:
     return list(_OUTCOMES.items())
 
 
-def explain(reason: str) -> Explanation:
-    """What a reason code means; any other refusal by SeQura is a refusal."""
-    if reason in REASONS:
-        return REASONS[reason]
-    return _REFUSED if reason else _NOTHING
+def explain(reason: str, event: str = "") -> Explanation:
+    """Return what a reason means for an event; a code we do not know is a rejection by SeQura."""
+    found = REASONS.get(reason, _REJECTED if reason else _NOTHING)
+    return _REJECTED_EVENTS.get(event, found) if found is _REJECTED else found
 
 
 def event_choices() -> list[tuple[str, Any]]:

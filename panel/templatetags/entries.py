@@ -1,5 +1,6 @@
 """What the templates say about an entry: its event, its explanation, its links."""
 
+from dataclasses import replace
 from typing import Any
 
 from django import template
@@ -8,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from panel.detail_labels import labels
+from panel.templatetags.panel import money
 from stores.storefronts import order_link, portal_link
 from transaction_log.explanations import (
     DECISION,
@@ -25,6 +27,38 @@ BADGES = {"accepted": "success", "rejected": "danger", "delayed": "warning", "ig
 
 register.filter("event", event_label)
 register.filter("explain", explain)
+_REJECTIONS = frozenset({"sequra_409", "sequra_422"})
+
+
+@register.filter
+def explained(entry: Entry) -> Explanation:
+    """Return what an entry means, with the amounts in euros where they are the cause."""
+    found = explain(entry.reason, entry.event)
+    above = _above_approved(entry)
+    if above <= 0:
+        return found
+    total = (entry.unshipped or 0) + (entry.shipped or 0)
+    texts = {"now": money(total), "approved": money(total - above), "above": money(above)}
+    what = _("The order total of %(now)s is %(above)s above the %(approved)s that SeQura approved.")
+    todo = _(
+        "Lower the total by %(above)s in BigCommerce, or charge the difference another way. We then"
+        " send it again automatically."
+    )
+    return replace(found, what=what % texts, todo=todo % texts)
+
+
+def _above_approved(entry: Entry) -> int:
+    """By how many cents a rejected statement exceeds what SeQura approved; 0 where unknown."""
+    approved: int | None = getattr(entry, "approved", None)
+    if approved is None or entry.unshipped is None or entry.reason not in _REJECTIONS:
+        return 0
+    return entry.unshipped + (entry.shipped or 0) - approved
+
+
+@register.filter
+def advises_retry(entry: Entry) -> bool:
+    """Return whether retrying comes first: what SeQura rejected must change before."""
+    return not (entry.reason in _REJECTIONS and entry.event in ("edit", "ship", "address"))
 
 
 @register.filter
@@ -61,7 +95,7 @@ def in_portal(about: Any) -> str:
 @register.filter
 def can_retry(entry: Entry) -> bool:
     """Is there an order whose update may be sent again?"""
-    explanation: Explanation = explain(entry.reason)
+    explanation: Explanation = explain(entry.reason, entry.event)
     return entry.is_open and explanation.retry and entry.bigcommerce_id is not None
 
 

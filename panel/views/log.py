@@ -10,7 +10,15 @@ from django.views.decorators.http import require_POST, require_safe
 from panel.export import csv_lines, few_per_store
 from panel.forms import IgnoreForm, RetentionForm
 from panel.log_filters import LogFilter
-from panel.log_query import Page, Position, first_page, needing_somebody, newer_page, older_page
+from panel.log_query import (
+    Page,
+    Position,
+    first_page,
+    needing_somebody,
+    newer_page,
+    older_page,
+    with_approved,
+)
 from panel.notices import back
 from panel.session import PanelRequest, panel_error, panel_page
 from stores.models import Store
@@ -42,7 +50,7 @@ def transaction_log(request: PanelRequest) -> HttpResponse:
 
 
 def _page(request: PanelRequest, filters: LogFilter) -> Page:
-    entries = filters.entries()
+    entries = with_approved(filters.entries())
     if before := request.GET.get("before"):
         return older_page(entries, Position.parse(before))
     if after := request.GET.get("after"):
@@ -77,7 +85,7 @@ def export_csv(request: PanelRequest) -> HttpResponse | StreamingHttpResponse:
             _("Go back and try again."),
             request.store,
         )
-    entries = filters.entries()
+    entries = with_approved(filters.entries())
     lines = csv_lines(request.store, entries, get_language() or "en")
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     name = f"sequra-{request.store.hash}-{timezone.localdate():%Y-%m-%d}.csv"

@@ -19,6 +19,7 @@ from orders.sync.retry import retry
 from orders.sync.snapshot import read_snapshot
 from orders.sync.sync import UNREADABLE, NotNow, reading_of
 from panel.detail_labels import newest_first
+from panel.log_query import with_approved
 from panel.notices import back
 from panel.session import PanelRequest, panel_page
 from panel.views.corrections import CorrectionForm
@@ -85,7 +86,9 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
 
 def _entries(order: Order) -> list[Entry]:
     """The order's entries, newest first; open ones are among them however old they are."""
-    entries = Entry.objects.filter(store=order.store, bigcommerce_id=order.bigcommerce_id)
+    entries = with_approved(
+        Entry.objects.filter(store=order.store, bigcommerce_id=order.bigcommerce_id)
+    )
     found = entries.order_by(F("closed_at").desc(nulls_first=True), "-id")[:_MANY]
     return sorted(found, key=lambda entry: (entry.at, entry.pk), reverse=True)
 

@@ -17,6 +17,7 @@ from orders.models import Order, ReportRun
 from orders.queue.wakeup import wake_worker
 from orders.reports.pages import COLUMNS, Page, shipped
 from orders.reports.schedule import addressees, next_moment, start, to_report, to_report_by
+from panel.log_query import with_approved
 from panel.session import PanelRequest, panel_page
 from panel.views.log import no_such_thing
 from payloads.delivery_report import PAGE, Report, delivery_report, sort_out
@@ -48,7 +49,8 @@ def _untold(store: Store) -> list[_Untold]:
         store=store, event="ship", closed_at__isnull=True, bigcommerce_id__isnull=False
     )
     found = [
-        _Untold(one.bigcommerce_id or 0, one.at, one) for one in entries.order_by("at")[:_MANY]
+        _Untold(one.bigcommerce_id or 0, one.at, one)
+        for one in with_approved(entries).order_by("at")[:_MANY]
     ]
     on_their_way = Order.objects.filter(store=store, changed__gt=F("synced")).filter(
         Q(shipped_status_seen=True) | Q(has_shipments=True, shipment="")

@@ -82,7 +82,7 @@ def test_shipped_and_not_told_with_its_reason(merchant: Merchant, merchants_pane
     page = text(merchants_panel.get("shipping/"))
 
     assert f">{refused.bigcommerce_id}</a>" in page
-    assert "SeQura rejected this update" in page
+    assert "SeQura rejected this shipment" in page
 
 
 def test_statuses_that_cannot_mean_shipped_are_warned_about(

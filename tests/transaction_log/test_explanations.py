@@ -5,8 +5,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from django.utils import translation
+
 from payments.confirm import DELAYS
-from transaction_log.explanations import EVENTS, REASONS, explain
+from transaction_log.explanations import EVENTS, REASONS, Explanation, explain, outcome_label
 
 ROOT = Path(__file__).resolve().parents[2]
 REASON = re.compile(r'(?:Refused|Held)\("(\w+)"|reason="(\w+)"|event, reason = "\w+", "(\w+)"')
@@ -57,3 +60,66 @@ def test_what_can_be_done_is_said_for_every_refusal() -> None:
         assert str(explanation.what).endswith("."), reason
         assert str(explanation.todo).endswith(".") or not explanation.retry, reason
     assert explain("sequra_499").todo
+
+
+REJECTIONS = ("sequra_409", "sequra_422", "sequra_418")
+# What was sent, what the merchant reads about its rejection, and the one thing to do.
+BY_EVENT = {
+    "edit": ("SeQura rejected this update.", "fix it in BigCommerce, then retry."),
+    "ship": ("SeQura rejected this shipment.", "We then send it again automatically."),
+    "refund": ("SeQura rejected this refund.", "A refund can't be undone in BigCommerce."),
+    "cancel": ("SeQura rejected this cancellation.", "Check the order in SeQura's portal."),
+    "address": (
+        "SeQura rejected the new address or customer details.",
+        "Change the details back in BigCommerce",
+    ),
+    "report": ("SeQura rejected the delivery report.", "fix the orders it names"),
+}
+
+
+@pytest.mark.parametrize("reason", REJECTIONS)
+@pytest.mark.parametrize("event", BY_EVENT)
+def test_a_rejection_is_explained_by_what_was_sent(event: str, reason: str) -> None:
+    what, todo = BY_EVENT[event]
+    found = explain(reason, event)
+    assert str(found.what) == what
+    assert todo in str(found.todo)
+
+
+@pytest.mark.parametrize("language", ["es", "fr", "it", "pt"])
+def test_the_explanation_of_every_event_is_translated(language: str) -> None:
+    english = {text for event in BY_EVENT for text in told(explain("sequra_409", event))}
+    with translation.override(language):
+        translated = {text for event in BY_EVENT for text in told(explain("sequra_409", event))}
+    assert len(translated) == len(english) == 2 * len(BY_EVENT)
+    assert not translated & english
+
+
+def told(explanation: Explanation) -> tuple[str, str]:
+    return str(explanation.what), str(explanation.todo)
+
+
+def test_a_cause_of_its_own_does_not_depend_on_the_event() -> None:
+    for reason in ("sequra_403", "sequra_404", "currency_changed", "sequra_unavailable"):
+        assert explain(reason, "refund") == explain(reason) == REASONS[reason]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "event", "is_open", "dismissed", "label"),
+    [
+        ("accepted", "ship", False, False, "Accepted"),
+        ("rejected", "ship", True, False, "Rejected"),
+        ("rejected", "ship", False, False, "Rejected"),
+        ("rejected", "correction", True, False, "Decision needed"),
+        ("rejected", "correction", False, False, "Resolved"),
+        ("rejected", "decision", True, False, "Decision needed"),
+        ("delayed", "edit", True, False, "Retrying"),
+        ("delayed", "edit", False, False, "Resolved"),
+        ("ignored", "ship", False, True, "Dismissed"),
+        ("ignored", "archived", False, False, "Skipped"),
+    ],
+)
+def test_an_outcome_is_named_by_what_it_is_about(
+    outcome: str, event: str, is_open: bool, dismissed: bool, label: str
+) -> None:
+    assert outcome_label(outcome, event, is_open=is_open, dismissed=dismissed) == label

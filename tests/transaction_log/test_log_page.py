@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from stores.models import PanelUser
 from tests.stores.conftest import Panel, panel_for
-from tests.transaction_log.conftest import MakeEntry
+from tests.transaction_log.conftest import MakeEntry, MakeOrder
 from transaction_log.explanations import explain
 
 REFERENCE = uuid.UUID("0b9a4c6e-6d52-4d0c-9d7b-0c9b6f8d3f6a")
@@ -27,8 +27,8 @@ def test_rejected_entry_says_everything_without_a_click(
         "Shipment",
         "Rejected",
         "The sum of the items is 11088 and the order&#x27;s total is 11089",
-        "SeQura rejected this update.",
-        "Compare the order with SeQura, fix it in BigCommerce, then retry.",
+        "SeQura rejected this shipment.",
+        "Compare the order with SeQura and fix it in BigCommerce.",
         "3 attempts",
         f'href="{SHOP}" target="_blank" rel="noopener"',
         f'href="{SANDBOX}" target="_blank" rel="noopener"',
@@ -79,6 +79,39 @@ def test_settled_entry_offers_no_action(panel: Panel, make_rejected: MakeEntry) 
 def test_amounts_that_were_told_are_said(panel: Panel, make_entry: MakeEntry) -> None:
     make_entry(unshipped=123456, shipped=0)
     assert "Not shipped €1,234.56 · Shipped €0.00" in panel.get("log/").content.decode()
+
+
+@pytest.mark.parametrize("path", ["log/", "orders/250/", "shipping/"])
+def test_a_total_above_the_approved_amount_is_named_in_euros(
+    panel: Panel, make_order: MakeOrder, make_rejected: MakeEntry, path: str
+) -> None:
+    make_order(amount=48390)
+    make_rejected(event="ship", unshipped=59490, shipped=0)
+
+    html = panel.get(path).content.decode()
+
+    assert "The order total of €594.90 is €111.00 above the €483.90 that SeQura approved." in html
+
+
+def test_a_total_within_the_approved_amount_is_not_blamed(
+    panel: Panel, make_order: MakeOrder, make_rejected: MakeEntry
+) -> None:
+    make_order(amount=48390)
+    make_rejected(event="edit", unshipped=48390, shipped=0)
+    make_rejected(event="edit", bigcommerce_id=251, unshipped=99999, shipped=0)
+    html = panel.get("log/").content.decode()
+    assert "that SeQura approved" not in html
+    assert html.count("SeQura rejected this update.") == 2
+
+
+def test_what_must_change_first_does_not_lead_to_a_retry(
+    panel: Panel, make_rejected: MakeEntry
+) -> None:
+    make_rejected(event="edit")
+    make_rejected(event="refund", bigcommerce_id=251)
+    rows = panel.get("log/").content.decode().split("<tbody>")[1].split("</tr>")
+    first, second = '<button class="button button-small">Retry', 'button-secondary">Retry'
+    assert [(first in row, second in row) for row in rows[:2]] == [(True, False), (False, True)]
 
 
 def test_refused_purchase_offers_no_retry(panel: Panel, make_rejected: MakeEntry) -> None:
