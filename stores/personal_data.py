@@ -262,7 +262,7 @@ def _erase(store: Store, until: float) -> None:
 
 
 def _unchanged(store: Store) -> QuerySet[Store]:
-    """The store, unless it was installed or uninstalled since it was read."""
+    """Return the store, unless it was installed or uninstalled since it was read."""
     return Store.objects.filter(pk=store.pk, state=store.state, uninstalled_at=store.uninstalled_at)
 
 

@@ -51,7 +51,7 @@ class Strict(serializers.Serializer[Any]):
 
 
 class _Integer(serializers.IntegerField):
-    """An integer of JSON; "5", 5.0 and true are none."""
+    """Accept an integer of JSON, not "5", 5.0 or true."""
 
     def to_internal_value(self, data: Any) -> int:
         if not isinstance(data, int) or isinstance(data, bool):
@@ -60,7 +60,7 @@ class _Integer(serializers.IntegerField):
 
 
 class _Boolean(serializers.BooleanField):
-    """true or false of JSON."""
+    """Accept true or false of JSON."""
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
@@ -69,7 +69,7 @@ class _Boolean(serializers.BooleanField):
 
 
 class Text(serializers.CharField):
-    """A string of JSON; a number is none."""
+    """Accept a string of JSON, not a number."""
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -129,7 +129,7 @@ class _Setting:
 
     @property
     def path(self) -> tuple[str, str]:
-        """The part of the document, empty at its top, and the key in it."""
+        """Return the part of the document, empty at its top, and the key in it."""
         part, _dot, name = self.key.rpartition(".")
         return part, name
 
@@ -271,7 +271,7 @@ SettingsFile = _document_class()
 
 
 def complaints(detail: Any, path: str = "") -> Iterator[str]:
-    """DRF's nested errors, each as `general.allowed_ips.0: …`."""
+    """Yield DRF's nested errors, each as `general.allowed_ips.0: …`."""
     if isinstance(detail, Mapping):
         for key, value in detail.items():
             own = "" if key == "non_field_errors" else str(key)
@@ -296,7 +296,7 @@ def parse_networks(text: str) -> list[str]:
 
 
 def _complaint(entry: str) -> str:
-    """What is wrong with it; nothing when `manage.py store_settings` would take it too."""
+    """Return what is wrong; empty when `manage.py store_settings` would accept it too."""
     try:
         network(entry)
     except serializers.ValidationError:

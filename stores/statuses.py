@@ -45,7 +45,7 @@ _ALIVE = {1, 2, 3, 8, 9, 10, 11, 12}
 
 
 def label(store: Store, status: int) -> str:
-    """The merchant's word for a status; BigCommerce's as long as we do not know it."""
+    """Return the store's label of a status, or BigCommerce's default one."""
     return str(store.status_labels.get(str(status)) or _NAMES.get(status, status))
 
 
@@ -61,12 +61,12 @@ def cancelled_status(store: Store) -> int:
 
 
 def choices(store: Store) -> list[tuple[int, str]]:
-    """Every status with its label, for a form."""
+    """Return every status with its label, for a form."""
     return [(status, label(store, status)) for status in _NAMES]
 
 
 def refresh(store: Store) -> bool:
-    """Ask BigCommerce for the labels anew; False when it does not say."""
+    """Read the labels from BigCommerce again. Return False when it fails."""
     try:
         rows = bigcommerce_for(store, _BRIEF).order_statuses()
     except (Rejected, Unavailable) as error:
@@ -81,7 +81,7 @@ def refresh(store: Store) -> bool:
 
 
 def mapping_warnings(store: Store) -> list[str]:
-    """What looks wrong about the statuses that SeQura's answers lead to."""
+    """Return what looks wrong about the statuses set after SeQura's decisions."""
     found = []
     if store.status_approved in (None, _INCOMPLETE):
         found.append(
@@ -114,7 +114,7 @@ def mapping_warnings(store: Store) -> list[str]:
 
 
 def shipped_warnings(store: Store) -> list[str]:
-    """What looks wrong about the statuses that count as shipped."""
+    """Return what looks wrong about the statuses that count as shipped."""
     shipped = store.shipped_statuses
     found = []
     if store.status_approved is not None and store.status_approved in shipped:

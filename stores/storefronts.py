@@ -14,7 +14,7 @@ from stores.models import Store
 
 
 def language_of(locale: str) -> str:
-    """Our language for a BCP-47 locale such as `es-MX` or `ca`; English when there is none."""
+    """Return our language for a BCP-47 locale such as `es-MX` or `ca`; English by default."""
     language = locale.strip().replace("_", "-").split("-")[0].lower()
     if language in READ_SPANISH:
         return "es"
@@ -22,7 +22,7 @@ def language_of(locale: str) -> str:
 
 
 def time_zone_of(store: Store) -> ZoneInfo:
-    """The store's time zone, UTC when it names none that exists."""
+    """Return the store's time zone, UTC when it is invalid."""
     try:
         return ZoneInfo(store.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -45,7 +45,7 @@ def origin_of(url: str) -> str:
 
 
 def _ascii(host: str) -> str:
-    """The host as DNS knows it. ValueError when it is none."""
+    """Return the host as DNS knows it. Raise ValueError when it is invalid."""
     if host.isascii():
         return host
     name, colon, port = host.partition(":")
@@ -53,7 +53,7 @@ def _ascii(host: str) -> str:
 
 
 def browser_origin(request: HttpRequest) -> str:
-    """The origin that a browser names, written like those of a store; nothing for another text."""
+    """Return a browser's origin, written like those of a store; empty for another text."""
     named = request.headers.get("Origin", "")
     with suppress(UnicodeError):  # a header's bytes, when they are not ASCII
         named = named.encode("latin-1").decode()
@@ -62,14 +62,14 @@ def browser_origin(request: HttpRequest) -> str:
 
 
 def may_ask(store: Store, origin: str) -> bool:
-    """Does this store's checkout run at that origin, however its host is spelled?"""
+    """Return whether this store's checkout runs at that origin, however it is spelled."""
     return bool(origin) and (
         origin in store.origins or origin in {origin_of(known) for known in store.origins}
     )
 
 
 def storefront_store(public_id: UUID) -> Store:
-    """The installed store behind a public id; anything else is 404, without saying why."""
+    """Return the installed store with this public id, or raise Http404 without a reason."""
     store = Store.objects.filter(public_id=public_id, state=Store.State.INSTALLED).first()
     if store is None:
         raise Http404
@@ -81,18 +81,18 @@ def storefront_store(public_id: UUID) -> Store:
 # SeQura has one portal per environment, whatever the deployment.
 # https://docs.sequra.com/docs/post-checkout-integration
 def portal_link(environment: str, reference: UUID | None) -> str:
-    """The order's page in SeQura's portal; nothing for an order SeQura does not know."""
+    """Return the URL of the order in SeQura's portal; empty for an order unknown to SeQura."""
     return f"{portal_home(environment)}/orders/{reference}" if reference else ""
 
 
 def portal_home(environment: str) -> str:
-    """The portal itself."""
+    """Return the URL of the portal."""
     home: str = settings.PORTAL_URL if environment == "live" else settings.PORTAL_SANDBOX_URL
     return home
 
 
 def order_link(store: Store, bigcommerce_id: int | None) -> str:
-    """The order's page in BigCommerce's control panel; nothing for an attempt without an order."""
+    """Return the URL of the order in BigCommerce's control panel; empty without an order."""
     if bigcommerce_id is None:
         return ""
     panel = origin_of(store.control_panel_url) or f"https://store-{store.hash}.mybigcommerce.com"

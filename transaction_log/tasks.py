@@ -1,4 +1,4 @@
-"""Closed entries go after the time that each store chose; open ones stay until they are closed."""
+"""Delete closed entries after the time that each store chose; open ones stay."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from stores.models import Store
 from transaction_log.models import Entry
 from transport.stopping import before_a_call
 
-# Small enough never to block anybody for long.
+# Small enough never to block other statements for long.
 BATCH = 5000
 
 
@@ -21,7 +21,7 @@ def forget_closed_entries() -> None:
 
 
 def delete_closed_entries() -> int:
-    """Delete what is old enough, of all stores; returns how many entries went."""
+    """Delete expired entries of all stores. Return how many were deleted."""
     forgotten: list[int] = []
     stores = Store.objects.only("pk", "hash", "log_retention_days")
     each("retention", stores, lambda store: forgotten.append(_forget(store)))

@@ -27,7 +27,7 @@ def messages_of(body: bytes) -> list[str]:
 
 
 def _sentences(value: Any) -> list[str]:
-    """Every sentence in a JSON error document, in the order in which it stands there."""
+    """Return every sentence of a JSON error document, in its order."""
     match value:
         case str():
             return [value]
@@ -50,6 +50,6 @@ def details(value: Any) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """The title of an HTML page, or the text without its tags."""
+    """Return the title of an HTML page, or the text without its tags."""
     title = re.search(r"<title[^<>]*>([^<]*)</title", text, re.IGNORECASE)
     return title[1] if title else re.sub(r"<[^<>]*>", " ", text)

@@ -17,14 +17,14 @@ _SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\0\ud800-\udfff]")
 
 
 def clean_text(text: str) -> str:
-    """The text without U+0000 and without halves of surrogate pairs."""
+    """Return the text without U+0000 and without lone surrogates."""
     if text.isprintable():  # then it has neither
         return text
     return text.encode("utf-8", "ignore").decode().replace("\0", "")
 
 
 def cleaned(value: Any, deepest: int | None = None) -> Any:
-    """A JSON document with every text cleaned, keys too, and null below `deepest` levels."""
+    """Return a JSON document with cleaned texts and keys, and null below `deepest` levels."""
     if isinstance(value, str):
         return clean_text(value)
     if not isinstance(value, dict | list):
@@ -38,7 +38,7 @@ def cleaned(value: Any, deepest: int | None = None) -> Any:
 
 
 def read_json(raw: bytes | str, deepest: int | None = None) -> Any:
-    """The document in a body, cleaned. ValueError or RecursionError when it is no JSON."""
+    """Return the cleaned document of a body. Raise ValueError or RecursionError for no JSON."""
     text = raw if isinstance(raw, str) else raw.decode(json.detect_encoding(raw), "replace")
     document = _parsed(text)
     if deepest is None and not _SUSPICIOUS.search(text):
@@ -68,7 +68,7 @@ def number_of(value: object) -> int | None:
 
 
 def write_json(value: Any) -> bytes:
-    """The body of a request: cleaned as well, since not all of it was read by `read_json`."""
+    """Return the body of a request, cleaned: not all of it was read by `read_json`."""
     text = json.dumps(value, allow_nan=False)
     return (json.dumps(cleaned(value)) if _SUSPICIOUS.search(text) else text).encode()
 
@@ -95,4 +95,4 @@ def _whole(digits: str) -> int | None:
 
 
 def _unknown(_name: str) -> None:
-    """NaN, Infinity and -Infinity are no JSON."""
+    """Raise ValueError: NaN, Infinity and -Infinity are no JSON."""

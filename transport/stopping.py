@@ -35,7 +35,7 @@ def stopping() -> bool:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Work inside that may end before any of its calls, because the next run repeats it."""
+    """Allow the work inside to end before any of its calls: the next run repeats it."""
     token = _interruptible.set(True)
     try:
         yield
@@ -50,7 +50,7 @@ def before_a_call() -> None:
 
 
 def pause(seconds: float) -> None:
-    """Sleep, but not into the end of the process."""
+    """Sleep, but no longer than the process runs."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         before_a_call()

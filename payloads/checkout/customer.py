@@ -57,7 +57,7 @@ def _readable(order: Document) -> tuple[datetime, dict[str, Any]] | None:
 
 
 def moment(value: object) -> datetime | None:
-    """A date of BigCommerce: V2 writes RFC 2822, V3 ISO 8601. ValueError for any other text."""
+    """Return BigCommerce's date: RFC 2822 (V2) or ISO 8601 (V3). Raise ValueError."""
     written = text(value or "")
     if not written:
         return None
@@ -69,7 +69,7 @@ def moment(value: object) -> datetime | None:
 
 
 def known_moment(value: object) -> str | None:
-    """A date as SeQura wants it; nothing for one that cannot be read."""
+    """Return a date in SeQura's format; None for an unreadable one."""
     try:
         found = moment(value)
     except (ArithmeticError, TypeError, ValueError):
@@ -99,6 +99,6 @@ def _previous_order(order: Document) -> dict[str, Any]:
 
 
 def email(checkout: Document) -> str:
-    """The address the order's mails go to."""
+    """Return the e-mail address that receives the order's mails."""
     billing = section(checkout.get("billing_address"))
     return text(billing.get("email")) or text(cart_of(checkout).get("email"))

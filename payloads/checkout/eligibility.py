@@ -92,7 +92,7 @@ def _sells_in(rules: Rules, checkout: Document) -> bool:
 
 
 def _sells_services(rules: Rules, checkout: Document) -> bool:
-    """Also in a country that is not known yet: the address is missing, and that is said."""
+    """Return whether services are sold. An unknown country counts: its address is reported."""
     country = merchant_country(checkout)
     in_contract = not country or "services" in rules.countries.get(country, ())
     return rules.offers_services and in_contract
@@ -103,7 +103,7 @@ def _is_digital(checkout: Document) -> bool:
 
 
 def _has_excluded_product(rules: Rules, checkout: Document, catalogue: list[Document]) -> bool:
-    """A SKU of a variant in the cart, or of its product. BigCommerce's SKUs ignore case."""
+    """Return whether a variant's or product's SKU is excluded. SKUs ignore case."""
     excluded = {_sku(sku) for sku in rules.excluded_products}
     held = {_sku(item.get("sku")) for item in (*all_items(checkout), *catalogue)}
     return bool((held - {""}) & excluded)

@@ -58,7 +58,7 @@ class Part:
 
 
 def _exact_cents(amount: Amount | None) -> Fraction:
-    """An amount that may be absent, which means nothing. Raises `payloads.money.NotMoney`."""
+    """Return an optional amount in exact cents, 0 when absent. Raise `NotMoney`."""
     return Fraction(to_decimal(amount)) * 100 if amount is not None and is_given(amount) else ZERO
 
 
@@ -67,12 +67,12 @@ def cart_of(checkout: Document) -> Document:
 
 
 def currency_of(checkout: Document) -> str:
-    """The code of the checkout's currency; empty when it is not told."""
+    """Return the code of the checkout's currency; empty when it is missing."""
     return text(section(cart_of(checkout).get("currency")).get("code"))
 
 
 def customer_number(checkout: Document) -> int | None:
-    """The registered customer's number; None for a guest."""
+    """Return the registered customer's number; None for a guest."""
     return number_of(cart_of(checkout).get("customer_id"))
 
 
@@ -92,18 +92,18 @@ def is_readable(checkout: Document) -> bool:
 
 
 def items(checkout: Document, *groups: str) -> Iterator[Document]:
-    """The line items of these groups: physical_items, digital_items, custom_items …"""
+    """Yield the line items of these groups: physical_items, digital_items, custom_items …"""
     for group in groups:
         yield from sections(section(cart_of(checkout).get("line_items")).get(group))
 
 
 def all_items(checkout: Document) -> Iterator[Document]:
-    """Whatever has a price per unit: everything but gift certificates."""
+    """Yield everything with a price per unit: all items but gift certificates."""
     return items(checkout, "physical_items", "digital_items", "custom_items")
 
 
 def product_parts(checkout: Document) -> Iterator[Part]:
-    """Products at their sale price, which already holds the discounts of a single item."""
+    """Yield products at their sale price, which includes the discounts of a single item."""
     for item in items(checkout, "physical_items"):
         yield _product(item, downloadable=False)
     for item in items(checkout, "digital_items"):
@@ -131,7 +131,7 @@ def _product(item: Document, *, downloadable: bool) -> Part:
 
 
 def _price_of(item: Document) -> Fraction:
-    """The price of all units; items that are typed in by hand have no sale price."""
+    """Return the price of all units; items entered by hand have no sale price."""
     for key in ("extended_sale_price", "extended_list_price"):
         if is_given(item.get(key)):
             return _exact_cents(item[key])
@@ -144,7 +144,7 @@ def _is_taxed(item: Document) -> bool:
 
 
 def _certificate(item: Document) -> Part:
-    """A gift certificate that is bought: sent by e-mail, so nothing is shipped."""
+    """Return a bought gift certificate: sent by e-mail, so nothing is shipped."""
     return Part(
         kind="product",
         reference=BOUGHT_CERTIFICATE,
@@ -156,7 +156,7 @@ def _certificate(item: Document) -> Part:
 
 
 def _name(item: Document) -> str:
-    """The product's name with the chosen options: `T-shirt (Size: M, Colour: Red)`."""
+    """Return the product's name with its options: `T-shirt (Size: M, Colour: Red)`."""
     name = text(item.get("name")) or text(item.get("sku")) or "Product"
     chosen = ", ".join(
         f"{text(option.get('name'))}: {text(option['value'])}"
@@ -167,7 +167,7 @@ def _name(item: Document) -> str:
 
 
 def _quantity(item: Document) -> int:
-    """SeQura counts in whole, positive units."""
+    """Return the quantity: SeQura requires whole, positive units."""
     try:
         quantity = to_decimal(item.get("quantity", ""))
     except NotMoney:
@@ -205,13 +205,13 @@ def wrapping_parts(checkout: Document, *, per_unit: bool) -> Iterator[Part]:
 
 
 def coupons(checkout: Document) -> dict[str, Fraction]:
-    """What each coupon code takes off, in exact cents."""
+    """Return what each coupon code subtracts, in exact cents."""
     given = sections(checkout.get("coupons")) or sections(cart_of(checkout).get("coupons"))
     return _sums((coupon.get("code"), coupon.get("discounted_amount")) for coupon in given)
 
 
 def shipping_coupons(checkout: Document) -> dict[str, Fraction]:
-    """What each coupon code takes off the shipping cost, in exact cents."""
+    """Return what each coupon code subtracts from the shipping cost, in exact cents."""
     return _sums(
         (coupon.get("code"), coupon.get("amount"))
         for consignment in sections(checkout.get("consignments"))
@@ -243,7 +243,7 @@ def order_discounts(checkout: Document) -> list[Fraction]:
 
 
 def _listed(checkout: Document) -> Fraction:
-    """The discounts that items name one by one, without those of coupons."""
+    """Return the discounts that items list, without those of coupons."""
     return sum((item_discount(item) for item in all_items(checkout)), ZERO)
 
 
@@ -261,7 +261,7 @@ def _without_coupons(discounts: object) -> Fraction:
 
 
 def item_coupons(item: Document) -> Fraction:
-    """The item's share of all coupons."""
+    """Return the item's share of all coupons."""
     if is_given(item.get("coupon_amount")):
         return _exact_cents(item["coupon_amount"])
     named = [one for one in sections(item.get("discounts")) if one.get("id") == "coupon"]
@@ -283,7 +283,7 @@ class Shares:
         return self.total > 0 and abs(self.total - amount) <= len(self.items)
 
     def parts(self, named: Mapping[tuple[str, str], Fraction]) -> list[Part]:
-        """A part below zero for each (reference, name) with its amount, none for nothing."""
+        """Return a negative part for each (reference, name) with its amount, none for zero."""
         explained = self.explain(sum(named.values(), ZERO))
         taxed = (
             self._mean([Fraction(_is_taxed(item)) for item in self.items]) if explained else None
@@ -309,6 +309,6 @@ class Shares:
 
 
 def _growth(item: Document) -> Fraction:
-    """How many times its list price an item costs: more than once where the price holds tax."""
+    """Return an item's price over its list price: above 1 where the price includes tax."""
     net, price = _exact_cents(item.get("extended_list_price")), _price_of(item)
     return price / net if 0 < net < price else Fraction(1)

@@ -32,7 +32,7 @@ def moment(text: object) -> datetime | None:
 
 
 def _moments(texts: list[object]) -> Iterator[datetime]:
-    """V2 writes RFC 2822, sometimes ISO 8601; what cannot be read is not known."""
+    """Yield the readable dates. V2 writes RFC 2822, sometimes ISO 8601."""
     for text in map(str, filter(None, texts)):
         for parse in (parsedate_to_datetime, datetime.fromisoformat):
             try:

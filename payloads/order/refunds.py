@@ -97,7 +97,7 @@ def after_refunds(
     refunds: Iterable[Document],
     products: Mapping[int, int] | None = None,
 ) -> Remains:
-    """The order less its refunds. Never less than nothing: who refunds more owes SeQura nothing."""
+    """Return the order less its refunds, never below zero."""
     remains = Remains(goods, list(charges), products or {})
     owed = remains.owed
     for refund in sorted(refunds, key=lambda document: int(document["id"])):
@@ -167,7 +167,7 @@ def _charge_key(item: Document) -> str:
 
 
 def _wanted(remains: Remains, item: Document, key: str) -> int:
-    """Cents an item asks of a charge: its amount, its wrapped units, or all there is."""
+    """Return the cents an item takes of a charge: its amount, its wrapped units, or all."""
     if item.get("requested_amount") is not None:
         return to_cents(item["requested_amount"])
     wrapped = remains.line(item.get("item_id"))
@@ -177,7 +177,7 @@ def _wanted(remains: Remains, item: Document, key: str) -> int:
 
 
 def _rounding_of(items: Iterable[Document]) -> int:
-    """A cent for each unit and each charge."""
+    """Return a cent for each unit and each charge."""
     rounded = [item for item in items if item["item_type"] != "ORDER"]
     return sum(max(1, int(item.get("quantity") or 1)) for item in rounded)
 

@@ -46,7 +46,7 @@ def _tracking(shipment: Document) -> dict[str, Any]:
 
 
 def _carrier(shipment: Document) -> str:
-    """What people call the carrier; merchants often fill in one of four fields."""
+    """Return the carrier's name; merchants often fill in one of four fields."""
     names = ("shipping_provider_display_name", "tracking_carrier", "shipping_provider")
     for name in (*names, "shipping_method"):
         if found := text(shipment.get(name)):
@@ -55,7 +55,7 @@ def _carrier(shipment: Document) -> str:
 
 
 def _url(shipment: Document) -> str:
-    """The merchant's link, else BigCommerce's, if it is an address a browser can open."""
+    """Return the merchant's link, else BigCommerce's, if a browser can open it."""
     for name in ("tracking_link", "generated_tracking_link"):
         url = str(shipment.get(name) or "").strip()
         if _opens(url):

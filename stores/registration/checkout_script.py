@@ -193,7 +193,7 @@ def look_at_page(api: BigCommerce, _: Store) -> list[Problem]:
 
 
 def _is_ours(script: Script) -> bool:
-    """By its client, or by its name: an own script that is not recognised would come twice."""
+    """Return whether the script is ours, by client or name: else it would be added twice."""
     client = script.get("api_client_id")
     return script.get("name") == NAME or client in (None, "", settings.BIGCOMMERCE_CLIENT_ID)
 
@@ -203,7 +203,7 @@ def _reaches_checkout(script: Script) -> bool:
 
 
 def _ask(address: str, hashes: list[str]) -> list[Problem]:
-    """Whether a browser would run what this address answers: https://www.w3.org/TR/SRI/"""
+    """Return whether a browser would run this URL's response: https://www.w3.org/TR/SRI/"""
     name = address.partition("?")[0]
     try:
         reply = fetch(address)
@@ -218,7 +218,7 @@ def _ask(address: str, hashes: list[str]) -> list[Problem]:
 
 
 def fetch(address: str) -> Reply:
-    """Fetch one of the app's own public addresses. Raises Rejected or Unavailable."""
+    """Fetch one of the app's own public URLs. Raise Rejected or Unavailable."""
     transport = Transport(_AppRejected, _AppUnavailable, _BRIEF, requests.Session())
     url = urlsplit(address)
     target = url._replace(netloc=f"{host_of(url)}:{url.port}" if url.port else host_of(url))

@@ -55,7 +55,7 @@ def _channel(api: BigCommerce, store: Store, channel: Channel) -> dict[str, Any]
 
 
 def _checkout(api: BigCommerce, store: Store, channel_id: int) -> dict[str, Any]:
-    """How the storefront's checkout is set up; a store that does not tell sells all the same."""
+    """Return the storefront's checkout settings; without an answer they are empty."""
     try:
         found = api.checkout_settings(channel_id)
     except (Rejected, Unavailable) as error:

@@ -26,7 +26,7 @@ _INPUT: dict[str, Any] = {"context": _CONTEXT, "model": _MODEL, "url": _URL, "la
 
 
 def plan(api: BigCommerce, _store: Store) -> list[Change]:
-    """One panel on orders; the list shows our app's extensions only."""
+    """Return the changes to have one panel. BigCommerce lists this app's extensions only."""
     extensions = api.app_extensions()
     ours = [one for one in extensions if (one["context"], one["model"]) == (_CONTEXT, _MODEL)]
     changes = [_surplus(api, one) for one in extensions if one not in ours]

@@ -31,6 +31,6 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 
 
 def missing(granted: str) -> list[str]:
-    """What was not granted, as the Developer Portal names it. `granted` is space-separated."""
+    """Return missing scopes by their Developer Portal names. `granted` is space-separated."""
     scopes = set(granted.split())
     return [name for name, spellings in REQUIRED.items() if not scopes.intersection(spellings)]

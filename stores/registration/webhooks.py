@@ -32,14 +32,14 @@ def destination(store: Store) -> str:
 
 
 def plan(api: BigCommerce, store: Store) -> list[Change]:
-    """BigCommerce shows us our app's webhooks only, so whatever else is there is an old one."""
+    """Return all changes. BigCommerce lists this app's webhooks only: others are old ones."""
     hooks = api.hooks()
     changes = [change for scope in SCOPES for change in _one(api, store, scope, hooks)]
     return changes + [_surplus(api, hook) for hook in hooks if hook["scope"] not in SCOPES]
 
 
 def _one(api: BigCommerce, store: Store, scope: str, hooks: list[Hook]) -> list[Change]:
-    """Exactly one active webhook of this scope, to us, with the store's secret."""
+    """Return the changes to have one active webhook of this scope, with the store's secret."""
     fields = {"destination": destination(store), "headers": {_SECRET_HEADER: store.webhook_secret}}
     ours = [hook for hook in hooks if hook["scope"] == scope]
     if not ours:
