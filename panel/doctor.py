@@ -81,8 +81,10 @@ def installation() -> Iterator[Finding]:
     yield database
     answers = database.state == "ok"
     yield from _each(_OF_THE_SERVER, "" if answers else "The database is away.")
-    is_migrated = answers and health.migrations() == "ok"
-    yield from _each(_OF_THE_TABLES, "" if is_migrated else "The database has no such tables yet.")
+    obstacle = "" if answers else "The database is away."
+    if answers and health.migrations() != "ok":
+        obstacle = "Migrations are pending."
+    yield from _each(_OF_THE_TABLES, obstacle)
     broker = _broker()
     yield broker
     yield _workers(broker.state == "ok")

@@ -89,8 +89,7 @@ class _QueueCollector(Collector):
 
 def queues() -> Iterator[Metric]:
     yield from _due_orders()
-    yield _solicitations()
-    yield _oldest_payment()
+    yield from _solicitations()
     yield events()
     yield entries()
     yield _accounts()
@@ -115,25 +114,24 @@ def _due_orders() -> Iterator[GaugeMetricFamily]:
     yield GaugeMetricFamily("sequra_bc_oldest_due_seconds", "Age of the oldest due order", age)
 
 
-def _solicitations() -> GaugeMetricFamily:
+def _solicitations() -> Iterator[GaugeMetricFamily]:
+    """Purchases under way, and how long the oldest one stands between SeQura's confirmation and
+    its finished order, which is a matter of seconds. One scan counts both.
+    """
     family = GaugeMetricFamily(
         "sequra_bc_solicitations_open", "Purchases under way, by phase", labels=["phase"]
     )
-    counted = rows("payments.Solicitation").exclude(phase__in=_AT_REST).values_list("phase")
-    found = dict(counted.annotate(Count("pk")).order_by())
+    under_way = rows("payments.Solicitation").exclude(phase__in=_AT_REST).values_list("phase")
+    counted = under_way.annotate(Count("pk"), Min("confirm_intent_at")).order_by()
+    found = {phase: (number, since) for phase, number, since in counted}
     for phase, _ in apps.get_model("payments.Solicitation")._meta.get_field("phase").flatchoices:
         if phase not in _AT_REST:
-            family.add_metric([phase], found.get(phase, 0))
-    return family
-
-
-def _oldest_payment() -> GaugeMetricFamily:
-    """SeQura has confirmed, and the order is not finished: a matter of seconds on a good day."""
-    under_way = rows("payments.Solicitation").filter(phase__in=_CONFIRMED)
-    began = under_way.aggregate(at=Min("confirm_intent_at"))["at"]
-    age = (database_now() - began).total_seconds() if began else 0
+            family.add_metric([phase], found.get(phase, (0, None))[0])
+    yield family
+    confirmed = [since for phase, (_, since) in found.items() if phase in _CONFIRMED and since]
+    age = (database_now() - min(confirmed)).total_seconds() if confirmed else 0
     text = "Age of the oldest purchase that SeQura confirmed and that has no finished order"
-    return GaugeMetricFamily("sequra_bc_oldest_payment_seconds", text, age)
+    yield GaugeMetricFamily("sequra_bc_oldest_payment_seconds", text, age)
 
 
 def _leases() -> GaugeMetricFamily:
