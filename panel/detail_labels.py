@@ -1,4 +1,4 @@
-"""The details that SeQura may correct, as people call them."""
+"""What merchants read for details, drifts, checks, reports and the moments of a purchase."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -88,7 +88,7 @@ _WORDS: dict[str, Text] = {
 
 
 # The names of what the models store; the frozen migrations keep the models' own labels.
-DRIFT_KINDS: dict[str, Text] = {
+_DRIFT_KINDS: dict[str, Text] = {
     _Kind.MISSED: _("Missed change"),
     _Kind.REJECTED: _("Rejected by SeQura"),
     _Kind.PORTAL: _("Possibly changed in portal"),
@@ -101,12 +101,12 @@ DRIFT_KINDS: dict[str, Text] = {
     _Kind.NOT_ADOPTED: _("Unknown order, not linked"),
     _Kind.NOT_CHECKED: _("Could not be checked"),
 }
-CHECK_STATES: dict[str, Text] = {
+_CHECK_STATES: dict[str, Text] = {
     DriftCheck.State.RUNNING: _("Running"),
     DriftCheck.State.DONE: _("Finished"),
     DriftCheck.State.FAILED: _("Stopped"),
 }
-CAUSES: dict[str, Text] = {
+_CAUSES: dict[str, Text] = {
     DriftCheck.Cause.NIGHT: _("Every night"),
     DriftCheck.Cause.OUTAGE: _("After an outage"),
     DriftCheck.Cause.PERSON: _("Started manually"),
@@ -117,17 +117,17 @@ CAUSES: dict[str, Text] = {
 
 def drift_kind(kind: str) -> Text:
     """Return the name of a kind of drift."""
-    return DRIFT_KINDS.get(kind, kind)
+    return _DRIFT_KINDS.get(kind, kind)
 
 
 def check_state(state: str) -> Text:
     """Return how far a check of all open orders is."""
-    return CHECK_STATES.get(state, state)
+    return _CHECK_STATES.get(state, state)
 
 
 def cause(code: str) -> Text:
     """Return what started a report or a check."""
-    return CAUSES.get(code, code)
+    return _CAUSES.get(code, code)
 
 
 def explain(kind: str) -> Text:
@@ -141,16 +141,15 @@ def detail_words(drift: Drift) -> Text:
     return drift.detail
 
 
-# How a purchase came about, before its first entry in the log: what was told and heard.
-_TOLD, _HEARD = _("Sent to SeQura"), _("Received from SeQura")
-# Name, in words, and who spoke.
+# The moments of a purchase before its first entry in the log, and the direction of each.
+_SENT, _RECEIVED = _("Sent to SeQura"), _("Received from SeQura")
 MOMENTS: dict[str, tuple[Text, Text]] = {
-    "solicited": (_("Cart sent, payment methods received"), _TOLD),
+    "solicited": (_("Cart sent, payment methods received"), _SENT),
     "form_shown": (_("Identification form shown to the customer"), ""),
-    "approved": (_("Payment approved"), _HEARD),
-    "needs_review": (_("Payment sent to review"), _HEARD),
-    "confirmed": (_("Payment confirmed"), _TOLD),
-    "on_hold": (_("Payment put on hold"), _TOLD),
+    "approved": (_("Payment approved"), _RECEIVED),
+    "needs_review": (_("Payment sent to review"), _RECEIVED),
+    "confirmed": (_("Payment confirmed"), _SENT),
+    "on_hold": (_("Payment put on hold"), _SENT),
 }
 
 

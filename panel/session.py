@@ -2,6 +2,8 @@
 
 A page of the control panel lives in an iframe where browsers refuse cookies, so its session is
 a path segment: `/s/<token>/…`. We keep only the token's digest.
+
+The pages for requests without a session, or that fail, stand here too.
 """
 
 import hashlib
@@ -220,7 +222,7 @@ def logout(request: PanelRequest) -> HttpResponse:
     )
 
 
-# Pages for what went wrong, without a word about how it works inside.
+# Pages for requests that fail. They name no internals.
 def _page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
     return render(request, "error.html", {"title": title, "text": text}, status=status)
 

@@ -1,4 +1,9 @@
-"""How long payments are kept: paid ones for ever, the others as long as they are useful."""
+"""How long payments are kept: paid ones for ever, the others as long as they are useful.
+
+Payments under way when a store uninstalls the app are finished or taken back, then forgotten.
+BigCommerce has revoked our access by then, so only SeQura can be called. Its password is kept until
+no payment needs it, for a day at most; payments left then are reported.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -13,9 +18,6 @@ from payments.models import Offer, Solicitation
 from stores.models import Allowance, Connection, Store
 from transaction_log import record
 
-# Payments under way when a store uninstalls the app are finished or taken back, then forgotten.
-# BigCommerce has revoked our access by then, so only SeQura can be called. Its password is kept
-# until no payment needs it, for a day at most; payments left then are reported.
 log = structlog.get_logger()
 _Phase, _State = Solicitation.Phase, Solicitation.State
 

@@ -1,4 +1,4 @@
-"""Clean paths, queries and forms before any view reads them.
+"""Clean paths, queries and forms before any view reads them, and reject JSON that harms.
 
 `transport.reading` cleans JSON. Paths and forms may hold U+0000, too, which PostgreSQL rejects, and
 name charsets that Python knows and that are no text ("zlib"). Django has already replaced bytes

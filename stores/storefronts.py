@@ -1,4 +1,4 @@
-"""A store's storefront from outside: its origins, its language, its time zone."""
+"""A store from outside: origins, language, time zone, and the addresses of its orders."""
 
 from contextlib import suppress
 from urllib.parse import urlsplit

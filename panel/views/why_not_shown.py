@@ -167,22 +167,22 @@ def _what_if(store: Store, form: WhatIfForm) -> _WhatIf:
     if not asked["ip"]:
         rules = replace(rules, allowed_ips=())
     products, problem = _products(store, rules, form.skus)
-    noes = availability(
+    against = availability(
         rules, _checkout(asked, form.skus), amount=form.cents, ip=asked["ip"], products=products
     )
     merchant = merchants.get(asked["country"])
     told: Sequence[Any] = merchant.payment_methods if merchant else []
-    methods = [_verdict(method, form.cents) for method in told] if not noes else []
-    reasons = [_explain(code) for code in noes]
-    if not noes and not told:
+    methods = [_verdict(method, form.cents) for method in told] if not against else []
+    reasons = [_explain(code) for code in against]
+    if not against and not told:
         reasons = [_explain(Reason.NO_METHODS)]
     return _WhatIf(reasons, methods, problem)
 
 
 def _verdict(method: PaymentMethod, cents: int) -> _Verdict:
-    noes = reasons_against(method, cents, timezone.now())
+    against = reasons_against(method, cents, timezone.now())
     name = " · ".join(filter(None, [method["product"], method["campaign"]]))
-    reasons = [_limits(method) if code == Reason.AMOUNT else _explain(code) for code in noes]
+    reasons = [_limits(method) if code == Reason.AMOUNT else _explain(code) for code in against]
     return _Verdict(method["title"] or name, name, reasons)
 
 
