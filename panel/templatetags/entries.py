@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from panel.detail_labels import labels
+from panel.labels import labels
 from panel.templatetags.panel import money
 from stores.storefronts import order_link, portal_link
 from transaction_log.explanations import (

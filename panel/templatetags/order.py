@@ -6,17 +6,17 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from orders.models import Order
-from panel import detail_labels
+from panel import labels
 from payloads.order.comparison import Row
 from transaction_log.explanations import Text
 
 register = template.Library()
-register.filter("path_label", detail_labels.label)
-register.filter("details", detail_labels.labels)
-register.filter("explain_drift", detail_labels.explain)
-register.filter("drift_kind", detail_labels.drift_kind)
-register.filter("check_state", detail_labels.check_state)
-register.filter("cause", detail_labels.cause)
+register.filter("path_label", labels.label)
+register.filter("details", labels.labels)
+register.filter("explain_drift", labels.explain)
+register.filter("drift_kind", labels.drift_kind)
+register.filter("check_state", labels.check_state)
+register.filter("cause", labels.cause)
 
 BADGES = {
     Order.Status.APPROVED: "success",

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from bigcommerce.errors import Rejected, Unavailable
 from orders import corrections
 from orders.models import Correction, Order
-from panel.detail_labels import label
+from panel.labels import label
 from panel.notices import back
 from panel.session import PanelRequest, panel_error, panel_page
 from panel.views.log import no_such_thing

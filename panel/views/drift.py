@@ -17,8 +17,8 @@ from orders.drift import run
 from orders.models import Drift, DriftCheck, Order
 from orders.queue.wakeup import wake_worker
 from orders.sync.retry import retry
-from panel.detail_labels import detail_words, drift_kind, explain
 from panel.export import BYTE_ORDER_MARK, few_per_store, harmless
+from panel.labels import detail_words, drift_kind, explain
 from panel.notices import back
 from panel.session import PanelRequest, panel_page
 from panel.views.log import no_such_thing

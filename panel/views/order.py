@@ -18,7 +18,7 @@ from orders.models import Order
 from orders.sync.retry import retry
 from orders.sync.snapshot import read_snapshot
 from orders.sync.sync import UNREADABLE, NotNow, reading_of
-from panel.detail_labels import newest_first
+from panel.labels import newest_first
 from panel.log_query import with_approved
 from panel.notices import back
 from panel.session import PanelRequest, panel_page
