@@ -63,7 +63,7 @@ def test_refused_update_is_seen_corrected_retried_and_closed(
     assert eventually(lambda: outcome_in_log(merchant, number, "Rejected"))
     row = merchant.app.locator("table.log tbody tr").first
     expect(row.get_by_text("but the approved amount is")).to_be_visible()
-    expect(row.get_by_text("Compare the order with SeQura")).to_be_visible()
+    expect(row.get_by_text("that SeQura approved.")).to_be_visible()
     shop, portal = row.locator("a.out").all()
     assert (shop.get_attribute("href") or "").endswith(f"/manage/orders/{number}")
     assert portal.get_attribute("href") == (
@@ -131,8 +131,8 @@ def test_delayed_update_heals_by_itself(system: System, visit: Visit, merchant: 
     edit_price(merchant, number, "80.00")
 
     # The purchase was accepted too: what we wait for is the delay, and then what settles it.
-    delayed = merchant.app.locator("table.log tbody tr", has_text="Retrying")
-    settled = delayed.get_by_text("Resolved")
+    delayed = merchant.app.locator("table.log tbody tr", has_text="SeQura didn't respond.")
+    settled = delayed.get_by_text("Resolved", exact=True)
     assert eventually(lambda: shows_in_log(merchant, number, settled), 60)
     assert outcome_in_log(merchant, number, "Accepted")
     expect(delayed.get_by_text("SeQura didn't respond.")).to_be_visible()
