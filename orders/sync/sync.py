@@ -10,7 +10,7 @@ our own write.
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TypedDict, Unpack
 
 import structlog
 from django.utils import timezone
@@ -79,6 +79,15 @@ class Result:
     def may_be_known(self) -> bool:
         """Return whether SeQura received, or may have received, a statement."""
         return self.kind is Kind.SENT or self.may_have_arrived
+
+
+class _Cause(TypedDict, total=False):
+    """The fields of a Result that explain its kind, typed so that renames are checked."""
+
+    reason: str
+    message: str
+    host: str
+    may_have_arrived: bool
 
 
 @dataclass(frozen=True)
@@ -224,7 +233,7 @@ def _put(order: Order, reading: Reading, provider: Sequra) -> sequra.errors.Reje
     return None
 
 
-def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
+def _result(order: Order, reading: Reading, kind: Kind, **cause: Unpack[_Cause]) -> Result:
     return Result(
         kind=kind,
         event=what_happened(order.accepted_update, reading.update, reading.snapshot, order.rules),
@@ -236,7 +245,7 @@ def _result(order: Order, reading: Reading, kind: Kind, **more: Any) -> Result:
         modified=last_change(reading.snapshot, timezone.now()),
         statement=statement_digest(reading.update),
         archived=bool(reading.snapshot["order"].get("is_deleted")),
-        **more,
+        **cause,
     )
 
 
