@@ -139,7 +139,7 @@ def test_a_documented_command_serves_and_ends(
     live = f"http://127.0.0.1:{port}/health/live"
     wait_until(lambda: fetch(live))
     assert (
-        "sequra_bc_database_up" in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=9).text
+        "sequra_bc_database_up" in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
     )
     with ExitStack() as open_connections:
         for _ in range(40):
