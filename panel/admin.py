@@ -26,6 +26,7 @@ CAP = 1000
 MOST_DIGITS = 18
 
 
+# Generic for the type checker only: Django subscripts neither of these at run time.
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
     """Knows of at most `CAP` rows."""
 
@@ -35,6 +36,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return len(rows.order_by().values_list("pk")[:CAP])
 
 
+# Unused arguments in these classes are part of the signatures that Django calls.
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """A model as operators see it. Subclasses say in which columns what is typed is searched."""
 
@@ -110,7 +112,7 @@ class StoreAdmin(ReadOnlyAdmin):
     uuid_columns = ("public_id",)
 
     def get_fieldsets(self, request: HttpRequest, obj: Store | None = None) -> Any:
-        """What the merchant sets stands by itself, in the order of the registry."""
+        """Show the merchant's settings in a section of their own, in the order of the registry."""
         settings = ["environment", *(setting.column for setting in SETTINGS)]
         shown = self.get_fields(request, obj)
         return [

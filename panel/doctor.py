@@ -253,7 +253,7 @@ def _broker() -> Finding:
 
 
 def _workers(is_there: bool) -> Finding:
-    """Which lanes the workers that answer serve. `manage.py work` answers nobody."""
+    """Which lanes the workers that answer serve. `manage.py work` does not answer."""
     if not is_there:
         return Finding("workers", "unknown", "The broker is away.")
     served = app.control.inspect(timeout=2.0).active_queues() or {}
@@ -443,6 +443,7 @@ def _last_webhook(store: Store) -> Finding:
 
 def _of_step(name: str, step: Step) -> Finding:
     """A line of the merchant's set-up list, with what an operator does about it."""
+    # An icon without an entry is named like its state.
     state: State = _ICONS.get(step.icon, step.icon)  # type: ignore[arg-type]
     if state == "ok":
         return Finding(name, state, f"{step.title}: {step.text}")

@@ -358,7 +358,7 @@ class DisconnectForm(forms.Form):
 
 
 class IgnoreForm(forms.Form):
-    """Why an entry of the transaction log needs nobody."""
+    """Why an entry of the transaction log needs no action."""
 
     note = forms.CharField(label=_("Reason for dismissing"), max_length=500)
 
@@ -382,7 +382,7 @@ _MOST_PRODUCTS = 5
 
 
 class WhatIfForm(forms.Form):
-    """A cart that nobody has: the same rules as in the checkout answer for it."""
+    """A made-up cart: the same rules as in the checkout answer for it."""
 
     country = forms.ChoiceField(label=_("Shipping country"))
     amount = forms.DecimalField(

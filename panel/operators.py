@@ -1,4 +1,4 @@
-"""Who gets into Django's admin: nobody unless it is switched on, and nobody by guessing.
+"""Guard Django's admin: it is off by default, and logins are limited.
 
 The registrations stand in `panel.admin`: Django makes the site before it imports them.
 """
@@ -14,7 +14,7 @@ from stores.rate_limit import LIMITS, RateLimited, caller, consume
 
 
 class OperatorsSite(admin.AdminSite):
-    """Django's admin: not there unless ADMIN_ENABLED, and nobody guesses passwords for long."""
+    """Django's admin: 404 unless ADMIN_ENABLED, with a limit on logins."""
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         guarded = super().admin_view(view, cacheable)

@@ -114,7 +114,7 @@ def csrf_token(token: str) -> str:
 
 
 def frame_in_control_panel(response: R, store: Store | None = None) -> R:
-    """Let the control panel, and nobody else, show this page in its iframe; let nobody keep it."""
+    """Let only the control panel show this page in its iframe, and let no cache store it."""
     own = origin_of(store.control_panel_url) if store else ""
     for mark, value in (  # read by XFrameOptionsMiddleware and CSPMiddleware
         ("xframe_options_exempt", True),
@@ -173,7 +173,7 @@ def panel_page(
 ) -> Callable[..., HttpResponseBase]:
     """A page of the control panel; the view gets `request.store` and `request.panel_user`."""
 
-    @csrf_exempt
+    @csrf_exempt  # the session's own token is checked below: frames keep no cookies
     @wraps(view)
     def page(request: HttpRequest, session: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
         found = find_session(session)
@@ -227,6 +227,7 @@ def _page(request: HttpRequest, status: int, title: str, text: str) -> HttpRespo
     return render(request, "error.html", {"title": title, "text": text}, status=status)
 
 
+# Django passes the exception to each of these handlers; no page may show it.
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
     return _page(request, 400, _("Something's not right"), _("Go back and try again."))
 

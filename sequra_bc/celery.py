@@ -115,6 +115,7 @@ class _Unacknowledged(Request):
         self.acknowledged = True
 
 
+# Celery's Task is generic in its stubs only.
 class _LaneTask(Task):  # type: ignore[type-arg]
     """A task that leaves the slots of the fast lane free."""
 

@@ -1,4 +1,8 @@
-"""Create the API clients of a store. Only this module joins stored secrets with URLs."""
+"""Create the API clients of a store, and keep what both need to know.
+
+Only this module joins stored secrets with URLs. It also remembers SeQura's deployments, which every
+SeQura URL comes from, and describes this software to SeQura.
+"""
 
 import functools
 import platform

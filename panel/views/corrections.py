@@ -28,7 +28,7 @@ _Decide = Callable[[Order, Correction, str], None]
 
 
 class CorrectionForm(forms.Form):
-    """What SeQura told somebody by phone or mail."""
+    """Record a value that SeQura gave by phone or email."""
 
     path = forms.ChoiceField(
         label=gettext_lazy("Detail"),
@@ -63,7 +63,7 @@ def apply_correction(request: PanelRequest, order_id: int, correction_id: int) -
 @require_POST
 @panel_page
 def keep_correction(request: PanelRequest, order_id: int, correction_id: int) -> HttpResponse:
-    """Decline it: SeQura is told what BigCommerce says."""
+    """Keep BigCommerce's value and send it to SeQura."""
     return _decide(request, order_id, correction_id, corrections.keep_ours, "kept")
 
 

@@ -27,7 +27,7 @@ _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 
 @dataclass(frozen=True)
 class _Problems:
-    """What SeQura refused and nobody has settled, by age; and what was shipped and not told."""
+    """Unresolved rejections by age, and shipments that SeQura has not received."""
 
     open: list[Entry]  # the oldest first
     today: int

@@ -26,7 +26,7 @@ from stores.clients import platform_facts
 from stores.models import Store
 from transaction_log.models import Entry
 
-# What the shipping page shows: what SeQura has not heard, tonight's report, and the last ones.
+# What the shipping page shows: unsent shipments, tonight's report, and the last ones.
 #
 # Everything comes from our own rows: the page costs no call, and a dry run sends nothing.
 _MANY = 100
@@ -169,7 +169,7 @@ def _progress_of(newest: Iterable[ReportRun]) -> _Progress | None:
 @require_safe
 @panel_page
 def shipping(request: PanelRequest) -> HttpResponse:
-    """Shipped and not told, tonight's report as a dry run, and what SeQura last accepted."""
+    """Show unsent shipments, tonight's report as a dry run, and what SeQura last accepted."""
     store = request.store
     newest = _runs(store)
     context = {

@@ -148,7 +148,7 @@ class _Verdict:
 
 @dataclass(frozen=True)
 class _WhatIf:
-    """The answer for a cart that nobody has."""
+    """The answer for a made-up cart."""
 
     reasons: list[_Why]
     methods: list[_Verdict]
@@ -218,7 +218,7 @@ def _with_sku(api: BigCommerce, sku: str) -> list[Any]:
 
 
 def _checkout(asked: dict[str, Any], skus: list[str]) -> dict[str, Any]:
-    """The least a checkout needs for the rules, with everything told that a shopper tells."""
+    """Return the least that the rules need of a checkout, with every field a shopper fills in."""
     country = asked["country"] or "XX"
     goods = [{"id": str(n), "sku": sku} for n, sku in enumerate(skus or [""])]
     address = {"country_code": country, "email": "shopper@example.com"}

@@ -24,7 +24,7 @@ SCOPES = (
     "store/app/uninstalled",
     "store/information/updated",
 )
-_SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105
+_SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105 (a name, not a secret)
 
 
 def destination(store: Store) -> str:
