@@ -54,7 +54,9 @@ def register(store: Store, wait: float = _SECONDS) -> bool:
             store.refresh_from_db()
             if store.is_installed and not _done_since(store, asked_at):
                 _register(store, until)
-            while _is_authorised_since(store) and time.monotonic() < until:
+        # Whoever stored a newer token before the lock came free found it taken, and left.
+        while _is_authorised_anew(store) and time.monotonic() < until:
+            with only_one(_lock(store)):
                 _register(store, until)
     except Busy:
         store.refresh_from_db()
@@ -136,11 +138,11 @@ def _done_since(store: Store, asked_at: datetime) -> bool:
     return started is not None and started > asked_at and is_healthy(store)
 
 
-def _is_authorised_since(store: Store) -> bool:
-    """Return whether BigCommerce granted a newer access token than the last run began with."""
+def _is_authorised_anew(store: Store) -> bool:
+    """Read the store again. Return whether its access token was replaced meanwhile."""
+    known = store.authorised_at
     store.refresh_from_db()
-    started = store.registration_started_at
-    return store.is_installed and started is not None and started < store.authorised_at
+    return store.is_installed and store.authorised_at != known
 
 
 def _register(store: Store, until: float) -> None:

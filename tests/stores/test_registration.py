@@ -1,16 +1,21 @@
 """Webhooks, script and panel: list, then create or repair, and never a second copy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 import time_machine
 from django.contrib.staticfiles.storage import staticfiles_storage
+from django.db.models import F
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from stores import registration, tasks
+from stores.locks import only_one
 from stores.models import PanelSession, PanelUser, SpentPayload, Store
 from stores.registration import checkout_script, order_panel, webhooks
+from stores.registration.changes import Health
 from tests.stores.world import World
 
 pytestmark = pytest.mark.django_db
@@ -241,6 +246,51 @@ def test_a_token_that_was_replaced_meanwhile_is_not_mourned(store: Store) -> Non
 
     store.refresh_from_db()
     assert store.is_installed
+
+
+def grant_another_token(world: World) -> None:
+    """Replace the access token as an exchange does that another process has just made."""
+    world.tokens.append(f"token-{next(world.ids)}")
+    Store.objects.update(
+        access_token=world.tokens[-1],
+        authorised_at=F("authorised_at") + timedelta(microseconds=1),
+    )
+
+
+def test_a_run_goes_on_with_a_token_that_is_older_than_its_start(
+    store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, steps = registration._read_information, iter([grant_another_token])
+
+    def read_after_a_grant(read_of: Store) -> dict[str, Health]:
+        for step in steps:
+            step(world)
+        return read(read_of)
+
+    monkeypatch.setattr(registration, "_read_information", read_after_a_grant)
+    world.hooks.clear()
+
+    assert registration.register(store)
+    assert len(world.hooks) == len(webhooks.SCOPES)
+
+
+def test_a_token_granted_as_the_lock_comes_free_is_used(
+    store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, steps = only_one, iter([grant_another_token])
+
+    @contextmanager
+    def grant_before_release(name: str, wait: float = 0) -> Iterator[None]:
+        with held(name, wait):
+            yield
+            for step in steps:
+                step(world)
+                world.hooks.clear()
+
+    monkeypatch.setattr(registration, "only_one", grant_before_release)
+
+    assert registration.register(store)
+    assert len(world.hooks) == len(webhooks.SCOPES)
 
 
 def test_label_is_compared_whatever_the_order() -> None:
