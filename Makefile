@@ -44,12 +44,12 @@ test-sandbox: setup ## the tests of the pretend BigCommerce and SeQura alone
 RESTARTS ?= 50
 
 restarts: setup ## the broker restarts fifty times under load; RESTARTS=… names another number
-	@BROKER_RESTARTS=$(RESTARTS) $(BIN)/pytest -p no:randomly -q tests/orders/test_broker.py
+	@BROKER_RESTARTS=$(RESTARTS) $(BIN)/pytest -q tests/orders/test_broker.py
 
 CRASHES ?= 1000
 
 crashes: setup ## a thousand random crashes of a payment, and all pairs of places; CRASHES=… names another number
-	@PAIRS=all CRASHES=$(CRASHES) $(BIN)/pytest -p no:randomly -q tests/payments/test_crashes.py $(ARGS)
+	@PAIRS=all CRASHES=$(CRASHES) $(BIN)/pytest -q tests/payments/test_crashes.py $(ARGS)
 
 HISTORIES ?= 2000
 
