@@ -14,7 +14,7 @@ WORKERS ?= 2
 # The suite starts hundreds of processes; without bytecode each would compile the whole project.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-sandbox quick load restarts crashes histories lint format golden migrations messages compose-check screenshots lock
+.PHONY: help setup demo test test-sandbox quick load restarts crashes histories bench bench-quick lint format golden migrations messages compose-check screenshots lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -58,6 +58,12 @@ histories: setup ## two thousand random histories of orders; HISTORIES=… names
 
 load: setup ## attacks on two web processes, and what others see meanwhile
 	@$(BIN)/python -m local.load $(ARGS)
+
+bench: setup ## the product beside bare loops and peers, as ratios; ARGS="intake" for one part
+	@$(BIN)/python -m local.bench $(ARGS)
+
+bench-quick: setup ## the same in three minutes; fails when a ratio slipped by half
+	@$(BIN)/python -m local.bench --quick $(ARGS)
 
 lint: setup compose-check ## style, types, imports, migrations, the lock
 	@$(BIN)/ruff check .

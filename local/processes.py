@@ -80,6 +80,13 @@ class Process:
     def running(self) -> bool:
         return self.tether is not None and self.tether.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Return the id of the tether, whose child is the command. Raise StartFailed."""
+        if self.tether is None:
+            raise StartFailed(f"{self.name} was not started")
+        return self.tether.pid
+
     def wait_ready(self, timeout: float = 30) -> None:
         """Wait until the process answers. Raise StartFailed when it ends or does not answer."""
         deadline = time.monotonic() + timeout
