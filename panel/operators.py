@@ -12,9 +12,16 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
 from stores.rate_limit import LIMITS, RateLimited, caller, consume
 
+# Without a referrer, browsers send `Origin: null` with a form, which the CSRF check refuses. These
+# addresses hold no session, unlike those of the control panel: a referrer gives nothing away.
+_REFERRER_POLICY = "same-origin"
+
 
 class OperatorsSite(admin.AdminSite):
     """Django's admin: 404 unless ADMIN_ENABLED, with a limit on logins."""
+
+    site_header = site_title = "SeQura for BigCommerce: operators"
+    site_url = None  # merchants' pages need a session of BigCommerce
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         guarded = super().admin_view(view, cacheable)
@@ -23,6 +30,7 @@ class OperatorsSite(admin.AdminSite):
         def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             _there_at_all()
             answer: HttpResponseBase = guarded(request, *args, **kwargs)
+            answer.headers["Referrer-Policy"] = _REFERRER_POLICY
             return answer
 
         return page
@@ -38,7 +46,9 @@ class OperatorsSite(admin.AdminSite):
                 consume(f"operator {name}", **LIMITS["operator"])
             except RateLimited as limited:
                 return HttpResponse(status=429, headers={"Retry-After": str(limited.retry_after)})
-        return super().login(request, extra_context)
+        answer = super().login(request, extra_context)
+        answer.headers["Referrer-Policy"] = _REFERRER_POLICY
+        return answer
 
 
 def _there_at_all() -> None:

@@ -6,7 +6,9 @@ import pytest
 from django.contrib.admin.sites import site
 from django.contrib.auth.models import User
 from django.test import Client
+from playwright.sync_api import Browser, expect
 
+from orders.models import Order
 from stores.encryption import EncryptedTextField
 from tests.transaction_log.conftest import MakeEntry, MakeOrder
 
@@ -97,3 +99,27 @@ def test_operator_makes_an_order_due(
 def test_admin_wants_a_login(client: Client, db: None) -> None:
     for page in PAGES:
         assert client.get(f"/admin/{page}/").status_code == 302
+
+
+def test_an_operator_works_in_a_browser(
+    browser: Browser, live_app: str, make_order: MakeOrder
+) -> None:
+    """Browsers send an `Origin` with every form; Django compares it with the app's."""
+    order = make_order()
+    User.objects.create_superuser("ops", password="correct horse battery")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{live_app}/admin/orders/order/")
+
+    page.get_by_label("Username").fill("ops")
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_label("Select this object for an action").check()
+    page.get_by_label("Action:").select_option(label="Send to SeQura again")
+    page.get_by_role("button", name="Go").click()
+    expect(page.locator(".messagelist")).to_have_text("1 orders are due.")
+    page.get_by_role("button", name="Log out").click()
+
+    expect(page.get_by_text("Logged out")).to_be_visible()
+    assert Order.objects.get(pk=order.pk).changed == 1
+    context.close()
