@@ -1,13 +1,18 @@
-from django.apps import AppConfig
+from typing import TYPE_CHECKING
+
+from stores import lifecycle
+
+if TYPE_CHECKING:
+    from stores.models import Connection
 
 
-class OrdersConfig(AppConfig):
+class OrdersConfig(lifecycle.StoreApp):
     name = "orders"
 
-    def ready(self) -> None:
-        """What was paid through an account goes along when a merchant replaces the account."""
+    def move_to_account(self, account: "Connection", earlier: list[int], refs: list[str]) -> None:
+        """Move the orders of a replaced account, and its unfinished delivery reports."""
         from orders.queue import claim
         from orders.reports import run
-        from stores.connect import taken_along
 
-        taken_along.extend([claim.take_along, run.take_along])
+        claim.take_along(account, earlier, refs)
+        run.take_along(account, earlier, refs)

@@ -1,22 +1,31 @@
-from django.apps import AppConfig
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from stores import lifecycle
+
+if TYPE_CHECKING:
+    from stores.models import Connection, Store
 
 
-class PaymentsConfig(AppConfig):
+class PaymentsConfig(lifecycle.StoreApp):
     name = "payments"
 
-    def ready(self) -> None:
-        """When a store uninstalls us, its payments are ended, and their secrets go too."""
-        from payments.retention import (
-            begin_to_end,
-            forget_secrets,
-            references_being_ended,
-            take_along,
-        )
-        from stores.connect import taken_along
-        from stores.install import on_uninstall, still_needed
-        from stores.personal_data import under_way
+    def uninstalled(self, store: "Store", /) -> Collection[int]:
+        """Make unfinished payments due, and delete the tokens that open confirmation pages."""
+        from payments import retention
 
-        taken_along.append(take_along)
-        on_uninstall.append(forget_secrets)
-        still_needed.append(begin_to_end)
-        under_way.append(references_being_ended)
+        retention.forget_secrets(store)
+        return retention.begin_to_end(store)
+
+    def references_needed(self, store: "Store", /) -> Collection[UUID]:
+        """Return the payments that are finished or taken back after the uninstallation."""
+        from payments import retention
+
+        return retention.references_being_ended(store)
+
+    def move_to_account(self, account: "Connection", earlier: list[int], refs: list[str]) -> None:
+        """Move the payments of a replaced account."""
+        from payments import retention
+
+        retention.take_along(account, earlier, refs)

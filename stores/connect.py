@@ -7,7 +7,7 @@ archived, not deleted: open orders still use it.
 import math
 import string
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,7 +25,16 @@ from sequra.documents import Addresses, Credentials, Deployment, PaymentMethod
 from sequra.errors import Rejected, Unavailable
 from stores.clients import deployments, sequra_for
 from stores.isolation import each
-from stores.models import PROBE_AFTER, SELLING_COUNTRIES, Connection, Merchant, Store, database_now
+from stores.lifecycle import store_apps
+from stores.models import (
+    AT_ONCE,
+    PROBE_AFTER,
+    SELLING_COUNTRIES,
+    Connection,
+    Merchant,
+    Store,
+    database_now,
+)
 from transport.stopping import stopping
 
 log = structlog.get_logger(__name__)
@@ -33,8 +42,6 @@ log = structlog.get_logger(__name__)
 _PROBES = 200  # of one run, of each kind
 _PROBE_SECONDS = 60.0  # of one run, because it holds a slot of the fast lane
 _PROBE_EVERY = timedelta(days=1)
-# Functions that move rows of earlier accounts (by key) with these merchant ids to an account.
-taken_along: list[Callable[[Connection, list[int], list[str]], object]] = []
 
 
 class Refused(Exception):
@@ -182,8 +189,9 @@ def _take_along(connection: Connection) -> None:
     earlier = connection.store.connections.exclude(pk=connection.pk).filter(
         deployment=connection.deployment, environment=connection.environment
     )
-    for move in taken_along:
-        move(connection, list(earlier.values_list("pk", flat=True)), refs)
+    keys = list(earlier.values_list("pk", flat=True))
+    for app in store_apps():
+        app.move_to_account(connection, keys, refs)
 
 
 def _merchants(connection: Connection, rows: list[Credentials]) -> None:
@@ -243,6 +251,8 @@ def choose(store: Store, choice: Mapping[str, str]) -> None:
     with transaction.atomic():
         store.merchants.update(selling=False)
         Merchant.objects.filter(pk__in=[merchant.pk for merchant in merchants]).update(selling=True)
+        # A store that sells nowhere has no delivery reports; its first may be due.
+        Store.objects.filter(pk=store.pk).update(report_due_at=AT_ONCE)
 
 
 def _merchant(store: Store, country: str, ref: str) -> Merchant:
@@ -259,10 +269,10 @@ def probe_accounts() -> None:
     Accounts for which there is no time come first in the next run.
     """
     is_over = Q(refused_at__isnull=False) & ~Q(paused_until__gt=Now())
-    is_old = Q(refused_at=None) & ~Q(probed_at__gt=Now() - _PROBE_EVERY)
+    is_old = Q(probed_at=None) | Q(probed_at__lte=Now() - _PROBE_EVERY)
     in_use = Connection.objects.filter(stopped_at=None).exclude(password="")
     in_use = in_use.exclude(store__state=Store.State.UNINSTALLED)
-    others = in_use.filter(is_old, state=Connection.State.CONNECTED)
+    others = in_use.filter(is_old, refused_at=None, state=Connection.State.CONNECTED)
     until = time.monotonic() + _PROBE_SECONDS
     for due in (in_use.filter(is_over), others):
         rows = due.select_related("store").order_by("probed_at", "pk")[:_PROBES]

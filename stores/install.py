@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import BoundedSemaphore
@@ -17,6 +17,7 @@ from bigcommerce.documents import TokenGrant
 from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.signed_payload import SignedPayload, read_signed_payload
 from stores.clients import bigcommerce_for
+from stores.lifecycle import store_apps
 from stores.locks import Busy, only_one
 from stores.models import PanelUser, SpentPayload, Store, new_secret
 
@@ -79,14 +80,6 @@ _REVOKED_WITHIN = timedelta(hours=1)
 
 # An unfinished payment is completed or taken back at SeQura within this time.
 _FINISH_WITHIN = timedelta(hours=24)
-
-# Functions of other apps that return the keys of connections whose password payments under way
-# still need. Called inside the transaction, with the store.
-still_needed: list[Callable[[Store], set[int]]] = []
-
-# Functions of other apps that delete secrets at an uninstallation, such as checkout tokens. Called
-# inside the transaction, with the store.
-on_uninstall: list[Callable[[Store], None]] = []
 
 
 @contextmanager
@@ -194,11 +187,9 @@ def uninstall(store: Store) -> None:
     store.uninstall_asked_at = store.erased_at = None
     store.save()
     store.merchants.update(selling=False)
-    needed = {key for needs in still_needed for key in needs(store)}
+    needed = {key for app in store_apps() for key in app.uninstalled(store)}
     now = timezone.now()
     store.connections.exclude(pk__in=needed).update(password="", erase_at=None)
     store.connections.filter(pk__in=needed, erase_at=None).update(erase_at=now + _FINISH_WITHIN)
     store.connections.update(state="archived", stopped_at=now)
     PanelUser.objects.filter(store=store).delete()
-    for destroy in on_uninstall:
-        destroy(store)

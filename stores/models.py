@@ -2,7 +2,9 @@
 
 import secrets
 import uuid
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, models
@@ -59,6 +61,10 @@ def default_cancelling_statuses() -> list[int]:
     return [5, 6]
 
 
+# Before every moment: what is due since then is due now.
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class Store(models.Model):
     """A BigCommerce store that installed the app, with its settings."""
 
@@ -101,6 +107,12 @@ class Store(models.Model):
     registration_due = models.BooleanField(default=True)
     # The checkout script as last registered: its content-addressed file.
     script_file = models.CharField(max_length=255, blank=True)
+    # When the store's next turn comes in the loops over all stores (`stores.isolation.in_turn`):
+    # each finds it by an index, and reads no other store.
+    maintain_due_at = models.DateTimeField(default=AT_ONCE, db_default=AT_ONCE, editable=False)
+    erase_due_at = models.DateTimeField(default=AT_ONCE, db_default=AT_ONCE, editable=False)
+    report_due_at = models.DateTimeField(default=AT_ONCE, db_default=AT_ONCE, editable=False)
+    check_due_at = models.DateTimeField(default=AT_ONCE, db_default=AT_ONCE, editable=False)
     # When a checkout of the store last requested SeQura's payment methods.
     checkout_asked_at = models.DateTimeField(null=True, blank=True)
 
@@ -142,8 +154,52 @@ class Store(models.Model):
     # Checks passed before going live, and when (ISO 8601): {"paid": "2026-…"}.
     go_live = models.JSONField(default=dict, blank=True)
 
+    # The settings that move the night of a store; saving one of them makes each turn due, and the
+    # loop computes the next one.
+    _OF_THE_NIGHT = frozenset({"timezone", "reports_hour", "reports_enabled", "state"})
+    _TURNS = ("maintain_due_at", "erase_due_at", "report_due_at", "check_due_at")
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["maintain_due_at"],
+                condition=~models.Q(state="uninstalled"),
+                name="store_maintain_due",
+            ),
+            models.Index(fields=["erase_due_at"], name="store_erase_due"),
+            models.Index(
+                fields=["report_due_at"],
+                condition=~models.Q(state="uninstalled"),
+                name="store_report_due",
+            ),
+            models.Index(
+                fields=["check_due_at"],
+                condition=models.Q(state="installed"),
+                name="store_check_due",
+            ),
+            models.Index(
+                fields=["script_file"],
+                condition=models.Q(state="installed"),
+                name="store_script_file",
+            ),
+            models.Index(
+                fields=["uninstall_asked_at"],
+                condition=models.Q(uninstall_asked_at__isnull=False),
+                name="store_uninstall_asked",
+            ),
+        ]
+
     def __str__(self) -> str:
         return self.name or self.hash
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        """Save the store, and make its turns due when they may come earlier now."""
+        fields = None if update_fields is None else set(update_fields)
+        if fields is None or fields & self._OF_THE_NIGHT:
+            for turn in self._TURNS:
+                setattr(self, turn, AT_ONCE)
+            fields = fields and fields.union(self._TURNS)
+        super().save(*args, update_fields=fields, **options)
 
     @property
     def origins(self) -> set[str]:
@@ -167,7 +223,7 @@ class Store(models.Model):
         """
         Store.objects.filter(
             pk=self.pk, state=self.State.INSTALLED, authorised_at=self.authorised_at
-        ).update(state=self.State.NEEDS_REAUTHORISATION)
+        ).update(state=self.State.NEEDS_REAUTHORISATION, maintain_due_at=AT_ONCE)
 
     def is_authorised_anew(self) -> bool:
         """Was the token replaced since this row was read?"""
@@ -188,7 +244,7 @@ class Store(models.Model):
         """BigCommerce takes the token after all."""
         Store.objects.filter(
             pk=self.pk, state=self.State.NEEDS_REAUTHORISATION, authorised_at=self.authorised_at
-        ).update(state=self.State.INSTALLED)
+        ).update(state=self.State.INSTALLED, maintain_due_at=AT_ONCE)
 
 
 class Canary(models.Model):
@@ -259,6 +315,24 @@ class Connection(models.Model):
                 condition=~models.Q(state="archived"),
                 name="one_open_connection_per_deployment",
             )
+        ]
+        # What the periodic tasks look for, and the metrics count.
+        indexes = [
+            models.Index(
+                fields=["refused_at"],
+                condition=models.Q(refused_at__isnull=False),
+                name="connection_refused",
+            ),
+            models.Index(
+                fields=["probed_at"],
+                condition=models.Q(state="connected", refused_at=None, stopped_at=None),
+                name="connection_to_probe",
+            ),
+            models.Index(
+                fields=["erase_at"],
+                condition=models.Q(erase_at__isnull=False),
+                name="connection_to_erase",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -364,6 +438,9 @@ class PanelSession(models.Model):
     used_at = models.DateTimeField(default=timezone.now)
     # Fingerprint of the client secret that the opening payload was signed with.
     client = models.CharField(max_length=16, default="", db_default="")
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"], name="panel_session_age")]
 
     def __str__(self) -> str:
         return f"session of {self.user}"

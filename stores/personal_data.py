@@ -24,15 +24,12 @@ from django.db.models import Case, F, Model, Q, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from stores.isolation import isolated
+from stores.isolation import in_turn
+from stores.lifecycle import store_apps
 from stores.models import Store
 from transport.stopping import before_a_call
 
 log = structlog.get_logger(__name__)
-
-# The payments that an uninstallation interrupted and that still need their data: the SeQura
-# references of this store's. Called with the store.
-under_way: list[Callable[[Store], Collection[UUID]]] = []
 
 BATCH = 500
 # Of one store in one run, so that a large one does not keep the others waiting.
@@ -215,24 +212,20 @@ TABLES: dict[str, _Table] = {
 
 def erase_due(until: float) -> None:
     """Erase what is due, store by store; one that is not finished goes on in the next run."""
-    for store in _due_stores():
-        if time.monotonic() > until:
-            return
-        isolated("erasure", store, partial(_erase, store, until))
+    stores = Store.objects.only("pk", "hash", "state", "uninstalled_at", "erase_due_at")
+    in_turn("erasure", stores, "erase_due_at", partial(_erase, until=until), until)
 
 
 def _hours() -> timedelta:
     return timedelta(hours=settings.ERASE_AFTER_UNINSTALL_HOURS)
 
 
-def _due_stores() -> list[Store]:
-    """Return the stores to search, those that wait for the longest time first."""
-    now = timezone.now()
-    has_ended = Q(state=Store.State.UNINSTALLED, uninstalled_at__lte=now - _hours())
-    is_fresh = Q(erased_at__lt=F("uninstalled_at") + _hours() + _LATE_WRITES)
-    is_due = Q(erased_at=None) | Q(erased_at__lt=now - _AGAIN_AFTER) | (has_ended & is_fresh)
-    stores = Store.objects.filter(is_due).only("pk", "hash", "state", "uninstalled_at")
-    return list(stores.order_by(F("erased_at").asc(nulls_first=True), "pk"))
+def _next_turn(store: Store, now: datetime) -> datetime:
+    """Return when a store in which nothing is left is searched again."""
+    ended = store.uninstalled_at + _hours() if store.uninstalled_at else None
+    if store.state == Store.State.UNINSTALLED and ended and now < ended + _LATE_WRITES:
+        return max(now, min(ended, now + _AGAIN_AFTER))
+    return now + _AGAIN_AFTER
 
 
 def _border(store: Store) -> datetime | None:
@@ -243,10 +236,13 @@ def _border(store: Store) -> datetime | None:
     return now - timedelta(days=settings.ERASE_PURCHASES_AFTER_DAYS)
 
 
-def _erase(store: Store, until: float) -> None:
-    """Erase in small transactions; how far it came is in the rows themselves."""
+def _erase(store: Store, until: float) -> datetime:
+    """Erase in small transactions; how far it came is in the rows themselves.
+
+    Return when to continue.
+    """
     until, border = min(until, time.monotonic() + SECONDS_OF_A_STORE), _border(store)
-    kept = {one for references in under_way for one in references(store)}
+    kept = {one for app in store_apps() for one in app.references_needed(store)}
     changed = 0
     for label, table in TABLES.items():
         for work in (_forget, _blank):
@@ -254,11 +250,12 @@ def _erase(store: Store, until: float) -> None:
                 changed += done
                 before_a_call()
                 if time.monotonic() > until:
-                    return
+                    return timezone.now()
     if changed:
         log.info("personal_data_erased", store=store.hash, count=changed)
     erased_at = None if kept else timezone.now()
     _unchanged(store).update(erased_at=erased_at)
+    return _next_turn(store, erased_at) if erased_at else timezone.now()
 
 
 def _unchanged(store: Store) -> QuerySet[Store]:

@@ -2,26 +2,25 @@
 
 import time
 from contextlib import suppress
-from functools import partial
-from itertools import chain
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from celery import shared_task
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from bigcommerce.errors import Rejected, Unavailable
 from stores import catalogue, connect, personal_data, registration, statuses
 from stores.clients import bigcommerce_for
 from stores.install import forget_old_payloads, uninstall_what_was_revoked
-from stores.isolation import isolated
+from stores.isolation import in_turn
 from stores.locks import Busy, only_one
 from stores.models import PanelSession, Store
 from stores.rate_limit import LIMITS, RateLimited, consume
 from stores.registration import checkout_script
 
 log = structlog.get_logger(__name__)
-BATCH = 50
 SECONDS, ERASING_SECONDS = 100.0, 60.0
 
 
@@ -102,24 +101,32 @@ def maintain_stores() -> None:
 
 
 def _maintain_all(until: float) -> None:
-    """Maintain the stores one after the other until the time is up.
-
-    The next run starts with the rest.
-    """
-    refused = Store.objects.filter(state=Store.State.NEEDS_REAUTHORISATION)
+    """Maintain the stores that are due until the time is up; the next run continues."""
     installed = Store.objects.filter(state=Store.State.INSTALLED)
-    for store in chain(refused.iterator(BATCH), installed.iterator(BATCH)):
-        if time.monotonic() > until:
-            return
-        isolated("maintenance", store, partial(_maintain, store))
+    registration.expect_new_script(installed)
+    for state in (Store.State.NEEDS_REAUTHORISATION, Store.State.INSTALLED):
+        stores = Store.objects.filter(state=state)
+        in_turn("maintenance", stores, "maintain_due_at", _maintain, until)
 
 
-def _maintain(store: Store) -> None:
+def _maintain(store: Store) -> datetime:
+    """Do what is due in this store. Return when something may be due next."""
     if not store.is_installed:
-        with suppress(RateLimited):
-            consume(f"access of store {store.pk}", **LIMITS["probe"])
-            _try_again(store)
-    elif registration.is_due(store):
+        return _probe(store)
+    if registration.is_due(store):
         registration.register(store)
     elif registration.is_outdated(store):
         _refresh(store)
+    store.refresh_from_db()
+    return registration.next_turn(store)
+
+
+def _probe(store: Store) -> datetime:
+    """Check the refused token, once an hour at most. Return when to check it again."""
+    limit = LIMITS["probe"]
+    try:
+        consume(f"access of store {store.pk}", **limit)
+    except RateLimited as limited:
+        return timezone.now() + timedelta(seconds=limited.retry_after)
+    _try_again(store)
+    return timezone.now() + timedelta(seconds=limit["seconds"])

@@ -1,8 +1,7 @@
 """Check every open order of a store: each night, after an outage, and on request.
 
 First the shop's own list is searched for orders that the database does not know, then those that it
-knows are compared. A check is a row with a cursor for each of the two, so it continues where a
-crash or the end of the night interrupted it.
+knows are compared. A check is a run of `orders.nightly` with a cursor for each of the two.
 """
 
 import time
@@ -12,8 +11,7 @@ from functools import partial
 from typing import Any
 
 import structlog
-from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db import transaction
 from django.utils import timezone
 
 from bigcommerce.api import PAGE
@@ -22,21 +20,18 @@ from bigcommerce.errors import Rejected, Unavailable
 from orders.drift import adopt
 from orders.drift.checks import Found, listed, look, open_orders, problems_of, strays
 from orders.models import Drift, DriftCheck, Order, Reconciliation
+from orders.nightly import NightlyJob
 from orders.queue import throttle
 from orders.queue.claim import mark_changed
 from orders.queue.throttle import wait_for_quota
 from orders.queue.wakeup import wake_worker
-from orders.reports.schedule import SECRETS, last_moment
 from stores.clients import bigcommerce_for
-from stores.isolation import each, isolated
-from stores.locks import Busy, only_one
+from stores.isolation import each
 from stores.models import Store
 
 log = structlog.get_logger(__name__)
 
-_SECONDS = 120.0  # then another task continues
 _CHUNK = 100
-KEEP = 30  # checks of a store
 _State, _Cause, _Kind = DriftCheck.State, DriftCheck.Cause, Drift.Kind
 # How far back unknown orders are searched, 250 a call; the command has no limit.
 _SEARCHED: dict[str, timedelta | None] = {
@@ -49,23 +44,10 @@ _SEARCHED: dict[str, timedelta | None] = {
 
 def check_due() -> None:
     """Start the checks that are due, and continue running ones."""
-    stores = Store.objects.filter(state=Store.State.INSTALLED).defer(*SECRETS)
-    nightly = stores.annotate(last=Max("drift_checks__started_at"))
-    each("drift", nightly.iterator(500), _start_at_night)
-    each("drift", stores.filter(reconciliation__outage=True), _start_after_outage)
-    until = time.monotonic() + _SECONDS
-    for check in DriftCheck.objects.filter(state=_State.RUNNING).select_related("store"):
-        if time.monotonic() < until and not isolated(
-            "drift", check.store, partial(work, check.pk, until)
-        ):
-            _end(check, _State.FAILED, "internal")
-
-
-def _start_at_night(store: Store) -> None:
-    """Start a check if a night has begun in the store's time zone since the last one."""
-    moment, last = last_moment(store, timezone.now()), vars(store)["last"]
-    if store.installed_at <= moment and (last is None or last < moment):
-        start(store, _Cause.NIGHT)
+    installed = Store.objects.filter(state=Store.State.INSTALLED)
+    CHECKS.start_due(installed, partial(start, cause=_Cause.NIGHT))
+    each("drift", installed.filter(reconciliation__outage=True), _start_after_outage)
+    CHECKS.continue_running()
 
 
 def _start_after_outage(store: Store) -> None:
@@ -77,33 +59,10 @@ def start(store: Store, cause: str) -> bool:
     """Start a check unless one is running. Return whether it was started."""
     back = _SEARCHED[cause]
     since = timezone.now() - back if back else None
-    total = open_orders(store).count()
-    try:
-        with transaction.atomic():
-            DriftCheck.objects.create(store=store, cause=cause, total=total, since=since)
-    except IntegrityError:
+    if not CHECKS.start(store, cause=cause, since=since, total=open_orders(store).count()):
         return False
     Reconciliation.objects.filter(store=store, outage=True).update(outage=False)
-    _forget(store)
     return True
-
-
-def _forget(store: Store) -> None:
-    newest = DriftCheck.objects.filter(store=store).order_by("-id")
-    keep = newest.values_list("pk", flat=True)[:KEEP]
-    DriftCheck.objects.filter(store=store).exclude(pk__in=list(keep)).delete()
-
-
-def work(check_id: int, until: float | None = None) -> None:
-    """Continue a check until the time is up, unless another process works on it."""
-    check = DriftCheck.objects.select_related("store").get(pk=check_id)
-    try:
-        with only_one(f"drift of {check.store_id}"):
-            check.refresh_from_db()
-            if check.state == _State.RUNNING:
-                _work(check, time.monotonic() + _SECONDS if until is None else until)
-    except Busy:
-        return
 
 
 def _work(check: DriftCheck, until: float) -> None:
@@ -209,7 +168,12 @@ def _keep(
     )
 
 
-def _end(check: DriftCheck, state: str, words: str) -> None:
+def _end(check: DriftCheck, state: str = _State.FAILED, words: str = "internal") -> None:
     check.state, check.words, check.ended_at = state, words, timezone.now()
     check.save(update_fields=["state", "words", "ended_at"])
     log.info("drift_checked", store=check.store.hash, state=state, count=check.checked)
+
+
+CHECKS = NightlyJob(
+    "drift", DriftCheck, "check_due_at", seconds=120.0, keep=30, work=_work, give_up=_end
+)

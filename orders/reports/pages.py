@@ -1,24 +1,24 @@
-"""Send one page of a delivery report, up to 5,000 orders, and mark its orders as reported.
+"""What a delivery report is about, and one page of it: up to 5,000 orders, marked as reported.
 
 Nothing is marked before SeQura's 2xx. After a crash in between the page is sent again: SeQura keeps
 what it received last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from orders.models import MerchantReport, Order
-from orders.reports.schedule import Addressee, to_report_by
 from payloads.delivery_report import PAGE, Report, Shipped, delivery_report, sort_out
 from sequra.client import Sequra
 from sequra.errors import Rejected
 from stores.clients import platform_facts
+from stores.models import Connection, Merchant, Store
 from transaction_log import record
 
 log = structlog.get_logger(__name__)
@@ -30,6 +30,44 @@ UPDATE orders_order o SET reported_shipment = sent.shipment, reported_at = now()
 FROM unnest(%s::bigint[], %s::text[]) AS sent(id, shipment) WHERE o.id = sent.id
 """
 COLUMNS = ("pk", "shipment", "shipped_at", "accepted_update", "bigcommerce_id", "reference")
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """A merchant id at SeQura, and the account it belongs to."""
+
+    connection: Connection
+    merchant_ref: str
+
+
+def addressees(store: Store, waiting: Iterable[tuple[int, str]] | None = None) -> list[Addressee]:
+    """Every merchant id the store sells with, and those that still have orders to tell.
+
+    `waiting`: connection and merchant id of the latter, for those who have asked already.
+    """
+    merchants = Merchant.objects.filter(store=store, selling=True)
+    selling = merchants.exclude(connection__state="archived").order_by("country")
+    found = [(one.connection_id, one.ref) for one in selling]
+    if waiting is None:
+        waiting = to_report(store).values_list("connection_id", "merchant_ref").distinct()
+    found += waiting
+    speaking = store.connections.filter(stopped_at=None).exclude(password="")
+    connections = {one.pk: one for one in speaking}
+    return [
+        Addressee(connections[pk], ref) for pk, ref in dict.fromkeys(found) if pk in connections
+    ]
+
+
+def to_report(store: Store) -> QuerySet[Order]:
+    """Return orders with a shipment that no accepted report contains."""
+    orders = Order.objects.filter(store=store).exclude(shipment=F("reported_shipment"))
+    return orders.exclude(shipment="").exclude(status=Order.Status.CANCELLED)
+
+
+def to_report_by(addressee: Addressee, store: Store) -> QuerySet[Order]:
+    return to_report(store).filter(
+        connection=addressee.connection, merchant_ref=addressee.merchant_ref
+    )
 
 
 @dataclass

@@ -1,14 +1,14 @@
 """Send the delivery reports of a store: one run, all its merchant ids, page by page.
 
-A run is a row, so it continues after a crash: accepted pages are not sent again. The process that
-works on it holds the store's lock, and stops after a while so that tasks stay short.
+It is a run of `orders.nightly`, and accepted pages are not sent again.
+
+https://docs.sequra.com/docs/delivery-report-and-statistics
 """
 
 import random
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -19,34 +19,48 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from orders.models import MerchantReport, Order, ReportRun
-from orders.reports.pages import next_page, send_page
-from orders.reports.schedule import Addressee, addressees, due_stores, start, to_report_by
+from orders.nightly import NightlyJob
+from orders.reports.pages import Addressee, addressees, next_page, send_page, to_report_by
 from orders.reports.statistics import statistics_of
 from payloads.delivery_report import PAGE, Report
 from sequra.errors import Rejected, Unavailable
 from stores.clients import sequra_for
-from stores.isolation import each, isolated
-from stores.locks import Busy, only_one
 from stores.models import Connection, Store, database_now
 from transaction_log import record
 from transaction_log.models import Entry
 
 log = structlog.get_logger(__name__)
 
-_SECONDS = 60.0  # then another task continues; statistics and a page may take that long too
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=2)
-_KEEP = 200  # runs of a store: the trigger address may be called all day
 _State, _Part = ReportRun.State, MerchantReport.State
 
 
 def send_due() -> None:
     """Start the runs that are due, retry failed ones, and work on every running one."""
-    each("reports", due_stores(), lambda store: start(store, ReportRun.Cause.NIGHT))
+    in_use = Store.objects.exclude(state=Store.State.UNINSTALLED)
+    REPORTS.start_due(in_use, _start_at_night)
     _take_up()
-    until = time.monotonic() + _SECONDS
-    for run in ReportRun.objects.filter(state=_State.RUNNING).select_related("store"):
-        if time.monotonic() < until:
-            isolated("reports", run.store, partial(work, run.pk, until))
+    REPORTS.continue_running()
+
+
+def _start_at_night(store: Store) -> bool:
+    """Start a run where the merchant wants one. Return whether nothing is left to start."""
+    wanted = store.reports_enabled and store.merchants.filter(selling=True).exists()
+    return start(store, ReportRun.Cause.NIGHT) if wanted else True
+
+
+def start(store: Store, cause: str) -> bool:
+    """Start a run unless one is running. A failed run is given up for the new one."""
+    started = REPORTS.start(store, cause=cause)
+    if started:
+        store.report_runs.filter(next_at__isnull=False).update(next_at=None)
+    return started
+
+
+def has_failed(store: Store) -> bool:
+    """Return whether the last finished run failed."""
+    ended = store.report_runs.exclude(state=_State.RUNNING).order_by("-id").first()
+    return ended is not None and ended.state == _State.FAILED
 
 
 def _take_up() -> None:
@@ -59,18 +73,6 @@ def _take_up() -> None:
                 )
         except IntegrityError:  # a newer one is under way
             ReportRun.objects.filter(pk=run.pk).update(next_at=None)
-
-
-def work(run_id: int, until: float | None = None) -> None:
-    """Continue a run until the time is up, unless another process works on it."""
-    run = ReportRun.objects.select_related("store").get(pk=run_id)
-    try:
-        with only_one(f"delivery reports of {run.store_id}"):
-            run.refresh_from_db()
-            if run.state == _State.RUNNING:
-                _work(run, time.monotonic() + _SECONDS if until is None else until)
-    except Busy:
-        return
 
 
 def _work(run: ReportRun, until: float) -> None:
@@ -203,8 +205,6 @@ def _end(run: ReportRun) -> None:
     run.save(update_fields=["ended_at", "attempts", "state", "next_at"])
     for report in failed:
         _record_delay(report, run.next_at)
-    newest = ReportRun.objects.filter(store=run.store).order_by("-id").values_list("pk", flat=True)
-    ReportRun.objects.filter(store=run.store, pk__lt=min(newest[:_KEEP])).delete()
     log.info("reports_ended", store=run.store.hash, state=run.state, count=run.reports.count())
 
 
@@ -248,3 +248,7 @@ def _statement(report: MerchantReport) -> str:
 
 def _subject(report: MerchantReport) -> record.Subject:
     return record.Subject(store=report.run.store, environment=report.connection.environment)
+
+
+# Statistics and a page may take longer than the seconds. The trigger address may be called all day.
+REPORTS = NightlyJob("reports", ReportRun, "report_due_at", seconds=60.0, keep=200, work=_work)

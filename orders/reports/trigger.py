@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 
 from orders.models import ReportRun
 from orders.queue.wakeup import wake_worker
-from orders.reports.schedule import has_failed, start
+from orders.reports.run import has_failed, start
 from stores.encryption import readable
 from stores.models import Store
 from stores.rate_limit import LIMITS, RateLimited, caller, consume

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from orders.reports.schedule import next_moment
+from orders.nightly import next_moment
 from panel import figures, go_live
 from panel.figures import chart
 from panel.session import PanelRequest, panel_page

@@ -67,7 +67,7 @@ def reconciliation(request: PanelRequest) -> HttpResponse:
     check = checks.filter(pk=int(named)).first() if is_id else checks.first()
     context: dict[str, Any] = {
         "check": check,
-        "checks": checks[: run.KEEP],
+        "checks": checks[: run.CHECKS.keep],
         "shown": _SHOWN,
     }
     if check:

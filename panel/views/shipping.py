@@ -14,9 +14,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from orders.models import Order, ReportRun
+from orders.nightly import next_moment
 from orders.queue.wakeup import wake_worker
-from orders.reports.pages import COLUMNS, Page, shipped
-from orders.reports.schedule import addressees, next_moment, start, to_report, to_report_by
+from orders.reports.pages import COLUMNS, Page, addressees, shipped, to_report, to_report_by
+from orders.reports.run import start
 from panel.log_query import with_approved
 from panel.session import PanelRequest, panel_page
 from panel.views.log import no_such_thing

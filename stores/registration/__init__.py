@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import structlog
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from bigcommerce.api import TIMEOUT
 from stores.clients import bigcommerce_for
 from stores.locks import Busy, only_one
-from stores.models import Store
+from stores.models import AT_ONCE, Store
 from stores.registration import checkout_script, information, order_panel, webhooks
 from stores.registration.changes import Health, Part, Plan, health, only_look, put_right
 from transport.call import Timeout
@@ -108,18 +109,35 @@ def is_due(store: Store) -> bool:
 
     The pause grows from 4 minutes to 6 hours.
     """
-    if not store.registration_due:
-        return False
-    tried_at = store.registration_started_at or store.authorised_at
-    wait = min(max(tried_at - store.authorised_at, _SOON), _LATE)
-    return timezone.now() - tried_at > wait
+    return store.registration_due and timezone.now() > _retry_at(store)
 
 
 def is_outdated(store: Store) -> bool:
     """Return whether a new checkout script was deployed or the last check is a day ago."""
-    age = timezone.now() - _checked_at(store)
+    return timezone.now() > _check_at(store)
+
+
+def next_turn(store: Store) -> datetime:
+    """Return when the registration is retried or checked again."""
+    return min(_retry_at(store), _check_at(store)) if store.registration_due else _check_at(store)
+
+
+def expect_new_script(stores: QuerySet[Store]) -> None:
+    """Make the stores due whose checkout script is not the deployed one, by an index."""
+    name = checkout_script.file_name()
+    others = Q(script_file__lt=name) | Q(script_file__gt=name)
+    waiting = stores.filter(others, maintain_due_at__gt=timezone.now() + _SOON)
+    waiting.update(maintain_due_at=AT_ONCE)
+
+
+def _retry_at(store: Store) -> datetime:
+    tried_at = store.registration_started_at or store.authorised_at
+    return tried_at + min(max(tried_at - store.authorised_at, _SOON), _LATE)
+
+
+def _check_at(store: Store) -> datetime:
     is_new = store.script_file != checkout_script.file_name()
-    return age > _CHECK_EVERY or (is_new and age > _SOON)
+    return _checked_at(store) + (_SOON if is_new else _CHECK_EVERY)
 
 
 def _checked_at(store: Store) -> datetime:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from bigcommerce.api import Quota
+from bigcommerce.client import BigCommerce
 from orders import topics
 from orders.drift import reconcile, webhook_health
 from orders.drift import run as drift_run
@@ -25,6 +26,7 @@ from orders.sync import worker as draining
 from orders.sync.worker import drain
 from orders.topics import UNINSTALLED
 from stores import tasks
+from stores.clients import bigcommerce_for
 from stores.isolation import STORE_FAILURES
 from stores.models import Connection, Merchant, Store
 from tests.orders.merchant import Merchant as People
@@ -110,7 +112,7 @@ Loop = tuple[str, Callable[[], object], str]
 LOOPS: list[Loop] = [
     ("watch", webhook_health.watch_due, "orders.drift.webhook_health.bigcommerce_for"),
     ("reconcile", reconcile.reconcile_due, "orders.drift.reconcile.bigcommerce_for"),
-    ("drift", drift_run.check_due, "orders.drift.run.last_moment"),
+    ("drift", drift_run.check_due, "orders.nightly.last_moment"),
     ("reports", report_run.send_due, "orders.reports.run.start"),
     ("maintenance", lambda: tasks._maintain_all(float("inf")), "stores.registration.is_due"),
     ("retention", log_tasks.delete_closed_entries, "transaction_log.tasks._forget_batch"),
@@ -150,14 +152,13 @@ def test_a_check_that_fails_every_time_is_over_and_keeps_no_other_waiting(
 ) -> None:
     for store in (broken, merchant.store):
         assert drift_run.start(store, DriftCheck.Cause.COMMAND)
-    work = drift_run._work
 
-    def fails(check: DriftCheck, until: float) -> None:
-        if check.store_id == broken.pk:
+    def fails(store: Store) -> BigCommerce:
+        if store.pk == broken.pk:
             raise KeyError("nobody foresaw this")
-        work(check, until)
+        return bigcommerce_for(store)
 
-    monkeypatch.setattr(drift_run, "_work", fails)
+    monkeypatch.setattr(drift_run, "bigcommerce_for", fails)
     drift_run.check_due()
     states = dict(DriftCheck.objects.values_list("store__hash", "state"))
     assert states == {broken.hash: "failed", merchant.store.hash: "done"}

@@ -12,7 +12,6 @@ from orders.drift import reconcile
 from orders.models import Order, Reconciliation, ReportRun
 from orders.queue import claim, lease
 from orders.reports import run as report_run
-from orders.reports import schedule
 from orders.sync.sync import Kind, sync_order
 from orders.sync.worker import TIMEOUT, drain
 from payments import progress
@@ -129,8 +128,8 @@ def test_pauses_reports_and_looks_go_by_the_database_s_clock(
     with host(wrong):
         account.pause()
         assert is_paused(account)
-        schedule.start(store, ReportRun.Cause.CALL)
-        report_run.work(ReportRun.objects.get().pk)
+        report_run.start(store, ReportRun.Cause.CALL)
+        report_run.REPORTS.continue_run(ReportRun.objects.get().pk)
         reconcile.reconcile(store)
         asked = len(merchant.sandbox.calls())
         connect.probe_accounts()

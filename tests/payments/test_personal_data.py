@@ -34,7 +34,7 @@ from payments.confirm import confirm, next_step
 from payments.models import Offer, Solicitation
 from stores import personal_data
 from stores.install import uninstall
-from stores.models import Allowance, Merchant, PanelUser, Store
+from stores.models import AT_ONCE, Allowance, Merchant, PanelUser, Store
 from stores.personal_data import TABLES, erase_due
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.web import Web
@@ -317,7 +317,7 @@ def test_one_store_that_fails_stops_no_other(
             raise ValueError("broken")
         return []
 
-    monkeypatch.setattr(personal_data, "under_way", [broken])
+    monkeypatch.setattr(apps.get_app_config("payments"), "references_needed", broken)
     erase(timedelta(hours=49))
     assert holding(CANARY) == set()
     erased = Store.objects.exclude(erased_at=None).values_list("hash", flat=True)
@@ -344,7 +344,7 @@ def test_a_store_without_anything_to_erase_costs_no_more_the_more_it_has(
     merchant: Merchant, make_solicitation: MakeSolicitation
 ) -> None:
     def statements() -> int:
-        Store.objects.update(erased_at=None)
+        Store.objects.update(erased_at=None, erase_due_at=AT_ONCE)
         with CaptureQueriesContext(
             connection,
         ) as queries:

@@ -25,7 +25,7 @@ def check(merchant: Merchant) -> dict[int, str]:
     """Kinds of drift by order."""
     assert run.start(merchant.store, DriftCheck.Cause.PERSON)
     found = DriftCheck.objects.latest("id")
-    run.work(found.pk)
+    run.CHECKS.continue_run(found.pk)
     found.refresh_from_db()
     assert found.state == DriftCheck.State.DONE, found.words
     assert found.checked == found.total

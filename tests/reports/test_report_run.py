@@ -11,8 +11,7 @@ from django.utils import timezone
 from orders.models import Order, ReportRun
 from orders.reports import pages
 from orders.reports import run as report_run
-from orders.reports.run import send_due, work
-from orders.reports.schedule import start
+from orders.reports.run import REPORTS, send_due, start
 from payloads.delivery_report import PAGE
 from stores import connect
 from stores.connect import Login
@@ -165,7 +164,7 @@ def test_a_refused_password_pauses_the_account(shipments: Shipments) -> None:
 def test_one_run_at_a_time_and_one_worker_on_it(shipments: Shipments) -> None:
     assert start(shipments.store, ReportRun.Cause.CALL)
     assert not start(shipments.store, ReportRun.Cause.PERSON)
-    with held_elsewhere(f"delivery reports of {shipments.store.pk}"):
+    with held_elsewhere(f"reports of {shipments.store.pk}"):
         assert shipments.go_on().state == ReportRun.State.RUNNING
     assert shipments.posts() == []
 
@@ -200,7 +199,7 @@ def test_a_run_stops_when_its_time_is_up_and_goes_on_later(
     assert start(shipments.store, ReportRun.Cause.CALL)
     run = ReportRun.objects.get()
 
-    work(run.pk, until=0.0)
+    REPORTS.continue_run(run.pk, until=0.0)
     assert ReportRun.objects.get().state == ReportRun.State.RUNNING
     assert shipments.told("demo_es") == [2]
 
@@ -235,7 +234,7 @@ def test_one_merchant_id_s_report_settles_nothing_of_another_s(shipments: Shipme
 def test_a_run_that_fails_unforeseen_keeps_no_other_from_going_on(
     shipments: Shipments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report_run, "work", lambda *_: 1 / 0)
+    monkeypatch.setattr(report_run, "statistics_of", lambda *_: 1 / 0)
     start(shipments.store, ReportRun.Cause.CALL)
 
     report_run.send_due()
@@ -251,7 +250,7 @@ def test_a_run_under_way_goes_on_through_the_account_that_replaces_another(
     shipments.ship("ES", range(1, 6))
     assert start(shipments.store, ReportRun.Cause.CALL)
     run = ReportRun.objects.get()
-    work(run.pk, until=0.0)
+    REPORTS.continue_run(run.pk, until=0.0)
     old = shipments.connection
     Connection.objects.update(username="former")
     send_due()

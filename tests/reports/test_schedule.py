@@ -3,9 +3,12 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import time_machine
 
 from orders.models import ReportRun
-from orders.reports.schedule import JITTER_MINUTES, due_stores, last_moment, moment_on, next_moment
+from orders.nightly import JITTER_MINUTES, last_moment, moment_on, next_moment
+from orders.reports.run import REPORTS, _start_at_night
+from stores.connect import choose
 from stores.models import Connection, Merchant, Store
 
 NIGHT = date(2026, 11, 21)
@@ -28,7 +31,13 @@ def store(db: None) -> Store:
 
 
 def due(now: datetime) -> list[Store]:
-    return list(due_stores(now))
+    """Return the stores for which a run starts at that time, and take the runs back."""
+    with time_machine.travel(now, tick=False):
+        REPORTS.start_due(Store.objects.exclude(state="uninstalled"), _start_at_night)
+    runs = ReportRun.objects.filter(state="running")
+    started = [run.store for run in runs.select_related("store")]
+    runs.delete()
+    return started
 
 
 @pytest.mark.parametrize(
@@ -59,14 +68,14 @@ def test_due_once_a_night(store: Store) -> None:
     moment = moment_on(store, NIGHT)
     assert due(moment) == [store]
 
-    ReportRun.objects.create(store=store, started_at=moment)
+    ReportRun.objects.create(store=store, started_at=moment, state="done")
     assert due(moment + timedelta(hours=20)) == []
     assert due(moment_on(store, NIGHT + timedelta(days=1))) == [store]
 
 
 def test_a_missed_night_is_made_good(store: Store) -> None:
     moment = moment_on(store, NIGHT)
-    ReportRun.objects.create(store=store, started_at=moment - timedelta(days=1))
+    ReportRun.objects.create(store=store, started_at=moment - timedelta(days=1), state="done")
     assert due(moment + timedelta(hours=9)) == [store]
 
 
@@ -94,3 +103,39 @@ def test_nothing_without_a_selling_country(store: Store) -> None:
 
 def test_automatic_reports_are_on_for_a_new_store() -> None:
     assert Store().reports_enabled
+
+
+def test_a_night_under_way_from_before_is_followed_by_the_missed_one(store: Store) -> None:
+    moment = moment_on(store, NIGHT)
+    run = ReportRun.objects.create(store=store, started_at=moment - timedelta(hours=1))
+    with time_machine.travel(moment, tick=False):
+        REPORTS.start_due(Store.objects.all(), _start_at_night)
+    assert ReportRun.objects.get() == run
+
+    ReportRun.objects.update(state="done")
+    assert due(moment + timedelta(minutes=5)) == [store]
+
+
+def test_a_turn_is_the_next_night_s_moment_until_a_setting_of_the_night_changes(
+    store: Store,
+) -> None:
+    moment = moment_on(store, NIGHT)
+    assert due(moment) == [store]
+    store.refresh_from_db()
+    assert store.report_due_at == moment_on(store, NIGHT + timedelta(days=1))
+
+    ReportRun.objects.create(store=store, started_at=moment, state="done")
+    store.reports_hour = 6
+    store.save(update_fields=["reports_hour"])
+    assert due(moment + timedelta(hours=1)) == []  # the night of the new hour is still to come
+    store.refresh_from_db()
+    assert store.report_due_at == moment_on(store, NIGHT)
+
+
+def test_a_store_that_begins_to_sell_after_its_moment_makes_up_for_the_night(store: Store) -> None:
+    moment = moment_on(store, NIGHT)
+    Merchant.objects.update(selling=False)
+    assert due(moment) == []
+
+    choose(store, {"ES": "demo_es"})
+    assert due(moment + timedelta(hours=1)) == [store]

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -61,7 +62,12 @@ def test_uninstall_lets_other_apps_destroy_theirs(
     call: Call, sign: Sign, installed: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Store] = []
-    monkeypatch.setattr(install, "on_uninstall", [seen.append])
+
+    def uninstalled(store: Store) -> tuple[int, ...]:
+        seen.append(store)
+        return ()
+
+    monkeypatch.setattr(apps.get_app_config("orders"), "uninstalled", uninstalled)
 
     call("/uninstall", sign())
 

@@ -80,7 +80,7 @@ class Command(BaseCommand):
         """Work on the check until it is finished; if a worker does so already, wait for it."""
         stands_since, before = time.monotonic(), self._position(check)
         while check.state == State.RUNNING:
-            run.work(check.pk, time.monotonic() + PROGRESS_SECONDS)
+            run.CHECKS.continue_run(check.pk, time.monotonic() + PROGRESS_SECONDS)
             check.refresh_from_db()
             if (now := self._position(check)) != before:
                 stands_since, before = time.monotonic(), now
