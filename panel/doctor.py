@@ -5,10 +5,8 @@ A check that cannot be made, because what it needs is away, is "unknown": it is 
 """
 
 import json
-import logging
 import socket
 import ssl
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -62,13 +60,6 @@ def worst(findings: Sequence[Finding]) -> State:
     """Return the state that an exit code tells; what is unknown has a cause that is named."""
     states = {finding.state for finding in findings}
     return "error" if "error" in states else "warning" if "warning" in states else "ok"
-
-
-def log_to_standard_error() -> None:
-    """Leave standard output to the findings; log lines go there otherwise."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stdout:
-            handler.setStream(sys.stderr)
 
 
 # --- The installation ----------------------------------------------------------------------------

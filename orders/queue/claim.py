@@ -4,7 +4,7 @@ Every statement here is short and runs under one advisory lock. So workers never
 other's rows, and the limits per store are exact. No HTTP happens while the lock is held.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -85,6 +85,13 @@ WHERE e.id = p.id AND p.outcome = 'parked'
     AND (o.id IS NOT NULL OR p.bigcommerce_order_id IS NULL
          OR p.received_at < now() - make_interval(secs => %(parked_seconds)s))
 """
+# What was folded loses its status, as in a repeated delivery: the order may have left it since.
+_REPLAY = """
+UPDATE orders_webhookevent SET outcome = 'new', payload = CASE
+    WHEN outcome = 'folded' AND jsonb_typeof(payload -> 'data') = 'object'
+    THEN payload #- '{data,status}' ELSE payload END
+WHERE id = ANY(%s) AND outcome <> 'new'
+"""
 _SETTLE = """
 UPDATE orders_order SET changed = changed + 1, due_at = now(), settle_at = NULL
 WHERE settle_at <= now()
@@ -155,6 +162,13 @@ def unpark() -> None:
     """Make parked events new again whose order exists now; ignore those that waited too long."""
     with alone() as cursor:
         cursor.execute(_UNPARK, LIMITS)
+
+
+def replay(events: Sequence[int]) -> int:
+    """Make these events new again. Return how many of them were not new."""
+    with alone() as cursor:
+        cursor.execute(_REPLAY, [list(events)])
+        return int(cursor.rowcount)
 
 
 def renew(lease: Lease, orders: Iterable[int]) -> None:

@@ -11,6 +11,7 @@ from django.db.models import Count, Q
 from orders.drift import run
 from orders.drift.reconcile import reconcile
 from orders.models import Drift, DriftCheck
+from stores.management.console import STORE_HELP, add_examples
 from stores.models import Store
 
 log = structlog.get_logger(__name__)
@@ -29,8 +30,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        add_examples(parser, "reconcile abc123", "reconcile --all")
         which = parser.add_mutually_exclusive_group(required=True)
-        which.add_argument("store_hash", nargs="?")
+        which.add_argument("store_hash", nargs="?", help=STORE_HELP)
         which.add_argument("--all", action="store_true", help="every store that has the app")
 
     def handle(self, *_: Any, **options: Any) -> None:

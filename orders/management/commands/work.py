@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 
 from sequra_bc.celery import FAST, PERIODIC, SLOW, WAKE_UPS, app, keep_figures
+from stores.management.console import add_examples
 from transport.stopping import stop, stopping
 
 log = structlog.get_logger(__name__)
@@ -27,6 +28,7 @@ class Command(BaseCommand):
     help = "Do everything that is due, once. With --loop: go on until SIGTERM or Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        add_examples(parser, "work", "work --loop")
         parser.add_argument("--loop", action="store_true", help="go on until SIGTERM or Ctrl-C")
 
     def handle(self, *_: Any, **options: Any) -> None:

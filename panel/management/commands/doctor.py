@@ -1,7 +1,7 @@
 """`manage.py doctor [--store STORE_HASH] [--json]`: what is wrong, and what to do about it."""
 
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
@@ -9,14 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import override
 
-from panel.doctor import (
-    Finding,
-    examine,
-    installation,
-    known,
-    log_to_standard_error,
-    worst,
-)
+from panel.doctor import Finding, examine, installation, known, worst
+from stores.management.console import add_examples, log_to_standard_error
 from stores.models import Store
 
 _EXIT = {"ok": 0, "warning": 1, "error": 2}
@@ -31,12 +25,11 @@ class Command(BaseCommand):
     requires_system_checks = []  # they are a part of the findings
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = (
-            "examples:\n"
-            "  python manage.py doctor\n"
-            "  python manage.py doctor --store abc123\n"
-            "  python manage.py doctor --json | jq '.findings[] | select(.state == \"error\")'"
+        add_examples(
+            parser,
+            "doctor",
+            "doctor --store abc123",
+            "doctor --json | jq '.findings[] | select(.state == \"error\")'",
         )
         parser.add_argument("--store", metavar="STORE_HASH", help="look at this store, and now")
         parser.add_argument("--json", action="store_true", help="an object for scripts")

@@ -1,7 +1,7 @@
 """`manage.py stores [--json]`: the stores that have, or had, the app."""
 
 import json
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,8 @@ from django.db.models import Count, Max
 from django.utils.translation import override
 
 from orders.models import Order, WebhookEvent
-from panel.doctor import known, log_to_standard_error
+from panel.doctor import known
+from stores.management.console import add_examples, log_to_standard_error
 from stores.models import Connection, Store
 
 _FIELDS = ("hash", "name", "state", "environment", "secure_url", "installed_at", "uninstalled_at")
@@ -24,10 +25,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.formatter_class = RawDescriptionHelpFormatter
-        parser.epilog = (
-            "example:\n  python manage.py stores --json | jq '.[] | select(.faults != [])'"
-        )
+        add_examples(parser, "stores --json | jq '.[] | select(.faults != [])'")
         parser.add_argument("--json", action="store_true", help="an array of objects")
 
     def handle(self, *_: Any, **options: Any) -> None:

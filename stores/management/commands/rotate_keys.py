@@ -6,6 +6,7 @@ Put the new key in front, restart everything, run this, and the old key can go. 
 the app works, and again after it was interrupted.
 """
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.apps import apps
@@ -13,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, models, transaction
 
 from stores.encryption import EncryptedTextField, Undecryptable, decrypt, encrypt
+from stores.management.console import add_examples
 
 BATCH = 500
 
@@ -65,6 +67,9 @@ def _rotate_batch(table: str, column: str, after: int) -> dict[int, str | None]:
 
 class Command(BaseCommand):
     help = "Encrypt every stored secret with the first of ENCRYPTION_KEYS."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        add_examples(parser, "rotate_keys")
 
     def handle(self, *_: Any, **__: Any) -> None:
         broken = []

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from stores.management.console import STORE_HELP, add_examples, store_of
 from stores.models import Store
 from stores.store_settings import Refused, export_settings, import_settings
 
@@ -16,15 +17,18 @@ class Command(BaseCommand):
     help = "Write the settings of a store to a file, or read them from one."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("store_hash")
+        add_examples(
+            parser,
+            "store_settings abc123 --export settings.json",
+            "store_settings abc123 --import -",
+        )
+        parser.add_argument("store_hash", help=STORE_HELP)
         action = parser.add_mutually_exclusive_group(required=True)
         action.add_argument("--import", dest="source", metavar="FILE", help="- is standard input")
         action.add_argument("--export", dest="target", metavar="FILE", help="- is standard output")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        store = Store.objects.filter(hash=options["store_hash"]).first()
-        if store is None:
-            raise CommandError(f"there is no store {options['store_hash']}")
+        store = store_of(options["store_hash"])
         if options["target"]:
             self._export(store, options["target"])
         else:
