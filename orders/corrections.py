@@ -192,8 +192,9 @@ def _decide(
         path__in=paths,
         decision=_OPEN,
     )
+    # The order first, like everybody who locks more than one row: see `orders.sync.results`.
+    locked = Order.objects.select_for_update(no_key=True).only("corrected").get(pk=order.pk)
     rows.update(decision=decision, decided_at=timezone.now(), decided_by=person)
-    locked = Order.objects.select_for_update().only("corrected").get(pk=order.pk)
     left = dict(locked.corrected)
     for path in paths:
         left.pop(path, None)

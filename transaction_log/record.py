@@ -7,14 +7,14 @@ the same: `settled_by`.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.utils import timezone
@@ -96,6 +96,59 @@ def close(subject: Subject, events: Collection[str] = UPDATES, *outcomes: str) -
     if outcomes:
         still_open = still_open.filter(outcome__in=outcomes)
     still_open.update(closed_at=timezone.now(), next_at=None)
+
+
+class Closing(NamedTuple):
+    """The open entries of an order that are over: of these events, and these outcomes if any."""
+
+    subject: Subject
+    events: Collection[str]
+    outcomes: Collection[str] = ()
+
+
+_CLOSE = """
+WITH closing AS (
+    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS c(
+        store_id bigint, bigcommerce_id bigint, reference uuid, events jsonb, outcomes jsonb)
+), entry AS (
+    SELECT e.id FROM closing c JOIN transaction_log_entry e USING (store_id, bigcommerce_id)
+    WHERE e.closed_at IS NULL AND c.events ? e.event AND (c.outcomes = '[]' OR c.outcomes ? outcome)
+    UNION
+    SELECT e.id FROM closing c JOIN transaction_log_entry e USING (store_id, reference)
+    WHERE e.closed_at IS NULL AND c.events ? e.event AND (c.outcomes = '[]' OR c.outcomes ? outcome)
+), mine AS (
+    SELECT id FROM transaction_log_entry WHERE id IN (SELECT id FROM entry)
+    ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE transaction_log_entry e SET closed_at = now(), next_at = NULL FROM mine WHERE e.id = mine.id
+"""
+
+
+def close_together(closings: Iterable[Closing]) -> None:
+    """Close open entries of several orders in one statement: see `close`."""
+    rows = [
+        {
+            "store_id": subject.store.pk,
+            "bigcommerce_id": subject.bigcommerce_id,
+            "reference": str(subject.reference) if subject.reference else None,
+            "events": sorted(events),
+            "outcomes": sorted(outcomes),
+        }
+        for subject, events, outcomes in closings
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_CLOSE, {"rows": json.dumps(rows)})
+
+
+def accepted_together(sent: Iterable[tuple[Subject, str, CartTotals]]) -> None:
+    """Log a success for each of several orders, with its event: see `accepted`."""
+    now = timezone.now()
+    entries = [
+        _entry(one, event, _Outcome.ACCEPTED, "", totals=totals) for one, event, totals in sent
+    ]
+    for entry in entries:
+        entry.closed_at = now
+    Entry.objects.bulk_create(entries)
 
 
 def ask(subject: Subject, questions: Mapping[str, str], totals: CartTotals) -> None:

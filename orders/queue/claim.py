@@ -1,7 +1,9 @@
 """The queue in PostgreSQL: fold events into orders, claim due orders.
 
-Every statement here is short and runs under one advisory lock. So workers never deadlock on each
-other's rows, and the limits per store are exact. No HTTP happens while the lock is held.
+Folding and claiming are short and run under one advisory lock, so the limits per store are exact.
+Results are written without it (`orders.sync.results`). Every statement about several orders locks
+them in the order of their ids or skips those that are locked, so workers never wait for each other
+in a circle. No HTTP happens while anything is locked.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,6 +53,10 @@ WITH waiting AS (
             s.shipped_statuses @> (w.payload #> '{data,status,new_status_id}'), false)) AS shipped
     FROM waiting w JOIN stores_store s ON s.id = w.store_id
     WHERE w.bigcommerce_order_id IS NOT NULL GROUP BY 1, 2
+), locked AS (
+    SELECT o.id FROM orders_order o JOIN news n
+        ON o.store_id = n.store_id AND o.bigcommerce_id = n.bigcommerce_order_id
+    ORDER BY o.id FOR NO KEY UPDATE OF o
 ), touched AS (
     UPDATE orders_order o SET
         changed = o.changed + n.events,
@@ -59,8 +65,9 @@ WITH waiting AS (
         settle_step = 0,
         has_shipments = o.has_shipments OR n.shipments,
         shipped_status_seen = o.shipped_status_seen OR n.shipped
-    FROM news n
-    WHERE o.store_id = n.store_id AND o.bigcommerce_id = n.bigcommerce_order_id
+    FROM locked, news n
+    WHERE o.id = locked.id
+        AND o.store_id = n.store_id AND o.bigcommerce_id = n.bigcommerce_order_id
     RETURNING o.store_id, o.bigcommerce_id
 )
 UPDATE orders_webhookevent e SET outcome = CASE
@@ -93,8 +100,11 @@ UPDATE orders_webhookevent SET outcome = 'new', payload = CASE
 WHERE id = ANY(%s) AND outcome <> 'new'
 """
 _SETTLE = """
-UPDATE orders_order SET changed = changed + 1, due_at = now(), settle_at = NULL
-WHERE settle_at <= now()
+WITH settling AS (
+    SELECT id FROM orders_order WHERE settle_at <= now() ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE orders_order o SET changed = changed + 1, due_at = now(), settle_at = NULL
+FROM settling WHERE o.id = settling.id
 """
 # The holder of an expired lease may have sent an update before it died: the order is in doubt.
 CLAIM = """
@@ -118,6 +128,7 @@ WITH store AS (
             WHEN store.failures >= %(failures)s OR store.window_until IS NULL
                 OR store.window_until <= now() THEN 1 - store.busy
             ELSE least(%(at_once)s - store.busy, store.budget / %(calls)s) END)
+        FOR NO KEY UPDATE OF o SKIP LOCKED
     ) p ORDER BY p.due_at LIMIT %(room)s
 )
 UPDATE orders_order o SET
@@ -175,9 +186,11 @@ def renew(lease: Lease, orders: Iterable[int]) -> None:
     """Extend the lease on these orders."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE orders_order SET leased_until = now() + %s * interval '1 second'"
-            " WHERE id = ANY(%s) AND lease = %s",
-            [SECONDS, list(orders), lease.id],
+            "WITH held AS (SELECT id FROM orders_order WHERE id = ANY(%s) AND lease = %s"
+            " ORDER BY id FOR NO KEY UPDATE)"
+            " UPDATE orders_order o SET leased_until = now() + %s * interval '1 second'"
+            " FROM held WHERE o.id = held.id",
+            [list(orders), lease.id, SECONDS],
         )
 
 
@@ -195,9 +208,11 @@ def due_within(seconds: float) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+@transaction.atomic
 def mark_changed(**which: Any) -> int:
     """Make these orders due at once. Return how many there are."""
-    return Order.objects.filter(**which).update(
+    rows = Order.objects.filter(**which).order_by("pk").select_for_update(no_key=True)
+    return Order.objects.filter(pk__in=rows.values("pk")).update(
         changed=F("changed") + 1, due_at=Now(), settle_step=0
     )
 

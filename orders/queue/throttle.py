@@ -8,11 +8,12 @@ A host that failed for several orders in a row is closed for a while, then probe
 the host answers again, the orders that waited for it are spread over the next seconds.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import F
 from django.db.models.functions import Now
 
 from bigcommerce.api import Quota
@@ -31,25 +32,58 @@ _GUESS = Quota(left=600, limit=600, window_ms=30_000, reset_ms=30_000)
 # Bounds for header values, so that each fits into its column and each window ends.
 MOST_BUDGET, _LONGEST_WINDOW = 1_000_000, 3600.0
 
-_RECORD_QUOTA = """
+# Statements about several rows lock them in the order of store and host, and commit by themselves:
+# so workers never wait for each other in a circle.
+_RECORD_QUOTAS = """
 INSERT INTO orders_gate (store_id, host, failures, budget, window_until)
-VALUES (%(store)s, %(host)s, 0, %(budget)s, now() + %(seconds)s * interval '1 second')
+SELECT store_id, 'bigcommerce', 0, budget, now() + make_interval(secs => seconds)
+FROM unnest(%(stores)s::bigint[], %(budgets)s::int[], %(seconds)s::float[])
+    AS seen(store_id, budget, seconds) ORDER BY store_id
 ON CONFLICT (store_id, host) DO UPDATE SET
     budget = CASE WHEN orders_gate.window_until > now()
         THEN least(orders_gate.budget, excluded.budget) ELSE excluded.budget END,
     window_until = CASE WHEN orders_gate.window_until > now()
         THEN orders_gate.window_until ELSE excluded.window_until END
 """
+_RESERVE = """
+WITH gate AS (
+    SELECT g.id, w.orders FROM orders_gate g
+    JOIN unnest(%s::bigint[], %s::int[]) AS w(store_id, orders) USING (store_id)
+    WHERE g.host = 'bigcommerce' AND g.window_until > now()
+    ORDER BY store_id FOR NO KEY UPDATE OF g
+)
+UPDATE orders_gate g SET budget = budget - %s * gate.orders FROM gate WHERE g.id = gate.id
+"""
 _RECORD_FAILURE = """
 INSERT INTO orders_gate (store_id, host, failures, budget) VALUES (%(store)s, %(host)s, 1, 0)
 ON CONFLICT (store_id, host) DO UPDATE SET failures = orders_gate.failures + %(counts)s
 RETURNING failures
 """
+_RECORD_ANSWERS = """
+WITH answer AS (
+    SELECT store_id, host, bool_or(asked) AS asked
+    FROM unnest(%(stores)s::bigint[], %(hosts)s::text[], %(asked)s::boolean[])
+        AS one(store_id, host, asked) GROUP BY store_id, host
+), gate AS (
+    SELECT g.id, a.asked FROM orders_gate g JOIN answer a USING (store_id, host)
+    WHERE g.failures > 0 AND (a.asked OR g.failures >= %(failures)s)
+    ORDER BY store_id, host FOR NO KEY UPDATE OF g
+)
+UPDATE orders_gate g SET failures = CASE WHEN gate.asked THEN 0 ELSE g.failures END,
+    open_until = CASE WHEN gate.asked THEN NULL ELSE now() END
+FROM gate WHERE g.id = gate.id
+RETURNING CASE WHEN gate.asked THEN g.store_id END
+"""
 _SPREAD = """
-UPDATE orders_order o SET due_at = now() + random() * least(60, w.waiting / 4.0) * interval '1 s'
-FROM (SELECT count(*) AS waiting FROM orders_order
-      WHERE store_id = %(store)s AND changed > synced AND attempts > 0) w
-WHERE o.store_id = %(store)s AND o.changed > o.synced AND o.attempts > 0 AND o.due_at > now()
+WITH waiting AS (
+    SELECT id, due_at, count(*) OVER () / 4.0 AS seconds FROM orders_order
+    WHERE store_id = %(store)s AND changed > synced AND attempts > 0
+), later AS (
+    SELECT o.id, w.seconds FROM orders_order o JOIN waiting w USING (id)
+    WHERE o.due_at > now() ORDER BY o.id FOR NO KEY UPDATE OF o
+)
+UPDATE orders_order o SET due_at = now() + random() * least(60, later.seconds) * interval '1 s'
+FROM later WHERE o.id = later.id
 """
 
 
@@ -89,10 +123,9 @@ def _account(order: Order) -> set[object]:
 
 def _reserve(orders: Sequence[Order]) -> None:
     """Subtract the calls that these orders may need from their stores' budgets."""
-    for order in orders:
-        Gate.objects.filter(store=order.store_id, host=BIGCOMMERCE, window_until__gt=Now()).update(
-            budget=F("budget") - CALLS_PER_ORDER
-        )
+    wanted = Counter(order.store_id for order in orders)
+    with connection.cursor() as cursor:
+        cursor.execute(_RESERVE, [list(wanted), list(wanted.values()), CALLS_PER_ORDER])
 
 
 def _block_until_probed(gates: Sequence[Gate], orders: Sequence[Order]) -> None:
@@ -111,33 +144,25 @@ def _pause_after(failures: int) -> timedelta:
 
 def record_quota(store: int, quota: Quota | None) -> None:
     """Store the quota that BigCommerce reported for this store."""
-    reported = quota or _GUESS
-    row: dict[str, str | int | float] = {
-        "store": store,
-        "host": BIGCOMMERCE,
-        "budget": max(0, min(reported.left // 2, MOST_BUDGET)),
-        "seconds": max(0.1, min(reported.reset_ms / 1000, _LONGEST_WINDOW)),
+    record_quotas({store: quota})
+
+
+def record_quotas(quotas: Mapping[int, Quota | None]) -> None:
+    """Store the quotas that BigCommerce reported, by store."""
+    reported = [quota or _GUESS for quota in quotas.values()]
+    rows: dict[str, Any] = {
+        "stores": list(quotas),
+        "budgets": [max(0, min(one.left // 2, MOST_BUDGET)) for one in reported],
+        "seconds": [max(0.1, min(one.reset_ms / 1000, _LONGEST_WINDOW)) for one in reported],
     }
     with connection.cursor() as cursor:
-        cursor.execute(_RECORD_QUOTA, row)
+        cursor.execute(_RECORD_QUOTAS, rows)
 
 
 def calls_left(store: int) -> int:
     """Return how many calls this store may still make in the current window, 0 when unknown."""
     known = Gate.objects.filter(store=store, host=BIGCOMMERCE, window_until__gt=Now())
     return known.values_list("budget", flat=True).first() or 0
-
-
-def is_short(store: int) -> bool:
-    """Return whether the quota allows changes only: fewer calls are left than two orders need."""
-    gate = Gate.objects.filter(store=store, host=BIGCOMMERCE, window_until__gt=Now())
-    return gate.filter(budget__lt=2 * CALLS_PER_ORDER).exists()
-
-
-def release_probe(order: Order, system: str) -> None:
-    """Let the next order probe a closed host: this order's probe did not need to call it."""
-    gate = Gate.objects.filter(store=order.store_id, host=_host_of(order, system))
-    gate.filter(failures__gte=FAILURES).update(open_until=Now())
 
 
 def record_failure(order: Order, system: str, retry_after: float | None) -> None:
@@ -170,12 +195,29 @@ def _is_closed(store: int, host: str) -> bool:
     return Gate.objects.filter(store=store, host=host, failures__gte=FAILURES).exists()
 
 
-def record_success(order: Order, system: str) -> None:
-    """Reopen the host. Spread the orders that waited for it over the next seconds."""
-    gate = Gate.objects.filter(store=order.store_id, host=_host_of(order, system), failures__gt=0)
-    if gate.update(failures=0, open_until=None):
-        with connection.cursor() as cursor:
-            cursor.execute(_SPREAD, {"store": order.store_id})
+class Answer(NamedTuple):
+    """What one order found out about a system: it answered, or it did not need to be asked."""
+
+    order: Order
+    system: str
+    asked: bool
+
+
+def record_answers(answers: Sequence[Answer]) -> None:
+    """Reopen the hosts that answered, and spread the orders that waited over the next seconds.
+
+    The probe of a closed host that did not need to ask it leaves the next order to probe.
+    """
+    rows: dict[str, Any] = {
+        "stores": [answer.order.store_id for answer in answers],
+        "hosts": [_host_of(answer.order, answer.system) for answer in answers],
+        "asked": [answer.asked for answer in answers],
+        "failures": FAILURES,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD_ANSWERS, rows)
+        for store in sorted({store for (store,) in cursor.fetchall() if store}):
+            cursor.execute(_SPREAD, {"store": store})
 
 
 # Jobs that read many pages wait, because all apps of a store share its calls to BigCommerce.

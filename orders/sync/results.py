@@ -2,17 +2,23 @@
 
 Runs on the one thread of a worker that holds a database connection, while the worker holds the
 order's lease. Messages of SeQura and BigCommerce are logged verbatim.
+
+Most results say that SeQura holds the statement: `finish_together` writes those of a batch in a few
+statements. Every other one is written alone by `finish`. Neither needs a lock: a result counts only
+while the worker's lease is on the row, and rows are locked in the order of their ids, an order
+before its log, so that workers never wait for each other in a circle.
 """
 
+import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Case, F, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
@@ -26,10 +32,10 @@ from orders.sync.sync import Kind, Result
 from payloads.money import euros
 from payloads.order.comparison import cart_total
 from payloads.order.difference import CARTS
-from stores.models import database_now
+from payloads.order.order_update import Computed
 from stores.storefronts import language_of
 from transaction_log import record
-from transaction_log.explanations import DECISION, UPDATES
+from transaction_log.explanations import DECISION, UPDATES, settled_by
 from transaction_log.models import Entry
 
 log = structlog.get_logger(__name__)
@@ -37,27 +43,148 @@ log = structlog.get_logger(__name__)
 # A retry follows within three minutes, so every order is synchronised four minutes after an outage.
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 180.0
 _GIVE_UP_AFTER = timedelta(days=7)
-_ECHO = timedelta(seconds=10)  # an order read unchanged so soon after a statement is its echo
-_WHEN_SHORT = timedelta(minutes=2)
+_SETTLING: dict[str, Any] = {
+    "echo": timedelta(seconds=10),  # an order read unchanged so soon after a statement is its echo
+    "when_short": timedelta(minutes=2),
+    "short": 2 * throttle.CALLS_PER_ORDER,  # fewer calls than two orders need
+}
 # Outcomes that needed no call to SeQura: if the order was a probe, it probed nothing.
-_NOT_ASKED = (Kind.UNCHANGED, Kind.ALREADY_REJECTED, Kind.WAITING, Kind.CLOSED, Kind.GONE)
+_NOT_ASKED = (
+    Kind.UNCHANGED, Kind.ALREADY_KNOWN, Kind.ALREADY_REJECTED, Kind.WAITING, Kind.CLOSED, Kind.GONE,
+)  # fmt: skip
 # Outcomes after which SeQura holds this statement.
 _ACCEPTED = (Kind.SENT, Kind.ALREADY_KNOWN, Kind.UNCHANGED)
+# Outcomes that leave nothing to send: those of a batch are written together.
+TOGETHER = (*_ACCEPTED, Kind.ALREADY_REJECTED)
 _Fields = dict[str, Any]
 
 
 def finish(order: Order, result: Result, lease: str) -> None:
     """Write one result. If another worker holds the order now, make it due again instead."""
+    if result.kind in TOGETHER:
+        finish_together([(order, result)], lease)
+        return
     result = replace(result, message=_storable(result.message))
+    _inform_throttle([(order, result)])
     with transaction.atomic():
-        facts = _facts(order, result)
-        fields = {"lease": "", "leased_until": None, **facts, **WRITE[result.kind](order, result)}
-        fields = _memory(order, result) | fields
-        _record_answers(order, result)
-        mine = Order.objects.filter(pk=order.pk, lease=lease)
-        if mine.update(**fields):
+        rows = Order.objects.select_for_update(no_key=True).filter(pk=order.pk, lease=lease)
+        if rows.values_list("pk").first():
+            fields = _memory(order, result) | _facts(order, result)
+            fields |= WRITE[result.kind](order, result)
+            rows.update(**fields | {"lease": "", "leased_until": None})
             return
-        transaction.set_rollback(True)
+    _lost(order, result)
+
+
+def finish_together(done: Sequence[tuple[Order, Result]], lease: str) -> None:
+    """Write results that leave nothing to send (`TOGETHER`): all of them, or none on an error."""
+    _inform_throttle(done)
+    rows = [_row(order, result) for order, result in done]
+    values = {**_SETTLING, "last_step": len(settings.SETTLE_SECONDS), "lease": lease}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_FINISH, values | {"rows": json.dumps(rows)})
+        held = {pk for (pk,) in cursor.fetchall()}
+        mine = [(order, result) for order, result in done if order.pk in held]
+        for order, result in mine:
+            _tell_merchant(order, result)
+        record.close_together([_closing(order, result) for order, result in mine])
+        record.accepted_together(
+            (order.subject, result.event, _cart_totals(result))
+            for order, result in mine
+            if result.kind is Kind.SENT
+        )
+    for order, result in done:
+        if order.pk not in held:
+            _lost(order, result)
+
+
+_FINISH = """
+WITH result AS (
+    SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
+        id bigint, changed bigint, is_accepted boolean, update jsonb, refused boolean,
+        shipped_by_status boolean, left_by_status jsonb, shipped_word smallint, ledger jsonb,
+        shipped_at timestamptz, seen_status smallint, seen_modified text, staff_note text,
+        pause float, settle_step smallint, may_be_echo boolean)
+), mine AS (
+    SELECT id, store_id FROM orders_order
+    WHERE id IN (SELECT id FROM result) AND lease = %(lease)s ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE orders_order o SET
+    lease = '', leased_until = NULL,
+    synced = r.changed, due_at = now(), attempts = 0, failing_since = NULL,
+    refused = CASE WHEN r.refused THEN o.refused ELSE '' END,
+    accepted_update = CASE WHEN r.is_accepted THEN r.update ELSE o.accepted_update END,
+    accepted_at = CASE WHEN r.is_accepted THEN now() ELSE o.accepted_at END,
+    unsure = o.unsure AND NOT r.is_accepted,
+    erased_at = CASE WHEN r.is_accepted THEN NULL ELSE o.erased_at END,
+    shipped_by_status = r.shipped_by_status, left_by_status = r.left_by_status,
+    shipped_word = r.shipped_word, ledger = r.ledger,
+    shipped_at = coalesce(r.shipped_at, o.shipped_at),
+    staff_note = coalesce(nullif(r.staff_note, ''), o.staff_note),
+    seen_status = r.seen_status, seen_modified = r.seen_modified,
+    -- Both unless a webhook has changed them since the row was read.
+    shipped_status_seen = o.shipped_status_seen AND o.changed <> r.changed,
+    settle_step = CASE WHEN o.changed <> r.changed THEN o.settle_step
+        WHEN r.may_be_echo AND o.accepted_at > now() - %(echo)s THEN %(last_step)s
+        ELSE r.settle_step END,
+    settle_at = CASE WHEN r.may_be_echo AND o.accepted_at > now() - %(echo)s THEN o.settle_at
+        WHEN g.id IS NULL THEN now() + make_interval(secs => r.pause)
+        ELSE now() + greatest(make_interval(secs => r.pause), %(when_short)s) END
+FROM mine JOIN result r USING (id)
+LEFT JOIN orders_gate g ON g.store_id = mine.store_id AND g.host = 'bigcommerce'
+    AND g.window_until > now() AND g.budget < %(short)s
+WHERE o.id = mine.id
+RETURNING o.id
+"""
+
+
+def _row(order: Order, result: Result) -> _Fields:
+    """Return the values of `_FINISH` for one order.
+
+    `SETTLE_SECONDS` are the pauses after which the order is read again, because BigCommerce may
+    have returned a stale version: all of them when nothing seems to have changed although a webhook
+    arrived, the last one after a change was sent. The echo of a change that was just sent starts no
+    readings of its own. When calls run short, changes come first.
+    """
+    is_accepted = result.kind in (Kind.SENT, Kind.ALREADY_KNOWN)
+    pauses = settings.SETTLE_SECONDS
+    step = len(pauses) - 1 if is_accepted else order.settle_step
+    pause = pauses[step] if 0 <= step < len(pauses) else None
+    facts = {
+        "shipped_by_status": order.shipped_by_status,
+        "left_by_status": order.left_by_status,
+        "shipped_word": order.shipped_word,
+        "ledger": order.ledger,
+    } | _facts(order, result)
+    return facts | {
+        "id": order.pk,
+        "changed": order.changed,
+        "is_accepted": is_accepted,
+        "update": result.update if is_accepted else None,
+        "refused": result.kind is Kind.ALREADY_REJECTED,
+        "shipped_at": result.shipped_at and result.shipped_at.isoformat(),
+        "seen_status": result.status_id,
+        "seen_modified": result.modified,
+        "staff_note": result.staff_note,
+        "pause": pause,
+        "settle_step": order.settle_step if pause is None else step + 1,
+        "may_be_echo": bool(not is_accepted and order.settle_step == 0 and order.settle_at),
+    }
+
+
+def _closing(order: Order, result: Result) -> record.Closing:
+    """Return which open entries of the order are over.
+
+    What SeQura rejected stays on the merchant's list; only what was delayed is over then.
+    """
+    if result.kind is Kind.ALREADY_REJECTED:
+        return record.Closing(order.subject, UPDATES, (Entry.Outcome.DELAYED,))
+    events = settled_by(result.event) if result.kind is Kind.SENT else UPDATES
+    return record.Closing(order.subject, events)
+
+
+def _lost(order: Order, result: Result) -> None:
+    """Make the order due again: another worker holds it, and SeQura may know our statement."""
     log.warning("lease_lost", order=order.bigcommerce_id, store=order.store.hash)
     if result.may_be_known:
         Order.objects.filter(pk=order.pk).update(
@@ -65,13 +192,48 @@ def finish(order: Order, result: Result, lease: str) -> None:
         )
 
 
-def _record_answers(order: Order, result: Result) -> None:
-    """Inform the throttle that BigCommerce answered, or that SeQura did not need to be called."""
+def _inform_throttle(done: Sequence[tuple[Order, Result]]) -> None:
+    """Record which systems answered, before another worker may claim the orders.
+
+    Each statement commits by itself: a worker that waits for an order holds no throttle.
+    """
+    for order, result in done:
+        if result.kind is Kind.NO_ACCESS and result.host == BIGCOMMERCE:
+            order.store.needs_reauthorisation()
+        elif result.kind is Kind.NO_ACCESS:
+            order.connection.pause()
+        elif result.kind is Kind.LATER and result.host:
+            throttle.record_failure(order, result.host, result.retry_after)
+        elif _reached_sequra(result):
+            order.connection.resume()
+        elif result.kind in _NOT_ASKED:
+            order.connection.release_probe()
+    throttle.record_answers(
+        [answer for order, result in done for answer in _answers(order, result)]
+    )
+
+
+def _answers(order: Order, result: Result) -> Iterator[throttle.Answer]:
     if result.update is not None or result.kind is Kind.GONE:
-        throttle.record_success(order, BIGCOMMERCE)
-    if result.kind in _NOT_ASKED:
-        throttle.release_probe(order, SEQURA)
-        order.connection.release_probe()
+        yield throttle.Answer(order, BIGCOMMERCE, asked=True)
+    if _reached_sequra(result) or result.kind in _NOT_ASKED:
+        yield throttle.Answer(order, SEQURA, asked=_reached_sequra(result))
+
+
+def _reached_sequra(result: Result) -> bool:
+    rejected = result.kind is Kind.REFUSED and result.host == SEQURA
+    return rejected or result.kind is Kind.SENT
+
+
+def _tell_merchant(order: Order, result: Result) -> None:
+    """Log what a reading shows beside the statement. It is rare, and written row by row."""
+    is_closed = order.status == Order.Status.CANCELLED
+    if result.archived and not is_closed and (_cart_totals(result).unshipped or 0) > 0:
+        record.ignored(order.subject, "archived", "put_away")
+    if result.agreed:
+        corrections.agreed(order, result.agreed)
+    if result.computed and result.kind in _ACCEPTED:
+        _ask(order, result.computed, _cart_totals(result))
 
 
 def _memory(order: Order, result: Result) -> _Fields:
@@ -81,11 +243,7 @@ def _memory(order: Order, result: Result) -> _Fields:
         fields["unsure"] = True
     if result.staff_note:
         fields["staff_note"] = result.staff_note
-    is_closed = order.status == Order.Status.CANCELLED
-    if result.archived and not is_closed and (_cart_totals(result).unshipped or 0) > 0:
-        record.ignored(order.subject, "archived", "put_away")
-    if result.agreed:
-        corrections.agreed(order, result.agreed)
+    _tell_merchant(order, result)
     if result.shipped_at:
         fields["shipped_at"] = result.shipped_at
     if result.update is not None:
@@ -112,22 +270,19 @@ def _facts(order: Order, result: Result) -> _Fields:
         "shipped_word": result.computed.shipped_word,
     }
     if result.kind in _ACCEPTED or result.may_have_arrived:
-        asked = _ask(order, result) if result.kind in _ACCEPTED else order.ledger.get("asked", {})
+        news = result.kind in _ACCEPTED
+        asked = dict(result.computed.questions) if news else order.ledger.get("asked", {})
         fields["ledger"] = {**result.computed.ledger, "asked": asked}
     return fields
 
 
-def _ask(order: Order, result: Result) -> dict[str, int]:
-    """Open the questions that only the merchant can decide and close decided ones.
-
-    Return the open ones.
-    """
-    asked = dict(result.computed.questions) if result.computed else {}
+def _ask(order: Order, computed: Computed, totals: record.CartTotals) -> None:
+    """Open the questions that only the merchant can decide, and close decided ones."""
+    asked = dict(computed.questions)
     if asked != order.ledger.get("asked", {}):
         language = language_of(order.store.language)
         amounts = {reason: euros(cents, language) for reason, cents in asked.items()}
-        record.ask(order.subject, amounts, _cart_totals(result))
-    return asked
+        record.ask(order.subject, amounts, totals)
 
 
 def _synced(order: Order) -> _Fields:
@@ -141,34 +296,6 @@ def _synced(order: Order) -> _Fields:
         "failing_since": None,
         "due_at": Now(),
     }
-
-
-def _sent(order: Order, result: Result) -> _Fields:
-    record.accepted(order.subject, result.event, totals=_cart_totals(result))
-    return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
-
-
-def _already_known(order: Order, result: Result) -> _Fields:
-    record.close(order.subject)
-    return _accepted(order, result) | _settle(order, step=len(settings.SETTLE_SECONDS) - 1)
-
-
-def _accepted(order: Order, result: Result) -> _Fields:
-    _reached(order)
-    news = {"accepted_update": result.update, "accepted_at": Now(), "unsure": False, "refused": ""}
-    news["erased_at"] = None
-    return _synced(order) | news
-
-
-def _unchanged(order: Order, _: Result) -> _Fields:
-    record.close(order.subject)
-    return _synced(order) | {"refused": ""} | _settle(order, step=order.settle_step)
-
-
-def _already_rejected(order: Order, _: Result) -> _Fields:
-    """Keep the rejection on the merchant's list; close what was only delayed."""
-    record.close(order.subject, UPDATES, Entry.Outcome.DELAYED)
-    return _synced(order) | _settle(order, step=order.settle_step)
 
 
 def _closed(order: Order, result: Result) -> _Fields:
@@ -230,8 +357,6 @@ def _refused(order: Order, result: Result) -> _Fields:
         statement=result.statement,
         totals=_cart_totals(result),
     )
-    if result.host == SEQURA:
-        _reached(order)
     return _synced(order) | {"settle_at": None, "refused": _refused_statement(order, result)}
 
 
@@ -242,11 +367,7 @@ def _refused_statement(order: Order, result: Result) -> Any:
 
 
 def _no_access(order: Order, result: Result) -> _Fields:
-    """Pause after refused credentials. SeQura is probed every three minutes."""
-    if result.host == BIGCOMMERCE:
-        order.store.needs_reauthorisation()
-    else:
-        order.connection.pause()
+    """Keep the order due, for when the credentials are accepted again."""
     next_at = order.connection.paused_until if result.host == SEQURA else None
     _delayed(order, result, next_at)
     since = order.failing_since or timezone.now()
@@ -255,8 +376,6 @@ def _no_access(order: Order, result: Result) -> _Fields:
 
 
 def _later(order: Order, result: Result) -> _Fields:
-    if result.host:
-        throttle.record_failure(order, result.host, result.retry_after)
     since = order.failing_since or timezone.now()
     if timezone.now() - since > _GIVE_UP_AFTER:
         record.rejected(
@@ -297,10 +416,6 @@ def _lease_lost(_: Order, __: Result) -> _Fields:
 
 
 WRITE: dict[Kind, Callable[[Order, Result], _Fields]] = {
-    Kind.SENT: _sent,
-    Kind.ALREADY_KNOWN: _already_known,
-    Kind.UNCHANGED: _unchanged,
-    Kind.ALREADY_REJECTED: _already_rejected,
     Kind.CLOSED: _closed,
     Kind.GONE: _gone,
     Kind.WAITING: _waiting,
@@ -311,38 +426,10 @@ WRITE: dict[Kind, Callable[[Order, Result], _Fields]] = {
 }
 
 
-def _reached(order: Order) -> None:
-    """Record that both systems answered."""
-    throttle.record_success(order, BIGCOMMERCE)
-    throttle.record_success(order, SEQURA)
-    order.connection.resume()
-
-
 def _next_attempt(attempts: int, retry_after: float | None) -> Combinable:
     """Return a random time within the growing pause, no earlier than the other side asked for."""
     jitter = random.uniform(1, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(attempts, 10)))
     return Now() + timedelta(seconds=max(jitter, min(retry_after or 0, 900)))
-
-
-def _settle(order: Order, *, step: int) -> _Fields:
-    """Return when to read the order again, because BigCommerce may have returned a stale version.
-
-    `SETTLE_SECONDS` are the pauses between readings: all of them when nothing seems to have changed
-    although a webhook arrived, the last one after a change was sent. The echo of a change that was
-    just sent starts no readings of its own. When calls run short, changes come first.
-    """
-    pauses = settings.SETTLE_SECONDS
-    if step == 0 and order.settle_at and _was_accepted_just_now(order):
-        return {"settle_step": len(pauses)}
-    if not 0 <= step < len(pauses):
-        return {"settle_at": None}
-    pause = timedelta(seconds=pauses[step])
-    pause = max(pause, _WHEN_SHORT) if throttle.is_short(order.store_id) else pause
-    return {"settle_at": Now() + pause, "settle_step": step + 1}
-
-
-def _was_accepted_just_now(order: Order) -> bool:
-    return order.accepted_at is not None and database_now() - order.accepted_at < _ECHO
 
 
 def _storable(text: str) -> str:

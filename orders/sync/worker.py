@@ -7,7 +7,7 @@ and uses no database connection. No transaction is open during a call.
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,7 +25,7 @@ from orders.queue import claim, throttle
 from orders.queue.lease import Lease
 from orders.queue.wakeup import wake_worker
 from orders.sync import staff_notes
-from orders.sync.results import finish
+from orders.sync.results import TOGETHER, finish, finish_together
 from orders.sync.sync import Kind, Result, sync_order
 from orders.topics import handle
 from stores.clients import UNREADABLE, bigcommerce_for, sequra_for
@@ -100,16 +100,32 @@ class _Drain:
             claim.renew(self.lease, (order.pk for order in self.working.values()))
             self.lease.renewed(asked)
 
-    def _write(self, done: Iterable[tuple[Order, "Future[Done]"]]) -> None:
+    def _write(self, done: Sequence[tuple[Order, "Future[Done]"]]) -> None:
+        """Write results: most in a few statements, the rest, or a batch that fails, one by one."""
+        together: list[tuple[Order, Result]] = []
+        alone: list[tuple[Order, Result]] = []
         quotas: dict[int, Quota | None] = {}
-        with claim.alone():
-            for order, future in done:
-                result, quota = _outcome(order, future)
-                self._finish(order, result)
-                quotas[order.store_id] = quota
-                self.finished += 1
-            for store, seen in quotas.items():
-                throttle.record_quota(store, seen)
+        for order, future in done:
+            result, quotas[order.store_id] = _outcome(order, future)
+            (together if result.kind in TOGETHER else alone).append((order, result))
+        if together and not self._finish_together(together):
+            alone = together + alone
+        for order, result in alone:
+            self._finish(order, result)
+        throttle.record_quotas(quotas)
+        self.finished += len(done)
+
+    def _finish_together(self, done: Sequence[tuple[Order, Result]]) -> bool:
+        """Return False when the results cannot be written together, whatever the reason."""
+        try:
+            finish_together(done, self.lease.id)
+        except OF_ALL:
+            raise
+        except Exception:
+            # One order's row or document may be at fault. Alone, each of the others is written.
+            log.exception("results_not_written", orders=len(done))
+            return False
+        return True
 
     def _finish(self, order: Order, result: Result) -> None:
         """Write one result. A result that cannot be written must not block the others.
@@ -119,8 +135,7 @@ class _Drain:
         trouble = Result(kind=Kind.LATER, reason="internal", may_have_arrived=result.may_be_known)
         for attempt in (result, trouble):
             try:
-                with transaction.atomic():
-                    finish(order, attempt, self.lease.id)
+                finish(order, attempt, self.lease.id)
             except OF_ALL:
                 raise
             except Exception:

@@ -22,7 +22,7 @@ from orders.queue import claim, wakeup
 from orders.queue.lease import Lease
 from orders.sync import results
 from orders.sync import worker as draining
-from orders.sync.sync import Kind, Result
+from orders.sync.sync import Result
 from orders.sync.worker import drain
 from sequra_bc.celery import app
 from tests.orders.merchant import Merchant
@@ -100,13 +100,13 @@ def test_a_result_that_cannot_be_written_keeps_no_other_from_it(
 ) -> None:
     """What SeQura accepted of the first order is nothing that PostgreSQL takes."""
     broken = orders[0].pk
-    written = results.WRITE[Kind.SENT]
+    row = results._row
 
-    def broken_result(order: Order, result: Result) -> dict[str, Any]:
-        fields = written(order, result)
-        return fields | {"accepted_update": {"name": "\0"}} if order.pk == broken else fields
+    def broken_row(order: Order, result: Result) -> dict[str, Any]:
+        fields = row(order, result)
+        return fields | {"update": {"name": "\0"}} if order.pk == broken else fields
 
-    monkeypatch.setitem(results.WRITE, Kind.SENT, broken_result)
+    monkeypatch.setattr(results, "_row", broken_row)
     drain()
 
     found = Order.objects.get(pk=broken)

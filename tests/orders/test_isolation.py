@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -23,6 +23,7 @@ from orders.queue import claim, throttle
 from orders.reports import run as report_run
 from orders.sync import results
 from orders.sync import worker as draining
+from orders.sync.sync import Kind, Result
 from orders.sync.worker import drain
 from orders.topics import UNINSTALLED
 from stores import tasks
@@ -202,15 +203,21 @@ def test_an_event_that_cannot_be_handled_comes_again_and_holds_up_no_other(
 def test_a_result_that_cannot_be_written_is_its_own_order_s_trouble(
     merchant: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Together with the others' it takes all of them down, and then each is written alone."""
     first, second = merchant.order(), merchant.order()
-    finish = results.finish
+    write = results.finish_together
 
-    def fails(order: Order, *rest: object) -> None:
-        if order.pk == first.pk:
+    def fails(done: Sequence[tuple[Order, Result]], lease: str) -> None:
+        if first.pk in [order.pk for order, _ in done]:
             raise LookupError("nobody foresaw this")
-        finish(order, *rest)  # type: ignore[arg-type]
+        write(done, lease)
 
-    monkeypatch.setattr(draining, "finish", fails)
+    def fails_too(order: Order, *rest: object) -> None:
+        raise LookupError("nor this")
+
+    monkeypatch.setattr(results, "finish_together", fails)
+    monkeypatch.setattr(draining, "finish_together", fails)
+    monkeypatch.setitem(results.WRITE, Kind.LATER, fails_too)
     for order in (first, second):
         merchant.acts("ship", order)
         claim.mark_changed(pk=order.pk)

@@ -1,18 +1,22 @@
 """Folding events, claiming orders, leases, limits per store: the queue without any HTTP."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.db import connections
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from bigcommerce.api import Quota
 from orders.models import Gate, Order, WebhookEvent
 from orders.queue import claim, throttle
 from orders.queue.lease import Lease
+from orders.sync import results
 from orders.sync.results import finish
 from orders.sync.sync import Kind, Result
 from orders.topics import UNINSTALLED, handle
@@ -287,6 +291,57 @@ def test_a_result_written_without_the_lease_makes_the_order_due_again(make: Make
     assert (order.unsure, order.accepted_update, order.lease) == (True, None, "somebody else")
     assert order.changed == 2
     assert not Entry.objects.exists()
+
+
+@pytest.mark.parametrize("kind", results.TOGETHER)
+def test_results_of_a_batch_cost_as_many_statements_as_one(make: Make, kind: Kind) -> None:
+    open_window(make().store)
+
+    def statements(orders: int) -> int:
+        due(*(make() for _ in range(orders)))
+        rows, lease = Order.objects.filter(changed__gt=F("synced")), Lease()
+        rows.update(lease=lease.id)
+        working = [*rows.select_related("store", "connection")]
+        with CaptureQueriesContext(connections["default"]) as queries:
+            results.finish_together([(one, replace(SENT, kind=kind)) for one in working], lease.id)
+        assert not rows.exists()
+        return len(queries)
+
+    assert statements(1) == statements(5)
+    told = Entry.objects.filter(event="ship", outcome="accepted").count()
+    assert told == (6 if kind is Kind.SENT else 0)
+
+
+def test_the_end_of_an_outage_is_written_with_the_results(make: Make) -> None:
+    """One order reaches SeQura again: those that waited for it are spread, the gate is open."""
+    order, waiting = make(), make()
+    open_window(order.store)
+    gates = Gate.objects.filter(store=order.store)
+    gates.create(store=order.store, host=order.connection.api_url, failures=7)
+    gates.update(failures=7, open_until=timezone.now())
+    later = timezone.now() + timedelta(minutes=3)
+    Order.objects.filter(pk=waiting.pk).update(changed=1, attempts=2, due_at=later)
+    due(order)
+    (working,) = claim.claim(lease := Lease(), 64)
+    finish(working, SENT, lease.id)
+    assert list(gates.values_list("failures", "open_until")) == [(0, None)] * 2
+    waiting.refresh_from_db()
+    assert waiting.due_at < later
+
+
+def test_an_order_that_did_not_need_sequra_lets_the_next_one_probe(make: Make) -> None:
+    order = make()
+    open_window(order.store)
+    gate = Gate.objects.create(store=order.store, host=order.connection.api_url, failures=7)
+    Connection.objects.update(paused_until=timezone.now(), refused_at=timezone.now())
+    due(order)
+    (working,) = claim.claim(lease := Lease(), 64)
+    finish(working, replace(SENT, kind=Kind.ALREADY_KNOWN), lease.id)
+    gate.refresh_from_db()
+    assert gate.failures == 7
+    assert gate.open_until
+    assert gate.open_until <= timezone.now()
+    assert Connection.objects.get().refused_at  # only an answer of SeQura ends it
 
 
 def test_change_during_the_call_keeps_the_order_due(make: Make) -> None:
