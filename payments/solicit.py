@@ -237,6 +237,8 @@ def _address(attempt: Solicitation, checkout: Checkout, merchant: Merchant) -> N
 
 def _check_without_calls(store: Store, merchants: dict[str, Merchant], ip: str) -> None:
     """Raise NotOffered for reasons that are known without a call."""
+    if merchants and store.state == Store.State.NEEDS_REAUTHORISATION:
+        raise NotOffered(Reason.ACCESS_LOST)
     if not merchants or not store.is_installed:
         raise NotOffered(Reason.NOT_CONNECTED)
     if not ip_allowed(ip, store.allowed_ips):

@@ -7,6 +7,7 @@ class Reason(StrEnum):
     """Stored with the checkout, to be explained later. Codes never change."""
 
     NOT_CONNECTED = "not_connected"
+    ACCESS_LOST = "access_lost"
     NO_EMAIL = "no_email"
     NO_ADDRESS = "no_address"
     NO_SHIPPING_OPTION = "no_shipping_option"
@@ -41,6 +42,12 @@ def _(sentence: str) -> str:
 
 SENTENCES: dict[Reason, str] = {
     Reason.NOT_CONNECTED: _("The store isn't connected to SeQura."),
+    Reason.ACCESS_LOST: _(
+        "BigCommerce no longer accepts our access to your store, so SeQura is hidden from your"
+        " checkout. Open SeQura from the Apps menu to check the access again. If this reason"
+        " appears again, uninstall the app in the Apps menu and install it again. Your settings"
+        " are kept."
+    ),
     Reason.NO_EMAIL: _("The customer hadn't entered an email address yet."),
     Reason.NO_ADDRESS: _("The customer hadn't entered an address with a country yet."),
     Reason.NO_SHIPPING_OPTION: _("The customer hadn't chosen a shipping option yet."),
@@ -105,10 +112,10 @@ FOR_SHOPPERS: dict[Reason, str] = {
     ),
 } | dict.fromkeys(
     [
-        Reason.NOT_CONNECTED, Reason.CHANNEL, Reason.IP_NOT_ALLOWED, Reason.NOT_YET_AVAILABLE,
-        Reason.NO_LONGER_AVAILABLE, Reason.NO_METHODS, Reason.REFUSED_BY_SEQURA,
-        Reason.ACCOUNT_REFUSED, Reason.REFUSED_BY_BIGCOMMERCE, Reason.UNBALANCED,
-        Reason.UNREADABLE,
+        Reason.NOT_CONNECTED, Reason.ACCESS_LOST, Reason.CHANNEL, Reason.IP_NOT_ALLOWED,
+        Reason.NOT_YET_AVAILABLE, Reason.NO_LONGER_AVAILABLE, Reason.NO_METHODS,
+        Reason.REFUSED_BY_SEQURA, Reason.ACCOUNT_REFUSED, Reason.REFUSED_BY_BIGCOMMERCE,
+        Reason.UNBALANCED, Reason.UNREADABLE,
     ],
     _NOT_THIS_ORDER,
 )  # fmt: skip

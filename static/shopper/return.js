@@ -4,6 +4,7 @@
 (function () {
   const POLL_MS = 1000;
   const SLOW_MS = 20000;
+  const STAYING = "staying";
   const progress = document.getElementById("progress");
   const since = Date.now();
 
@@ -41,6 +42,7 @@
 
     function stay() {
       window.clearInterval(ticking);
+      window.history.replaceState(STAYING, ""); // reloading the page does not count again
       notice.hidden = true;
       document.getElementById("staying").hidden = false;
       onward.focus();
@@ -50,6 +52,9 @@
     // Who comes back with the browser's button has seen the order already.
     window.addEventListener("pageshow", (event) => event.persisted && stay());
     notice.hidden = false;
+    if (window.history.state === STAYING) {
+      stay();
+    }
   }
 
   const notice = document.getElementById("moving-on");

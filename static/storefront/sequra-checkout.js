@@ -354,7 +354,8 @@
         schedule(RETRIES[failures++]);
       }
     } finally {
-      glide(draw); // no room is kept any more
+      if (room.length) glide(draw); // no room is kept any more
+      else draw();
     }
   });
 
@@ -456,6 +457,7 @@
   // --- Our options -------------------------------------------------------------------------------
 
   let chosen = null; // id of the chosen method's radio
+  let pulse = 0; // while a method is chosen
   let busy = false;
   let focused = null; // id of the node of ours that holds the focus
 
@@ -591,7 +593,7 @@
       list.append(...offer.items);
       giveFocusBack(focused);
       if (missing && offer.drawn) changed(); // React drew the list anew, for a reason
-      if (!offer.drawn) setTimeout(remember);
+      if (!offer.drawn) requestAnimationFrame(() => setTimeout(remember)); // measured for nothing
       offer.drawn = true;
     }
     drawControls(spot);
@@ -609,26 +611,32 @@
     if (room.some((row) => row.parentNode !== list) && mayPut()) list.append(...room);
   }
 
-  /** Change the list; what stands below glides to its new place: nothing jumps from under a finger. */
+  const top = (node) => node.getBoundingClientRect().top; // with fractions of a pixel
+
+  /**
+   * Change the list; what stands below glides to its new place: nothing jumps from under a finger.
+   * First everything is measured, then everything is moved: a measurement after a move is a layout.
+   */
   function glide(work) {
     const below = [];
-    const top = (node) => node.getBoundingClientRect().top; // with fractions of a pixel
-    for (let node = (place() || {}).list; node; node = node.parentNode) {
+    const still = matchMedia("(prefers-reduced-motion:reduce)").matches;
+    for (let node = !still && (place() || {}).list; node; node = node.parentNode) {
       for (let next = node; (next = next.nextElementSibling); ) below.push([next, top(next)]);
     }
     work();
-    if (!matchMedia("(prefers-reduced-motion:reduce)").matches) {
-      below.forEach(([node, before]) => slide(node, before - top(node)));
-    }
+    below
+      .flatMap(([node, before]) => sliding(node, before - top(node)))
+      .forEach(([node, by]) => node.animate({ transform: [`translateY(${by}px)`, "none"] }, 200));
   }
 
   const isFixed = (node) => getComputedStyle(node).position === "fixed";
 
-  /** Around what is fixed, such as the order's drawer: a transform would unfix it. */
-  function slide(node, by) {
-    if (!by || !node.offsetHeight || isFixed(node)) return;
-    if ([...node.querySelectorAll("*")].some(isFixed)) [...node.children].forEach((one) => slide(one, by));
-    else node.animate({ transform: [`translateY(${by}px)`, "none"] }, 200);
+  /** Nodes to move, around what is fixed, such as the order's drawer: a transform would unfix it. */
+  function sliding(node, by) {
+    if (!by || !node.offsetHeight || isFixed(node)) return [];
+    return [...node.querySelectorAll("*")].some(isFixed)
+      ? [...node.children].flatMap((one) => sliding(one, by))
+      : [[node, by]];
   }
 
   const leaveRoom = () => room.splice(0).forEach((row) => row.remove());
@@ -814,6 +822,7 @@
 
   function choose(id) {
     if (chosen !== id) say("");
+    if (!chosen) pulse = setInterval(safely("look", look), 250); // what no event tells
     chosen = id;
     draw();
     tell();
@@ -867,6 +876,7 @@
 
   /** Give the choice back to BigCommerce. */
   function leave() {
+    clearInterval(pulse);
     chosen = null;
     unmark();
     if (offer) offer.items.forEach((item) => markItem(item, false));
@@ -1241,7 +1251,6 @@
       focused = isOurs(event.target) ? event.target.id : null;
     });
     window.addEventListener("focusout", () => setTimeout(lookSafely));
-    setInterval(() => chosen && lookSafely(), 250); // what no event tells
     document.addEventListener("prerenderingchange", lookSafely);
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && place()) changed();

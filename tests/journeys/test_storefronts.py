@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from local.stack import Stack
 from tests.journeys.shopper import Shopper
-from tests.journeys.system import NEEDED, System
+from tests.journeys.system import NEEDED, SETTINGS, System
 
 pytestmark = pytest.mark.xdist_group("production")
 
@@ -84,6 +84,29 @@ def test_a_second_storefront_sells_on_its_own_domain(
     assert solicited["state"] == "solicited"
     scripts = system.sandbox.world()["scripts"]
     assert sorted(script["channel_id"] for script in scripts) == [SHOP, CATALYST, OUTLET]
+
+
+@pytest.fixture
+def without_a_status(storefronts: System) -> Iterator[None]:
+    """SeQura's approval sets no status, so that a purchase ends on the app's own page."""
+    storefronts.configure({"order_statuses": {"approved": None}})
+    yield
+    storefronts.configure({"order_statuses": SETTINGS["order_statuses"]})
+
+
+@pytest.mark.usefixtures("without_a_status")
+def test_a_shopper_of_the_second_storefront_goes_back_to_it(
+    storefronts: System, browsers: Callable[..., BrowserContext]
+) -> None:
+    page = browsers().new_page()
+    shopper = Shopper(page, storefronts, storefront="outlet")
+    shopper.come_with("lang=es", channel_id=OUTLET)
+    shopper.identify(shopper.open_form())
+    expect(page.get_by_role("heading", name="Gracias, hemos recibido tu pedido")).to_be_visible()
+
+    page.get_by_role("link", name="Volver a la tienda").click()
+
+    page.wait_for_url(f"{storefronts.stack.origin('outlet')}/")
 
 
 def test_the_system_of_the_journeys_has_exactly_the_scopes_that_the_app_asks_for(

@@ -139,6 +139,16 @@ def test_an_order_paid_with_sequra_says_so() -> None:
     )
 
 
+def test_a_checkout_without_access_to_bigcommerce_says_how_to_renew_it() -> None:
+    panel = Panel(filled_store())
+    Offer.objects.filter(checkout_id=CHECKOUT).update(reasons=["access_lost"])
+
+    page = panel.get(f"why/?q={CHECKOUT}").content.decode()
+
+    assert "BigCommerce no longer accepts our access to your store" in page
+    assert "Open SeQura from the Apps menu" in page
+
+
 @responses.activate
 def test_another_order_leads_to_its_checkout() -> None:
     responses.get(f"{API}/v2/orders/77", json={"id": 77, "cart_id": CHECKOUT})

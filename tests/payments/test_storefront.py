@@ -271,6 +271,20 @@ def test_who_saw_sequra_reads_why_it_is_gone_for_good(
     assert (answer["methods"], answer["reasons"], answer["message"]) == ([], [reason], message)
 
 
+def test_lost_access_to_bigcommerce_is_not_called_a_missing_connection(shop: Shop) -> None:
+    """The account at SeQura is connected all the time; another access has to be renewed."""
+    checkout_id = shop.sandbox.checkout()["checkout_id"]
+    shop.sandbox.fault("/v3/checkouts/", status=401)
+
+    refused = shop.offer(checkout_id).reasons
+    shop.store.refresh_from_db()
+
+    assert (refused, shop.offer(checkout_id).reasons) == (
+        ["refused_by_bigcommerce"],
+        ["access_lost"],
+    )
+
+
 def test_token_that_was_replaced_meanwhile_is_no_refusal(shop: Shop) -> None:
     """The old token is refused; the next question comes with the new one."""
     checkout_id = shop.sandbox.checkout()["checkout_id"]
