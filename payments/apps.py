@@ -24,6 +24,12 @@ class PaymentsConfig(lifecycle.StoreApp):
 
         return retention.references_being_ended(store)
 
+    def references_under_way(self, store: "Store", /) -> Collection[UUID]:
+        """Return the payments that are neither over nor abandoned."""
+        from payments import retention
+
+        return retention.references_under_way(store)
+
     def move_to_account(self, account: "Connection", earlier: list[int], refs: list[str]) -> None:
         """Move the payments of a replaced account."""
         from payments import retention

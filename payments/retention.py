@@ -35,6 +35,10 @@ _UNFINISHED = Q(confirm_intent_at__isnull=False) & (
     | Q(phase=_Phase.REFUSED, undone_at=None)
     | Q(phase=_Phase.DONE, state=_State.APPROVED, accepted_state="on_hold")
 )
+# SeQura approved, reviews, or shows its form to a shopper.
+_FORM_EXPIRES = timedelta(hours=2)
+_ANSWERED = Q(phase=_Phase.SOLICITED, state__in=(_State.APPROVED, _State.NEEDS_REVIEW))
+_IN_REVIEW = Q(accepted_state="on_hold", state=_State.NEEDS_REVIEW)
 BEING_ENDED = Q(store__state=Store.State.UNINSTALLED, connection__erase_at__isnull=False)
 
 
@@ -60,6 +64,14 @@ def references_being_ended(store: Store) -> list[UUID]:
     """Return the payments whose data is needed until they end or their time is over."""
     found = _unfinished(BEING_ENDED, store=store, connection__erase_at__gt=timezone.now())
     return [one.sequra_order for one in found]
+
+
+def references_under_way(store: Store) -> list[UUID]:
+    """Return the payments that are neither over nor abandoned."""
+    has_form = Q(phase=_Phase.SOLICITED, state="", created_at__gt=timezone.now() - _FORM_EXPIRES)
+    which = _UNFINISHED | _ANSWERED | _IN_REVIEW | has_form
+    found = Solicitation.objects.filter(which, store=store, reference__isnull=False)
+    return [one.sequra_order for one in found.only("reference")]
 
 
 def is_being_ended(solicitation: Solicitation) -> bool:
@@ -103,7 +115,7 @@ def _unfinished(*which: Q, **owner: Any) -> QuerySet[Solicitation]:
     return found.select_related("store", "connection")
 
 
-# A form expires after two hours; after a month an abandoned cart is of no use.
+# After a month an abandoned cart is of no use.
 _ABANDONED_AFTER = timedelta(days=30)
 _OFFERS_FOR = timedelta(days=90)
 _ALLOWANCE_SECONDS = 24 * 60 * 60

@@ -29,6 +29,10 @@ class StoreApp(AppConfig):
         """Return the SeQura references whose personal data unfinished work still needs."""
         return ()
 
+    def references_under_way(self, _store: "Store", /) -> Collection[UUID]:
+        """Return the SeQura references of payments that an erasure on request would break."""
+        return ()
+
     def move_to_account(self, account: "Connection", earlier: list[int], refs: list[str]) -> None:
         """Move the rows of these earlier accounts with these merchant ids to the account."""
 

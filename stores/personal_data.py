@@ -9,7 +9,8 @@ stays: references, amounts, states and dates. See docs/adr/0018.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -90,7 +91,12 @@ class _Table:
     also: Mapping[str, Any] = field(default_factory=dict)
     then: Mapping[str, Any] = field(default_factory=dict)
     owner: str = "store"
-    reference: str = ""  # the column with SeQura's reference, where a payment may still need it
+    # The columns that say whose data it is, for `stores.privacy`: SeQura's reference, where a
+    # payment may still need the data; BigCommerce's order; its checkout.
+    reference: str = ""
+    order: str = ""
+    checkout: str = ""
+    in_work: Q | None = None  # rows that are erased by their time alone, never on request
 
 
 _ALL = Q(pk__isnull=False)
@@ -119,10 +125,12 @@ TABLES: dict[str, _Table] = {
         dates=("created_at", "done_at", "notified_at"),
         also={"erased_at": Now(), "next_at": None},
         reference="reference",
+        order="order_id",
+        checkout="checkout_id",
     ),
     "payments.Offer": _Table(
         people={"reasons": [], "detail": ""}, impersonal=("checkout_id",),
-        forgotten=_ALL, dates=("at",),
+        forgotten=_ALL, dates=("at",), checkout="checkout_id",
     ),
     "orders.Order": _Table(
         people={
@@ -141,6 +149,7 @@ TABLES: dict[str, _Table] = {
         # A delivery report would need what is gone.
         then={"reported_shipment": F("shipment")},
         reference="reference",
+        order="bigcommerce_id",
     ),
     "orders.Correction": _Table(
         people={"ours": "", "theirs": "", "heard_by": "", "decided_by": ""}, impersonal=("path",),
@@ -148,11 +157,13 @@ TABLES: dict[str, _Table] = {
     ),
     "orders.WebhookEvent": _Table(
         people={"payload": {}}, impersonal=("scope", "hash"),
-        forgotten=_ALL, dates=("received_at",),
+        forgotten=_ALL, dates=("received_at",), order="bigcommerce_order_id",
+        in_work=Q(outcome__in=("new", "parked")),
     ),
     "orders.Drift": _Table(
         people={"detail": ""}, impersonal=("environment",),
         forgotten=_ALL, dates=("at",), owner="check_run__store",
+        order="bigcommerce_id",
     ),
     "orders.DriftCheck": _Table(
         people={"words": ""}, forgotten=_ALL, dates=("started_at", "ended_at"),
@@ -174,6 +185,7 @@ TABLES: dict[str, _Table] = {
             )
         },
         reference="reference",
+        order="bigcommerce_id",
     ),
     # Of the merchant's own people; they go with the uninstallation itself.
     "stores.PanelUser": _Table(
@@ -242,20 +254,60 @@ def _erase(store: Store, until: float) -> datetime:
     Return when to continue.
     """
     until, border = min(until, time.monotonic() + SECONDS_OF_A_STORE), _border(store)
-    kept = {one for app in store_apps() for one in app.references_needed(store)}
-    changed = 0
-    for label, table in TABLES.items():
-        for work in (_forget, _blank):
-            while done := _batch(store, partial(work, _rows(store, label, border, kept), table)):
-                changed += done
-                before_a_call()
-                if time.monotonic() > until:
-                    return timezone.now()
+    kept, changed = _references_needed(store), 0
+    for _, done in _batches(store, border, kept):
+        changed += done
+        before_a_call()
+        if time.monotonic() > until:
+            return timezone.now()
     if changed:
         log.info("personal_data_erased", store=store.hash, count=changed)
     erased_at = None if kept else timezone.now()
     _unchanged(store).update(erased_at=erased_at)
     return _next_turn(store, erased_at) if erased_at else timezone.now()
+
+
+def forget(store: Store) -> tuple[dict[str, int], int]:
+    """Erase everything personal of an uninstalled store now, whatever its hours.
+
+    Return the rows erased by table, and how many payments under way still keep their data.
+    """
+    kept, counts = _references_needed(store), Counter[str]()
+    for label, done in _batches(store, None, kept):
+        counts[label] += done
+    erased_at = None if kept else timezone.now()
+    _unchanged(store).update(erased_at=erased_at)
+    log.info("personal_data_erased", store=store.hash, count=counts.total())
+    return dict(counts), len(kept)
+
+
+def _references_needed(store: Store) -> set[UUID]:
+    return {one for app in store_apps() for one in app.references_needed(store)}
+
+
+def _batches(
+    store: Store, border: datetime | None, kept: Collection[UUID]
+) -> Iterator[tuple[str, int]]:
+    """Erase batch by batch; yield the table and the number of rows after each."""
+    for label, table in TABLES.items():
+        for work in (_forget, _blank):
+            while done := _batch(store, partial(work, _rows(store, label, border, kept), table)):
+                yield label, done
+
+
+def erase_rows(label: str, keys: Collection[int], kept: Collection[UUID]) -> int:
+    """Erase these rows of a table, except those in work and those of payments to keep."""
+    table = TABLES[label]
+    rows = QuerySet[Model](apps.get_model(label)).filter(pk__in=keys)
+    if table.in_work is not None:
+        rows = rows.exclude(table.in_work)
+    if table.reference and kept:
+        rows = rows.exclude(**{f"{table.reference}__in": kept})
+    count = 0
+    for work in (_forget, _blank):
+        while done := work(rows, table):
+            count += done
+    return count
 
 
 def _unchanged(store: Store) -> QuerySet[Store]:
