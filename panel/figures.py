@@ -6,14 +6,16 @@ All of them stay fast with a hundred thousand orders: they read a range of an in
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from orders.models import Order
+from panel.log_query import with_approved
 from stores.models import Store
+from transaction_log.models import Entry
 
 _MANY = 100
 _DAYS = 30
@@ -63,6 +65,34 @@ def in_review(store: Store) -> list[Order]:
 def recent(store: Store) -> int:
     """How many orders were paid in the last 60 days and not cancelled, counted to a thousand."""
     return paid(store).filter(placed_at__gte=timezone.now() - _RECENT)[: _MANY * 10].count()
+
+
+@dataclass(frozen=True)
+class _Unsynced:
+    """A shipment that SeQura has not accepted: since when, and why."""
+
+    bigcommerce_id: int
+    since: datetime
+    entry: Entry | None = None  # none while it is on its way
+
+
+def unsynced_shipments(store: Store, *, explained: bool = False) -> list[_Unsynced]:
+    """Return rejected and delayed shipments, and those on their way; the oldest first.
+
+    `explained`: read of each entry's order what its explanation needs.
+    """
+    entries = Entry.objects.filter(
+        store=store, event="ship", closed_at__isnull=True, bigcommerce_id__isnull=False
+    ).order_by("at")
+    listed = (with_approved(entries) if explained else entries)[:_MANY]
+    found = [_Unsynced(one.bigcommerce_id or 0, one.at, one) for one in listed]
+    on_their_way = Order.objects.filter(store=store, changed__gt=F("synced")).filter(
+        Q(shipped_status_seen=True) | Q(has_shipments=True, shipment="")
+    )
+    known = [one.bigcommerce_id for one in found]
+    rows = on_their_way.exclude(bigcommerce_id__in=known).order_by("due_at")[:_MANY]
+    found += [_Unsynced(row.bigcommerce_id, row.failing_since or row.due_at) for row in rows]
+    return sorted(found, key=lambda one: one.since)
 
 
 # Bars for the orders of the last days: positions in a drawing of 600 by 140. Pure.

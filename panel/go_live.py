@@ -75,9 +75,11 @@ def _last_report() -> dict[str, Subquery]:
 
 
 def facts(store: Store) -> dict[str, Any]:
-    """What was seen, and the last report: one query of rows that indexes find."""
+    """What was seen, the last report and the last order: one query of rows that indexes find."""
     seen = {check: Exists(rows) for check, rows in _rows().items() if check not in store.go_live}
-    return dict(Store.objects.values(**seen, **_last_report()).get(pk=store.pk))
+    newest = Order.objects.filter(store=OuterRef("pk")).order_by("-placed_at")
+    last = {"order_at": Subquery(newest.values("placed_at")[:1]), **_last_report()}
+    return dict(Store.objects.values(**seen, **last).get(pk=store.pk))
 
 
 def _rows() -> dict[str, QuerySet[Any]]:

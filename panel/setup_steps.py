@@ -61,17 +61,10 @@ def milestones(current: str) -> list[_Milestone]:
     ]
 
 
-def setup_steps(
-    store: Store, connections: Sequence[Connection], merchants: Sequence[Merchant]
-) -> list[Step]:
-    """The health of everything; `connections` are those in use."""
-    return list(named_steps(store, connections, merchants).values())
-
-
 def named_steps(
     store: Store, connections: Sequence[Connection], merchants: Sequence[Merchant]
 ) -> dict[str, Step]:
-    """The same steps by name, in their order."""
+    """The health of everything, by name; `connections` are those in use."""
     found = {part: _part(store, part) for part in registration.PARTS}
     if page := store.registration.get("page"):
         found["page"] = _script_answers(page)

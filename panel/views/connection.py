@@ -13,7 +13,8 @@ from panel import figures
 from panel.forms import ConnectionForm, CountriesForm, DisconnectForm
 from panel.notices import show
 from panel.session import PanelRequest, panel_page
-from panel.setup_steps import guide, milestones, setup_steps
+from panel.setup_steps import guide, milestones
+from panel.state import setup_of
 from sequra.documents import Deployment
 from sequra.errors import Rejected, Unavailable
 from stores import connect, registration
@@ -42,8 +43,7 @@ def _about(request: PanelRequest, form: ConnectionForm) -> dict[str, object]:
         "form": form,
         "connected": bool(connections),
         "orders": figures.recent(store) if connections else 0,
-        "steps": setup_steps(store, connections, merchants),
-        "healthy": registration.is_healthy(store),
+        "setup": setup_of(store, connections, merchants),
         "guide": guide(connections, merchants),
         "page": "connection",
     }

@@ -15,8 +15,9 @@ from orders.nightly import next_moment
 from panel import figures, go_live
 from panel.figures import chart
 from panel.session import PanelRequest, panel_page
-from panel.setup_steps import guide, setup_steps
-from stores import connect, registration
+from panel.setup_steps import guide
+from panel.state import setup_of, state_of
+from stores import connect
 from stores.models import Connection, Store
 from transaction_log.models import Entry
 
@@ -27,19 +28,12 @@ _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 
 @dataclass(frozen=True)
 class _Problems:
-    """Unresolved rejections by age, and shipments that SeQura has not received."""
+    """Unresolved rejections by age."""
 
     open: list[Entry]  # the oldest first
     today: int
     week: int
     older: int
-    untold: int
-    refused: int = 0  # accounts that SeQura refuses
-
-    @property
-    def count(self) -> int:
-        """How many things need the merchant."""
-        return len(self.open) + self.refused
 
     @property
     def listed(self) -> list[Entry]:
@@ -60,11 +54,12 @@ def dashboard(request: PanelRequest) -> HttpResponse:
     seen = go_live.facts(store)
     checks = go_live.checklist(store, seen)
     context = {
+        "state": state_of(store, connections, merchants, seen["order_at"]),
         "connections": open_ones,
         "merchants": merchants,
-        "guide": guide(open_ones, merchants),
-        "steps": setup_steps(store, open_ones, merchants),
-        "healthy": registration.is_healthy(store),
+        # A store that has sold with SeQura is never new again: its orders outlive the account.
+        "guide": [] if seen["order_at"] else guide(open_ones, merchants),
+        "setup": setup_of(store, open_ones, merchants),
         "checks": checks,
         "checks_summary": go_live.summary(checks),
         "last_report": seen,
@@ -78,22 +73,20 @@ def _figures(store: Store, connections: Sequence[Connection]) -> dict[str, Any]:
     """Orders of the environment that is in use; nothing is hidden when it changes but the sums."""
     in_use = [one.pk for one in connections if one.environment == store.environment]
     return {
-        "problems": problems(store, sum(one.is_refused for one in connections)),
+        "problems": problems(store),
+        "unsynced": len(figures.unsynced_shipments(store)),
         "in_review": figures.in_review(store),
         "chart": chart(figures.last_days(store, in_use)),
-        "listed": _LISTED,
     }
 
 
-def problems(store: Store, refused: int = 0) -> _Problems:
-    """The open entries of the log, counted no further than `_MANY`, and the refused accounts."""
-    still_open = Entry.objects.filter(store=store, closed_at=None).order_by("at", "id")[:_MANY]
-    entries = list(still_open)
-    rejected = [entry for entry in entries if entry.outcome == Entry.Outcome.REJECTED]
+def problems(store: Store) -> _Problems:
+    """Return the rejected entries that are open, counted no further than `_MANY`."""
+    still_open = Entry.objects.filter(store=store, closed_at=None, outcome=Entry.Outcome.REJECTED)
+    rejected = list(still_open.order_by("at", "id")[:_MANY])
     now = timezone.now()
     ages = Counter(_age(now - entry.at) for entry in rejected)
-    untold = {entry.bigcommerce_id for entry in entries if entry.event == "ship"}
-    return _Problems(rejected, ages["today"], ages["week"], ages["older"], len(untold), refused)
+    return _Problems(rejected, ages["today"], ages["week"], ages["older"])
 
 
 def _age(age: timedelta) -> str:

@@ -3,11 +3,13 @@
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from bigcommerce.errors import Rejected, Unavailable
+from orders.nightly import next_moment
 from panel.forms import ExclusionForm, GeneralForm, ReportsForm, StatusesForm
 from panel.notices import show
 from panel.session import PanelRequest, panel_error, panel_page
@@ -61,9 +63,9 @@ def report_settings(request: PanelRequest) -> HttpResponse:
     if data is not None and form.is_valid():
         form.save(request.store)
         return show(request, "report_settings", "saved")
-    return render(
-        request, "stores/reports.html", {"form": form}, status=400 if form.errors else 200
-    )
+    next_at = next_moment(request.store, timezone.now()) if request.store.reports_enabled else None
+    context = {"form": form, "next_at": next_at}
+    return render(request, "stores/reports.html", context, status=400 if form.errors else 200)
 
 
 @require_POST

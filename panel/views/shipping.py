@@ -3,9 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models import Count, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -18,48 +17,19 @@ from orders.nightly import next_moment
 from orders.queue.wakeup import wake_worker
 from orders.reports.pages import COLUMNS, Page, addressees, shipped, to_report, to_report_by
 from orders.reports.run import start
-from panel.log_query import with_approved
+from panel import figures
 from panel.session import PanelRequest, panel_page
 from panel.views.log import no_such_thing
 from payloads.delivery_report import PAGE, Report, delivery_report, sort_out
 from stores import statuses
 from stores.clients import platform_facts
 from stores.models import Store
-from transaction_log.models import Entry
 
 # What the shipping page shows: unsent shipments, tonight's report, and the last ones.
 #
 # Everything comes from our own rows: the page costs no call, and a dry run sends nothing.
-_MANY = 100
 _LOOKED_AT, _SHOWN = 500, 10  # orders of a dry run; what is broken among them is shown in any case
 _RUNS = 14
-
-
-@dataclass(frozen=True)
-class _Untold:
-    """Shipped in BigCommerce, and SeQura has not accepted it: since when, and why."""
-
-    bigcommerce_id: int
-    since: datetime
-    entry: Entry | None = None  # none while it is on its way
-
-
-def _untold(store: Store) -> list[_Untold]:
-    """Refused and delayed shipments, and those that are on their way; the oldest first."""
-    entries = Entry.objects.filter(
-        store=store, event="ship", closed_at__isnull=True, bigcommerce_id__isnull=False
-    )
-    found = [
-        _Untold(one.bigcommerce_id or 0, one.at, one)
-        for one in with_approved(entries).order_by("at")[:_MANY]
-    ]
-    on_their_way = Order.objects.filter(store=store, changed__gt=F("synced")).filter(
-        Q(shipped_status_seen=True) | Q(has_shipments=True, shipment="")
-    )
-    known = [one.bigcommerce_id for one in found]
-    rows = on_their_way.exclude(bigcommerce_id__in=known).order_by("due_at")[:_MANY]
-    found += [_Untold(row.bigcommerce_id, row.failing_since or row.due_at) for row in rows]
-    return sorted(found, key=lambda one: one.since)
 
 
 @dataclass(frozen=True)
@@ -176,7 +146,7 @@ def shipping(request: PanelRequest) -> HttpResponse:
     context = {
         "warnings": statuses.shipped_warnings(store),
         "shipped_statuses": [statuses.label(store, one) for one in store.shipped_statuses],
-        "untold": _untold(store),
+        "untold": figures.unsynced_shipments(store, explained=True),
         "dry_runs": _dry_runs(store),
         "next_at": next_moment(store, timezone.now()) if store.reports_enabled else None,
         "progress": _progress_of(newest),

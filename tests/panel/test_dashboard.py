@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from orders.models import Order, WebhookEvent
 from panel import go_live
-from panel.figures import Day, chart, last_days, nice
+from panel.figures import Day, chart, last_days, nice, unsynced_shipments
 from panel.views.dashboard import problems
 from payments.models import Offer
 from stores.models import Store
@@ -60,7 +60,19 @@ def test_problems_are_counted_by_age() -> None:
     found = problems(filled_store())
 
     assert [entry.bigcommerce_id for entry in found.open] == [1002, 1001]
-    assert (found.today, found.week, found.older, found.untold) == (1, 0, 1, 2)
+    assert (found.today, found.week, found.older) == (1, 0, 1)
+
+
+def test_unsynced_shipments_are_those_of_the_shipping_page() -> None:
+    store = filled_store()
+    store.orders.filter(bigcommerce_id=1008).update(changed=1, has_shipments=True)
+    panel = Panel(store)
+
+    assert {one.bigcommerce_id for one in unsynced_shipments(store)} == {1001, 1003, 1008}
+    tile = f'<a href="{panel.session}shipping/"><span class="tile-number">3</span>'
+    assert tile in panel.get("").content.decode()
+    page = panel.get("shipping/").content.decode()
+    assert all(f'orders/{number}/"' in page for number in (1001, 1003, 1008))
 
 
 def test_the_dashboard_leads_to_what_needs_somebody() -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 
-from panel.setup_steps import Step, setup_steps
+from panel.setup_steps import Step, named_steps
 from stores import registration
 from stores.clients import bigcommerce_for
 from stores.models import Connection, Store
@@ -24,7 +24,9 @@ OPTIMIZED = {"id": 1, "name": "Casa Montseny", "checkout_type": "optimized_one_p
 
 def step(*channels: dict[str, Any], connections: tuple[Connection, ...] = ()) -> Step:
     store = Store(hash="abc123", channels=list(channels))
-    return next(one for one in setup_steps(store, connections, []) if one.title == "Checkout page")
+    return next(
+        one for one in named_steps(store, connections, []).values() if one.title == "Checkout page"
+    )
 
 
 def test_bigcommerces_own_checkout_is_fine() -> None:
@@ -34,7 +36,7 @@ def test_bigcommerces_own_checkout_is_fine() -> None:
 
 
 def test_a_store_that_was_never_read_says_nothing() -> None:
-    titles = [one.title for one in setup_steps(Store(hash="abc123"), [], [])]
+    titles = [one.title for one in named_steps(Store(hash="abc123"), [], []).values()]
 
     assert "Checkout page" not in titles
 
@@ -84,7 +86,7 @@ def test_hosts_for_a_content_security_policy_can_be_copied(settings: Any) -> Non
 
 
 def named(store: Store, title: str) -> Step:
-    return next(one for one in setup_steps(store, [], []) if one.title == title)
+    return next(one for one in named_steps(store, [], []).values() if one.title == title)
 
 
 def seen(*problems: Problem) -> Store:
