@@ -99,7 +99,13 @@ def pytest_collection_modifyitems(
         config.hook.pytest_deselected(items=served)
         items[:] = [item for item in items if item.get_closest_marker("quick")]
     yield  # pytest-django sorts by database, and tests without one would come last
-    items.sort(key=lambda item: (item.get_closest_marker("xdist_group") is None, not is_long(item)))
+    items.sort(key=place)
+
+
+def place(item: pytest.Item) -> tuple[bool, bool, bool]:
+    """Groups first, what starts processes early, and what judges other tests after them."""
+    alone = item.get_closest_marker("xdist_group") is None
+    return alone, item.get_closest_marker("last") is not None, not is_long(item)
 
 
 def is_long(item: pytest.Item) -> bool:

@@ -285,9 +285,9 @@ def test_random_crashes_beside_news_uninstallations_and_restored_backups(
         print(f"\nseed {seed}: {len(histories.story)} histories, {histories.crashes} crashes")
 
 
-# With a database like the others, because pytest-django sorts tests by that.
+@pytest.mark.last
 @pytest.mark.django_db(transaction=True)
 def test_every_place_was_reached_and_enough_crashes_happened(runner: CrashRunner) -> None:
-    """Runs last: the labels in the code and those the runner saw are the same."""
+    """The labels in the code and those the runner saw are the same."""
     assert runner.labels == labels_in_the_code()
     assert runner.crashes >= (300 if ALL_PAIRS else 120)
