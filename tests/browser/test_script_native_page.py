@@ -359,6 +359,7 @@ def test_enter_in_the_coupon_box_opens_no_form(
 
 def test_terms_are_asked_for_once(world: World, open_checkout: Open) -> None:
     page = open_checkout("terms=1")
+    expect(page.locator("#radio-bankdeposit")).to_be_focused()  # the step opens with that
     page.locator(NATIVE_BUTTON).click()
     expect(page.locator("label#terms-field-error-message")).to_be_visible()
 
