@@ -12,7 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
 
-_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 MOST = 16  # signatures in one header: more than one only while a secret is being changed
 
 
@@ -22,14 +22,15 @@ class InvalidWebhookSignature(Exception):
 
 def is_signed(headers: Mapping[str, str]) -> bool:
     """Return whether the webhook claims a signature. Then it has to verify."""
-    return any(name in _lower(headers) for name in _HEADERS)
+    given = _lower(headers)
+    return any(name in given for name in HEADERS)
 
 
 def verify(body: bytes, headers: Mapping[str, str], client_secret: str) -> None:
     """Return if one of the signatures is valid. Raise InvalidWebhookSignature otherwise."""
     given = _lower(headers)
     try:
-        identity, timestamp, signatures = (given[name] for name in _HEADERS)
+        identity, timestamp, signatures = (given[name] for name in HEADERS)
     except KeyError as missing:
         raise InvalidWebhookSignature(f"no {missing} header") from missing
     if not identity or not (timestamp.isascii() and timestamp.isdigit()):

@@ -1,4 +1,7 @@
-"""Receive webhooks ahead of Django's other middleware: store the event, wake a worker, answer 204.
+"""Receive webhooks: store the event, wake a worker, answer 204.
+
+`sequra_bc.intake` answers most of them in front of Django: those with the right secret of a store
+that this process knows. `IntakeMiddleware` answers all others, ahead of Django's other middleware.
 
 Every authentic webhook gets a 2xx, also for stores that are paused or gone and for orders that are
 not paid with SeQura, because BigCommerce blocks our whole domain after too many failures. An event
@@ -7,11 +10,12 @@ https://docs.bigcommerce.com/docs/integrations/webhooks/overview
 """
 
 import hmac
+import io
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from django.conf import settings
@@ -20,7 +24,8 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from bigcommerce.webhook_signature import InvalidWebhookSignature, is_signed, verify
+from bigcommerce.webhook_signature import HEADERS, InvalidWebhookSignature, is_signed, verify
+from orders import inbox
 from orders.queue.wakeup import wake_worker
 from orders.topics import ORDER_OF, order_id
 from stores.encryption import readable
@@ -31,31 +36,12 @@ from transport.reading import read_json, write_json
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
-PATH = re.compile(r"/webhooks/bigcommerce/([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
+PREFIX = "/webhooks/bigcommerce/"
+_PATH = re.compile(PREFIX + r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
 _LARGEST = 64 * 1024
 _SCOPE, _HASH = re.compile(r"[a-zA-Z0-9/_-]{1,64}"), re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _UNREADABLE = "unreadable"  # in place of an invalid scope
 _DEEPEST = 32  # levels of a payload
-# Another process may have uninstalled or reinstalled the store since this one read its secret: the
-# row is written only while the store still has the secret that was compared.
-# A repeated delivery of an event that was folded already (same `created_at`) carries no news about
-# the order's status, which may have changed since: its status is dropped.
-INSERT = """
-INSERT INTO orders_webhookevent (store_id, scope, hash, bigcommerce_order_id, payload, outcome)
-SELECT id, %s, %s, %s::bigint, %s::jsonb, 'new' FROM stores_store
-WHERE id = %s AND webhook_secret = %s AND state <> 'uninstalled'
-ON CONFLICT (store_id, scope, hash) DO UPDATE SET
-    deliveries = orders_webhookevent.deliveries + 1,
-    bigcommerce_order_id = excluded.bigcommerce_order_id,
-    payload = CASE
-        WHEN jsonb_typeof(excluded.payload -> 'data') = 'object'
-            AND orders_webhookevent.payload -> 'created_at' = excluded.payload -> 'created_at'
-            AND (orders_webhookevent.outcome = 'folded'
-                OR orders_webhookevent.payload #> '{data,status}' IS NULL)
-        THEN excluded.payload #- '{data,status}' ELSE excluded.payload END,
-    received_at = now(),
-    outcome = 'new'
-"""
 
 
 class Refused(Exception):
@@ -76,8 +62,7 @@ class Receiver:
     uninstalled: bool
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """The content of an authentic webhook."""
 
     scope: str
@@ -94,7 +79,7 @@ class IntakeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        path = PATH.fullmatch(request.path_info)
+        path = _PATH.fullmatch(request.path_info)
         if not path:
             return self.get_response(request)
         try:
@@ -107,13 +92,44 @@ class IntakeMiddleware:
         return HttpResponse(status=204)
 
 
+def store_if_known(environ: Mapping[str, Any]) -> bool:
+    """Store the webhook of a WSGI environment, together with those that wait at the same moment.
+
+    Return False for a request that `IntakeMiddleware` has to answer: any without the right secret
+    of a store that this process knows, and any whose row could not be stored with others. Raise
+    Refused for a request that is not an authentic webhook, 503 when the database is down.
+    """
+    receiver = _known_receiver(environ)
+    body = environ.get("wsgi.input")
+    if receiver is None or not isinstance(body, io.BytesIO):
+        return False
+    _check_signature(body.getvalue(), environ)
+    event = _coalesced(read_event(body.getvalue(), receiver), receiver)
+    try:
+        return inbox.store(_row(receiver, event))
+    except inbox.Unavailable as error:
+        raise Refused(503) from error
+
+
+def _known_receiver(environ: Mapping[str, Any]) -> "Receiver | None":
+    """Return the store whose secret this POST carries, if this process knows it."""
+    if environ.get("REQUEST_METHOD") != "POST":
+        return None
+    known = _receivers.get(environ["PATH_INFO"].removeprefix(PREFIX).lower())
+    return known if known and hmac.compare_digest(known.secret, _secret(environ)) else None
+
+
+def _secret(environ: Mapping[str, Any]) -> bytes:
+    return str(environ.get("HTTP_X_WEBHOOK_SECRET", "")).encode("utf-8", "replace")
+
+
 def _receive(request: HttpRequest, public_id: str) -> None:
     """Store one webhook event. Raise Refused for a request that is not an authentic webhook."""
     if request.method != "POST":
         raise Refused(405)
     body = _read_body(request)
-    secret = request.META.get("HTTP_X_WEBHOOK_SECRET", "").encode("utf-8", "replace")
-    signed = _check_signature(body, request)
+    secret = _secret(request.META)
+    signed = _check_signature(body, request.META)
     if not secret:
         raise Refused(401)
     receiver = _authentic_receiver(public_id, secret, signed=signed)
@@ -144,15 +160,19 @@ def _read_body(request: HttpRequest) -> bytes:
     return body
 
 
-def _check_signature(body: bytes, request: HttpRequest) -> bool:
+_SIGNATURE = {f"HTTP_{name.upper().replace('-', '_')}": name for name in HEADERS}
+
+
+def _check_signature(body: bytes, environ: Mapping[str, Any]) -> bool:
     """Return whether the request is signed. Raise Refused when the signature is wrong.
 
     BigCommerce does not promise the standard signature on every delivery.
     """
-    if not is_signed(request.headers):
+    headers = {name: str(environ[key]) for key, name in _SIGNATURE.items() if key in environ}
+    if not is_signed(headers):
         return False
     try:
-        verify(body, request.headers, settings.BIGCOMMERCE_CLIENT_SECRET)
+        verify(body, headers, settings.BIGCOMMERCE_CLIENT_SECRET)
     except InvalidWebhookSignature as error:
         log.warning("webhook_refused", reason=str(error))
         raise Refused(401) from error
@@ -258,7 +278,7 @@ def _coalesced(event: Event, receiver: Receiver) -> Event:
         _rate_limit.consume(receiver.pk, **LIMITS["webhook"])
     except RateLimited:
         shared = [event.scope, event.order_id, event.status]
-        return replace(event, hash=sha256(write_json(shared)).hexdigest())
+        return event._replace(hash=sha256(write_json(shared)).hexdigest())
     return event
 
 
@@ -267,18 +287,24 @@ def _store_event(receiver: Receiver, event: Event) -> bool:
 
     Raise Refused(503) when the database is down: BigCommerce repeats the delivery.
     """
-    row = [event.scope, event.hash, event.order_id, event.body, receiver.pk, receiver.sealed]
+    columns = inbox.as_columns([_row(receiver, event)])
     try:
-        return _once_more(lambda: _execute(row))
+        return _once_more(lambda: _execute(columns))
     except DataError as error:
         raise Refused(400) from error
     except IntegrityError:
         return False  # deleted while the row was written
 
 
-def _execute(row: list[Any]) -> bool:
+def _row(receiver: Receiver, event: Event) -> inbox.Row:
+    return inbox.Row(
+        receiver.pk, event.scope, event.hash, event.order_id, event.body, receiver.sealed
+    )
+
+
+def _execute(columns: list[list[Any]]) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, row)
+        cursor.execute(inbox.INSERT, columns)
         return bool(cursor.rowcount)
 
 

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 from django.db import connections
 
-_Environ = dict[str, Any]
-_StartResponse = Callable[..., Any]
-_Application = Callable[[_Environ, _StartResponse], Iterable[bytes]]
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 LARGEST = 64 * 1024
 # The bodies of questions and of SeQura's news are small; the form of a page and a webhook are not.
@@ -37,8 +37,10 @@ DEADLINE = 10.0
 STUCK = 256
 _CONNECTIONS = 32  # of threads that keep one between requests; the others close theirs
 UNREAD_TIMEOUT = 30_000  # milliseconds
-_REASONS = {
+REASONS = {
+    204: "No Content",
     400: "Bad Request",
+    401: "Unauthorized",
     413: "Content Too Large",
     503: "Service Unavailable",
 }
@@ -90,7 +92,7 @@ class Shares(NamedTuple):
             pages=Share(8, waiting=6, seconds=3),
             exports=Share(4),  # `panel.export` leaves one store no more than half
             notifications=Share(8),
-            webhooks=Share(8, waiting=8, seconds=3),
+            webhooks=Share(16, waiting=8, seconds=3),  # they share a commit
             health=Share(4, waiting=4, seconds=3),
         )
 
@@ -112,13 +114,13 @@ def _is_export(path: str) -> bool:
 class Bulkheads:
     """The WSGI application around Django's."""
 
-    def __init__(self, application: _Application, shares: Shares | None = None) -> None:
+    def __init__(self, application: Application, shares: Shares | None = None) -> None:
         self.application = application
         self.shares = shares or Shares.usual()
         self.bodies = Bodies()
         self._first = threading.Lock()
 
-    def __call__(self, environ: _Environ, start_response: _StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if self._first.acquire(blocking=False):  # once: only now is the server listening for sure
             end_unread_connections()
         path = str(environ.get("PATH_INFO", ""))
@@ -204,12 +206,12 @@ class _Held:
         self.close()
 
 
-def _refuse(status: int, start_response: _StartResponse) -> list[bytes]:
+def _refuse(status: int, start_response: StartResponse) -> list[bytes]:
     """Answer without a body and close the connection. After a 503 there is soon a free place."""
     headers = [("Content-Length", "0"), ("Cache-Control", "no-store"), ("Connection", "close")]
     if status == 503:
         headers.append(("Retry-After", "2"))
-    start_response(f"{status} {_REASONS[status]}", headers)
+    start_response(f"{status} {REASONS[status]}", headers)
     return [b""]
 
 
@@ -226,7 +228,7 @@ class Bodies:
         self._watching = False
         self._unanswered: dict[object, float] = {}  # since when, by the client's address
 
-    def read(self, environ: _Environ) -> None:
+    def read(self, environ: Environ) -> None:
         """Put the whole body into the environment. Raise _Refused."""
         largest = largest_of(str(environ.get("PATH_INFO", "")))
         length = _declared_length(environ, largest)
@@ -279,7 +281,7 @@ def largest_of(path: str) -> int:
     return next((size for start, size in _SMALLER.items() if path.startswith(start)), LARGEST)
 
 
-def _declared_length(environ: _Environ, largest: int) -> int:
+def _declared_length(environ: Environ, largest: int) -> int:
     """Return how much to read: the declared length, or one byte above the limit if it is unknown.
 
     A body above the limit is refused before it is read.

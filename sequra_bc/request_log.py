@@ -1,8 +1,8 @@
 """An id, one line and one count per request."""
 
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Callable
 
 import structlog
@@ -18,8 +18,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 _ID = "sequra_bc.request_id"  # in the WSGI environment
 # Responses made ahead of the routes, as the metrics name them.
+WEBHOOKS = "webhooks/bigcommerce/<uuid:public_id>"
 _AHEAD = {
-    "/webhooks/bigcommerce/": "webhooks/bigcommerce/<uuid:public_id>",
+    "/webhooks/bigcommerce/": WEBHOOKS,
     settings.STATIC_URL: "static",
     "/health/live": "health/live",
     "/health/ready": "health/ready",
@@ -39,7 +40,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.monotonic()
-        request.META[_ID] = _request_id_of(request)
+        request.META[_ID] = request_id(request.META.get("HTTP_X_REQUEST_ID", ""))
         clear_contextvars()
         bind_contextvars(request_id=request.META[_ID])
         response = self.get_response(request)
@@ -85,7 +86,6 @@ class RequestLogMiddleware:
         return response
 
 
-def _request_id_of(request: HttpRequest) -> str:
+def request_id(given: str) -> str:
     """Return the proxy's id if it is valid, else a new one."""
-    given = request.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)

@@ -14,4 +14,8 @@ from sequra_bc.bulkheads import Bulkheads, Keeper  # noqa: E402
 
 keeper = Keeper()
 request_finished.connect(keeper.after_request, weak=False)
-application = Bulkheads(get_wsgi_application())
+_django = get_wsgi_application()
+
+from sequra_bc.intake import Intake  # noqa: E402 (imports models)
+
+application = Bulkheads(Intake(_django))

@@ -41,7 +41,8 @@ def read_json(raw: bytes | str, deepest: int | None = None) -> Any:
     """Return the cleaned document of a body. Raise ValueError or RecursionError for no JSON."""
     text = raw if isinstance(raw, str) else raw.decode(json.detect_encoding(raw), "replace")
     document = _parsed(text)
-    if deepest is None and not _SUSPICIOUS.search(text):
+    is_flat = deepest is None or text.count("{") + text.count("[") <= deepest
+    if is_flat and not _SUSPICIOUS.search(text):
         return document
     return cleaned(document, deepest)
 
@@ -69,13 +70,13 @@ def number_of(value: object) -> int | None:
 
 def write_json(value: Any) -> bytes:
     """Return the body of a request, cleaned: not all of it was read by `read_json`."""
-    text = json.dumps(value, allow_nan=False)
+    text = _ENCODER.encode(value)
     return (json.dumps(cleaned(value)) if _SUSPICIOUS.search(text) else text).encode()
 
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text, parse_float=_finite, parse_constant=_unknown)
+        return _DECODER.decode(text)
     except json.JSONDecodeError:
         raise
     except ValueError:  # a whole number with more digits than Python converts
@@ -96,3 +97,7 @@ def _whole(digits: str) -> int | None:
 
 def _unknown(_name: str) -> None:
     """Raise ValueError: NaN, Infinity and -Infinity are no JSON."""
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_unknown)
+_ENCODER = json.JSONEncoder(allow_nan=False)

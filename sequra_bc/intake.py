@@ -1,0 +1,41 @@
+"""Answer webhooks in front of Django, where most of a request's time went.
+
+Whatever is not a webhook with the right secret of a known store goes on to Django, which decides.
+"""
+
+import time
+from collections.abc import Iterable
+
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from orders.webhooks import PREFIX, Refused, store_if_known
+from sequra_bc.bulkheads import REASONS, Application, Environ, StartResponse
+from sequra_bc.metrics import count_request
+from sequra_bc.request_log import WEBHOOKS, request_id
+
+_REQUEST_ID = "HTTP_X_REQUEST_ID"
+
+
+class Intake:
+    """The WSGI application around Django's, inside of `Bulkheads`, which has read the body."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if not str(environ.get("PATH_INFO", "")).startswith(PREFIX):
+            return self.application(environ, start_response)
+        started = time.monotonic()
+        # Django finds the same id when it goes on with the request.
+        identity = environ[_REQUEST_ID] = request_id(environ.get(_REQUEST_ID, ""))
+        clear_contextvars()
+        bind_contextvars(request_id=identity)
+        try:
+            if not store_if_known(environ):
+                return self.application(environ, start_response)
+            status = 204
+        except Refused as refusal:
+            status = refusal.status
+        count_request("POST", WEBHOOKS, status, time.monotonic() - started)
+        start_response(f"{status} {REASONS[status]}", [("X-Request-Id", identity)])
+        return [b""]

@@ -1,0 +1,425 @@
+"""Webhooks that share a commit: each is answered after it, and none is lost with another."""
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import pytest
+import requests
+from django.core.handlers.wsgi import WSGIHandler
+from django.db import connection, connections, transaction
+
+from local.processes import Process, environment, free_port
+from local.sandbox_control import plain_session
+from local.servers import ROOT
+from local.stack import web_process
+from orders import inbox, webhooks
+from orders.inbox import Inbox, Row, Unavailable
+from orders.models import WebhookEvent
+from sequra_bc.intake import Intake
+from stores.models import Store
+from tests.orders.world import descendants
+
+SCOPE = "store/order/updated"
+WAITING = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()
+"""
+FORKING = """
+import os, sys
+import django
+django.setup()
+from orders import inbox
+store, secret = int(sys.argv[1]), sys.argv[2]
+def row(name):
+    return inbox.Row(store, "store/order/updated", name, 5, '{"hash": "%s"}' % name, secret)
+assert inbox.store(row("parent"))
+if not os.fork():
+    os._exit(0 if inbox.store(row("child")) else 1)
+assert os.wait()[1] == 0
+assert inbox.store(row("parent again"))
+"""
+
+
+@pytest.fixture
+def store(transactional_db: None) -> Store:
+    store = Store.objects.create(hash="abc123", access_token="token")
+    store.refresh_from_db()  # with the sealed secret
+    return store
+
+
+@pytest.fixture
+def ours(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    """The inbox of this process, and no connection of it left at the end."""
+    fresh = Inbox()
+    monkeypatch.setitem(inbox._inboxes, os.getpid(), fresh)
+    yield fresh
+    fresh._session._close()
+
+
+def sealed(store: Store) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT webhook_secret FROM stores_store WHERE id = %s", [store.pk])
+        return str(cursor.fetchone()[0])
+
+
+def row(store: Store, name: str) -> Row:
+    return Row(store.pk, SCOPE, name, 250, event(name).decode(), sealed(store))
+
+
+def event(name: str) -> bytes:
+    """One of an order of its own: above a store's rate, those of one order share a row."""
+    data = {"id": 1 + crc32(name.encode())}
+    told = {"scope": SCOPE, "data": data, "hash": name, "producer": "stores/abc123"}
+    return json.dumps(told).encode()
+
+
+def stored() -> dict[str, int]:
+    """How often each event that has a row was delivered."""
+    return dict(WebhookEvent.objects.values_list("payload__hash", "deliveries"))
+
+
+def wait_until(is_so: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + 60
+    while not (found := is_so()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+def has_waiting(ours: Inbox, number: int) -> bool:
+    return len(ours._waiting) == number
+
+
+class Gate:
+    """Holds back the first statement of an inbox until it opens; what the statements carried."""
+
+    def __init__(self, session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.open = threading.Event()
+        self.statements: list[list[str]] = []
+        insert = session.insert
+
+        def held(rows: list[Row]) -> Any:
+            self.statements.append([one.hash for one in rows])
+            if len(self.statements) == 1:
+                self.open.wait()
+            return insert(rows)
+
+        monkeypatch.setattr(session, "insert", held)
+
+
+@contextmanager
+def gathered(
+    work: Callable[[str], Any], names: list[str], ours: Inbox, gate: Gate
+) -> Iterator[dict[str, "Future[Any]"]]:
+    """The first name leads and is held back; the others wait behind it when the block begins."""
+    with ThreadPoolExecutor(len(names)) as pool:
+        asked = {names[0]: pool.submit(work, names[0])}
+        wait_until(lambda: gate.statements)
+        for number, name in enumerate(names[1:], start=1):
+            asked[name] = pool.submit(work, name)
+            wait_until(partial(has_waiting, ours, number))
+        try:
+            yield asked
+        finally:
+            gate.open.set()
+
+
+def test_rows_that_wait_together_share_a_statement(
+    store: Store, ours: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(ours._session, monkeypatch)
+    names = ["lone", *(f"n{number}" for number in range(7))]
+    with gathered(lambda name: inbox.store(row(store, name)), names, ours, gate) as asked:
+        gate.open.set()
+        assert {one.result() for one in asked.values()} == {True}
+    assert gate.statements == [["lone"], names[1:]]
+    assert stored() == dict.fromkeys(names, 1)
+
+
+def test_a_repeated_event_goes_into_the_next_statement(
+    store: Store, ours: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(ours._session, monkeypatch)
+    same = {"lone": "lone", "a": "same", "b": "other", "c": "same"}
+
+    def work(name: str) -> bool:
+        return inbox.store(row(store, same[name]))
+
+    with gathered(work, list(same), ours, gate) as asked:
+        gate.open.set()
+        assert {one.result() for one in asked.values()} == {True}
+    assert gate.statements == [["lone"], ["same", "other"], ["same"]]
+    assert stored() == {"lone": 1, "same": 2, "other": 1}
+
+
+@pytest.fixture
+def post(store: Store, ours: Inbox) -> Callable[[str], int]:
+    """One webhook, answered as by the web server: the status."""
+    application = Intake(WSGIHandler())
+
+    def send(name: str) -> int:
+        statuses: list[str] = []
+        body = event(name)
+        environ = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": f"/webhooks/bigcommerce/{store.public_id}",
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_X_WEBHOOK_SECRET": store.webhook_secret,
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body),
+        }
+        try:
+            application(environ, lambda status, _: statuses.append(status))
+        finally:
+            connection.close()
+        return int(statuses[0][:3])
+
+    assert send("known from now on") == 204
+    WebhookEvent.objects.all().delete()
+    return send
+
+
+def test_a_bad_row_fails_none_of_its_neighbours(
+    store: Store, ours: Inbox, post: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that a client can send is known to be bad: this one is no JSON for PostgreSQL."""
+    read = webhooks.read_event
+
+    def reading(body: bytes, receiver: Any) -> webhooks.Event:
+        found = read(body, receiver)
+        return found._replace(body="{") if found.hash == "bad" else found
+
+    monkeypatch.setattr(webhooks, "read_event", reading)
+    gate = Gate(ours._session, monkeypatch)
+    names = ["lone", "good", "bad", "better"]
+    with gathered(post, names, ours, gate) as asked:
+        gate.open.set()
+        statuses = {name: one.result() for name, one in asked.items()}
+    assert statuses == {"lone": 204, "good": 204, "bad": 400, "better": 204}
+    assert stored() == {"lone": 1, "good": 1, "better": 1}
+
+
+def test_the_secret_of_an_ended_installation_stores_nothing_beside_others(
+    store: Store, ours: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Store.objects.create(hash="other", access_token="token")
+    rows = {"lone": row(store, "lone"), "mine": row(store, "mine"), "old": row(other, "old")}
+    Store.objects.filter(pk=other.pk).update(webhook_secret="of a new installation")
+    gate = Gate(ours._session, monkeypatch)
+    with gathered(lambda name: inbox.store(rows[name]), list(rows), ours, gate) as asked:
+        gate.open.set()
+        assert {name: one.result() for name, one in asked.items()} == {
+            "lone": True,
+            "mine": True,
+            "old": False,
+        }
+    assert gate.statements == [["lone"], ["mine", "old"]]
+    assert stored() == {"lone": 1, "mine": 1}
+
+
+def test_a_request_that_waited_too_long_leaves_and_the_others_go_on(
+    store: Store, ours: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(ours._session, monkeypatch)
+    with gathered(lambda name: inbox.store(row(store, name)), ["lone"], ours, gate) as asked:
+        with monkeypatch.context() as patched:
+            patched.setattr(inbox, "SECONDS", 0.0)
+            with pytest.raises(Unavailable):
+                inbox.store(row(store, "late"))
+        assert ours._waiting == []
+        gate.open.set()
+        assert asked["lone"].result()
+    assert inbox.store(row(store, "later"))
+    assert stored() == {"lone": 1, "later": 1}
+
+
+@pytest.mark.parametrize("listens", [False, True], ids=["refuses", "is silent"])
+def test_a_database_that_refuses_or_is_silent_is_a_503(
+    store: Store,
+    ours: Inbox,
+    post: Callable[[str], int],
+    monkeypatch: pytest.MonkeyPatch,
+    listens: bool,
+) -> None:
+    ours._session._close()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        if not listens:
+            silent.close()
+        where = dict(connection.get_connection_params(), port=port)
+        with monkeypatch.context() as patched:
+            django_connection = type(connections["default"])
+            patched.setattr(django_connection, "get_connection_params", lambda _: where)
+            patched.setattr(inbox, "SECONDS", 0.5)
+            assert post("lost") == 503
+    assert stored() == {}
+    assert post("found") == 204
+    assert stored() == {"found": 1}
+
+
+def test_a_connection_that_died_unnoticed_is_opened_again(
+    store: Store, ours: Inbox, post: Callable[[str], int]
+) -> None:
+    assert post("first") == 204
+    end_backend(ours._session._connection.info.backend_pid)
+    assert post("second") == 204
+    assert stored() == {"first": 1, "second": 1}
+
+
+def end_backend(pid: int) -> None:
+    """End a connection of PostgreSQL, as a restart would, and wait until it is gone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+        assert cursor.fetchone()[0]
+
+
+def test_a_forked_process_has_an_inbox_of_its_own(store: Store) -> None:
+    name = str(connection.settings_dict["NAME"])
+    url = os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{name}"
+    subprocess.run(
+        [sys.executable, "-c", FORKING, str(store.pk), sealed(store)],
+        cwd=ROOT,
+        env=environment(DATABASE_URL=url),
+        check=True,
+    )
+    assert stored() == {"parent": 1, "child": 1, "parent again": 1}
+
+
+class Senders:
+    """Threads that send webhooks over HTTP until their server is gone."""
+
+    def __init__(self, address: str, store: Store) -> None:
+        self.address = f"{address}/webhooks/bigcommerce/{store.public_id}"
+        self.secret = store.webhook_secret
+        self.answers: dict[str, int] = {}
+        self.enough = threading.Condition()
+
+    def send(self, name: str) -> int | None:
+        """The status; None when the connection broke."""
+        headers = {"X-Webhook-Secret": self.secret}
+        try:
+            reply = plain_session().post(
+                self.address, data=event(name), headers=headers, timeout=60
+            )
+        except requests.RequestException:
+            return None
+        with self.enough:
+            self.answers[name] = reply.status_code
+            self.enough.notify()
+        return reply.status_code
+
+    def send_many(self, sender: int) -> None:
+        number = 0
+        while self.send(f"{sender}-{number}"):
+            number += 1
+
+    def send_some(self) -> None:
+        """Enough that the web processes know the store."""
+        for number in range(20):
+            self.send(f"known {number}")
+
+    def accepted(self) -> set[str]:
+        return {name for name, status in self.answers.items() if status == 204}
+
+
+@pytest.fixture
+def server(store: Store, tmp_path: Path) -> Iterator[Process]:
+    """Two web processes that this test may kill, on the test's database."""
+    name = str(connection.settings_dict["NAME"])
+    port = free_port()
+    env = environment(DATABASE_URL=os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{name}")
+    process = web_process(tmp_path, env, port, 2)
+    process.start()
+    process.wait_ready()
+    process.name = f"http://127.0.0.1:{port}"
+    yield process
+    process.stop()
+
+
+def kill(process: Process) -> None:
+    """`kill -9` of the server and of its workers, and wait until they are gone."""
+    for pid in reversed(list(descendants(process.pid))):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.stop()
+
+
+@pytest.mark.slow
+def test_a_killed_server_has_a_row_for_every_webhook_it_answered(
+    server: Process, store: Store
+) -> None:
+    crowd = 12
+    senders = Senders(server.name, store)
+    with ThreadPoolExecutor(crowd) as pool:
+        sent = [pool.submit(senders.send_many, number) for number in range(crowd)]
+        with senders.enough:
+            assert senders.enough.wait_for(lambda: len(senders.accepted()) > 300, timeout=60)
+        kill(server)
+        for one in sent:
+            one.result()
+    rows = stored()
+    assert senders.accepted() - rows.keys() == set()  # none lost
+    assert set(rows.values()) == {1}  # none doubled
+    assert len(rows.keys() - senders.answers.keys()) <= crowd  # killed between commit and answer
+
+
+@pytest.mark.slow
+def test_nothing_is_answered_before_its_commit(server: Process, store: Store) -> None:
+    crowd = [f"n{number}" for number in range(8)]
+    senders = Senders(server.name, store)
+    senders.send_some()
+    with ThreadPoolExecutor(len(crowd)) as pool, locked_inbox() as cursor:
+        sent = [pool.submit(senders.send, name) for name in crowd]
+        wait_until(lambda: backends_that_wait(cursor))
+        kill(server)
+        assert 204 not in [one.result() for one in sent]
+
+
+@contextmanager
+def locked_inbox() -> Iterator[Any]:
+    """Every statement of a webhook waits in this block."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE orders_webhookevent IN SHARE MODE")
+        yield cursor
+
+
+def backends_that_wait(cursor: Any) -> list[int]:
+    cursor.execute(WAITING)
+    return [pid for (pid,) in cursor.fetchall()]
+
+
+@pytest.mark.slow
+def test_a_connection_killed_within_a_statement_costs_no_answered_webhook(
+    server: Process, store: Store
+) -> None:
+    crowd = [f"n{number}" for number in range(12)]
+    senders = Senders(server.name, store)
+    senders.send_some()
+    known = stored().keys()
+    with ThreadPoolExecutor(len(crowd)) as pool:
+        with locked_inbox() as cursor:
+            sent = [pool.submit(senders.send, name) for name in crowd]
+            for pid in wait_until(lambda: backends_that_wait(cursor)):
+                cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+        statuses = {name: one.result() for name, one in zip(crowd, sent, strict=True)}
+    rows = stored()
+    assert set(statuses.values()) <= {204, 503}
+    accepted = {name for name, status in statuses.items() if status == 204}
+    assert accepted - rows.keys() == set()
+    assert rows.keys() - known <= set(crowd)
