@@ -174,7 +174,7 @@ class Inbox:
             stored = self._session.insert([one.row for one in batch])
         except Unavailable:
             log.exception("webhook_not_stored")
-        except psycopg2.Error as error:
+        except (psycopg2.Error, ValueError) as error:
             log.warning("webhooks_one_by_one", reason=type(error).__name__)
             for one in batch:
                 one.stored = False
@@ -209,16 +209,18 @@ class _Session:
         """Commit the rows; return the events among them whose store has the given secret.
 
         A connection that is lost is opened again once: what was committed before the loss is then
-        a repeated delivery. Raise psycopg2.Error when PostgreSQL refuses the statement.
+        a repeated delivery. Raise psycopg2.Error when PostgreSQL refuses the statement, and
+        ValueError when psycopg2 cannot write a value.
         """
         deadline, columns = time.monotonic() + SECONDS, as_columns(rows)
         for _ in range(2):
             try:
                 return self._execute(columns, deadline)
             except psycopg2.Error:
-                if self._connection is not None and not self._connection.closed:
-                    raise
+                is_lost = self._connection is None or self._connection.closed
                 self._close()
+                if not is_lost:
+                    raise
             except BaseException:
                 self._close()
                 raise
