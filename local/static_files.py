@@ -9,6 +9,8 @@ from pathlib import Path
 from local.processes import StartFailed
 from local.servers import ROOT
 
+STORAGE = ROOT / "sequra_bc" / "static_files.py"
+
 
 def newest(folder: Path) -> float:
     """When anything below folder changed last, in seconds since 1970."""
@@ -21,7 +23,8 @@ def collect(env: Mapping[str, str], target: Path = ROOT / "staticfiles") -> None
     with (target / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         manifest = target / "staticfiles.json"
-        if manifest.exists() and manifest.stat().st_mtime > newest(ROOT / "static"):
+        changed = max(newest(ROOT / "static"), STORAGE.stat().st_mtime)
+        if manifest.exists() and manifest.stat().st_mtime > changed:
             return
         command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
         made = subprocess.run(

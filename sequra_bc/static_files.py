@@ -3,11 +3,21 @@
 from collections.abc import Iterator
 from typing import Any
 
-import rjsmin
 from django.core.files.base import ContentFile
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-_MINIFIED = ("storefront/sequra-checkout.js", "storefront/sequra-info.js")
+from stores.registration.checkout_script import FILE, FORM, integrity_of
+
+try:
+    from minify import string as _minify
+except ImportError:  # on Apple silicon, for which there is no wheel: larger, the same otherwise
+    import rjsmin
+
+    def _minify(_: str, source: str) -> str:
+        return str(rjsmin.jsmin(source))
+
+
+_REFERENCE = '"sequra-form.js",""'  # to the second file, as the minified script has it
 
 
 class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
@@ -16,11 +26,20 @@ class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     def post_process(
         self, paths: dict[str, tuple[Any, str]], *args: Any, **options: Any
     ) -> Iterator[Any]:
-        for name in set(_MINIFIED) & set(paths):
-            storage, path = paths[name]
-            with storage.open(path) as file:
-                source = file.read().decode()
-            self.delete(name)
-            self.save(name, ContentFile(rjsmin.jsmin(source).encode()))
-            paths[name] = (self, name)
+        form = _minified(paths[FORM])
+        name = self.hashed_name(FORM, ContentFile(form)).rpartition("/")[2]
+        script = _minified(paths[FILE]).decode()
+        if script.count(_REFERENCE) != 1:
+            raise ValueError(f"{FILE} does not name its second file")
+        script = script.replace(_REFERENCE, f'"{name}","{integrity_of(form)}"')
+        for path, body in ((FORM, form), (FILE, script.encode())):
+            self.delete(path)
+            self.save(path, ContentFile(body))
+            paths[path] = (self, path)
         yield from super().post_process(paths, *args, **options)
+
+
+def _minified(found: tuple[Any, str]) -> bytes:
+    storage, path = found
+    with storage.open(path) as file:
+        return str(_minify("text/javascript", file.read().decode())).encode()

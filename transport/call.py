@@ -41,6 +41,7 @@ def longest(timeout: Timeout) -> float:
 
 
 USER_AGENT = f"SeQura-BigCommerce/{__version__} python/{platform.python_version()}"
+_ENCODINGS = "gzip, deflate"  # whatever else is installed here: fewer decoders of foreign bytes
 _REPLY_LIMIT = 5_000_000  # bytes
 _ERROR_LIMIT = 65_536  # bytes of an error page that are read
 _CHUNK = 65_536
@@ -120,7 +121,7 @@ class Transport:
     ) -> Reply:
         """Return the reply to one request. Raise Rejected or Unavailable when it is not a 2xx."""
         before_a_call()
-        sent = {"User-Agent": USER_AGENT, **headers}
+        sent = {"User-Agent": USER_AGENT, "Accept-Encoding": _ENCODINGS, **headers}
         data = None if body is None else write_json(body)
         if data is not None:
             sent["Content-Type"] = "application/json"

@@ -5,7 +5,8 @@
  * store; its own address says which store (?store=) and where the app answers (the origin).
  * React owns the page: its nodes are looked up each time, hidden but never moved or removed, and
  * ours are put back after every re-render. Nothing is thrown into the page; when anything is
- * missing, BigCommerce's checkout stays as it was.
+ * missing, BigCommerce's checkout stays as it was. What follows a choice is in sequra-form.js, so
+ * that shoppers who pay in another way do not load it.
  */
 (() => {
   "use strict";
@@ -24,8 +25,7 @@
   const DEBOUNCE = 150; // ms; a re-render is a burst of mutations
   const PATIENCE = 12000; // ms for one request
   const RETRIES = [3000, 10000, 30000]; // ms, for options that could not be asked for
-  const FORM_POLL = 100; // ms
-  const FORM_LIMIT = 10000; // ms
+  const FORM = ["sequra-form.js", ""]; // the second file, and its hash: collectstatic names both
   const PUTS = 30; // of our options into the page in one second
   const MOVES = 5; // of our options in one list, then its order is somebody else's
   const ROWS = 3; // that room is kept for while it is not known how many options come
@@ -34,63 +34,23 @@
   const TEXTS = {
     en: {
       pay: "Continue with SeQura",
-      opening: "Opening SeQura…",
-      form: "SeQura payment form",
-      terms: "Please agree to the terms and conditions to continue.",
-      cart_changed: "Your cart has changed. Please check the amount and continue again.",
-      total_changed: "The amount to pay is now {amount}. Please check it and continue again.",
-      gone: "SeQura is no longer available for this order.",
       unavailable: "SeQura is not answering right now.",
-      retry: "You have not been charged. Try again in a moment or choose another payment method.",
-      offline: "You seem to be offline. Check your connection and try again.",
     },
     es: {
       pay: "Continuar con SeQura",
-      opening: "Abriendo SeQura…",
-      form: "Formulario de pago de SeQura",
-      terms: "Acepta los términos y condiciones para continuar.",
-      cart_changed: "Tu carrito ha cambiado. Revisa el importe y vuelve a continuar.",
-      total_changed: "El importe a pagar es ahora {amount}. Revísalo y vuelve a continuar.",
-      gone: "SeQura ya no está disponible para este pedido.",
       unavailable: "SeQura no responde en este momento.",
-      retry: "No se te ha cobrado nada. Inténtalo de nuevo en un momento o elige otro método de pago.",
-      offline: "Parece que no tienes conexión. Compruébala e inténtalo de nuevo.",
     },
     fr: {
       pay: "Continuer avec SeQura",
-      opening: "Ouverture de SeQura…",
-      form: "Formulaire de paiement SeQura",
-      terms: "Veuillez accepter les conditions générales pour continuer.",
-      cart_changed: "Votre panier a changé. Vérifiez le montant, puis continuez.",
-      total_changed: "Le montant à payer est maintenant de {amount}. Vérifiez-le, puis continuez.",
-      gone: "SeQura n’est plus disponible pour cette commande.",
       unavailable: "SeQura ne répond pas pour le moment.",
-      retry: "Vous n’avez pas été débité. Réessayez dans un instant ou choisissez un autre moyen de paiement.",
-      offline: "Vous semblez être hors ligne. Vérifiez votre connexion et réessayez.",
     },
     it: {
       pay: "Continua con SeQura",
-      opening: "Apertura di SeQura…",
-      form: "Modulo di pagamento SeQura",
-      terms: "Accetta i termini e le condizioni per continuare.",
-      cart_changed: "Il carrello è cambiato. Controlla l’importo e continua di nuovo.",
-      total_changed: "L’importo da pagare ora è {amount}. Controllalo e continua di nuovo.",
-      gone: "SeQura non è più disponibile per questo ordine.",
       unavailable: "SeQura al momento non risponde.",
-      retry: "Non ti è stato addebitato nulla. Riprova tra poco o scegli un altro metodo di pagamento.",
-      offline: "Sembra che tu sia offline. Controlla la connessione e riprova.",
     },
     pt: {
       pay: "Continuar com a SeQura",
-      opening: "A abrir a SeQura…",
-      form: "Formulário de pagamento da SeQura",
-      terms: "Aceita os termos e condições para continuar.",
-      cart_changed: "O teu carrinho mudou. Verifica o valor e continua novamente.",
-      total_changed: "O valor a pagar é agora {amount}. Verifica-o e continua novamente.",
-      gone: "A SeQura já não está disponível para esta encomenda.",
       unavailable: "A SeQura não está a responder neste momento.",
-      retry: "Nada te foi cobrado. Tenta novamente daqui a pouco ou escolhe outro método de pagamento.",
-      offline: "Parece que não tens ligação à Internet. Verifica-a e tenta novamente.",
     },
   };
 
@@ -128,8 +88,10 @@
     ) || "en";
   /** In es-419 as in es; who reads Catalan, Galician or Basque reads Spanish. */
   function text(name) {
-    const language = locale().split(/[-_]/)[0].toLowerCase();
-    return (TEXTS[/^(ca|gl|eu)$/.test(language) ? "es" : language] || TEXTS.en)[name];
+    const named = locale().split(/[-_]/)[0].toLowerCase();
+    const language = /^(ca|gl|eu)$/.test(named) ? "es" : TEXTS[named] ? named : "en";
+    const known = TEXTS[language];
+    return known[name] || (form ? form.TEXTS[language][name] : "");
   }
 
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -242,12 +204,6 @@
       ]),
       locale(),
     ]);
-
-  /** An amount as the shopper reads it, such as 110,89 €. */
-  function money(amount, checkout) {
-    const tag = locale().replace(/_/g, "-").replace(/^pt$/i, "pt-PT"); // ours, and not Brazil's
-    return amount.toLocaleString(tag, { style: "currency", currency: checkout.cart.currency.code });
-  }
 
   // --- What SeQura offers for it -----------------------------------------------------------------
 
@@ -573,7 +529,7 @@
     if (offer && !offer.items.length) remember();
     giveFocusBack(focusedBefore);
     const paid = offer && offer.balance !== null && offer.balance <= 0;
-    if (before && !chosen && !paid) say(why || (offer && offer.message) || text("gone"));
+    if (before && !chosen && !paid) say(why || (offer && offer.message) || text("gone") || text("unavailable"));
   }
 
   const moved = new WeakMap(); // list → how often our options were brought to its end
@@ -721,9 +677,9 @@
       : "button button--action button--large button--slab optimizedCheckout-buttonPrimary";
     const className = `${look} sequra-own${busy ? " is-loading" : ""}`;
     const method = chosenMethod();
-    put(status, busy ? text("opening") : method ? method.title : "");
+    put(status, (busy && text("opening")) || (method ? method.title : ""));
     if (button.className !== className) button.className = className;
-    put(button, text(busy ? "opening" : "pay"));
+    put(button, (busy && text("opening")) || text("pay"));
     button.toggleAttribute("hidden", !chosen);
     button.disabled = busy;
   }
@@ -749,9 +705,51 @@
     if (node) node.focus({ preventScroll: true });
   }
 
-  // --- SeQura's own explanation of a method ------------------------------------------------------
+  // --- The second file ---------------------------------------------------------------------------
 
-  const POPUP = "sequra-educational-popup"; // the class that SeQura's script listens to
+  let form = null; // what the second file does
+  let loading = null;
+  // What it uses of this one.
+  const page = {
+    leaving: false, // the browser is on its way to another page
+    offer: () => offer,
+    chosen: () => chosen,
+    running: () => running,
+    unsettled: () => Boolean(dirty || timer || running),
+    use(found) {
+      form = form || found;
+      draw();
+    },
+    ...{ app, bringUp, changed, chosenMethod, idOf, locale, make, pause },
+    ...{ readCheckout, request, runScript, say, termsBox, text },
+  };
+
+  /** For those who choose SeQura, or ask what it is. */
+  async function loadForm() {
+    const [name, integrity] = FORM;
+    const more = { crossOrigin: "anonymous", integrity, sequra: page };
+    loading = form || loading || runScript(new URL(name, address), document.head, more);
+    try {
+      await loading;
+    } catch (error) {
+      loading = null;
+      throw error;
+    }
+  }
+
+  /** Inserted markup never runs its scripts. */
+  function runScript(url, into, more) {
+    return new Promise((loaded, failed) => {
+      const copy = Object.assign(make("script"), more);
+      const late = setTimeout(() => failed(new Error("a script is late")), PATIENCE);
+      if (NONCE) copy.nonce = NONCE;
+      copy.async = false;
+      copy.addEventListener("load", () => loaded(clearTimeout(late)));
+      copy.addEventListener("error", () => failed(new Error("a script was refused")));
+      copy.src = url;
+      into.append(copy);
+    });
+  }
 
   function moreButton(method, info) {
     const more = make("button", "sequra-more", "+ info");
@@ -761,54 +759,15 @@
     more.setAttribute("aria-haspopup", "dialog");
     Object.assign(more.dataset, { product: method.product, campaign: method.campaign || "" });
     more.dataset.amount = info.amount;
-    more.addEventListener("click", safely("info", () => explainMethod(more, info)));
+    const failed = () => say(text("unavailable"));
+    more.addEventListener(
+      "click",
+      safely("info", async () => {
+        if (!form) await loadForm().catch(failed);
+        if (form) await form.explainMethod(more, info);
+      })
+    );
     return more;
-  }
-
-  /** The first click fetches SeQura's script; that opens the popup, at this click and the next. */
-  async function explainMethod(more, info) {
-    if (more.classList.contains(POPUP)) return lookAfter(more, document.body.children);
-    try {
-      await loadExplanations(info.configuration);
-    } catch (error) {
-      return say(text("unavailable"));
-    }
-    more.classList.add(POPUP);
-    window.Sequra.refreshComponents();
-    await pause(0); // a click within a click is none
-    return more.click();
-  }
-
-  function loadExplanations(configuration) {
-    if (window.Sequra && window.Sequra.refreshComponents) return undefined;
-    return new Promise((done, failed) => {
-      window.SequraConfiguration = configuration;
-      window.SequraOnLoad = [done];
-      window.Sequra = { onLoad: (work) => window.SequraOnLoad.push(work) };
-      runScript(configuration.scriptUri, document.head).catch(failed);
-      setTimeout(failed, PATIENCE);
-    });
-  }
-
-  const seen = (node) => node.getClientRects().length > 0;
-
-  /** The popup is SeQura's; where the keyboard and the screen reader are is ours. */
-  async function lookAfter(more, children) {
-    const before = [...children].filter(seen);
-    const news = () => [...children].filter((node) => !before.includes(node) && seen(node));
-    for (let waited = 0; !news().length && waited < FORM_LIMIT; waited += FORM_POLL) {
-      await pause(FORM_POLL);
-    }
-    const popup = news().find((node) => node.matches("iframe") || node.querySelector("iframe,button,a"));
-    if (!popup) return;
-    quiet(before);
-    if (!popup.contains(document.activeElement)) {
-      if (!popup.matches("iframe")) popup.tabIndex = -1;
-      popup.focus();
-    }
-    while (seen(popup)) await pause(FORM_POLL);
-    unquiet();
-    more.focus();
   }
 
   // --- Choosing ----------------------------------------------------------------------------------
@@ -826,6 +785,7 @@
     chosen = id;
     draw();
     tell();
+    loadForm().catch(() => {}); // tried again, and then reported, when the shopper continues
   }
 
   /** Show our choice as the only one: React's stays as it is, underneath. */
@@ -881,7 +841,7 @@
     unmark();
     if (offer) offer.items.forEach((item) => markItem(item, false));
     button.hidden = true;
-    forgetTerms();
+    if (form) form.forgetTerms();
     tell();
   }
 
@@ -923,50 +883,13 @@
 
   // --- Terms and conditions ----------------------------------------------------------------------
 
-  const TERMS_ERROR = "sequra-terms-error";
-  const termsBox = () =>
-    document.querySelector(`${PAYMENT} #terms`) ||
-    document.querySelector(`${PAYMENT} input[type="checkbox"][name="terms"]`);
+  function termsBox() {
+    const named = `${PAYMENT} input[type="checkbox"][name="terms"]`;
+    return document.querySelector(`${PAYMENT} #terms`) || document.querySelector(named);
+  }
 
   /** Terms are required here, and the page (without a native method, say) asks for none. */
   const lacksTerms = () => Boolean(offer && offer.terms && !termsBox());
-
-  const fieldOf = (terms) => terms.closest(".form-field") || terms.parentNode;
-
-  function forgetTerms() {
-    const error = document.getElementById(TERMS_ERROR);
-    const terms = termsBox();
-    if (error) error.remove();
-    if (!error || !terms) return;
-    fieldOf(terms).classList.remove("form-field--error");
-    terms.removeAttribute("aria-describedby");
-    terms.removeAttribute("aria-invalid");
-  }
-
-  /** True when the shopper may continue; otherwise says why and goes to the checkbox. */
-  function termsAgreed() {
-    const terms = termsBox();
-    forgetTerms();
-    if (!terms || terms.checked) return true;
-    showTermsError(terms);
-    return false;
-  }
-
-  function showTermsError(terms) {
-    const native = document.getElementById("terms-field-error-message");
-    if (!native || !native.textContent) {
-      const error = make("span", "form-inlineMessage sequra-own sequra-error");
-      error.id = TERMS_ERROR;
-      error.setAttribute("role", "alert");
-      fieldOf(terms).append(error);
-      fieldOf(terms).classList.add("form-field--error");
-      error.textContent = text("terms");
-      terms.setAttribute("aria-describedby", TERMS_ERROR);
-      terms.setAttribute("aria-invalid", "true");
-    }
-    terms.focus({ preventScroll: true });
-    terms.scrollIntoView({ block: "center" });
-  }
 
   // --- Continuing with SeQura --------------------------------------------------------------------
 
@@ -984,232 +907,30 @@
 
   /** What a shopper understands of a failure. */
   function explain(error) {
-    if (navigator.onLine === false) return text("offline");
     const { code, message } = error.body || {};
     const said = error.status < 500 && code !== "sequra_unavailable" && message;
-    return said || `${text("unavailable")} ${text("retry")}`;
+    const offline = navigator.onLine === false && text("offline");
+    return offline || said || `${text("unavailable")} ${text("retry")}`;
   }
 
   async function start() {
     if (busy || !chosenMethod() || ordering()) return;
     say("");
-    if (!termsAgreed()) return;
+    if (form && !form.termsAgreed()) return;
     const before = isOurs(document.activeElement) ? document.activeElement.id : button.id;
     setBusy(true);
     try {
-      await begin();
+      await loadForm();
+      await form.begin();
     } catch (error) {
       say(explain(error));
       if (!(error instanceof Failure)) report("continue", error);
       if (!offer) schedule(RETRIES[0]);
     } finally {
-      if (!leaving) {
+      if (!page.leaving) {
         setBusy(false);
         giveFocusBack(before);
       }
-    }
-  }
-
-  /** A fresh look at the checkout, then the form. */
-  async function begin() {
-    const expected = Boolean(dirty || timer || running);
-    if (running) await running;
-    const checkout = await readCheckout();
-    const before = offer && offer.balance;
-    await bringUp(checkout);
-    const method = chosenMethod();
-    if (!method) return say((offer && offer.message) || text("gone"));
-    if (!expected && before !== null && offer.balance !== null && before !== offer.balance) {
-      return say(text("total_changed").replace("{amount}", money(offer.balance, checkout)));
-    }
-    const form = await fetchForm(method);
-    return form && chosen === idOf(method) ? showForm(form) : undefined;
-  }
-
-  async function fetchForm(method) {
-    const terms = termsBox();
-    try {
-      return await app("form", {
-        solicitation: offer.solicitation,
-        product: method.product,
-        campaign: method.campaign,
-        terms_accepted: terms ? terms.checked : null, // null: there is no checkbox
-      });
-    } catch (error) {
-      const code = error.status === 409 ? error.body.code : "";
-      if (code === "terms_not_accepted" && terms) return void showTermsError(terms);
-      if (code === "terms_not_accepted") return void say(text("terms"));
-      if (code !== "cart_changed" && code !== "unknown_method") throw error;
-      await bringUp(await readCheckout(), true);
-      say(text(chosenMethod() ? "cart_changed" : "gone"));
-      return null;
-    }
-  }
-
-  // --- The identification form -------------------------------------------------------------------
-
-  let leaving = false; // the browser is on its way to another page
-  let dialog = null;
-  let statusUrl; // of the form shown last
-
-  const allowed = (url, origins) => {
-    try {
-      const target = new URL(url, location.href);
-      return /^https?:$/.test(target.protocol) && origins.includes(target.origin);
-    } catch (error) {
-      return false;
-    }
-  };
-
-  /** A frame without inline code: the style by CSSOM, of the named origins only. */
-  function copyOf(frame, origins) {
-    if (!allowed(frame.getAttribute("src"), origins)) throw new Error("a frame of another origin");
-    const copy = make("iframe");
-    for (const { name, value } of frame.attributes) {
-      if (name === "data-style") copy.style.cssText = value;
-      else if (!/^on|^srcdoc$/i.test(name)) copy.setAttribute(name, value);
-    }
-    if (!copy.title) copy.title = text("form");
-    return copy;
-  }
-
-  /** Inserted markup never runs its scripts. */
-  function runScript(url, into) {
-    return new Promise((loaded, failed) => {
-      const copy = document.createElement("script");
-      if (NONCE) copy.nonce = NONCE;
-      copy.async = false;
-      copy.addEventListener("load", loaded);
-      copy.addEventListener("error", () => failed(new Error("SeQura's script was refused")));
-      copy.src = url;
-      into.append(copy);
-    });
-  }
-
-  async function formInstance() {
-    for (let waited = 0; waited < FORM_LIMIT; waited += FORM_POLL) {
-      if (window.SequraFormInstance) return window.SequraFormInstance;
-      await pause(FORM_POLL);
-    }
-    throw new Error("the identification form did not load in time");
-  }
-
-  function insertForm(form) {
-    const origins = form.origins || [];
-    // A style attribute would count as inline code while it is parsed; copyOf() applies it.
-    const html = form.html.replace(/\sstyle\s*=/gi, " data-style=");
-    const parsed = new DOMParser().parseFromString(html, "text/html");
-    const frames = [...parsed.querySelectorAll("iframe")].map((one) => copyOf(one, origins));
-    const scripts = [...parsed.querySelectorAll("script[src]")]
-      .map((one) => one.getAttribute("src"))
-      .filter((url) => allowed(url, origins));
-    if (!frames.length || !scripts.length) throw new Error("no identification form");
-    dialog = make("div", "sequra-dialog");
-    dialog.setAttribute("role", "dialog");
-    dialog.setAttribute("aria-modal", "true");
-    dialog.setAttribute("aria-label", text("form"));
-    dialog.append(...frames);
-    // Focus that arrives while a frame changes from empty to its page leaves the keyboard dead.
-    const ready = new Promise((done) => frames[0].addEventListener("load", done, { once: true }));
-    document.body.append(dialog);
-    window.SequraFormInstance = undefined;
-    // All that the form's inline script says; a nonce policy would block it.
-    window.SequraFormElement = frames[0].id;
-    const loaded = Promise.all(scripts.map((url) => runScript(url, dialog)));
-    return { frame: frames[0], loaded, ready };
-  }
-
-  function removeForm() {
-    window.SequraFormInstance = window.SequraFormElement = undefined;
-    if (dialog) dialog.remove();
-    dialog = null;
-    unquiet();
-  }
-
-  let quieted = []; // what we made inert
-  const SEQURAS = '[id^="sq-"],[class*="sequra"]';
-
-  /** Behind an open form nothing can be reached by keyboard or screen reader. */
-  function quiet(nodes) {
-    [...nodes].forEach((node) => {
-      if (node.inert || node.matches(SEQURAS)) return;
-      node.inert = true;
-      quieted.push(node);
-    });
-  }
-
-  function unquiet() {
-    quieted.forEach((node) => {
-      node.inert = false;
-    });
-    quieted = [];
-  }
-
-  /** Show the form and wait until it is closed or the payment is through. */
-  async function showForm(form) {
-    let open = true;
-    statusUrl = form.status_url;
-    try {
-      const { frame, loaded, ready } = insertForm(form);
-      const instance = await Promise.race([
-        formInstance(),
-        loaded.then(() => new Promise(() => {})),
-      ]);
-      const closed = new Promise((close) => {
-        instance.setCloseCallback(() => {
-          try {
-            if (instance.defaultCloseCallback) instance.defaultCloseCallback();
-          } finally {
-            close();
-          }
-        });
-      });
-      instance.show();
-      quiet(document.body.children);
-      ready.then(() => open && frame.focus());
-      const paid = watch(statusUrl, () => open);
-      await Promise.race([closed, paid, gone(frame, () => open)]);
-    } finally {
-      open = false;
-      if (!leaving) removeForm();
-    }
-    if (!leaving) await afterClosing(statusUrl);
-  }
-
-  /** Resolves when the form vanished without telling us. */
-  async function gone(frame, stillOpen) {
-    while (stillOpen() && frame.isConnected) await pause(500);
-  }
-
-  const statusOf = (url) => request(url, { credentials: "omit", cache: "no-store", patience: 5000 });
-
-  function go(url) {
-    const target = new URL(url, location.href);
-    if (!/^https?:$/.test(target.protocol)) return;
-    leaving = true;
-    location.replace(target.href);
-  }
-
-  /** For when SeQura's form does not bring the shopper back by itself. */
-  async function watch(url, stillOpen) {
-    for (;;) {
-      await pause(4000);
-      if (!stillOpen()) return;
-      const outcome = await statusOf(url).catch(() => null);
-      if (!stillOpen()) return;
-      if (outcome && outcome.status === "confirmed" && outcome.redirect) return go(outcome.redirect);
-    }
-  }
-
-  /** The shopper closed the form: perhaps the payment is through all the same. */
-  async function afterClosing(url) {
-    const outcome = await statusOf(url).catch(() => null);
-    if (outcome && outcome.redirect) return go(outcome.redirect);
-    if (outcome && outcome.status === "refused") {
-      statusUrl = "";
-      if (offer) offer.key = null;
-      changed();
-      say(outcome.message);
     }
   }
 
@@ -1229,7 +950,7 @@
   }
 
   function look() {
-    if (dialog && quieted.length) quiet(document.body.children); // a chat that came meanwhile
+    if (form) form.keepQuiet();
     noticeChanges();
     draw();
   }
@@ -1264,17 +985,16 @@
   function onChange(event) {
     if (!(event.target instanceof Element)) return;
     if (event.target.id === "useStoreCredit") changed();
-    if (event.target === termsBox() && event.target.checked) forgetTerms();
+    if (event.target === termsBox() && event.target.checked && form) form.forgetTerms();
   }
 
   /** The browser's back button may show the page as it was when it was left. */
   function comeBack(event) {
     if (!event.persisted) return;
-    leaving = false;
-    removeForm();
+    page.leaving = false;
     setBusy(false);
     changed();
-    if (statusUrl) afterClosing(statusUrl);
+    if (form) form.comeBack();
   }
 
   const begun = safely("begin", () => {

@@ -6,22 +6,23 @@ in the database: whatever version a process is of, it serves every name that a s
 """
 
 import base64
+import gzip
 import hashlib
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
+import brotli
 import requests
 import structlog
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, staticfiles_storage
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotFound
 from django.utils import timezone
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 from prometheus_client import Counter
 
@@ -33,11 +34,12 @@ from transport.call import Reply, Timeout, Transport
 from transport.errors import Rejected, Unavailable
 
 log = structlog.get_logger(__name__)
-FILE = "storefront/sequra-checkout.js"
+FILE, FORM = "storefront/sequra-checkout.js", "storefront/sequra-form.js"
 NAME = "SeQura checkout"
 _DEFAULT_CHANNEL = {"id": 1, "name": "", "origins": []}
 _HASHES = 5  # BigCommerce's limit
-_VERSIONED = re.compile(r"storefront/sequra-checkout\.[0-9a-f]{12}\.js")
+_VERSIONED = re.compile(r"storefront/sequra-(checkout|form)\.[0-9a-f]{12}\.js")
+_NAMED_FORM = re.compile(rb"sequra-form\.[0-9a-f]{12}\.js")  # by a script, which loads it
 _VERSIONS_ASKED_FOR = Counter(
     "sequra_bc_script_versions", "Requests for scripts of other versions", ["outcome"]
 )
@@ -61,35 +63,46 @@ def _script_url(store: Store) -> str:
     return f"{settings.APP_URL}{settings.STATIC_URL}{file_name()}?store={store.public_id}"
 
 
-def file_name() -> str:
+def file_name(file: str = FILE) -> str:
     """Return the file's name as collectstatic made it: every version has its own."""
-    return cast(ManifestStaticFilesStorage, staticfiles_storage).stored_name(FILE)
+    return cast(ManifestStaticFilesStorage, staticfiles_storage).stored_name(file)
 
 
 def integrity() -> str:
+    """Return the hash of the script as it is served."""
+    return integrity_of(body())
+
+
+def integrity_of(content: bytes) -> str:
     """Return the hash that browsers check: https://developer.mozilla.org Subresource Integrity."""
-    return "sha384-" + base64.b64encode(hashlib.sha384(body()).digest()).decode()
+    return "sha384-" + base64.b64encode(hashlib.sha384(content).digest()).decode()
 
 
-def body() -> bytes:
+def body(file: str = FILE) -> bytes:
     """Return the file as it is served."""
-    return Path(staticfiles_storage.path(file_name())).read_bytes()
+    return Path(staticfiles_storage.path(file_name(file))).read_bytes()
 
 
 def keep_version() -> None:
-    """Store the file of this version, so that processes of other versions serve it too."""
-    now = timezone.now()
-    if not ScriptVersion.objects.filter(name=file_name()).update(current_at=now):
+    """Store the files of this version, so that processes of other versions serve them too."""
+    now, names = timezone.now(), {file_name(file): file for file in (FORM, FILE)}
+    if ScriptVersion.objects.filter(name__in=names).update(current_at=now) < len(names):
         ScriptVersion.objects.bulk_create(
-            [ScriptVersion(name=file_name(), body=body(), current_at=now)], ignore_conflicts=True
+            [
+                ScriptVersion(name=name, body=body(file), current_at=now)
+                for name, file in names.items()
+            ],
+            ignore_conflicts=True,
         )
 
 
 def forget_versions() -> None:
     """Delete old files that no store uses."""
     named = Store.objects.exclude(state=Store.State.UNINSTALLED).values("script_file")
+    scripts = ScriptVersion.objects.filter(name__in=named).values_list("body", flat=True)
+    forms = {name.decode() for script in scripts for name in _NAMED_FORM.findall(bytes(script))}
     old = ScriptVersion.objects.filter(current_at__lt=timezone.now() - _KEEP)
-    old.exclude(name__in=named).delete()
+    old.exclude(name__in=named).exclude(name__in=[f"storefront/{name}" for name in forms]).delete()
 
 
 class ScriptVersionMiddleware:
@@ -106,19 +119,36 @@ class ScriptVersionMiddleware:
 
 
 @require_safe
-@gzip_page
-def _serve_version(_: HttpRequest, name: str) -> HttpResponse:
+def _serve_version(request: HttpRequest, name: str) -> HttpResponse:
     """Send a stored version, with the headers of a file that never changes."""
     version = ScriptVersion.objects.filter(name=name).first()
     _VERSIONS_ASKED_FOR.labels("unknown" if version is None else "found").inc()
     if version is None:
         log.warning("script_unknown")
         return HttpResponseNotFound(content_type="text/plain")
-    response = HttpResponse(bytes(version.body), content_type='text/javascript; charset="utf-8"')
+    encoding = _encoding(request.headers.get("Accept-Encoding", ""))
+    content = _compressed(bytes(version.body), encoding)
+    response = HttpResponse(content, content_type='text/javascript; charset="utf-8"')
+    if encoding:
+        response["Content-Encoding"] = encoding
+    response["Vary"] = "Accept-Encoding"
     response["Cache-Control"] = "max-age=315360000, public, immutable"
     response["Access-Control-Allow-Origin"] = "*"
     response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
+
+
+def _encoding(accepted: str) -> str:
+    """Return the encoding that WhiteNoise chooses; empty for none."""
+    return next((name for name in ("br", "gzip") if re.search(rf"\b{name}\b", accepted)), "")
+
+
+@lru_cache(maxsize=16)
+def _compressed(content: bytes, encoding: str) -> bytes:
+    """Compress a version once in a process."""
+    if encoding == "br":
+        return bytes(brotli.compress(content))
+    return gzip.compress(content, 9, mtime=0) if encoding else content
 
 
 def _wanted(store: Store, channel_id: int) -> dict[str, Any]:

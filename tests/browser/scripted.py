@@ -5,6 +5,7 @@ few lines each, so that a test can say exactly what they answer, and when they d
 """
 
 import json
+import re
 import threading
 import time
 from base64 import b64encode
@@ -18,11 +19,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import rjsmin
 from playwright.sync_api import Frame, Page, Route
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / "static" / "storefront" / "sequra-checkout.js"
+SCRIPTS = ROOT / "staticfiles" / "storefront"  # as shipped
+SCRIPT = "sequra-checkout.js"
 SEQURA_POPUP = ROOT / "sandbox" / "sequra" / "assets" / "sequra-checkout.min.js"
 SHOP_FILES = ROOT / "sandbox" / "shop" / "static" / "shop"
 STORE = "7b2f6c1e-2a5b-4a0e-9d11-3f8f6f0f5a01"
@@ -191,7 +192,8 @@ class World:
         self.form_origins: list[str] | None = None
         self.faults: dict[str, list[Answer]] = defaultdict(list)
         self.calls: list[Call] = []
-        self.script = rjsmin.jsmin(SCRIPT.read_text()).encode()
+        self.script = (SCRIPTS / SCRIPT).read_bytes()
+        (self.form_file,) = re.findall(r"sequra-form\.[0-9a-f]{12}\.js", self.script.decode())
         self.integrity = "sha384-" + b64encode(sha384(self.script).digest()).decode()
         self.script_host = "app"
         self.head = ""  # markup in the page's head
@@ -228,13 +230,15 @@ class World:
                 if call.system == system and call.method == method and call.path.endswith(ending)
             ]
 
-    def wait_called(self, page: Page, system: str, ending: str, times: int = 1) -> None:
+    def wait_called(
+        self, page: Page, system: str, ending: str, times: int = 1, method: str = "POST"
+    ) -> None:
         """Wait until the page has made this call so many times: a page shows first, then reports.
 
         Raises an AssertionError with what was called instead.
         """
         for _ in range(600):
-            if len(self.called(system, ending)) >= times:
+            if len(self.called(system, ending, method)) >= times:
                 return
             page.wait_for_timeout(50)  # looked at again and again: the calls arrive in this process
         raise AssertionError([(call.system, call.path) for call in self.calls])
@@ -346,7 +350,7 @@ class World:
         self.spam = "spam" in query
         nonce = ' nonce="n0nce"' if strict else ""
         knobs = "".join(f' data-{name}="1"' for name in ("terms", "spam") if name in query)
-        source = f"{self.url(self.script_host)}/static/storefront/sequra-checkout.js?store={STORE}"
+        source = f"{self.url(self.script_host)}/static/storefront/{SCRIPT}?store={STORE}"
         html = (
             f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
             '<base href="/" target="_top"><title>Checkout</title>'
@@ -382,7 +386,9 @@ class World:
         if method == "OPTIONS":
             return Answer(204)
         if path.startswith("/static/storefront/"):
-            return Answer(body=self.script, kind="text/javascript")
+            name = path.rpartition("/")[2]
+            script = self.script if name == SCRIPT else (SCRIPTS / name).read_bytes()
+            return Answer(body=script, kind="text/javascript")
         base = f"/storefront/{STORE}/"
         if path == f"{base}payment-methods":
             solicitation = f"solicitation-{len(self.called('app', 'payment-methods'))}"

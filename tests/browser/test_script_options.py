@@ -286,6 +286,51 @@ def test_a_changed_script_is_not_run(world: World, open_checkout: Open) -> None:
     expect(page.locator(NATIVE_BUTTON)).to_be_visible()
 
 
+def test_only_who_chooses_sequra_loads_the_second_file(world: World, open_checkout: Open) -> None:
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+    assert world.called("app", world.form_file, "GET") == []
+
+    page.get_by_label(PP3["title"]).check()
+    world.wait_called(page, "app", world.form_file, method="GET")
+    page.get_by_label(SP1["title"]).check()
+    page.locator(BUTTON).click()
+
+    expect(page.locator("iframe")).to_be_visible()
+    assert len(world.called("app", world.form_file, "GET")) == 1
+
+
+def test_a_second_file_that_does_not_load_is_loaded_at_the_next_click(
+    world: World, open_checkout: Open
+) -> None:
+    world.fail(world.form_file, Answer(503))
+    page = open_checkout()
+    expect(page.locator("#radio-bankdeposit")).to_be_focused()  # the step opens with that
+    page.get_by_label(PP3["title"]).check()
+    world.wait_called(page, "app", world.form_file, method="GET")
+    page.locator(BUTTON).click()
+    expect(page.locator(".sequra-alert")).to_have_text("SeQura no responde en este momento.")
+    expect(page.locator(BUTTON)).to_have_text("Continuar con SeQura")
+    expect(page.locator(BUTTON)).to_be_focused()
+
+    world.fail(world.form_file)
+    page.locator(BUTTON).click()
+
+    expect(page.locator("iframe")).to_be_visible()
+    expect(page.locator(".sequra-alert")).to_have_text("")
+
+
+def test_a_changed_second_file_is_not_run(world: World, open_checkout: Open) -> None:
+    world.fail(world.form_file, Answer(body="window.tampered = true", kind="text/javascript"))
+    page = open_checkout()
+    page.get_by_label(PP3["title"]).check()
+
+    page.locator(BUTTON).click()
+
+    expect(page.locator(".sequra-alert")).to_have_text("SeQura no responde en este momento.")
+    assert page.evaluate("window.tampered") is None
+
+
 def test_errors_of_another_script_do_not_matter(world: World, open_checkout: Open) -> None:
     world.extra = (
         "<script>setInterval(() => { throw new Error('another script'); }, 30);"

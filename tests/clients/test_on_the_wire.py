@@ -273,6 +273,7 @@ def test_environment_and_cookies_change_nothing(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     remote.answer = ok("Set-Cookie: a=b; Path=/\r\nContent-Length: 2\r\n", b"{}")
+    remote.keeps_alive = True  # closed unannounced, the second call would meet a dead connection
     client = BigCommerce(remote.url, "abc123", "token", session=requests.Session())
     client.order(250)
     client.order(251)

@@ -26,7 +26,9 @@ from stores.registration import checkout_script
 from tests.stores.world import World
 
 OURS = staticfiles_storage.stored_name(checkout_script.FILE)  # type: ignore[attr-defined]
+FORM = staticfiles_storage.stored_name(checkout_script.FORM)  # type: ignore[attr-defined]
 OLD = "storefront/sequra-checkout.0123456789ab.js"
+OLD_FORM = "storefront/sequra-form.0123456789ab.js"
 # What an image holds, by the list of what goes into it.
 IN_AN_IMAGE = [
     line.removeprefix("!").strip()
@@ -37,13 +39,14 @@ IN_AN_IMAGE = [
 
 @pytest.fixture
 def other_release(tmp_path: Path) -> Path:
-    """The app with another checkout script, collected as an image has it."""
+    """The app with other checkout scripts, collected as an image has them."""
     for name in IN_AN_IMAGE:
         # Other test processes write bytecode meanwhile: such a file may vanish before it is read.
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "manage.py", tmp_path)
-    with (tmp_path / "static" / checkout_script.FILE).open("a") as script:
-        script.write('void "another release";\n')
+    for file in (checkout_script.FILE, checkout_script.FORM):
+        with (tmp_path / "static" / file).open("a") as script:
+            script.write("window.anotherRelease = true;\n")
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
     subprocess.run(command, cwd=tmp_path, env=os.environ, check=True, capture_output=True)
     return tmp_path
@@ -73,11 +76,11 @@ def two_releases(
         process.stop()
 
 
-def keep(folder: Path) -> str:
-    """What a worker of this release does before it registers; returns the script's name."""
+def keep(folder: Path) -> list[str]:
+    """What a worker of this release does before it registers; returns the scripts' names."""
     code = (
         "import django; django.setup(); from stores.registration import checkout_script as s;"
-        "s.keep_version(); print(s.file_name())"
+        "s.keep_version(); print(s.file_name(), s.file_name(s.FORM))"
     )
     env = environment(
         DATABASE_URL=create_database(
@@ -92,7 +95,7 @@ def keep(folder: Path) -> str:
         capture_output=True,
         text=True,
     )
-    return kept.stdout.strip()
+    return kept.stdout.split()
 
 
 def sri(body: bytes) -> str:
@@ -102,10 +105,9 @@ def sri(body: bytes) -> str:
 def test_both_names_are_known_to_both_releases(
     two_releases: list[str], other_release: Path
 ) -> None:
-    folders = (ROOT, other_release)
-    names = [keep(folder) for folder in folders]
-    assert len(set(names)) == 2
-    for name, folder in zip(names, folders, strict=True):
+    files = {name: folder for folder in (ROOT, other_release) for name in keep(folder)}
+    assert len(files) == 4
+    for name, folder in files.items():
         file = (folder / "staticfiles" / name).read_bytes()
         answers = [requests.get(f"{one}/static/{name}", timeout=10) for one in two_releases]
         assert [sri(answer.content) for answer in answers] == [sri(file)] * 2
@@ -134,13 +136,15 @@ def test_a_name_is_stored_before_bigcommerce_is_given_it(installed: Store, world
     registration.register(installed)
 
     assert OURS in world.scripts[0]["src"]
-    (kept,) = ScriptVersion.objects.all()
-    assert (kept.name, bytes(kept.body)) == (OURS, checkout_script.body())
+    assert {kept.name: bytes(kept.body) for kept in ScriptVersion.objects.all()} == {
+        OURS: checkout_script.body(),
+        FORM: checkout_script.body(checkout_script.FORM),
+    }
 
 
 @pytest.mark.django_db
 def test_what_was_never_a_version_of_ours_is_unknown(client: Client) -> None:
-    for name in (OLD, "storefront/other.0123456789ab.js", "storefront/%00.js"):
+    for name in (OLD, OLD_FORM, "storefront/other.0123456789ab.js", "storefront/%00.js"):
         assert client.get(f"/static/{name}").status_code == 404
     assert client.post(f"/static/{OLD}").status_code == 405
 
@@ -148,11 +152,19 @@ def test_what_was_never_a_version_of_ours_is_unknown(client: Client) -> None:
 @pytest.mark.django_db
 def test_old_versions_stay_while_a_store_names_them_and_for_ninety_days() -> None:
     now = timezone.now()
-    for name, days in (("named", 400), ("young", 89), ("old", 91), ("of nobody", 91)):
-        ScriptVersion.objects.create(name=name, body=b"", current_at=now - timedelta(days=days))
+    unused = "storefront/sequra-form.ba9876543210.js"
+    for name, days, body in (
+        ("named", 400, b'["sequra-form.0123456789ab.js",""]'),
+        (OLD_FORM, 400, b""),
+        ("young", 89, b""),
+        ("old", 91, b'["sequra-form.ba9876543210.js",""]'),
+        (unused, 91, b""),
+        ("of nobody", 91, b""),
+    ):
+        ScriptVersion.objects.create(name=name, body=body, current_at=now - timedelta(days=days))
     Store.objects.create(hash="abc123", script_file="named")
     Store.objects.create(hash="gone", script_file="of nobody", state=Store.State.UNINSTALLED)
     tasks.maintain_stores()
 
     kept = set(ScriptVersion.objects.values_list("name", flat=True))
-    assert kept == {"named", "young", OURS}
+    assert kept == {"named", OLD_FORM, "young", OURS, FORM}
