@@ -7,6 +7,11 @@ RUN python -m venv /venv \
  && /venv/bin/pip install --require-hashes --requirement /tmp/requirements.lock
 
 FROM python:3.11.14-slim-bookworm
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="SeQura for BigCommerce" \
+      org.opencontainers.image.description="SeQura, buy now pay later, in BigCommerce stores" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.revision="$REVISION"
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -15,6 +20,8 @@ RUN groupadd --gid 10001 app && useradd --uid 10001 --gid app --no-create-home -
 WORKDIR /app
 COPY --from=packages /venv /venv
 COPY . .
+# The file system is read-only later: without bytecode each start would compile everything anew.
+RUN python -m compileall -q .
 # Nothing of this environment stays in the image; the values only let the settings load.
 RUN SECRET_KEY=only-while-the-image-is-built-0123456789abcdef0123456789 \
     ENCRYPTION_KEYS=b25seS13aGlsZS10aGUtaW1hZ2UtaXMtYnVpbHQtMDE= \

@@ -14,7 +14,7 @@ WORKERS ?= 2
 # The suite starts hundreds of processes; without bytecode each would compile the whole project.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-sandbox quick load restarts crashes histories bench bench-quick lint format golden migrations messages compose-check screenshots lock
+.PHONY: help setup demo test test-sandbox quick load restarts crashes histories bench bench-quick lint format golden migrations messages compose-check deploy screenshots lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -91,6 +91,12 @@ messages: setup ## compile the translations in locale/ (needs gettext)
 
 compose-check: setup ## docker-compose.yml against .env.example and our rules, without Docker
 	@$(BIN)/python -m local.compose_check
+
+deploy: ## build and migrate, then restart one compose service after the other, each once healthy
+	docker compose build web
+	docker compose run --rm migrate
+	for service in web web-2 worker worker-slow beat; do \
+		docker compose up --detach --no-deps --wait $$service || exit 1; done
 
 screenshots: setup ## pictures of every page, into artifacts/
 	@$(BIN)/python -m local.screenshots

@@ -1,17 +1,20 @@
-"""`make compose-check`: docker-compose.yml against our rules, without Docker.
+"""`make compose-check`: docker-compose.yml against its schema and our rules, without Docker.
 
-Every service has a health check (or runs once), is not root, restarts, drops its rights, and has
-time to stop; only `web` publishes a port, on loopback; every `${VARIABLE}` is in .env.example, and
-every variable that the settings read is handed to the app; every command starts a program that
-its image has, and the threads of its processes fit into the container.
+Every service has a health check (or runs once), is not root, restarts, drops its rights, has limits
+of memory, processors, processes and temporary files, and time to stop. Only `proxy` is open to the
+world, the web services listen on loopback. Every `${VARIABLE}` is in .env.example, and every
+variable that the settings read is handed to the app, secrets as files, too. Every command starts a
+program that its image has, and the threads of its processes fit into the container.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import yaml
 
 from local.servers import ROOT
@@ -22,10 +25,19 @@ PROGRAMS = {
     "app": {"granian", "celery", "python"},
     "postgres": {"postgres", "pg_isready"},
     "valkey": {"valkey-server", "valkey-cli"},
+    "caddy": {"caddy", "nc"},
 }
+# Published to everybody, by the only service that may.
+PUBLIC = {"proxy": ["80:80", "443:443"]}
+WEB = ("web", "web-2")
+# Without any other right root may bind ports below 1024, and write what is its own.
+BINDS_PORTS = ["NET_BIND_SERVICE"]
 # Read by the settings, but not for production.
 NOT_IN_COMPOSE = {"DEBUG", "SANDBOX", "SANDBOX_ALLOWED"}
+# Addresses inside compose, which name no password.
+NOT_IN_COMPOSE |= {"DATABASE_URL_FILE", "REDIS_URL_FILE"}
 VARIABLE = re.compile(r"\$\{(\w+)")
+SECRETS = re.compile(r"^SECRETS = \((.*?)^\)", re.DOTALL | re.MULTILINE)
 READ = re.compile(r'(?:env\.\w+|secret|origin|fernet_keys|server_url|json_object)\(\s*"([A-Z_]+)"')
 MINIMUM_GRACE = 15  # seconds
 # What a process has besides the threads that its code asks for: itself, the broker, the runtime.
@@ -35,10 +47,26 @@ DEFAULT = re.compile(r"\$\{\w+:-(\d+)\}")
 Service = dict[str, Any]
 
 
-def load(path: Path = ROOT / "docker-compose.yml") -> dict[str, Service]:
+FILE = ROOT / "docker-compose.yml"
+SCHEMA = ROOT / "local" / "schemas" / "compose-spec.json"
+
+
+def load(path: Path = FILE) -> dict[str, Service]:
     """Return the services, with YAML's merge keys resolved."""
     services: dict[str, Service] = yaml.safe_load(path.read_text())["services"]
     return services
+
+
+def invalid(document: Any) -> list[str]:
+    """Return what the Compose Specification's schema objects to."""
+    validator = jsonschema.Draft7Validator(json.loads(SCHEMA.read_text()))
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)]
+
+
+def secrets() -> set[str]:
+    """Return the variables that the settings also read from files."""
+    found = SECRETS.search((ROOT / "sequra_bc" / "settings.py").read_text())
+    return set(re.findall(r'"([A-Z_]+)"', found[1])) if found else set()
 
 
 def documented() -> set[str]:
@@ -53,18 +81,33 @@ def kind(service: Service) -> str:
 
 
 def is_root(service: Service) -> bool:
-    return str(service.get("user", "root")).split(":")[0] in ("root", "0")
+    is_bound = service.get("cap_drop") == ["ALL"] and service.get("cap_add") == BINDS_PORTS
+    return str(service.get("user", "root")).split(":")[0] in ("root", "0") and not is_bound
 
 
 def pinned(service: Service) -> bool:
-    """`postgres:17.6-bookworm`, not `postgres` and not `postgres:latest`.
+    """`postgres:18.6-trixie`, not `postgres` and not `postgres:latest`.
 
-    The tag of an image that is built from this folder only has to differ from what is pulled.
+    The tag of the image that is built from this folder only has to differ from what is pulled.
     """
     image, tag = service["image"], service["image"].rpartition(":")[2]
-    if "build" in service:
+    if kind(service) == "app":
         return tag not in (image, "latest")
-    return tag != image and any(letter.isdigit() for letter in tag)
+    return tag != image and bool(re.search(r"\d+\.\d+", tag))
+
+
+def unlimited(service: Service) -> bool:
+    """Return whether the service may fill the memory with temporary files."""
+    return any("size=" not in mount for mount in service.get("tmpfs", ["none"]))
+
+
+def published(name: str, service: Service) -> Iterator[str]:
+    """Yield ports that others than loopback may reach and should not."""
+    if "ports" in service and name not in (*PUBLIC, *WEB):
+        yield f"{name} publishes a port"
+    for port in service.get("ports", []):
+        if not port.startswith("127.0.0.1:") and port not in PUBLIC.get(name, ()):
+            yield f"{name} publishes {port} to the world"
 
 
 def seconds(duration: str) -> int:
@@ -109,7 +152,9 @@ def complaints_about(name: str, service: Service) -> Iterator[str]:
         "may gain privileges": "no-new-privileges:true" not in service.get("security_opt", []),
         "can write to its image": not service.get("read_only"),
         "has no time to stop": seconds(service.get("stop_grace_period", "0s")) < MINIMUM_GRACE,
-        "publishes a port": "ports" in service and name != "web",
+        "has no limit of memory": "mem_limit" not in service,
+        "has no limit of processors": "cpus" not in service,
+        "has no limit of temporary files": unlimited(service),
         "has an image without version": not pinned(service),
         "has more threads than its container": threads(service["command"]) > service["pids_limit"],
     }
@@ -117,21 +162,26 @@ def complaints_about(name: str, service: Service) -> Iterator[str]:
     for command in commands:
         if command[0] not in PROGRAMS[kind(service)]:
             yield f"{name}: its image has no {command[0]}"
-    for port in service.get("ports", []):
-        if not port.startswith("127.0.0.1:"):
-            yield f"{name} publishes {port} to the world"
+    yield from published(name, service)
 
 
 def complaints() -> list[str]:
     """Return every problem as a sentence."""
     services = load()
-    found = [words for name, one in services.items() for words in complaints_about(name, one)]
+    found = invalid(yaml.safe_load(FILE.read_text()))
+    found += [words for name, one in services.items() for words in complaints_about(name, one)]
     used = set(VARIABLE.findall((ROOT / "docker-compose.yml").read_text()))
     read = set(READ.findall((ROOT / "sequra_bc" / "settings.py").read_text()))
+    read |= secrets() | {f"{name}_FILE" for name in secrets()}
     given = set(services["web"]["environment"])
+    builds = [name for name, service in services.items() if "build" in service]
     redis = services["redis"]["command"]
     found += [f".env.example lacks {name}" for name in sorted((used | read) - documented())]
     found += [f"the app is not given {name}" for name in sorted(read - given - NOT_IN_COMPOSE)]
+    if builds != ["web"]:
+        found.append(f"the image is built by {builds}, not by web alone")
+    if services["proxy"]["environment"]["UPSTREAM"] != " ".join(f"{one}:8000" for one in WEB):
+        found.append("the proxy does not share the requests between the web services")
     if "noeviction" not in redis or "--requirepass" not in redis:
         found.append("redis evicts, or asks for no password")
     return found

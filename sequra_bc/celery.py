@@ -34,6 +34,7 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
+from sequra_bc import heartbeat  # noqa: F401 (its signals)
 from transport.stopping import Stopping, interruptible, stop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sequra_bc.settings")

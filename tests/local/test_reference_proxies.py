@@ -115,12 +115,12 @@ def nginx(folder: Path, port: int, upstream: int) -> Process:
     return Process("nginx", [*command, "-e", "stderr"], folder / "log")
 
 
-def caddy(folder: Path, port: int, upstream: int) -> Process:
+def caddy(folder: Path, port: int, upstream: int | str) -> Process:
     file = folder / "Caddyfile"
     file.write_text(changed("Caddyfile", {"read_body 60s": "read_body 1s"}))
     env = environment(
         SITE_ADDRESS=f"http://app.example.com:{port}",
-        UPSTREAM=f"127.0.0.1:{upstream}",
+        UPSTREAM=upstream if isinstance(upstream, str) else f"127.0.0.1:{upstream}",
         HOME=str(folder),
         XDG_DATA_HOME=str(folder),
         XDG_CONFIG_HOME=str(folder),
@@ -239,3 +239,19 @@ def test_a_slow_body_does_not_reach_the_app(proxy: Proxy) -> None:
         pass  # an answer, before the connection ends
     connection.close()
     assert proxy.arrived("slow") == []
+
+
+def test_a_web_service_that_restarts_costs_no_request(app: Upstream, tmp_path: Path) -> None:
+    """Caddy in front of two, of which one refuses connections."""
+    port = free_port()
+    process = caddy(tmp_path, port, f"127.0.0.1:{free_port()} 127.0.0.1:{app.port}")
+    process.ready = lambda: answers(port)
+    process.start()
+    process.wait_ready()
+    try:
+        shop = Proxy(port, "http", app)
+        agent = {"User__Agent": "two", "Content__Length": "2"}
+        assert [shop.ask("POST", "/x", b"{}", **agent) for _ in range(20)] == [200] * 20
+        assert [request["body"] for request in shop.arrived("two")] == [b"{}"] * 20
+    finally:
+        process.stop()

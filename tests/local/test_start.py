@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -164,3 +165,53 @@ def test_another_broker_gets_its_options_and_no_others() -> None:
     assert sentinel.stdout.startswith("sentinel://one:26379;sentinel://two:26379 {")
     assert "'master_name': 'shop'" in sentinel.stdout
     assert "'socket_timeout': 0.5" in sentinel.stdout
+
+
+SECRETS = {
+    "SECRET_KEY": PRODUCTION["SECRET_KEY"],
+    "ENCRYPTION_KEYS": DEVELOPMENT["ENCRYPTION_KEYS"],
+    "BIGCOMMERCE_CLIENT_ID": "client-id",
+    "BIGCOMMERCE_CLIENT_SECRET": "a-client-secret-of-production",
+    "DATABASE_URL": "postgresql://app@db:5432/shop",
+    "DATABASE_PASSWORD": "p@ss/w#rd:100%",
+    "REDIS_URL": "redis://valkey:6379/3",
+    "REDIS_PASSWORD": "r/e#d@s",
+    "BROKER_URL": "amqp://user:word@broker:5672//",
+    "BROKER_OPTIONS": '{"master_name": "mymaster"}',
+}
+SHOWN = """
+from sequra_bc import settings as s
+print(s.SECRETS, s.SECRET_KEY, s.ENCRYPTION_KEYS, s.BIGCOMMERCE_CLIENT_ID,
+      s.BIGCOMMERCE_CLIENT_SECRET, s.DATABASES, s.REDIS_URL, s.BROKER_URL, s.BROKER_OPTIONS)
+"""
+
+
+def test_every_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    for name, value in SECRETS.items():
+        (tmp_path / name).write_text(f"{value}\n")
+    files = {f"{name}_FILE": str(tmp_path / name) for name in SECRETS}
+
+    from_files = run("-c", SHOWN, **dict.fromkeys(SECRETS, ""), **files)
+    from_values = run("-c", SHOWN, **SECRETS)
+
+    assert from_files.stdout == from_values.stdout
+    assert str(tuple(SECRETS)) in from_files.stdout  # all that the settings call a secret
+    assert "'PASSWORD': 'p@ss/w#rd:100%'" in from_files.stdout
+    assert "redis://:r%2Fe%23d%40s@valkey:6379/3" in from_files.stdout
+
+
+def test_a_password_in_the_url_is_the_one_that_counts() -> None:
+    url = "postgresql://app:own@db:5432/shop"
+    shown = run("-c", SHOWN, DATABASE_URL=url, DATABASE_PASSWORD="another").stdout
+    assert "'PASSWORD': 'own'" in shown
+
+
+def test_a_secret_file_that_is_missing_or_one_too_many_is_named(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("canary" * 9)
+    missing = run("-c", SHOWN, SECRET_KEY="", SECRET_KEY_FILE=str(tmp_path / "nothing"))
+    both = run("-c", SHOWN, SECRET_KEY_FILE=str(tmp_path / "key"))
+
+    assert "SECRET_KEY_FILE names no file that can be read" in missing.stderr
+    assert "SECRET_KEY and SECRET_KEY_FILE are both set" in both.stderr
+    assert both.returncode == missing.returncode != 0
+    assert "canary" not in both.stderr

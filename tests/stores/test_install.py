@@ -140,8 +140,8 @@ def test_auth_names_the_scopes_that_were_not_granted(
 
 
 def test_the_documented_scopes_are_the_ones_the_app_needs() -> None:
-    told = (ROOT / "docs" / "operations.md").read_text()
-    section = told.partition("### The app profile\n")[2].partition("\n#")[0]
+    told = (ROOT / "docs" / "install.md").read_text()
+    section = told.partition("### Scopes\n")[2].partition("\n#")[0]
     documented = re.findall(r"^\| ([^|]+?) \| [^|]+ \|$", section, re.MULTILINE)
 
     assert documented == ["Scope", *scopes.REQUIRED]

@@ -1,0 +1,69 @@
+"""Workers and beats show that they are well, with and without their broker."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from pytest_django.fixtures import Settings
+
+from local.processes import Process, environment, free_port
+from local.servers import ROOT, valkey
+from sequra_bc import heartbeat
+
+BROKER_AWAY = f"redis://127.0.0.1:{free_port()}/0"
+
+
+@pytest.fixture
+def pulse(monkeypatch: pytest.MonkeyPatch) -> heartbeat.Pulse:
+    """The pulse of a main loop that has been silent for a minute."""
+    found = heartbeat.Pulse(Celery(broker=BROKER_AWAY))
+    found.last -= 60
+    return found
+
+
+def test_a_worker_is_well_while_its_loop_goes_round(pulse: heartbeat.Pulse) -> None:
+    pulse.beat()
+    pulse.app = Celery(broker="none://the-broker-is-not-asked")
+    assert pulse.is_well()
+
+
+def test_an_outage_of_the_broker_is_no_fault_of_the_worker(pulse: heartbeat.Pulse) -> None:
+    assert pulse.is_well()
+
+
+@pytest.mark.slow
+def test_a_loop_that_is_stuck_is_found(pulse: heartbeat.Pulse, tmp_path: Path) -> None:
+    with valkey(tmp_path / "valkey", scratch=True) as url:
+        pulse.app = Celery(broker=url)
+        assert not pulse.is_well()
+
+
+def test_without_a_file_nothing_is_written(settings: Settings, tmp_path: Path) -> None:
+    settings.HEARTBEAT_FILE = ""
+    heartbeat.touch()
+    settings.HEARTBEAT_FILE = str(tmp_path / "alive")
+    heartbeat.touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["alive"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["worker", "beat"])
+@pytest.mark.parametrize("broker", ["answers", "away"])
+def test_a_process_touches_its_file(
+    servers: None, program: str, broker: str, tmp_path: Path
+) -> None:
+    alive = tmp_path / "alive"
+    url = os.environ["REDIS_URL"] if broker == "answers" else BROKER_AWAY
+    process = Process(
+        program,
+        [sys.executable, "-m", "celery", "-A", "sequra_bc", program],
+        log=tmp_path / "log",
+        cwd=ROOT,
+        env=environment(HEARTBEAT_FILE=str(alive), REDIS_URL=url),
+        ready=alive.exists,
+    )
+    process.start()
+    process.wait_ready()
+    process.stop()
