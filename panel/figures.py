@@ -67,6 +67,14 @@ def recent(store: Store) -> int:
     return paid(store).filter(placed_at__gte=timezone.now() - _RECENT)[: _MANY * 10].count()
 
 
+def by_status(store: Store) -> dict[int, int]:
+    """Return how many orders of the last 60 days are in each of BigCommerce's statuses."""
+    open_ones = Order.objects.filter(store=store).exclude(status=Order.Status.CANCELLED)
+    recent_ones = open_ones.filter(placed_at__gte=timezone.now() - _RECENT)
+    seen = recent_ones.filter(seen_status__isnull=False).values_list("seen_status")
+    return dict(seen.annotate(Count("pk")))
+
+
 @dataclass(frozen=True)
 class _Unsynced:
     """A shipment that SeQura has not accepted: since when, and why."""

@@ -4,15 +4,26 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from panel import figures
 from payloads.money import to_cents
 from sequra.documents import Deployment
 from stores import settings_file, statuses
 from stores.connect import Login
 from stores.encryption import readable
-from stores.models import SELLING_COUNTRIES, Connection, Merchant, Store, country_name
+from stores.models import (
+    SELLING_COUNTRIES,
+    Connection,
+    Merchant,
+    SettingChange,
+    Store,
+    country_name,
+)
 from stores.settings_file import LABELS, LEAST_LOG_DAYS, MOST_LOG_DAYS, STATISTICS
+from stores.store_settings import Author, recorded
 
+_SOMEBODY = Author(SettingChange.Source.PAGE)
 _ENVIRONMENTS = [("live", _("Live")), ("sandbox", _("Sandbox"))]
 
 
@@ -25,11 +36,12 @@ class SettingsForm(forms.Form):
         """Return what was chosen, by column. What the form does not show is left out."""
         raise NotImplementedError
 
-    def save(self, store: Store) -> None:
+    def save(self, store: Store, author: Author = _SOMEBODY) -> None:
         values = self.values()
         for column, value in values.items():
             setattr(store, column, value)
-        store.save(update_fields=list(values))
+        with recorded(store, author):
+            store.save(update_fields=list(values))
 
 
 class _DeploymentFields:
@@ -215,6 +227,13 @@ class GeneralForm(SettingsForm):
         return values
 
 
+def _with_orders(label: str, orders: int | None) -> str:
+    if not orders:
+        return label
+    names = {"status": label, "n": orders}
+    return ngettext("%(status)s: %(n)s open order", "%(status)s: %(n)s open orders", orders) % names
+
+
 class StatusesForm(SettingsForm):
     """SeQura's answers → BigCommerce's statuses; which of these ship, cancel or refund."""
 
@@ -252,7 +271,12 @@ class StatusesForm(SettingsForm):
         super().__init__(data, initial=initial, auto_id="%s")
         self.store, found = store, statuses.choices(store)
         lists: Any = self.fields
-        lists["shipped"].choices = lists["cancelling"].choices = found
+        # How many open orders a change affects is seen before it is saved.
+        counted = figures.by_status(store)
+        with_orders = [
+            (status, _with_orders(label, counted.get(status))) for status, label in found
+        ]
+        lists["shipped"].choices = lists["cancelling"].choices = with_orders
         for name, help_text in self.MAPPED:
             self.fields[name] = forms.TypedChoiceField(
                 label=LABELS[name],

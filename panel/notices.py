@@ -23,6 +23,11 @@ class Notice(NamedTuple):
 
 NOTICES = {
     "saved": Notice("success", _("Your changes have been saved.")),
+    "undone": Notice("success", _("The setting has its earlier value again.")),
+    "not_undone": Notice(
+        "warning",
+        _("Nothing was changed: the setting has changed since, or the earlier value isn't valid."),
+    ),
     "connected": Notice("success", _("SeQura accepted your credentials.")),
     "disconnected": Notice(
         "success", _("SeQura is disconnected. It no longer appears in your checkout.")

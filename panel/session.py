@@ -26,8 +26,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from stores.models import Connection, PanelSession, PanelUser, Store
+from stores.models import Connection, PanelSession, PanelUser, SettingChange, Store
 from stores.rate_limit import LIMITS, LocalRateLimit, RateLimited
+from stores.store_settings import Author
 from stores.storefronts import language_of, origin_of, time_zone_of
 
 P = ParamSpec("P")
@@ -49,6 +50,7 @@ class PanelRequest(HttpRequest):
     panel_token: str
     panel_csrf: str
     account_refused: bool  # SeQura refuses an account of the store: every page says so
+    author: Author  # as the settings' history names the user
 
 
 def _digest(token: str) -> str:
@@ -203,6 +205,7 @@ def _speaking_for(request: HttpRequest, session: PanelSession, token: str) -> Pa
     panel.panel_session, panel.panel_token = session, token
     panel.panel_user, panel.store = session.user, session.user.store
     panel.panel_csrf = csrf_token(token)
+    panel.author = Author(SettingChange.Source.PAGE, session.user.email)
     panel.account_refused = vars(session)["account_refused"]
     return panel  # type: ignore[no-any-return]
 

@@ -63,7 +63,10 @@ def _marked(store: Store, thing: Thing) -> Thing:
 
 
 def exclude(store: Store, kind: _Kind, key: int | str, name: str) -> None:
-    """Exclude this category or product from SeQura. Repeating it is no error."""
+    """Exclude this category or product from SeQura. Repeating it is no error.
+
+    Call `refresh` after a category.
+    """
     with transaction.atomic():
         store = Store.objects.select_for_update().get(pk=store.pk)
         keys = getattr(store, COLUMNS[kind])
@@ -71,20 +74,16 @@ def exclude(store: Store, kind: _Kind, key: int | str, name: str) -> None:
             keys.append(key)
         store.catalogue_names[f"{kind} {key}"] = name
         store.save(update_fields=[COLUMNS[kind], "catalogue_names"])
-    if kind == "category":
-        refresh(store)
 
 
 def allow(store: Store, kind: _Kind, key: int | str) -> None:
-    """Offer SeQura for it again."""
+    """Offer SeQura for it again. Call `refresh` after a category."""
     with transaction.atomic():
         store = Store.objects.select_for_update().get(pk=store.pk)
         column = COLUMNS[kind]
         setattr(store, column, [one for one in getattr(store, column) if one != key])
         store.catalogue_names.pop(f"{kind} {key}", None)
         store.save(update_fields=[column, "catalogue_names"])
-    if kind == "category":
-        refresh(store)
 
 
 def refresh(store: Store) -> None:

@@ -15,6 +15,7 @@ _AT_ONCE = "the uninstallation, at once"
 _REPLACED = "the uninstallation, at once: replaced by a random one"
 _STAYS = "stays for accounting; names the business, not its shoppers"
 _OPENS_NOTHING = "stays; it opens nothing once the purchase is erased"
+_CHANGE = "as long as a purchase of that day"
 _CHECKS = "the newest checks of the store"
 _OPERATOR = "until an operator deletes it"
 _ONCE_ENDED = (
@@ -70,6 +71,9 @@ _MAP: tuple[tuple[str, str, dict[str, str]], ...] = (
     }),
     ("stores.PanelUser", _AT_ONCE, {
         "email": "Who decided something in the app",
+    }),
+    ("stores.SettingChange", _CHANGE, {
+        "by": "Who changed a setting",
     }),
     ("stores.Store", _STAYS, {
         "name": "Shown in the app and to operators",

@@ -247,6 +247,32 @@ class Store(models.Model):
         ).update(state=self.State.INSTALLED, maintain_due_at=AT_ONCE)
 
 
+class SettingChange(models.Model):
+    """One setting that somebody changed: the value before and after, and who it was.
+
+    Of a secret only the moment is kept.
+    """
+
+    class Source(models.TextChoices):
+        PAGE = "page"
+        COMMAND = "command"
+        SUPPORT = "support"  # SeQura's support, with the same command
+
+    store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="setting_changes")
+    at = models.DateTimeField(default=timezone.now)
+    source = models.CharField(max_length=8, choices=Source)
+    by = models.CharField(max_length=255, blank=True)  # an e-mail address, or a name
+    key = models.CharField(max_length=64)  # as in the document of `store_settings`
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["store", "-id"], name="setting_change_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.store}"
+
+
 class Canary(models.Model):
     """A secret of no use, encrypted when the database was new: does ENCRYPTION_KEYS decrypt it?"""
 

@@ -191,6 +191,10 @@ TABLES: dict[str, _Table] = {
     "stores.PanelUser": _Table(
         people={"email": ""}, impersonal=("locale",), forgotten=_ALL, dates=("seen_at",),
     ),
+    "stores.SettingChange": _Table(
+        people={"by": ""}, impersonal=("key", "before", "after"),
+        holding=~Q(by=""), dates=("at",),
+    ),
     # About the store and the software, not about shoppers.
     "stores.Store": _Table(impersonal=(
         "hash", "access_token", "webhook_secret", "scopes", "name", "email", "secure_url",

@@ -1,10 +1,11 @@
-"""Export and import a store's settings.
+"""Export and import a store's settings, and record every change of them.
 
 An import is validated as a whole, then stored as a whole.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from rest_framework.exceptions import ValidationError
@@ -12,7 +13,7 @@ from rest_framework.exceptions import ValidationError
 from stores import catalogue, connect, statuses
 from stores.connect import Account, Login
 from stores.encryption import readable
-from stores.models import Connection, Store
+from stores.models import Connection, SettingChange, Store
 from stores.settings_file import SETTINGS, SettingsFile, complaints
 
 _Document = Mapping[str, Any]
@@ -20,8 +21,81 @@ _Document = Mapping[str, Any]
 _STATUS_LISTS = ("shipped_statuses", "cancelling_statuses")
 
 
+# What the history keeps besides the registry: SeQura has to agree to it, or it is a secret.
+ENVIRONMENT, ACCOUNTS, COUNTRIES = "connection.environment", "connection.accounts", "countries"
+PASSWORDS, TRIGGER = "connection.passwords", "reports.trigger_url"
+_SECRET = (PASSWORDS, TRIGGER)
+
+
 class Refused(Exception):
     """Nothing was imported, for the reason given on one line."""
+
+
+class Author(NamedTuple):
+    """Who changes settings: a `SettingChange.Source`, and the person's name or e-mail address."""
+
+    source: str
+    name: str = ""
+
+
+COMMAND = Author(SettingChange.Source.COMMAND)
+
+
+@contextmanager
+def recorded(store: Store, author: Author) -> Iterator[None]:
+    """Record what the block changes in the store's settings, in one transaction with it.
+
+    Call nothing over HTTP in the block: the store's row is locked.
+    """
+    with transaction.atomic():
+        before = _values(Store.objects.select_for_update().get(pk=store.pk))
+        yield
+        after = _values(Store.objects.get(pk=store.pk))
+        SettingChange.objects.bulk_create(
+            SettingChange(
+                store=store,
+                source=author.source,
+                by=author.name[:255],
+                key=key,
+                before=None if key in _SECRET else before[key],
+                after=None if key in _SECRET else value,
+            )
+            for key, value in after.items()
+            if value != before[key]
+        )
+
+
+def _values(store: Store) -> dict[str, Any]:
+    """Return every setting by its key in the document, secrets too."""
+    accounts = _open(store)
+    return {
+        ENVIRONMENT: store.environment,
+        ACCOUNTS: {name: one.username for name, one in accounts.items()},
+        PASSWORDS: {name: readable(one, "password") for name, one in accounts.items()},
+        COUNTRIES: {merchant.country: merchant.ref for merchant in connect.selling(store)},
+        TRIGGER: readable(store, "report_token"),
+        **{setting.key: getattr(store, setting.column) for setting in SETTINGS},
+    }
+
+
+def undo(store: Store, change: SettingChange, author: Author) -> bool:
+    """Set a setting back to what it was before. Return False when it has changed since.
+
+    Raise Refused when the earlier value is not valid any more.
+    """
+    if not can_undo(change) or _values(store)[change.key] != change.after:
+        return False
+    document: dict[str, Any] = {}
+    for setting in SETTINGS:
+        if setting.key == change.key:
+            setting.export(document, change.before)
+    import_settings(store, document or {COUNTRIES: change.before}, author)
+    return True
+
+
+def can_undo(change: SettingChange) -> bool:
+    """Return whether the earlier value is enough to set it back: SeQura needs no password."""
+    return change.key == COUNTRIES or change.key in {setting.key for setting in SETTINGS}
 
 
 def export_settings(store: Store) -> dict[str, Any]:
@@ -46,7 +120,7 @@ def _open(store: Store) -> dict[str, Connection]:
     return {connection.deployment: connection for connection in connections}
 
 
-def import_settings(store: Store, given: Any) -> None:
+def import_settings(store: Store, given: Any, author: Author = COMMAND) -> None:
     """Store the document's settings. Raise Refused, and store nothing, if any is invalid."""
     document = _validated(given)
     if store.state == Store.State.UNINSTALLED and "connection" in document:
@@ -55,7 +129,8 @@ def import_settings(store: Store, given: Any) -> None:
     _check_status_lists(store, document)
     try:
         accounts = _accounts(store, document.get("connection", {}))
-        _save(store, document, accounts)
+        with recorded(store, author):
+            _save(store, document, accounts)
     except connect.Refused as refusal:
         sentences = [f"{name}: {text}" if name else text for name, text in refusal.problems.items()]
         raise Refused(" ".join(sentences)) from refusal
@@ -119,7 +194,6 @@ def _login(connections: Mapping[str, Connection], name: str, given: _Document) -
     return Login(username, password)
 
 
-@transaction.atomic
 def _save(store: Store, document: _Document, accounts: list[Account] | None) -> None:
     environment = document.get("connection", {}).get("environment", store.environment)
     if accounts is not None:

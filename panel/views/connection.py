@@ -20,6 +20,7 @@ from sequra.errors import Rejected, Unavailable
 from stores import connect, registration
 from stores import connect as methods
 from stores.clients import deployments
+from stores.store_settings import recorded
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -59,12 +60,14 @@ def _deployments() -> list[Deployment] | None:
 def _connect(request: PanelRequest, form: ConnectionForm) -> bool:
     """True when SeQura accepted everything; else the form says what to do."""
     try:
-        connect.connect(request.store, form.cleaned_data["environment"], form.logins())
+        accounts = connect.ask_sequra(form.cleaned_data["environment"], form.logins())
     except connect.Refused as refusal:
         form.refusals = refusal.problems
         form.add_error(None, refusal.problems.get("") or _("Nothing was changed."))
         return False
-    form.save(request.store)
+    with recorded(request.store, request.author):
+        connect.save(request.store, form.cleaned_data["environment"], accounts)
+    form.save(request.store, request.author)
     connect.refresh(request.store)
     return True
 
@@ -75,7 +78,8 @@ def disconnect(request: PanelRequest) -> HttpResponse:
     """Open orders stay in step, unless the merchant chose to stop that too."""
     form = DisconnectForm(request.POST)
     stop = form.is_valid() and form.cleaned_data["orders"] == "stop"
-    connect.disconnect(request.store, stop=stop)
+    with recorded(request.store, request.author):
+        connect.disconnect(request.store, stop=stop)
     return show(request, "connection", "stopped" if stop else "disconnected")
 
 
@@ -96,7 +100,8 @@ def countries(request: PanelRequest) -> HttpResponse:
     form = CountriesForm(connect.available(request.store), data)
     guided = request.GET.get("done") == "connected" or "guided" in request.POST
     if data is not None and form.is_valid():
-        connect.choose(request.store, form.choice())
+        with recorded(request.store, request.author):
+            connect.choose(request.store, form.choice())
         ready = guided and form.choice()
         return show(request, "dashboard" if ready else "countries", "ready" if ready else "saved")
     context = {"form": form, "guide": milestones("countries") if guided else []}

@@ -144,5 +144,5 @@ def keep_log(request: PanelRequest) -> HttpResponse:
             " ".join(map(str, days)),
             request.store,
         )
-    form.save(request.store)
+    form.save(request.store, request.author)
     return back(request, "retention", None)

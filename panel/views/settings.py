@@ -1,20 +1,29 @@
 """The merchant's settings: who sees SeQura, what order statuses mean, when reports go."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from bigcommerce.errors import Rejected, Unavailable
 from orders.nightly import next_moment
+from panel import figures
 from panel.forms import ExclusionForm, GeneralForm, ReportsForm, StatusesForm
 from panel.notices import show
 from panel.session import PanelRequest, panel_error, panel_page
-from stores import catalogue, connect, statuses
-from stores.models import new_secret
+from stores import catalogue, connect, statuses, store_settings
+from stores.models import SettingChange, Store, country_name, new_secret
+from stores.settings_file import SETTINGS, STATISTICS
+from stores.store_settings import recorded
+from transaction_log.explanations import Text
 
 # What a contract with SeQura may hold that concerns carts in which nothing is shipped.
 _SERVICES = "services"
@@ -28,7 +37,7 @@ def general(request: PanelRequest) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = GeneralForm(request.store, data, services=bool(countries))
     if data is not None and form.is_valid():
-        form.save(request.store)
+        form.save(request.store, request.author)
         return show(request, "settings", "saved")
     context = {"form": form, "services": countries}
     return render(request, "stores/general.html", context, status=400 if form.errors else 200)
@@ -42,9 +51,10 @@ def order_statuses(request: PanelRequest) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = StatusesForm(store, data)
     if data is not None and form.is_valid():
-        form.save(store)
+        form.save(store, request.author)
         return show(request, "order_statuses", "saved")
     context = {
+        "in_review": len(figures.in_review(store)),
         "form": form,
         "known": known,
         "mapping_warnings": statuses.mapping_warnings(store),
@@ -61,7 +71,7 @@ def report_settings(request: PanelRequest) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = ReportsForm(request.store, data)
     if data is not None and form.is_valid():
-        form.save(request.store)
+        form.save(request.store, request.author)
         return show(request, "report_settings", "saved")
     next_at = next_moment(request.store, timezone.now()) if request.store.reports_enabled else None
     context = {"form": form, "next_at": next_at}
@@ -73,7 +83,8 @@ def report_settings(request: PanelRequest) -> HttpResponse:
 def new_report_address(request: PanelRequest) -> HttpResponse:
     """The address is a secret; a new one makes the old one useless."""
     request.store.report_token = new_secret()
-    request.store.save(update_fields=["report_token"])
+    with recorded(request.store, request.author):
+        request.store.save(update_fields=["report_token"])
     return show(request, "report_settings", "address")
 
 
@@ -119,11 +130,16 @@ def change_exclusions(request: PanelRequest) -> HttpResponse:
             request.store,
         )
     kind, key = form.cleaned_data["kind"], form.cleaned_data["key"]
-    if form.cleaned_data["action"] == "exclude":
-        catalogue.exclude(request.store, kind, key, form.cleaned_data["name"])
-        return _back(request, "excluded")
-    catalogue.allow(request.store, kind, key)
-    return _back(request, "allowed")
+    store, is_excluded = request.store, form.cleaned_data["action"] == "exclude"
+    with recorded(store, request.author):
+        if is_excluded:
+            catalogue.exclude(store, kind, key, form.cleaned_data["name"])
+        else:
+            catalogue.allow(store, kind, key)
+    if kind == "category":
+        store.refresh_from_db()
+        catalogue.refresh(store)
+    return _back(request, "excluded" if is_excluded else "allowed")
 
 
 def _back(request: PanelRequest, word: str) -> HttpResponse:
@@ -133,3 +149,105 @@ def _back(request: PanelRequest, word: str) -> HttpResponse:
         query["q"] = text
     address = reverse("exclusions", args=[request.panel_token])
     return redirect(f"{address}?{urlencode(query)}")
+
+
+# Who changed which setting, and when.
+_SHOWN = 100
+_LABELS: dict[str, Text] = {
+    store_settings.ENVIRONMENT: gettext_lazy("Environment"),
+    store_settings.ACCOUNTS: gettext_lazy("SeQura account"),
+    store_settings.PASSWORDS: gettext_lazy("Password"),
+    store_settings.COUNTRIES: gettext_lazy("Selling countries"),
+    store_settings.TRIGGER: gettext_lazy("Trigger URL"),
+    **{setting.key: setting.label for setting in SETTINGS},
+}
+# Labels that are clear on their own page only.
+_SECTIONS: dict[str, Text] = {
+    "order_statuses": gettext_lazy("Order status settings"),
+    "reports": gettext_lazy("Reports"),
+    "log": gettext_lazy("Transaction log"),
+}
+_ENVIRONMENTS: dict[str, Text] = {
+    "live": gettext_lazy("Live"),
+    "sandbox": gettext_lazy("Sandbox"),
+}
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A row of the history, in the reader's language."""
+
+    row: SettingChange
+    label: Text
+    before: str
+    after: str
+    can_undo: bool  # the newest change of this setting, whose earlier value is known
+
+
+@require_safe
+@panel_page
+def settings_history(request: PanelRequest) -> HttpResponse:
+    rows = list(request.store.setting_changes.order_by("-id")[:_SHOWN])
+    seen: set[str] = set()
+    changes = []
+    for row in rows:
+        before, after = (_value(request.store, row.key, one) for one in (row.before, row.after))
+        is_newest = row.key not in seen and store_settings.can_undo(row)
+        changes.append(_Change(row, _label(row.key), before, after, is_newest))
+        seen.add(row.key)
+    return render(request, "stores/history.html", {"changes": changes})
+
+
+@require_POST
+@panel_page
+def undo_setting(request: PanelRequest, change_id: int) -> HttpResponse:
+    """Set a setting back, unless it has changed since or the old value is valid no more."""
+    change = request.store.setting_changes.filter(pk=change_id).first()
+    if change is None:
+        return show(request, "settings_history", "not_undone")
+    try:
+        is_undone = store_settings.undo(request.store, change, request.author)
+    except store_settings.Refused:
+        is_undone = False
+    return show(request, "settings_history", "undone" if is_undone else "not_undone")
+
+
+def _label(key: str) -> Text:
+    label, section = _LABELS.get(key, key), _SECTIONS.get(key.partition(".")[0])
+    return f"{section}: {label}" if section else label
+
+
+def _value(store: Store, key: str, value: Any) -> str:
+    """Return a setting's value as its form shows it; of a secret, that there was one."""
+    if key in (store_settings.PASSWORDS, store_settings.TRIGGER):
+        return "•••"
+    if isinstance(value, bool):
+        return _("On") if value else _("Off")
+    if isinstance(value, dict):
+        return ", ".join(f"{country_name(name)}: {one}" for name, one in value.items()) or "–"
+    if isinstance(value, list):
+        return ", ".join(_one(store, key, one) for one in value) or "–"
+    return _one(store, key, value)
+
+
+def _one(store: Store, key: str, value: Any) -> str:
+    """Return one value, or one of a list, by the name that the merchant knows."""
+    if value is None:
+        return _("None (don't change the status)")
+    if "statuses" in key:
+        return statuses.label(store, value)
+    names: dict[str, Mapping[Any, object]] = {
+        store_settings.ENVIRONMENT: _ENVIRONMENTS,
+        "general.disabled_channels": {one["id"]: one["name"] for one in store.channels},
+        "general.excluded_categories": _names_of(store, "category"),
+        "general.excluded_products": _names_of(store, "product"),
+        "reports.statistics_without": STATISTICS,
+        "reports.hour": {hour: f"{hour:02d}:00" for hour in range(24)},
+    }
+    return str(names.get(key, {}).get(value) or value)
+
+
+def _names_of(store: Store, kind: str) -> dict[Any, str]:
+    known = store.catalogue_names.items()
+    found = {key.removeprefix(f"{kind} "): name for key, name in known if key.startswith(kind)}
+    return {int(key): name for key, name in found.items()} if kind == "category" else {**found}

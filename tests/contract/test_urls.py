@@ -44,6 +44,8 @@ PUBLIC: dict[str, str] = {
 PANEL: dict[str, str] = {
     "dashboard": "GET",
     "repair": "POST",
+    "settings_history": "GET",
+    "undo_setting": "POST",
     "logout": "POST",
     "connection": "GET POST",
     "disconnect": "POST",

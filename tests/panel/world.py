@@ -54,6 +54,7 @@ PAGES = (
     "countries/",
     "settings/order-statuses/",
     "settings/reports/",
+    "settings/history/",
     "connection/",
     "orders/1001/",
     "orders/77/",

@@ -34,7 +34,7 @@ from payments.confirm import confirm, next_step
 from payments.models import Offer, Solicitation
 from stores import personal_data
 from stores.install import uninstall
-from stores.models import AT_ONCE, Allowance, Merchant, PanelUser, Store
+from stores.models import AT_ONCE, Allowance, Merchant, PanelUser, SettingChange, Store
 from stores.personal_data import TABLES, erase_due
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.web import Web
@@ -121,6 +121,7 @@ def plant(merchant: Merchant, make: MakeSolicitation, at: datetime) -> Order:
     )
     RecentOrders.objects.create(store=store, until=at)
     PanelUser.objects.create(store=store, bigcommerce_id=9, seen_at=at)
+    SettingChange.objects.create(store=store, source="page", key="reports.hour", at=at)
     for event in ("purchase", "correction"):
         Entry.objects.create(
             bigcommerce_id=250,

@@ -1,4 +1,4 @@
-"""`manage.py store_settings STORE_HASH --import FILE|-` or `--export FILE|-`."""
+"""`manage.py store_settings STORE_HASH --import FILE|- [--support NAME]` or `--export FILE|-`."""
 
 import json
 import sys
@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from stores.management.console import STORE_HELP, add_examples, store_of
-from stores.models import Store
-from stores.store_settings import Refused, export_settings, import_settings
+from stores.models import SettingChange, Store
+from stores.store_settings import COMMAND, Author, Refused, export_settings, import_settings
 
 
 class Command(BaseCommand):
@@ -27,12 +27,21 @@ class Command(BaseCommand):
         action.add_argument("--import", dest="source", metavar="FILE", help="- is standard input")
         action.add_argument("--export", dest="target", metavar="FILE", help="- is standard output")
 
+        parser.add_argument(
+            "--support",
+            default="",
+            metavar="NAME",
+            help="who of SeQura's support imports it, for the store's change history",
+        )
+
     def handle(self, *_: Any, **options: Any) -> None:
         store = store_of(options["store_hash"])
         if options["target"]:
             self._export(store, options["target"])
         else:
-            self._import(store, options["source"])
+            by = options["support"]
+            author = Author(SettingChange.Source.SUPPORT, by) if by else COMMAND
+            self._import(store, options["source"], author)
 
     def _export(self, store: Store, target: str) -> None:
         text = json.dumps(export_settings(store), indent=2, ensure_ascii=False) + "\n"
@@ -44,10 +53,10 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{target}: {error.strerror}") from error
 
-    def _import(self, store: Store, source: str) -> None:
+    def _import(self, store: Store, source: str, author: Author) -> None:
         try:
             text = sys.stdin.read() if source == "-" else Path(source).read_text()
-            import_settings(store, json.loads(text))
+            import_settings(store, json.loads(text), author)
         except OSError as error:
             raise CommandError(f"{source}: {error.strerror}") from error
         except (ValueError, RecursionError) as error:
