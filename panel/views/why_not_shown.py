@@ -1,7 +1,7 @@
 """The page "Availability": why SeQura does not appear."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from panel.session import PanelRequest, panel_page
 from panel.templatetags.panel import money
 from payloads.checkout.eligibility import Rules, availability
 from payloads.checkout.payment_methods import reasons_against
-from payloads.checkout.reasons import SENTENCES, Reason
+from payloads.checkout.reasons import NOW, SENTENCES, Reason
 from payments.models import Offer, Solicitation
 from payments.solicit import UNKNOWN, rules_of, selling_merchants
 from sequra.documents import PaymentMethod
@@ -39,23 +39,26 @@ _BRIEF: Timeout = (2, 4)  # seconds: somebody waits for the page
 _CHECKOUT_ID = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE
 )
-# Where a merchant can do something about it.
-_CONNECTION = ("connection", gettext_lazy("Connection settings"))
-_EXCLUSIONS = ("exclusions", gettext_lazy("Edit exclusions"))
-_METHODS = ("payment_methods", gettext_lazy("View payment methods"))
-_PAGES: dict[Reason, tuple[str, Text]] = {
+# Where a merchant can do something about it: a page, its place there, and what the link is called.
+_CONNECTION = ("connection", "", gettext_lazy("Connection settings"))
+_EXCLUSIONS = ("exclusions", "", gettext_lazy("Edit exclusions"))
+_METHODS = ("payment_methods", "", gettext_lazy("View payment methods"))
+_SETUP = ("dashboard", "#setup", gettext_lazy("Setup check"))
+PAGES: dict[Reason, tuple[str, str, Text]] = {
     Reason.NOT_CONNECTED: _CONNECTION,
     Reason.ACCOUNT_REFUSED: _CONNECTION,
-    Reason.COUNTRY: ("countries", gettext_lazy("Edit countries")),
-    Reason.CHANNEL: ("settings", gettext_lazy("Edit storefronts")),
-    Reason.IP_NOT_ALLOWED: ("settings", gettext_lazy("Edit IP list")),
-    Reason.DIGITAL_ONLY: ("settings", gettext_lazy("Edit services")),
+    Reason.COUNTRY: ("countries", "", gettext_lazy("Edit countries")),
+    Reason.CHANNEL: ("settings", "#who", gettext_lazy("Edit storefronts")),
+    Reason.IP_NOT_ALLOWED: ("settings", "#who", gettext_lazy("Edit IP list")),
+    Reason.DIGITAL_ONLY: ("settings", "#services", gettext_lazy("Edit services")),
     Reason.EXCLUDED_PRODUCT: _EXCLUSIONS,
     Reason.EXCLUDED_CATEGORY: _EXCLUSIONS,
-    Reason.AMOUNT: ("payment_methods", gettext_lazy("View limits")),
     Reason.NOT_YET_AVAILABLE: _METHODS,
     Reason.NO_LONGER_AVAILABLE: _METHODS,
+    Reason.NO_METHODS: _METHODS,
+    Reason.REFUSED_BY_BIGCOMMERCE: _SETUP,
 }
+_ABOUT_A_METHOD = {Reason.AMOUNT, Reason.NOT_YET_AVAILABLE, Reason.NO_LONGER_AVAILABLE}
 
 
 @dataclass(frozen=True)
@@ -64,16 +67,28 @@ class _Why:
 
     sentence: str
     page: str = ""
+    place: str = ""  # in the page: a query or a fragment
     link: Text = ""
 
 
 @dataclass(frozen=True)
+class _Verdict:
+    """What the rules say of a payment method."""
+
+    title: str
+    name: str
+    reasons: list[_Why]
+
+
+@dataclass(frozen=True)
 class _Asked:
-    """One moment at which the checkout asked for SeQura; without a reason it was offered."""
+    """One moment at which the checkout asked for SeQura."""
 
     at: datetime
     reasons: list[_Why]
     detail: str
+    methods: list[_Verdict]
+    is_hidden: bool
 
 
 @dataclass(frozen=True)
@@ -86,7 +101,7 @@ class _Found:
     problem: str = ""
 
 
-def _explain(code: str) -> _Why:
+def _explain(code: str, sentences: Mapping[Reason, str] = SENTENCES) -> _Why:
     """A reason in the reader's language."""
     if code == UNKNOWN:
         return _Why(_("BigCommerce couldn't find this checkout at the time."))
@@ -94,7 +109,7 @@ def _explain(code: str) -> _Why:
         reason = Reason(code)
     except ValueError:
         return _Why(code)
-    return _Why(_(SENTENCES[reason]), *_PAGES.get(reason, ()))
+    return _Why(_(sentences[reason]), *PAGES.get(reason, ()))
 
 
 def _find(store: Store, text: str) -> _Found:
@@ -108,12 +123,22 @@ def _find(store: Store, text: str) -> _Found:
 
 
 def _by_checkout(store: Store, checkout_id: str) -> _Found:
-    offers = Offer.objects.filter(store=store, checkout_id=checkout_id).order_by("-at")
-    asked = [
-        _Asked(offer.at, [_explain(code) for code in offer.reasons], offer.detail)
-        for offer in offers[:MOST]
-    ]
-    return _Found(asked, checkout_id)
+    offers = Offer.objects.filter(store=store, checkout_id=checkout_id).order_by("-at")[:MOST]
+    attempts = Solicitation.objects.filter(store=store, checkout_id=checkout_id)
+    newest = list(attempts.order_by("-id")[:MOST])
+    return _Found([_asked(offer, newest) for offer in offers], checkout_id)
+
+
+def _asked(offer: Offer, attempts: Sequence[Solicitation]) -> _Asked:
+    """Return a moment with what each payment method said of the amount at that time."""
+    codes = {*offer.reasons}
+    attempt = next((one for one in attempts if one.created_at <= offer.at), None)
+    methods: list[_Verdict] = []
+    if attempt and codes <= _ABOUT_A_METHOD:
+        known, cents, country = attempt.payment_methods, attempt.amount, attempt.country
+        methods = [_verdict(one, cents, country, offer.at, SENTENCES) for one in known]
+    reasons = [_explain(code) for code in offer.reasons if not methods]
+    return _Asked(offer.at, reasons, offer.detail, methods, bool(offer.reasons))
 
 
 def _by_order(store: Store, order_id: int) -> _Found:
@@ -135,15 +160,6 @@ def _by_order(store: Store, order_id: int) -> _Found:
     if not checkout_id:
         return _Found([], problem=_("This order wasn't placed through your store's checkout."))
     return _by_checkout(store, checkout_id)
-
-
-@dataclass(frozen=True)
-class _Verdict:
-    """What the rules say of a payment method, or of the whole cart when `title` is empty."""
-
-    title: str
-    name: str
-    reasons: list[_Why]
 
 
 @dataclass(frozen=True)
@@ -172,30 +188,56 @@ def _what_if(store: Store, form: WhatIfForm) -> _WhatIf:
     )
     merchant = merchants.get(asked["country"])
     told: Sequence[Any] = merchant.payment_methods if merchant else []
-    methods = [_verdict(method, form.cents) for method in told] if not against else []
-    reasons = [_explain(code) for code in against]
+    reasons = [_explain(code, NOW) for code in against]
     if not against and not told:
-        reasons = [_explain(Reason.NO_METHODS)]
+        reasons = [_explain(Reason.NO_METHODS, NOW)]
+    methods = (
+        []
+        if against
+        else [
+            _verdict(method, form.cents, asked["country"], timezone.now(), NOW) for method in told
+        ]
+    )
     return _WhatIf(reasons, methods, problem)
 
 
-def _verdict(method: PaymentMethod, cents: int) -> _Verdict:
-    against = reasons_against(method, cents, timezone.now())
+def _verdict(
+    method: PaymentMethod,
+    cents: int,
+    country: str,
+    at: datetime,
+    sentences: Mapping[Reason, str],
+) -> _Verdict:
+    """Return what a method says of an amount at a moment, in the tense of the sentences."""
     name = " · ".join(filter(None, [method["product"], method["campaign"]]))
-    reasons = [_limits(method) if code == Reason.AMOUNT else _explain(code) for code in against]
+    reasons = [
+        _limits(method, cents, country, is_past=sentences is SENTENCES)
+        if code == Reason.AMOUNT
+        else _explain(code, sentences)
+        for code in reasons_against(method, cents, at)
+    ]
     return _Verdict(method["title"] or name, name, reasons)
 
 
-def _limits(method: PaymentMethod) -> _Why:
+_LIMITS_NOW: dict[str, Text] = {
+    "both": gettext_lazy("%(amount)s is outside the %(min)s–%(max)s limit of this method."),
+    "least": gettext_lazy("%(amount)s is below the %(min)s minimum of this method."),
+    "most": gettext_lazy("%(amount)s is above the %(max)s maximum of this method."),
+}
+_LIMITS_THEN: dict[str, Text] = {
+    "both": gettext_lazy("%(amount)s was outside the %(min)s–%(max)s limit of this method."),
+    "least": gettext_lazy("%(amount)s was below the %(min)s minimum of this method."),
+    "most": gettext_lazy("%(amount)s was above the %(max)s maximum of this method."),
+}
+
+
+def _limits(method: PaymentMethod, cents: int, country: str, *, is_past: bool) -> _Why:
     """The range of this very method: another one may well take the amount."""
     least, most = (money(method[limit]) for limit in ("min_amount", "max_amount"))
-    if least and most:
-        sentence = _("This amount is outside the %(min)s–%(max)s limit of this method.")
-    elif least:
-        sentence = _("This amount is below the %(min)s minimum of this method.")
-    else:
-        sentence = _("This amount is above the %(max)s maximum of this method.")
-    return _Why(sentence % {"min": least, "max": most}, *_PAGES[Reason.AMOUNT])
+    of = "both" if least and most else "least" if least else "most"
+    sentence = (_LIMITS_THEN if is_past else _LIMITS_NOW)[of]
+    texts = {"amount": money(cents), "min": least, "max": most}
+    return _Why(sentence % texts, "payment_methods", f"?country={country}", _("View limits"))
 
 
 def _products(store: Store, rules: Rules, skus: list[str]) -> tuple[list[Any], str]:

@@ -40,8 +40,9 @@ def _(sentence: str) -> str:
     return sentence
 
 
+# Of a checkout that is over. `NOW` is of a cart that is only tried.
 SENTENCES: dict[Reason, str] = {
-    Reason.NOT_CONNECTED: _("The store isn't connected to SeQura."),
+    Reason.NOT_CONNECTED: _("The store wasn't connected to SeQura."),
     Reason.ACCESS_LOST: _(
         "BigCommerce no longer accepts our access to your store, so SeQura is hidden from your"
         " checkout. Open SeQura from the Apps menu to check the access again. If this reason"
@@ -51,21 +52,21 @@ SENTENCES: dict[Reason, str] = {
     Reason.NO_EMAIL: _("The customer hadn't entered an email address yet."),
     Reason.NO_ADDRESS: _("The customer hadn't entered an address with a country yet."),
     Reason.NO_SHIPPING_OPTION: _("The customer hadn't chosen a shipping option yet."),
-    Reason.CHANNEL: _("SeQura is off for this storefront."),
-    Reason.COUNTRY: _("SeQura is off for this shipping country."),
+    Reason.CHANNEL: _("SeQura was off for this storefront."),
+    Reason.COUNTRY: _("SeQura was off for this shipping country."),
     Reason.CURRENCY: _("SeQura only supports EUR."),
     Reason.IP_NOT_ALLOWED: _(
-        "The customer's IP address isn't on your list of allowed IP addresses."
+        "The customer's IP address wasn't on your list of allowed IP addresses."
     ),
     Reason.EXCLUDED_PRODUCT: _("The cart contained an excluded product."),
     Reason.EXCLUDED_CATEGORY: _("The cart contained a product from an excluded category."),
     Reason.DIGITAL_ONLY: _(
-        "The cart contains nothing to ship, and SeQura is off for services in this country."
+        "The cart contained nothing to ship, and SeQura was off for services in this country."
     ),
     Reason.NOTHING_LEFT_TO_PAY: _("There was nothing left to pay."),
     Reason.AMOUNT: _("The amount was outside the limits of every payment method."),
-    Reason.NOT_YET_AVAILABLE: _("The payment method isn't available yet."),
-    Reason.NO_LONGER_AVAILABLE: _("The payment method is no longer available."),
+    Reason.NOT_YET_AVAILABLE: _("The payment method wasn't available yet."),
+    Reason.NO_LONGER_AVAILABLE: _("The payment method was no longer available."),
     Reason.NO_METHODS: _("SeQura offered no payment method for this checkout."),
     Reason.SEQURA_UNAVAILABLE: _("We couldn't reach SeQura."),
     Reason.REFUSED_BY_SEQURA: _("SeQura rejected the cart."),
@@ -76,19 +77,37 @@ SENTENCES: dict[Reason, str] = {
     ),
     Reason.UNEXPLAINED_BALANCE: _(
         "The amount in the browser differed from the amount in BigCommerce, and the customer's"
-        " store credit doesn't explain the difference."
+        " store credit didn't explain the difference."
     ),
     Reason.GIFT_CERTIFICATE: _(
         "Part of the checkout was paid with something other than store credit, usually a gift"
         " certificate. BigCommerce doesn't share gift certificate amounts with apps, so SeQura"
         " can't finance the rest."
     ),
-    Reason.UNBALANCED: _("The cart lines don't add up to BigCommerce's total."),
-    Reason.UNREADABLE: _("The cart contained something that can't be sent to SeQura."),
+    Reason.UNBALANCED: _("The cart lines didn't add up to BigCommerce's total."),
+    Reason.UNREADABLE: _("The cart contained something that couldn't be sent to SeQura."),
     Reason.TOO_MANY_QUESTIONS: _(
         "Too many checkouts requested SeQura at that moment. Other checkouts in the same minute"
         " may not have shown SeQura either."
     ),
+}
+
+NOW: dict[Reason, str] = SENTENCES | {
+    Reason.NOT_CONNECTED: _("The store isn't connected to SeQura."),
+    Reason.CHANNEL: _("SeQura is off for this storefront."),
+    Reason.COUNTRY: _("SeQura is off for this shipping country."),
+    Reason.IP_NOT_ALLOWED: _(
+        "The customer's IP address isn't on your list of allowed IP addresses."
+    ),
+    Reason.EXCLUDED_PRODUCT: _("The cart contains an excluded product."),
+    Reason.EXCLUDED_CATEGORY: _("The cart contains a product from an excluded category."),
+    Reason.DIGITAL_ONLY: _(
+        "The cart contains nothing to ship, and SeQura is off for services in this country."
+    ),
+    Reason.NOTHING_LEFT_TO_PAY: _("There is nothing left to pay."),
+    Reason.NOT_YET_AVAILABLE: _("The payment method isn't available yet."),
+    Reason.NO_LONGER_AVAILABLE: _("The payment method is no longer available."),
+    Reason.NO_METHODS: _("SeQura offers no payment method in this country."),
 }
 
 

@@ -1,6 +1,8 @@
 """The first page, the go-live checklist, and the answers to the page "Availability"."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 import responses
@@ -12,10 +14,12 @@ from orders.models import Order, WebhookEvent
 from panel import go_live
 from panel.figures import Day, chart, last_days, nice, unsynced_shipments
 from panel.views.dashboard import problems
-from payments.models import Offer
+from panel.views.why_not_shown import PAGES
+from payloads.checkout.reasons import Reason
+from payments.models import Offer, Solicitation
 from stores.models import Store
 from tests.panel.test_settings import API, Panel
-from tests.panel.world import CHECKOUT, empty_store, filled_store
+from tests.panel.world import CHECKOUT, METHODS, empty_store, filled_store
 from transaction_log import record
 
 pytestmark = pytest.mark.django_db
@@ -203,9 +207,9 @@ CART = {"country": "ES", "amount": "99.50", "currency": "EUR", "products": "", "
         ({"currency": "usd"}, "only supports EUR"),
         ({"ip": "8.8.8.8"}, "on your list of allowed IP addresses"),
         ({"ip": "203.0.113.77"}, "SeQura would appear"),
-        ({"products": "SHOE-9, sku-1"}, "The cart contained an excluded product"),
+        ({"products": "SHOE-9, sku-1"}, "The cart contains an excluded product"),
         ({"amount": "9000"}, "SeQura wouldn't appear"),
-        ({"amount": "0"}, "There was nothing left to pay."),
+        ({"amount": "0"}, "There is nothing left to pay."),
         ({"digital": "on"}, "SeQura would appear"),
         ({"amount": "lots"}, "Enter a number."),
         ({"ip": "8.8"}, "Enter a valid IPv4 or IPv6 address."),
@@ -218,6 +222,63 @@ def test_a_cart_that_might_be_gets_the_answer_of_the_checkout(
     Store.objects.update(excluded_categories=[])
     page = Client().get(Panel(store).session + "why/", CART | cart).content.decode()
     assert words in page
+
+
+def test_every_method_answers_with_its_own_range_and_a_link_to_it() -> None:
+    page = Panel(filled_store()).get(f"why/?{urlencode(CART | {'amount': '12'})}").content.decode()
+
+    assert page.count(">Shown<") == 1  # Paga Después, up to 400 €
+    for method in (
+        "€12.00 is outside the €30.00–€1,500.00 limit of this method.",
+        "€12.00 is outside the €50.00–€3,000.00 limit of this method.",
+    ):
+        assert page.count(f"<li>{method} <a") == 1
+    assert page.count("payment-methods/?country=ES") == 2
+
+
+def test_a_past_checkout_is_explained_by_method_and_in_the_past_tense() -> None:
+    store = filled_store()
+    Offer.objects.filter(store=store).delete()
+    at = timezone.now() - timedelta(days=2)
+    attempt = Solicitation.objects.create(
+        store=store,
+        connection=store.connections.get(),
+        merchant_ref="calzados_pt",
+        checkout_id=CHECKOUT,
+        token_digest="d",
+        order={},
+        fingerprint="f",
+        amount=300_100,
+        currency="EUR",
+        country="PT",
+        payment_methods=METHODS,
+        created_at=at,
+    )
+    Offer.objects.create(store=store, checkout_id=CHECKOUT, reasons=["amount"], at=at)
+    page = Panel(store).get(f"why/?q={CHECKOUT}").content.decode()
+
+    assert "€3,001.00 was above the €400.00 maximum of this method." in page
+    assert "€3,001.00 was outside the €50.00–€3,000.00 limit of this method." in page
+    assert page.count("payment-methods/?country=PT") == len(METHODS)
+    assert "outside the limits of every payment method" not in page
+
+    attempt.delete()  # an attempt without a payment is forgotten earlier
+    page = Panel(store).get(f"why/?q={CHECKOUT}").content.decode()
+    assert "The amount was outside the limits of every payment method." in page
+
+
+@pytest.mark.parametrize("reason", [one for one in Reason if one in PAGES])
+def test_a_link_leads_to_the_place_that_mends_it(reason: Reason) -> None:
+    store = filled_store()
+    Offer.objects.filter(store=store).update(reasons=[reason])
+    panel = Panel(store)
+    page = panel.get(f"why/?q={CHECKOUT}").content.decode()
+    (address,) = {*re.findall(r'<li>[^<]+<a href="([^"]+)"', page)}
+    path, _, place = address.removeprefix(panel.session).partition("#")
+    target = panel.get(path)
+
+    assert target.status_code == 200
+    assert f'id="{place or "content"}"' in target.content.decode()
 
 
 @responses.activate
