@@ -36,6 +36,36 @@ def shipment_digest() -> models.Func:
     )
 
 
+_ACCENTED = "ÁÀÂÃÄÅáàâãäåÇçÉÈÊËéèêëÍÌÎÏíìîïÑñÓÒÔÕÖóòôõöÚÙÛÜúùûüÝýÿ"
+_PLAIN = "aaaaaaaaaaaacceeeeeeeeiiiiiiiinnoooooooooouuuuuuuuyyy"
+_CUSTOMER = {
+    "email": "%(expressions)s #>> '{customer,email}'",
+    "surnames": "%(expressions)s #>> '{customer,surnames}'",
+    "name": "(%(expressions)s #>> '{customer,given_names}') || ' '"
+    " || (%(expressions)s #>> '{customer,surnames}')",
+}
+
+
+def searchable(value: models.F | models.Value, of: str = "%(expressions)s") -> models.Func:
+    """Return a text as searches compare it: without case and accents, of at most 100 letters.
+
+    In byte order, so that an index finds what a value begins with. The letters are listed, because
+    what `lower` does with them depends on the database's locale.
+    """
+    folded = f"lower(translate({of}, '{_ACCENTED}', '{_PLAIN}'))"
+    text = models.CharField(max_length=100)
+    return models.Func(value, template=f'(left({folded}, 100) COLLATE "C")', output_field=text)
+
+
+def customer(part: str) -> models.Func:
+    """Return the customer's `email`, `name` or `surnames` as an index of `Order` holds it.
+
+    Of the solicited statement: SeQura accepts later ones for the same customer, and an index on
+    these would cost every update of an order.
+    """
+    return searchable(models.F("solicited"), _CUSTOMER[part])
+
+
 class Order(models.Model):
     """A BigCommerce order, its SeQura order, and what SeQura last accepted of it."""
 
@@ -161,6 +191,15 @@ class Order(models.Model):
                 fields=["store", "placed_at"],
                 condition=models.Q(status="in_review"),
                 name="order_in_review",
+            ),
+            # The list of orders: by the customer, and those in a delivery report.
+            models.Index("store", customer("email"), name="order_email"),
+            models.Index("store", customer("name"), name="order_name"),
+            models.Index("store", customer("surnames"), name="order_surnames"),
+            models.Index(
+                fields=["store", "reported_at"],
+                condition=models.Q(reported_at__isnull=False),
+                name="order_reported",
             ),
             models.Index(
                 fields=["adopted_at"],

@@ -11,6 +11,7 @@ from panel.views import (
     drift,
     log,
     order,
+    orders,
     settings,
     shipping,
     why_not_shown,
@@ -37,6 +38,7 @@ app_pages = [
 ]
 
 order_pages = [
+    path("orders/", orders.orders, name="orders"),
     path("orders/<int:order_id>/", order.order_panel, name="order_panel"),
     path("orders/<int:order_id>/compare/", order.order_comparison, name="order_comparison"),
     path("orders/<int:order_id>/retry", order.retry_order, name="retry_order"),

@@ -56,6 +56,21 @@ def status_badge(order: Order) -> SafeString:
     return format_html('<span class="badge badge-{}">{}</span>', kind, order.get_status_display())
 
 
+@register.filter
+def shipped_state(order: Order) -> Text:
+    """Return how much of a listed order has shipped, as SeQura last accepted it."""
+    shipped, unshipped = order.shipped or 0, order.unshipped  # type: ignore[attr-defined]
+    if not shipped:
+        return _("Not shipped")
+    return _("Partly shipped") if unshipped else _("Shipped")
+
+
+@register.filter
+def method_name(payment_method: str) -> str:
+    """Return a payment method as shoppers read it, without the prefix that all of them have."""
+    return payment_method.removeprefix("SeQura - ")
+
+
 @register.simple_tag
 def mark(row: Row) -> Text:
     """In a word what differs, because a colour alone says nothing to some."""

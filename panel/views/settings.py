@@ -19,6 +19,7 @@ from panel import figures
 from panel.forms import ExclusionForm, GeneralForm, ReportsForm, StatusesForm
 from panel.notices import show
 from panel.session import PanelRequest, panel_error, panel_page
+from panel.views.log import no_such_thing
 from stores import catalogue, connect, statuses, store_settings
 from stores.models import SettingChange, Store, country_name, new_secret
 from stores.settings_file import SETTINGS, STATISTICS
@@ -204,7 +205,7 @@ def undo_setting(request: PanelRequest, change_id: int) -> HttpResponse:
     """Set a setting back, unless it has changed since or the old value is valid no more."""
     change = request.store.setting_changes.filter(pk=change_id).first()
     if change is None:
-        return show(request, "settings_history", "not_undone")
+        return no_such_thing(request)
     try:
         is_undone = store_settings.undo(request.store, change, request.author)
     except store_settings.Refused:

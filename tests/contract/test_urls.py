@@ -44,6 +44,7 @@ PUBLIC: dict[str, str] = {
 PANEL: dict[str, str] = {
     "dashboard": "GET",
     "repair": "POST",
+    "orders": "GET",
     "settings_history": "GET",
     "undo_setting": "POST",
     "logout": "POST",
@@ -112,6 +113,7 @@ def filled(route: str, session: str = TOKEN, number: int = 1) -> str:
         "<int:entry_id>": str(number),
         "<int:correction_id>": str(number),
         "<int:check_id>": str(number),
+        "<int:change_id>": str(number),
     }.items():
         route = route.replace(place, value)
     assert "<" not in route, f"fill in {route}"

@@ -148,7 +148,8 @@ def test_a_value_that_is_not_valid_any_more_is_not_undone(panel: Panel) -> None:
 def test_another_store_can_undo_nothing_here(panel: Panel) -> None:
     import_settings(panel.store, {"reports": {"hour": 7}})
     other = Panel(filled_store("other9"))
-    assert undo(other, panel.store.setting_changes.get()) == "not_undone"
+    change = panel.store.setting_changes.get()
+    assert other.post(f"settings/history/{change.pk}/undo").status_code == 404
     assert "07:00" not in other.get("settings/history/").content.decode()
     assert Store.objects.get(hash="abc123").reports_hour == 7
 

@@ -78,7 +78,7 @@ def test_the_app_s_own_page_keeps_its_navigation_on_an_order(
     make_order()
     html = panel.get("orders/250/").content.decode()
     assert NAVIGATION in tabs(html)
-    assert tab(panel, "log/", "Transaction log", 'aria-current="true"') in tabs(html)
+    assert tab(panel, "orders/", "Orders", 'aria-current="true"') in tabs(html)
 
 
 def test_ignoring_in_the_side_panel_leads_back_to_its_log(
