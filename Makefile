@@ -71,6 +71,7 @@ lint: setup compose-check ## style, types, imports, migrations, the lock
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
 	@$(WITH_SETTINGS) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	@$(WITH_SETTINGS) $(BIN)/python -W ignore::RuntimeWarning -m local.migration_check
 	@sh local/check_lock.sh
 	@! grep -rnIE '^(<{7}|>{7}) ' --exclude-dir=.git --exclude-dir=.venv . || { echo "a merge was left unfinished"; exit 1; }
 
