@@ -35,7 +35,7 @@ def test_install_to_confirmation(fresh: System, browsers: Callable[..., BrowserC
     expect(merchant.app.get_by_role("cell", name="Paga Fraccionado")).to_be_visible()
 
     merchant.go_to("Overview")
-    checks = merchant.app.locator(".checks li")
+    checks = merchant.app.locator("section[aria-labelledby=setup] li")
     expect(checks.filter(has_text="Checkout script address")).to_contain_text("(Done)")
     expect(checks.filter(has_text="Checkout requests")).to_contain_text("(To do)")
 
