@@ -9,6 +9,7 @@
 set -eu
 umask 077
 folder=${1:?usage: backup.sh FOLDER}
+[ -z "${DATABASE_PASSWORD:-}" ] || { PGPASSWORD=$DATABASE_PASSWORD; export PGPASSWORD; }
 [ -z "${PGPASSWORD_FILE:-}" ] || { PGPASSWORD=$(cat "$PGPASSWORD_FILE"); export PGPASSWORD; }
 dump=$folder/sequra-bc-$(date -u +%Y%m%dT%H%M%SZ).dump
 trap 'rm -f "$dump.partial"' EXIT

@@ -9,6 +9,7 @@
 set -eu
 umask 077
 file=${1:?usage: restore.sh FILE [--replace]}
+[ -z "${DATABASE_PASSWORD:-}" ] || { PGPASSWORD=$DATABASE_PASSWORD; export PGPASSWORD; }
 [ -z "${PGPASSWORD_FILE:-}" ] || { PGPASSWORD=$(cat "$PGPASSWORD_FILE"); export PGPASSWORD; }
 script=$(mktemp)
 trap 'rm -f "$script"' EXIT
