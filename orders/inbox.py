@@ -31,9 +31,12 @@ log = structlog.get_logger(__name__)
 
 SECONDS = 4.0  # until a request gives up; BigCommerce then repeats the webhook
 _AT_ONCE = 200  # rows of a statement
+# Seconds for which a leader waits in a crowd: those whose commit was a moment ago come again. A
+# lone request, and whoever follows one, waits for nobody.
+_GATHERING = 0.0005
 # Milliseconds. Less than PostgreSQL waits before it looks for a deadlock: a statement of many rows
 # that meets a worker's gives way, and its requests go on one by one.
-_LOCK_TIMEOUT = 500
+_LOCK_TIMEOUT = 100
 
 # Another process may have uninstalled or reinstalled the store since this one read its secret: the
 # row is written only while the store still has the secret that was compared.
@@ -118,6 +121,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
         self._has_leader = False
+        self._is_crowded = False  # the statement before had several rows
         self._session = _Session()
 
     def store(self, row: Row) -> bool:
@@ -130,10 +134,7 @@ class Inbox:
         with self._lock:
             self._waiting.append(mine)
             mine.leads, self._has_leader = not self._has_leader, True
-        if mine.leads:
-            self._lead()
-        elif self._is_woken_to_lead(mine):
-            _let_others_in()
+        if mine.leads or self._is_woken_to_lead(mine):
             self._lead()
         if mine.stored is None:
             raise Unavailable
@@ -148,6 +149,8 @@ class Inbox:
 
     def _lead(self) -> None:
         """Write what waits, this request's own row among it, and wake the others."""
+        if self._is_crowded:
+            time.sleep(_GATHERING)
         batch = self._take()
         try:
             self._write(batch)
@@ -167,6 +170,7 @@ class Inbox:
                     continue
                 later.append(one)
             self._waiting = later
+            self._is_crowded = len(batch) > 1
         return list(batch.values())
 
     def _write(self, batch: list[_Waiting]) -> None:
@@ -191,12 +195,6 @@ class Inbox:
                 self._waiting[0].woken.release()
             else:
                 self._has_leader = False
-
-
-def _let_others_in() -> None:
-    """Let threads that are ready enter as well: half as many statements for no time that counts."""
-    for _ in range(3):
-        time.sleep(0)
 
 
 class _Session:

@@ -30,9 +30,10 @@ from local.stack import BIN, fetch, web_process
 from stores.models import Store
 
 CONNECTIONS = 16
+WARM_UP = 0.5  # seconds, in which each process reads the secrets of the stores
 MOST = 10_000  # rows a second that the bare loop is prepared for
 SECRET = "bench-secret-of-one-store"  # noqa: S105 (a throw-away store)
-HASH = "abc123def"
+STORES = 20  # that share the product: one that sends 100 a second alone is limited
 CONTROL, PRODUCT = "bare INSERT; COMMIT", "product, granian"
 STARLETTE, EXPRESS = "Starlette + asyncpg", "Express + pg"
 PEER_TABLE = """
@@ -53,7 +54,7 @@ SCOPE = "store/order/statusUpdated"
 Request = Callable[[int], bytes]
 
 
-def _body(number: int, run: str) -> bytes:
+def _body(number: int, run: str, store: str) -> bytes:
     event = {
         "scope": SCOPE,
         "store_id": "1025646",
@@ -64,22 +65,30 @@ def _body(number: int, run: str) -> bytes:
         },
         "hash": f"{run}{number:08x}",
         "created_at": 1561479335,
-        "producer": f"stores/{HASH}",
+        "producer": f"stores/{store}",
     }
     return json.dumps(event, separators=(",", ":")).encode()
 
 
-def _requests(path: str, *, same: bool = False) -> Request:
-    """Return what writes the n-th request: of an event of its own, or always of the same one."""
+def _requests(addresses: Mapping[str, str], *, same: bool = False) -> Request:
+    """Return what writes the n-th request, for the stores in turn.
+
+    It is of an event of its own, or always of the same one.
+    """
     run = secrets.token_hex(4)
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Accept: */*\r\nUser-Agent: bench\r\nX-Webhook-Secret: {SECRET}\r\nContent-Length: "
-    ).encode()
+    heads = [
+        (
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"Accept: */*\r\nUser-Agent: bench\r\nX-Webhook-Secret: {SECRET}\r\nContent-Length: "
+        ).encode()
+        for path in addresses.values()
+    ]
+    stores = list(addresses)
 
     def request(number: int) -> bytes:
-        body = _body(0 if same else number, run)
-        return head + str(len(body)).encode() + b"\r\n\r\n" + body
+        turn = number % len(stores)
+        body = _body(turn if same else number, run, stores[turn])
+        return heads[turn] + str(len(body)).encode() + b"\r\n\r\n" + body
 
     return request
 
@@ -89,7 +98,8 @@ def _bare_loop(servers: Servers, effort: Effort) -> Figures:
     servers.statement(EMPTY)
     run, times = secrets.token_hex(4), []
     # Made before the clock starts, as the load makes the bodies that the servers receive.
-    bodies = [_body(number, run).decode() for number in range(int(effort.seconds * MOST))]
+    numbers = range(int(effort.seconds * MOST))
+    bodies = [_body(number, run, "store0").decode() for number in numbers]
     connection = psycopg2.connect(servers.database_url)
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -134,19 +144,20 @@ class _Server:
     port: int
     servers: Servers
     effort: Effort
+    addresses: Mapping[str, str]  # by store
 
-    def measure(self, path: str, *, same: bool = False) -> Figures:
+    def measure(self, *, same: bool = False) -> Figures:
         """Send webhooks over 16 connections, then over one. Raise AssertionError without a 2xx."""
         self.servers.statement(EMPTY)
-        self._drive(path, CONNECTIONS, self.effort.seconds / 5, same=same)
+        self._drive(CONNECTIONS, WARM_UP, same=same)
         before = self._cpu()
-        many = self._drive(path, CONNECTIONS, self.effort.seconds, same=same)
+        many = self._drive(CONNECTIONS, self.effort.seconds, same=same)
         used = [after - begun for after, begun in zip(self._cpu(), before, strict=True)]
-        one = self._drive(path, 1, self.effort.seconds, same=same)
+        one = self._drive(1, self.effort.seconds, same=same)
         return _figures(many, one, *used)
 
-    def _drive(self, path: str, connections: int, seconds: float, *, same: bool) -> Load:
-        load = drive(self.port, _requests(path, same=same), connections, seconds)
+    def _drive(self, connections: int, seconds: float, *, same: bool) -> Load:
+        load = drive(self.port, _requests(self.addresses, same=same), connections, seconds)
         if load.failures:
             raise StartFailed(
                 f"{self.process.name}: {load.failures} of {load.count} webhooks got no 2xx"
@@ -196,33 +207,38 @@ def _peer(command: list[str], servers: Servers, port: int, **more: str) -> Proce
 def _variants(servers: Servers, effort: Effort) -> Iterator[Mapping[str, Measure]]:
     """Start the product and the peers, and keep them all: one that waits uses no processor."""
     servers.statement(PEER_TABLE)
-    store, _ = Store.objects.get_or_create(hash=HASH, defaults={"webhook_secret": SECRET})
-    address = f"/webhooks/bigcommerce/{store.public_id}"
+    mine = {store.hash: f"/webhooks/bigcommerce/{store.public_id}" for store in _stores()}
+    theirs = dict.fromkeys(mine, "/webhook")
     with ExitStack() as running:
 
-        def start(make: Callable[[int], Process]) -> _Server:
+        def start(make: Callable[[int], Process], addresses: Mapping[str, str]) -> _Server:
             port = free_port()
             process = make(port)
             running.callback(process.stop)
             process.start()
             process.wait_ready()
-            return _Server(process, port, servers, effort)
+            return _Server(process, port, servers, effort, addresses)
 
-        product = start(partial(web_process, FOLDER / "logs", servers.env, workers=2))
+        product = start(partial(web_process, FOLDER / "logs", servers.env, workers=2), mine)
         found: dict[str, Measure] = {
             CONTROL: partial(_bare_loop, servers, effort),
-            PRODUCT: partial(product.measure, address),
+            PRODUCT: product.measure,
         }
         if not effort.quick:
-            gunicorn = start(partial(_gunicorn, servers))
-            found["product, gunicorn"] = partial(gunicorn.measure, address)
-            found["product, granian, duplicates"] = partial(product.measure, address, same=True)
+            found["product, gunicorn"] = start(partial(_gunicorn, servers), mine).measure
+            found["product, granian, duplicates"] = partial(product.measure, same=True)
         for name, make in ((STARLETTE, _starlette), (EXPRESS, _express)):
             try:
-                found[name] = partial(start(partial(make, servers)).measure, "/webhook")
+                found[name] = start(partial(make, servers), theirs).measure
             except NotAvailable as reason:
                 found[name] = partial(_absent, str(reason))
         yield found
+
+
+def _stores() -> Iterator[Store]:
+    for number in range(STORES):
+        known = {"webhook_secret": SECRET}
+        yield Store.objects.get_or_create(hash=f"store{number}", defaults=known)[0]
 
 
 def _absent(reason: str) -> Figures:

@@ -77,13 +77,13 @@ def sealed(store: Store) -> str:
 
 
 def row(store: Store, name: str) -> Row:
-    return Row(store.pk, SCOPE, name, 250, event(name).decode(), sealed(store))
+    return Row(store.pk, SCOPE, name, 250, event(name, store).decode(), sealed(store))
 
 
-def event(name: str) -> bytes:
+def event(name: str, store: Store) -> bytes:
     """One of an order of its own: above a store's rate, those of one order share a row."""
     data = {"id": 1 + crc32(name.encode())}
-    told = {"scope": SCOPE, "data": data, "hash": name, "producer": "stores/abc123"}
+    told = {"scope": SCOPE, "data": data, "hash": name, "producer": f"stores/{store.hash}"}
     return json.dumps(told).encode()
 
 
@@ -167,18 +167,18 @@ def test_a_repeated_event_goes_into_the_next_statement(
 
 
 @pytest.fixture
-def post(store: Store, ours: Inbox) -> Callable[[str], int]:
+def post(store: Store, ours: Inbox) -> Callable[..., int]:
     """One webhook, answered as by the web server: the status."""
     application = Intake(WSGIHandler())
 
-    def send(name: str) -> int:
+    def send(name: str, to: Store = store) -> int:
         statuses: list[str] = []
-        body = event(name)
+        body = event(name, to)
         environ = {
             "REQUEST_METHOD": "POST",
-            "PATH_INFO": f"/webhooks/bigcommerce/{store.public_id}",
+            "PATH_INFO": f"/webhooks/bigcommerce/{to.public_id}",
             "CONTENT_LENGTH": str(len(body)),
-            "HTTP_X_WEBHOOK_SECRET": store.webhook_secret,
+            "HTTP_X_WEBHOOK_SECRET": to.webhook_secret,
             "SERVER_NAME": "localhost",
             "SERVER_PORT": "80",
             "wsgi.url_scheme": "http",
@@ -193,6 +193,25 @@ def post(store: Store, ours: Inbox) -> Callable[[str], int]:
     assert send("known from now on") == 204
     WebhookEvent.objects.all().delete()
     return send
+
+
+def test_a_locked_store_delays_none_of_its_neighbours(
+    store: Store, ours: Inbox, post: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Store.objects.create(hash="other", access_token="token")
+    assert post("known from now on", other) == 204
+    gate = Gate(ours._session, monkeypatch)
+    names = ["lone", "neighbour", "locked"]
+
+    def work(name: str) -> int:
+        return post(name, other if name == "locked" else store)
+
+    with gathered(work, names, ours, gate) as asked, transaction.atomic():
+        Store.objects.select_for_update().get(pk=other.pk)
+        gate.open.set()
+        assert asked["neighbour"].result() == 204
+        assert not asked["locked"].done()
+    assert asked["locked"].result() == 204
 
 
 def test_a_bad_row_fails_none_of_its_neighbours(
@@ -305,17 +324,17 @@ class Senders:
     """Threads that send webhooks over HTTP until their server is gone."""
 
     def __init__(self, address: str, store: Store) -> None:
+        self.store = store
         self.address = f"{address}/webhooks/bigcommerce/{store.public_id}"
-        self.secret = store.webhook_secret
         self.answers: dict[str, int] = {}
         self.enough = threading.Condition()
 
     def send(self, name: str) -> int | None:
         """The status; None when the connection broke."""
-        headers = {"X-Webhook-Secret": self.secret}
+        headers = {"X-Webhook-Secret": self.store.webhook_secret}
         try:
             reply = plain_session().post(
-                self.address, data=event(name), headers=headers, timeout=60
+                self.address, data=event(name, self.store), headers=headers, timeout=60
             )
         except requests.RequestException:
             return None
