@@ -92,7 +92,7 @@ def test_a_broken_dump_changes_nothing(database: str, tmp_path: Path) -> None:
     assert "cannot be read to its end" in ended.stderr
 
 
-def test_a_restoration_waits_for_nobody_who_is_connected(database: str, tmp_path: Path) -> None:
+def test_a_restoration_refuses_while_somebody_is_connected(database: str, tmp_path: Path) -> None:
     dump = Path(script("backup.sh", tmp_path, DATABASE_URL=database).stdout.strip())
     with closing(psycopg2.connect(database)):
         ended = script("restore.sh", dump, "--replace", DATABASE_URL=database)

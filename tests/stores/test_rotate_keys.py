@@ -6,6 +6,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django import Settings
 
+from sequra_bc import health
 from stores.encryption import Undecryptable, readable
 from stores.management.commands.rotate_keys import encrypted_columns
 from stores.models import Connection, Store
@@ -66,6 +67,25 @@ def test_a_value_that_no_key_decrypts_keeps_no_other_from_being_rotated(
 
     settings.ENCRYPTION_KEYS = new
     assert Store.objects.get(pk=kept.pk).access_token == "kept"
+
+
+def test_after_the_loss_of_a_key_web_gets_ready_and_the_stores_are_named(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    health.fitting.clear()
+    assert health.keys() == "ok"
+    lost = Store.objects.create(hash="lost", access_token="token")
+    settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    assert health.keys() == "wrong"
+    with pytest.raises(CommandError, match="no key decrypts"):
+        call_command("rotate_keys")
+    assert health.keys() == "wrong"
+
+    call_command("rotate_keys", "--lost")
+
+    assert f"stores.Store.access_token: id {lost.pk}" in capsys.readouterr().out
+    assert health.keys() == "ok"
+    health.fitting.clear()
 
 
 def test_a_row_is_saved_whole_though_no_key_decrypts_its_secret(settings: Settings) -> None:

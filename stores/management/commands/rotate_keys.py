@@ -15,6 +15,7 @@ from django.db import connection, models, transaction
 
 from stores.encryption import EncryptedTextField, Undecryptable, decrypt, encrypt
 from stores.management.console import add_examples
+from stores.models import Canary
 
 BATCH = 500
 
@@ -66,12 +67,23 @@ def _rotate_batch(table: str, column: str, after: int) -> dict[int, str | None]:
 
 
 class Command(BaseCommand):
-    help = "Encrypt every stored secret with the first of ENCRYPTION_KEYS."
+    help = (
+        "Encrypt every stored secret with the first of ENCRYPTION_KEYS. Ends non-zero, and names"
+        " them, when there are values that no key decrypts."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        add_examples(parser, "rotate_keys")
+        add_examples(parser, "rotate_keys", "rotate_keys --lost")
+        parser.add_argument(
+            "--lost",
+            action="store_true",
+            help="the keys of the other values are gone for good: web processes get ready without"
+            " them, and their stores wait for their merchants",
+        )
 
-    def handle(self, *_: Any, **__: Any) -> None:
+    def handle(self, *_: Any, **options: Any) -> None:
+        if options["lost"]:
+            Canary.objects.all().delete()  # /health/ready makes a new one
         broken = []
         for model, column in encrypted_columns():
             count, unreadable = rotate(model, column)
@@ -79,5 +91,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{name}: {count}")
             if unreadable:
                 broken.append(f"{name}: id {', '.join(map(str, unreadable))}")
-        if broken:
+        if broken and options["lost"]:
+            self.stdout.write(f"lost: {'; '.join(broken)}")
+        elif broken:
             raise CommandError(f"no key decrypts {'; '.join(broken)}")
