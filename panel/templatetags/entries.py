@@ -57,8 +57,10 @@ def _above_approved(entry: Entry) -> int:
 
 @register.filter
 def advises_retry(entry: Entry) -> bool:
-    """Return whether retrying comes first: what SeQura rejected must change before."""
-    return not (entry.reason in _REJECTIONS and entry.event in ("edit", "ship", "address"))
+    """Return whether the merchant should retry: what SeQura rejected must change before."""
+    is_ours = entry.outcome == Entry.Outcome.DELAYED  # retried without anybody
+    must_change = entry.reason in _REJECTIONS and entry.event in ("edit", "ship", "address")
+    return not (is_ours or must_change)
 
 
 @register.filter
@@ -72,12 +74,6 @@ def outcome_name(entry: Entry) -> Text:
     """Return the outcome as merchants read it: on the badge and in the file."""
     is_dismissed = bool(entry.note or entry.ignored_by)
     return outcome_label(entry.outcome, entry.event, is_open=entry.is_open, dismissed=is_dismissed)
-
-
-@register.filter
-def only_retrying(entries: list[Entry]) -> bool:
-    """Return whether nothing on this list needs a person: all of it is retried automatically."""
-    return all(entry.outcome == Entry.Outcome.DELAYED for entry in entries)
 
 
 @register.simple_tag(takes_context=True)
@@ -101,8 +97,9 @@ def can_retry(entry: Entry) -> bool:
 
 @register.filter
 def can_compare(entry: Entry) -> bool:
-    """Is there an order to lay beside what SeQura knows? A purchase that failed has left none."""
-    return entry.is_open and entry.bigcommerce_id is not None and entry.event != "purchase"
+    """Is there an order to compare? A failed purchase left none; a correction is decided."""
+    is_about_an_order = entry.event not in ("purchase", "correction")
+    return entry.is_open and entry.bigcommerce_id is not None and is_about_an_order
 
 
 @register.filter

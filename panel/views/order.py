@@ -31,6 +31,7 @@ from stores.storefronts import order_link, portal_home, portal_link
 from transaction_log.models import Entry
 
 _MANY = 100
+_DELAYED = Entry.Outcome.DELAYED
 _TIMEOUT = (3.0, 8.0)  # seconds to connect, to answer: somebody is waiting for the page
 
 
@@ -72,7 +73,8 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
         "amounts": amounts_of(order),
         "entries": entries,
         # Corrections have a place of their own on the page, with both values.
-        "problems": [one for one in entries if one.is_open and one.event != "correction"],
+        "problems": [one for one in entries if _is_for_the_merchant(one)],
+        "retrying": [one for one in entries if one.is_open and one.outcome == _DELAYED],
         "purchase_is_listed": any(entry.event == "purchase" for entry in entries),
         "beginnings": newest_first(order.beginnings),
         "many": len(entries) == _MANY,
@@ -82,6 +84,10 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
         "corrections": brought_along(order),
         "correction_form": CorrectionForm(auto_id="correction_%s"),
     }
+
+
+def _is_for_the_merchant(entry: Entry) -> bool:
+    return entry.is_open and entry.outcome != _DELAYED and entry.event != "correction"
 
 
 def _entries(order: Order) -> list[Entry]:
@@ -112,8 +118,10 @@ def order_comparison(request: PanelRequest, order_id: int) -> HttpResponse:
     if order is None:
         return no_such_thing(request)
     comparison, problem, words = _compare(order)
+    about = _about(request, order)
     context = {
-        **_about(request, order),
+        **about,
+        "corrected": {one.path.partition(".")[0] for one in about["corrections"]},
         "comparison": comparison,
         "problem": problem,
         "words": words,

@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
+from django.test import Client
 from pytest_django.fixtures import Settings
 
 from bigcommerce.errors import Unavailable
@@ -10,9 +11,11 @@ from orders import corrections
 from orders.corrections import open_rows
 from orders.models import Correction, Order
 from orders.sync.worker import drain
+from panel.session import open_session
 from payments.confirm import confirm
 from payments.models import Solicitation
 from stores.clients import bigcommerce_for
+from stores.models import PanelUser
 from tests.orders.merchant import Merchant
 from tests.payments.shop import Shop
 from transaction_log import record
@@ -220,3 +223,33 @@ def test_other_stores_and_other_parameters_say_nothing(merchant: Merchant) -> No
     order = merchant.order()
     hear(order, m_email="x@example.com", country="FR", order_ref_1="7", email=" ")
     assert not Correction.objects.exists()
+
+
+def page_of(merchant: Merchant, path: str) -> str:
+    user, _ = PanelUser.objects.get_or_create(store=merchant.store, bigcommerce_id=1)
+    return Client().get(f"/s/{open_session(user)}/{path}").content.decode()
+
+
+def test_a_comparison_offers_the_decision_and_marks_what_differs(merchant: Merchant) -> None:
+    order = merchant.order()
+    path = f"orders/{order.bigcommerce_id}/compare/"
+    assert "BigCommerce and SeQura match." in page_of(merchant, path)
+
+    hear(order, email=THEIRS, event="risk_assessment")
+    page = page_of(merchant, path)
+
+    assert "BigCommerce and SeQura match." not in page
+    assert "Use SeQura's value" in page
+    assert page.count('<tr class="differs">') == 1
+    assert page.count('<span class="mark">Decision needed</span>') == 1
+
+
+def test_the_log_leads_a_correction_to_its_decision(merchant: Merchant) -> None:
+    order = merchant.order()
+    hear(order, email=THEIRS, event="risk_assessment")
+    page = page_of(merchant, "log/")
+    number = order.bigcommerce_id
+
+    assert f'/orders/{number}/#corrections">Review correction<' in page
+    assert f"orders/{number}/compare/" not in page
+    assert 'id="corrections"' in page_of(merchant, f"orders/{number}/")

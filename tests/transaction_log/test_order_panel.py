@@ -274,3 +274,28 @@ def test_comparison_of_an_order_that_sequra_cancelled_says_that_nothing_is_sent(
     assert "If that&#x27;s wrong, contact SeQura from its portal." in html
     assert "€89.95" in html
     assert "Changed" not in html
+
+
+def test_what_is_retried_without_anybody_needs_no_attention(
+    panel: Panel, make_order: MakeOrder, make_rejected: MakeEntry
+) -> None:
+    make_order()
+    make_rejected(outcome="delayed", reason="sequra_unavailable")
+    html = panel.get("orders/250/").content.decode()
+    assert "Needs attention" not in html
+    assert "Retrying automatically" in html
+    assert re.search(r'<button class="button button-small button-secondary">Retry<', html)
+
+    make_rejected(event="refund", statement="other")
+    html = panel.get("orders/250/").content.decode()
+    attention, retrying = html.index("Needs attention"), html.index("Retrying automatically")
+    assert attention < html.index(">Refund <") < retrying
+
+
+def test_a_dismissed_entry_says_when_it_comes_back(
+    panel: Panel, make_order: MakeOrder, make_rejected: MakeEntry
+) -> None:
+    make_order()
+    make_rejected(outcome="ignored", note="Agreed by phone", closed_at=timezone.now())
+    words = "Agreed by phone It comes back when the order changes and SeQura rejects it again."
+    assert words in panel.get("orders/250/").content.decode()
