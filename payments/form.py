@@ -21,7 +21,7 @@ from payments.solicited_order import return_url
 from sequra.client import Sequra
 from sequra.documents import origin
 from sequra.errors import Rejected, Unavailable
-from stores.clients import bigcommerce_for, deployments, sequra_for
+from stores.clients import bigcommerce_for, deployments, sequra_for, storefront_session
 from stores.models import Store
 from stores.rate_limit import LIMITS, consume
 
@@ -101,7 +101,8 @@ def terms_required(solicitation: Solicitation) -> bool:
     """Return whether the storefront requires its terms now, or as last known."""
     store, channel = solicitation.store, solicitation.channel_id
     try:
-        settings_now = bigcommerce_for(store).checkout_settings(channel)
+        api = bigcommerce_for(store, session=storefront_session())
+        settings_now = api.checkout_settings(channel)
     except (bigcommerce.errors.Rejected, bigcommerce.errors.Unavailable) as error:
         log.warning("terms_unknown", store=store.hash, why=str(error))
         return terms_remembered(solicitation)
@@ -109,7 +110,7 @@ def terms_required(solicitation: Solicitation) -> bool:
 
 
 def _fetch(solicitation: Solicitation, product: str, campaign: str | None) -> str:
-    api = sequra_for(solicitation.connection)
+    api = sequra_for(solicitation.connection, storefront_session())
     try:
         return api.form(solicitation.merchant_ref, solicitation.sequra_order, product, campaign)
     except Unavailable as error:

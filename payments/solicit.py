@@ -6,13 +6,16 @@ only when it explains the amount to the cent. https://docs.sequra.com/docs/start
 
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import structlog
+from django.db import transaction
+from django.db.models import Exists, QuerySet
 from django.utils import timezone
 
 import bigcommerce.errors
 import sequra.errors
+from bigcommerce.api import Quota
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Checkout
 from bigcommerce.errors import Rejected, Unavailable
@@ -28,7 +31,7 @@ from payloads.money import NotMoney, to_cents
 from payments.models import Offer, Solicitation
 from payments.notifications import digest
 from payments.solicited_order import keep, order_of, sent_order
-from stores.clients import bigcommerce_for, sequra_for
+from stores.clients import bigcommerce_for, sequra_for, storefront_session
 from stores.models import Connection, Merchant, Store
 from transport.reading import clean_text, number_of
 
@@ -109,6 +112,7 @@ class Offered:
 
     solicitation: Solicitation | None = None
     methods: list[Method] = field(default_factory=list)
+    assets_key: str = ""  # of the merchant, for SeQura's script
     reasons: list[Reason] = field(default_factory=list)
     detail: str = ""
 
@@ -128,7 +132,6 @@ def solicit(store: Store, checkout_id: str, claim: Claim, shopper: Shopper, orig
 
     Raises UnknownCheckout when the store has no such checkout.
     """
-    _known_unknown(store, checkout_id)
     attempt = Solicitation(
         store=store,
         checkout_id=checkout_id,
@@ -136,19 +139,25 @@ def solicit(store: Store, checkout_id: str, claim: Claim, shopper: Shopper, orig
         claim=asdict(claim),
         shopper=asdict(shopper),
     )
+    merchants = selling_merchants(store, **_known(attempt))
+    if any(cast(Any, merchant).is_unknown for merchant in merchants.values()):
+        raise UnknownCheckout  # as a moment ago
+    quotas: list[Quota] = []
     try:
-        offered = _or_reason(attempt, claim)
+        offered = _or_reason(attempt, claim, merchants, quotas)
     except UnknownCheckout:
-        _remember(store, checkout_id, [UNKNOWN])
+        _remember(attempt, quotas, [UNKNOWN])
         raise
-    _remember(store, checkout_id, [str(reason) for reason in offered.reasons], offered.detail)
+    _remember(attempt, quotas, [str(reason) for reason in offered.reasons], offered.detail)
     return offered
 
 
-def _or_reason(attempt: Solicitation, claim: Claim) -> Offered:
+def _or_reason(
+    attempt: Solicitation, claim: Claim, merchants: dict[str, Merchant], quotas: list[Quota]
+) -> Offered:
     """Run `_solicit` and turn every failure into a reason."""
     try:
-        return _solicit(attempt, claim)
+        return _solicit(attempt, claim, merchants, quotas)
     except NotOffered as no:
         return Offered(reasons=[no.reason], detail=no.detail)
     except Rejected as error:
@@ -174,32 +183,49 @@ def _refused(store: Store, error: Rejected) -> Reason:
     return Reason.REFUSED_BY_BIGCOMMERCE
 
 
-def _known_unknown(store: Store, checkout_id: str) -> None:
-    """Raise UnknownCheckout without a call if the checkout did not exist a moment ago."""
-    since = timezone.now() - _UNKNOWN_FOR
-    if Offer.objects.filter(
-        store=store, checkout_id=checkout_id, at__gt=since, reasons=[UNKNOWN]
-    ).exists():
-        raise UnknownCheckout
-
-
-def _remember(store: Store, checkout_id: str, reasons: list[str], detail: str = "") -> None:
-    detail = clean_text(detail)
-    Offer.objects.create(store=store, checkout_id=checkout_id, reasons=reasons, detail=detail)
+def _remember(
+    attempt: Solicitation, quotas: list[Quota], reasons: list[str], detail: str = ""
+) -> None:
+    """Store what was learnt, in one commit: after the calls, when nothing else is waited for."""
+    store, checkout_id = attempt.store, attempt.checkout_id
+    with transaction.atomic():
+        if attempt.pk and attempt.reference:
+            attempt.save(update_fields=["reference", "payment_methods"])
+        for quota in quotas:
+            throttle.record_quota(store.pk, quota)
+        Offer.objects.create(
+            store=store, checkout_id=checkout_id, reasons=reasons, detail=clean_text(detail)
+        )
+        if reasons != [UNKNOWN]:
+            store.checkout_asked()
     if reasons:
         log.info("not_offered", store=store.hash, checkout=checkout_id, reasons=reasons)
 
 
-def _solicit(attempt: Solicitation, claim: Claim) -> Offered:
+def _solicit(
+    attempt: Solicitation, claim: Claim, merchants: dict[str, Merchant], quotas: list[Quota]
+) -> Offered:
     """Check first what costs no call: each later check costs one."""
-    store, merchants = attempt.store, selling_merchants(attempt.store)
-    _check_without_calls(store, merchants, attempt.shopper["ip"])
-    api = bigcommerce_for(store)
+    _check_without_calls(attempt.store, merchants, attempt.shopper["ip"])
+    api = bigcommerce_for(attempt.store, session=storefront_session())
     try:
         return _ask(attempt, claim, api, merchants)
     finally:
         if api.quota:
-            throttle.record_quota(store.pk, api.quota)
+            quotas.append(api.quota)
+
+
+def _known(attempt: Solicitation) -> dict[str, Exists]:
+    """Return what to ask about the checkout beside the merchants, in the same statement.
+
+    `is_unknown`: it did not exist a moment ago. `is_known`: it may be offered as before.
+    """
+    since = timezone.now() - _UNKNOWN_FOR
+    offers = Offer.objects.filter(store=attempt.store, checkout_id=attempt.checkout_id)
+    return {
+        "is_unknown": Exists(offers.filter(at__gt=since, reasons=[UNKNOWN])),
+        "is_known": Exists(_reusable(attempt)),
+    }
 
 
 def _ask(
@@ -219,13 +245,17 @@ def _ask(
     products = _products_of(api, rules, checkout)
     if reasons := availability(rules, checkout, amount=attempt.amount, ip=ip, products=products):
         return Offered(reasons=reasons)
-    _address(attempt, checkout, merchants[merchant_country(checkout)])
-    attempt.fingerprint = fingerprint(order_of(attempt, checkout, customer=customer))
-    if earlier := _earlier(attempt):
-        return _with_methods(earlier)
-    history = _orders_of_customer(api, checkout)
-    keep(attempt, order_of(attempt, checkout, customer=customer, orders=history))
-    return _with_methods(_new(attempt))
+    merchant = merchants[merchant_country(checkout)]
+    _address(attempt, checkout, merchant)
+    order = order_of(attempt, checkout, customer=customer)
+    attempt.fingerprint = fingerprint(order)
+    key = merchant.assets_key
+    if earlier := _earlier(attempt, merchant):
+        return _with_methods(earlier, key)
+    if history := _orders_of_customer(api, checkout):
+        order = order_of(attempt, checkout, customer=customer, orders=history)
+    keep(attempt, order)
+    return _with_methods(_new(attempt), key)
 
 
 def _address(attempt: Solicitation, checkout: Checkout, merchant: Merchant) -> None:
@@ -245,9 +275,10 @@ def _check_without_calls(store: Store, merchants: dict[str, Merchant], ip: str) 
         raise NotOffered(Reason.IP_NOT_ALLOWED)
 
 
-def selling_merchants(store: Store) -> dict[str, Merchant]:
+def selling_merchants(store: Store, **also: Exists) -> dict[str, Merchant]:
     """Return the merchant id of each selling country, of connections that are in use."""
     merchants = Merchant.objects.select_related("connection").filter(store=store, selling=True)
+    merchants = merchants.annotate(**also)
     in_use = merchants.exclude(connection__state=Connection.State.ARCHIVED)
     return {merchant.country: merchant for merchant in in_use}
 
@@ -264,41 +295,52 @@ def rules_of(store: Store, merchants: dict[str, Merchant]) -> Rules:
     )
 
 
-def _earlier(attempt: Solicitation) -> Solicitation | None:
-    """Return an earlier attempt for the same checkout if nothing changed that SeQura assessed."""
-    return (
-        Solicitation.objects.filter(
-            store=attempt.store,
-            connection=attempt.connection,
-            merchant_ref=attempt.merchant_ref,
-            checkout_id=attempt.checkout_id,
-            fingerprint=attempt.fingerprint,
-            claim=attempt.claim,
-            origin=attempt.origin,
-            stale=False,
-            shopper__locale=attempt.shopper["locale"],
-            shopper__layout=attempt.shopper["layout"],
-            phase=Solicitation.Phase.SOLICITED,
-            state="",
-            reference__isnull=False,
-            created_at__gt=timezone.now() - _REUSED_FOR,
-        )
-        .order_by("-id")
-        .first()
+def _reusable(attempt: Solicitation) -> QuerySet[Solicitation]:
+    """Return the attempts for the same checkout that a shopper may still pay with."""
+    return Solicitation.objects.filter(
+        store=attempt.store,
+        checkout_id=attempt.checkout_id,
+        claim=attempt.claim,
+        origin=attempt.origin,
+        stale=False,
+        shopper__locale=attempt.shopper["locale"],
+        shopper__layout=attempt.shopper["layout"],
+        phase=Solicitation.Phase.SOLICITED,
+        state="",
+        reference__isnull=False,
+        created_at__gt=timezone.now() - _REUSED_FOR,
     )
 
 
+def _earlier(attempt: Solicitation, merchant: Merchant) -> Solicitation | None:
+    """Return an earlier attempt for the same checkout if nothing changed that SeQura assessed."""
+    if not cast(Any, merchant).is_known:
+        return None
+    same = _reusable(attempt).filter(
+        connection=attempt.connection,
+        merchant_ref=attempt.merchant_ref,
+        fingerprint=attempt.fingerprint,
+    )
+    found = same.order_by("-id").first()
+    if found:
+        found.store, found.connection = attempt.store, attempt.connection  # not read again
+    return found
+
+
 def _new(attempt: Solicitation) -> Solicitation:
-    """Solicit at SeQura. The row is stored first, so that no attempt is lost."""
+    """Solicit at SeQura. The row is stored first, so that no attempt is lost.
+
+    `_remember` adds SeQura's reference and payment methods.
+    """
     connection = attempt.connection
     if connection.is_refused:
         raise NotOffered(Reason.ACCOUNT_REFUSED)
     attempt.token_digest = digest(attempt.token)
     attempt.save()
-    api = sequra_for(connection)
+    api = sequra_for(connection, storefront_session())
     try:
         attempt.reference = api.solicit(attempt.merchant_ref, sent_order(attempt))
-        options = api.order_payment_methods(attempt.merchant_ref, attempt.reference)
+        attempt.payment_methods = api.order_payment_methods(attempt.merchant_ref, attempt.reference)
     except sequra.errors.Rejected as error:
         log.warning("solicitation_refused", status=error.status, request=error.request_id)
         if error.status == 401:
@@ -306,7 +348,6 @@ def _new(attempt: Solicitation) -> Solicitation:
         raise NotOffered(Reason.REFUSED_BY_SEQURA, error.message) from error
     connection.resume()
     log.info("solicited", store=attempt.store.hash, reference=str(attempt.reference))
-    attempt.note(reference=attempt.reference, payment_methods=options)
     return attempt
 
 
@@ -316,6 +357,6 @@ def _paused(connection: Connection) -> Reason:
     return Reason.ACCOUNT_REFUSED if connection.is_refused else Reason.SEQURA_UNAVAILABLE
 
 
-def _with_methods(attempt: Solicitation) -> Offered:
+def _with_methods(attempt: Solicitation, assets_key: str) -> Offered:
     methods, reasons = offered_methods(attempt.payment_methods, attempt.amount, timezone.now())
-    return Offered(solicitation=attempt if methods else None, methods=methods, reasons=reasons)
+    return Offered(attempt if methods else None, methods, assets_key, reasons)

@@ -3,14 +3,13 @@
 import re
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from django.core.cache import cache
 from django.utils import translation
 from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
-from orders.queue import throttle
 from payloads.checkout.payment_methods import Method
 from payloads.checkout.reasons import FOR_SHOPPERS, Reason
 from payloads.checkout.store_credit import Claim
@@ -67,10 +66,10 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> _Answer
         }
     network = caller(shopper.ip)
     guesses = f"guesses {store.pk} {network}"
-    check_limit(guesses, **GUESSES)
     try:
-        _consume(store, checkout_id, network)
+        _consume(store, checkout_id, network, guesses)
     except RateLimited:
+        check_limit(guesses, **GUESSES)  # whoever guesses leaves no trace for the merchant
         _remember_refusal(store, checkout_id)
         raise
     claim = Claim.of(body["store_credit_applied"], body["outstanding_balance"])
@@ -82,7 +81,6 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> _Answer
     except UnknownCheckout:
         consume(guesses, **GUESSES)
         raise
-    store.checkout_asked()
     public_id = str(offered.solicitation.public_id) if offered.solicitation else None
     return {
         "solicitation": public_id,
@@ -107,12 +105,8 @@ def _info(offered: Offered, locale: str) -> _Info | None:
 
     https://docs.sequra.com/docs/widgets
     """
-    found = offered.solicitation
-    if found is None or not found.connection.assets_url:
-        return None
-    merchants = found.connection.merchants.filter(ref=found.merchant_ref, country=found.country)
-    key = merchants.values_list("assets_key", flat=True).first()
-    if not key:
+    found, key = offered.solicitation, offered.assets_key
+    if found is None or not found.connection.assets_url or not key:
         return None
     explained = {method["product"] for method in offered.methods} - _UNEXPLAINED
     configuration = {
@@ -138,15 +132,15 @@ def _shopper(request: Request, body: dict[str, Any]) -> Shopper:
     )
 
 
-def _consume(store: Store, checkout_id: str, network: str) -> None:
-    """Count the request. Raise RateLimited.
+def _consume(store: Store, checkout_id: str, network: str, guesses: str) -> None:
+    """Count the request, unless its network guesses checkouts. Raise RateLimited.
 
     The store has no limit while BigCommerce's quota shows remaining calls, otherwise it has one,
     however many calls the order changes used. An address, which many shoppers may share, gets as
     much as is left for all others.
     """
     of_store, of_address = LIMITS["question of a store"], LIMITS["question of an address"]
-    room = throttle.calls_left(store.pk) // CALLS_OF_A_QUESTION
+    room = (cast(Any, store).calls_left or 0) // CALLS_OF_A_QUESTION
     if room > 0:
         of_store = {**of_store, "allowed": _ANY}
         of_address = {**of_address, "allowed": max(room, of_address["allowed"])}
@@ -157,6 +151,7 @@ def _consume(store: Store, checkout_id: str, network: str) -> None:
             KeyLimit(f"ip {store.pk} {network}", **of_address),
             KeyLimit(f"checkout {store.pk} {checkout_id}", **LIMITS["question of a checkout"]),
             KeyLimit(f"store {store.pk}", **of_store),
+            KeyLimit(guesses, **GUESSES, counted=False),
         ],
     )
 

@@ -21,6 +21,7 @@ from rest_framework.response import Response
 
 from orders import corrections
 from orders.models import Correction
+from orders.queue import throttle
 from payments import events, notifications
 from payments.form import NoForm, show_form
 from payments.models import Solicitation
@@ -73,14 +74,19 @@ _View = Callable[Concatenate[HttpRequest, Store, P], HttpResponseBase]
 _PREFLIGHT_SECONDS = "600"
 
 
-def storefront(*methods: str) -> Callable[[_View[P]], Callable[..., HttpResponseBase]]:
-    """Decorate a storefront endpoint: pass the store, let its origins read the response."""
+def storefront(
+    *methods: str, also: Callable[[], dict[str, Any]] = dict
+) -> Callable[[_View[P]], Callable[..., HttpResponseBase]]:
+    """Decorate a storefront endpoint: pass the store, let its origins read the response.
+
+    `also` returns what to read with the store, in the same statement.
+    """
 
     def decorate(view: _View[P]) -> Callable[..., HttpResponseBase]:
         @csrf_exempt
         @wraps(view)
         def endpoint(request: HttpRequest, public_id: UUID, *args: Any, **kwargs: Any) -> Any:
-            store = storefront_store(public_id)
+            store = storefront_store(public_id, **also())
             if request.method == "OPTIONS":
                 response: HttpResponseBase = HttpResponse(status=204)
             else:
@@ -115,7 +121,7 @@ CALLS_OF_A_STORE, _BUSY_SECONDS = 4, 2
 _storefront = Concurrency(CALLS_OF_A_STORE)
 
 
-@storefront("POST")
+@storefront("POST", also=throttle.with_calls_left)
 @api_view(["POST", "OPTIONS"])
 def payment_methods(request: Request, store: Store) -> Response:
     """Return the payment methods that SeQura offers for a checkout, or the reasons for none."""

@@ -5,12 +5,16 @@ SeQura URL comes from, and describes this software to SeQura.
 """
 
 import functools
+import os
 import platform
+import time
+from dataclasses import dataclass
 
 import requests
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from requests.adapters import HTTPAdapter
 
 import bigcommerce.errors
 import sequra.errors
@@ -34,6 +38,38 @@ class _UnreadablePassword(sequra.errors.Unavailable):
 
 
 UNREADABLE = (_UnreadableToken, _UnreadablePassword)
+_IDLE_CONNECTIONS = 16  # to one host; a further one is closed after its call
+_IDLE_SECONDS = 30.0
+
+
+@dataclass
+class _Kept:
+    """A session with open connections, and when it was last asked for."""
+
+    session: requests.Session
+    used_at: float
+
+
+_kept: list[_Kept] = []  # none, or the one of this process
+os.register_at_fork(after_in_child=_kept.clear)
+
+
+def storefront_session() -> requests.Session:
+    """Return the connections that this process keeps open for requests of checkouts.
+
+    Shoppers wait for these calls, and none of them moves money: a connection that the other side
+    closed at the same moment costs a repetition. Connections that may have been idle for long are
+    not used again, because gateways forget those without closing them.
+    """
+    now = time.monotonic()
+    if not _kept or now - _kept[0].used_at > _IDLE_SECONDS:
+        session = requests.Session()
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(pool_maxsize=_IDLE_CONNECTIONS))
+        _kept[:] = [_Kept(session, now)]
+    kept = _kept[0]
+    kept.used_at = now
+    return kept.session
 
 
 def bigcommerce_for(

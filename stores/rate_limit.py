@@ -66,10 +66,11 @@ LIMITS: dict[str, Limit] = {
 COUNT = """
 WITH wanted AS (
     SELECT * FROM unnest(%(keys)s::text[], %(windows)s::bigint[], %(lefts)s::float[],
-        %(allowed)s::bigint[]) AS w (key, "window", left_, allowed))
+        %(allowed)s::bigint[], %(counted)s::boolean[])
+        AS w (key, "window", left_, allowed, counted))
 INSERT INTO stores_allowance AS known (key, "window", used, used_before, counted_at)
 SELECT key, "window", 1, 0, now() FROM wanted
-WHERE NOT EXISTS (
+WHERE counted AND NOT EXISTS (
     SELECT FROM wanted w JOIN stores_allowance a ON a.key = w.key
     WHERE CASE a."window" WHEN w."window" THEN a.used + a.used_before * w.left_
         WHEN w."window" - 1 THEN a.used * w.left_ ELSE 0 END >= w.allowed)
@@ -125,11 +126,12 @@ class _Window(NamedTuple):
 
 
 class KeyLimit(NamedTuple):
-    """A key that a request counts for, and its limit."""
+    """A key that a request counts for, and its limit; or that must only not be exhausted."""
 
     key: str
     allowed: int
     seconds: int
+    counted: bool = True
 
 
 def consume(key: str, allowed: int, seconds: int, also: Sequence[KeyLimit] = ()) -> None:
@@ -139,16 +141,17 @@ def consume(key: str, allowed: int, seconds: int, also: Sequence[KeyLimit] = ())
     """
     limits, now = (KeyLimit(key, allowed, seconds), *also), time.time()
     windows = [_Window.at(now, limit.seconds) for limit in limits]
-    rows: dict[str, list[str] | list[int] | list[float]] = {
+    rows: dict[str, list[str] | list[int] | list[float] | list[bool]] = {
         "keys": [limit.key for limit in limits],
         "windows": [window.number for window in windows],
         "lefts": [window.left for window in windows],
         "allowed": [limit.allowed for limit in limits],
+        "counted": [limit.counted for limit in limits],
     }
     with connection.cursor() as cursor:
         cursor.execute(COUNT, rows)
         granted = len(cursor.fetchall())
-    if granted < len(limits):
+    if granted < sum(limit.counted for limit in limits):
         raise RateLimited(_again_in(limits, now))
 
 
@@ -157,7 +160,7 @@ def _again_in(limits: Sequence[KeyLimit], now: float) -> int:
     used_up = []
     for limit in limits:
         try:
-            check_limit(*limit)
+            check_limit(limit.key, limit.allowed, limit.seconds)
         except RateLimited as limited:
             used_up.append(limited.retry_after)
     return max(used_up, default=math.ceil(1 - now % 1))

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import idna
 from django.conf import settings
+from django.db.models.expressions import Combinable
 from django.http import Http404, HttpRequest
 
 from sequra.documents import READ_SPANISH
@@ -68,9 +69,22 @@ def may_ask(store: Store, origin: str) -> bool:
     )
 
 
-def storefront_store(public_id: UUID) -> Store:
-    """Return the installed store with this public id, or raise Http404 without a reason."""
-    store = Store.objects.filter(public_id=public_id, state=Store.State.INSTALLED).first()
+# What a request of a checkout may need: neither the secrets of other parts nor the settings of
+# statuses, reports and the log, which are most of the row.
+_OF_A_CHECKOUT = (
+    "hash", "public_id", "state", "access_token", "authorised_at", "secure_url", "channels",
+    "checkout_asked_at", "allowed_ips", "excluded_categories", "excluded_products",
+    "excluded_subcategories", "disabled_channels", "offers_services",
+)  # fmt: skip
+
+
+def storefront_store(public_id: UUID, **also: Combinable) -> Store:
+    """Return the installed store with this public id, or raise Http404 without a reason.
+
+    `also` are expressions that its row gets as attributes.
+    """
+    installed = Store.objects.filter(public_id=public_id, state=Store.State.INSTALLED)
+    store = installed.only(*_OF_A_CHECKOUT).annotate(**also).first()
     if store is None:
         raise Http404
     return store

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Now
 
 from bigcommerce.api import Quota
@@ -159,10 +160,12 @@ def record_quotas(quotas: Mapping[int, Quota | None]) -> None:
         cursor.execute(_RECORD_QUOTAS, rows)
 
 
-def calls_left(store: int) -> int:
-    """Return how many calls this store may still make in the current window, 0 when unknown."""
-    known = Gate.objects.filter(store=store, host=BIGCOMMERCE, window_until__gt=Now())
-    return known.values_list("budget", flat=True).first() or 0
+def with_calls_left() -> dict[str, Subquery]:
+    """Return `calls_left` for a query of stores: how many calls each may still make in the current
+    window, None when unknown.
+    """
+    known = Gate.objects.filter(store=OuterRef("pk"), host=BIGCOMMERCE, window_until__gt=Now())
+    return {"calls_left": Subquery(known.values("budget")[:1])}
 
 
 def record_failure(order: Order, system: str, retry_after: float | None) -> None:

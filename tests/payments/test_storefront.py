@@ -1,16 +1,20 @@
 """The storefront endpoints: who may read, what is believed, what it costs (A24 to A30)."""
 
+import re
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
 import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from payloads.checkout.reasons import FOR_SHOPPERS, Reason
@@ -19,6 +23,7 @@ from payments.models import Offer, Solicitation
 from payments.progress import progress_of
 from payments.solicit import UnknownCheckout
 from payments.storefront import ROBOTS
+from stores import clients
 from stores.models import Allowance, Connection, Merchant, Store
 from stores.rate_limit import RateLimited, check_limit, consume
 from tests.payments.conftest import MakeSolicitation
@@ -648,3 +653,77 @@ def test_a_few_addresses_leave_room_for_the_others(
 
 def unknown_checkout(*_: object) -> None:
     raise UnknownCheckout
+
+
+def test_an_unknown_checkout_is_remembered_once_and_not_called_for_again(shop: Shop) -> None:
+    """Else whoever keeps asking keeps a checkout unknown that exists by now."""
+    checkout_id = str(uuid.uuid4())
+    for _ in range(3):
+        with pytest.raises(UnknownCheckout):
+            shop.offer(checkout_id)
+
+    assert Offer.objects.filter(checkout_id=checkout_id).count() == 1
+    assert len(shop.sandbox.calls("bigcommerce", in_path=checkout_id)) == 1
+
+
+# --- What it costs -------------------------------------------------------------------------------
+
+
+@dataclass
+class Cost:
+    """The statements of a request, and how many of them wrote and committed."""
+
+    statements: list[str]
+    commits: int = 0
+
+    @classmethod
+    def of(cls, queries: list[dict[str, str]]) -> "Cost":
+        found, is_open = cls([]), False
+        for sql in (query["sql"].strip() for query in queries):
+            if sql in {"BEGIN", "COMMIT"}:
+                is_open = sql == "BEGIN"
+                found.commits += not is_open
+                continue
+            found.statements.append(sql)
+            found.commits += not is_open and bool(re.search(r"\b(INSERT|UPDATE|DELETE)\b", sql))
+        return found
+
+
+def cost(shop: Shop, checkout_id: str) -> Cost:
+    """What one request for the payment methods costs in the database."""
+    with CaptureQueriesContext(connection) as queries:
+        answer = Client(headers={"Origin": shop.origin, "User-Agent": BROWSER}).post(
+            f"/storefront/{shop.store.public_id}/payment-methods",
+            {"checkout_id": checkout_id},
+            "application/json",
+        )
+    assert answer.json()["methods"]
+    return Cost.of(list(queries.captured_queries))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_question_costs_few_statements_and_commits(shop: Shop) -> None:
+    checkout_id = shop.sandbox.checkout()["checkout_id"]
+    cost(shop, shop.sandbox.checkout()["checkout_id"])  # what is noted once a minute
+
+    new, again = cost(shop, checkout_id), cost(shop, checkout_id)
+
+    assert (len(new.statements), new.commits) == (9, 3)
+    assert (len(again.statements), again.commits) == (8, 2)
+
+
+def test_connections_are_kept_for_checkouts_but_not_for_long(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clients, "_kept", [])
+    for _ in range(2):
+        assert shop.offer(shop.sandbox.checkout()["checkout_id"]).methods
+
+    session = clients.storefront_session()
+    adapter: Any = session.get_adapter(shop.sandbox.url)
+    known = adapter.poolmanager.pools
+    used = [(known[key].num_connections, known[key].num_requests) for key in list(known.keys())]
+    assert used == [(1, 6)]
+
+    monkeypatch.setattr(clients, "_IDLE_SECONDS", -1.0)
+    assert clients.storefront_session() is not session
