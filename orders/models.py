@@ -97,6 +97,9 @@ class Order(models.Model):
     # What confirm() sent. Delivery method, customer and platform stay as the shopper entered them.
     solicited = models.JSONField(default=dict)
 
+    # Until `orders.queue.claim.unpark` has looked for events that arrived before the row.
+    is_new = models.BooleanField(default=True, db_default=True)
+
     # Level-triggered sync: due while changed > synced.
     changed = models.PositiveBigIntegerField(default=0)
     synced = models.PositiveBigIntegerField(default=0)
@@ -127,11 +130,15 @@ class Order(models.Model):
     # On which side SeQura accepted each refund and each shipped unit: see `payloads.order.ledger`.
     ledger = models.JSONField(default=dict, db_default={}, blank=True)
     has_shipments = models.BooleanField(default=False)  # a webhook announced one
+    has_refunds = models.BooleanField(default=False, db_default=False)  # a webhook announced one
     shipped_at = models.DateTimeField(null=True, blank=True)  # the last parcel's day, if known
     # BigCommerce's status when the order was last read.
     seen_status = models.PositiveSmallIntegerField(null=True, blank=True)
     # BigCommerce's `date_modified` when the order was last read, verbatim.
     seen_modified = models.CharField(max_length=64, blank=True, db_default="")
+    # Digest of the order's document when it was last read; empty where the statement also depended
+    # on what is read with other calls.
+    seen_digest = models.CharField(max_length=64, blank=True, db_default="")
     # What has shipped, and what of it SeQura last accepted in a delivery report.
     shipment = models.GeneratedField(
         expression=shipment_digest(),
@@ -165,11 +172,18 @@ class Order(models.Model):
                 condition=models.Q(changed__gt=models.F("synced")),
                 name="order_due",
             ),
+            # The same over all stores: a claim begins with what has waited longest.
+            models.Index(
+                fields=["due_at"],
+                condition=models.Q(changed__gt=models.F("synced")),
+                name="order_due_at",
+            ),
             models.Index(
                 fields=["store"],
                 condition=models.Q(leased_until__isnull=False),
                 name="order_leased",
             ),
+            models.Index(fields=["id"], condition=models.Q(is_new=True), name="order_new"),
             models.Index(
                 fields=["settle_at"],
                 condition=models.Q(settle_at__isnull=False),
@@ -215,6 +229,18 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"order {self.bigcommerce_id}"
+
+    @property
+    def is_settled(self) -> bool:
+        """Return whether this reading only makes sure: SeQura holds the order as it was last read.
+
+        An event, or anything else that may change the statement, sets `settle_step` to 0. What a
+        webhook announced of shipments and refunds does not show in the order's own document.
+        """
+        is_in_doubt = self.unsure or bool(self.refused) or self.attempts > 0
+        is_elsewhere = self.has_shipments or self.has_refunds
+        is_held = self.status == self.Status.APPROVED and self.accepted_update is not None
+        return self.settle_step > 0 and is_held and not is_in_doubt and not is_elsewhere
 
     def facts(self) -> OrderFacts:
         """Return what an order update needs of this row."""
@@ -284,10 +310,14 @@ class WebhookEvent(models.Model):
             models.UniqueConstraint(fields=["store", "scope", "hash"], name="one_row_per_event")
         ]
         indexes = [
+            models.Index(fields=["id"], condition=models.Q(outcome="new"), name="event_new"),
             models.Index(
-                fields=["outcome", "id"],
-                condition=models.Q(outcome__in=("new", "parked")),
-                name="event_waiting",
+                fields=["received_at"], condition=models.Q(outcome="parked"), name="event_parked"
+            ),
+            models.Index(
+                fields=["id"],
+                condition=models.Q(outcome="parked", bigcommerce_order_id__isnull=True),
+                name="event_of_store_parked",
             ),
             models.Index(fields=["store", "bigcommerce_order_id"]),
             models.Index(fields=["received_at"]),

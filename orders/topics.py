@@ -40,6 +40,7 @@ ORDER_OF: dict[str, Callable[[_Data], Any]] = {
 UNINSTALLED = "store/app/uninstalled"
 INFORMATION = "store/information/updated"
 SHIPMENTS = "store/shipment/"
+REFUNDS = "store/order/refund/"
 
 
 def order_id(scope: str, data: object) -> int | None:

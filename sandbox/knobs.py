@@ -20,6 +20,7 @@ class Knobs:
     store_credit_carried: bool = False  # does the conversion debit applied store credit itself?
     tax_inclusive: bool = True  # do catalogue prices and checkouts include tax?
     edit_renumbers_lines: bool = False  # does an edit in the control panel give lines new ids?
+    include_ignored: bool = False  # does GET /v2/orders/{id} ignore `include`?
     fees_wrapped: bool = False  # does GET /v2/orders/{id}/fees answer {"fees": […]}?
     terms_required: bool = False  # must the shopper accept terms on the payment step?
     empty_as_204: bool = True  # empty V2 lists answer 204 (some answer 200 [])

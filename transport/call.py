@@ -146,7 +146,10 @@ class Transport:
 
     def json(self, method: str, url: str, **rest: Any) -> Any:
         """Return the document in the reply, None when there is none (204)."""
-        reply = self.send(method, url, **rest)
+        return self.document(method, url, self.send(method, url, **rest))
+
+    def document(self, method: str, url: str, reply: Reply) -> Any:
+        """Return the document in this reply, None when there is none."""
         if not reply.body.strip():
             return None
         try:

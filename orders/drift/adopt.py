@@ -25,8 +25,7 @@ from orders.corrections import open_for
 from orders.models import Drift, Order, WebhookEvent, merchant_reference
 from orders.queue.wakeup import wake_worker
 from orders.sync import staff_notes
-from orders.sync.snapshot import read_snapshot
-from orders.sync.sync import UNREADABLE
+from orders.sync.snapshot import UNREADABLE, read_snapshot
 from payloads.codes import INCOMPLETE
 from payloads.order import people
 from payloads.order.dates import moment

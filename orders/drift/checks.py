@@ -20,10 +20,9 @@ from bigcommerce.api import PAGE
 from bigcommerce.client import BigCommerce
 from orders.drift.adopt import names_sequra
 from orders.models import Drift, Order
-from orders.sync.snapshot import read_snapshot
-from orders.sync.sync import UNREADABLE, NotNow, Reading, reading_of
+from orders.sync.snapshot import Unreadable, read_snapshot
+from orders.sync.sync import NotNow, Reading, reading_of
 from payloads.codes import INCOMPLETE
-from payloads.order.dates import last_change
 from stores.models import Store
 from transaction_log.explanations import UPDATES
 from transaction_log.models import Entry
@@ -93,7 +92,7 @@ def look(
     """
     found = [*_by_status(order), *_by_refusal(order, entries)]
     known = (listing or {}).get(order.bigcommerce_id)
-    if known and _is_stray(order, known):
+    if known and _is_stray(order, known.get("status_id")):
         found.append(Found(_Kind.STRAY))
     if not entries and _may_differ(order, known):
         found += _by_reading(order, api)
@@ -128,21 +127,21 @@ def _by_reading(order: Order, api: BigCommerce) -> Iterator[Found]:
         reading = _read(order, api)
     except NotNow as error:
         yield Found(_Kind.UNREADABLE, error.held.reason)
-    except UNREADABLE as error:
-        yield Found(_Kind.UNREADABLE, type(error).__name__)
+    except Unreadable as error:
+        yield Found(_Kind.UNREADABLE, error.kind)
     else:
         if reading:
             yield from _compared(order, reading)
 
 
 def _compared(order: Order, reading: Reading) -> Iterator[Found]:
-    if _is_stray(order, reading.snapshot["order"]):
+    if _is_stray(order, reading.status_id):
         yield Found(_Kind.STRAY)
     stands = order.refused != "" and order.refused == statement_digest(reading.update)
     if order.unsure or (reading.update != order.accepted_update and not stands):
         yield Found(_Kind.MISSED)
-    elif seen := last_change(reading.snapshot, timezone.now()):
-        Order.objects.filter(pk=order.pk).update(seen_modified=seen)
+    elif reading.modified:
+        Order.objects.filter(pk=order.pk).update(seen_modified=reading.modified)
 
 
 def _read(order: Order, api: BigCommerce) -> Reading | None:
@@ -166,8 +165,8 @@ def strays(store: Store, api: BigCommerce) -> Iterator[_Listed]:
     yield from (order for number, order in named.items() if number not in ours)
 
 
-def _is_stray(order: Order, now: _Listed) -> bool:
+def _is_stray(order: Order, status_id: object) -> bool:
     """Return whether the order is paid and still Incomplete, against the merchant's mapping."""
     wanted = order.store.status_approved not in (None, INCOMPLETE)
     old = timezone.now() - order.placed_at > _ON_ITS_WAY
-    return wanted and old and now.get("status_id") == INCOMPLETE
+    return wanted and old and status_id == INCOMPLETE

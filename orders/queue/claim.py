@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from orders.models import Order, WebhookEvent
 from orders.queue.lease import SECONDS, Lease
 from orders.queue.throttle import CALLS_PER_ORDER, FAILURES, PROBE_AFTER, admit
-from orders.topics import INFORMATION, SHIPMENTS, UNINSTALLED
+from orders.topics import INFORMATION, REFUNDS, SHIPMENTS, UNINSTALLED
 from stores.models import Connection
 
 _LOCK = 7_318_441_023  # of the queue: any number that no other lock uses
@@ -40,6 +40,7 @@ LIMITS: dict[str, str | int | float] = {
     # Events about a store itself are retried for as long as BigCommerce would repeat them.
     "store_event_seconds": _STORE_EVENTS.total_seconds(),
     "shipments": SHIPMENTS + "%",
+    "refunds": REFUNDS + "%",
 }
 
 _FOLD = """
@@ -49,6 +50,7 @@ WITH waiting AS (
 ), news AS (
     SELECT w.store_id, w.bigcommerce_order_id, count(*) AS events,
         bool_or(w.scope LIKE %(shipments)s) AS shipments,
+        bool_or(w.scope LIKE %(refunds)s) AS refunds,
         bool_or(coalesce(
             s.shipped_statuses @> (w.payload #> '{data,status,new_status_id}'), false)) AS shipped
     FROM waiting w JOIN stores_store s ON s.id = w.store_id
@@ -64,6 +66,7 @@ WITH waiting AS (
                  ELSE now() + make_interval(secs => %(burst)s) END,
         settle_step = 0,
         has_shipments = o.has_shipments OR n.shipments,
+        has_refunds = o.has_refunds OR n.refunds,
         shipped_status_seen = o.shipped_status_seen OR n.shipped
     FROM locked, news n
     WHERE o.id = locked.id

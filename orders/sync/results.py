@@ -103,7 +103,8 @@ WITH result AS (
     SELECT * FROM jsonb_to_recordset(%(rows)s::jsonb) AS r(
         id bigint, changed bigint, is_accepted boolean, update jsonb, refused boolean,
         shipped_by_status boolean, left_by_status jsonb, shipped_word smallint, ledger jsonb,
-        shipped_at timestamptz, seen_status smallint, seen_modified text, staff_note text,
+        shipped_at timestamptz, seen_status smallint, seen_modified text, seen_digest text,
+        staff_note text,
         pause float, settle_step smallint, may_be_echo boolean)
 ), mine AS (
     SELECT id, store_id FROM orders_order
@@ -121,7 +122,7 @@ UPDATE orders_order o SET
     shipped_word = r.shipped_word, ledger = r.ledger,
     shipped_at = coalesce(r.shipped_at, o.shipped_at),
     staff_note = coalesce(nullif(r.staff_note, ''), o.staff_note),
-    seen_status = r.seen_status, seen_modified = r.seen_modified,
+    seen_status = r.seen_status, seen_modified = r.seen_modified, seen_digest = r.seen_digest,
     -- Both unless a webhook has changed them since the row was read.
     shipped_status_seen = o.shipped_status_seen AND o.changed <> r.changed,
     settle_step = CASE WHEN o.changed <> r.changed THEN o.settle_step
@@ -165,6 +166,7 @@ def _row(order: Order, result: Result) -> _Fields:
         "shipped_at": result.shipped_at and result.shipped_at.isoformat(),
         "seen_status": result.status_id,
         "seen_modified": result.modified,
+        "seen_digest": result.digest,
         "staff_note": result.staff_note,
         "pause": pause,
         "settle_step": order.settle_step if pause is None else step + 1,
@@ -248,6 +250,7 @@ def _memory(order: Order, result: Result) -> _Fields:
         fields["shipped_at"] = result.shipped_at
     if result.update is not None:
         fields["seen_modified"] = result.modified
+        fields["seen_digest"] = result.digest
         fields["seen_status"] = result.status_id
         fields["shipped_status_seen"] = Case(  # unless a webhook has set it since we read the row
             When(changed=order.changed, then=Value(value=False)), default=F("shipped_status_seen")

@@ -21,7 +21,13 @@ from bigcommerce.client import BigCommerce
 from orders.models import Order
 from orders.queue.lease import Lease
 from orders.queue.throttle import BIGCOMMERCE, SEQURA
-from orders.sync.snapshot import PartMissing, read_snapshot
+from orders.sync.snapshot import (
+    PartMissing,
+    StoodStill,
+    Unreadable,
+    read_snapshot,
+    reading_documents,
+)
 from payloads.order import people
 from payloads.order.corrections import agreeing, overlaid
 from payloads.order.dates import last_change, shipped_at
@@ -34,8 +40,6 @@ from transport.errors import Unavailable
 log = structlog.get_logger(__name__)
 
 _GONE = 404
-# Exceptions raised by documents that are hostile, broken or of an unknown shape.
-UNREADABLE = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError)
 
 
 class Kind(StrEnum):
@@ -72,6 +76,7 @@ class Result:
     shipped_at: datetime | None = None
     status_id: int | None = None  # BigCommerce's, of the order
     modified: str = ""  # BigCommerce's own date of the order's last change
+    digest: str = ""  # of the order's document, if everything follows from it
     agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce now has as well
     archived: bool = False  # deleted in the control panel, where it can be restored
 
@@ -92,12 +97,17 @@ class _Cause(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Reading:
-    """The order's documents as they are now, and the statement computed from them."""
+    """What the order's documents show now, and the statement computed from them."""
 
-    snapshot: Snapshot
     update: OrderUpdate
-    computed: Computed
-    agreed: tuple[str, ...] = ()
+    computed: Computed  # the facts of the update
+    event: str = "edit"
+    agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce now has as well
+    shipped_at: datetime | None = None
+    status_id: int | None = None  # BigCommerce's
+    modified: str = ""  # BigCommerce's own date of the order's last change
+    archived: bool = False  # deleted in the control panel, where it can be restored
+    digest: str = ""  # of the order's document, if everything follows from it
 
 
 class NotNow(Exception):
@@ -112,23 +122,16 @@ def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) 
     """Synchronise one order with SeQura. Never raise what a system or its data may cause."""
     try:
         return _sync(order, shop, provider, lease)
-    except NotNow as error:
-        return _not_now(error.held)
+    except StoodStill:
+        return _stood_still(order)
+    except (NotNow, Unreadable) as error:
+        return _not_now(order, error)
     except bigcommerce.errors.Rejected as error:
         return _refused_by_shop(error)
     except PartMissing as error:
         return Result(kind=Kind.LATER, reason="bigcommerce_unavailable", message=error.reason)
     except bigcommerce.errors.Unavailable as error:
         return _delayed(Result(kind=Kind.LATER), BIGCOMMERCE, error)
-    except UNREADABLE as error:
-        log.exception("order_unreadable", order=order.bigcommerce_id, store=order.store.hash)
-        message = type(error).__name__
-        return Result(
-            kind=Kind.REFUSED,
-            reason="unreadable",
-            message=message,
-            statement=reason_digest("unreadable", f"{message} {error}"),
-        )
 
 
 def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Result:
@@ -136,11 +139,11 @@ def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Re
         return _closed(order, shop)
     if order.status == Order.Status.WITHOUT_REFERENCE:
         return Result(kind=Kind.WAITING, reason="without_reference")
-    reading = read(order, shop)
+    reading = read(order, shop, known=order.seen_digest if order.is_settled else "")
     if not order.unsure and (known := _known(order, reading)):
         return known
     if order.status == Order.Status.IN_REVIEW:
-        return _result(order, reading, Kind.WAITING, reason="in_review")
+        return _result(reading, Kind.WAITING, reason="in_review")
     if not lease.is_safe:
         return Result(kind=Kind.LEASE_LOST)
     return _send(order, reading, shop, provider, lease)
@@ -150,28 +153,36 @@ def _closed(order: Order, shop: BigCommerce) -> Result:
     """Report goods that leave after SeQura cancelled the order. Nothing is sent any more."""
     try:
         reading = read(order, shop)
-    except (NotNow, *UNREADABLE):
+    except (NotNow, Unreadable):
         return Result(kind=Kind.CLOSED)
     known = (order.accepted_update or {}).get("shipped_cart", {}).get("items") or []
     left = reading.update["shipped_cart"]["items"]
     if not left or left == known:
-        return _result(order, reading, Kind.CLOSED)
-    result = _result(order, reading, Kind.CLOSED, reason="shipped_after_cancellation")
+        return _result(reading, Kind.CLOSED)
+    result = _result(reading, Kind.CLOSED, reason="shipped_after_cancellation")
     return replace(result, statement=statement_digest({"items": left}))
 
 
-def read(order: Order, shop: BigCommerce) -> Reading:
-    """Return the order as it is now. Raise NotNow, Rejected and Unavailable."""
-    return reading_of(
-        order, read_snapshot(shop, order.bigcommerce_id, has_shipments=order.has_shipments)
+def _stood_still(order: Order) -> Result:
+    """Return what the reading before this one found: the order's document is the same."""
+    return Result(
+        kind=Kind.UNCHANGED,
+        update=order.accepted_update,
+        status_id=order.seen_status,
+        modified=order.seen_modified,
+        digest=order.seen_digest,
     )
 
 
-def reading_of(order: Order, snapshot: Snapshot) -> Reading:
-    """Return the statement of these documents.
+def read(order: Order, shop: BigCommerce, *, known: str = "") -> Reading:
+    """Return the order as it is now. Raise what `read_snapshot` and `reading_of` raise."""
+    number, has_shipments = order.bigcommerce_id, order.has_shipments
+    return reading_of(order, read_snapshot(shop, number, has_shipments=has_shipments, known=known))
 
-    Raise NotNow, or UNREADABLE when they make no sense.
-    """
+
+@reading_documents()
+def reading_of(order: Order, snapshot: Snapshot) -> Reading:
+    """Return the statement of these documents. Raise NotNow, or Unreadable."""
     facts = order.facts()
     if not facts.solicited.get("customer"):  # erased: take what the order shows, as for adoption
         customer = people.known_of(snapshot["order"])
@@ -179,18 +190,28 @@ def reading_of(order: Order, snapshot: Snapshot) -> Reading:
     computed = compute(snapshot, facts, order.rules)
     if isinstance(computed, Held):
         raise NotNow(computed)
-    agreed = tuple(agreeing(computed.update, order.corrected))
-    return Reading(snapshot, overlaid(computed.update, order.corrected), computed, agreed)
+    update = overlaid(computed.update, order.corrected)
+    return Reading(
+        update=update,
+        computed=computed,
+        event=what_happened(order.accepted_update, update, snapshot, order.rules),
+        agreed=tuple(agreeing(computed.update, order.corrected)),
+        shipped_at=shipped_at(snapshot),
+        status_id=int(snapshot["order"]["status_id"]),
+        modified=last_change(snapshot, timezone.now()),
+        archived=bool(snapshot["order"].get("is_deleted")),
+        digest=snapshot.get("digest", ""),
+    )
 
 
 def _known(order: Order, reading: Reading) -> Result | None:
     """Return the result when SeQura accepted, or rejected, this very statement already."""
     if reading.update == order.accepted_update:
-        return _result(order, reading, Kind.UNCHANGED)
+        return _result(reading, Kind.UNCHANGED)
     if order.accepted_update is None and agrees(reading.update, order.solicited):
-        return _result(order, reading, Kind.ALREADY_KNOWN)
+        return _result(reading, Kind.ALREADY_KNOWN)
     if order.refused and order.refused == statement_digest(reading.update):
-        return _result(order, reading, Kind.ALREADY_REJECTED)
+        return _result(reading, Kind.ALREADY_REJECTED)
     return None
 
 
@@ -211,13 +232,13 @@ def _send(
                     refusal, order.merchant_ref
                 )
     except sequra.errors.Unavailable as error:
-        later = _result(order, reading, Kind.LATER, may_have_arrived=error.maybe_done)
+        later = _result(reading, Kind.LATER, may_have_arrived=error.maybe_done)
         return _delayed(later, SEQURA, error)
     if refusal is None:
-        return _result(order, reading, Kind.SENT)
+        return _result(reading, Kind.SENT)
     kind = Kind.NO_ACCESS if no_access else Kind.REFUSED
     reason = "sequra_unauthorised" if no_access else f"sequra_{refusal.status}"
-    return _result(order, reading, kind, reason=reason, message=refusal.message, host=SEQURA)
+    return _result(reading, kind, reason=reason, message=refusal.message, host=SEQURA)
 
 
 def _is_about_us(refusal: sequra.errors.Rejected | None, order: Order, provider: Sequra) -> bool:
@@ -233,20 +254,9 @@ def _put(order: Order, reading: Reading, provider: Sequra) -> sequra.errors.Reje
     return None
 
 
-def _result(order: Order, reading: Reading, kind: Kind, **cause: Unpack[_Cause]) -> Result:
-    return Result(
-        kind=kind,
-        event=what_happened(order.accepted_update, reading.update, reading.snapshot, order.rules),
-        update=reading.update,
-        computed=reading.computed,
-        agreed=reading.agreed,
-        shipped_at=shipped_at(reading.snapshot),
-        status_id=int(reading.snapshot["order"]["status_id"]),
-        modified=last_change(reading.snapshot, timezone.now()),
-        statement=statement_digest(reading.update),
-        archived=bool(reading.snapshot["order"].get("is_deleted")),
-        **cause,
-    )
+def _result(reading: Reading, kind: Kind, **cause: Unpack[_Cause]) -> Result:
+    statement = statement_digest(reading.update)
+    return Result(kind=kind, statement=statement, **vars(reading), **cause)
 
 
 def _delayed(result: Result, host: str, error: Unavailable) -> Result:
@@ -260,17 +270,26 @@ def _delayed(result: Result, host: str, error: Unavailable) -> Result:
     )
 
 
-def _not_now(held: Held) -> Result:
-    """Return the result for a held order.
+def _not_now(order: Order, error: NotNow | Unreadable) -> Result:
+    """Return the result for an order of which no statement can be made.
 
     An order without products is not complete in BigCommerce yet.
     """
-    kind = Kind.LATER if held.reason == "no_products" else Kind.REFUSED
+    if isinstance(error, NotNow):
+        reason, message, detail = error.held.reason, error.held.detail, error.held.detail
+    else:
+        log.error(
+            "order_unreadable",
+            order=order.bigcommerce_id,
+            store=order.store.hash,
+            exc_info=error,
+        )
+        reason, message, detail = "unreadable", error.kind, str(error)
     return Result(
-        kind=kind,
-        reason=held.reason,
-        message=held.detail,
-        statement=reason_digest(held.reason, held.detail),
+        kind=Kind.LATER if reason == "no_products" else Kind.REFUSED,
+        reason=reason,
+        message=message,
+        statement=reason_digest(reason, detail),
     )
 
 

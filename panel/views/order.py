@@ -16,8 +16,8 @@ import bigcommerce.errors
 from orders.corrections import brought_along, with_open_rows
 from orders.models import Order
 from orders.sync.retry import retry
-from orders.sync.snapshot import read_snapshot
-from orders.sync.sync import UNREADABLE, NotNow, reading_of
+from orders.sync.snapshot import UNREADABLE, read_snapshot
+from orders.sync.sync import NotNow, reading_of
 from panel.labels import newest_first
 from panel.log_query import with_approved
 from panel.notices import back

@@ -27,7 +27,7 @@ from payloads.order.lines import Document, Goods
 from payloads.order.refunds import Remains, after_refunds, happened
 from payloads.order.shipments import parcels, trackings
 
-_REFUNDED = 4
+REFUNDED = 4
 # Incomplete, Refunded and Disputed do not bring a cancelled order back to life.
 NOT_REOPENING = frozenset({0, 4, 13})
 # BigCommerce sets it with a refund. Set by hand, it reopens a cancelled order.
@@ -46,6 +46,7 @@ class Snapshot(TypedDict):
     shipping_addresses: NotRequired[Sequence[Document]]
     shipments: NotRequired[Sequence[Document]]
     fees: NotRequired[Sequence[Document]]
+    digest: NotRequired[str]  # of `order`, when all the rest follows from it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,7 +305,7 @@ def _remains(snapshot: Snapshot, goods: Sequence[Goods], ledger: Ledger) -> Rema
 
 def _refunded_by_status(snapshot: Snapshot, rules: Rules) -> bool:
     """Status Refunded without a refund record: counts only where the merchant said so."""
-    if snapshot["order"]["status_id"] != _REFUNDED:
+    if snapshot["order"]["status_id"] != REFUNDED:
         return False
     recorded = any(happened(refund) for refund in snapshot["refunds"])
     return rules.refunded_status_refunds and not recorded

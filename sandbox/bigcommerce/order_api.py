@@ -90,30 +90,64 @@ def count(_request: HttpRequest, **_parts: Any) -> JsonResponse:
 def read(request: HttpRequest, order_id: int, **_parts: Any) -> JsonResponse:
     """`GET /v2/orders/{id}?include=fees,consignments…`."""
     order = dict(seen(order_id, "order"))
-    include = request.GET.get("include", "")
+    include = set() if knobs.include_ignored else asked_for(request)
     if "fees" in include:
         order["fees"] = seen(order_id, "fees")
-    if "consignments" in include:
-        order["consignments"] = consignments(order_id)
+    is_object = request.GET.get("consignment_structure") == "object"
+    if is_object and include & {CONSIGNMENTS, CONSIGNMENT_LINES}:
+        order["consignments"] = consignments(order_id, whole=CONSIGNMENT_LINES in include)
     return JsonResponse(order)
 
 
-def consignments(order_id: int) -> Document:
-    """The order's lines by the way they reach the shopper."""
-    lines = seen(order_id, "products")
+CONSIGNMENTS, CONSIGNMENT_LINES = "consignments", "consignments.line_items"
+# What a shipping consignment has of an address: numbers where the address has text.
+COSTS = (
+    "base_cost", "cost_ex_tax", "cost_inc_tax", "cost_tax", "base_handling_cost",
+    "handling_cost_ex_tax", "handling_cost_inc_tax", "handling_cost_tax",
+)  # fmt: skip
+
+
+def asked_for(request: HttpRequest) -> set[str]:
+    """The parts to include; 400 for one that does not exist."""
+    names = set(filter(None, request.GET.get("include", "").split(",")))
+    if unknown := names - {CONSIGNMENTS, CONSIGNMENT_LINES, "fees"}:
+        raise v2(400, f"Cannot include {', '.join(sorted(unknown))}.", invalid_field="include")
+    return names
+
+
+def consignments(order_id: int, *, whole: bool) -> Document:
+    """The order's lines by the way they reach the shopper: whole, or as links."""
+    products, addresses = seen(order_id, "products"), seen(order_id, "shipping_addresses")
+    first = addresses[0]["id"] if addresses else 0
+    by_way: dict[object, list[Document]] = {}
+    for line in products:
+        is_sent = line["type"] == "physical"
+        way = (line["order_address_id"] or first) if is_sent else line["type"]
+        shown = line if whole else orders.link(order_id, f"products/{line['id']}")
+        by_way.setdefault(way, []).append(shown)
+    recipient = seen(order_id, "order")["billing_address"]["email"]
+
+    def by_email(kind: str) -> list[Document]:
+        lines = by_way.get(kind)
+        return [{"recipient_email": recipient, "line_items": lines}] if lines else []
+
     return {
         "pickups": [],
-        "shipping": [
-            address | {"line_items": [p for p in lines if p["order_address_id"] == address["id"]]}
-            for address in seen(order_id, "shipping_addresses")
-        ],
-        "downloads": [{"line_items": [p for p in lines if p["type"] == "digital"]}],
-        "email": {"gift_certificates": [p for p in lines if p["type"] == "giftcertificate"]},
+        "shipping": [shipping(one, by_way.get(one["id"], [])) for one in addresses],
+        "downloads": by_email("digital"),
+        "email": {"gift_certificates": by_email("giftcertificate")},
     }
 
 
-def read_consignments(_request: HttpRequest, order_id: int, **_parts: Any) -> JsonResponse:
-    return JsonResponse(consignments(order_id))
+def shipping(address: Document, lines: list[Document]) -> Document:
+    """A shipping consignment: its address, its lines and what it costs."""
+    own = {name: value for name, value in address.items() if name != "order_id"}
+    costs = {name: float(address[name]) for name in COSTS if name in address}
+    return own | costs | {"line_items": lines}
+
+
+def read_consignments(request: HttpRequest, order_id: int, **_parts: Any) -> JsonResponse:
+    return JsonResponse(consignments(order_id, whole=CONSIGNMENT_LINES in asked_for(request)))
 
 
 def sublist(name: str) -> Any:

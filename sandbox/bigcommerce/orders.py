@@ -286,7 +286,7 @@ def as_v2(order: Order) -> Document:
     links = {
         "products": link(order.id, "products"), "coupons": link(order.id, "coupons"),
         "shipping_addresses": link(order.id, "shipping_addresses"),
-        "fees": link(order.id, "fees"),
+        "fees": link(order.id, "fees"), "consignments": link(order.id, "consignments"),
     }  # fmt: skip
     return own | public(order.document) | links
 

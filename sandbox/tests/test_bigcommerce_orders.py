@@ -64,6 +64,36 @@ def test_pages_of_products(api: Api) -> None:
     assert api.get(f"v2/orders/{order['id']}/products", 204, page=3, limit=50) is None
 
 
+WHOLE = {"include": "consignments.line_items,fees", "consignment_structure": "object"}
+
+
+def test_an_order_comes_with_its_consignments_and_fees(api: Api) -> None:
+    order = api.order(lines=[{"name": "Lamp", "price": "10.00", "quantity": 2}, VIDEO])
+    number = order["id"]
+    fee = {"display_name_merchant": "Fee", "cost_ex_tax": "5.00", "cost_inc_tax": "6.05"}
+    api.call("PUT", f"v2/orders/{number}", {"fees": [fee]})
+    products = api.get(f"v2/orders/{number}/products")
+    lamp, video = products
+    (address,) = api.get(f"v2/orders/{number}/shipping_addresses")
+
+    whole = api.get(f"v2/orders/{number}", **WHOLE)
+    assert whole["fees"] == api.get(f"v2/orders/{number}/fees")
+    ways = whole["consignments"]
+    (parcel,), (download,) = ways["shipping"], ways["downloads"]
+    assert (parcel["line_items"], download["line_items"]) == ([lamp], [video])
+    assert (ways["pickups"], ways["email"]) == ([], {"gift_certificates": []})
+    assert parcel["street_1"] == address["street_1"]
+    assert parcel["cost_inc_tax"] == float(address["cost_inc_tax"])
+
+    linked = api.get(f"v2/orders/{number}", **WHOLE | {"include": "consignments"})
+    assert linked["fees"]["resource"] == f"/orders/{number}/fees"
+    (line,) = linked["consignments"]["shipping"][0]["line_items"]
+    assert line["resource"] == f"/orders/{number}/products/{lamp['id']}"
+    without = api.get(f"v2/orders/{number}", include="consignments")
+    assert without["consignments"]["resource"] == f"/orders/{number}/consignments"
+    assert api.get(f"v2/orders/{number}", expect=400, include="products")
+
+
 def test_orders_are_filtered_and_sorted(api: Api) -> None:
     first, second = api.order(), api.order(None)
     found = api.get("v2/orders", sort="id:desc")

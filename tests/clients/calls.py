@@ -223,6 +223,12 @@ BUYING = [
 ORDERS = [
     Call("order", lambda bc: bc.order(250), "GET", "v2/orders/250", "order"),
     Call(
+        "whole_order", lambda bc: bc.whole_order(250)[0], "GET", "v2/orders/250", "whole_order",
+        query={
+            "include": "consignments.line_items,fees", "consignment_structure": "object",
+        },
+    ),
+    Call(
         "orders", lambda bc: bc.orders(cart_id=CHECKOUT, status_id=0), "GET", "v2/orders",
         "orders", query={"cart_id": CHECKOUT, "status_id": "0", **ALL},
     ),

@@ -196,6 +196,8 @@ def repaired(schema: dict[str, Any], asking: bool) -> dict[str, Any]:
         schema.pop("minLength", None)
     if schema.get("type", "string") not in JSON_TYPES:
         del schema["type"]
+    if "oneOf" in schema:  # shapes whose fields are all optional: several of them may fit
+        schema["anyOf"] = schema.pop("oneOf")
     if isinstance(schema.get("items"), list):
         schema["items"] = {"anyOf": schema["items"]}
     for bound in ("exclusiveMinimum", "exclusiveMaximum"):

@@ -149,6 +149,26 @@ def test_fees_may_be_a_list_or_not_found(
     assert [bigcommerce.fees(250) for _ in range(3)] == [[{"id": 1}], [], []]
 
 
+def test_orders_with_the_same_digest_are_equal_to_the_letter(
+    remote: responses.RequestsMock, bigcommerce: BigCommerce
+) -> None:
+    url = f"{API}/stores/abc123/v2/orders/250"
+    for order in ({"id": 250, "staff_notes": ""}, {"id": 250, "staff_notes": ""}, {"id": 250}):
+        remote.get(url, json=order)
+    first, same, other = (bigcommerce.whole_order(250) for _ in range(3))
+    assert first == same
+    assert first[1] != other[1]
+
+
+@pytest.mark.parametrize("answer", [[], None, "250"])
+def test_a_whole_order_is_an_object(
+    remote: responses.RequestsMock, bigcommerce: BigCommerce, answer: object
+) -> None:
+    remote.get(f"{API}/stores/abc123/v2/orders/250", json=answer)
+    with pytest.raises(Unavailable, match="has not the documented shape"):
+        bigcommerce.whole_order(250)
+
+
 def test_v2_lists_are_read_until_a_page_is_not_full(
     remote: responses.RequestsMock, bigcommerce: BigCommerce
 ) -> None:

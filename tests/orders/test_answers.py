@@ -246,7 +246,7 @@ def test_403_of_the_account_pauses_it(merchant: Merchant, order: Order) -> None:
 
 
 def test_missing_part_of_an_order_is_no_missing_order(merchant: Merchant, order: Order) -> None:
-    merchant.sandbox.fault(r"/v2/orders/\d+/shipping_addresses", status=404)
+    merchant.sandbox.fault(r"/v3/orders/\d+/payment_actions/refunds", status=404)
     merchant.does("ship", order)
     assert open_entries(order) == [("delayed", "bigcommerce_unavailable", 1)]
     again_due(order)

@@ -122,7 +122,7 @@ class World:
 
     def is_known(self, number: int) -> bool:
         """Did the app read the order after its purchase?"""
-        path = f"/v2/orders/{number}/products"
+        path = f"/v3/orders/{number}/payment_actions/refunds"
         return bool(self.sandbox.calls("bigcommerce", in_path=path))
 
     def does(self, action: str, number: int, **arguments: Any) -> Any:
