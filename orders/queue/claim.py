@@ -1,13 +1,13 @@
 """The queue in PostgreSQL: fold events into orders, claim due orders.
 
-Folding and claiming are short and run under one advisory lock, so the limits per store are exact.
-Results are written without it (`orders.sync.results`). Every statement about several orders locks
-them in the order of their ids or skips those that are locked, so workers never wait for each other
-in a circle. No HTTP happens while anything is locked.
+Nothing here holds a lock on the whole queue. The limits per store are exact because claims of one
+store take turns. Work begins with what is new or due, so its cost does not grow with the number of
+stores. Every statement about several rows locks events before orders, each in the order of their
+ids, or skips what is locked; so workers never wait for each other in a circle. No HTTP happens
+while anything is locked.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +22,7 @@ from orders.queue.throttle import CALLS_PER_ORDER, FAILURES, PROBE_AFTER, admit
 from orders.topics import INFORMATION, REFUNDS, SHIPMENTS, UNINSTALLED
 from stores.models import Connection
 
-_LOCK = 7_318_441_023  # of the queue: any number that no other lock uses
+_LOCK = 7_318_441  # of the queue, beside a store's number: any that no other lock uses
 _FOLD_AT_ONCE = 2000
 # Secrets that are not needed here and take time to decrypt.
 _UNUSED = ("store__webhook_secret", "store__report_token")
@@ -37,16 +37,23 @@ LIMITS: dict[str, str | int | float] = {
     "burst": 1.0,
     # Events may arrive before the order's row exists. Orders not paid with SeQura never get a row.
     "parked_seconds": 3600.0,
+    "forget": 10_000,
     # Events about a store itself are retried for as long as BigCommerce would repeat them.
     "store_event_seconds": _STORE_EVENTS.total_seconds(),
     "shipments": SHIPMENTS + "%",
     "refunds": REFUNDS + "%",
 }
 
+_TAKE = """
+SELECT id FROM orders_webhookevent WHERE outcome = 'new'
+ORDER BY id LIMIT %(fold)s FOR UPDATE SKIP LOCKED
+"""
+# A statement of its own, so that it sees every order whose row came before the events were locked.
+# An order whose row comes later waits for the lock, in `unpark`.
 _FOLD = """
 WITH waiting AS (
     SELECT id, store_id, scope, bigcommerce_order_id, payload FROM orders_webhookevent
-    WHERE outcome = 'new' ORDER BY id LIMIT %(fold)s FOR UPDATE
+    WHERE id = ANY(%(events)s)
 ), news AS (
     SELECT w.store_id, w.bigcommerce_order_id, count(*) AS events,
         bool_or(w.scope LIKE %(shipments)s) AS shipments,
@@ -84,54 +91,119 @@ RETURNING e.store_id, e.scope
 """
 # A parked event becomes new again when its order's row exists, or when it is about a store and
 # could not be handled. An event that waited too long belongs to an order not paid with SeQura.
-_UNPARK = """
+_NEW_ORDERS = "SELECT id, store_id, bigcommerce_id FROM orders_order WHERE is_new LIMIT %(fold)s"
+_MATCH = """
+WITH event AS (
+    SELECT e.id FROM orders_webhookevent e
+    JOIN unnest(%(stores)s::bigint[], %(numbers)s::bigint[]) AS o(store_id, bigcommerce_order_id)
+        USING (store_id, bigcommerce_order_id)
+    WHERE e.outcome IN ('new', 'parked') ORDER BY e.id FOR UPDATE OF e
+)
+UPDATE orders_webhookevent e SET outcome = 'new' FROM event WHERE e.id = event.id
+"""
+_MATCHED = """
+WITH matched AS (
+    SELECT id FROM orders_order WHERE id = ANY(%(orders)s) ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE orders_order o SET is_new = false FROM matched WHERE o.id = matched.id
+"""
+_RETRY = """
+WITH parked AS (
+    SELECT id FROM orders_webhookevent WHERE outcome = 'parked' AND bigcommerce_order_id IS NULL
+    ORDER BY id LIMIT %(fold)s FOR UPDATE SKIP LOCKED
+)
 UPDATE orders_webhookevent e SET outcome = CASE
-    WHEN o.id IS NOT NULL OR (p.bigcommerce_order_id IS NULL
-        AND p.received_at >= now() - make_interval(secs => %(store_event_seconds)s)) THEN 'new'
+    WHEN e.received_at >= now() - make_interval(secs => %(store_event_seconds)s) THEN 'new'
     ELSE 'ignored' END
-FROM orders_webhookevent p LEFT JOIN orders_order o
-    ON o.store_id = p.store_id AND o.bigcommerce_id = p.bigcommerce_order_id
-WHERE e.id = p.id AND p.outcome = 'parked'
-    AND (o.id IS NOT NULL OR p.bigcommerce_order_id IS NULL
-         OR p.received_at < now() - make_interval(secs => %(parked_seconds)s))
+FROM parked WHERE e.id = parked.id
+"""
+_FORGET = """
+WITH parked AS (
+    SELECT id FROM orders_webhookevent
+    WHERE outcome = 'parked' AND bigcommerce_order_id IS NOT NULL
+        AND received_at < now() - make_interval(secs => %(parked_seconds)s)
+    ORDER BY received_at LIMIT %(forget)s FOR UPDATE SKIP LOCKED
+)
+UPDATE orders_webhookevent e SET outcome = 'ignored' FROM parked WHERE e.id = parked.id
 """
 # What was folded loses its status, as in a repeated delivery: the order may have left it since.
 _REPLAY = """
-UPDATE orders_webhookevent SET outcome = 'new', payload = CASE
+WITH known AS (
+    SELECT id FROM orders_webhookevent WHERE id = ANY(%s) AND outcome <> 'new'
+    ORDER BY id FOR UPDATE
+)
+UPDATE orders_webhookevent e SET outcome = 'new', payload = CASE
     WHEN outcome = 'folded' AND jsonb_typeof(payload -> 'data') = 'object'
     THEN payload #- '{data,status}' ELSE payload END
-WHERE id = ANY(%s) AND outcome <> 'new'
+FROM known WHERE e.id = known.id
 """
 _SETTLE = """
 WITH settling AS (
-    SELECT id FROM orders_order WHERE settle_at <= now() ORDER BY id FOR NO KEY UPDATE
+    SELECT id FROM orders_order WHERE settle_at <= now()
+    ORDER BY settle_at LIMIT %(fold)s FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE orders_order o SET changed = changed + 1, due_at = now(), settle_at = NULL
 FROM settling WHERE o.id = settling.id
 """
+# Due orders that may be sent now: not leased, neither host closed, the account not paused.
+_CLAIMABLE = """
+    orders_order o JOIN stores_store s ON s.id = o.store_id
+    JOIN stores_connection c ON c.id = o.connection_id
+    WHERE o.changed > o.synced AND o.due_at <= now()
+        AND (o.leased_until IS NULL OR o.leased_until <= now()) AND s.state = 'installed'
+        AND (c.paused_until IS NULL OR c.paused_until <= now()) AND c.stopped_at IS NULL
+        AND NOT EXISTS (SELECT FROM orders_gate g WHERE g.store_id = o.store_id
+            AND g.host IN ('bigcommerce', c.api_url) AND g.open_until > now())
+"""
+# How many more orders of a store may be in flight.
+_CAPACITY = """
+    greatest(0, CASE
+        WHEN coalesce(b.failures, 0) >= %(failures)s OR b.window_until IS NULL
+            OR b.window_until <= now() THEN 1 - busy.orders
+        ELSE least(%(at_once)s - busy.orders, b.budget / %(calls)s) END)
+"""
+_BUSY = """
+    LEFT JOIN orders_gate b ON b.store_id = s.id AND b.host = 'bigcommerce'
+    CROSS JOIN LATERAL (SELECT count(*) AS orders FROM orders_order held
+        WHERE held.store_id = s.id AND held.leased_until > now()) busy
+"""
+# The stores of the orders that have waited longest, and, so that a flood of one store hides no
+# other, some more: from store to store by the index, from the first one and from any one.
+CANDIDATES = f"""
+WITH RECURSIVE oldest AS (
+    SELECT o.store_id FROM {_CLAIMABLE} ORDER BY o.due_at LIMIT %(room)s
+), walk AS (
+    SELECT (SELECT o.store_id FROM orders_order o
+        WHERE o.changed > o.synced AND o.store_id >= first.id ORDER BY o.store_id, o.due_at LIMIT 1)
+    FROM (SELECT 0 AS id UNION ALL
+          SELECT (random() * max(id))::bigint FROM stores_store) AS first
+    UNION
+    SELECT (SELECT o.store_id FROM orders_order o
+        WHERE o.changed > o.synced AND o.store_id > walk.store_id ORDER BY o.store_id, o.due_at LIMIT 1)
+    FROM walk WHERE walk.store_id IS NOT NULL
+), further AS (
+    SELECT s.id AS store_id FROM walk JOIN stores_store s ON s.id = walk.store_id {_BUSY}
+    WHERE {_CAPACITY} > 0
+        AND EXISTS (SELECT FROM {_CLAIMABLE} AND o.store_id = walk.store_id)
+    LIMIT 1 + %(room)s / %(at_once)s
+), candidate AS MATERIALIZED (
+    SELECT store_id FROM oldest UNION SELECT store_id FROM further
+)
+SELECT store_id, pg_try_advisory_xact_lock(%(lock)s, (store_id %% 2147483647)::int) FROM candidate
+"""  # noqa: S608 (parts of ours)
+_WAIT = """
+SELECT pg_advisory_xact_lock(%(lock)s, store)
+FROM (SELECT DISTINCT (id %% 2147483647)::int AS store FROM unnest(%(stores)s::bigint[]) AS id
+      ORDER BY store) AS ordered
+"""
 # The holder of an expired lease may have sent an update before it died: the order is in doubt.
-CLAIM = """
-WITH store AS (
-    SELECT s.id, (SELECT count(*) FROM orders_order b
-                  WHERE b.store_id = s.id AND b.leased_until > now()) AS busy,
-        coalesce(g.failures, 0) AS failures, g.budget, g.window_until
-    FROM stores_store s LEFT JOIN orders_gate g ON g.store_id = s.id AND g.host = 'bigcommerce'
-    WHERE s.state = 'installed' AND (g.open_until IS NULL OR g.open_until <= now())
-), picked AS (
-    SELECT p.id FROM store CROSS JOIN LATERAL (
-        SELECT o.id, o.due_at FROM orders_order o
-        JOIN stores_connection c ON c.id = o.connection_id
-        LEFT JOIN orders_gate g ON g.store_id = o.store_id AND g.host = c.api_url
-        WHERE o.store_id = store.id AND o.changed > o.synced AND o.due_at <= now()
-            AND (o.leased_until IS NULL OR o.leased_until <= now())
-            AND (c.paused_until IS NULL OR c.paused_until <= now()) AND c.stopped_at IS NULL
-            AND (g.open_until IS NULL OR g.open_until <= now())
-        ORDER BY o.due_at
-        LIMIT greatest(0, CASE
-            WHEN store.failures >= %(failures)s OR store.window_until IS NULL
-                OR store.window_until <= now() THEN 1 - store.busy
-            ELSE least(%(at_once)s - store.busy, store.budget / %(calls)s) END)
-        FOR NO KEY UPDATE OF o SKIP LOCKED
+CLAIM = f"""
+WITH picked AS (
+    SELECT p.id FROM (SELECT s.id, {_CAPACITY} AS capacity FROM stores_store s {_BUSY}
+                      WHERE s.id = ANY(%(stores)s)) AS store
+    CROSS JOIN LATERAL (
+        SELECT o.id, o.due_at FROM {_CLAIMABLE} AND o.store_id = store.id
+        ORDER BY o.due_at LIMIT store.capacity FOR NO KEY UPDATE OF o SKIP LOCKED
     ) p ORDER BY p.due_at LIMIT %(room)s
 )
 UPDATE orders_order o SET
@@ -140,26 +212,27 @@ UPDATE orders_order o SET
     unsure = o.unsure OR o.leased_until IS NOT NULL
 FROM picked WHERE o.id = picked.id
 RETURNING o.id
-"""
+"""  # noqa: S608 (parts of ours)
 
 
-@contextmanager
-def alone() -> Iterator[CursorWrapper]:
-    """Open a transaction in which no other worker touches the queue."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        yield cursor
+def settle() -> None:
+    """Make orders due whose settle time has come."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTLE, LIMITS)
 
 
+@transaction.atomic
 def fold() -> list[tuple[int, str]]:
-    """Count new events on their orders, and make orders due whose settle time has come.
+    """Count new events on their orders.
 
     Return the events about a store itself, as (store, scope). The caller handles them, in the same
     transaction if it opened one.
     """
-    with alone() as cursor:
-        cursor.execute(_SETTLE)
-        cursor.execute(_FOLD, LIMITS)
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, LIMITS)
+        if not (taken := [pk for (pk,) in cursor.fetchall()]):
+            return []
+        cursor.execute(_FOLD, {**LIMITS, "events": taken})
         events: list[tuple[int, str]] = cursor.fetchall()
     return [(store, scope) for store, scope in events if scope in (UNINSTALLED, INFORMATION)]
 
@@ -172,15 +245,23 @@ def park(store: int, scope: str) -> None:
     ).update(outcome=WebhookEvent.Outcome.PARKED)
 
 
+@transaction.atomic
 def unpark() -> None:
     """Make parked events new again whose order exists now; ignore those that waited too long."""
-    with alone() as cursor:
-        cursor.execute(_UNPARK, LIMITS)
+    with connection.cursor() as cursor:
+        cursor.execute(_NEW_ORDERS, LIMITS)
+        if rows := cursor.fetchall():
+            orders, stores, numbers = (list(column) for column in zip(*rows, strict=True))
+            cursor.execute(_MATCH, {"stores": stores, "numbers": numbers})
+            cursor.execute(_MATCHED, {"orders": orders})
+    with connection.cursor() as cursor:
+        cursor.execute(_RETRY, LIMITS)
+        cursor.execute(_FORGET, LIMITS)
 
 
 def replay(events: Sequence[int]) -> int:
     """Make these events new again. Return how many of them were not new."""
-    with alone() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(_REPLAY, [list(events)])
         return int(cursor.rowcount)
 
@@ -229,18 +310,36 @@ def take_along(account: Connection, earlier: list[int], refs: list[str]) -> int:
     return orders.exclude(order_ref_1__in=numbers).update(connection=account)
 
 
+@transaction.atomic
 def claim(lease: Lease, room: int) -> list[Order]:
     """Claim up to `room` due orders: oldest first, few per store, none whose host is closed."""
-    with alone() as cursor:
-        cursor.execute(CLAIM, {**LIMITS, "lease": lease.id, "room": room})
-        picked = [pk for (pk,) in cursor.fetchall()]
-        if not picked:
+    values = {**LIMITS, "lock": _LOCK, "lease": lease.id, "room": room}
+    with connection.cursor() as cursor:
+        if not (stores := _stores_in_turn(cursor, values)):
             return []
-        orders = Order.objects.select_related("store", "connection").defer(*_UNUSED)
-        claimed = list(orders.filter(pk__in=picked).order_by("due_at"))
-        admitted = admit(claimed)
-        _give_back(set(picked) - {order.pk for order in admitted})
+        cursor.execute(CLAIM, values | {"stores": stores})
+        picked = [pk for (pk,) in cursor.fetchall()]
+    if not picked:
+        return []
+    orders = Order.objects.select_related("store", "connection").defer(*_UNUSED)
+    claimed = list(orders.filter(pk__in=picked).order_by("due_at"))
+    admitted = admit(claimed)
+    _give_back(set(picked) - {order.pk for order in admitted})
     return admitted
+
+
+def _stores_in_turn(cursor: CursorWrapper, values: dict[str, Any]) -> list[int]:
+    """Return stores that have something to claim, each locked until the transaction ends.
+
+    Stores that others claim from at this moment are left to them, unless there is nothing else.
+    """
+    cursor.execute(CANDIDATES, values)
+    found: dict[int, bool] = dict(cursor.fetchall())
+    if free := [store for store, is_locked in found.items() if is_locked]:
+        return free
+    if found:
+        cursor.execute(_WAIT, values | {"stores": list(found)})
+    return list(found)
 
 
 def _give_back(orders: Iterable[int]) -> None:

@@ -241,10 +241,11 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def take_events() -> None:
-    """Fold new events into orders, and handle those about a store itself.
+    """Fold new events and settle times into orders, and handle events about a store itself.
 
     An event that cannot be handled for one store is parked, and retried in the next sweep.
     """
+    claim.settle()
     with transaction.atomic():
         events = claim.fold()
         stores = Store.objects.in_bulk({store for store, _ in events})

@@ -165,7 +165,9 @@ def translate(node: Any, asking: bool) -> Any:
         return [translate(item, asking) for item in node]
     if not isinstance(node, dict):
         return node
-    schema = {key: translate(value, asking) for key, value in node.items() if key not in DROPPED}
+    # Shapes whose fields are all optional: several of them may fit.
+    named = (("anyOf" if key == "oneOf" else key, value) for key, value in node.items())
+    schema = {key: translate(value, asking) for key, value in named if key not in DROPPED}
     if isinstance(node.get("properties"), dict):
         fields = node["properties"].items()
         schema["properties"] = {name: translate(field, asking) for name, field in fields}
@@ -196,8 +198,6 @@ def repaired(schema: dict[str, Any], asking: bool) -> dict[str, Any]:
         schema.pop("minLength", None)
     if schema.get("type", "string") not in JSON_TYPES:
         del schema["type"]
-    if "oneOf" in schema:  # shapes whose fields are all optional: several of them may fit
-        schema["anyOf"] = schema.pop("oneOf")
     if isinstance(schema.get("items"), list):
         schema["items"] = {"anyOf": schema["items"]}
     for bound in ("exclusiveMinimum", "exclusiveMaximum"):

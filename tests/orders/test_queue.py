@@ -375,8 +375,11 @@ def test_claim_reads_a_large_queue_by_its_index(make: Make) -> None:
     open_window(first.store)
     with connections["default"].cursor() as cursor:
         cursor.execute("ANALYZE orders_order")
-        cursor.execute(f"EXPLAIN {claim.CLAIM}", {**claim.LIMITS, "lease": "x", "room": 64})
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+        values = {**claim.LIMITS, "lease": "x", "room": 64, "lock": 1, "stores": [first.store_id]}
+        plan = ""
+        for statement in (claim.CANDIDATES, claim.CLAIM):
+            cursor.execute(f"EXPLAIN {statement}", values)
+            plan += "\n".join(line for (line,) in cursor.fetchall())
     assert "order_due" in plan
     assert "Seq Scan on orders_order" not in plan
     assert len(claimed()) == 4
