@@ -452,6 +452,7 @@ class History:
         reader: Any = Reader(self.shop)
         result = sync_order(self.order, reader, self.provider, Lease())
         assert result.computed is not None, result
+        results._tell_merchant(self.order, result)
         for name, value in results._facts(self.order, result).items():
             setattr(self.order, name, value)
         self.order.shipped_status_seen = False

@@ -428,9 +428,9 @@ def test_the_search_reads_pages_and_candidates_only(merchant: Merchant) -> None:
     calls = merchant.sandbox.calls("bigcommerce")[before:]
     lists = [call for call in calls if call["path"].endswith("/v2/orders")]
     read = {
-        call["path"].split("/v2/orders/")[1].split("/")[0]
+        call["path"].split("/v3/orders/")[1].split("/")[0]
         for call in calls
-        if "/v2/orders/" in call["path"] and "products" in call["path"]
+        if call["path"].endswith("/payment_actions/refunds")
     }
     assert len(lists) <= 4  # changed since, searched, compared, strays
     assert str(orders[0].bigcommerce_id) in read
