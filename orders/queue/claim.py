@@ -174,12 +174,14 @@ WITH RECURSIVE oldest AS (
     SELECT o.store_id FROM {_CLAIMABLE} ORDER BY o.due_at LIMIT %(room)s
 ), walk AS (
     SELECT (SELECT o.store_id FROM orders_order o
-        WHERE o.changed > o.synced AND o.store_id >= first.id ORDER BY o.store_id, o.due_at LIMIT 1)
+        WHERE o.changed > o.synced AND o.store_id >= first.id
+        ORDER BY o.store_id, o.due_at LIMIT 1)
     FROM (SELECT 0 AS id UNION ALL
           SELECT (random() * max(id))::bigint FROM stores_store) AS first
     UNION
     SELECT (SELECT o.store_id FROM orders_order o
-        WHERE o.changed > o.synced AND o.store_id > walk.store_id ORDER BY o.store_id, o.due_at LIMIT 1)
+        WHERE o.changed > o.synced AND o.store_id > walk.store_id
+        ORDER BY o.store_id, o.due_at LIMIT 1)
     FROM walk WHERE walk.store_id IS NOT NULL
 ), further AS (
     SELECT s.id AS store_id FROM walk JOIN stores_store s ON s.id = walk.store_id {_BUSY}
