@@ -64,7 +64,10 @@ def test_pages_of_products(api: Api) -> None:
     assert api.get(f"v2/orders/{order['id']}/products", 204, page=3, limit=50) is None
 
 
-WHOLE = {"include": "consignments.line_items,fees", "consignment_structure": "object"}
+WHOLE: dict[str, Any] = {
+    "include": "consignments.line_items,fees",
+    "consignment_structure": "object",
+}
 
 
 def test_an_order_comes_with_its_consignments_and_fees(api: Api) -> None:

@@ -148,7 +148,7 @@ LINE, OTHER = {"id": 1, "quantity": 2}, {"id": 2, "quantity": 1}
 LINK = {"url": "https://api.example.com/v2/orders/1/products/1", "resource": "/orders/1/products/1"}
 
 
-def by_way(**ways: Any) -> Document:
+def by_way(**ways: Any) -> dict[str, Any]:
     """An order of three units, whose consignments these are."""
     return {"items_total": 3, "consignments": {"pickups": [], "shipping": [], **ways}}
 

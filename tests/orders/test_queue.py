@@ -375,10 +375,10 @@ def test_claim_reads_a_large_queue_by_its_index(make: Make) -> None:
     open_window(first.store)
     with connections["default"].cursor() as cursor:
         cursor.execute("ANALYZE orders_order")
-        values = {**claim.LIMITS, "lease": "x", "room": 64, "lock": 1, "stores": [first.store_id]}
+        given = {**claim.LIMITS, "lease": "x", "room": 64, "lock": 1, "stores": [first.store_id]}
         plan = ""
         for statement in (claim.CANDIDATES, claim.CLAIM):
-            cursor.execute(f"EXPLAIN {statement}", values)
+            cursor.execute(f"EXPLAIN {statement}", given)
             plan += "\n".join(line for (line,) in cursor.fetchall())
     assert "order_due" in plan
     assert "Seq Scan on orders_order" not in plan
