@@ -339,15 +339,17 @@ def _new(attempt: Solicitation) -> Solicitation:
     attempt.save()
     api = sequra_for(connection, storefront_session())
     try:
-        attempt.reference = api.solicit(attempt.merchant_ref, sent_order(attempt))
-        attempt.payment_methods = api.order_payment_methods(attempt.merchant_ref, attempt.reference)
+        reference = api.solicit(attempt.merchant_ref, sent_order(attempt))
+        options = api.order_payment_methods(attempt.merchant_ref, reference)
     except sequra.errors.Rejected as error:
         log.warning("solicitation_refused", status=error.status, request=error.request_id)
         if error.status == 401:
             raise NotOffered(_paused(connection), error.message) from error
         raise NotOffered(Reason.REFUSED_BY_SEQURA, error.message) from error
     connection.resume()
-    log.info("solicited", store=attempt.store.hash, reference=str(attempt.reference))
+    log.info("solicited", store=attempt.store.hash, reference=str(reference))
+    # Both or none: without its methods an attempt must not be offered again.
+    attempt.reference, attempt.payment_methods = reference, options
     return attempt
 
 

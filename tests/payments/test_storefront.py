@@ -655,6 +655,16 @@ def unknown_checkout(*_: object) -> None:
     raise UnknownCheckout
 
 
+def test_an_attempt_whose_methods_could_not_be_read_is_not_offered_again(shop: Shop) -> None:
+    checkout_id = shop.sandbox.checkout()["checkout_id"]
+    shop.sandbox.fault("/payment_methods", status=503)
+
+    assert shop.offer(checkout_id).reasons == ["sequra_unavailable"]
+
+    assert shop.offer(checkout_id).methods
+    assert Solicitation.objects.filter(reference__isnull=False).count() == 1
+
+
 def test_an_unknown_checkout_is_remembered_once_and_not_called_for_again(shop: Shop) -> None:
     """Else whoever keeps asking keeps a checkout unknown that exists by now."""
     checkout_id = str(uuid.uuid4())
