@@ -18,7 +18,7 @@ from orders.queue import claim
 from orders.queue.wakeup import wake_worker
 from payments.models import Solicitation
 from stores.models import Connection, Merchant, PanelUser, Store
-from stores.personal_data import TABLES
+from stores.privacy.personal_data import TABLES
 from stores.settings_file import SETTINGS
 from transaction_log.models import Entry
 

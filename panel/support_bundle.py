@@ -1,6 +1,6 @@
 """What a support case needs of a store or an order: every row, without people and without secrets.
 
-`stores.data_map` names the columns with personal data and the secrets. There, each word is
+`stores.privacy.data_map` names the columns with personal data and the secrets. There, each word is
 replaced by a pseudonym: a keyed digest, the same wherever the word stands in the bundles of this
 store, so that two rows about one person can be recognised as such. Amounts, states, dates and
 references stay.
@@ -19,11 +19,11 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from panel.doctor import installation, known
-from stores.data_map import data_map
 from stores.encryption import EncryptedTextField, readable
 from stores.models import Store
-from stores.personal_data import TABLES
-from stores.privacy import Person, find
+from stores.privacy.data_map import data_map
+from stores.privacy.people import Person, find
+from stores.privacy.personal_data import TABLES
 
 # Parts of addresses that open something, beside the secrets of the data map.
 _OPENS = frozenset({"public_id", "token_digest"})

@@ -83,7 +83,7 @@ class Store(models.Model):
     authorised_at = models.DateTimeField(default=timezone.now)
     installed_at = models.DateTimeField(default=timezone.now)
     uninstalled_at = models.DateTimeField(null=True, blank=True)
-    # When no personal data was left to erase: see `stores.personal_data`.
+    # When no personal data was left to erase: see `stores.privacy.personal_data`.
     erased_at = models.DateTimeField(null=True, blank=True)
     # When an uninstallation was announced while BigCommerce still accepted the token.
     uninstall_asked_at = models.DateTimeField(null=True, blank=True)

@@ -15,7 +15,7 @@ from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.notifications import record_state
 from stores.models import Store
-from stores.personal_data import erase_due
+from stores.privacy.personal_data import erase_due
 from tests.orders.merchant import Merchant
 from tests.orders.test_adoption import command, known
 from tests.stores.conftest import panel_for

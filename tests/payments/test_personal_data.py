@@ -32,10 +32,10 @@ from orders.models import (
 from payments import retention
 from payments.confirm import confirm, next_step
 from payments.models import Offer, Solicitation
-from stores import personal_data
 from stores.install import uninstall
 from stores.models import AT_ONCE, Allowance, Merchant, PanelUser, SettingChange, Store
-from stores.personal_data import TABLES, erase_due
+from stores.privacy import personal_data
+from stores.privacy.personal_data import TABLES, erase_due
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.web import Web
 from transaction_log.models import Entry

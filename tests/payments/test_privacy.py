@@ -16,11 +16,11 @@ from django.utils import timezone
 from local.servers import ROOT
 from orders.models import Correction, Order, WebhookEvent
 from payments.models import Offer, Solicitation
-from stores.data_map import data_map
 from stores.encryption import EncryptedTextField
 from stores.install import uninstall
 from stores.models import Connection, Merchant, PanelUser, Store
-from stores.personal_data import TABLES
+from stores.privacy.data_map import data_map
+from stores.privacy.personal_data import TABLES
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.test_personal_data import CANARY, everything, holding, plant
 from transaction_log.models import Entry

@@ -16,7 +16,7 @@ from orders.models import Order
 from panel.support_bundle import bundle
 from payments.confirm import confirm
 from stores.models import Merchant, PanelUser, Store
-from stores.personal_data import TABLES
+from stores.privacy.personal_data import TABLES
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.shop import Shop
 from tests.payments.test_personal_data import plant

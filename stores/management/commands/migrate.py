@@ -44,5 +44,5 @@ def _alone(alias: str) -> Iterator[None]:
         yield
     finally:
         with connections[alias].cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', '0', false)")
+            cursor.execute("RESET lock_timeout")
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from stores import privacy
-from stores.data_map import data_map
 from stores.management.console import STORE_HELP, add_examples, log_to_standard_error, store_of
+from stores.privacy import people
+from stores.privacy.data_map import data_map
 
 
 class Command(BaseCommand):
@@ -46,11 +46,11 @@ class Command(BaseCommand):
         email = (options["email"] or "").strip()
         if options["order"] is None and "@" not in email:
             raise CommandError("this is no e-mail address")
-        person = privacy.Person(store=store, email=email, order=options["order"])
+        person = people.Person(store=store, email=email, order=options["order"])
         if options["action"] == "export":
-            self._write(privacy.export(person))
+            self._write(people.export(person))
             return
-        proof = privacy.erase(person)
+        proof = people.erase(person)
         self._write(proof)
         if proof["left"]:
             raise CommandError("a payment or an event under way needs the rest: repeat this later")

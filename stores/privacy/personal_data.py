@@ -91,8 +91,8 @@ class _Table:
     also: Mapping[str, Any] = field(default_factory=dict)
     then: Mapping[str, Any] = field(default_factory=dict)
     owner: str = "store"
-    # The columns that say whose data it is, for `stores.privacy`: SeQura's reference, where a
-    # payment may still need the data; BigCommerce's order; its checkout.
+    # The columns that say whose data it is, for `people`: SeQura's reference, where a payment may
+    # still need the data; BigCommerce's order; its checkout.
     reference: str = ""
     order: str = ""
     checkout: str = ""

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from stores.lifecycle import store_apps
 from stores.models import Store
-from stores.personal_data import TABLES, erase_rows
+from stores.privacy.personal_data import TABLES, erase_rows
 
 log = structlog.get_logger(__name__)
 Found = dict[str, list[int]]  # the keys of the rows, by table

@@ -1,7 +1,7 @@
 """The data map: each column with personal data or a secret, why it is there, and until when.
 
-`stores.personal_data.TABLES` erases; this table explains. A test compares both with the models and
-with docs/privacy.md.
+`stores.privacy.personal_data.TABLES` erases; this table explains. A test compares both with the
+models and with docs/privacy.md.
 """
 
 from typing import NamedTuple
