@@ -14,7 +14,7 @@ from orders.sync.worker import drain
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.notifications import record_state
-from stores.models import Store
+from stores.models import AT_ONCE, Store
 from stores.privacy.personal_data import erase_due
 from tests.orders.merchant import Merchant
 from tests.orders.test_adoption import command, known
@@ -30,7 +30,7 @@ def nothing_is_kept(settings: Settings) -> None:
 
 
 def erase() -> None:
-    Store.objects.update(erased_at=None)
+    Store.objects.update(erased_at=None, erase_due_at=AT_ONCE)
     with travel(timezone.now() + timedelta(seconds=1), tick=False):
         erase_due(time.monotonic() + 3600)
 
