@@ -14,6 +14,7 @@ from local.bench import peers
 from local.bench.http_load import Load, drive
 from local.bench.runner import (
     FOLDER,
+    SLIPPED_TIME,
     Effort,
     Figures,
     Goal,
@@ -269,7 +270,19 @@ PART = Part(
     goals=(
         Goal("P1", "µs of processor a webhook ÷ a bare INSERT", 1.0, _beside_control("CPU")),
         Goal("P2", "the same ÷ the better peer", 0.5, _beside_the_better_peer),
-        Goal("P3", "p50 of one connection ÷ a bare INSERT's", 2.2, _beside_control("p50 alone")),
-        Goal("P3 p99", "p99 of one connection ÷ its p99", 4.0, _beside_control("p99 alone")),
+        Goal(
+            "P3",
+            "p50 of one connection ÷ a bare INSERT's",
+            2.2,
+            _beside_control("p50 alone"),
+            slack=SLIPPED_TIME,
+        ),
+        Goal(
+            "P3 p99",
+            "p99 of one connection ÷ its p99",
+            4.0,
+            _beside_control("p99 alone"),
+            slack=SLIPPED_TIME,
+        ),
     ),
 )

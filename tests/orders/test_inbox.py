@@ -21,6 +21,7 @@ import pytest
 import requests
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, connections, transaction
+from prometheus_client import REGISTRY
 
 from local.processes import Process, environment, free_port
 from local.sandbox_control import plain_session
@@ -166,6 +167,22 @@ def test_a_repeated_event_goes_into_the_next_statement(
     assert stored() == {"lone": 1, "same": 2, "other": 1}
 
 
+def environ_of(name: str, store: Store) -> dict[str, Any]:
+    """A webhook as a web server passes it on, its body read by `Bulkheads`."""
+    body = event(name, store)
+    return {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": f"/webhooks/bigcommerce/{store.public_id}",
+        "CONTENT_LENGTH": str(len(body)),
+        "HTTP_X_WEBHOOK_SECRET": store.webhook_secret,
+        "HTTP_X_REQUEST_ID": "proxys-own-1",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+    }
+
+
 @pytest.fixture
 def post(store: Store, ours: Inbox) -> Callable[..., int]:
     """One webhook, answered as by the web server: the status."""
@@ -173,19 +190,8 @@ def post(store: Store, ours: Inbox) -> Callable[..., int]:
 
     def send(name: str, to: Store = store) -> int:
         statuses: list[str] = []
-        body = event(name, to)
-        environ = {
-            "REQUEST_METHOD": "POST",
-            "PATH_INFO": f"/webhooks/bigcommerce/{to.public_id}",
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_X_WEBHOOK_SECRET": to.webhook_secret,
-            "SERVER_NAME": "localhost",
-            "SERVER_PORT": "80",
-            "wsgi.url_scheme": "http",
-            "wsgi.input": io.BytesIO(body),
-        }
         try:
-            application(environ, lambda status, _: statuses.append(status))
+            application(environ_of(name, to), lambda status, _: statuses.append(status))
         finally:
             connection.close()
         return int(statuses[0][:3])
@@ -193,6 +199,24 @@ def post(store: Store, ours: Inbox) -> Callable[..., int]:
     assert send("known from now on") == 204
     WebhookEvent.objects.all().delete()
     return send
+
+
+def no_django(environ: dict[str, Any], _: Any) -> list[bytes]:
+    raise AssertionError(environ["PATH_INFO"])
+
+
+def test_an_answer_in_front_of_django_has_an_id_and_is_counted(
+    store: Store, post: Callable[..., int]
+) -> None:
+    labels = {"method": "POST", "route": "webhooks/bigcommerce/<uuid:public_id>", "status": "204"}
+    before = REGISTRY.get_sample_value("sequra_bc_requests_total", labels) or 0
+    answers: list[tuple[str, list[tuple[str, str]]]] = []
+    application = Intake(no_django)
+    body = application(environ_of("mine", store), lambda *answer: answers.append(answer))
+    assert list(body) == [b""]
+    assert answers == [("204 No Content", [("X-Request-Id", "proxys-own-1")])]
+    assert REGISTRY.get_sample_value("sequra_bc_requests_total", labels) == before + 1
+    assert stored() == {"mine": 1}
 
 
 def test_a_locked_store_delays_none_of_its_neighbours(
