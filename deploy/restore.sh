@@ -4,8 +4,8 @@
 #   DATABASE_URL=postgresql://… deploy/restore.sh FILE          into an empty database
 #   DATABASE_URL=postgresql://… deploy/restore.sh FILE --replace  what is there is lost
 #
-# The connection is chosen as in backup.sh. Stop web, worker and beat first: it refuses while somebody
-# else is connected. docs/operations.md, "Restore a backup", says what comes before and after.
+# The connection is chosen as in backup.sh. Stop web, worker and beat first: it refuses while other
+# sessions are connected. docs/operations.md, "Restore a backup", lists the steps before and after.
 set -eu
 umask 077
 file=${1:?usage: restore.sh FILE [--replace]}

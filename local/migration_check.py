@@ -4,7 +4,7 @@ During a deploy, and after a rollback, old processes read and write tables that 
 already. So a release adds; what is no longer used goes in a later one. Refused are operations that
 drop or rename a table or column, that change a column's type or narrow it, and columns that an old
 INSERT, which does not name them, cannot fill. Where one is right after all, a comment above the
-operation says why: `# contract: no version since 0.3 reads this column`.
+operation gives the reason: `# contract: no version since 0.3 reads this column`.
 """
 
 import ast
@@ -42,9 +42,9 @@ def complaints(migration: Migration, before: ProjectState) -> Iterator[str]:
     reasons = reasons_in(migration)
     state = before.clone()
     for number, operation in enumerate(migration.operations):
-        for words in objections(operation, migration.app_label, state):
+        for objection in objections(operation, migration.app_label, state):
             if not reasons[number]:
-                yield f"{migration.app_label}/{migration.name}: {operation.describe()}: {words}"
+                yield f"{migration.app_label}/{migration.name}: {operation.describe()}: {objection}"
         operation.state_forwards(migration.app_label, state)
 
 
@@ -60,7 +60,7 @@ def objections(operation: Operation, app: str, state: ProjectState) -> Iterator[
         models = state.models[app, operation.model_name_lower]
         yield from _narrower(models.fields[operation.name], operation.field)
     elif isinstance(operation, ops.RunSQL):
-        yield from (f"its SQL says {found}" for found in SQL.findall(str(operation.sql)))
+        yield from (f"its SQL contains {found}" for found in SQL.findall(str(operation.sql)))
     elif isinstance(operation, ops.SeparateDatabaseAndState):
         for inner in operation.database_operations:
             yield from objections(inner, app, state)
@@ -122,10 +122,10 @@ def all_complaints() -> list[str]:
         one for leaf in loader.graph.leaf_nodes() for one in loader.graph.forwards_plan(leaf)
     )
     return [
-        words
+        complaint
         for app, name in plan
         if app in OURS
-        for words in complaints(
+        for complaint in complaints(
             loader.disk_migrations[app, name], loader.project_state((app, name), at_end=False)
         )
     ]

@@ -32,7 +32,7 @@ _LEFT_OUT = frozenset({"stores.PanelSession", "stores.PanelUser"})
 _HIDDEN = "‹secret›"
 # Keys of documents whose values name things, not people. Not `state`: addresses have one, too.
 _NAMES_A_THING = frozenset(
-    # A list of thirty quoted words would hide what is in it.
+    # One text is easier to read than thirty quoted entries.
     "campaign category code country_code created_at currency event hash id language_code layout"  # noqa: SIM905
     " locale order_id order_ref_1 order_ref_2 orderId previous_status_id new_status_id producer"
     " product reference scope shop_id status status_id type".split()
@@ -41,7 +41,7 @@ _THING = re.compile(r"[\w./:+-]{1,64}")
 _KEY = re.compile(r"[a-zA-Z][\w.]{0,39}|\d{1,19}")
 _LONG_NUMBER = 10**8  # a telephone number rather than an amount
 _WORD = re.compile(r"\w(?:[\w.+%@'’:/-]*\w)?")
-# The words of both systems' messages, and of ours, that name nobody.
+# Vocabulary of error messages that identifies no person. Everything else is replaced.
 _PLAIN = frozenset(
     "a accepted access account address already amount an and answer answered approved are as"  # noqa: SIM905
     " at be been before bigcommerce body by campaign cancelled cannot cart carts changed"

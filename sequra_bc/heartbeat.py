@@ -20,7 +20,7 @@ _SILENT = 45.0
 
 
 def touch() -> None:
-    """Say that this process is well."""
+    """Record that this process is healthy."""
     if settings.HEARTBEAT_FILE:
         Path(settings.HEARTBEAT_FILE).touch()
 
@@ -43,7 +43,7 @@ class Pulse:
         self.last = time.monotonic()
 
     def beat(self, **_: Any) -> None:
-        """Remember that the main loop came round."""
+        """Record a round of the main loop."""
         self.last = time.monotonic()
 
     def is_well(self) -> bool:

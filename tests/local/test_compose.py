@@ -140,6 +140,15 @@ def test_the_servers_are_of_the_majors_that_the_tests_run() -> None:
     }
 
 
+def test_make_deploy_restarts_every_service_of_the_app_web_first() -> None:
+    recipe = (ROOT / "Makefile").read_text().partition("\ndeploy: ")[2].partition("\n\n")[0]
+    found = re.search(r"for service in ([\w -]+);", recipe)
+    assert found
+    ours = [name for name in SERVICES if compose_check.kind(SERVICES[name]) == "app"]
+    assert found[1].split() == [name for name in ours if name not in compose_check.ONCE]
+    assert recipe.index("build web") < recipe.index("run --rm migrate") < found.start()
+
+
 def test_a_server_publishes_no_port() -> None:
     redis = {**SERVICES["redis"], "ports": ["127.0.0.1:6379:6379"]}
 

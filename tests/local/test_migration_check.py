@@ -63,8 +63,8 @@ REFUSED = {
     "migrations.AlterField('thing', 'name', models.CharField(max_length=9))": "another type",
     "migrations.AlterField('thing', 'name', models.IntegerField())": "another type",
     "migrations.AlterField('thing', 'count', models.IntegerField())": "relies on its db_default",
-    "migrations.RunSQL('ALTER TABLE a ALTER b SET NOT NULL')": "its SQL says SET NOT NULL",
-    "migrations.RunSQL('alter table a drop column b')": "its SQL says drop column",
+    "migrations.RunSQL('ALTER TABLE a ALTER b SET NOT NULL')": "its SQL contains SET NOT NULL",
+    "migrations.RunSQL('alter table a drop column b')": "its SQL contains drop column",
     "migrations.SeparateDatabaseAndState([migrations.RemoveField('thing', 'name')])": "it drops",
 }
 ALLOWED = [

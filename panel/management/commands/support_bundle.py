@@ -17,7 +17,7 @@ class Command(BaseCommand):
     help = (
         "Write what a support case needs as JSON: the doctor's findings, and the rows of a store or"
         " of one of its orders. Names, addresses, telephone numbers, e-mail addresses and other"
-        " words of people are replaced by pseudonyms that stay the same for this store; secrets are"
+        " personal text are replaced by pseudonyms that stay the same for this store; secrets are"
         " left out. Nothing is sent anywhere."
     )
 
