@@ -2,10 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from threading import BoundedSemaphore
 
 from django.conf import settings
 from django.db import transaction
@@ -17,9 +14,11 @@ from bigcommerce.documents import TokenGrant
 from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.signed_payload import SignedPayload, read_signed_payload
 from stores.clients import bigcommerce_for
+from stores.isolation import each
 from stores.lifecycle import store_apps
 from stores.locks import Busy, only_one
 from stores.models import PanelUser, SpentPayload, Store, new_secret
+from stores.rate_limit import Concurrency
 
 # A signed payload opens the app once, within ten minutes.
 _MAX_AGE = timedelta(minutes=10)
@@ -73,23 +72,13 @@ def provision(store: Store, payload: SignedPayload) -> PanelUser:
 
 CONTEXT = re.compile(r"stores/([a-z0-9]{1,64})")
 _CALLBACK = "/auth"
-# Exchanges at a time in one process: each holds a thread.
-_EXCHANGES = BoundedSemaphore(4)
+# Exchanges at a time in one process, of all stores together: each holds a thread.
+_exchanges = Concurrency(4)
 # BigCommerce may call `/uninstall` before it revokes the token.
 _REVOKED_WITHIN = timedelta(hours=1)
 
 # An unfinished payment is completed or taken back at SeQura within this time.
 _FINISH_WITHIN = timedelta(hours=24)
-
-
-@contextmanager
-def _few_at_a_time() -> Iterator[None]:
-    if not _EXCHANGES.acquire(blocking=False):
-        raise Busy("exchanges")
-    try:
-        yield
-    finally:
-        _EXCHANGES.release()
 
 
 class WrongContext(Exception):
@@ -105,20 +94,27 @@ def install(code: str, context: str, scope: str) -> Store:
     named = CONTEXT.fullmatch(context)
     if not named or not code:
         raise WrongContext(context)
-    # In the order of the exchanges: only the last token stays valid.
-    with _few_at_a_time(), only_one(f"token of {named[1]}"):
-        grant = exchange_code(
-            settings.BIGCOMMERCE_LOGIN_URL,
-            client_id=settings.BIGCOMMERCE_CLIENT_ID,
-            client_secret=settings.BIGCOMMERCE_CLIENT_SECRET,
-            code=code,
-            context=context,
-            scope=scope,
-            redirect_uri=settings.APP_URL + _CALLBACK,
-        )
-        if grant.context != context:
-            raise WrongContext(context)
-        return _keep(named[1], grant)
+    with _exchanges.entered("all") as has_place:
+        if not has_place:
+            raise Busy("exchanges")
+        # In the order of the exchanges: only the last token stays valid.
+        with only_one(f"token of {named[1]}"):
+            return _exchange(named[1], code, context, scope)
+
+
+def _exchange(store_hash: str, code: str, context: str, scope: str) -> Store:
+    grant = exchange_code(
+        settings.BIGCOMMERCE_LOGIN_URL,
+        client_id=settings.BIGCOMMERCE_CLIENT_ID,
+        client_secret=settings.BIGCOMMERCE_CLIENT_SECRET,
+        code=code,
+        context=context,
+        scope=scope,
+        redirect_uri=settings.APP_URL + _CALLBACK,
+    )
+    if grant.context != context:
+        raise WrongContext(context)
+    return _keep(store_hash, grant)
 
 
 @transaction.atomic
@@ -166,9 +162,12 @@ def uninstall_what_was_revoked() -> None:
     asked.filter(uninstall_asked_at__lt=timezone.now() - _REVOKED_WITHIN).update(
         uninstall_asked_at=None
     )
-    for store in asked:
-        if not _is_still_granted(store):
-            uninstall(store)
+    each("maintenance", asked, _uninstall_if_revoked)
+
+
+def _uninstall_if_revoked(store: Store) -> None:
+    if not _is_still_granted(store):
+        uninstall(store)
 
 
 @transaction.atomic

@@ -203,7 +203,7 @@ class LocalRateLimit:
 
 
 class Concurrency:
-    """Limit how many requests of one store hold a thread of the web server at once."""
+    """Limit how many requests of one key, such as a store, hold a thread of the process at once."""
 
     def __init__(self, each: int) -> None:
         self._each = each
@@ -212,7 +212,7 @@ class Concurrency:
 
     @contextmanager
     def entered(self, key: object) -> Iterator[bool]:
-        """Yield whether the store has a free place, and free it afterwards."""
+        """Yield whether the key has a free place, and free it afterwards."""
         with self._lock:
             mine = self._busy[key] < self._each
             self._busy[key] += mine

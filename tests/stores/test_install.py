@@ -233,7 +233,7 @@ def test_few_exchanges_are_under_way_at_a_time(client: Client, world: World, db:
     asked = {"code": "nonsense", "context": "stores/abc123", "scope": "x"}
     with ExitStack() as taken:
         for _ in range(4):
-            taken.enter_context(install._few_at_a_time())
+            taken.enter_context(install._exchanges.entered("all"))
         assert client.get("/auth", asked).status_code == 503
         assert world.calls == []
     assert client.get("/auth", asked).status_code == 400
