@@ -346,6 +346,13 @@ class Gate(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["store", "host"], name="one_gate_per_store_and_host")
         ]
+        indexes = [
+            models.Index(
+                fields=["open_until"],
+                condition=models.Q(open_until__isnull=False),
+                name="gate_open",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.host} for {self.store}"
@@ -360,6 +367,13 @@ class Reconciliation(models.Model):
     webhooks_at = models.DateTimeField(null=True, blank=True)
     # A host was away: every open order is checked once all hosts answer again.
     outage = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["store"], condition=models.Q(outage=True), name="reconciliation_outage"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"changes of {self.store} until {self.until}"

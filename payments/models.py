@@ -157,6 +157,18 @@ class Solicitation(models.Model):
                 condition=models.Q(erased_at__isnull=True),
                 name="solicitation_with_people",
             ),
+            # What the metrics count, and what `payments.retention` deletes.
+            models.Index(
+                fields=["phase"],
+                include=["confirm_intent_at"],
+                condition=~models.Q(phase__in=("solicited", "refused", "done")),
+                name="solicitation_under_way",
+            ),
+            models.Index(
+                fields=["created_at"],
+                condition=models.Q(phase="solicited", state=""),
+                name="solicitation_abandoned",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -279,7 +291,10 @@ class Offer(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        indexes = [models.Index(fields=["store", "checkout_id", "-at"])]
+        indexes = [
+            models.Index(fields=["store", "checkout_id", "-at"]),
+            models.Index(fields=["at"], name="offer_age"),
+        ]
 
     def __str__(self) -> str:
         return f"offer for checkout {self.checkout_id}"

@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from payments.models import Offer, Solicitation
+from stores.isolation import delete_in_batches
 from stores.models import Allowance, Connection, Store
 from transaction_log import record
 
@@ -135,10 +136,12 @@ def take_along(account: Connection, earlier: list[int], refs: list[str]) -> int:
 def forget_abandoned() -> None:
     """Delete abandoned carts, old offers and expired rate-limit windows."""
     now = timezone.now()
-    Solicitation.objects.filter(
+    carts = Solicitation.objects.filter(
         phase=Solicitation.Phase.SOLICITED,
         state="",
         created_at__lt=now - _ABANDONED_AFTER,
-    ).delete()
-    Offer.objects.filter(at__lt=now - _OFFERS_FOR).delete()
-    Allowance.objects.filter(counted_at__lt=now - timedelta(seconds=_ALLOWANCE_SECONDS)).delete()
+    )
+    delete_in_batches(carts)
+    delete_in_batches(Offer.objects.filter(at__lt=now - _OFFERS_FOR))
+    over = timedelta(seconds=_ALLOWANCE_SECONDS)
+    delete_in_batches(Allowance.objects.filter(counted_at__lt=now - over))

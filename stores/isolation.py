@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from django.db import InterfaceError, OperationalError
@@ -17,7 +17,7 @@ from django.utils import timezone
 from prometheus_client import Counter
 
 from stores.models import Store
-from transport.stopping import stopping
+from transport.stopping import before_a_call, stopping
 
 log = structlog.get_logger(__name__)
 STORE_FAILURES = Counter(
@@ -94,3 +94,17 @@ def _take(store: Store, column: str, work: Callable[[Store], datetime], taken: d
 def _move(store: Store, column: str, known: datetime, to: datetime) -> bool:
     """Move a turn, unless the store was saved or another process moved it meanwhile."""
     return bool(Store.objects.filter(pk=store.pk, **{column: known}).update(**{column: to}))
+
+
+# Rows of one statement that deletes: few enough never to block other statements for long.
+DELETED_AT_ONCE = 5000
+
+
+def delete_in_batches(rows: QuerySet[Any]) -> int:
+    """Delete these rows. Return how many there were. The process may end between two batches."""
+    deleted = 0
+    while keys := list(rows.values_list("pk", flat=True)[:DELETED_AT_ONCE]):
+        QuerySet(rows.model).filter(pk__in=keys).delete()
+        deleted += len(keys)
+        before_a_call()
+    return deleted

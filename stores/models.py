@@ -113,6 +113,7 @@ class Store(models.Model):
     erase_due_at = models.DateTimeField(default=AT_ONCE, db_default=AT_ONCE, editable=False)
     report_due_at = models.DateTimeField(default=AT_ONCE, db_default=AT_ONCE, editable=False)
     check_due_at = models.DateTimeField(default=AT_ONCE, db_default=AT_ONCE, editable=False)
+    forget_due_at = models.DateTimeField(default=AT_ONCE, db_default=AT_ONCE, editable=False)
     # When a checkout of the store last requested SeQura's payment methods.
     checkout_asked_at = models.DateTimeField(null=True, blank=True)
 
@@ -154,10 +155,11 @@ class Store(models.Model):
     # Checks passed before going live, and when (ISO 8601): {"paid": "2026-…"}.
     go_live = models.JSONField(default=dict, blank=True)
 
-    # The settings that move the night of a store; saving one of them makes each turn due, and the
-    # loop computes the next one.
-    _OF_THE_NIGHT = frozenset({"timezone", "reports_hour", "reports_enabled", "state"})
-    _TURNS = ("maintain_due_at", "erase_due_at", "report_due_at", "check_due_at")
+    # Saving one of these may move a turn: it makes all turns due, and the loops compute the next.
+    _MOVE_TURNS = frozenset(
+        {"timezone", "reports_hour", "reports_enabled", "log_retention_days", "state"}
+    )
+    _TURNS = ("maintain_due_at", "erase_due_at", "report_due_at", "check_due_at", "forget_due_at")
 
     class Meta:
         indexes = [
@@ -177,6 +179,7 @@ class Store(models.Model):
                 condition=models.Q(state="installed"),
                 name="store_check_due",
             ),
+            models.Index(fields=["forget_due_at"], name="store_forget_due"),
             models.Index(
                 fields=["script_file"],
                 condition=models.Q(state="installed"),
@@ -195,7 +198,7 @@ class Store(models.Model):
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
         """Save the store, and make its turns due when they may come earlier now."""
         fields = None if update_fields is None else set(update_fields)
-        if fields is None or fields & self._OF_THE_NIGHT:
+        if fields is None or fields & self._MOVE_TURNS:
             for turn in self._TURNS:
                 setattr(self, turn, AT_ONCE)
             fields = fields and fields.union(self._TURNS)

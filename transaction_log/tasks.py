@@ -1,46 +1,35 @@
 """Delete closed entries after the time that each store chose; open ones stay."""
 
-from datetime import timedelta
+import math
+import time
+from datetime import datetime, timedelta
 
 from celery import shared_task
 from django.utils import timezone
 
-from stores.isolation import each
+from stores.isolation import delete_in_batches, in_turn
 from stores.models import Store
 from transaction_log.models import Entry
-from transport.stopping import before_a_call
 
-# Small enough never to block other statements for long.
-BATCH = 5000
+_EVERY, _SECONDS = timedelta(days=1), 300.0
 
 
 @shared_task
 def forget_closed_entries() -> None:
-    """Run `delete_closed_entries`, a few times a day."""
-    delete_closed_entries()
+    """Run `delete_closed_entries`. The next run continues after `_SECONDS`."""
+    delete_closed_entries(time.monotonic() + _SECONDS)
 
 
-def delete_closed_entries() -> int:
-    """Delete expired entries of all stores. Return how many were deleted."""
-    forgotten: list[int] = []
-    stores = Store.objects.only("pk", "hash", "log_retention_days")
-    each("retention", stores, lambda store: forgotten.append(_forget(store)))
-    return sum(forgotten)
+def delete_closed_entries(until: float = math.inf) -> None:
+    """Delete expired entries of the stores that are due, each store's once a day."""
+    stores = Store.objects.only("pk", "hash", "log_retention_days", "forget_due_at")
+    in_turn("retention", stores, "forget_due_at", _forget, until)
 
 
-def _forget(store: Store) -> int:
-    forgotten = 0
-    before_a_call()
-    while deleted := _forget_batch(store):
-        forgotten += deleted
-        if deleted < BATCH:
-            break
-    return forgotten
-
-
-def _forget_batch(store: Store) -> int:
+def _forget(store: Store) -> datetime:
     """An entry closed long ago was made even longer ago, so the index over `at` finds it."""
-    border = timezone.now() - timedelta(days=store.log_retention_days)
+    now = timezone.now()
+    border = now - timedelta(days=store.log_retention_days)
     old = Entry.objects.filter(store=store, at__lt=border, closed_at__lt=border)
-    batch = old.order_by("at", "id").values_list("pk", flat=True)[:BATCH]
-    return Entry.objects.filter(pk__in=list(batch)).delete()[0]
+    delete_in_batches(old.order_by("at", "id"))
+    return now + _EVERY

@@ -98,10 +98,12 @@ def keep_version() -> None:
 
 def forget_versions() -> None:
     """Delete old files that no store uses."""
+    old = ScriptVersion.objects.filter(current_at__lt=timezone.now() - _KEEP)
+    if not old.exists():  # then the stores need not be read
+        return
     named = Store.objects.exclude(state=Store.State.UNINSTALLED).values("script_file")
     scripts = ScriptVersion.objects.filter(name__in=named).values_list("body", flat=True)
     forms = {name.decode() for script in scripts for name in _NAMED_FORM.findall(bytes(script))}
-    old = ScriptVersion.objects.filter(current_at__lt=timezone.now() - _KEEP)
     old.exclude(name__in=named).exclude(name__in=[f"storefront/{name}" for name in forms]).delete()
 
 

@@ -116,7 +116,7 @@ LOOPS: list[Loop] = [
     ("drift", drift_run.check_due, "orders.nightly.last_moment"),
     ("reports", report_run.send_due, "orders.reports.run.start"),
     ("maintenance", lambda: tasks._maintain_all(float("inf")), "stores.registration.is_due"),
-    ("retention", log_tasks.delete_closed_entries, "transaction_log.tasks._forget_batch"),
+    ("retention", log_tasks.delete_closed_entries, "transaction_log.tasks._forget"),
 ]
 
 

@@ -22,9 +22,9 @@ from orders.models import Order
 from panel.log_filters import LogFilter
 from panel.log_query import PAGE, Position, after, before, needing_somebody
 from panel.views.order import _entries
+from stores.isolation import DELETED_AT_ONCE
 from stores.models import Store
 from tests.transaction_log.filling import empty, fill
-from transaction_log import tasks
 from transaction_log.models import Entry
 
 # One worker, so that the rows are made once.
@@ -146,7 +146,7 @@ def test_counting_what_needs_somebody_is_cheap(store: Store, rows: int) -> None:
 def test_forgetting_reads_only_what_goes(store: Store) -> None:
     border = timezone.now() - timedelta(days=90)
     old = Entry.objects.filter(store=store, at__lt=border, closed_at__lt=border)
-    plan = explained(old.order_by("at", "id")[: tasks.BATCH])
+    plan = explained(old.order_by("at", "id")[:DELETED_AT_ONCE])
     assert {node["Node Type"] for node in nodes(plan)} <= SCANS
 
 
