@@ -34,7 +34,7 @@ class SettingsForm(forms.Form):
 
     def values(self) -> dict[str, Any]:
         """Return what was chosen, by column. What the form does not show is left out."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has to say what was chosen")
 
     def save(self, store: Store, author: Author = _SOMEBODY) -> None:
         values = self.values()

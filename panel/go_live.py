@@ -83,15 +83,15 @@ def facts(store: Store) -> dict[str, Any]:
 
 
 def _rows() -> dict[str, QuerySet[Any]]:
-    told = Entry.objects.filter(store=OuterRef("pk"), outcome="accepted", environment=SANDBOX)
+    accepted = Entry.objects.filter(store=OuterRef("pk"), outcome="accepted", environment=SANDBOX)
     store: dict[str, Any] = {"store": OuterRef("pk")}
     return {
         "script": Offer.objects.filter(**store).exclude(reasons=[UNKNOWN]),
         "paid": Order.objects.filter(**store, connection__environment=SANDBOX),
         "webhook": WebhookEvent.objects.filter(**store),
-        "shipped": told.filter(event="ship"),
-        "refunded": told.filter(event="refund"),
-        "cancelled": told.filter(event="cancel"),
+        "shipped": accepted.filter(event="ship"),
+        "refunded": accepted.filter(event="refund"),
+        "cancelled": accepted.filter(event="cancel"),
     }
 
 

@@ -136,6 +136,12 @@ def panel_error(
     return frame_in_control_panel(response, store)
 
 
+def bad_form(request: "PanelRequest") -> HttpResponse:
+    """Return the page for a form that none of our pages sends."""
+    title, text = _("Something's not right"), _("Go back and try again.")
+    return panel_error(request, 400, title, text, request.store)
+
+
 def _session_is_over(request: HttpRequest) -> HttpResponse:
     return panel_error(
         request,

@@ -104,19 +104,19 @@ def can_compare(entry: Entry) -> bool:
 
 @register.filter
 def speaker(entry: Entry) -> Text:
-    """Whose words the entry carries."""
+    """Return the system whose message the entry holds."""
     return explain(entry.reason).speaker
 
 
 @register.filter
 def words(entry: Entry) -> str:
-    """What was said, details by the names that people give them."""
+    """Return the message, with details by the names that merchants know."""
     return labels(entry.words) if entry.event == "correction" else entry.words
 
 
 @register.filter
 def direction(entry: Entry) -> Text:
-    """Who spoke: the timeline holds what was told and what was heard."""
+    """Return whether the entry was sent or received; nothing for a decision of the merchant."""
     if entry.event == DECISION:
         return ""
     return _("Received from SeQura") if entry.event in HEARD else _("Sent to SeQura")

@@ -20,7 +20,7 @@ from panel.log_query import (
     with_approved,
 )
 from panel.notices import back
-from panel.session import PanelRequest, panel_error, panel_page
+from panel.session import PanelRequest, bad_form, panel_error, panel_page
 from stores.models import Store
 from transaction_log import record
 from transaction_log.models import Entry
@@ -78,13 +78,7 @@ def export_csv(request: PanelRequest) -> HttpResponse | StreamingHttpResponse:
     """Everything that matches the filter, as a file that grows while it is being read."""
     filters = LogFilter(request.store, request.GET)
     if not filters.is_valid():
-        return panel_error(
-            request,
-            400,
-            _("Something's not right"),
-            _("Go back and try again."),
-            request.store,
-        )
+        return bad_form(request)
     entries = with_approved(filters.entries())
     lines = csv_lines(request.store, entries, get_language() or "en")
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")

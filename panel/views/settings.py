@@ -18,7 +18,7 @@ from orders.nightly import next_moment
 from panel import figures
 from panel.forms import ExclusionForm, GeneralForm, ReportsForm, StatusesForm
 from panel.notices import show
-from panel.session import PanelRequest, panel_error, panel_page
+from panel.session import PanelRequest, bad_form, panel_page
 from panel.views.log import no_such_thing
 from stores import catalogue, connect, statuses, store_settings
 from stores.models import SettingChange, Store, country_name, new_secret
@@ -123,13 +123,7 @@ def _search(request: PanelRequest, text: str) -> tuple[list[catalogue.Thing], st
 def change_exclusions(request: PanelRequest) -> HttpResponse:
     form = ExclusionForm(request.POST)
     if not form.is_valid():
-        return panel_error(
-            request,
-            400,
-            _("Something's not right"),
-            _("Go back and try again."),
-            request.store,
-        )
+        return bad_form(request)
     kind, key = form.cleaned_data["kind"], form.cleaned_data["key"]
     store, is_excluded = request.store, form.cleaned_data["action"] == "exclude"
     with recorded(store, request.author):

@@ -95,12 +95,12 @@ def document(store: Store, merchant_ref: str) -> Report | None:
     for addressee in addressees(store):
         if addressee.merchant_ref == merchant_ref:
             rows = to_report_by(addressee, store).order_by("pk").only(*COLUMNS)[:PAGE]
-            told = sort_out(shipped(row) for row in rows)
+            sorted_out = sort_out(shipped(row) for row in rows)
             return delivery_report(
                 merchant_ref,
-                told.orders,
+                sorted_out.orders,
                 platform=platform_facts(),
-                broken_orders=told.broken_orders,
+                broken_orders=sorted_out.broken_orders,
             )
     return None
 
@@ -146,7 +146,7 @@ def shipping(request: PanelRequest) -> HttpResponse:
     context = {
         "warnings": statuses.shipped_warnings(store),
         "shipped_statuses": [statuses.label(store, one) for one in store.shipped_statuses],
-        "untold": figures.unsynced_shipments(store, explained=True),
+        "unsent": figures.unsynced_shipments(store, explained=True),
         "dry_runs": _dry_runs(store),
         "next_at": next_moment(store, timezone.now()) if store.reports_enabled else None,
         "progress": _progress_of(newest),

@@ -439,3 +439,16 @@ class World:
     def file(self, path: Path) -> Answer:
         kind = TYPES[path.suffix.removeprefix(".")]
         return Answer(body=path.read_bytes(), kind=kind)
+
+
+OURS = "li.sequra-item"
+
+
+BUTTON = "#sequra-continue"
+
+
+NATIVE_BUTTON = "#checkout-payment-continue"
+
+
+def choose(page: Page, method: dict[str, Any] = PP3) -> None:
+    page.get_by_label(method["title"]).check()

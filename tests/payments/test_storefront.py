@@ -1,36 +1,25 @@
 """The storefront endpoints: who may read, what is believed, what it costs (A24 to A30)."""
 
-import re
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
-import time_machine
-from django.db import connection
-from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from payloads.checkout.reasons import FOR_SHOPPERS, Reason
-from payments import storefront
 from payments.models import Offer, Solicitation
 from payments.progress import progress_of
-from payments.solicit import UnknownCheckout
-from payments.storefront import ROBOTS
-from stores import clients
-from stores.models import Allowance, Connection, Merchant, Store
-from stores.rate_limit import RateLimited, check_limit, consume
+from stores.models import Connection, Merchant, Store
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.shop import Shop
-from tests.payments.web import BROWSER, Web
+from tests.payments.web import BROWSER, Web, offered
 
 NOT_THIS_ORDER = "SeQura no está disponible para este pedido. Elige otro método de pago."
+
+
 FOREIGN = [
     "https://evil.example",
     "null",
@@ -39,13 +28,6 @@ FOREIGN = [
     "http://shop.localhost",
     "",
 ]
-
-
-def offered(web: Web, shop: Shop, **wishes: Any) -> dict[str, Any]:
-    checkout_id = shop.sandbox.checkout(**wishes)["checkout_id"]
-    answer = web.post("payment-methods", checkout_id=checkout_id)
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
 
 
 def permissions(answer: requests.Response) -> dict[str, str]:
@@ -167,21 +149,6 @@ def test_unknown_store_is_404(web: Web) -> None:
     )
 
     assert (answer.status_code, "Access-Control-Allow-Origin" in answer.headers) == (404, False)
-
-
-@pytest.mark.parametrize(
-    "user_agent", ["Googlebot/2.1 (+http://www.google.com/bot.html)", "facebookexternalhit/1.1"]
-)
-def test_robots_cost_nothing(web: Web, shop: Shop, user_agent: str) -> None:
-    checkout_id = shop.sandbox.checkout()["checkout_id"]
-    before = len(shop.sandbox.calls())
-
-    answer = web.post(
-        "payment-methods", headers={"User-Agent": user_agent}, checkout_id=checkout_id
-    )
-
-    assert (answer.status_code, answer.json()["methods"]) == (200, [])
-    assert len(shop.sandbox.calls()) == before
 
 
 def test_amounts_of_the_browser_are_not_believed(web: Web, shop: Shop) -> None:
@@ -344,156 +311,6 @@ def test_the_same_cart_is_solicited_once_and_a_changed_one_anew(web: Web, shop: 
     assert Solicitation.objects.count() == 2
 
 
-def test_questions_of_a_checkout_are_limited(web: Web, shop: Shop) -> None:
-    checkout_id = shop.sandbox.checkout()["checkout_id"]
-
-    answers = [web.post("payment-methods", checkout_id=checkout_id) for _ in range(25)]
-
-    statuses = [answer.status_code for answer in answers]
-    assert set(statuses) == {200, 429}
-    assert all(int(one.headers["Retry-After"]) > 0 for one in answers if one.status_code == 429)
-    assert "Access-Control-Allow-Origin" in answers[-1].headers
-
-
-def test_questions_of_a_store_are_limited(web: Web, shop: Shop) -> None:
-    answers = [web.post("payment-methods", checkout_id=str(uuid.uuid4())) for _ in range(70)]
-
-    assert {answer.status_code for answer in answers} == {404, 429}
-    assert len(shop.sandbox.calls("bigcommerce")) < 70
-
-
-def test_made_up_checkouts_leave_room_for_shoppers(web: Web, shop: Shop) -> None:
-    guesses = [web.post("payment-methods", checkout_id=str(uuid.uuid4())) for _ in range(40)]
-
-    answered = [answer.status_code for answer in guesses].count(404)
-    assert answered <= 24  # 12, and as many again where a window ends meanwhile
-    spent = Allowance.objects.get(key=f"store {shop.store.pk}")
-    assert spent.used <= 12
-
-
-def test_form_of_an_offered_method(web: Web, shop: Shop) -> None:
-    solicitation = offered(web, shop)["solicitation"]
-
-    answer = web.post("form", solicitation=solicitation, product="pp3", terms_accepted=True).json()
-
-    assert "<iframe" in answer["html"]
-    assert shop.sandbox.origin("sequra") in answer["origins"]
-    stored = Solicitation.objects.get()
-    assert (stored.product, stored.form_shown_at is None) == ("pp3", False)
-
-
-def remember_terms(store: Store, *, asked_for: bool) -> None:
-    """What we read of the storefront's settings last."""
-    store.channels = [{**channel, "terms": asked_for} for channel in store.channels]
-    store.save(update_fields=["channels"])
-
-
-def test_a_page_without_a_checkbox_cannot_skip_the_terms(web: Web, shop: Shop) -> None:
-    usual = {"solicitation": offered(web, shop)["solicitation"], "product": "pp3"}
-    remember_terms(shop.store, asked_for=True)
-    shop.sandbox.knobs(terms_required=True)
-
-    refused = web.post("form", **usual, terms_accepted=None)
-    accepted = web.post("form", **usual, terms_accepted=True)
-
-    assert (refused.status_code, refused.json()["code"]) == (409, "terms_not_accepted")
-    assert accepted.status_code == 200
-
-
-def test_terms_switched_on_since_the_last_reading_are_asked_for(web: Web, shop: Shop) -> None:
-    usual = {"solicitation": offered(web, shop)["solicitation"], "product": "pp3"}
-    shop.sandbox.knobs(terms_required=True)
-
-    assert web.post("form", **usual, terms_accepted=None).status_code == 409
-    assert web.post("form", **usual, terms_accepted=True).status_code == 200
-
-
-@pytest.mark.parametrize("known", [False, True])
-def test_terms_count_as_last_read_while_bigcommerce_is_away(
-    web: Web, shop: Shop, known: bool
-) -> None:
-    usual = {"solicitation": offered(web, shop)["solicitation"], "product": "pp3"}
-    remember_terms(shop.store, asked_for=known)
-    shop.sandbox.fault("/checkouts/settings/", method="GET", status=503, times=0)
-
-    answer = web.post("form", **usual, terms_accepted=None)
-
-    assert answer.status_code == (409 if known else 200)
-
-
-def test_the_script_is_given_whether_terms_are_required(web: Web, shop: Shop) -> None:
-    assert offered(web, shop)["terms"] is False
-
-    remember_terms(shop.store, asked_for=True)
-    shop.sandbox.knobs(terms_required=True)
-
-    assert [offered(web, shop)["terms"] for _ in range(8)] == [True] * 8
-    looked = [one for one in shop.sandbox.calls("bigcommerce") if "/settings/" in one["path"]]
-    # Once in each process of the app, of which one may end and be replaced by another.
-    assert 1 <= len(looked) <= 4
-
-
-def test_terms_that_the_merchant_switched_off_stop_nobody(web: Web, shop: Shop) -> None:
-    usual = {"solicitation": offered(web, shop)["solicitation"], "product": "pp3"}
-    remember_terms(shop.store, asked_for=True)
-    shop.sandbox.knobs(terms_required=False)
-
-    assert web.post("form", **usual, terms_accepted=None).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("choice", "status", "code"),
-    [
-        ({"terms_accepted": False}, 409, "terms_not_accepted"),
-        ({"product": "zz9"}, 409, "unknown_method"),
-        ({"campaign": "summer"}, 409, "unknown_method"),
-        ({"solicitation": "6f1c2f3e-0b6b-4d0e-9d7b-0c9b6f8d3f6a"}, 404, "unknown"),
-    ],
-)
-def test_form_is_refused(
-    web: Web, shop: Shop, choice: dict[str, Any], status: int, code: str
-) -> None:
-    usual = {"solicitation": offered(web, shop)["solicitation"], "product": "pp3"}
-
-    answer = web.post("form", **(usual | choice))
-
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-
-
-def test_form_of_a_paid_checkout_is_refused(web: Web, shop: Shop) -> None:
-    solicitation = offered(web, shop)["solicitation"]
-    Solicitation.objects.update(phase="confirmed")
-
-    answer = web.post("form", solicitation=solicitation, product="pp3")
-
-    assert (answer.status_code, answer.json()["code"]) == (409, "cart_changed")
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"status": 200, "headers": {"Content-Type": "text/html"}, "body": "<p>x</p>" * 200_000},
-        {"status": 200, "headers": {"Content-Type": "application/json"}, "body": "{}"},
-        {"status": 302, "headers": {"Location": "http://127.0.0.1:1/form"}},
-        {
-            "status": 200,
-            "headers": {"Content-Type": "text/html"},
-            "body": '<script src="https://evil.example/x.js"></script>',
-        },
-        {"status": 503},
-        {"reset": True},
-    ],
-)
-def test_bad_form_is_not_shown(web: Web, shop: Shop, fault: dict[str, Any]) -> None:
-    solicitation = offered(web, shop)["solicitation"]
-    shop.sandbox.fault("form_v2", times=0, **fault)
-
-    answer = web.post("form", solicitation=solicitation, product="pp3")
-
-    assert (answer.status_code, "html" in answer.json()) == (502, False)
-    assert answer.json()["message"].startswith("SeQura isn't responding right now.")
-
-
 def test_status_belongs_to_the_store_of_the_address(web: Web, shop: Shop) -> None:
     solicitation = offered(web, shop)["solicitation"]
     mine = requests.get(web.storefront(f"solicitations/{solicitation}"), timeout=10)
@@ -501,13 +318,6 @@ def test_status_belongs_to_the_store_of_the_address(web: Web, shop: Shop) -> Non
 
     assert (mine.status_code, mine.json()["status"]) == (200, "waiting")
     assert foreign.status_code == 404
-
-
-def test_script_errors_are_counted_and_limited(web: Web) -> None:
-    answers = [web.post("errors", message="boom", where="form") for _ in range(70)]
-
-    assert {answer.status_code for answer in answers} == {204, 429}
-    assert web.post("errors", message="x" * 301).status_code == 400
 
 
 def test_browsers_own_address_reaches_sequra(web: Web, shop: Shop) -> None:
@@ -541,51 +351,6 @@ def test_another_account_is_another_solicitation(web: Web, shop: Shop) -> None:
     assert Solicitation.objects.get(public_id=again["solicitation"]).connection == live
 
 
-def granted(seconds: float, every: float, allowed: int, window: int) -> int:
-    """How many of the requests of one client, one `every` so many seconds, are answered."""
-    count = 0
-    start = datetime(2026, 11, 27, 12, 0, 58, tzinfo=UTC)
-    with time_machine.travel(start, tick=False) as clock:
-        for _ in range(round(seconds / every)):
-            with suppress(RateLimited):
-                check_limit("k", allowed=allowed, seconds=window)
-                consume("k", allowed=allowed, seconds=window)
-                count += 1
-            clock.shift(every)
-    return count
-
-
-@pytest.mark.parametrize("every", [0.1, 0.5, 0.9])
-def test_who_asks_too_often_gets_what_is_allowed(db: None, every: float) -> None:
-    assert 290 <= granted(300, every, allowed=30, window=30) <= 345
-
-
-def test_a_limit_does_not_double_at_the_end_of_a_window(db: None) -> None:
-    assert granted(4, 0.05, allowed=20, window=60) <= 22
-
-
-def test_who_asks_seldom_is_always_answered(db: None) -> None:
-    assert granted(300, 2, allowed=30, window=30) == 150
-
-
-def test_one_an_hour_is_one_an_hour(db: None) -> None:
-    assert 23 <= granted(24 * 3600, 300, allowed=1, window=3600) <= 25
-
-
-def test_form_that_sequra_refuses_is_followed_by_a_new_solicitation(web: Web, shop: Shop) -> None:
-    checkout_id = shop.sandbox.checkout()["checkout_id"]
-    first = web.post("payment-methods", checkout_id=checkout_id).json()["solicitation"]
-    shop.sandbox.fault(r"/form_v2", status=410)
-
-    asked = {"solicitation": first, "product": "pp3", "terms_accepted": True}
-    refused = web.post("form", **asked)
-    second = web.post("payment-methods", checkout_id=checkout_id).json()["solicitation"]
-
-    assert (refused.status_code, refused.json()["code"]) == (409, "cart_changed")
-    assert second != first
-    assert web.post("form", **{**asked, "solicitation": second}).status_code == 200
-
-
 def test_another_language_is_another_solicitation(web: Web, shop: Shop) -> None:
     checkout_id = shop.sandbox.checkout()["checkout_id"]
     told = [
@@ -593,11 +358,6 @@ def test_another_language_is_another_solicitation(web: Web, shop: Shop) -> None:
         for locale in ("es-ES", "fr-FR", "fr-FR")
     ]
     assert told[0] != told[1] == told[2]
-
-
-@pytest.mark.parametrize("agent", ["CUBOT X30", "CUBOT_NOTE", "Googlebot/2.1", "AhrefsBot"])
-def test_a_phone_called_cubot_is_no_robot(agent: str) -> None:
-    assert bool(ROBOTS.search(f"Mozilla/5.0 (Linux; {agent}) x")) is not agent.startswith("CUBOT")
 
 
 def test_only_our_page_waits_once_sequra_has_decided(make_solicitation: MakeSolicitation) -> None:
@@ -626,35 +386,6 @@ def test_the_other_tab_hears_of_the_order_that_was_made(
     assert progress_of(loser)["status"] == "confirmed"
 
 
-@pytest.mark.parametrize(
-    "addresses",
-    [
-        [f"203.0.113.{n}" for n in range(1, 5)],
-        [f"2001:db8:0:1::{n}" for n in range(1, 21)],  # one household
-    ],
-)
-@pytest.mark.usefixtures("one_window")
-def test_a_few_addresses_leave_room_for_the_others(
-    shop: Shop, addresses: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(storefront, "solicit", unknown_checkout)
-    store = Store.objects.get()
-
-    def ask(address: str) -> int:
-        client = Client(headers={"user-agent": "Mozilla/5.0"}, REMOTE_ADDR=address)
-        body = {"checkout_id": str(uuid.uuid4())}
-        path = f"/storefront/{store.public_id}/payment-methods"
-        return int(client.post(path, body, "application/json").status_code)
-
-    found = [ask(address) for address in addresses for _ in range(12)]
-    assert set(found) == {404, 429}
-    assert ask("198.51.100.9") == 404
-
-
-def unknown_checkout(*_: object) -> None:
-    raise UnknownCheckout
-
-
 def test_an_attempt_whose_methods_could_not_be_read_is_not_offered_again(shop: Shop) -> None:
     checkout_id = shop.sandbox.checkout()["checkout_id"]
     shop.sandbox.fault("/payment_methods", status=503)
@@ -663,77 +394,3 @@ def test_an_attempt_whose_methods_could_not_be_read_is_not_offered_again(shop: S
 
     assert shop.offer(checkout_id).methods
     assert Solicitation.objects.filter(reference__isnull=False).count() == 1
-
-
-def test_an_unknown_checkout_is_remembered_once_and_not_called_for_again(shop: Shop) -> None:
-    """Else whoever keeps asking keeps a checkout unknown that exists by now."""
-    checkout_id = str(uuid.uuid4())
-    for _ in range(3):
-        with pytest.raises(UnknownCheckout):
-            shop.offer(checkout_id)
-
-    assert Offer.objects.filter(checkout_id=checkout_id).count() == 1
-    assert len(shop.sandbox.calls("bigcommerce", in_path=checkout_id)) == 1
-
-
-# --- What it costs -------------------------------------------------------------------------------
-
-
-@dataclass
-class Cost:
-    """The statements of a request, and how many of them wrote and committed."""
-
-    statements: list[str]
-    commits: int = 0
-
-    @classmethod
-    def of(cls, queries: list[dict[str, str]]) -> "Cost":
-        found, is_open = cls([]), False
-        for sql in (query["sql"].strip() for query in queries):
-            if sql in {"BEGIN", "COMMIT"}:
-                is_open = sql == "BEGIN"
-                found.commits += not is_open
-                continue
-            found.statements.append(sql)
-            found.commits += not is_open and bool(re.search(r"\b(INSERT|UPDATE|DELETE)\b", sql))
-        return found
-
-
-def cost(shop: Shop, checkout_id: str) -> Cost:
-    """What one request for the payment methods costs in the database."""
-    with CaptureQueriesContext(connection) as queries:
-        answer = Client(headers={"Origin": shop.origin, "User-Agent": BROWSER}).post(
-            f"/storefront/{shop.store.public_id}/payment-methods",
-            {"checkout_id": checkout_id},
-            "application/json",
-        )
-    assert answer.json()["methods"]
-    return Cost.of(list(queries.captured_queries))
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_question_costs_few_statements_and_commits(shop: Shop) -> None:
-    checkout_id = shop.sandbox.checkout()["checkout_id"]
-    cost(shop, shop.sandbox.checkout()["checkout_id"])  # what is noted once a minute
-
-    new, again = cost(shop, checkout_id), cost(shop, checkout_id)
-
-    assert (len(new.statements), new.commits) == (9, 3)
-    assert (len(again.statements), again.commits) == (8, 2)
-
-
-def test_connections_are_kept_for_checkouts_but_not_for_long(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(clients, "_kept", [])
-    for _ in range(2):
-        assert shop.offer(shop.sandbox.checkout()["checkout_id"]).methods
-
-    session = clients.storefront_session()
-    adapter: Any = session.get_adapter(shop.sandbox.url)
-    known = adapter.poolmanager.pools
-    used = [(known[key].num_connections, known[key].num_requests) for key in list(known.keys())]
-    assert used == [(1, 6)]
-
-    monkeypatch.setattr(clients, "_IDLE_SECONDS", -1.0)
-    assert clients.storefront_session() is not session

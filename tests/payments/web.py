@@ -46,3 +46,10 @@ class Web:
 
     def status(self, solicitation: Solicitation) -> requests.Response:
         return requests.get(f"{self.url}/return/{solicitation.public_id}/status", timeout=30)
+
+
+def offered(web: Web, shop: Shop, **wishes: Any) -> dict[str, Any]:
+    checkout_id = shop.sandbox.checkout(**wishes)["checkout_id"]
+    answer = web.post("payment-methods", checkout_id=checkout_id)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
