@@ -189,7 +189,7 @@ def _authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> Recei
     Secrets are cached per process. A secret that does not match is read again before it is refused,
     because stores reinstall the app and secrets are replaced. When no key decrypts a store's
     secret, BigCommerce's signature decides; without one the event is dropped, and
-    `orders.drift.webhook_health` replays it.
+    `orders.drift.reconcile` replays it.
     """
     known = _receivers.get(public_id)
     if known and hmac.compare_digest(known.secret, secret):

@@ -27,11 +27,11 @@ from orders.models import Order, WebhookEvent
 from panel.setup_steps import Step, named_steps
 from sequra_bc import health, metrics
 from sequra_bc.celery import FAST, SLOW, app
-from stores import connect, registration
+from stores import connect, install, registration
 from stores.encryption import Undecryptable
 from stores.isolation import isolated
 from stores.models import Connection, Store, database_now
-from stores.registration import checkout_script, scopes
+from stores.registration import checkout_script
 from transport.errors import Rejected, Unavailable
 
 State = Literal["ok", "warning", "error", "unknown"]
@@ -388,7 +388,7 @@ def _state(store: Store) -> Finding:
 
 
 def _scopes(store: Store) -> Finding:
-    missing = scopes.missing(store.scopes)
+    missing = install.missing_scopes(store.scopes)
     if not missing:
         return Finding("scopes", "ok", "All scopes were granted.")
     message = f"These scopes were not granted: {', '.join(missing)}."

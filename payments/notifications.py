@@ -5,6 +5,7 @@ that is stored. https://docs.sequra.com/docs/put-the-order-on-hold-and-confirm-i
 """
 
 import hashlib
+import hmac
 from datetime import timedelta
 
 import structlog
@@ -18,7 +19,6 @@ from payments.retention import is_being_ended
 from payments.steps import confirm_at_sequra
 from payments.steps.outcomes import Refused
 from sequra.errors import Rejected, Unavailable
-from sequra.signature import signature_matches
 from stores.models import Store
 from transaction_log import record
 
@@ -173,3 +173,18 @@ def _resend_reference(solicitation: Solicitation) -> int:
     except Unavailable:
         return _TRY_AGAIN
     return _OK if done else _TRY_AGAIN
+
+
+# The signature that each attempt sends to SeQura and expects back.
+#
+# SeQura does not sign its notifications. It echoes the `notification_parameters` of the solicited
+# order, so each attempt carries its own secret: stored with the attempt, never recomputed, because
+# a password changed meanwhile must not orphan open orders.
+# https://docs.sequra.com/docs/start-solicitation
+def signature_matches(stored: str, echoed: str | None) -> bool:
+    """Return whether this is the attempt's signature, in constant time; an empty one never is."""
+    if not stored or not echoed:
+        return False
+    return hmac.compare_digest(
+        stored.encode("utf-8", "surrogatepass"), echoed.encode("utf-8", "surrogatepass")
+    )

@@ -1,21 +1,27 @@
 """Celery tasks of the purchase: the sweep resumes what a crash or an outage interrupted."""
 
+from datetime import timedelta
 from typing import Any
 
+import structlog
 from celery import shared_task
 from celery.signals import worker_process_shutdown
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet, Window
 from django.db.models.functions import Now, RowNumber
+from django.utils import timezone
 
+from orders.models import Order
 from payments import retention
 from payments.confirm import finish_helping, help_along
 from payments.models import Solicitation
 from payments.retention import forget_abandoned
-from payments.steps.adopted import catch_up
+from stores.locks import Busy, only_one
 from stores.models import Store
 
+log = structlog.get_logger()
 BATCH, BATCH_OF_A_STORE = 200, 20
-Phase = Solicitation.Phase
+Phase, _State = Solicitation.Phase, Solicitation.State
 # The phases whose next step may need SeQura.
 ASKING_SEQURA = (Phase.SOLICITED, Phase.CONFIRMING, Phase.PLACED, Phase.DONE, Phase.REFUSED)
 
@@ -57,3 +63,55 @@ def _keys(solicitations: QuerySet[Solicitation]) -> list[int]:
 def forget_abandoned_payments() -> None:
     """Delete what is no longer needed, a few times a day."""
     forget_abandoned()
+
+
+# Solicitations that a restored backup shows as open although their order was adopted.
+#
+# The order is adopted from BigCommerce (`orders.drift.adopt`). Here the solicitation is finished,
+# so that it is kept and SeQura's later messages (a review that ends, a cancellation) find it.
+#
+# Adopted orders older than this have been handled.
+_LOOKED_AT_FOR = timedelta(days=1)
+# SeQura's state, what it accepted and what the order shows, by the order's status.
+_DECIDED = {
+    Order.Status.APPROVED: (_State.APPROVED, "confirmed", "confirmed"),
+    Order.Status.IN_REVIEW: (_State.NEEDS_REVIEW, "on_hold", "on_hold"),
+    Order.Status.CANCELLED: (_State.CANCELLED, "confirmed", "cancelled"),
+}
+
+
+def catch_up() -> None:
+    """Finish the open solicitations whose order was adopted a short while ago."""
+    adopted = Order.objects.filter(adopted_at__gt=timezone.now() - _LOOKED_AT_FOR)
+    behind = Solicitation.objects.filter(
+        phase=Phase.SOLICITED, state="", reference__in=adopted.values("reference")
+    )
+    for pk in list(behind.values_list("pk", flat=True)):
+        try:
+            with only_one(f"solicitation {pk}"):
+                _finish(pk)
+        except Busy:
+            log.debug("catch_up_busy", solicitation=pk)
+
+
+def _finish(pk: int) -> None:
+    """Commit what the adopted order shows, unless a notification of SeQura came first."""
+    attempt = Solicitation.objects.get(pk=pk)
+    order = Order.objects.filter(store=attempt.store_id, reference=attempt.sequra_order).first()
+    if order is None or order.status not in _DECIDED:
+        return
+    state, accepted, shown = _DECIDED[Order.Status(order.status)]
+    try:
+        with transaction.atomic():
+            Solicitation.objects.filter(pk=pk, phase=Phase.SOLICITED, state="").update(
+                phase=Phase.DONE,
+                state=state,
+                accepted_state=accepted,
+                shown_state=shown,
+                order_id=order.bigcommerce_id,
+                confirm_intent_at=attempt.confirm_intent_at or order.placed_at,
+                done_at=timezone.now(),
+                next_at=None,
+            )
+    except IntegrityError:
+        log.warning("checkout_paid_twice", reference=str(attempt.reference))

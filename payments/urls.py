@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from orders.reports.trigger import trigger_report
+from orders.reports.run import trigger_report
 from payments import views
 
 urlpatterns = [

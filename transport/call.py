@@ -23,8 +23,7 @@ from prometheus_client import Counter, Histogram
 
 from transport import __version__
 from transport.errors import Rejected, Unavailable
-from transport.message import messages_of
-from transport.reading import clean_text, read_json, write_json
+from transport.reading import clean_text, messages_of, read_json, write_json
 from transport.stopping import before_a_call
 
 Timeout = tuple[float, float]  # seconds: to connect; to wait for the reply and again to read it

@@ -21,11 +21,10 @@ from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.signed_payload import InvalidSignedPayload, SignedPayload
 from panel.session import frame_in_control_panel, open_session, panel_error
 from stores import install, registration
-from stores.install import is_fresh, provision, signed_payload, use_payload_once
+from stores.install import is_fresh, missing_scopes, provision, signed_payload, use_payload_once
 from stores.locks import Busy
 from stores.models import PanelUser, Store
 from stores.rate_limit import LIMITS, RateLimited, caller, check_limit, consume
-from stores.registration.scopes import missing
 from stores.tasks import refresh_store, register_store, try_again, wake
 
 log = structlog.get_logger(__name__)
@@ -76,7 +75,7 @@ def _installed(request: HttpRequest, store: Store) -> HttpResponse:
         "stores/installed.html",
         {
             "store": store,
-            "missing_scopes": missing(store.scopes),
+            "missing_scopes": missing_scopes(store.scopes),
             "healthy": registration.is_healthy(store),
             "app_id": settings.BIGCOMMERCE_APP_ID,
         },

@@ -16,8 +16,7 @@ from payments.models import Solicitation
 from payments.solicited_order import sent_order
 from payments.steps import place_order
 from payments.steps.cart_check import check_cart
-from payments.steps.failpoints import failpoint
-from payments.steps.outcomes import Later, Refused
+from payments.steps.outcomes import Later, Refused, failpoint
 from sequra.errors import Rejected, Unavailable
 from stores.clients import sequra_for
 from transaction_log import record

@@ -1,5 +1,7 @@
 """How a step of `confirm` ends when it does not succeed."""
 
+from collections.abc import Callable
+
 
 class Refused(Exception):
     """The solicitation will never become an order: final, and stored with its reason.
@@ -21,3 +23,18 @@ class Later(Exception):
     def __init__(self, why: str, seconds: float | None = None, *, is_logged: bool = False) -> None:
         super().__init__(why)
         self.seconds, self.is_logged = seconds, is_logged
+
+
+# Named places between two side effects, where a test may end the process.
+#
+# In production `reach` points to a function that does nothing.
+def _pass(label: str) -> None:
+    """Do nothing (production)."""
+
+
+reach: Callable[[str], None] = _pass
+
+
+def failpoint(label: str) -> None:
+    """Mark a place between two side effects, at which a test may end the process."""
+    reach(label)

@@ -23,8 +23,7 @@ from orders.queue.wakeup import wake_worker
 from payloads.checkout.payment_methods import order_name
 from payloads.money import to_cents
 from payments.models import Solicitation
-from payments.steps.failpoints import failpoint
-from payments.steps.outcomes import Later, Refused
+from payments.steps.outcomes import Later, Refused, failpoint
 from payments.steps.placed_orders import is_finished
 from payments.steps.store_credit import use_credit
 from stores.clients import bigcommerce_for

@@ -15,8 +15,7 @@ from bigcommerce.documents import Order as OrderDocument
 from bigcommerce.errors import Rejected, Unavailable
 from payloads.money import euros, to_cents
 from payments.models import Solicitation
-from payments.steps.failpoints import failpoint
-from payments.steps.outcomes import Later, Refused
+from payments.steps.outcomes import Later, Refused, failpoint
 from stores.clients import bigcommerce_for
 from stores.models import database_now
 from transaction_log import record

@@ -16,8 +16,7 @@ from orders.sync.staff_notes import with_line
 from payloads.cart import cart
 from payments.models import Solicitation
 from payments.solicited_order import sent_order
-from payments.steps.failpoints import failpoint
-from payments.steps.outcomes import Later
+from payments.steps.outcomes import Later, failpoint
 from payments.steps.place_order import CANCELLED
 from payments.steps.store_credit import has_taken_credit, show_credit
 from sequra.client import Sequra

@@ -6,7 +6,7 @@ import hmac
 import pytest
 
 from bigcommerce.webhook_signature import InvalidWebhookSignature, is_signed, verify
-from sequra.signature import signature_matches
+from payments.notifications import signature_matches
 from stores.models import new_secret
 
 SECRET = "bc_client_secret_for_tests"

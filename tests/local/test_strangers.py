@@ -34,8 +34,7 @@ from sequra_bc.proxies import client_address
 from sequra_bc.text import _cleaned as clean_query
 from stores.rate_limit import network_of
 from stores.storefronts import origin_of
-from transport.message import messages_of
-from transport.reading import clean_text, read_json
+from transport.reading import clean_text, messages_of, read_json
 
 # Texts on which a rule without an anchor begins anew at every character.
 ENDLESS = ("-a", "a", "1 ", "1", "a.", "aaaaaaaa.", "a@", "://", "token  ", "?", "a+", "a=", " ")

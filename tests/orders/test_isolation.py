@@ -16,7 +16,7 @@ from pytest_django import Settings
 from bigcommerce.api import Quota
 from bigcommerce.client import BigCommerce
 from orders import topics
-from orders.drift import reconcile, webhook_health
+from orders.drift import reconcile
 from orders.drift import run as drift_run
 from orders.models import DriftCheck, Gate, Order, ReportRun, WebhookEvent
 from orders.queue import claim, throttle
@@ -111,7 +111,7 @@ def test_with_the_key_back_the_change_goes_the_usual_way(
 
 Loop = tuple[str, Callable[[], object], str]
 LOOPS: list[Loop] = [
-    ("watch", webhook_health.watch_due, "orders.drift.webhook_health.bigcommerce_for"),
+    ("watch", reconcile.watch_due, "orders.drift.reconcile.bigcommerce_for"),
     ("reconcile", reconcile.reconcile_due, "orders.drift.reconcile.bigcommerce_for"),
     ("drift", drift_run.check_due, "orders.nightly.last_moment"),
     ("reports", report_run.send_due, "orders.reports.run.start"),

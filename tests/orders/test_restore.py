@@ -19,8 +19,8 @@ from payments.confirm import STEPS, confirm
 from payments.events import handle
 from payments.models import Solicitation
 from payments.notifications import answer, record_state
-from payments.steps.adopted import catch_up
 from payments.steps.outcomes import Later
+from payments.tasks import catch_up
 from tests.orders.merchant import Merchant
 from tests.orders.test_adoption import command
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from orders import tasks
-from orders.drift.webhook_health import watch_due
+from orders.drift.reconcile import watch_due
 from orders.models import Order, Reconciliation, WebhookEvent
 from orders.sync.worker import drain
 from stores.clients import bigcommerce_for

@@ -18,10 +18,10 @@ from django.utils import timezone
 from orders.models import Order
 from payments.confirm import confirm
 from payments.models import Solicitation
-from payments.steps import failpoints
+from payments.steps import outcomes
 from stores.locks import Busy
 
-PAYMENTS = Path(failpoints.__file__).parent
+PAYMENTS = Path(outcomes.__file__).parent
 CRASHED = 137
 NEVER = 10_000
 PATIENCE = 60.0
@@ -62,7 +62,7 @@ class Actor:
         code = 1
         try:
             self.parents = forget_connections()
-            failpoints.reach = Countdown(crash_at, pipe)
+            outcomes.reach = Countdown(crash_at, pipe)
             work()
             code = 0
         finally:
@@ -128,11 +128,11 @@ class CrashRunner:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """See which places this process reaches by itself."""
-        before, failpoints.reach = failpoints.reach, self.labels.add
+        before, outcomes.reach = outcomes.reach, self.labels.add
         try:
             yield
         finally:
-            failpoints.reach = before
+            outcomes.reach = before
 
 
 class Backup:

@@ -17,7 +17,6 @@ from panel.views import callbacks
 from stores import install
 from stores.locks import only_one
 from stores.models import PanelSession, Store
-from stores.registration import scopes
 from tests.stores.conftest import ALL_SCOPES
 from tests.stores.world import World
 
@@ -144,7 +143,7 @@ def test_the_documented_scopes_are_the_ones_the_app_needs() -> None:
     section = told.partition("### Scopes\n")[2].partition("\n#")[0]
     documented = re.findall(r"^\| ([^|]+?) \| [^|]+ \|$", section, re.MULTILINE)
 
-    assert documented == ["Scope", *scopes.REQUIRED]
+    assert documented == ["Scope", *install.REQUIRED_SCOPES]
 
 
 @pytest.mark.django_db(transaction=True)

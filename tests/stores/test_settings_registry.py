@@ -47,6 +47,8 @@ NOT_OURS = {
     "erased_at", "uninstall_asked_at", "name", "email", "secure_url", "control_panel_url",
     "country", "currency", "timezone", "language", "channels", "registration",
     "registration_started_at", "registration_due", "script_file", "checkout_asked_at",
+    # When the loops over all stores come to it.
+    "maintain_due_at", "erase_due_at", "report_due_at", "check_due_at", "forget_due_at",
     # Secrets.
     "access_token", "webhook_secret", "report_token",
     # What follows from a setting, or is known of it.
