@@ -27,7 +27,6 @@ from payloads.order.lines import text
 from transport.reading import cleaned, section
 
 Order = dict[str, Any]
-_State = Literal["confirmed", "on_hold"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,7 @@ def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
             _lines(checkout, circumstances.credit),
             cart_ref=text(checkout.get("id")) or None,
         ),
-        "delivery_method": delivery_method(checkout),
+        "delivery_method": _delivery_method(checkout),
         "delivery_address": sequra_address(billing if delivery is None else delivery),
         "invoice_address": sequra_address(billing),
         "customer": _customer(checkout, circumstances),
@@ -80,14 +79,6 @@ def _lines(checkout: Document, credit: int) -> list[Line]:
         return cart_lines(checkout, credit)
     except NotMoney as odd:
         raise NotOffered(Reason.UNREADABLE, str(odd)) from odd
-
-
-def confirmation(order: Order, state: _State, *, reference: str | None = None) -> Order:
-    """Return the solicited order, now `confirmed` or `on_hold`, with its number if known."""
-    confirmed = order | {"state": state}
-    if reference is not None:
-        confirmed["merchant_reference"] = {"order_ref_1": reference}
-    return confirmed
 
 
 def fingerprint(order: Order) -> str:
@@ -125,7 +116,7 @@ def _merchant(circumstances: Circumstances) -> dict[str, Any]:
     }
 
 
-def delivery_method(checkout: Document) -> dict[str, Any]:
+def _delivery_method(checkout: Document) -> dict[str, Any]:
     """Return how the consignment for SeQura is shipped; nothing for digital carts and pickups."""
     chosen = consignment(checkout)
     if chosen is None:
