@@ -141,7 +141,7 @@ class Api:
             if not isinstance(found := document.get("data"), list):
                 raise self._unreadable("GET", *path)
             rows += found
-            if not found or page >= total_pages(document):
+            if not found or page >= _total_pages(document):
                 break
         return rows
 
@@ -162,7 +162,7 @@ class Api:
         return data
 
 
-def total_pages(document: Mapping[str, Any]) -> int:
+def _total_pages(document: Mapping[str, Any]) -> int:
     """Return the number of pages; 1 when the document does not count them."""
     match document:
         case {"meta": {"pagination": {"total_pages": int(total)}}}:

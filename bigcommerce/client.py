@@ -14,14 +14,14 @@ from bigcommerce.api import PAGE, TIMEOUT, Api, read_grant
 from bigcommerce.errors import Rejected, Unavailable
 from transport.call import Timeout, Transport
 
-CONVERSION_TIMEOUT: Timeout = (3, 30)
+_CONVERSION_TIMEOUT: Timeout = (3, 30)
 _CHECKOUT_PARTS = "cart.line_items.physical_items.options,cart.line_items.digital_items.options"
 _ORDER_PARTS = {
     "include": "consignments.line_items,fees",
     "consignment_structure": "object",
 }
 _PRODUCT_FIELDS = "name,sku,type,categories"
-STORE_CREDIT = {
+_STORE_CREDIT = {
     "payment": {
         "instrument": {"type": "store_credit"},
         "payment_method_id": "bigcommerce.store_credit",
@@ -32,15 +32,17 @@ STORE_CREDIT = {
 # https://developer.bigcommerce.com/docs/integrations/apps/app-extensions
 _EXTENSION = "id context model url label { defaultValue locales { value localeCode } }"
 
-LIST_EXTENSIONS = f"query {{ store {{ appExtensions {{ edges {{ node {{ {_EXTENSION} }} }} }} }} }}"
+_LIST_EXTENSIONS = (
+    f"query {{ store {{ appExtensions {{ edges {{ node {{ {_EXTENSION} }} }} }} }} }}"
+)
 
-CREATE_EXTENSION = f"""mutation AppExtension($input: CreateAppExtensionInput!) {{
+_CREATE_EXTENSION = f"""mutation AppExtension($input: CreateAppExtensionInput!) {{
   appExtension {{ createAppExtension(input: $input) {{ appExtension {{ {_EXTENSION} }} }} }} }}"""
 
-UPDATE_EXTENSION = f"""mutation AppExtension($input: UpdateAppExtensionInput!) {{
+_UPDATE_EXTENSION = f"""mutation AppExtension($input: UpdateAppExtensionInput!) {{
   appExtension {{ updateAppExtension(input: $input) {{ appExtension {{ {_EXTENSION} }} }} }} }}"""
 
-DELETE_EXTENSION = """mutation AppExtension($input: DeleteAppExtensionInput!) {
+_DELETE_EXTENSION = """mutation AppExtension($input: DeleteAppExtensionInput!) {
   appExtension { deleteAppExtension(input: $input) { deletedAppExtensionId } } }"""
 
 
@@ -135,7 +137,7 @@ class BigCommerce(Api):
             case _:
                 raise self._unreadable("POST", *path)
 
-    def create_order(self, checkout_id: str, *, timeout: Timeout = CONVERSION_TIMEOUT) -> int:
+    def create_order(self, checkout_id: str, *, timeout: Timeout = _CONVERSION_TIMEOUT) -> int:
         """Create an Incomplete order and return its id.
 
         NOT repeatable: each call creates an order.
@@ -279,7 +281,7 @@ class BigCommerce(Api):
             "Accept": "application/vnd.bc.v1+json",
             "Authorization": f"PAT {self.payment_access_token(order_id)}",
         }
-        document = self._transport.json("POST", self._payments, headers=headers, body=STORE_CREDIT)
+        document = self._transport.json("POST", self._payments, headers=headers, body=_STORE_CREDIT)
         match document:
             case {"data": dict(payment)}:
                 return cast(documents.Payment, payment)
@@ -332,7 +334,7 @@ class BigCommerce(Api):
         self._delete("v3", "content", "scripts", uuid)
 
     def app_extensions(self) -> list[documents.AppExtension]:
-        match self._graphql(LIST_EXTENSIONS, {}):
+        match self._graphql(_LIST_EXTENSIONS, {}):
             case {"store": {"appExtensions": {"edges": list(edges)}}}:
                 return [edge["node"] for edge in edges if isinstance(edge, dict)]
             case _:
@@ -340,16 +342,16 @@ class BigCommerce(Api):
 
     def create_app_extension(self, fields: Mapping[str, Any]) -> documents.AppExtension:
         """Create the entry. `fields`: context, model, url and label, which needs `locales`."""
-        return self._app_extension(CREATE_EXTENSION, "createAppExtension", fields)
+        return self._app_extension(_CREATE_EXTENSION, "createAppExtension", fields)
 
     def update_app_extension(
         self, extension_id: str, url: str, label: documents.Label
     ) -> documents.AppExtension:
         fields = {"id": extension_id, "data": {"url": url, "label": label}}
-        return self._app_extension(UPDATE_EXTENSION, "updateAppExtension", fields)
+        return self._app_extension(_UPDATE_EXTENSION, "updateAppExtension", fields)
 
     def delete_app_extension(self, extension_id: str) -> None:
-        self._graphql(DELETE_EXTENSION, {"input": {"id": extension_id}})
+        self._graphql(_DELETE_EXTENSION, {"input": {"id": extension_id}})
 
     def _app_extension(
         self, mutation: str, name: str, fields: Mapping[str, Any]

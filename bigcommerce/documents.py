@@ -38,7 +38,7 @@ class TokenGrant:
 # Store ------------------------------------------------------------------------------------------
 
 
-class Timezone(TypedDict, total=False):
+class _Timezone(TypedDict, total=False):
     name: str
 
 
@@ -51,7 +51,7 @@ class StoreInformation(TypedDict, total=False):
     country_code: str
     phone: str
     admin_email: str
-    timezone: Timezone
+    timezone: _Timezone
     language: str
     currency: str
 
@@ -64,7 +64,7 @@ class Channel(TypedDict, total=False):
     status: str
 
 
-class SiteUrl(TypedDict, total=False):
+class _SiteUrl(TypedDict, total=False):
     url: str
     type: str  # primary, canonical, checkout
 
@@ -73,7 +73,7 @@ class Site(TypedDict, total=False):
     id: int
     url: str
     channel_id: int
-    urls: list[SiteUrl]
+    urls: list[_SiteUrl]
 
 
 class OrderStatus(TypedDict, total=False):
@@ -103,13 +103,13 @@ class Hook(TypedDict, total=False):
     updated_at: int
 
 
-class BlockedDomain(TypedDict, total=False):
+class _BlockedDomain(TypedDict, total=False):
     destination: str
     reasons: list[dict[str, Any]]
 
 
 class HooksAdmin(TypedDict, total=False):
-    blocked_domains: list[BlockedDomain]
+    blocked_domains: list[_BlockedDomain]
 
 
 class Script(TypedDict, total=False):
@@ -130,14 +130,14 @@ class Script(TypedDict, total=False):
     api_client_id: str
 
 
-class LabelLocale(TypedDict):
+class _LabelLocale(TypedDict):
     value: str
     localeCode: str
 
 
 class Label(TypedDict):
     defaultValue: str
-    locales: list[LabelLocale]
+    locales: list[_LabelLocale]
 
 
 class AppExtension(TypedDict, total=False):
@@ -151,7 +151,7 @@ class AppExtension(TypedDict, total=False):
 # Checkout ---------------------------------------------------------------------------------------
 
 
-class CheckoutAddress(TypedDict, total=False):
+class _CheckoutAddress(TypedDict, total=False):
     id: str
     first_name: str
     last_name: str
@@ -167,19 +167,19 @@ class CheckoutAddress(TypedDict, total=False):
     phone: str
 
 
-class GiftWrapping(TypedDict, total=False):
+class _GiftWrapping(TypedDict, total=False):
     name: str
     message: str
     amount: float
 
 
-class AppliedDiscount(TypedDict, total=False):
+class _AppliedDiscount(TypedDict, total=False):
     id: str | int
     name: str
     discounted_amount: float
 
 
-class LineItem(TypedDict, total=False):
+class _LineItem(TypedDict, total=False):
     id: str
     parent_id: str | None
     product_id: int
@@ -189,60 +189,60 @@ class LineItem(TypedDict, total=False):
     quantity: int
     is_taxable: bool
     is_require_shipping: bool
-    discounts: list[AppliedDiscount]
+    discounts: list[_AppliedDiscount]
     discount_amount: float
     coupon_amount: float
     list_price: float
     sale_price: float
     extended_list_price: float
     extended_sale_price: float
-    gift_wrapping: GiftWrapping | None
+    gift_wrapping: _GiftWrapping | None
     options: list[dict[str, Any]]
 
 
-class GiftCertificateItem(TypedDict, total=False):
+class _GiftCertificateItem(TypedDict, total=False):
     id: str
     name: str
     amount: float
 
 
-class LineItems(TypedDict, total=False):
-    physical_items: list[LineItem]
-    digital_items: list[LineItem]
-    gift_certificates: list[GiftCertificateItem]
-    custom_items: list[LineItem]
+class _LineItems(TypedDict, total=False):
+    physical_items: list[_LineItem]
+    digital_items: list[_LineItem]
+    gift_certificates: list[_GiftCertificateItem]
+    custom_items: list[_LineItem]
 
 
-class CartCurrency(TypedDict, total=False):
+class _CartCurrency(TypedDict, total=False):
     code: str
 
 
-class Cart(TypedDict, total=False):
+class _Cart(TypedDict, total=False):
     id: str
     customer_id: int
     channel_id: int
     email: str
-    currency: CartCurrency
+    currency: _CartCurrency
     tax_included: bool
     discount_amount: float
     coupons: list[dict[str, Any]]
-    discounts: list[AppliedDiscount]
-    line_items: LineItems
+    discounts: list[_AppliedDiscount]
+    line_items: _LineItems
     locale: str
 
 
-class ShippingOption(TypedDict, total=False):
+class _ShippingOption(TypedDict, total=False):
     id: str
     type: str
     description: str
     cost: float
 
 
-class Consignment(TypedDict, total=False):
+class _Consignment(TypedDict, total=False):
     id: str
-    address: CheckoutAddress
-    shipping_address: CheckoutAddress
-    selected_shipping_option: ShippingOption | None
+    address: _CheckoutAddress
+    shipping_address: _CheckoutAddress
+    selected_shipping_option: _ShippingOption | None
     selected_pickup_option: dict[str, Any] | None
     shipping_cost_inc_tax: float
     shipping_cost_ex_tax: float
@@ -253,7 +253,7 @@ class Consignment(TypedDict, total=False):
     line_item_ids: list[str]
 
 
-class CheckoutFee(TypedDict, total=False):
+class _CheckoutFee(TypedDict, total=False):
     id: str
     type: str
     name: str
@@ -262,7 +262,7 @@ class CheckoutFee(TypedDict, total=False):
     cost_ex_tax: float
 
 
-class Coupon(TypedDict, total=False):
+class _Coupon(TypedDict, total=False):
     id: str | int
     code: str
     display_name: str
@@ -272,12 +272,12 @@ class Coupon(TypedDict, total=False):
 class Checkout(TypedDict, total=False):
     id: str
     version: int
-    cart: Cart
-    billing_address: CheckoutAddress
-    consignments: list[Consignment]
+    cart: _Cart
+    billing_address: _CheckoutAddress
+    consignments: list[_Consignment]
     taxes: list[dict[str, Any]]
-    coupons: list[Coupon]
-    fees: list[CheckoutFee]
+    coupons: list[_Coupon]
+    fees: list[_CheckoutFee]
     order_id: str | int | None
     shipping_cost_total_inc_tax: float
     shipping_cost_total_ex_tax: float
@@ -288,7 +288,7 @@ class Checkout(TypedDict, total=False):
 # Orders (V2: money is a string) -------------------------------------------------------------------
 
 
-class OrderAddress(TypedDict, total=False):
+class _OrderAddress(TypedDict, total=False):
     """A billing address; a shipping address is an `OrderShippingAddress`."""
 
     first_name: str
@@ -305,7 +305,7 @@ class OrderAddress(TypedDict, total=False):
     email: str
 
 
-class OrderShippingAddress(OrderAddress, total=False):
+class OrderShippingAddress(_OrderAddress, total=False):
     id: int
     order_id: int
     items_total: int
@@ -350,10 +350,10 @@ class Order(TypedDict, total=False):
     ip_address: str
     ip_address_v6: str
     shipping_address_count: int
-    billing_address: OrderAddress
+    billing_address: _OrderAddress
 
 
-class OrderDiscount(TypedDict, total=False):
+class _OrderDiscount(TypedDict, total=False):
     id: str
     amount: str
     name: str
@@ -374,11 +374,11 @@ class OrderProduct(TypedDict, total=False):
     quantity_shipped: int
     wrapping_cost_inc_tax: str
     wrapping_cost_ex_tax: str
-    applied_discounts: list[OrderDiscount]
+    applied_discounts: list[_OrderDiscount]
     product_options: list[dict[str, Any]]
 
 
-class ShipmentItem(TypedDict, total=False):
+class _ShipmentItem(TypedDict, total=False):
     order_product_id: int
     product_id: int
     quantity: int
@@ -393,7 +393,7 @@ class Shipment(TypedDict, total=False):
     tracking_carrier: str
     shipping_provider: str
     shipping_method: str
-    items: list[ShipmentItem]
+    items: list[_ShipmentItem]
 
 
 class OrderFee(TypedDict, total=False):
@@ -406,7 +406,7 @@ class OrderFee(TypedDict, total=False):
     cost_ex_tax: str
 
 
-class RefundItem(TypedDict, total=False):
+class _RefundItem(TypedDict, total=False):
     item_id: int  # with item_type PRODUCT: the order product's id
     item_type: str  # PRODUCT, SHIPPING, HANDLING, ORDER, GIFT_WRAPPING, TAX, FEE …
     quantity: int
@@ -414,7 +414,7 @@ class RefundItem(TypedDict, total=False):
     reason: str
 
 
-class RefundPayment(TypedDict, total=False):
+class _RefundPayment(TypedDict, total=False):
     provider_id: str
     amount: float | str
     is_declined: bool
@@ -426,8 +426,8 @@ class Refund(TypedDict, total=False):
     created: str
     reason: str
     total_amount: float | str
-    items: list[RefundItem]
-    payments: list[RefundPayment]
+    items: list[_RefundItem]
+    payments: list[_RefundPayment]
 
 
 class Transaction(TypedDict, total=False):
@@ -444,7 +444,7 @@ class Transaction(TypedDict, total=False):
 # Customers, catalogue, payments -------------------------------------------------------------------
 
 
-class StoreCreditAmount(TypedDict, total=False):
+class _StoreCreditAmount(TypedDict, total=False):
     amount: float
 
 
@@ -456,7 +456,7 @@ class Customer(TypedDict, total=False):
     company: str
     phone: str
     date_created: str
-    store_credit_amounts: list[StoreCreditAmount]
+    store_credit_amounts: list[_StoreCreditAmount]
 
 
 class Product(TypedDict, total=False):

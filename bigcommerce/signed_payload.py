@@ -23,7 +23,7 @@ class InvalidSignedPayload(Exception):
 
 
 @dataclass(frozen=True)
-class PayloadUser:
+class _PayloadUser:
     id: int
     email: str
     locale: str  # BCP 47, "" for the owner
@@ -34,8 +34,8 @@ class SignedPayload:
     """The user who opened the app, the store, and the page of the control panel."""
 
     store_hash: str
-    user: PayloadUser
-    owner: PayloadUser | None
+    user: _PayloadUser
+    owner: _PayloadUser | None
     url: str  # "/", or an app extension's address: not to be trusted as a redirect
     channel_id: int | None
     jti: str
@@ -83,8 +83,8 @@ def _typed(claims: dict[str, Any]) -> SignedPayload:
         raise TypeError("url or channel_id has another type")
     return SignedPayload(
         store_hash=subject[1],
-        user=user(claims["user"]),
-        owner=user(claims["owner"]) if claims.get("owner") else None,
+        user=_user(claims["user"]),
+        owner=_user(claims["owner"]) if claims.get("owner") else None,
         url=clean_text(url),
         channel_id=channel_id,
         jti=_text(claims.get("jti")),
@@ -93,10 +93,10 @@ def _typed(claims: dict[str, Any]) -> SignedPayload:
     )
 
 
-def user(claim: Any) -> PayloadUser:
+def _user(claim: Any) -> _PayloadUser:
     match claim:
         case {"id": int(number), **rest} if not isinstance(number, bool) and -1 < number < 2**63:
-            return PayloadUser(number, _text(rest.get("email")), _text(rest.get("locale")))
+            return _PayloadUser(number, _text(rest.get("email")), _text(rest.get("locale")))
         case _:
             raise TypeError("a user has no id")
 

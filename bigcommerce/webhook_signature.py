@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Iterator, Mapping
 
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
-MOST = 16  # signatures in one header: more than one only while a secret is being changed
+_MOST = 16  # signatures in one header: more than one only while a secret is being changed
 
 
 class InvalidWebhookSignature(Exception):
@@ -36,7 +36,7 @@ def verify(body: bytes, headers: Mapping[str, str], client_secret: str) -> None:
     if not identity or not (timestamp.isascii() and timestamp.isdigit()):
         raise InvalidWebhookSignature("malformed webhook-id or webhook-timestamp")
     expected = _digest(identity, timestamp, body, client_secret)
-    matches = [hmac.compare_digest(expected, signature) for signature in decoded(signatures)]
+    matches = [hmac.compare_digest(expected, signature) for signature in _decoded(signatures)]
     if not any(matches):
         raise InvalidWebhookSignature("no signature is ours")
 
@@ -46,9 +46,9 @@ def _digest(identity: str, timestamp: str, body: bytes, client_secret: str) -> b
     return hmac.digest(client_secret.encode(), message, hashlib.sha256)
 
 
-def decoded(signatures: str) -> Iterator[bytes]:
+def _decoded(signatures: str) -> Iterator[bytes]:
     """Yield the v1 signatures of a header such as "v1,abc= v1a,def= v1,ghi="; skip invalid ones."""
-    for signature in signatures.split()[:MOST]:
+    for signature in signatures.split()[:_MOST]:
         version, comma, value = signature.partition(",")
         if version == "v1" and comma:
             try:

@@ -46,11 +46,11 @@ def receive(
     """Store the details that came with a notification or an event. Most carry none."""
     values = read(parameters)
     if values and reference:
-        note(store, reference, solicited, values, source=source)
+        _note(store, reference, solicited, values, source=source)
 
 
 @transaction.atomic
-def note(
+def _note(
     store: Store,
     reference: UUID,
     solicited: _Document,
@@ -157,11 +157,11 @@ def apply(order: Order, correction: Correction, person: str) -> None:
     The webhook that follows finds SeQura's own value in the order, so no update is needed.
     """
     theirs = {correction.path: correction.theirs}
-    write(bigcommerce_for(order.store), order.bigcommerce_id, theirs)
+    _write(bigcommerce_for(order.store), order.bigcommerce_id, theirs)
     _decide(order, list(theirs), _Decision.APPLIED, person)
 
 
-def write(api: BigCommerce, order_id: int, corrections: Mapping[str, str]) -> None:
+def _write(api: BigCommerce, order_id: int, corrections: Mapping[str, str]) -> None:
     """Write corrected details into both addresses, or the billing one if there is no other."""
     billing, shipping = in_bigcommerce(corrections)
     if shipping:
@@ -227,7 +227,7 @@ def _settle_reminders(order: Order, paths: Collection[str]) -> None:
 def enter(order: Order, path: str, value: str, person: str) -> bool:
     """Store a correction that SeQura gave by phone or mail. Return False when it is not new."""
     values = {path: clean(value)}
-    new = note(
+    new = _note(
         order.store, order.reference, order.solicited, values, source=_Source.PERSON, person=person
     )
     return bool(new)

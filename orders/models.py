@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-def shipment_digest() -> models.Func:
+def _shipment_digest() -> models.Func:
     """Return the expression that identifies what has shipped, as SeQura last accepted it.
 
     It is empty when nothing has shipped.
@@ -141,7 +141,7 @@ class Order(models.Model):
     seen_digest = models.CharField(max_length=64, blank=True, db_default="")
     # What has shipped, and what of it SeQura last accepted in a delivery report.
     shipment = models.GeneratedField(
-        expression=shipment_digest(),
+        expression=_shipment_digest(),
         output_field=models.CharField(max_length=32),
         db_persist=True,
     )

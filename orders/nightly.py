@@ -25,7 +25,7 @@ from stores.storefronts import time_zone_of
 from transport.stopping import stopping
 
 # Each store has its own moment within so many minutes of the hour, to spread the load.
-JITTER_MINUTES = 55
+_JITTER_MINUTES = 55
 # Not needed here, and takes time to decrypt.
 _SECRETS = ("access_token", "webhook_secret", "report_token")
 # A run that was under way when the next night began.
@@ -34,29 +34,29 @@ _AGAIN = timedelta(minutes=4)
 Run = TypeVar("Run", DriftCheck, ReportRun)
 
 
-def moment_on(store: Store, day: date) -> datetime:
+def _moment_on(store: Store, day: date) -> datetime:
     """Return when the night of this day begins, in UTC: the store's own hour, and some minutes."""
     digest = sha256(f"{store.hash} {day}".encode()).digest()
-    minutes = int.from_bytes(digest[:2]) % JITTER_MINUTES
+    minutes = int.from_bytes(digest[:2]) % _JITTER_MINUTES
     local = datetime.combine(
         day, time_of_day(store.reports_hour % 24, minutes), time_zone_of(store)
     )
     return local.astimezone(UTC)
 
 
-def last_moment(store: Store, now: datetime) -> datetime:
+def _last_moment(store: Store, now: datetime) -> datetime:
     """Return the latest moment at which a night began."""
-    return moment_on(store, _last_day(store, now))
+    return _moment_on(store, _last_day(store, now))
 
 
 def next_moment(store: Store, now: datetime) -> datetime:
     """Return when the next night begins."""
-    return moment_on(store, _last_day(store, now) + timedelta(days=1))
+    return _moment_on(store, _last_day(store, now) + timedelta(days=1))
 
 
 def _last_day(store: Store, now: datetime) -> date:
     today = now.astimezone(time_zone_of(store)).date()
-    return today if moment_on(store, today) <= now else today - timedelta(days=1)
+    return today if _moment_on(store, today) <= now else today - timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class NightlyJob(Generic[Run]):
 
     def is_due(self, store: Store, now: datetime) -> bool:
         """Return whether a night has begun since the store's last run and its installation."""
-        moment = last_moment(store, now)
+        moment = _last_moment(store, now)
         last = self._runs(store=store).aggregate(at=Max("started_at"))["at"]
         return store.installed_at <= moment and (last is None or last < moment)
 

@@ -22,29 +22,29 @@ from stores.privacy.personal_data import TABLES
 from stores.settings_file import SETTINGS
 from transaction_log.models import Entry
 
-CAP = 1000
-MOST_DIGITS = 18
+_CAP = 1000
+_MOST_DIGITS = 18
 
 
 # Generic for the type checker only: Django subscripts neither of these at run time.
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Knows of at most `CAP` rows."""
+class _CappedPaginator(Paginator):  # type: ignore[type-arg]
+    """Knows of at most `_CAP` rows."""
 
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return len(rows.order_by().values_list("pk")[:CAP])
+        return len(rows.order_by().values_list("pk")[:_CAP])
 
 
 # Unused arguments in these classes are part of the signatures that Django calls.
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """A model as operators see it. Subclasses say in which columns what is typed is searched."""
 
     actions: Any = None
     list_per_page = 50
     list_max_show_all = 50
     ordering = ("-id",)
-    paginator = CappedPaginator
+    paginator = _CappedPaginator
     show_full_result_count = False
     sortable_by = ()
     # Without any, the admin shows no search field; what is typed in is read below.
@@ -82,7 +82,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         wanted = Q(pk__in=[])
         for column in self.text_columns:
             wanted |= Q(**{column: text})
-        if self.number_column and text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS:
+        if self.number_column and text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
             wanted |= Q(**{self.number_column: int(text)}) & self._any_store()
         if as_uuid := _uuid(text):
             for column in self.uuid_columns:
@@ -104,7 +104,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 @admin.register(Store)
-class StoreAdmin(ReadOnlyAdmin):
+class _StoreAdmin(_ReadOnlyAdmin):
     list_display = ("hash", "name", "state", "environment", "installed_at", "uninstalled_at")
     list_filter = ("state", "environment")
     exclude = ("access_token", "webhook_secret", "report_token")
@@ -122,7 +122,7 @@ class StoreAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Connection)
-class ConnectionAdmin(ReadOnlyAdmin):
+class _ConnectionAdmin(_ReadOnlyAdmin):
     list_display = ("store", "deployment", "environment", "username", "state", "refused_at")
     list_filter = ("state", "environment", "deployment")
     list_select_related = ("store",)
@@ -131,7 +131,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Merchant)
-class MerchantAdmin(ReadOnlyAdmin):
+class _MerchantAdmin(_ReadOnlyAdmin):
     list_display = ("ref", "store", "country", "selling", "payment_methods_at")
     list_filter = ("selling", "country")
     list_select_related = ("store",)
@@ -139,14 +139,14 @@ class MerchantAdmin(ReadOnlyAdmin):
 
 
 @admin.register(PanelUser)
-class PanelUserAdmin(ReadOnlyAdmin):
+class _PanelUserAdmin(_ReadOnlyAdmin):
     list_display = ("email", "store", "locale", "is_owner", "seen_at")
     list_select_related = ("store",)
     text_columns = ("email", "store__hash")
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
+class _OrderAdmin(_ReadOnlyAdmin):
     list_display = (
         "bigcommerce_id",
         "store",
@@ -177,7 +177,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(ReadOnlyAdmin):
+class _WebhookEventAdmin(_ReadOnlyAdmin):
     list_display = ("received_at", "store", "scope", "bigcommerce_order_id", "outcome")
     list_select_related = ("store",)
     search_help_text = "An order number"
@@ -185,7 +185,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Solicitation)
-class SolicitationAdmin(ReadOnlyAdmin):
+class _SolicitationAdmin(_ReadOnlyAdmin):
     list_display = ("created_at", "store", "reference", "order_id", "state", "phase", "refusal")
     list_select_related = ("store",)
     exclude = ("token", "token_digest", "signature", "told_addresses", "checkout_token")
@@ -193,7 +193,7 @@ class SolicitationAdmin(ReadOnlyAdmin):
     uuid_columns = ("reference", "public_id")
 
 
-class OpenFilter(admin.SimpleListFilter):
+class _OpenFilter(admin.SimpleListFilter):
     """Open entries are few and have an index of their own; other outcomes are searched by store."""
 
     title = "settled"
@@ -209,7 +209,7 @@ class OpenFilter(admin.SimpleListFilter):
 
 
 @admin.register(Entry)
-class EntryAdmin(ReadOnlyAdmin):
+class _EntryAdmin(_ReadOnlyAdmin):
     list_display = (
         "at",
         "store",
@@ -220,7 +220,7 @@ class EntryAdmin(ReadOnlyAdmin):
         "attempts",
         "closed_at",
     )
-    list_filter = (OpenFilter,)
+    list_filter = (_OpenFilter,)
     list_select_related = ("store",)
     search_help_text = "An order number, or a SeQura reference in full"
     number_column = "bigcommerce_id"

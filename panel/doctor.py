@@ -34,7 +34,7 @@ from stores.models import Connection, Store, database_now
 from stores.registration import checkout_script
 from transport.errors import Rejected, Unavailable
 
-State = Literal["ok", "warning", "error", "unknown"]
+_State = Literal["ok", "warning", "error", "unknown"]
 _CLOCK = 5.0, 60.0  # seconds apart: worth a warning; more than signed payloads allow for
 _CERTIFICATE_DAYS = 7
 _TASKS_SECONDS = 15 * 60  # maintenance comes every two minutes, behind what is slow
@@ -42,7 +42,7 @@ _QUEUE_SECONDS = 600
 _ROUNDS = 20  # attempts to find one server session behind two connections
 _PATIENCE = 4.0  # seconds for our own public address
 _ON_ITS_WAY, _EVENTS_ARE_KEPT = timedelta(minutes=10), timedelta(days=13)
-_ICONS: dict[str, State] = {"success": "ok", "todo": "warning"}  # others are named as here
+_ICONS: dict[str, _State] = {"success": "ok", "todo": "warning"}  # others are named as here
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Finding:
     """How one thing stands. `store` is the hash of the store that it is about, if any."""
 
     check: str
-    state: State
+    state: _State
     message: str
     remedy: str = ""
     store: str = ""
 
 
-def worst(findings: Sequence[Finding]) -> State:
+def worst(findings: Sequence[Finding]) -> _State:
     """Return the state that an exit code tells; what is unknown has a cause that is named."""
     states = {finding.state for finding in findings}
     return "error" if "error" in states else "warning" if "warning" in states else "ok"
@@ -435,7 +435,7 @@ def _last_webhook(store: Store) -> Finding:
 def _of_step(name: str, step: Step) -> Finding:
     """A line of the merchant's set-up list, with what an operator does about it."""
     # An icon without an entry is named like its state.
-    state: State = _ICONS.get(step.icon, step.icon)  # type: ignore[arg-type]
+    state: _State = _ICONS.get(step.icon, step.icon)  # type: ignore[arg-type]
     if state == "ok":
         return Finding(name, state, f"{step.title}: {step.text}")
     reasons = " ".join(step.details) if step.icon != "todo" else step.text

@@ -27,7 +27,7 @@ from transaction_log.models import Entry
 BYTE_ORDER_MARK = "\ufeff"
 # A cell that begins like this is a formula to a spreadsheet, in full width too.
 # https://owasp.org/www-community/attacks/CSV_Injection
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
 # Spreadsheets divide a line as the language of their user does: by `;` in Spanish, French, Italian
 # and Portuguese. What such a divider would turn into a cell of its own must be harmless too.
 _DIVIDER = re.compile(r"[;\t|\r\n]")
@@ -38,8 +38,8 @@ _BETWEEN_CELLS = re.compile(r"""(?<![\s"';|])([\s"';|]+)([=+\-@%＝＋－＠])?"
 
 P = ParamSpec("P")
 # Files that one store reads at once, of a process: half of what `sequra_bc.bulkheads` lets through.
-FILES_OF_A_STORE = 2
-_files = Concurrency(FILES_OF_A_STORE)
+_FILES_OF_A_STORE = 2
+_files = Concurrency(_FILES_OF_A_STORE)
 
 
 def few_per_store(
@@ -86,7 +86,7 @@ def harmless(value: object) -> str:
     text = str(value).replace("\0", "")
     if _DIVIDER.search(text):
         text = _BETWEEN_CELLS.sub(_disarmed, text)
-    risky = text.startswith(FORMULA) or text.lstrip().startswith(FORMULA)
+    risky = text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)
     return f"'{text}" if risky else text
 
 

@@ -23,7 +23,7 @@ _RECENT = timedelta(days=60)
 
 
 @dataclass(frozen=True)
-class Day:
+class _Day:
     """What was paid with SeQura on one day of the store's calendar; cents."""
 
     on: date
@@ -31,40 +31,40 @@ class Day:
     amount: int
 
 
-def paid(store: Store) -> QuerySet[Order]:
+def _paid(store: Store) -> QuerySet[Order]:
     """Return the store's orders that neither SeQura nor the shop has cancelled."""
     cancelled_in_shop = Q(seen_status__in=store.cancelling_statuses, seen_status__isnull=False)
     orders = Order.objects.filter(store=store).exclude(status=Order.Status.CANCELLED)
     return orders.exclude(cancelled_in_shop)
 
 
-def last_days(store: Store, connections: Collection[int], days: int = _DAYS) -> list[Day]:
+def last_days(store: Store, connections: Collection[int], days: int = _DAYS) -> list[_Day]:
     """One entry per day, today the last; cancelled orders count for nothing."""
     today = timezone.localdate()
     first = today - timedelta(days=days - 1)
     since = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     rows = (
-        paid(store)
+        _paid(store)
         .filter(connection__in=connections, placed_at__gte=since - timedelta(days=days - 1))
         .values(day=TruncDate("placed_at"))
         .annotate(orders=Count("*"), cents=Sum("amount"))
         .order_by("day")
     )
-    found = {row["day"]: Day(row["day"], row["orders"], row["cents"]) for row in rows}
+    found = {row["day"]: _Day(row["day"], row["orders"], row["cents"]) for row in rows}
     calendar = (first + timedelta(days=number) for number in range(days))
-    return [found.get(day, Day(day, 0, 0)) for day in calendar]
+    return [found.get(day, _Day(day, 0, 0)) for day in calendar]
 
 
 def in_review(store: Store) -> list[Order]:
     """Orders that SeQura reviews, the one that waits longest first; no more than `_MANY`."""
-    waiting = paid(store).filter(status=Order.Status.IN_REVIEW)
+    waiting = _paid(store).filter(status=Order.Status.IN_REVIEW)
     wanted = ("bigcommerce_id", "placed_at", "amount", "payment_method")
     return list(waiting.only(*wanted).order_by("placed_at")[:_MANY])
 
 
 def recent(store: Store) -> int:
     """How many orders were paid in the last 60 days and not cancelled, counted to a thousand."""
-    return paid(store).filter(placed_at__gte=timezone.now() - _RECENT)[: _MANY * 10].count()
+    return _paid(store).filter(placed_at__gte=timezone.now() - _RECENT)[: _MANY * 10].count()
 
 
 def by_status(store: Store) -> dict[int, int]:
@@ -112,7 +112,7 @@ _STEPS = (1, 2, 5)
 class _Bar:
     """One day's rectangle, from the top left corner."""
 
-    day: Day
+    day: _Day
     x: float
     y: float
     width: float
@@ -134,9 +134,9 @@ class _Chart:
         return self.top // 2
 
 
-def chart(days: Sequence[Day]) -> _Chart:
+def chart(days: Sequence[_Day]) -> _Chart:
     """Bars by amount. A day with orders is always visible."""
-    top = nice(max((day.amount for day in days), default=0))
+    top = _nice(max((day.amount for day in days), default=0))
     width = _WIDTH / max(1, len(days))
     bars = []
     for number, day in enumerate(days):
@@ -148,7 +148,7 @@ def chart(days: Sequence[Day]) -> _Chart:
     return _Chart(bars, top, orders, sum(day.amount for day in days))
 
 
-def nice(cents: int) -> int:
+def _nice(cents: int) -> int:
     """A round amount not below this one: 1, 2 or 5 with zeros, at least 100 €."""
     size = 10_000
     while True:

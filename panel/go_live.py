@@ -20,7 +20,7 @@ from transaction_log.models import Entry
 
 SANDBOX = "sandbox"
 # What has to be seen, and how to bring it about.
-CHECKS = {
+_CHECKS = {
     "script": (
         gettext_lazy("Checkout script loaded"),
         gettext_lazy("Open your store, add a product to the cart and go to the payment step."),
@@ -98,13 +98,13 @@ def _rows() -> dict[str, QuerySet[Any]]:
 def checklist(store: Store, seen: dict[str, Any]) -> list[_Check]:
     """Every check with its tick; new ticks are remembered, rows behind them may be forgotten."""
     now = timezone.now().isoformat()
-    new = {check: now for check in CHECKS if seen.get(check) and check not in store.go_live}
+    new = {check: now for check in _CHECKS if seen.get(check) and check not in store.go_live}
     if new:
         store.go_live |= new
         store.save(update_fields=["go_live"])
     return [
         _Check(str(title), str(how), _moment(store.go_live.get(check)))
-        for check, (title, how) in CHECKS.items()
+        for check, (title, how) in _CHECKS.items()
     ]
 
 

@@ -143,7 +143,7 @@ def detail_words(drift: Drift) -> Text:
 
 # The moments of a purchase before its first entry in the log, and the direction of each.
 _SENT, _RECEIVED = _("Sent to SeQura"), _("Received from SeQura")
-MOMENTS: dict[str, tuple[Text, Text]] = {
+_MOMENTS: dict[str, tuple[Text, Text]] = {
     "solicited": (_("Cart sent, payment methods received"), _SENT),
     "form_shown": (_("Identification form shown to the customer"), ""),
     "approved": (_("Payment approved"), _RECEIVED),
@@ -163,6 +163,6 @@ class _Beginning(NamedTuple):
 
 def newest_first(moments: Iterable[tuple[str, str]]) -> list[_Beginning]:
     """`Order.beginnings` in words; a name that an older release used is left out."""
-    known = [(MOMENTS[name], parse_datetime(at)) for name, at in moments if name in MOMENTS]
+    known = [(_MOMENTS[name], parse_datetime(at)) for name, at in moments if name in _MOMENTS]
     found = [_Beginning(*words, at) for words, at in known if at]
     return sorted(found, key=lambda one: one.at, reverse=True)

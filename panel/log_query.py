@@ -75,11 +75,11 @@ def newest_first(store: Store) -> QuerySet[Entry]:
     return Entry.objects.filter(store=store).order_by("-at", "-id")
 
 
-def before(entries: QuerySet[Entry], position: Position) -> QuerySet[Entry]:
+def _before(entries: QuerySet[Entry], position: Position) -> QuerySet[Entry]:
     return entries.filter(TupleLessThan(Tuple("at", "id"), tuple(position)))
 
 
-def after(entries: QuerySet[Entry], position: Position) -> QuerySet[Entry]:
+def _after(entries: QuerySet[Entry], position: Position) -> QuerySet[Entry]:
     return entries.filter(TupleGreaterThan(Tuple("at", "id"), tuple(position)))
 
 
@@ -90,14 +90,14 @@ def first_page(entries: QuerySet[Entry]) -> Page:
 
 def older_page(entries: QuerySet[Entry], position: Position) -> Page:
     """The entries that come below this position."""
-    found = list(before(entries, position)[: PAGE + 1])
+    found = list(_before(entries, position)[: PAGE + 1])
     newer = Position.of(found[0]) if found else None
     return Page(found[:PAGE], newer, _last(found) if len(found) > PAGE else None)
 
 
 def newer_page(entries: QuerySet[Entry], position: Position) -> Page:
     """The entries that come just above this position; at the top it is the first page."""
-    found = list(after(entries, position).order_by("at", "id")[: PAGE + 1])
+    found = list(_after(entries, position).order_by("at", "id")[: PAGE + 1])
     if len(found) <= PAGE:
         return first_page(entries)
     shown = found[:PAGE][::-1]
@@ -114,7 +114,7 @@ def chunks(entries: QuerySet[Entry], size: int = _EXPORT_CHUNK) -> Iterator[list
     while chunk:
         yield chunk
         last = Position.of(chunk[-1])
-        chunk = list(before(entries, last)[:size]) if len(chunk) == size else []
+        chunk = list(_before(entries, last)[:size]) if len(chunk) == size else []
 
 
 def needing_somebody(store: Store, most: int) -> int:

@@ -21,7 +21,7 @@ class Notice(NamedTuple):
     text: Text
 
 
-NOTICES = {
+_NOTICES = {
     "saved": Notice("success", _("Your changes have been saved.")),
     "undone": Notice("success", _("The setting has its earlier value again.")),
     "not_undone": Notice(
@@ -106,7 +106,7 @@ _PAGES_OF_STORE = ("shipping", "reconciliation")
 
 def notice_of(done: str) -> Notice | None:
     """Return the notice of this name; None for a name that is not ours."""
-    return NOTICES.get(done)
+    return _NOTICES.get(done)
 
 
 def show(request: PanelRequest, page: str, done: str = "") -> HttpResponse:

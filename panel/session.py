@@ -80,7 +80,7 @@ def open_session(user: PanelUser, side_panel_of: int | None = None) -> str:
     return token
 
 
-def find_session(token: str) -> PanelSession | None:
+def _find_session(token: str) -> PanelSession | None:
     """The open session of this token with its user and store, in one query."""
     now = timezone.now()
     refused = Connection.objects.filter(
@@ -110,7 +110,7 @@ def _keep_open(session: PanelSession) -> None:
         PanelSession.objects.filter(pk=session.pk).update(used_at=now)
 
 
-def csrf_token(token: str) -> str:
+def _csrf_token(token: str) -> str:
     """The hidden field of every form of a session."""
     return salted_hmac("stores.access.csrf", token, algorithm="sha256").hexdigest()
 
@@ -184,7 +184,7 @@ def panel_page(
     @csrf_exempt  # the session's own token is checked below: frames keep no cookies
     @wraps(view)
     def page(request: HttpRequest, session: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        found = find_session(session)
+        found = _find_session(session)
         if found is None:
             return _session_is_over(request)
         with (
@@ -210,7 +210,7 @@ def _speaking_for(request: HttpRequest, session: PanelSession, token: str) -> Pa
     panel: Any = request
     panel.panel_session, panel.panel_token = session, token
     panel.panel_user, panel.store = session.user, session.user.store
-    panel.panel_csrf = csrf_token(token)
+    panel.panel_csrf = _csrf_token(token)
     panel.author = Author(SettingChange.Source.PAGE, session.user.email)
     panel.account_refused = vars(session)["account_refused"]
     return panel  # type: ignore[no-any-return]

@@ -21,7 +21,7 @@ _SETUP = "setup"  # the section of the overview that repairs what is registered 
 
 
 @dataclass(frozen=True)
-class Finding:
+class _Finding:
     """One thing that hides SeQura. `kind`: error (from all), warning (from some), info (by choice).
 
     `page` is where it is mended; `setup` is the section of that name on the overview.
@@ -35,7 +35,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Setup:
+class _Setup:
     """Every step of the set-up, and one summary of them."""
 
     steps: Sequence[Step]
@@ -56,12 +56,12 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class State:
+class _State:
     """The sentence on top of the overview. `kind`: success, info, warning or error."""
 
     kind: str
     sentence: str
-    findings: Sequence[Finding]  # the worst first
+    findings: Sequence[_Finding]  # the worst first
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,10 @@ class _Facts:
 
 def setup_of(
     store: Store, connections: Sequence[Connection], merchants: Sequence[Merchant]
-) -> Setup:
+) -> _Setup:
     """Return the set-up of a store; `connections` are those in use."""
     steps = list(named_steps(store, connections, merchants).values())
-    return Setup(steps, needs_repair=not registration.is_healthy(store))
+    return _Setup(steps, needs_repair=not registration.is_healthy(store))
 
 
 def state_of(
@@ -86,7 +86,7 @@ def state_of(
     connections: Sequence[Connection],
     merchants: Sequence[Merchant],
     last_order: datetime | None,
-) -> State:
+) -> _State:
     """Return whether SeQura is live. `connections` are all of the store, archived ones too."""
     in_use = [one for one in connections if one.state != Connection.State.ARCHIVED]
     syncing = any(one.stopped_at is None for one in connections)
@@ -95,9 +95,9 @@ def state_of(
     found = [finding for look in _LOOKS for finding in look(facts)]
     found.sort(key=lambda one: _SEVERITY.index(one.kind))
     if found and found[0].kind != "info":
-        return State(found[0].kind, found[0].title, found)
+        return _State(found[0].kind, found[0].title, found)
     is_plain = store.environment == "live" and not found
-    return State("success" if is_plain else "info", _live(facts, last_order), found)
+    return _State("success" if is_plain else "info", _live(facts, last_order), found)
 
 
 def _live(facts: _Facts, last: datetime | None) -> str:
@@ -115,10 +115,10 @@ def _live(facts: _Facts, last: datetime | None) -> str:
     return _("%(where)s. Last order: %(ago)s.") % {"where": where % {"n": n}, "ago": ago(last)}
 
 
-def _account(facts: _Facts) -> Iterator[Finding]:
+def _account(facts: _Facts) -> Iterator[_Finding]:
     settings = ("connection", _("Connection settings"))
     if not facts.store.is_installed:
-        yield Finding(
+        yield _Finding(
             "error",
             _("BigCommerce no longer accepts our access"),
             _(
@@ -137,9 +137,9 @@ def _account(facts: _Facts) -> Iterator[Finding]:
                 n,
             )
             text = sentence % {"n": n}
-        yield Finding("error", _("SeQura is disconnected"), text, *settings)
+        yield _Finding("error", _("SeQura is disconnected"), text, *settings)
     elif any(one.is_refused for one in facts.connections):
-        yield Finding(
+        yield _Finding(
             "error",
             _("SeQura rejects your account"),
             _(
@@ -150,7 +150,7 @@ def _account(facts: _Facts) -> Iterator[Finding]:
             *settings,
         )
     elif not facts.merchants:
-        yield Finding(
+        yield _Finding(
             "error",
             _("SeQura is off in every country"),
             _("Choose the countries where you offer SeQura."),
@@ -159,15 +159,15 @@ def _account(facts: _Facts) -> Iterator[Finding]:
         )
 
 
-def _visibility(facts: _Facts) -> Iterator[Finding]:
+def _visibility(facts: _Facts) -> Iterator[_Finding]:
     store, link = facts.store, ("settings", _("Edit storefronts"))
     off = [str(one["name"]) for one in store.channels if one["id"] in store.disabled_channels]
     if off and len(off) == len(store.channels):
         text = _("Turn on at least one storefront.")
-        yield Finding("error", _("SeQura is off in every storefront"), text, *link)
+        yield _Finding("error", _("SeQura is off in every storefront"), text, *link)
     elif off:
         title = _("SeQura is off in %(names)s") % {"names": ", ".join(off)}
-        yield Finding("info", title, _("Customers of that storefront don't see SeQura."), *link)
+        yield _Finding("info", title, _("Customers of that storefront don't see SeQura."), *link)
     if n := len(store.allowed_ips):
         text = ngettext(
             "%(n)s IP address or range is allowed. SeQura is hidden from everyone else.",
@@ -175,7 +175,7 @@ def _visibility(facts: _Facts) -> Iterator[Finding]:
             n,
         )
         title = _("Only the IP addresses on your list see SeQura")
-        yield Finding("warning", title, text % {"n": n}, "settings", _("Edit IP list"))
+        yield _Finding("warning", title, text % {"n": n}, "settings", _("Edit IP list"))
     if n := len(store.excluded_categories) + len(store.excluded_products):
         text = ngettext(
             "%(n)s category or product is excluded.",
@@ -183,17 +183,17 @@ def _visibility(facts: _Facts) -> Iterator[Finding]:
             n,
         )
         title = _("SeQura is hidden for carts with excluded items")
-        yield Finding("info", title, text % {"n": n}, "exclusions", _("Edit exclusions"))
+        yield _Finding("info", title, text % {"n": n}, "exclusions", _("Edit exclusions"))
     if store.currency and store.currency != "EUR":
         title = _("Your store's default currency is %(currency)s") % {"currency": store.currency}
         text = _(
             "SeQura only appears in checkouts in euros. Add the euro in BigCommerce under"
             " Settings › Currencies."
         )
-        yield Finding("warning", title, text)
+        yield _Finding("warning", title, text)
 
 
-def _registration(facts: _Facts) -> Iterator[Finding]:
+def _registration(facts: _Facts) -> Iterator[_Finding]:
     titles = {
         "information": _("We couldn't read your store's details from BigCommerce"),
         "webhooks": _("BigCommerce doesn't notify us of order changes"),
@@ -208,24 +208,24 @@ def _registration(facts: _Facts) -> Iterator[Finding]:
         step = facts.steps[name]
         if name == "asked" and step.icon == "todo":
             if facts.merchants:
-                yield Finding("info", step.text, "", *link)
+                yield _Finding("info", step.text, "", *link)
         elif step.icon != "success":
             is_hidden = name == "script" or (step.icon == "error" and name == "page")
             text = " ".join([step.text, *step.details[:1]])
-            yield Finding("error" if is_hidden else "warning", titles[name], text, *link)
+            yield _Finding("error" if is_hidden else "warning", titles[name], text, *link)
 
 
-def _statuses(facts: _Facts) -> Iterator[Finding]:
+def _statuses(facts: _Facts) -> Iterator[_Finding]:
     store = facts.store
     warnings = [*statuses.mapping_warnings(store), *statuses.cancelling_warnings(store)]
     if store.shipped_statuses:  # without any, only shipments count: a choice, not a defect
         warnings += statuses.shipped_warnings(store)
     if warnings:
         title = _("Check your order statuses")
-        yield Finding("warning", title, " ".join(warnings), "order_statuses", _("Edit statuses"))
+        yield _Finding("warning", title, " ".join(warnings), "order_statuses", _("Edit statuses"))
 
 
-def _methods(facts: _Facts) -> Iterator[Finding]:
+def _methods(facts: _Facts) -> Iterator[_Finding]:
     without = [
         country_name(one.country)
         for one in facts.merchants
@@ -236,10 +236,10 @@ def _methods(facts: _Facts) -> Iterator[Finding]:
         text = _("Refresh the payment methods, or contact SeQura.")
         names = {"countries": ", ".join(without)}
         link = ("payment_methods", _("View payment methods"))
-        yield Finding("warning", title % names, text, *link)
+        yield _Finding("warning", title % names, text, *link)
 
 
-_LOOKS: tuple[Callable[[_Facts], Iterator[Finding]], ...] = (
+_LOOKS: tuple[Callable[[_Facts], Iterator[_Finding]], ...] = (
     _account,
     _visibility,
     _registration,

@@ -15,7 +15,7 @@ Report = dict[str, Any]
 PAGE = 5000  # orders in one report at most
 # "delivered" would mean that the shopper has the goods, which BigCommerce does not know.
 _STATE = "shipped"
-CARTS = {"cart": "shipped_cart", "remaining_cart": "unshipped_cart"}
+_CARTS = {"cart": "shipped_cart", "remaining_cart": "unshipped_cart"}
 _PEOPLE = ("delivery_address", "invoice_address", "customer")
 _ADDRESS = ("address_line_1", "postal_code", "city", "country_code")
 _BELOW_ZERO = ("discount", "other_payment")
@@ -42,7 +42,7 @@ def sort_out(shipped: Iterable[Shipped]) -> _Sorted:
     """Separate orders that can be reported from inconsistent ones."""
     found = _Sorted()
     for place, one in enumerate(shipped):
-        problems = inconsistencies(one.update)
+        problems = _inconsistencies(one.update)
         if problems:
             found.broken[place] = problems
             found.broken_orders.append(_reported_order(one))
@@ -58,12 +58,12 @@ def _reported_order(shipped: Shipped) -> Report:
     if shipped.sent_at:
         order["sent_at"] = shipped.sent_at
     order["merchant_reference"] = update.get("merchant_reference")
-    order |= {name: update.get(key) for name, key in CARTS.items()}
+    order |= {name: update.get(key) for name, key in _CARTS.items()}
     optional = ("trackings", "delivery_method", *_PEOPLE)
     return order | {name: update[name] for name in optional if update.get(name)}
 
 
-def inconsistencies(update: _Document) -> list[str]:
+def _inconsistencies(update: _Document) -> list[str]:
     """Return why SeQura could not accept this order; empty when it is consistent."""
     try:
         return [*_references(update), *_carts(update), *_people(update)]
@@ -77,7 +77,7 @@ def _references(update: _Document) -> Iterator[str]:
 
 
 def _carts(update: _Document) -> Iterator[str]:
-    for key in CARTS.values():
+    for key in _CARTS.values():
         cart = update[key]
         if not cart.get("currency"):
             yield f"{key}: no currency"

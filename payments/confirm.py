@@ -33,10 +33,10 @@ from transport.stopping import stopping
 
 log = structlog.get_logger()
 
-Step = Callable[[Solicitation], None]
+_Step = Callable[[Solicitation], None]
 _Phase = Solicitation.Phase
 
-STEPS: dict[str, Step] = {
+STEPS: dict[str, _Step] = {
     _Phase.SOLICITED: confirm_at_sequra.take_checkout,
     _Phase.CONFIRMING: confirm_at_sequra.put_confirmation,
     _Phase.CONFIRMED: create_order.make_checkout_token,
@@ -46,27 +46,27 @@ STEPS: dict[str, Step] = {
     _Phase.PLACED: confirm_at_sequra.put_reference,
 }
 # Seconds. Every payment is retried within this time after an outage, however long it was.
-LONGEST_PAUSE = 3 * 60
+_LONGEST_PAUSE = 3 * 60
 _DOUBLED_AT_MOST = 10  # times; by then the pause is the longest anyway
 # Threads of a process, each with a database connection: one pool for notifications, whose caller
 # waits, and one for background work, so that a store that hangs does not stop the others. Work goes
 # on after its caller stopped waiting: beside WAITERS there is room for that of several stores.
-WAITERS = 12
+_WAITERS = 12
 MOST_WAITERS = 36
 HELPERS = 4
 # The share of one store, and how many of its notifications may hold a thread of the web server.
-WAITERS_OF_A_STORE, HELPERS_OF_A_STORE, WAITING_OF_A_STORE = 6, 2, 3
-SLOW_AFTER = 4.0  # seconds: most purchases are finished by then
-_threads = Bulkhead(MOST_WAITERS, WAITERS_OF_A_STORE)
-_turns = Turns(HELPERS_OF_A_STORE)
-_waiting = Concurrency(WAITING_OF_A_STORE)
+_WAITERS_OF_A_STORE, _HELPERS_OF_A_STORE, _WAITING_OF_A_STORE = 6, 2, 3
+_SLOW_AFTER = 4.0  # seconds: most purchases are finished by then
+_threads = Bulkhead(MOST_WAITERS, _WAITERS_OF_A_STORE)
+_turns = Turns(_HELPERS_OF_A_STORE)
+_waiting = Concurrency(_WAITING_OF_A_STORE)
 # Solicitations that wait for a thread, so that the next sweep does not queue them again.
 _queued: set[int] = set()
 _UNAUTHORISED = 401
 # SeQura has accepted and the order is not finished: the merchant sees it from this attempt on.
 _SILENT_ATTEMPTS = 3
 # Which event is delayed, for the transaction log: event and reason. By default it is the order.
-DELAYS: dict[Step | None, tuple[str, str]] = {
+_DELAYS: dict[_Step | None, tuple[str, str]] = {
     confirm_at_sequra.put_approval: ("review_approved", "news_delayed"),
     place_order.show_approved: ("review_approved", "news_delayed"),
     place_order.show_cancelled: ("cancelled_by_sequra", "news_delayed"),
@@ -107,7 +107,7 @@ def within(seconds: float, work: Callable[[], None], store: int | None = None) -
     with _waiting.entered(store) as has_place:
         patience = seconds
         if store is not None and not has_place:
-            patience = min(seconds, max(0.0, SLOW_AFTER - _threads.age(store)))
+            patience = min(seconds, max(0.0, _SLOW_AFTER - _threads.age(store)))
         future = _threads.start(work, store, patience)
         if future is None:
             log.warning("no_thread_free")
@@ -174,7 +174,7 @@ def _helpers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=HELPERS, thread_name_prefix="help")
 
 
-def next_step(solicitation: Solicitation) -> Step | None:
+def _next_step(solicitation: Solicitation) -> _Step | None:
     """Return the next step, or None when nothing is to be done."""
     # Without the personal data nothing can be sent to SeQura.
     is_forgotten = solicitation.erased_at and solicitation.phase != _Phase.DONE
@@ -196,7 +196,7 @@ def _is_uninstalled(solicitation: Solicitation) -> bool:
     return solicitation.store.state == Store.State.UNINSTALLED
 
 
-def _step_after_done(solicitation: Solicitation) -> Step | None:
+def _step_after_done(solicitation: Solicitation) -> _Step | None:
     """Return the step for an approved review or a cancellation. The state only moves forward."""
     state, shown = solicitation.state, solicitation.shown_state
     if _is_uninstalled(solicitation):
@@ -211,7 +211,7 @@ def _step_after_done(solicitation: Solicitation) -> Step | None:
     )
 
 
-def _strays(solicitation: Solicitation) -> Step | None:
+def _strays(solicitation: Solicitation) -> _Step | None:
     """Return the step that voids further orders of this checkout, if any may exist."""
     known = 0 if solicitation.order_id is None else 1
     may_exist = solicitation.create_attempts > known and not _is_uninstalled(solicitation)
@@ -270,7 +270,7 @@ def _advance(solicitation: Solicitation, *, is_confirmed: bool) -> None:
 def _take_step(solicitation: Solicitation) -> bool:
     """Take the next step with the newest state. Return False when there is none."""
     _read_news(solicitation)
-    step = next_step(solicitation)
+    step = _next_step(solicitation)
     if step is None:
         return False
     try:
@@ -330,7 +330,7 @@ def _adopt(solicitation: Solicitation) -> bool:
 
 def _rest(solicitation: Solicitation) -> None:
     """Clear `next_at` unless SeQura reported something new meanwhile or the process ends."""
-    if next_step(solicitation):
+    if _next_step(solicitation):
         return
     Solicitation.objects.filter(pk=solicitation.pk, state=solicitation.state).update(next_at=None)
 
@@ -343,7 +343,7 @@ def _after_rejection(
         solicitation.connection.pause()
     elif error.status == _UNAUTHORISED:
         solicitation.store.needs_reauthorisation()
-    _postpone(solicitation, error.message, LONGEST_PAUSE)
+    _postpone(solicitation, error.message, _LONGEST_PAUSE)
 
 
 def _refuse(solicitation: Solicitation, refusal: Refused) -> None:
@@ -371,7 +371,7 @@ def _postpone(
 ) -> None:
     """Retry later: when the other side asks for it, else after a random, growing pause."""
     attempts = solicitation.attempts + 1
-    longest = min(LONGEST_PAUSE, 2.0 ** min(attempts, _DOUBLED_AT_MOST))
+    longest = min(_LONGEST_PAUSE, 2.0 ** min(attempts, _DOUBLED_AT_MOST))
     pause = seconds or random.uniform(0.5, longest)
     log.warning(
         "confirm_postponed", reference=str(solicitation.reference), phase=solicitation.phase
@@ -384,10 +384,10 @@ def _postpone(
 
 def _show_delay(solicitation: Solicitation) -> None:
     """Show the merchant that the order is delayed although SeQura has accepted the payment."""
-    step = next_step(solicitation)
+    step = _next_step(solicitation)
     if step is create_order.void_strays:
         return  # the order is complete
-    event, reason = DELAYS.get(step, ("purchase", "order_delayed"))
+    event, reason = _DELAYS.get(step, ("purchase", "order_delayed"))
     record.delayed(
         solicitation.subject,
         event,

@@ -31,7 +31,7 @@ _ANSWER_SECONDS = 6.0
 
 # After two working hours the merchant may have begun with the order: a request is too late.
 _WORK_BEGINS, _WORK_ENDS, _WORK_ZONE = time(9), time(17), ZoneInfo("Europe/Madrid")
-CANCEL_WITHIN = timedelta(hours=2)
+_CANCEL_WITHIN = timedelta(hours=2)
 
 
 def cancelled(solicitation: Solicitation, _: QueryDict) -> _Answer:
@@ -41,16 +41,16 @@ def cancelled(solicitation: Solicitation, _: QueryDict) -> _Answer:
     return 200, ""
 
 
-def cancel(solicitation: Solicitation, _: QueryDict) -> _Answer:
+def _cancel(solicitation: Solicitation, _: QueryDict) -> _Answer:
     """Cancel the order if SeQura asks in time; answer `toolate` for a shipped or old one."""
-    since = working_time(solicitation.created_at, timezone.now())
+    since = _working_time(solicitation.created_at, timezone.now())
     too_late = {"result": "toolate", "since": int(since.total_seconds() // 60)}
     if solicitation.phase == Solicitation.Phase.REFUSED:
         return 200, {"result": "cancelled"}
     if solicitation.phase != Solicitation.Phase.DONE:
         return 503, {"error": "the order is still being made"}
     order = order_of(solicitation)
-    if since > CANCEL_WITHIN:
+    if since > _CANCEL_WITHIN:
         return 200, too_late
     try:
         done = _cancel_in_shop(solicitation)
@@ -75,7 +75,7 @@ def _cancel_in_shop(solicitation: Solicitation) -> bool:
     return True
 
 
-def risk_assessment(solicitation: Solicitation, parameters: QueryDict) -> _Answer:
+def _risk_assessment(solicitation: Solicitation, parameters: QueryDict) -> _Answer:
     """Store SeQura's risk level, to show it."""
     level = parameters.get("risk_level", "")
     if level in ("low_risk", "high_risk", "under_evaluation"):
@@ -85,8 +85,8 @@ def risk_assessment(solicitation: Solicitation, parameters: QueryDict) -> _Answe
 
 EVENTS: dict[str, Callable[[Solicitation, QueryDict], _Answer]] = {
     "cancelled": cancelled,
-    "cancel": cancel,
-    "risk_assessment": risk_assessment,
+    "cancel": _cancel,
+    "risk_assessment": _risk_assessment,
 }
 
 
@@ -98,12 +98,12 @@ def handle(event: str, solicitation: Solicitation, parameters: QueryDict) -> _An
     return function(solicitation, parameters)
 
 
-def working_time(since: datetime, until: datetime) -> timedelta:
+def _working_time(since: datetime, until: datetime) -> timedelta:
     """Return the working time between two moments: Monday to Friday, nine to five in Madrid."""
     total = timedelta()
     day = since.astimezone(_WORK_ZONE).date()
     last = until.astimezone(_WORK_ZONE).date()
-    while day <= last and total <= CANCEL_WITHIN:
+    while day <= last and total <= _CANCEL_WITHIN:
         if day.weekday() < 5:
             begin = max(since, datetime.combine(day, _WORK_BEGINS, _WORK_ZONE))
             end = min(until, datetime.combine(day, _WORK_ENDS, _WORK_ZONE))

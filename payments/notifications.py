@@ -65,7 +65,7 @@ def authenticate(token: str, body: QueryDict, query: QueryDict, prefix: str = ""
     )
     if solicitation is None:
         raise NotAuthentic
-    if not signature_matches(solicitation.signature, body.get(f"{prefix}signature")):
+    if not _signature_matches(solicitation.signature, body.get(f"{prefix}signature")):
         raise NotAuthentic
     if body.get("order_ref") != str(solicitation.reference):
         raise NotAuthentic
@@ -83,7 +83,7 @@ def receive(solicitation: Solicitation, sq_state: str, product: str) -> int:
     if sq_state not in _State.values:
         raise UnknownState(sq_state)
     record_state(solicitation, _State(sq_state), product)
-    return answer(confirm_within(solicitation.pk, _ANSWER_SECONDS), _State(sq_state))
+    return _answer(confirm_within(solicitation.pk, _ANSWER_SECONDS), _State(sq_state))
 
 
 def record_state(solicitation: Solicitation, state: Solicitation.State, product: str = "") -> None:
@@ -104,7 +104,7 @@ def record_state(solicitation: Solicitation, state: Solicitation.State, product:
     moved.update(state=state, notified_at=now, next_at=Now() + _SWEEP_AFTER, **fields)
 
 
-def answer(solicitation: Solicitation, state: Solicitation.State) -> int:
+def _answer(solicitation: Solicitation, state: Solicitation.State) -> int:
     """Return 200, 410 or 503 from the solicitation's stored state, whatever the attempt did."""
     if state == _State.CANCELLED:
         return _OK
@@ -131,7 +131,7 @@ def _send_reference_again(solicitation: Solicitation) -> int:
         return _GONE
     if solicitation.accepted_state == "on_hold":  # the review ended without our notice
         record_state(solicitation, _State.APPROVED)
-        return answer(confirm_within(solicitation.pk, _ANSWER_SECONDS), _State.APPROVED)
+        return _answer(confirm_within(solicitation.pk, _ANSWER_SECONDS), _State.APPROVED)
     return _resend_reference(solicitation)
 
 
@@ -139,7 +139,7 @@ def _after_finishing(solicitation: Solicitation, *, was_over: bool) -> int:
     """Return 410 for a payment without an order. Log an entry when SeQura was informed before."""
     if not (solicitation.is_taken_back or solicitation.erased_at):
         is_refused = solicitation.phase == _Phase.REFUSED
-        return _TRY_AGAIN if is_refused else answer(solicitation, _State.APPROVED)
+        return _TRY_AGAIN if is_refused else _answer(solicitation, _State.APPROVED)
     if was_over and solicitation.state != _State.CANCELLED:
         record.rejected(
             solicitation.subject,
@@ -181,7 +181,7 @@ def _resend_reference(solicitation: Solicitation) -> int:
 # order, so each attempt carries its own secret: stored with the attempt, never recomputed, because
 # a password changed meanwhile must not orphan open orders.
 # https://docs.sequra.com/docs/start-solicitation
-def signature_matches(stored: str, echoed: str | None) -> bool:
+def _signature_matches(stored: str, echoed: str | None) -> bool:
     """Return whether this is the attempt's signature, in constant time; an empty one never is."""
     if not stored or not echoed:
         return False

@@ -20,10 +20,10 @@ from stores.locks import Busy, only_one
 from stores.models import Store
 
 log = structlog.get_logger()
-BATCH, BATCH_OF_A_STORE = 200, 20
-Phase, _State = Solicitation.Phase, Solicitation.State
+_BATCH, _BATCH_OF_A_STORE = 200, 20
+_Phase, _State = Solicitation.Phase, Solicitation.State
 # The phases whose next step may need SeQura.
-ASKING_SEQURA = (Phase.SOLICITED, Phase.CONFIRMING, Phase.PLACED, Phase.DONE, Phase.REFUSED)
+_ASKING_SEQURA = (_Phase.SOLICITED, _Phase.CONFIRMING, _Phase.PLACED, _Phase.DONE, _Phase.REFUSED)
 
 
 @worker_process_shutdown.connect
@@ -39,15 +39,15 @@ def resume_solicitations() -> None:
     Solicitations of a store or an account that refused us wait until access is back, and are due at
     once then. Of an account that may be probed, one goes first.
     """
-    catch_up()
+    _catch_up()
     now = Now()
     has_access = Q(store__state=Store.State.INSTALLED) | retention.BEING_ENDED
     due = Solicitation.objects.filter(has_access, next_at__lte=now)
-    skips_refused_accounts = Q(connection__paused_until=None) | ~Q(phase__in=ASKING_SEQURA)
+    skips_refused_accounts = Q(connection__paused_until=None) | ~Q(phase__in=_ASKING_SEQURA)
     ready = due.filter(skips_refused_accounts).order_by("next_at")
     probes = due.exclude(skips_refused_accounts).filter(connection__paused_until__lte=now)
     probes = probes.order_by("connection_id", "next_at").distinct("connection_id")
-    for pk in [*_keys(ready), *probes.values_list("pk", flat=True)[:BATCH]]:
+    for pk in [*_keys(ready), *probes.values_list("pk", flat=True)[:_BATCH]]:
         help_along(pk)
     retention.erase_passwords()
 
@@ -55,8 +55,8 @@ def resume_solicitations() -> None:
 def _keys(solicitations: QuerySet[Solicitation]) -> list[int]:
     """Return some solicitations of each store, so that one with many leaves room for the others."""
     place = Window(RowNumber(), partition_by="store_id", order_by="next_at")
-    fair = solicitations.annotate(place=place).filter(place__lte=BATCH_OF_A_STORE)
-    return list(fair.values_list("pk", flat=True)[:BATCH])
+    fair = solicitations.annotate(place=place).filter(place__lte=_BATCH_OF_A_STORE)
+    return list(fair.values_list("pk", flat=True)[:_BATCH])
 
 
 @shared_task
@@ -80,11 +80,11 @@ _DECIDED = {
 }
 
 
-def catch_up() -> None:
+def _catch_up() -> None:
     """Finish the open solicitations whose order was adopted a short while ago."""
     adopted = Order.objects.filter(adopted_at__gt=timezone.now() - _LOOKED_AT_FOR)
     behind = Solicitation.objects.filter(
-        phase=Phase.SOLICITED, state="", reference__in=adopted.values("reference")
+        phase=_Phase.SOLICITED, state="", reference__in=adopted.values("reference")
     )
     for pk in list(behind.values_list("pk", flat=True)):
         try:
@@ -103,8 +103,8 @@ def _finish(pk: int) -> None:
     state, accepted, shown = _DECIDED[Order.Status(order.status)]
     try:
         with transaction.atomic():
-            Solicitation.objects.filter(pk=pk, phase=Phase.SOLICITED, state="").update(
-                phase=Phase.DONE,
+            Solicitation.objects.filter(pk=pk, phase=_Phase.SOLICITED, state="").update(
+                phase=_Phase.DONE,
                 state=state,
                 accepted_state=accepted,
                 shown_state=shown,

@@ -117,8 +117,8 @@ def _share(
 
 log = structlog.get_logger()
 # Calls of one storefront that wait for BigCommerce or SeQura at once, of a process.
-CALLS_OF_A_STORE, _BUSY_SECONDS = 4, 2
-_storefront = Concurrency(CALLS_OF_A_STORE)
+_CALLS_OF_A_STORE, _BUSY_SECONDS = 4, 2
+_storefront = Concurrency(_CALLS_OF_A_STORE)
 
 
 @storefront("POST", also=throttle.with_calls_left)
@@ -128,7 +128,7 @@ def payment_methods(request: Request, store: Store) -> Response:
     claim = _CheckoutClaim(data=request.data)
     claim.is_valid(raise_exception=True)
     try:
-        with place_of(store):
+        with _place_of(store):
             return Response(methods_for(store, request, claim.validated_data))
     except UnknownCheckout as unknown:
         raise Http404 from unknown
@@ -143,7 +143,7 @@ def form(request: Request, store: Store) -> Response:
     choice = _MethodChoice(data=request.data)
     choice.is_valid(raise_exception=True)
     try:
-        with place_of(store):
+        with _place_of(store):
             return Response(show_form(store, choice.validated_data))
     except NoForm as no:
         return Response({"code": no.code, "message": str(no.message)}, status=no.status)
@@ -152,7 +152,7 @@ def form(request: Request, store: Store) -> Response:
 
 
 @contextmanager
-def place_of(store: Store) -> Iterator[None]:
+def _place_of(store: Store) -> Iterator[None]:
     """Hold one of the store's places among this process's threads, or raise RateLimited.
 
     So a store whose BigCommerce API hangs leaves threads to the others.

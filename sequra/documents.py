@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 # Readers of Catalan, Galician or Basque read Spanish; the storefront script has the same rule.
 READ_SPANISH = ("ca", "gl", "eu")
 
-ENVIRONMENTS = ("sandbox", "live")
+_ENVIRONMENTS = ("sandbox", "live")
 
 
 class Addresses(NamedTuple):
@@ -46,7 +46,7 @@ class Credentials(TypedDict, total=False):
     contract_options: list[str]  # "services", "allow_first_instalment_delay", …
 
 
-class Cost(TypedDict, total=False):
+class _Cost(TypedDict, total=False):
     """Amounts in cents; only meaningful for a solicitation."""
 
     setup_fee: int
@@ -65,7 +65,7 @@ class PaymentMethod(TypedDict):
     claim: str
     description: str
     icon: str  # SVG text, hostile until shown as an image
-    cost: Cost
+    cost: _Cost
     cost_description: str
     starts_at: str | None
     ends_at: str | None
@@ -86,7 +86,7 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual)}"
 
 
-def address(url: str) -> str:
+def _address(url: str) -> str:
     """Return the URL's origin and path, without query, fragment and closing slash."""
     return (origin(url) + urlsplit(url).path).rstrip("/")
 
@@ -98,10 +98,10 @@ def read_deployment(document: Mapping[str, Any]) -> Deployment:
     """
     environments = {
         environment: Addresses(
-            address(document[environment]["api_base_url"]),
-            address(document[environment]["assets_base_url"]),
+            _address(document[environment]["api_base_url"]),
+            _address(document[environment]["assets_base_url"]),
         )
-        for environment in ENVIRONMENTS
+        for environment in _ENVIRONMENTS
         if environment in document
     }
     identity = str(document["id"])
@@ -114,34 +114,34 @@ def read_payment_methods(document: Mapping[str, Any]) -> list[PaymentMethod]:
     Raise KeyError, TypeError or AttributeError when the document has another shape.
     """
     return [
-        read_payment_method(method, category)
+        _read_payment_method(method, category)
         for category in document["payment_options"]
         for method in category.get("methods") or []
         if method.get("product")
     ]
 
 
-def read_payment_method(method: Mapping[str, Any], category: Mapping[str, Any]) -> PaymentMethod:
+def _read_payment_method(method: Mapping[str, Any], category: Mapping[str, Any]) -> PaymentMethod:
     return PaymentMethod(
         product=str(method["product"]),
         campaign=method.get("campaign") or None,
-        title=text(method, "title"),
-        long_title=text(method, "long_title"),
-        claim=text(method, "claim"),
-        description=text(method, "description"),
-        icon=text(method, "icon"),
-        cost=cast(Cost, method.get("cost") or {}),
-        cost_description=text(method, "cost_description"),
+        title=_text(method, "title"),
+        long_title=_text(method, "long_title"),
+        claim=_text(method, "claim"),
+        description=_text(method, "description"),
+        icon=_text(method, "icon"),
+        cost=cast(_Cost, method.get("cost") or {}),
+        cost_description=_text(method, "cost_description"),
         starts_at=method.get("starts_at"),
         ends_at=method.get("ends_at"),
         min_amount=method.get("min_amount"),
         max_amount=method.get("max_amount"),
-        category=text(category, "category"),
-        category_title=text(category, "title"),
+        category=_text(category, "category"),
+        category_title=_text(category, "title"),
     )
 
 
-def text(document: Mapping[str, Any], key: str) -> str:
+def _text(document: Mapping[str, Any], key: str) -> str:
     """Return a text; empty for a missing or null one."""
     return str(document.get(key) or "")
 

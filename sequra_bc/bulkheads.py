@@ -23,7 +23,7 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-LARGEST = 64 * 1024
+_LARGEST = 64 * 1024
 # The bodies of questions and of SeQura's news are small; the form of a page and a webhook are not.
 _SMALLER = {
     "/storefront/": 4 * 1024,
@@ -31,12 +31,12 @@ _SMALLER = {
     "/sequra/event/": 16 * 1024,
 }
 # Seconds within which a client must send more of its body; twice as many for all of it.
-DEADLINE = 10.0
+_DEADLINE = 10.0
 # Bodies that are being read. The server has more threads than this and all shares together.
 # Threads are cheap, database connections are not.
-STUCK = 256
+_STUCK = 256
 _CONNECTIONS = 32  # of threads that keep one between requests; the others close theirs
-UNREAD_TIMEOUT = 30_000  # milliseconds
+_UNREAD_TIMEOUT = 30_000  # milliseconds
 REASONS = {
     204: "No Content",
     400: "Bad Request",
@@ -53,7 +53,7 @@ class _Refused(Exception):
         self.status = status
 
 
-class Share:
+class _Share:
     """Run so many requests of a kind at a time; some more wait for a moment, others are refused."""
 
     def __init__(self, running: int, waiting: int = 0, seconds: float = 0) -> None:
@@ -77,26 +77,26 @@ class Share:
         self._running.release()
 
 
-class Shares(NamedTuple):
-    """The shares of one process. The server has more threads than all of them plus `STUCK`."""
+class _Shares(NamedTuple):
+    """The shares of one process. The server has more threads than all of them plus `_STUCK`."""
 
-    pages: Share
-    exports: Share
-    notifications: Share
-    webhooks: Share
-    health: Share
+    pages: _Share
+    exports: _Share
+    notifications: _Share
+    webhooks: _Share
+    health: _Share
 
     @classmethod
-    def usual(cls) -> "Shares":
+    def usual(cls) -> "_Shares":
         return cls(
-            pages=Share(8, waiting=6, seconds=3),
-            exports=Share(4),  # `panel.export` leaves one store no more than half
-            notifications=Share(8),
-            webhooks=Share(16, waiting=8, seconds=3),  # they share a commit
-            health=Share(4, waiting=4, seconds=3),
+            pages=_Share(8, waiting=6, seconds=3),
+            exports=_Share(4),  # `panel.export` leaves one store no more than half
+            notifications=_Share(8),
+            webhooks=_Share(16, waiting=8, seconds=3),  # they share a commit
+            health=_Share(4, waiting=4, seconds=3),
         )
 
-    def of(self, path: str) -> Share:
+    def of(self, path: str) -> _Share:
         """Return the share of a request, by its path alone."""
         if path.startswith("/webhooks/"):
             return self.webhooks
@@ -114,15 +114,15 @@ def _is_export(path: str) -> bool:
 class Bulkheads:
     """The WSGI application around Django's."""
 
-    def __init__(self, application: Application, shares: Shares | None = None) -> None:
+    def __init__(self, application: Application, shares: _Shares | None = None) -> None:
         self.application = application
-        self.shares = shares or Shares.usual()
-        self.bodies = Bodies()
+        self.shares = shares or _Shares.usual()
+        self.bodies = _Bodies()
         self._first = threading.Lock()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if self._first.acquire(blocking=False):  # once: only now is the server listening for sure
-            end_unread_connections()
+            _end_unread_connections()
         path = str(environ.get("PATH_INFO", ""))
         share = self.shares.of(path)
         try:
@@ -135,12 +135,12 @@ class Bulkheads:
             answer = self.application(environ, start_response)
             if _is_export(path):
                 return held.until_read(answer)
-            return whole(answer)
+            return _whole(answer)
         finally:
             held.close_unless_read()
 
 
-def whole(answer: Iterable[bytes]) -> list[bytes]:
+def _whole(answer: Iterable[bytes]) -> list[bytes]:
     """Return the whole response, closed before its share is given back."""
     try:
         return [b"".join(answer)]
@@ -176,7 +176,7 @@ class _Slot:
 class _Held:
     """A taken share, until the view is done or a streamed response is read."""
 
-    def __init__(self, share: Share) -> None:
+    def __init__(self, share: _Share) -> None:
         self._share, self._open = share, threading.Lock()
         self._answer: Iterable[bytes] | None = None
 
@@ -215,7 +215,7 @@ def _refuse(status: int, start_response: StartResponse) -> list[bytes]:
     return [b""]
 
 
-class Bodies:
+class _Bodies:
     """Read the bodies of requests, each in the thread of its request.
 
     granian hangs when a request is answered while its body is still being read, so a read is never
@@ -244,7 +244,7 @@ class Bodies:
         environ["wsgi.input"] = io.BytesIO(body)
 
     def _read(self, stream: Any, length: int) -> bytes:
-        if len(self._begun) >= STUCK:
+        if len(self._begun) >= _STUCK:
             raise _Refused(503)
         me = threading.get_ident()
         self._begun[me] = time.monotonic()
@@ -264,21 +264,21 @@ class Bodies:
 
     def _look(self) -> None:
         while True:
-            time.sleep(DEADLINE / 5)
+            time.sleep(_DEADLINE / 5)
             self.end_overdue()
 
     def end_overdue(self) -> None:
         """End the connections of clients that are silent or send a byte at a time."""
-        if any(time.monotonic() - begun > DEADLINE for begun in list(self._begun.values())):
-            end_silent_connections(DEADLINE)
-            self._unanswered = _end_unanswered_connections(self._unanswered, DEADLINE)
+        if any(time.monotonic() - begun > _DEADLINE for begun in list(self._begun.values())):
+            _end_silent_connections(_DEADLINE)
+            self._unanswered = _end_unanswered_connections(self._unanswered, _DEADLINE)
         else:
             self._unanswered = {}
 
 
 def largest_of(path: str) -> int:
     """Return how many bytes the body of a request to this path may have."""
-    return next((size for start, size in _SMALLER.items() if path.startswith(start)), LARGEST)
+    return next((size for start, size in _SMALLER.items() if path.startswith(start)), _LARGEST)
 
 
 def _declared_length(environ: Environ, largest: int) -> int:
@@ -296,16 +296,16 @@ def _declared_length(environ: Environ, largest: int) -> int:
     return int(declared)
 
 
-def end_unread_connections() -> None:
+def _end_unread_connections() -> None:
     """Have the kernel do so, on every socket that this process listens at: new connections inherit
     it. https://man7.org/linux/man-pages/man7/tcp.7.html, TCP_USER_TIMEOUT"""
     for found in _sockets():
         if _is_listening(found):
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT)
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_TIMEOUT)
             found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
-def end_silent_connections(seconds: float) -> None:
+def _end_silent_connections(seconds: float) -> None:
     """Shut down clients' connections on which nothing was sent or received for so many seconds.
 
     A connection that waits for its response may be among them: no view takes that long. A client
@@ -313,7 +313,7 @@ def end_silent_connections(seconds: float) -> None:
     """
     for found in _served_connections():
         with suppress(OSError):  # not connected, or not any more
-            if min(quiet(found)) >= seconds:
+            if min(_quiet(found)) >= seconds:
                 found.shutdown(socket.SHUT_RDWR)
 
 
@@ -326,7 +326,7 @@ def _end_unanswered_connections(since: dict[object, float], seconds: float) -> d
     found_now: dict[object, float] = {}
     for found in _served_connections():
         with suppress(OSError):
-            sent, received = quiet(found)
+            sent, received = _quiet(found)
             if received >= sent:
                 continue
             client: object = found.getpeername()
@@ -345,7 +345,7 @@ def _served_connections() -> Iterator[socket.socket]:
                 yield found
 
 
-def quiet(connection: socket.socket) -> tuple[float, float]:
+def _quiet(connection: socket.socket) -> tuple[float, float]:
     """Return the seconds since the last byte was sent and received.
 
     Raise OSError without a client.

@@ -71,7 +71,7 @@ _PATIENT = {
 log = structlog.get_logger(__name__)
 
 
-class Slots:
+class _Slots:
     """Limit how many slow tasks a worker runs at once: locks on the bytes of an unnamed file.
 
     The processes of the worker share it, and the kernel frees a lock however its holder ends.
@@ -97,7 +97,7 @@ class Slots:
         yield False
 
 
-slots: list[Slots] = []  # of this worker; none where no lane has to be kept free
+_slots: list[_Slots] = []  # of this worker; none where no lane has to be kept free
 
 
 class _Unacknowledged(Request):
@@ -126,9 +126,9 @@ class _LaneTask(Task):  # type: ignore[type-arg]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if _lane_of(self.name) == FAST:
             return self.run(*args, **kwargs)
-        if not slots or self.request.called_directly:
+        if not _slots or self.request.called_directly:
             return self._interruptibly(*args, **kwargs)
-        with slots[0].one() as free:
+        with _slots[0].one() as free:
             return self._interruptibly(*args, **kwargs) if free else self._later()
 
     def _interruptibly(self, *args: Any, **kwargs: Any) -> None:
@@ -179,7 +179,7 @@ def _be_patient(conf: Any) -> None:
 
 
 @celeryd_init.connect
-def be_patient_as_worker(instance: Any, conf: Any, **_: Any) -> None:
+def _be_patient_as_worker(instance: Any, conf: Any, **_: Any) -> None:
     """Set the options in `celery worker` before it connects.
 
     Drop the banner, which is no JSON line.
@@ -189,26 +189,26 @@ def be_patient_as_worker(instance: Any, conf: Any, **_: Any) -> None:
 
 
 @beat_init.connect
-def be_patient_as_beat(sender: Any, **_: Any) -> None:
+def _be_patient_as_beat(sender: Any, **_: Any) -> None:
     """Set the options in `celery beat` before its first message."""
     _be_patient(sender.app.conf)
 
 
 @celeryd_after_setup.connect
-def keep_slots_for_the_fast_lane(instance: Any, **_: Any) -> None:
+def _keep_slots_for_the_fast_lane(instance: Any, **_: Any) -> None:
     """Create the slots in `celery worker` when it knows its queues, before it forks."""
     if set(instance.app.amqp.queues.consume_from) == {FAST, SLOW}:
-        slots[:] = [Slots(max(1, instance.concurrency - _KEPT_FOR_FAST))]
+        _slots[:] = [_Slots(max(1, instance.concurrency - _KEPT_FOR_FAST))]
 
 
 @worker_shutting_down.connect
-def stop_long_tasks(**_: Any) -> None:
+def _stop_long_tasks(**_: Any) -> None:
     """Stop long tasks of the children when the worker's main process receives SIGTERM."""
     stop()
 
 
 @setup_logging.connect
-def keep_our_logging(**_: Any) -> None:
+def _keep_our_logging(**_: Any) -> None:
     """Keep Celery from configuring logging: it does not if this signal has a receiver."""
 
 

@@ -26,8 +26,8 @@ from stores.models import Canary
 
 _WRITTEN_BY_PROXIES = ("HTTP_FORWARDED", "HTTP_VIA", *(f"HTTP_X_FORWARDED_{x}" for x in FORWARDED))
 _SONG = "canary"
-fitting: set[tuple[str, ...]] = set()  # keys that were seen to decrypt
-applied: set[str] = set()  # holds something once all migrations were seen in the database
+_fitting: set[tuple[str, ...]] = set()  # keys that were seen to decrypt
+_applied: set[str] = set()  # holds something once all migrations were seen in the database
 
 
 class HealthMiddleware:
@@ -54,7 +54,7 @@ def _asked_from_inside(request: HttpRequest) -> bool:
     return settings.METRICS_PUBLIC or not through_proxy
 
 
-def live() -> HttpResponse:
+def _live() -> HttpResponse:
     """Answer 200. Nothing else is checked: a database outage must not restart every process."""
     return JsonResponse({"status": "ok", "version": settings.VERSION})
 
@@ -81,11 +81,11 @@ def database_fault() -> str:
 
 def migrations() -> str:
     """Return whether every migration of this code is applied. Once "ok" it is not checked again."""
-    if not applied:
+    if not _applied:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return "pending"
-        applied.add("all")
+        _applied.add("all")
     return "ok"
 
 
@@ -95,7 +95,7 @@ def keys() -> str:
     Once "ok" it is not checked again.
     """
     ours = tuple(settings.ENCRYPTION_KEYS)
-    if ours not in fitting:
+    if ours not in _fitting:
         try:
             canary, _ = Canary.objects.get_or_create(pk=1, defaults={"secret": _SONG})
             if canary.secret != _SONG:
@@ -104,7 +104,7 @@ def keys() -> str:
             return "wrong"
         except ValueError:
             return "invalid"
-        fitting.add(ours)
+        _fitting.add(ours)
     return "ok"
 
 
@@ -124,7 +124,7 @@ def broker_state() -> str:
 
 
 _ANSWERS: dict[str, Callable[[], HttpResponse]] = {
-    "/health/live": live,
+    "/health/live": _live,
     "/health/ready": _ready,
     "/metrics": metrics,
 }

@@ -17,11 +17,11 @@ from structlog.typing import EventDict, WrappedLogger
 
 # Limits and rules for every text in a log line, whatever its source.
 _LONGEST = 300  # characters of one text in a log line
-READ = 1_200  # characters of a text that are searched, to bound the cost
+_READ = 1_200  # characters of a text that are searched, to bound the cost
 
 # Every rule starts where a run of its characters starts, and its repetitions are bounded: the cost
 # grows with the length of the text and no faster.
-RULES = [
+_RULES = [
     # https://user:password@host
     (re.compile(r"://[^/\s@]+@"), "://…@"),
     # Everything after the question mark of an address or path.
@@ -42,12 +42,12 @@ RULES = [
 ]
 
 
-def mask(text: str) -> str:
+def _mask(text: str) -> str:
     """Return the text without queries of URLs, tokens, e-mail addresses and telephone numbers."""
-    is_cut = len(text) > READ
+    is_cut = len(text) > _READ
     if is_cut:
-        text = _whole_words(text[:READ])
-    for pattern, replacement in RULES:
+        text = _whole_words(text[:_READ])
+    for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     if len(text) > _LONGEST:
         return text[: _LONGEST - 1] + "…"
@@ -117,13 +117,13 @@ class _Frames(list[str]):
     """Places in the code and its libraries, never from received data."""
 
 
-def place(error: BaseException) -> _Frames:
+def _place(error: BaseException) -> _Frames:
     """Return the innermost frames as `file:line function`, without source lines and values."""
     frames = traceback.extract_tb(error.__traceback__)[-_DEEPEST:]
     return _Frames(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
 
 
-def name(error: BaseException) -> str:
+def _name(error: BaseException) -> str:
     """Return `TypeError: unsupported operand …`, or only the type; then its cause."""
     words = f": {error}" if isinstance(error, _TELLING) else ""
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
@@ -137,7 +137,7 @@ def _describe_exception(_: WrappedLogger, __: str, event: EventDict) -> EventDic
         found = sys.exc_info()
     error = found[1] if isinstance(found, tuple) else found
     if isinstance(error, BaseException):
-        event["error"], event["where"] = name(error), place(error)
+        event["error"], event["where"] = _name(error), _place(error)
     return event
 
 
@@ -155,21 +155,21 @@ def _describe_library_event(_: WrappedLogger, __: str, event: EventDict) -> Even
     return event
 
 
-def tidy(value: Any) -> Any:
+def _tidy(value: Any) -> Any:
     """Return numbers and booleans as they are, lists and tables by item, other values masked."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, dict):
-        return {str(key): tidy(item) for key, item in list(value.items())[:50]}
+        return {str(key): _tidy(item) for key, item in list(value.items())[:50]}
     if isinstance(value, list | tuple | set | frozenset):
-        return [tidy(item) for item in list(value)[:50]]
-    return mask(str(value))
+        return [_tidy(item) for item in list(value)[:50]]
+    return _mask(str(value))
 
 
 def _gate(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Drop fields that are not on the list, and add how many were dropped."""
     kept = {
-        key: value if key in _MADE_HERE or isinstance(value, _Frames) else tidy(value)
+        key: value if key in _MADE_HERE or isinstance(value, _Frames) else _tidy(value)
         for key in _FIELDS
         if (value := event.get(key)) is not None
     }

@@ -48,12 +48,12 @@ ON CONFLICT (name, labels) DO UPDATE SET value = known.value + excluded.value
 _AT_REST = ("solicited", "refused", "done")
 # Those in which SeQura has confirmed and the order is not finished.
 _CONFIRMED = ("confirmed", "creating", "created", "settled", "placed")
-METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
 
 def count_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count a request. An invented method must not create a new time series."""
-    _answers(method if method in METHODS else "other", route, str(status)).inc()
+    _answers(method if method in _METHODS else "other", route, str(status)).inc()
     _times(route).observe(seconds)
 
 
@@ -72,7 +72,7 @@ def metrics() -> HttpResponse:
     return HttpResponse(body + generate_latest(queues), content_type=CONTENT_TYPE_LATEST)
 
 
-def rows(model: str) -> QuerySet[Any]:
+def _rows(model: str) -> QuerySet[Any]:
     """Return all rows of a model, by its label: the project knows the apps by name only."""
     return QuerySet(apps.get_model(model))
 
@@ -95,8 +95,8 @@ class _QueueCollector(Collector):
 def queues() -> Iterator[Metric]:
     yield from _due_orders()
     yield from _solicitations()
-    yield events()
-    yield entries()
+    yield _events()
+    yield _entries()
     yield _accounts()
     yield _maintenance()
     yield _leases()
@@ -106,7 +106,7 @@ def queues() -> Iterator[Metric]:
 
 def _due_orders() -> Iterator[GaugeMetricFamily]:
     now = database_now()
-    due = rows("orders.Order").filter(changed__gt=F("synced"))
+    due = _rows("orders.Order").filter(changed__gt=F("synced"))
     found = due.aggregate(now=Count("pk", filter=Q(due_at__lte=now)), all=Count("pk"))
     oldest = due.filter(due_at__lte=now).aggregate(at=Min("due_at"))["at"]
     waiting = GaugeMetricFamily(
@@ -126,7 +126,7 @@ def _solicitations() -> Iterator[GaugeMetricFamily]:
     family = GaugeMetricFamily(
         "sequra_bc_solicitations_open", "Purchases under way, by phase", labels=["phase"]
     )
-    under_way = rows("payments.Solicitation").exclude(phase__in=_AT_REST).values_list("phase")
+    under_way = _rows("payments.Solicitation").exclude(phase__in=_AT_REST).values_list("phase")
     counted = under_way.annotate(Count("pk"), Min("confirm_intent_at")).order_by()
     found = {phase: (number, since) for phase, number, since in counted}
     for phase, _ in apps.get_model("payments.Solicitation")._meta.get_field("phase").flatchoices:
@@ -141,7 +141,7 @@ def _solicitations() -> Iterator[GaugeMetricFamily]:
 
 def _leases() -> GaugeMetricFamily:
     family = GaugeMetricFamily("sequra_bc_leases", "Orders in a worker's hands", labels=["state"])
-    leased = rows("orders.Order").filter(changed__gt=F("synced"), leased_until__isnull=False)
+    leased = _rows("orders.Order").filter(changed__gt=F("synced"), leased_until__isnull=False)
     over = Q(leased_until__lte=Now())
     found = leased.aggregate(held=Count("pk", filter=~over), expired=Count("pk", filter=over))
     for state, number in found.items():
@@ -153,7 +153,7 @@ def _breakers() -> GaugeMetricFamily:
     family = GaugeMetricFamily(
         "sequra_bc_breakers_open", "Hosts of stores that failed too often", labels=["system"]
     )
-    shut = rows("orders.Gate").filter(open_until__gt=Now())
+    shut = _rows("orders.Gate").filter(open_until__gt=Now())
     bigcommerce = Q(host="bigcommerce")
     found = shut.aggregate(
         bigcommerce=Count("pk", filter=bigcommerce), sequra=Count("pk", filter=~bigcommerce)
@@ -180,11 +180,11 @@ def _lanes() -> Iterator[GaugeMetricFamily]:
     yield from (up, waiting)
 
 
-def events() -> GaugeMetricFamily:
+def _events() -> GaugeMetricFamily:
     family = GaugeMetricFamily(
         "sequra_bc_webhook_events_waiting", "The inbox, by outcome so far", labels=["outcome"]
     )
-    counted = rows("orders.WebhookEvent").filter(outcome__in=("new", "parked"))
+    counted = _rows("orders.WebhookEvent").filter(outcome__in=("new", "parked"))
     found = dict(counted.values_list("outcome").annotate(Count("pk")).order_by())
     for outcome in ("new", "parked"):
         family.add_metric([outcome], found.get(outcome, 0))
@@ -193,7 +193,7 @@ def events() -> GaugeMetricFamily:
 
 def _accounts() -> GaugeMetricFamily:
     """Count accounts that SeQura refuses: their merchants have to act."""
-    refused = rows("stores.Connection").filter(refused_at__isnull=False, state="connected")
+    refused = _rows("stores.Connection").filter(refused_at__isnull=False, state="connected")
     return GaugeMetricFamily(
         "sequra_bc_accounts_refused", "Accounts that SeQura refuses", refused.count()
     )
@@ -206,17 +206,17 @@ def _maintenance() -> GaugeMetricFamily:
     family = GaugeMetricFamily(
         "sequra_bc_maintenance_age_seconds", "Time since maintenance last ran", labels=[]
     )
-    last = rows("stores.ScriptVersion").aggregate(at=Max("current_at"))["at"]
+    last = _rows("stores.ScriptVersion").aggregate(at=Max("current_at"))["at"]
     if last:
         family.add_metric([], (database_now() - last).total_seconds())
     return family
 
 
-def entries() -> GaugeMetricFamily:
+def _entries() -> GaugeMetricFamily:
     family = GaugeMetricFamily(
         "sequra_bc_entries_open", "Open lines of the transaction log", labels=["outcome"]
     )
-    still_open = rows("transaction_log.Entry").filter(closed_at__isnull=True)
+    still_open = _rows("transaction_log.Entry").filter(closed_at__isnull=True)
     counted = still_open.filter(outcome__in=("rejected", "delayed")).values_list("outcome")
     found = dict(counted.annotate(Count("pk")).order_by())
     for outcome in ("rejected", "delayed"):
@@ -224,7 +224,7 @@ def entries() -> GaugeMetricFamily:
     return family
 
 
-class Keeper:
+class _Keeper:
     """Add this process's counters to the figures of all workers, each increase once."""
 
     def __init__(self) -> None:
@@ -247,7 +247,7 @@ class Keeper:
             self._kept = now
 
 
-keeper = Keeper()
+keeper = _Keeper()
 
 
 def _counted() -> dict[tuple[str, str], float]:
@@ -266,7 +266,7 @@ def _our_families() -> Iterator[Metric]:
 
 def _worker_figures() -> Iterator[Metric]:
     """Return the workers' counters, of the metrics that workers count."""
-    known = rows("stores.WorkerFigure").values_list("name", "labels", "value")
+    known = _rows("stores.WorkerFigure").values_list("name", "labels", "value")
     by_name: dict[str, list[tuple[dict[str, str], float]]] = {}
     for name, labels, value in known:
         by_name.setdefault(name, []).append((json.loads(labels), value))

@@ -23,18 +23,18 @@ class ProxyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        apply(request.META, settings.TRUSTED_PROXIES)
+        _apply(request.META, settings.TRUSTED_PROXIES)
         declared = request.META.get("CONTENT_LENGTH") or "0"
         if declared.isdecimal() and int(declared[:12]) > largest_of(request.path_info):
             return HttpResponse(status=413)  # Django counts fields, not files
         return self.get_response(request)
 
 
-def apply(meta: dict[str, str], proxies: int) -> None:
+def _apply(meta: dict[str, str], proxies: int) -> None:
     """Rewrite a WSGI environment: REMOTE_ADDR, wsgi.url_scheme, HTTP_HOST."""
     given = {name: meta.pop(f"HTTP_X_FORWARDED_{name}", "") for name in FORWARDED}
     meta.pop("HTTP_FORWARDED", None)
-    meta["REMOTE_ADDR"] = client_address(given["FOR"], meta.get("REMOTE_ADDR", ""), proxies)
+    meta["REMOTE_ADDR"] = _client_address(given["FOR"], meta.get("REMOTE_ADDR", ""), proxies)
     if proxies < 1:
         return
     scheme = _nth_from_right(given["PROTO"], proxies).lower()
@@ -44,7 +44,7 @@ def apply(meta: dict[str, str], proxies: int) -> None:
         meta["HTTP_HOST"] = host  # Django still holds it against ALLOWED_HOSTS
 
 
-def client_address(forwarded_for: str, peer: str, proxies: int) -> str:
+def _client_address(forwarded_for: str, peer: str, proxies: int) -> str:
     """Return the client: the n-th entry from the right, or the peer when there is no such entry."""
     entries = [entry.strip() for entry in forwarded_for.split(",") if entry.strip()]
     if not 0 < proxies <= len(entries):

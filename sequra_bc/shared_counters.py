@@ -9,7 +9,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def share() -> None:
@@ -21,8 +21,8 @@ def share() -> None:
     prefix = f"sequra-bc-metrics-{os.geteuid()}-"
     _forget_dead_servers(prefix)
     path = Path(tempfile.gettempdir()) / f"{prefix}{os.getppid()}"
-    if VARIABLE not in os.environ and ours(path):
-        os.environ[VARIABLE] = str(path)
+    if _VARIABLE not in os.environ and _ours(path):
+        os.environ[_VARIABLE] = str(path)
 
 
 def _forget_dead_servers(prefix: str) -> None:
@@ -43,7 +43,7 @@ def _alive(server: int) -> bool:
     return True
 
 
-def ours(path: Path) -> bool:
+def _ours(path: Path) -> bool:
     """Make the folder private; return False when that is not possible."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
@@ -55,5 +55,5 @@ def ours(path: Path) -> bool:
 
 def folder() -> str:
     """Return the folder in use; empty without one."""
-    path = os.environ.get(VARIABLE, "")
+    path = os.environ.get(_VARIABLE, "")
     return path if path and Path(path).is_dir() else ""

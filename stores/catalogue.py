@@ -19,10 +19,10 @@ from transport.call import Timeout
 log = structlog.get_logger(__name__)
 
 _Kind = Literal["category", "product"]
-COLUMNS: dict[_Kind, str] = {"category": "excluded_categories", "product": "excluded_products"}
+_COLUMNS: dict[_Kind, str] = {"category": "excluded_categories", "product": "excluded_products"}
 # For calls during a page request: seconds to connect, and to answer.
 _BRIEF: Timeout = (2, 4)
-MOST = 20
+_MOST = 20
 
 
 class Thing(NamedTuple):
@@ -37,7 +37,7 @@ class Thing(NamedTuple):
 def excluded(store: Store, kind: _Kind) -> list[Thing]:
     """Return what is excluded, with names as far as they are known."""
     names = store.catalogue_names
-    keys = [str(key) for key in getattr(store, COLUMNS[kind])]
+    keys = [str(key) for key in getattr(store, _COLUMNS[kind])]
     things = [Thing(kind, key, names.get(f"{kind} {key}", ""), excluded=True) for key in keys]
     return sorted(things, key=lambda thing: (thing.name.casefold(), thing.key))
 
@@ -47,18 +47,18 @@ def search(store: Store, text: str) -> list[Thing]:
     api = bigcommerce_for(store, _BRIEF)
     categories = [
         Thing("category", str(row["category_id"]), row["name"])
-        for row in api.categories(text)[:MOST]
+        for row in api.categories(text)[:_MOST]
     ]
     products = [
         Thing("product", row["sku"].strip(), row["name"])
-        for row in api.search_products(text, MOST)
+        for row in api.search_products(text, _MOST)
         if row.get("sku", "").strip()
     ]
     return [_marked(store, thing) for thing in categories + products]
 
 
 def _marked(store: Store, thing: Thing) -> Thing:
-    keys = {str(key).casefold() for key in getattr(store, COLUMNS[thing.kind])}
+    keys = {str(key).casefold() for key in getattr(store, _COLUMNS[thing.kind])}
     return thing._replace(excluded=thing.key.casefold() in keys)
 
 
@@ -69,18 +69,18 @@ def exclude(store: Store, kind: _Kind, key: int | str, name: str) -> None:
     """
     with transaction.atomic():
         store = Store.objects.select_for_update().get(pk=store.pk)
-        keys = getattr(store, COLUMNS[kind])
+        keys = getattr(store, _COLUMNS[kind])
         if key not in keys:
             keys.append(key)
         store.catalogue_names[f"{kind} {key}"] = name
-        store.save(update_fields=[COLUMNS[kind], "catalogue_names"])
+        store.save(update_fields=[_COLUMNS[kind], "catalogue_names"])
 
 
 def allow(store: Store, kind: _Kind, key: int | str) -> None:
     """Offer SeQura for it again. Call `refresh` after a category."""
     with transaction.atomic():
         store = Store.objects.select_for_update().get(pk=store.pk)
-        column = COLUMNS[kind]
+        column = _COLUMNS[kind]
         setattr(store, column, [one for one in getattr(store, column) if one != key])
         store.catalogue_names.pop(f"{kind} {key}", None)
         store.save(update_fields=[column, "catalogue_names"])
@@ -102,12 +102,12 @@ def refresh(store: Store) -> None:
             return
     names = {f"category {row['category_id']}": row.get("name", "") for row in rows}
     kept = {f"category {number}" for number in store.excluded_categories}
-    store.excluded_subcategories = below(store.excluded_categories, rows)
+    store.excluded_subcategories = _below(store.excluded_categories, rows)
     store.catalogue_names |= {key: name for key, name in names.items() if key in kept}
     store.save(update_fields=["excluded_subcategories", "catalogue_names"])
 
 
-def below(roots: Iterable[int], categories: Iterable[Any]) -> list[int]:
+def _below(roots: Iterable[int], categories: Iterable[Any]) -> list[int]:
     """The ids of every category under these, at any depth. A circle ends where it began."""
     children: dict[int, list[int]] = {}
     for row in categories:

@@ -121,7 +121,7 @@ def platform_facts() -> dict[str, str]:
 
 
 # SeQura's deployments document, from which every SeQura URL is taken.
-FRESH, _LAST = "sequra-deployments", "sequra-deployments-last"
+_FRESH, _LAST = "sequra-deployments", "sequra-deployments-last"
 _SECONDS = 600
 
 
@@ -130,7 +130,7 @@ def deployments() -> list[Deployment]:
 
     Raise Rejected or Unavailable when this process never read the document.
     """
-    found: list[Deployment] | None = cache.get(FRESH)
+    found: list[Deployment] | None = cache.get(_FRESH)
     if found is not None:
         return found
     try:
@@ -141,5 +141,5 @@ def deployments() -> list[Deployment]:
             raise
     else:
         cache.set(_LAST, found, None)
-    cache.set(FRESH, found, _SECONDS)
+    cache.set(_FRESH, found, _SECONDS)
     return found

@@ -79,7 +79,7 @@ class Account:
     merchants: list[Credentials]
 
 
-def connect(store: Store, environment: str, logins: Mapping[str, Login]) -> None:
+def _connect(store: Store, environment: str, logins: Mapping[str, Login]) -> None:
     """Connect the store with exactly these accounts, by deployment. Raise Refused."""
     accounts = ask_sequra(environment, logins)
     save(store, environment, accounts)
@@ -155,7 +155,7 @@ def save(store: Store, environment: str, accounts: Iterable[Account]) -> None:
         Store.objects.select_for_update().get(pk=store.pk)
         before = list(Merchant.objects.filter(store=store).exclude(connection__state="archived"))
         kept = [_connection(store, account).pk for account in accounts]
-        archive(store.connections.exclude(pk__in=kept))
+        _archive(store.connections.exclude(pk__in=kept))
         choose(store, _choice(store, before))
         store.environment = environment
         store.save(update_fields=["environment"])
@@ -168,7 +168,7 @@ def _connection(store: Store, account: Account) -> Connection:
         "environment": account.environment,
         "username": account.login.username,
     }
-    archive(store.connections.filter(deployment=account.deployment).exclude(**identity))
+    _archive(store.connections.filter(deployment=account.deployment).exclude(**identity))
     found = store.connections.filter(**identity).order_by("pk").last()
     connection = found or Connection(store=store, **identity)
     connection.password = account.login.password
@@ -212,7 +212,7 @@ def _merchants(connection: Connection, rows: list[Credentials]) -> None:
         )
 
 
-def archive(connections: Iterable[Connection]) -> None:
+def _archive(connections: Iterable[Connection]) -> None:
     """Stop selling through these connections. Their open orders continue."""
     for connection in connections:
         connection.merchants.update(selling=False)
@@ -327,7 +327,7 @@ def disconnect(store: Store, *, stop: bool = False) -> None:
     The password is kept either way: a payment under way is still confirmed.
     """
     with transaction.atomic():
-        archive(store.connections.all())
+        _archive(store.connections.all())
         if stop:
             store.connections.filter(stopped_at=None).update(stopped_at=timezone.now())
 

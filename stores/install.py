@@ -200,7 +200,7 @@ def uninstall(store: Store) -> None:
 # any spelling will do: https://docs.bigcommerce.com/docs/start/authentication/api-accounts
 #
 # As the Developer Portal names them, and the spellings that grant it.
-REQUIRED_SCOPES: dict[str, tuple[str, ...]] = {
+_REQUIRED_SCOPES: dict[str, tuple[str, ...]] = {
     "Orders: modify": ("store_v2_orders",),
     "Order Transactions: read-only": (
         "store_v2_transactions_read_only",
@@ -229,5 +229,5 @@ def missing_scopes(granted: str) -> list[str]:
     """Return missing scopes by their Developer Portal names. `granted` is space-separated."""
     scopes = set(granted.split())
     return [
-        name for name, spellings in REQUIRED_SCOPES.items() if not scopes.intersection(spellings)
+        name for name, spellings in _REQUIRED_SCOPES.items() if not scopes.intersection(spellings)
     ]

@@ -20,7 +20,7 @@ from stores.models import Store
 from transport.stopping import before_a_call, stopping
 
 log = structlog.get_logger(__name__)
-STORE_FAILURES = Counter(
+_STORE_FAILURES = Counter(
     "sequra_bc_store_failures", "Stores that a shared loop had to leave out, by loop", ["loop"]
 )
 
@@ -46,7 +46,7 @@ def isolated(what: str, store: Store, work: Callable[[], object]) -> bool:
         # Nobody can foresee what one store's row or secret does, and all others wait behind it:
         # in the log whole, and counted for the alert on failing stores.
         log.exception("store_failed", store=store.hash, task=what)
-        STORE_FAILURES.labels(what).inc()
+        _STORE_FAILURES.labels(what).inc()
         return False
     return True
 
@@ -97,13 +97,13 @@ def _move(store: Store, column: str, known: datetime, to: datetime) -> bool:
 
 
 # Rows of one statement that deletes: few enough never to block other statements for long.
-DELETED_AT_ONCE = 5000
+_DELETED_AT_ONCE = 5000
 
 
 def delete_in_batches(rows: QuerySet[Any]) -> int:
     """Delete these rows. Return how many there were. The process may end between two batches."""
     deleted = 0
-    while keys := list(rows.values_list("pk", flat=True)[:DELETED_AT_ONCE]):
+    while keys := list(rows.values_list("pk", flat=True)[:_DELETED_AT_ONCE]):
         QuerySet(rows.model).filter(pk__in=keys).delete()
         deleted += len(keys)
         before_a_call()

@@ -43,7 +43,7 @@ def database_now() -> datetime:
 # An account that SeQura refused is probed this often; waiting updates follow a minute later.
 PROBE_AFTER = timedelta(minutes=3)
 # The time of the last checkout request is stored at most this often.
-ASKED_RESOLUTION = timedelta(minutes=1)
+_ASKED_RESOLUTION = timedelta(minutes=1)
 
 
 def new_secret() -> str:
@@ -236,10 +236,10 @@ class Store(models.Model):
     def checkout_asked(self) -> None:
         """Store that a checkout asked just now: one statement, once a minute at most."""
         now = timezone.now()
-        if self.checkout_asked_at and now - self.checkout_asked_at < ASKED_RESOLUTION:
+        if self.checkout_asked_at and now - self.checkout_asked_at < _ASKED_RESOLUTION:
             return
         before = models.Q(checkout_asked_at=None) | models.Q(
-            checkout_asked_at__lt=now - ASKED_RESOLUTION
+            checkout_asked_at__lt=now - _ASKED_RESOLUTION
         )
         Store.objects.filter(before, pk=self.pk).update(checkout_asked_at=now)
 

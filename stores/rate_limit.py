@@ -22,7 +22,7 @@ from django.utils.crypto import salted_hmac
 from stores.models import Allowance
 
 
-class Limit(TypedDict):
+class _Limit(TypedDict):
     """Allow so many requests in so many seconds."""
 
     allowed: int
@@ -30,13 +30,13 @@ class Limit(TypedDict):
 
 
 # Many people may share an address, so no less than this for each of them; a setting.
-OF_AN_ADDRESS: Limit = {"allowed": settings.ADDRESS_REQUESTS_PER_MINUTE, "seconds": 60}
-LIMITS: dict[str, Limit] = {
+_OF_AN_ADDRESS: _Limit = {"allowed": settings.ADDRESS_REQUESTS_PER_MINUTE, "seconds": 60}
+LIMITS: dict[str, _Limit] = {
     # A merchant installs once; many merchants may share an address.
     "install": {"allowed": 20, "seconds": 60},  # a store
-    "install from": OF_AN_ADDRESS,
+    "install from": _OF_AN_ADDRESS,
     "open": {"allowed": 30, "seconds": 60},  # a user of a store
-    "open from": OF_AN_ADDRESS,
+    "open from": _OF_AN_ADDRESS,
     # /uninstall and /remove_user. BigCommerce sends them for many stores from few addresses, so an
     # address is counted only when the signature is wrong.
     "remove": {"allowed": 30, "seconds": 60},  # a store
@@ -45,7 +45,7 @@ LIMITS: dict[str, Limit] = {
     # A solicitation and its state, so that no first notification is refused.
     "notification": {"allowed": 10, "seconds": 60},
     "event": {"allowed": 10, "seconds": 60},
-    "question from": OF_AN_ADDRESS,  # of all stores
+    "question from": _OF_AN_ADDRESS,  # of all stores
     "question of a checkout": {"allowed": 20, "seconds": 60},
     # While BigCommerce's quota is unknown: per address of one store, and for the whole store.
     "question of an address": {"allowed": 20, "seconds": 30},
@@ -63,7 +63,7 @@ LIMITS: dict[str, Limit] = {
 }
 
 # One statement counts all keys or none, in the order of the keys, so that two never deadlock.
-COUNT = """
+_COUNT = """
 WITH wanted AS (
     SELECT * FROM unnest(%(keys)s::text[], %(windows)s::bigint[], %(lefts)s::float[],
         %(allowed)s::bigint[], %(counted)s::boolean[])
@@ -90,7 +90,7 @@ RETURNING key
 """
 
 
-def network_of(address: str) -> str:
+def _network_of(address: str) -> str:
     """Return what a limit counts: an IPv4 address, or the /64 network of an IPv6 user."""
     try:
         found = ip_address(address)
@@ -103,7 +103,7 @@ def network_of(address: str) -> str:
 
 def caller(address: str) -> str:
     """Return the caller's name in a limit: a keyed digest, so that no address is stored."""
-    return salted_hmac("rate limit", network_of(address), algorithm="sha256").hexdigest()[:32]
+    return salted_hmac("rate limit", _network_of(address), algorithm="sha256").hexdigest()[:32]
 
 
 class RateLimited(Exception):
@@ -149,7 +149,7 @@ def consume(key: str, allowed: int, seconds: int, also: Sequence[KeyLimit] = ())
         "counted": [limit.counted for limit in limits],
     }
     with connection.cursor() as cursor:
-        cursor.execute(COUNT, rows)
+        cursor.execute(_COUNT, rows)
         granted = len(cursor.fetchall())
     if granted < sum(limit.counted for limit in limits):
         raise RateLimited(_again_in(limits, now))

@@ -77,7 +77,7 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
-def network(text: str) -> None:
+def _network(text: str) -> None:
     """Refuses what is neither an IP address nor a CIDR network."""
     try:
         ipaddress.ip_network(text)
@@ -109,7 +109,7 @@ class _CountriesPart(serializers.DictField):
         return found
 
 
-class Status(_Integer):
+class _Status(_Integer):
     def __init__(self, **options: Any) -> None:
         super().__init__(min_value=0, max_value=_LAST_STATUS, **options)
 
@@ -156,7 +156,7 @@ SETTINGS = (
         "allowed_ips",
         "general.allowed_ips",
         _("Allowed IP addresses"),
-        _listed(Text(validators=[network])),
+        _listed(Text(validators=[_network])),
     ),
     _Setting(
         "excluded_categories",
@@ -186,31 +186,31 @@ SETTINGS = (
         "status_approved",
         "order_statuses.approved",
         _("Paid"),
-        Status(allow_null=True, required=False),
+        _Status(allow_null=True, required=False),
     ),
     _Setting(
         "status_needs_review",
         "order_statuses.needs_review",
         _("In review"),
-        Status(allow_null=True, required=False),
+        _Status(allow_null=True, required=False),
     ),
     _Setting(
         "status_cancelled",
         "order_statuses.cancelled",
         _("Cancelled"),
-        Status(allow_null=True, required=False),
+        _Status(allow_null=True, required=False),
     ),
     _Setting(
         "shipped_statuses",
         "shipped_statuses",
         _("Statuses that count as shipped"),
-        _listed(Status()),
+        _listed(_Status()),
     ),
     _Setting(
         "cancelling_statuses",
         "cancelling_statuses",
         _("Statuses that cancel the order at SeQura"),
-        _listed(Status()),
+        _listed(_Status()),
     ),
     _Setting(
         "refunded_status_refunds",
@@ -298,7 +298,7 @@ def parse_networks(text: str) -> list[str]:
 def _complaint(entry: str) -> str:
     """Return what is wrong; empty when `manage.py store_settings` would accept it too."""
     try:
-        network(entry)
+        _network(entry)
     except serializers.ValidationError:
         return _meant(entry)
     return ""

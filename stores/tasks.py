@@ -22,7 +22,7 @@ from stores.rate_limit import LIMITS, RateLimited, consume
 from stores.registration import checkout_script
 
 log = structlog.get_logger(__name__)
-SECONDS, ERASING_SECONDS = 100.0, 60.0
+_SECONDS, _ERASING_SECONDS = 100.0, 60.0
 
 
 def wake(task: Any, *args: Any) -> None:
@@ -96,9 +96,9 @@ def maintain_stores() -> None:
     checkout_script.forget_versions()
     uninstall_what_was_revoked()
     with suppress(Busy), only_one("erasing personal data"):
-        personal_data.erase_due(time.monotonic() + ERASING_SECONDS)
+        personal_data.erase_due(time.monotonic() + _ERASING_SECONDS)
     with suppress(Busy), only_one("tending stores"):
-        _maintain_all(time.monotonic() + SECONDS)
+        _maintain_all(time.monotonic() + _SECONDS)
 
 
 def _maintain_all(until: float) -> None:

@@ -25,7 +25,7 @@ class Explanation:
 
 # What only the merchant can decide: neither side has refused anything.
 DECISION = "decision"
-EVENTS: Mapping[str, Text] = {
+_EVENTS: Mapping[str, Text] = {
     "purchase": _("Purchase"),
     "reference": _("Order number sent"),
     "review_approved": _("Review approved"),
@@ -557,7 +557,7 @@ _REJECTED_EVENTS: Mapping[str, Explanation] = {
 
 def event_label(event: str) -> Text:
     """An event in the reader's language; a code we do not know stays as it is."""
-    return EVENTS.get(event, event)
+    return _EVENTS.get(event, event)
 
 
 def outcome_label(outcome: str, event: str, *, is_open: bool, dismissed: bool = False) -> Text:
@@ -584,4 +584,4 @@ def explain(reason: str, event: str = "") -> Explanation:
 
 def event_choices() -> list[tuple[str, Any]]:
     """For a form."""
-    return list(EVENTS.items())
+    return list(_EVENTS.items())

@@ -16,11 +16,11 @@ _EVERY, _SECONDS = timedelta(days=1), 300.0
 
 @shared_task
 def forget_closed_entries() -> None:
-    """Run `delete_closed_entries`. The next run continues after `_SECONDS`."""
-    delete_closed_entries(time.monotonic() + _SECONDS)
+    """Run `_delete_closed_entries`. The next run continues after `_SECONDS`."""
+    _delete_closed_entries(time.monotonic() + _SECONDS)
 
 
-def delete_closed_entries(until: float = math.inf) -> None:
+def _delete_closed_entries(until: float = math.inf) -> None:
     """Delete expired entries of the stores that are due, each store's once a day."""
     stores = Store.objects.only("pk", "hash", "log_retention_days", "forget_due_at")
     in_turn("retention", stores, "forget_due_at", _forget, until)

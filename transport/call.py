@@ -39,7 +39,7 @@ def longest(timeout: Timeout) -> float:
     return connect + 3 * read
 
 
-USER_AGENT = f"SeQura-BigCommerce/{__version__} python/{platform.python_version()}"
+_USER_AGENT = f"SeQura-BigCommerce/{__version__} python/{platform.python_version()}"
 _ENCODINGS = "gzip, deflate"  # whatever else is installed here: fewer decoders of foreign bytes
 _REPLY_LIMIT = 5_000_000  # bytes
 _ERROR_LIMIT = 65_536  # bytes of an error page that are read
@@ -120,7 +120,7 @@ class Transport:
     ) -> Reply:
         """Return the reply to one request. Raise Rejected or Unavailable when it is not a 2xx."""
         before_a_call()
-        sent = {"User-Agent": USER_AGENT, "Accept-Encoding": _ENCODINGS, **headers}
+        sent = {"User-Agent": _USER_AGENT, "Accept-Encoding": _ENCODINGS, **headers}
         data = None if body is None else write_json(body)
         if data is not None:
             sent["Content-Type"] = "application/json"
@@ -284,25 +284,25 @@ def _retry_after(response: requests.Response) -> float | None:
     """
     headers = response.headers
     if response.status_code == 429 and (
-        reset := seconds(headers.get("X-Rate-Limit-Time-Reset-Ms"))
+        reset := _seconds(headers.get("X-Rate-Limit-Time-Reset-Ms"))
     ):
         return min(reset / 1000, _MOST_PATIENCE)
     for name in ("X-Retry-After", "Retry-After"):
-        if (wait := seconds(headers.get(name))) is not None:
+        if (wait := _seconds(headers.get(name))) is not None:
             return min(wait, _MOST_PATIENCE)
     return None
 
 
-def seconds(value: str | None) -> float | None:
+def _seconds(value: str | None) -> float | None:
     """Return a header's number, or the time until its HTTP date; None for anything else."""
     try:
         number = float(value or "")
     except ValueError:
-        return until(value or "")
+        return _until(value or "")
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def until(date: str) -> float | None:
+def _until(date: str) -> float | None:
     try:
         return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError):

@@ -109,7 +109,7 @@ _ENCODER = json.JSONEncoder(allow_nan=False)
 # objects in `data` (V3 refunds), a list of sentences in `errors` (SeQura), plain text, HTML,
 # nothing.
 _LONGEST = 500  # characters of one message
-MOST = 20  # messages
+_MOST = 20  # messages
 _SENTENCES = ("title", "message", "detail", "error", "error_description")
 _DETAILS = ("errors", "details", "data")
 
@@ -120,9 +120,9 @@ def messages_of(body: bytes) -> list[str]:
     try:
         found = _sentences(read_json(text))
     except (ValueError, RecursionError):
-        found = [plain(text)]
+        found = [_plain(text)]
     shortened = (" ".join(sentence.split())[:_LONGEST] for sentence in found)
-    return list(dict.fromkeys(filter(None, shortened)))[:MOST]
+    return list(dict.fromkeys(filter(None, shortened)))[:_MOST]
 
 
 def _sentences(value: Any) -> list[str]:
@@ -135,20 +135,20 @@ def _sentences(value: Any) -> list[str]:
         case dict():
             sentences = [value[key] for key in _SENTENCES if isinstance(value.get(key), str)]
             return sentences + [
-                sentence for key in _DETAILS for sentence in details(value.get(key))
+                sentence for key in _DETAILS for sentence in _details(value.get(key))
             ]
         case _:
             return []
 
 
-def details(value: Any) -> list[str]:
+def _details(value: Any) -> list[str]:
     """`{"destination": "is missing"}` reads "destination: is missing"."""
     if not isinstance(value, dict):
         return _sentences(value) if isinstance(value, list) else []
     return [f"{field}: {text}" for field, item in value.items() for text in _sentences(item)]
 
 
-def plain(text: str) -> str:
+def _plain(text: str) -> str:
     """Return the title of an HTML page, or the text without its tags."""
     title = re.search(r"<title[^<>]*>([^<]*)</title", text, re.IGNORECASE)
     return title[1] if title else re.sub(r"<[^<>]*>", " ", text)

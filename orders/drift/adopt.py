@@ -45,7 +45,7 @@ _NOT_PAID = {INCOMPLETE, _PENDING, _AWAITING_PAYMENT}
 # Statuses after which no change is expected: shipped, refunded, completed; plus the merchant's own.
 _OVER = {2, 4, 10}
 # An order that is over and stood still for so long is linked, and SeQura receives nothing about it.
-STOOD_STILL = timedelta(days=30)
+_STOOD_STILL = timedelta(days=30)
 # How the notes begin of an order whose payment this app took back, or never finished.
 _TAKEN_BACK = ("SeQura: not paid (", "SeQura: never paid.")
 # SeQura's answer about a reference of another account or merchant id.
@@ -133,11 +133,11 @@ def _is_over(store: Store, order: Document) -> bool:
     return (
         order["status_id"] in statuses
         and changed is not None
-        and changed < timezone.now() - STOOD_STILL
+        and changed < timezone.now() - _STOOD_STILL
     )
 
 
-def references(order: Document) -> list[UUID]:
+def _references(order: Document) -> list[UUID]:
     """Return the SeQura references that the order carries, the likeliest first."""
     written = [order.get("external_order_id"), order.get("payment_provider_id")]
     found = [_uuid(one) for one in written]
@@ -146,7 +146,7 @@ def references(order: Document) -> list[UUID]:
 
 
 def _has_reference(order: Document) -> bool:
-    return bool(references(order))
+    return bool(_references(order))
 
 
 def _uuid(written: object) -> UUID | None:
@@ -183,7 +183,7 @@ def _adopt(store: Store, api: BigCommerce, number: int) -> Finding | None:
     order = snapshot["order"]
     if not _is_paid(store, order):
         return None
-    if not (named := references(order)):
+    if not (named := _references(order)):
         raise _NotAdoptable("adoption_without_reference", text(order.get("payment_method")))
     _yield_to_living(store, api, order, named[0])
     for reference in named:
@@ -350,11 +350,11 @@ def _facts_of(snapshot: Snapshot, payment: _Payment, reference: UUID) -> dict[st
         "amount": max(0, financed),
         "currency": str(order["default_currency_code"])[:3],
         "payment_method": text(order.get("payment_method"))[:255],
-        "solicited": solicited(snapshot, payment.merchant_ref, str(reference)),
+        "solicited": _solicited(snapshot, payment.merchant_ref, str(reference)),
     }
 
 
-def solicited(snapshot: Snapshot, merchant_ref: str, reference: str) -> Document:
+def _solicited(snapshot: Snapshot, merchant_ref: str, reference: str) -> Document:
     """Rebuild the solicited order: the whole order before anything was shipped or refunded."""
     order = snapshot["order"]
     known = {"customer": people.known_of(order), "platform": platform_facts()}
@@ -429,7 +429,7 @@ def _resynchronise(order: Order) -> None:
 
 def _not_adopted(store: Store, listed: Document, no: _NotAdoptable) -> Finding:
     """Put the order on the merchant's list, once for each reason, unless it was over long ago."""
-    number, named = int(listed["id"]), references(listed)
+    number, named = int(listed["id"]), _references(listed)
     finding = Finding(
         Kind.NOT_ADOPTED, number, named[0] if named else None, store.environment, no.reason
     )

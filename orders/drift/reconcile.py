@@ -70,7 +70,7 @@ def reconcile(store: Store, *, adopting: bool = True) -> bool:
     return True
 
 
-def replay(store: Store, since: datetime) -> int:
+def _replay(store: Store, since: datetime) -> int:
     """Mark what changed since then, because webhooks may be missing. Return how many orders."""
     api = bigcommerce_for(store)
     return _take(store, api, _changed_since(api, since - _OVERLAP))
@@ -134,12 +134,12 @@ def watch_due() -> None:
     stores = Store.objects.filter(state=Store.State.INSTALLED).exclude(
         reconciliation__webhooks_at__gt=before
     )
-    each("watch", stores.iterator(50), watch)
+    each("watch", stores.iterator(50), _watch)
     old = WebhookEvent.objects.filter(received_at__lt=timezone.now() - _KEEP_EVENTS)
     delete_in_batches(old.exclude(outcome__in=("new", "parked")))
 
 
-def watch(store: Store) -> None:
+def _watch(store: Store) -> None:
     """Repair the store's webhooks, and replay what may be missing since the last check."""
     now = database_now()
     known, _ = Reconciliation.objects.get_or_create(store=store)
@@ -172,6 +172,6 @@ def _is_broken(api: BigCommerce, store: Store) -> bool:
 
 def _repair(store: Store, since: datetime) -> None:
     registration.repair_registration(store)
-    count = replay(store, since)
+    count = _replay(store, since)
     after_outage(store)
     log.info("webhooks_replayed", store=store.hash, count=count)

@@ -53,9 +53,9 @@ _State, _Part = ReportRun.State, MerchantReport.State
 def send_due() -> None:
     """Start the runs that are due, retry failed ones, and work on every running one."""
     in_use = Store.objects.exclude(state=Store.State.UNINSTALLED)
-    REPORTS.start_due(in_use, _start_at_night)
+    _REPORTS.start_due(in_use, _start_at_night)
     _take_up()
-    REPORTS.continue_running()
+    _REPORTS.continue_running()
 
 
 def _start_at_night(store: Store) -> bool:
@@ -66,13 +66,13 @@ def _start_at_night(store: Store) -> bool:
 
 def start(store: Store, cause: str) -> bool:
     """Start a run unless one is running. A failed run is given up for the new one."""
-    started = REPORTS.start(store, cause=cause)
+    started = _REPORTS.start(store, cause=cause)
     if started:
         store.report_runs.filter(next_at__isnull=False).update(next_at=None)
     return started
 
 
-def has_failed(store: Store) -> bool:
+def _has_failed(store: Store) -> bool:
     """Return whether the last finished run failed."""
     ended = store.report_runs.exclude(state=_State.RUNNING).order_by("-id").first()
     return ended is not None and ended.state == _State.FAILED
@@ -266,7 +266,7 @@ def _subject(report: MerchantReport) -> record.Subject:
 
 
 # Statistics and a page may take longer than the seconds. The trigger address may be called all day.
-REPORTS = NightlyJob("reports", ReportRun, "report_due_at", seconds=60.0, keep=200, work=_work)
+_REPORTS = NightlyJob("reports", ReportRun, "report_due_at", seconds=60.0, keep=200, work=_work)
 
 
 # The trigger URL: a request to it starts a store's delivery reports.
@@ -286,7 +286,7 @@ def trigger_report(request: HttpRequest, public_id: UUID, token: str) -> HttpRes
     expected = (readable(store, "report_token") if store and known else "") or _DUMMY_TOKEN
     if not hmac.compare_digest(token.encode(), expected.encode()) or store is None or not known:
         return _wrong(request.META["REMOTE_ADDR"])
-    failed = has_failed(store)
+    failed = _has_failed(store)
     start(store, ReportRun.Cause.CALL)
     wake_worker("send_reports")
     return _reply("ko", _FAILED) if failed else _reply("ok", 200)

@@ -28,7 +28,7 @@ from stores.rate_limit import LIMITS, RateLimited, caller, check_limit, consume
 from stores.tasks import refresh_store, register_store, try_again, wake
 
 log = structlog.get_logger(__name__)
-OF_AN_ADDRESS = LIMITS["install from"]
+_OF_AN_ADDRESS = LIMITS["install from"]
 _ORDER_URL = re.compile(r"/orders/([0-9]{1,18})/sequra/?")
 
 
@@ -60,7 +60,7 @@ def auth(request: HttpRequest) -> HttpResponse:
 
 def _consume_for_installation(request: HttpRequest, context: str) -> None:
     """Each attempt asks BigCommerce with our client secret. Raises RateLimited."""
-    consume(f"auth from {_network(request)}", **OF_AN_ADDRESS)
+    consume(f"auth from {_network(request)}", **_OF_AN_ADDRESS)
     if install.CONTEXT.fullmatch(context):
         consume(f"auth of {context}", **LIMITS["install"])
 

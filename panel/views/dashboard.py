@@ -73,14 +73,14 @@ def _figures(store: Store, connections: Sequence[Connection]) -> dict[str, Any]:
     """Orders of the environment that is in use; nothing is hidden when it changes but the sums."""
     in_use = [one.pk for one in connections if one.environment == store.environment]
     return {
-        "problems": problems(store),
+        "problems": _problems(store),
         "unsynced": len(figures.unsynced_shipments(store)),
         "in_review": figures.in_review(store),
         "chart": chart(figures.last_days(store, in_use)),
     }
 
 
-def problems(store: Store) -> _Problems:
+def _problems(store: Store) -> _Problems:
     """Return the rejected entries that are open, counted no further than `_MANY`."""
     still_open = Entry.objects.filter(store=store, closed_at=None, outcome=Entry.Outcome.REJECTED)
     rejected = list(still_open.order_by("at", "id")[:_MANY])

@@ -36,7 +36,7 @@ _TIMEOUT = (3.0, 8.0)  # seconds to connect, to answer: somebody is waiting for 
 
 
 @dataclass(frozen=True)
-class Amounts:
+class _Amounts:
     """Cents: what SeQura financed, and how it stands by what SeQura last accepted."""
 
     financed: int
@@ -70,7 +70,7 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
     return {
         "order": order,
         "order_id": order.bigcommerce_id,
-        "amounts": amounts_of(order),
+        "amounts": _amounts_of(order),
         "entries": entries,
         # Corrections have a place of their own on the page, with both values.
         "problems": [one for one in entries if _is_for_the_merchant(one)],
@@ -99,7 +99,7 @@ def _entries(order: Order) -> list[Entry]:
     return sorted(found, key=lambda entry: (entry.at, entry.pk), reverse=True)
 
 
-def amounts_of(order: Order) -> Amounts:
+def _amounts_of(order: Order) -> _Amounts:
     """What SeQura no longer asks of the shopper was refunded, whatever the merchant called it."""
     update = order.accepted_update
     shipped = 0 if update is None else cart_total(update, "shipped_cart")
@@ -107,7 +107,7 @@ def amounts_of(order: Order) -> Amounts:
     if order.status == Order.Status.CANCELLED:
         unshipped = 0
     owed = shipped + unshipped
-    return Amounts(order.amount, shipped, max(0, order.amount - owed), owed)
+    return _Amounts(order.amount, shipped, max(0, order.amount - owed), owed)
 
 
 @require_safe

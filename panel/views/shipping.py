@@ -90,7 +90,7 @@ def _total(cart: object) -> int:
     return total if isinstance(total, int) else 0
 
 
-def document(store: Store, merchant_ref: str) -> Report | None:
+def _document(store: Store, merchant_ref: str) -> Report | None:
     """The first page of the report as it would be sent, without its statistics."""
     for addressee in addressees(store):
         if addressee.merchant_ref == merchant_ref:
@@ -123,7 +123,7 @@ class _Progress:
         return min(99, 100 * self.done // self.total) if self.total else 0
 
 
-def progress(store: Store) -> _Progress | None:
+def _progress(store: Store) -> _Progress | None:
     """None when no run is under way."""
     return _progress_of(_runs(store))
 
@@ -168,7 +168,7 @@ def send_report_now(request: PanelRequest) -> HttpResponse:
 @panel_page
 def report_progress(request: PanelRequest) -> JsonResponse:
     """For the page while it waits."""
-    found = progress(request.store)
+    found = _progress(request.store)
     if found is None:
         return JsonResponse({"running": False})
     return JsonResponse(
@@ -180,7 +180,7 @@ def report_progress(request: PanelRequest) -> JsonResponse:
 @panel_page
 def report_document(request: PanelRequest) -> HttpResponse:
     """Tonight's report of one merchant id, as SeQura would get it."""
-    report = document(request.store, request.GET.get("merchant", ""))
+    report = _document(request.store, request.GET.get("merchant", ""))
     if report is None:
         return no_such_thing(request)
     response = JsonResponse(

@@ -34,7 +34,7 @@ from transport.call import Timeout
 #
 # Past checkouts are told from the stored offers. A cart that nobody has is put before the very
 # rules that decide in the checkout.
-MOST = 20
+_MOST = 20
 _BRIEF: Timeout = (2, 4)  # seconds: somebody waits for the page
 _CHECKOUT_ID = re.compile(
     r"(?<![0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![0-9a-f])", re.IGNORECASE
@@ -123,9 +123,9 @@ def _find(store: Store, text: str) -> _Found:
 
 
 def _by_checkout(store: Store, checkout_id: str) -> _Found:
-    offers = Offer.objects.filter(store=store, checkout_id=checkout_id).order_by("-at")[:MOST]
+    offers = Offer.objects.filter(store=store, checkout_id=checkout_id).order_by("-at")[:_MOST]
     attempts = Solicitation.objects.filter(store=store, checkout_id=checkout_id)
-    newest = list(attempts.order_by("-id")[:MOST])
+    newest = list(attempts.order_by("-id")[:_MOST])
     return _Found([_asked(offer, newest) for offer in offers], checkout_id)
 
 

@@ -41,18 +41,18 @@ def needs_shipping(checkout: Document) -> bool:
     return bool(_travelling(checkout))
 
 
-def carried(one: Document, ids: set[str]) -> set[str]:
+def _carried(one: Document, ids: set[str]) -> set[str]:
     """Return which of these items a consignment carries; one that names none carries all."""
     named = one.get("line_item_ids")
     return set(map(text, named)) & ids if named and isinstance(named, list) else ids
 
 
-def consignments(checkout: Document) -> list[Document]:
+def _consignments(checkout: Document) -> list[Document]:
     """Return every consignment that carries something to ship, or at least something physical."""
     every = sections(checkout.get("consignments"))
     goods = {text(item.get("id")) for item in items(checkout, "physical_items", "custom_items")}
     ids = _travelling(checkout) or goods
-    return [one for one in every if carried(one, ids)] if ids else []
+    return [one for one in every if _carried(one, ids)] if ids else []
 
 
 def consignment(checkout: Document) -> Document | None:
@@ -60,7 +60,7 @@ def consignment(checkout: Document) -> Document | None:
 
     A SeQura order has one delivery address. None when nothing is shipped.
     """
-    found = consignments(checkout)
+    found = _consignments(checkout)
     return next((one for one in found if not is_pickup(one)), found[0] if found else None)
 
 
@@ -75,8 +75,8 @@ def _is_chosen(one: Document) -> bool:
 
 def all_chosen(checkout: Document) -> bool:
     """Return whether every shipped item is in a consignment with a chosen shipping option."""
-    ids, found = _travelling(checkout), consignments(checkout)
-    covered = {item for one in found for item in carried(one, ids)}
+    ids, found = _travelling(checkout), _consignments(checkout)
+    covered = {item for one in found for item in _carried(one, ids)}
     return covered == ids and (not ids or all(map(_is_chosen, found)))
 
 
@@ -101,7 +101,7 @@ def _is_known(address: Document) -> bool:
 
 def delivery_countries(checkout: Document) -> list[str]:
     """Return the country of every consignment that is sent, empty where it is unknown."""
-    sent = [one for one in consignments(checkout) if not is_pickup(one)]
+    sent = [one for one in _consignments(checkout) if not is_pickup(one)]
     return [country_code(_address_of(one)) for one in sent]
 
 

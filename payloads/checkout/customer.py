@@ -56,7 +56,7 @@ def _readable(order: Document) -> tuple[datetime, dict[str, Any]] | None:
     return (created, value) if _CURRENCY.fullmatch(value["currency"]) else None
 
 
-def moment(value: object) -> datetime | None:
+def _moment(value: object) -> datetime | None:
     """Return BigCommerce's date: RFC 2822 (V2) or ISO 8601 (V3). Raise ValueError."""
     written = text(value or "")
     if not written:
@@ -71,7 +71,7 @@ def moment(value: object) -> datetime | None:
 def known_moment(value: object) -> str | None:
     """Return a date in SeQura's format; None for an unreadable one."""
     try:
-        found = moment(value)
+        found = _moment(value)
     except (ArithmeticError, TypeError, ValueError):
         return None
     return found.isoformat().replace("+00:00", "Z") if found else None
@@ -79,7 +79,7 @@ def known_moment(value: object) -> str | None:
 
 def _created_at(order: Document) -> datetime:
     """A missing date is very old."""
-    return moment(order.get("date_created")) or datetime(1970, 1, 1, tzinfo=UTC)
+    return _moment(order.get("date_created")) or datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _previous_order(order: Document) -> dict[str, Any]:

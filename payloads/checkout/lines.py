@@ -67,7 +67,7 @@ def _charge(reference: str, name: str, with_tax: Any, without: Any) -> _Charge:
     return _Charge(reference, name, gross, gross - net)
 
 
-def consignments(checkout: Document) -> list[Document]:
+def _consignments(checkout: Document) -> list[Document]:
     return sections(checkout.get("consignments"))
 
 
@@ -77,7 +77,7 @@ def _shipping_charges(checkout: Document) -> list[_Charge]:
     A consignment's cost may or may not include its discounts, the total "before any discounts" does
     not, and a promotion that makes shipping free has no amount.
     """
-    parcels, name = consignments(checkout), _shipping_name(checkout)
+    parcels, name = _consignments(checkout), _shipping_name(checkout)
     added = _added(parcels, "shipping", name)
     total = _charge(
         "shipping",
@@ -115,7 +115,7 @@ def _shipping_name(checkout: Document) -> str:
     """Return the shipping options that the shopper chose."""
     chosen = [
         text(section(one.get("selected_shipping_option")).get("description"))
-        for one in consignments(checkout)
+        for one in _consignments(checkout)
     ]
     return ", ".join(dict.fromkeys(name for name in chosen if name)) or "Shipping"
 
@@ -125,7 +125,7 @@ def _other_charges(checkout: Document) -> list[list[_Charge]]:
     inc, ex = (checkout.get(f"handling_cost_total_{part}_tax") for part in ("inc", "ex"))
     handling = _charge("handling", "Handling", inc, ex)
     if not (is_given(inc) or is_given(ex)):
-        handling = _added(consignments(checkout), "handling", "Handling")
+        handling = _added(_consignments(checkout), "handling", "Handling")
     fees = sections(checkout.get("fees"))
     given = [handling, *map(_fee, fees)]
     less = [handling, *(_fee(fee).less(_promoted(fee)) for fee in fees)]

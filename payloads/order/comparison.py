@@ -19,7 +19,7 @@ _GOODS = ("product", "service")
 
 
 @dataclass
-class Cell:
+class _Cell:
     """A line in one of the three views."""
 
     amount: int = 0
@@ -37,9 +37,9 @@ class Row:
 
     reference: str
     name: str
-    shop: Cell | None = None
-    accepted: Cell | None = None
-    wanted: Cell | None = None
+    shop: _Cell | None = None
+    accepted: _Cell | None = None
+    wanted: _Cell | None = None
 
     @property
     def mark(self) -> str:
@@ -53,7 +53,7 @@ class Row:
     @property
     def difference(self) -> int:
         """Return by how many cents the next update changes the line."""
-        wanted, accepted = self.wanted or Cell(), self.accepted or Cell()
+        wanted, accepted = self.wanted or _Cell(), self.accepted or _Cell()
         return wanted.amount - accepted.amount
 
 
@@ -146,10 +146,10 @@ def _row(rows: dict[str, Row], reference: str, name: str) -> Row:
     return rows.setdefault(reference, Row(reference, name))
 
 
-def _cell(row: Row, side: str) -> Cell:
-    cell: Cell | None = getattr(row, side)
+def _cell(row: Row, side: str) -> _Cell:
+    cell: _Cell | None = getattr(row, side)
     if cell is None:
-        cell = Cell()
+        cell = _Cell()
         setattr(row, side, cell)
     return cell
 
@@ -159,13 +159,13 @@ def _totals(shop: int, accepted: Update, wanted: Update | None) -> list[Row]:
     parts = (("unshipped", ("unshipped_cart",)), ("shipped", ("shipped_cart",)))
     both = ("unshipped_cart", "shipped_cart")
     rows = [Row(name, name, None, *_sums(keys, accepted, wanted)) for name, keys in parts]
-    return [*rows, Row("owed", "owed", Cell(shop), *_sums(both, accepted, wanted))]
+    return [*rows, Row("owed", "owed", _Cell(shop), *_sums(both, accepted, wanted))]
 
 
-def _sums(keys: Iterable[str], accepted: Update, wanted: Update | None) -> list[Cell | None]:
+def _sums(keys: Iterable[str], accepted: Update, wanted: Update | None) -> list[_Cell | None]:
     keys = tuple(keys)
     return [
-        None if update is None else Cell(sum(cart_total(update, key) for key in keys))
+        None if update is None else _Cell(sum(cart_total(update, key) for key in keys))
         for update in (accepted, wanted)
     ]
 

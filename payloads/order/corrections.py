@@ -11,7 +11,7 @@ from typing import Any
 
 from payloads.phones import mobile_phone
 
-Update = Mapping[str, Any]
+_Update = Mapping[str, Any]
 
 # SeQura's names of the details → BigCommerce's. Country and merchant belong together: not here.
 _PERSON = {"given_names": "first_name", "surnames": "last_name", "company": "company"}
@@ -50,9 +50,9 @@ def clean(value: str) -> str:
     return " ".join(whole.split())[:_LONGEST]
 
 
-def differences(sent: Update, received: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def differences(sent: _Update, received: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Return path → what SeQura was sent and what it reports, where the two differ."""
-    pairs = {path: (value_at(sent, path), theirs) for path, theirs in received.items()}
+    pairs = {path: (_value_at(sent, path), theirs) for path, theirs in received.items()}
     return {path: pair for path, pair in pairs.items() if not _same(path, *pair)}
 
 
@@ -62,12 +62,12 @@ def _same(path: str, one: str, other: str) -> bool:
     return one == other
 
 
-def value_at(update: Update, path: str) -> str:
+def _value_at(update: _Update, path: str) -> str:
     part, name = path.split(".")
     return clean(str((update.get(part) or {}).get(name) or ""))
 
 
-def overlaid(update: Update, corrections: Mapping[str, str]) -> dict[str, Any]:
+def overlaid(update: _Update, corrections: Mapping[str, str]) -> dict[str, Any]:
     """Return the update with SeQura's own values in undecided details."""
     changed = dict(update)
     for path, theirs in corrections.items():
@@ -87,10 +87,10 @@ def _with(document: dict[str, Any], name: str, value: str) -> dict[str, Any]:
     return changed
 
 
-def agreeing(update: Update, corrections: Mapping[str, str]) -> list[str]:
+def agreeing(update: _Update, corrections: Mapping[str, str]) -> list[str]:
     """Return the details in which the shop now has SeQura's value."""
     return [
-        path for path, theirs in corrections.items() if _same(path, value_at(update, path), theirs)
+        path for path, theirs in corrections.items() if _same(path, _value_at(update, path), theirs)
     ]
 
 

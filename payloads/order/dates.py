@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from payloads.order.order_update import Snapshot
 
 # BigCommerce writes seconds, and its clock is not ours.
-STOOD_STILL = timedelta(minutes=1)
+_STOOD_STILL = timedelta(minutes=1)
 
 
 def shipped_at(snapshot: Snapshot) -> datetime | None:
@@ -23,7 +23,7 @@ def last_change(snapshot: Snapshot, now: datetime) -> str:
     Nothing right after a change: another one within the same second would look alike.
     """
     written = str(snapshot["order"].get("date_modified") or "")
-    return written[:64] if any(at < now - STOOD_STILL for at in _moments([written])) else ""
+    return written[:64] if any(at < now - _STOOD_STILL for at in _moments([written])) else ""
 
 
 def moment(text: object) -> datetime | None:

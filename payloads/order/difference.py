@@ -7,11 +7,11 @@ from typing import Any
 from payloads.order.order_update import Rules, Snapshot
 from payloads.order.refunds import refunded
 
-Update = Mapping[str, Any]
+_Update = Mapping[str, Any]
 CARTS = ("unshipped_cart", "shipped_cart")
 
 
-def what_happened(before: Update | None, after: Update, snapshot: Snapshot, rules: Rules) -> str:
+def what_happened(before: _Update | None, after: _Update, snapshot: Snapshot, rules: Rules) -> str:
     """Return `cancel`, `refund`, `ship`, `address` or `edit`: the most important that applies.
 
     Without a `before` the whole order is new: then the order itself decides.
@@ -29,16 +29,16 @@ def what_happened(before: Update | None, after: Update, snapshot: Snapshot, rule
     return "edit"
 
 
-def _is_cancelled(after: Update, snapshot: Snapshot, rules: Rules) -> bool:
+def _is_cancelled(after: _Update, snapshot: Snapshot, rules: Rules) -> bool:
     cancels = snapshot["order"]["status_id"] in rules.cancelling_statuses
     return cancels and not after["unshipped_cart"]["items"]
 
 
-def _total(update: Update) -> int:
+def _total(update: _Update) -> int:
     return sum(int(update[cart]["order_total_with_tax"]) for cart in CARTS)
 
 
-def _shipment(update: Update | None) -> tuple[Counter[str], Any]:
+def _shipment(update: _Update | None) -> tuple[Counter[str], Any]:
     """Units in the shipped cart, and the parcels they travel in."""
     units = Counter[str]()
     for item in update["shipped_cart"]["items"] if update else ():
@@ -59,7 +59,7 @@ _PLACE = (
 )
 
 
-def agrees(update: Update, solicited: Update) -> bool:
+def agrees(update: _Update, solicited: _Update) -> bool:
     """Return whether this update is the purchase as solicited, with nothing shipped yet.
 
     The checkout (V3) and the order (V2) describe the same purchase differently, especially
@@ -70,7 +70,7 @@ def agrees(update: Update, solicited: Update) -> bool:
     return _essence(update, update["unshipped_cart"]) == _essence(solicited, solicited["cart"])
 
 
-def _essence(order: Update, cart: Update) -> dict[str, Any]:
+def _essence(order: _Update, cart: _Update) -> dict[str, Any]:
     return {
         "currency": cart["currency"],
         "total": cart["order_total_with_tax"],
@@ -81,7 +81,7 @@ def _essence(order: Update, cart: Update) -> dict[str, Any]:
     }
 
 
-def _units(cart: Update) -> Counter[str]:
+def _units(cart: _Update) -> Counter[str]:
     units = Counter[str]()
     for item in cart["items"]:
         if item["type"] in ("product", "service"):
@@ -89,5 +89,5 @@ def _units(cart: Update) -> Counter[str]:
     return units
 
 
-def _place(address: Update) -> list[str]:
+def _place(address: _Update) -> list[str]:
     return [" ".join(str(address.get(key) or "").split()).casefold() for key in _PLACE]

@@ -29,7 +29,7 @@ from payloads.order.shipments import parcels, trackings
 
 REFUNDED = 4
 # Incomplete, Refunded and Disputed do not bring a cancelled order back to life.
-NOT_REOPENING = frozenset({0, 4, 13})
+_NOT_REOPENING = frozenset({0, 4, 13})
 # BigCommerce sets it with a refund. Set by hand, it reopens a cancelled order.
 PARTLY_REFUNDED = 14
 # Statuses of an order whose goods are still in the shop.
@@ -117,7 +117,7 @@ def compute(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> Computed | H
     if not goods and not is_cancelled and lines.cents(order, "total_inc_tax") > 0:
         return Held("no_products")
     remains = _remains(snapshot, goods, facts.ledger)
-    left = shipped_by_status(snapshot, facts, rules)
+    left = _shipped_by_status(snapshot, facts, rules)
     shipped = _shipped(snapshot, remains, left, facts.ledger)
     carts = _carts(snapshot, remains, shipped, facts, is_cancelled=is_cancelled)
     ledger = _ledger(snapshot, carts, shipped, facts, is_cancelled=is_cancelled)
@@ -137,7 +137,7 @@ def compute(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> Computed | H
     return Computed(update, ledger, left, _shipped_status(order["status_id"], rules), questions)
 
 
-def shipped_by_status(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> list[Document]:
+def _shipped_by_status(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> list[Document]:
     """Return the goods that left because of the status alone, as a shipment names them.
 
     They are stored, because statuses change. An order that reaches a shipped status ships what is
@@ -217,7 +217,7 @@ def _is_cancelled(snapshot: Snapshot, ledger: Ledger, rules: Rules) -> bool:
         ledger.get("status") == PARTLY_REFUNDED
         or len(snapshot["refunds"]) > ledger.get("refund_count", 0)
     )
-    stays = ledger.get("cancelled", False) and (status_id in NOT_REOPENING or by_refund)
+    stays = ledger.get("cancelled", False) and (status_id in _NOT_REOPENING or by_refund)
     return stays or status_id in rules.cancelling_statuses
 
 

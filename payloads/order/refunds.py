@@ -31,7 +31,7 @@ class Remains:
 
     def amount(self, line: Goods) -> int:
         """Return the cents still owed for the units of a line that were not refunded."""
-        return part(line.amount, line.quantity - self.units[line.id], line.quantity)
+        return _part(line.amount, line.quantity - self.units[line.id], line.quantity)
 
     @property
     def owed(self) -> int:
@@ -60,7 +60,7 @@ class Remains:
         ]
 
 
-def part(amount: int, units: int, of: int) -> int:
+def _part(amount: int, units: int, of: int) -> int:
     """Return the cents of some units of a line: 0 for none, all for all, else rounded."""
     return amount if units == of else (2 * amount * units + of) // (2 * of)
 
@@ -172,7 +172,7 @@ def _wanted(remains: Remains, item: Document, key: str) -> int:
         return to_cents(item["requested_amount"])
     wrapped = remains.line(item.get("item_id"))
     if key == "wrapping" and wrapped and wrapped.wrapping and item.get("quantity"):
-        return part(wrapped.wrapping, int(item["quantity"]), wrapped.quantity)
+        return _part(wrapped.wrapping, int(item["quantity"]), wrapped.quantity)
     return remains.charge(key)
 
 

@@ -24,9 +24,9 @@ from transaction_log import record
 _Phase = Solicitation.Phase
 _FORBIDDEN = 403  # a rejection that is not about the number
 # After so many rejections of the number the order update decides: SeQura accepts or rejects it.
-NUMBERS_REFUSED = 12
+_NUMBERS_REFUSED = 12
 # How often SeQura may reject a confirmation after a lost answer, and the pause in seconds.
-CONFIRMATIONS, _PAUSE_SECONDS = 4, 2.0
+_CONFIRMATIONS, _PAUSE_SECONDS = 4, 2.0
 _ERASED = "the personal data of this purchase was erased, so it cannot be sent to SeQura again"
 # SeQura accepts no reference during a review. Its notification arrives first; this is the fallback.
 _REVIEW_SECONDS = 60 * 60.0
@@ -91,7 +91,7 @@ def _after_refusal(solicitation: Solicitation, refusal: Refused | Rejected) -> N
     After a lost answer it may be about the repetition: retry.
     """
     is_doubted = solicitation.confirm_intent_at and isinstance(refusal, Refused)
-    if is_doubted and solicitation.confirmations_refused + 1 < CONFIRMATIONS:
+    if is_doubted and solicitation.confirmations_refused + 1 < _CONFIRMATIONS:
         solicitation.note(confirmations_refused=solicitation.confirmations_refused + 1)
         why = f"SeQura refused a repeated confirmation: {refusal}"
         raise Later(why, _PAUSE_SECONDS) from refusal
@@ -167,7 +167,7 @@ def _is_over(solicitation: Solicitation) -> bool:
     then never accepts a number. A review has no time limit.
     """
     is_held = solicitation.accepted_state == "on_hold"
-    if solicitation.numbers_refused >= NUMBERS_REFUSED and not is_held:
+    if solicitation.numbers_refused >= _NUMBERS_REFUSED and not is_held:
         return True
     document = place_order.order_document(solicitation)
     return document is None or document["status_id"] in solicitation.store.cancelling_statuses

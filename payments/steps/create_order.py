@@ -42,7 +42,7 @@ _STRAYS_SHOW_AFTER = 6
 # In these phases another payment of the checkout may have an order that it does not know yet.
 _MAKING, _MAKING_SECONDS = (_Phase.CREATING, _Phase.CREATED, _Phase.SETTLED), 5.0
 # BigCommerce may reject the conversion of a cart that changed a moment ago.
-TRIES, _PAUSE_SECONDS = 8, 2.0
+_TRIES, _PAUSE_SECONDS = 8, 2.0
 
 
 def make_checkout_token(solicitation: Solicitation) -> None:
@@ -100,7 +100,7 @@ def _convert(solicitation: Solicitation) -> int:
         if error.status in (401, 403):  # about our credentials, not about the checkout
             raise
         solicitation.note(conversions_refused=solicitation.conversions_refused + 1)
-        if solicitation.conversions_refused >= TRIES:
+        if solicitation.conversions_refused >= _TRIES:
             raise Refused("conversion_refused", error.message) from error
         raise Later(f"BigCommerce made no order yet: {error.message}", _PAUSE_SECONDS) from error
     except Unavailable as failure:

@@ -35,7 +35,7 @@ log = structlog.get_logger()
 _Phase = Solicitation.Phase
 _UNAUTHORISED, _NOT_FOUND = 401, 404
 # BigCommerce may hide a new order for a while; an older one that is not found was deleted.
-NEW_ORDER = timedelta(hours=1)
+_NEW_ORDER = timedelta(hours=1)
 _INCOMPLETE, _PENDING, CANCELLED = 0, 1, 5
 # Store credit alone moves an Incomplete order to Pending; from both the first status is set.
 _NOT_PLACED = (_INCOMPLETE, _PENDING)
@@ -73,7 +73,7 @@ def order_document(solicitation: Solicitation) -> OrderDocument | None:
     except Rejected as refusal:
         made_at = solicitation.adopted_at or solicitation.create_intent_at
         made_at = made_at or solicitation.created_at
-        is_new = timezone.now() - made_at < NEW_ORDER
+        is_new = timezone.now() - made_at < _NEW_ORDER
         if refusal.status != _NOT_FOUND or is_new:
             raise
         return None

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 _UNAUTHORISED = 401
 _LOOK_AGAIN_SECONDS = 1.0
 # Tries after a rejection that followed a lost answer: BigCommerce may show the credit late.
-TRIES, _PAUSE_SECONDS = 8, 2.0
+_TRIES, _PAUSE_SECONDS = 8, 2.0
 
 
 def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
@@ -98,7 +98,7 @@ def _after_refusal(solicitation: Solicitation, error: Rejected) -> None:
     """
     if error.status == _UNAUTHORISED:
         raise error
-    if solicitation.credit_intent_at and solicitation.credits_refused + 1 < TRIES:
+    if solicitation.credit_intent_at and solicitation.credits_refused + 1 < _TRIES:
         solicitation.note(credits_refused=solicitation.credits_refused + 1)
         why = f"BigCommerce refused the store credit, which may be taken already: {error.message}"
         raise Later(why, _PAUSE_SECONDS) from error

@@ -22,7 +22,7 @@ from stores.models import Store
 from stores.privacy.personal_data import TABLES, erase_rows
 
 log = structlog.get_logger(__name__)
-Found = dict[str, list[int]]  # the keys of the rows, by table
+_Found = dict[str, list[int]]  # the keys of the rows, by table
 
 # The tables whose rows stand for a purchase. What else mentions an address may be about another's.
 _PURCHASES = ("payments.Solicitation", "orders.Order", "orders.Correction")
@@ -38,7 +38,7 @@ class Person:
     order: int | None = None
 
 
-def find(person: Person) -> Found:
+def find(person: Person) -> _Found:
     """Return the rows that hold data of this person."""
     mentions = _mentions(person) if person.email else {}
     links: dict[str, set[Any]] = {name: set() for name in _LINKS}
@@ -63,7 +63,7 @@ def _tables(store: Store) -> Iterator[tuple[str, QuerySet[Model]]]:
             yield label, QuerySet[Model](apps.get_model(label)).filter(**{table.owner: store.pk})
 
 
-def _mentions(person: Person) -> Found:
+def _mentions(person: Person) -> _Found:
     """Return the rows in which the address stands, and not as a part of a longer one."""
     address = rf"(?<![\w.+%-]){re.escape(person.email.strip())}(?!\.?[\w-])"
     found = {}
@@ -105,7 +105,7 @@ def export(person: Person) -> dict[str, Any]:
     return {**_heading(person), "counts": _counts(found), "tables": tables}
 
 
-def _counts(found: Found) -> dict[str, int]:
+def _counts(found: _Found) -> dict[str, int]:
     return {label: len(keys) for label, keys in found.items()}
 
 

@@ -32,16 +32,16 @@ from transport.stopping import before_a_call
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500
+_BATCH = 500
 # Of one store in one run, so that a large one does not keep the others waiting.
-SECONDS_OF_A_STORE = 20.0
+_SECONDS_OF_A_STORE = 20.0
 # A store without anything to erase is searched again after this time; shortly after its
 # uninstallation in each run, because a call that was under way may have stored something.
 _AGAIN_AFTER, _LATE_WRITES = timedelta(days=1), timedelta(hours=1)
 
 # Statements to SeQura -----------------------------------------------------------------------------
 
-CARTS = ("cart", "unshipped_cart", "shipped_cart")
+_CARTS = ("cart", "unshipped_cart", "shipped_cart")
 _IMPERSONAL_PARTS = ("merchant", "merchant_reference", "platform")
 _IMPERSONAL_TEXTS = ("type", "reference", "currency")
 
@@ -54,7 +54,7 @@ def _without_people(statement: Mapping[str, Any] | None) -> dict[str, Any] | Non
     if statement is None:
         return None
     kept = {name: statement[name] for name in _IMPERSONAL_PARTS if name in statement}
-    return kept | {name: _figures(statement[name]) for name in CARTS if name in statement}
+    return kept | {name: _figures(statement[name]) for name in _CARTS if name in statement}
 
 
 def _figures(value: Any) -> Any:
@@ -257,7 +257,7 @@ def _erase(store: Store, until: float) -> datetime:
 
     Return when to continue.
     """
-    until, border = min(until, time.monotonic() + SECONDS_OF_A_STORE), _border(store)
+    until, border = min(until, time.monotonic() + _SECONDS_OF_A_STORE), _border(store)
     kept, changed = _references_needed(store), 0
     for _, done in _batches(store, border, kept):
         changed += done
@@ -347,7 +347,7 @@ def _rows(
 def _forget(rows: QuerySet[Model], table: _Table) -> int:
     if table.forgotten is None:
         return 0
-    keys = list(rows.filter(table.forgotten).values_list("pk", flat=True)[:BATCH])
+    keys = list(rows.filter(table.forgotten).values_list("pk", flat=True)[:_BATCH])
     QuerySet[Model](rows.model).filter(pk__in=keys).delete()
     return len(keys)
 
@@ -358,7 +358,7 @@ def _blank(rows: QuerySet[Model], table: _Table) -> int:
     computed = [name for name, value in table.people.items() if callable(value)]
     constant = {name: value for name, value in table.people.items() if not callable(value)}
     found = rows.filter(table.holding).only("pk", *computed).select_for_update(of=("self",))
-    batch = list(found[:BATCH])
+    batch = list(found[:_BATCH])
     for row in batch:
         for name in computed:
             setattr(row, name, table.people[name](getattr(row, name)))

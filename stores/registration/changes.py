@@ -90,14 +90,14 @@ def _refusals(changes: Iterable[Change], until: float) -> list[Problem]:
         try:
             change.apply()
         except Rejected as refusal:
-            problems.append(refused(refusal, change.name))
+            problems.append(_refused(refusal, change.name))
         except Unavailable as failure:
             problems.append({"kind": "failed", "name": change.name, "words": failure.reason})
             until = 0.0
     return problems
 
 
-def refused(refusal: Rejected, name: str = "") -> Problem:
+def _refused(refusal: Rejected, name: str = "") -> Problem:
     """Return BigCommerce's rejection as a problem."""
     kind: Kind = "unauthorised" if refusal.status == 401 else "failed"
     return {"kind": kind, "name": name, "words": refusal.message}
@@ -108,7 +108,7 @@ def health(part: Part, api: BigCommerce, store: Store) -> Health:
     try:
         problems = part(api, store)
     except Rejected as refusal:
-        problems = [refused(refusal)]
+        problems = [_refused(refusal)]
     except Unavailable as failure:
         problems = [{"kind": "failed", "name": "", "words": failure.reason}]
     return {"ok": not problems, "at": timezone.now().isoformat(), "problems": problems}

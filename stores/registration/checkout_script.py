@@ -68,9 +68,9 @@ def file_name(file: str = FILE) -> str:
     return cast(ManifestStaticFilesStorage, staticfiles_storage).stored_name(file)
 
 
-def integrity() -> str:
+def _integrity() -> str:
     """Return the hash of the script as it is served."""
-    return integrity_of(body())
+    return integrity_of(_body())
 
 
 def integrity_of(content: bytes) -> str:
@@ -78,7 +78,7 @@ def integrity_of(content: bytes) -> str:
     return "sha384-" + base64.b64encode(hashlib.sha384(content).digest()).decode()
 
 
-def body(file: str = FILE) -> bytes:
+def _body(file: str = FILE) -> bytes:
     """Return the file as it is served."""
     return Path(staticfiles_storage.path(file_name(file))).read_bytes()
 
@@ -89,7 +89,7 @@ def keep_version() -> None:
     if ScriptVersion.objects.filter(name__in=names).update(current_at=now) < len(names):
         ScriptVersion.objects.bulk_create(
             [
-                ScriptVersion(name=name, body=body(file), current_at=now)
+                ScriptVersion(name=name, body=_body(file), current_at=now)
                 for name, file in names.items()
             ],
             ignore_conflicts=True,
@@ -188,16 +188,16 @@ def _one(
     label = channel["name"] or NAME
     ours = [script for script in scripts if script.get("channel_id", 1) == channel["id"]]
     if not ours:
-        new = {**fields, "integrity_hashes": [integrity()]}
+        new = {**fields, "integrity_hashes": [_integrity()]}
         return [Change("missing", label, partial(api.create_script, new))]
     ours.sort(key=lambda script: script.get("src") != fields["src"])
     kept, *others = ours
     changes = [_surplus(api, script) for script in others]
     hashes = _hashes_of(kept)
     differing = {name for name, value in fields.items() if kept.get(name, value) != value}
-    outdated = "src" in differing or hashes[:1] != [integrity()]
+    outdated = "src" in differing or hashes[:1] != [_integrity()]
     if differing or outdated:
-        fields["integrity_hashes"] = _with_old(integrity(), hashes)
+        fields["integrity_hashes"] = _with_old(_integrity(), hashes)
         update = partial(api.update_script, kept["uuid"], fields)
         kind: Kind = "outdated" if outdated else "changed"
         changes.append(Change(kind, label, update, " ".join(sorted(differing))))

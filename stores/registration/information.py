@@ -49,7 +49,7 @@ def _channel(api: BigCommerce, store: Store, channel: Channel) -> dict[str, Any]
     return {
         "id": channel["id"],
         "name": _text(channel.get("name"), 255),
-        "origins": origins(store, channel["id"], api.site(channel["id"])),
+        "origins": _origins(store, channel["id"], api.site(channel["id"])),
         **_checkout(api, store, channel["id"]),
     }
 
@@ -68,7 +68,7 @@ def _checkout(api: BigCommerce, store: Store, channel_id: int) -> dict[str, Any]
     }
 
 
-def origins(store: Store, channel_id: int, site: Site) -> list[str]:
+def _origins(store: Store, channel_id: int, site: Site) -> list[str]:
     """Where the channel's checkout may run: its site, its checkout domain, BigCommerce's own.
 
     The last is https://store-{hash}.mybigcommerce.com, with the channel id behind it on stores

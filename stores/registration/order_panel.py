@@ -13,7 +13,7 @@ from stores.registration.changes import Change
 
 _CONTEXT, _MODEL, _URL = "PANEL", "ORDERS", "/orders/${id}/sequra"
 # At most 25 characters each, as BigCommerce advises. `locales` may be empty but never absent.
-LABEL: Label = {
+_LABEL: Label = {
     "defaultValue": "SeQura order",
     "locales": [
         {"value": "Pedido de SeQura", "localeCode": "es-ES"},
@@ -22,7 +22,7 @@ LABEL: Label = {
         {"value": "Encomenda SeQura", "localeCode": "pt-PT"},
     ],
 }
-_INPUT: dict[str, Any] = {"context": _CONTEXT, "model": _MODEL, "url": _URL, "label": LABEL}
+_INPUT: dict[str, Any] = {"context": _CONTEXT, "model": _MODEL, "url": _URL, "label": _LABEL}
 
 
 def plan(api: BigCommerce, _store: Store) -> list[Change]:
@@ -31,14 +31,16 @@ def plan(api: BigCommerce, _store: Store) -> list[Change]:
     ours = [one for one in extensions if (one["context"], one["model"]) == (_CONTEXT, _MODEL)]
     changes = [_surplus(api, one) for one in extensions if one not in ours]
     if not ours:
-        create = Change("missing", LABEL["defaultValue"], partial(api.create_app_extension, _INPUT))
+        create = Change(
+            "missing", _LABEL["defaultValue"], partial(api.create_app_extension, _INPUT)
+        )
         return [*changes, create]
     ours.sort(key=lambda one: one["url"] != _URL)
     kept, *others = ours
     changes += [_surplus(api, one) for one in others]
-    if kept["url"] != _URL or _texts(kept["label"]) != _texts(LABEL):
-        update = partial(api.update_app_extension, kept["id"], _URL, LABEL)
-        changes.append(Change("changed", LABEL["defaultValue"], update))
+    if kept["url"] != _URL or _texts(kept["label"]) != _texts(_LABEL):
+        update = partial(api.update_app_extension, kept["id"], _URL, _LABEL)
+        changes.append(Change("changed", _LABEL["defaultValue"], update))
     return changes
 
 

@@ -12,7 +12,7 @@ from bigcommerce.documents import Hook
 from stores.models import Store
 from stores.registration.changes import Change
 
-SCOPES = (
+_SCOPES = (
     "store/order/created",
     "store/order/updated",
     "store/order/statusUpdated",
@@ -27,20 +27,20 @@ SCOPES = (
 _SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105 (a name, not a secret)
 
 
-def destination(store: Store) -> str:
+def _destination(store: Store) -> str:
     return f"{settings.APP_URL}/webhooks/bigcommerce/{store.public_id}"
 
 
 def plan(api: BigCommerce, store: Store) -> list[Change]:
     """Return all changes. BigCommerce lists this app's webhooks only: others are old ones."""
     hooks = api.hooks()
-    changes = [change for scope in SCOPES for change in _one(api, store, scope, hooks)]
-    return changes + [_surplus(api, hook) for hook in hooks if hook["scope"] not in SCOPES]
+    changes = [change for scope in _SCOPES for change in _one(api, store, scope, hooks)]
+    return changes + [_surplus(api, hook) for hook in hooks if hook["scope"] not in _SCOPES]
 
 
 def _one(api: BigCommerce, store: Store, scope: str, hooks: list[Hook]) -> list[Change]:
     """Return the changes to have one active webhook of this scope, with the store's secret."""
-    fields = {"destination": destination(store), "headers": {_SECRET_HEADER: store.webhook_secret}}
+    fields = {"destination": _destination(store), "headers": {_SECRET_HEADER: store.webhook_secret}}
     ours = [hook for hook in hooks if hook["scope"] == scope]
     if not ours:
         return [Change("missing", scope, partial(api.create_hook, scope, **fields))]  # type: ignore[arg-type]

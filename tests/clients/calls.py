@@ -146,25 +146,25 @@ REGISTRATION = [
     ),
     Call(
         "app_extensions", lambda bc: bc.app_extensions(), "POST", "graphql", "app_extensions",
-        body=extension(client.LIST_EXTENSIONS, {}), result=always([NODE]),
+        body=extension(client._LIST_EXTENSIONS, {}), result=always([NODE]),
     ),
     Call(
         "create_app_extension", lambda bc: bc.create_app_extension(NEW_EXTENSION), "POST",
         "graphql", "create_app_extension", result=always(NODE),
-        body=extension(client.CREATE_EXTENSION, NEW_EXTENSION),
+        body=extension(client._CREATE_EXTENSION, NEW_EXTENSION),
     ),
     Call(
         "update_app_extension",
         lambda bc: bc.update_app_extension(EXTENSION, "/orders/${id}/sequra", LABEL),
         "POST", "graphql", "update_app_extension", result=always(NODE),
         body=extension(
-            client.UPDATE_EXTENSION,
+            client._UPDATE_EXTENSION,
             {"id": EXTENSION, "data": {"url": "/orders/${id}/sequra", "label": LABEL}},
         ),
     ),
     Call(
         "delete_app_extension", lambda bc: bc.delete_app_extension(EXTENSION), "POST", "graphql",
-        "delete_app_extension", body=extension(client.DELETE_EXTENSION, {"id": EXTENSION}),
+        "delete_app_extension", body=extension(client._DELETE_EXTENSION, {"id": EXTENSION}),
         result=always(None),
     ),
 ]  # fmt: skip

@@ -7,7 +7,7 @@ import responses
 from django.conf import settings
 
 from bigcommerce.api import Quota
-from bigcommerce.client import CONVERSION_TIMEOUT, STORE_CREDIT, BigCommerce, exchange_code
+from bigcommerce.client import _CONVERSION_TIMEOUT, _STORE_CREDIT, BigCommerce, exchange_code
 from bigcommerce.errors import Unavailable
 from tests.clients.asked import body_of, query_of, requests_of, timeout_of
 from tests.clients.calls import API, CALLS, PAYMENTS, Call, fixture
@@ -104,7 +104,7 @@ def test_pay_with_store_credit_pays_with_a_token_of_that_order(
 
     sent = requests_of(remote)[1]
     assert payment == fixture("bigcommerce/payment")["data"]
-    assert body_of(sent) == STORE_CREDIT
+    assert body_of(sent) == _STORE_CREDIT
     assert sent.headers["Authorization"] == "PAT payment-token-for-tests"
     assert sent.headers["Accept"] == "application/vnd.bc.v1+json"
     assert "X-Auth-Token" not in sent.headers
@@ -118,7 +118,7 @@ def test_create_order_waits_longer_and_sends_no_body(
     bigcommerce.create_order("c")
     (sent,) = requests_of(remote)
     assert sent.body is None
-    assert timeout_of(sent) == CONVERSION_TIMEOUT == (3, 30)
+    assert timeout_of(sent) == _CONVERSION_TIMEOUT == (3, 30)
 
 
 @pytest.mark.parametrize("answer", [{"data": {}}, {"data": {"id": "250"}}, {}, [], None, "250"])

@@ -7,7 +7,7 @@ shapes of all requests are then still checked by test_bigcommerce_calls.py.
 from typing import Any
 from urllib.parse import urlencode
 
-from bigcommerce.client import STORE_CREDIT
+from bigcommerce.client import _STORE_CREDIT
 from tests.clients.calls import API, CALLS, PAYMENTS, fixture
 from tests.clients.openapi import folder, validate_request, validate_response
 
@@ -43,7 +43,7 @@ def test_store_credit_payment_is_as_bigcommerce_describes_it() -> None:
     url = f"{PAYMENTS}/stores/abc123/payments"
     answer = fixture("bigcommerce/payment")
     if folder():
-        assert validate_request("POST", url, STORE_CREDIT) == []
+        assert validate_request("POST", url, _STORE_CREDIT) == []
         assert validate_response("POST", url, 201, answer) == []
 
 

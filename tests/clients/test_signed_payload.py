@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bigcommerce.signed_payload import (
     InvalidSignedPayload,
-    PayloadUser,
     SignedPayload,
+    _PayloadUser,
     read_signed_payload,
 )
 
@@ -67,8 +67,8 @@ def test_payload_is_typed() -> None:
     document = claims(channel_id=3)
     payload = read(signed(document))
     assert payload.store_hash == "abc123"
-    assert payload.user == PayloadUser(9876543, "ana@example.es", "es-ES")
-    assert payload.owner == PayloadUser(7654321, "eva@example.es", "")
+    assert payload.user == _PayloadUser(9876543, "ana@example.es", "es-ES")
+    assert payload.owner == _PayloadUser(7654321, "eva@example.es", "")
     assert (payload.url, payload.channel_id) == ("/orders/250/sequra", 3)
     assert payload.jti == "c5f0bcf5-a504-4ae6-8dcc-0e40eaa5a070"
     assert payload.issued_at.timestamp() == document["iat"]

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from django.test import Client
 
-from panel.session import csrf_token
+from panel.session import _csrf_token
 from payments.models import Solicitation
 from stores.models import Connection, Merchant, Store
 from tests.contract.test_urls import (
@@ -162,7 +162,7 @@ def methods(name: str) -> str:
 
 
 def client(session: str) -> Client:
-    headers = {"User-Agent": "Mozilla/5.0", "X-CSRF-Token": csrf_token(session)}
+    headers = {"User-Agent": "Mozilla/5.0", "X-CSRF-Token": _csrf_token(session)}
     return Client(raise_request_exception=False, headers=headers)
 
 

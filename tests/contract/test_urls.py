@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from panel.session import csrf_token, find_session, open_session
+from panel.session import _csrf_token, _find_session, open_session
 from stores.models import PanelUser, Store
 from transaction_log.models import Entry
 
@@ -153,8 +153,8 @@ def test_public_addresses_refuse_other_methods(client: Client, route: str, name:
 @pytest.mark.parametrize(("route", "name"), PANEL_ROUTES)
 def test_panel_addresses_refuse_other_methods(session: str, route: str, name: str) -> None:
     for method in set(METHODS) - answers(PANEL[name]):
-        data = {"csrf": csrf_token(session)} if method == "POST" else {}
-        client = Client(headers={"X-CSRF-Token": csrf_token(session)})
+        data = {"csrf": _csrf_token(session)} if method == "POST" else {}
+        client = Client(headers={"X-CSRF-Token": _csrf_token(session)})
         path = filled(route, session)
         response = client.post(path, data) if method == "POST" else client.generic(method, path)
         assert response.status_code == 405, (method, route)
@@ -174,7 +174,7 @@ def test_a_form_without_its_token_changes_nothing(session: str, route: str, name
     """A16: neither without it, nor with the one of another session."""
     if "POST" not in PANEL[name]:
         return
-    for token in ("", "x", csrf_token("another session")):
+    for token in ("", "x", _csrf_token("another session")):
         response = Client().post(filled(route, session), {"csrf": token})
         assert response.status_code == 403
 
@@ -201,7 +201,7 @@ def entry(store: Store) -> dict[str, Any]:
 def ask(session: str, route: str, name: str, number: int) -> Any:
     path = filled(route, session, number)
     if "POST" in PANEL[name]:
-        return Client().post(path, {"csrf": csrf_token(session)})
+        return Client().post(path, {"csrf": _csrf_token(session)})
     return Client().get(path)
 
 
@@ -285,7 +285,7 @@ def test_pages_hold_no_inline_script_or_style(session: str, route: str, name: st
 
 def test_a_session_is_found_in_one_query(session: str) -> None:
     with CaptureQueriesContext(connection) as queries:
-        found = find_session(session)
+        found = _find_session(session)
         assert found is not None
         assert found.user.store.hash == "abc123"
     assert len(queries) == 1

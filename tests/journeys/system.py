@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from local.demo import registered
 from local.sandbox_control import SandboxControl
 from local.stack import Stack
-from stores.install import REQUIRED_SCOPES
+from stores.install import _REQUIRED_SCOPES
 
 STORE = "demo123"
 SETTINGS: dict[str, Any] = {
@@ -25,7 +25,7 @@ CREDIT = {LUCIA: "50.00", MARC: "0", CHIARA: "2500.00"}
 PATIENCE = 90  # seconds, where nothing but a busy machine is in the way
 
 # The narrowest spelling of each.
-NEEDED = [spellings[0] for spellings in REQUIRED_SCOPES.values()]
+NEEDED = [spellings[0] for spellings in _REQUIRED_SCOPES.values()]
 
 Value = TypeVar("Value")
 

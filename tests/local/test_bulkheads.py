@@ -15,7 +15,7 @@ from django.test import Client
 
 from local.load import bystanders, idle, made_up_codes, slow_bodies, unread_answers
 from sequra_bc import bulkheads
-from sequra_bc.bulkheads import Bulkheads, Share, Shares
+from sequra_bc.bulkheads import Bulkheads, _Share, _Shares
 from stores.models import Store
 from tests.stores.conftest import panel_for
 from transaction_log.models import Entry
@@ -61,8 +61,8 @@ class Answering:
             self.closed += 1
 
 
-def tiny() -> Shares:
-    return Shares(*(Share(1) for _ in Shares._fields))
+def tiny() -> _Shares:
+    return _Shares(*(_Share(1) for _ in _Shares._fields))
 
 
 def ask(app: Bulkheads, path: str, **environ: Any) -> tuple[int, Any]:
@@ -94,7 +94,7 @@ def test_a_full_share_refuses_at_once_and_leaves_the_others_alone() -> None:
 
 
 def test_whoever_waits_for_a_moment_is_served() -> None:
-    share = Share(1, waiting=1, seconds=30)
+    share = _Share(1, waiting=1, seconds=30)
     share.take()
     waiter = threading.Thread(target=share.take)
     waiter.start()
@@ -130,7 +130,7 @@ def test_a_body_without_length_ends_at_the_limit() -> None:
     application = Answering()
     chunked = {"HTTP_TRANSFER_ENCODING": "chunked"}
     app = Bulkheads(application)
-    body = b"x" * bulkheads.LARGEST
+    body = b"x" * bulkheads._LARGEST
     assert ask(app, "/x", **chunked, **{"wsgi.input": io.BytesIO(body)})[0] == 200
     assert ask(app, "/x", **chunked, **{"wsgi.input": io.BytesIO(body + b"y")})[0] == 413
     assert application.bodies == [body]
@@ -171,7 +171,7 @@ def test_bodies_that_never_come_take_no_share(endless: Endless) -> None:
 def test_no_more_bodies_are_read_than_there_are_threads(
     endless: Endless, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulkheads, "STUCK", 1)
+    monkeypatch.setattr(bulkheads, "_STUCK", 1)
     app = Bulkheads(Answering())
     slow = {"CONTENT_LENGTH": "9", "wsgi.input": endless}
     with ThreadPoolExecutor(1) as pool:
@@ -187,7 +187,7 @@ def test_an_overdue_body_ends_its_connection_and_no_fresh_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Silence is measured by the kernel; here it counts from the first millisecond on, or never."""
-    bodies = bulkheads.Bodies()
+    bodies = bulkheads._Bodies()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = socket.create_connection(listener.getsockname())
         served, _ = listener.accept()
@@ -196,7 +196,7 @@ def test_an_overdue_body_ends_its_connection_and_no_fresh_one(
             bodies.end_overdue()  # ten seconds of silence: not yet
             client.sendall(b"x")
             assert served.recv(1) == b"x"
-            monkeypatch.setattr(bulkheads, "DEADLINE", 0.0)
+            monkeypatch.setattr(bulkheads, "_DEADLINE", 0.0)
             bodies.end_overdue()
             assert (served.recv(1), client.recv(1)) == (b"", b"")
 
@@ -205,9 +205,9 @@ def test_a_body_that_comes_byte_by_byte_ends_its_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Never silent, never complete. Whoever got an answer meanwhile is left alone."""
-    monkeypatch.setattr(bulkheads, "DEADLINE", 0.2)
-    monkeypatch.setattr(bulkheads, "end_silent_connections", lambda _: None)
-    bodies = bulkheads.Bodies()
+    monkeypatch.setattr(bulkheads, "_DEADLINE", 0.2)
+    monkeypatch.setattr(bulkheads, "_end_silent_connections", lambda _: None)
+    bodies = bulkheads._Bodies()
     bodies._begun[1] = 0.0
     with socket.create_server(("127.0.0.1", 0)) as listener:
         pairs = []
@@ -298,8 +298,8 @@ def test_an_unread_connection_has_an_end() -> None:
     """The kernel's promise, on the sockets at which this process listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         before = list(DESCRIPTORS.iterdir())
-        bulkheads.end_unread_connections()
+        bulkheads._end_unread_connections()
         assert len(list(DESCRIPTORS.iterdir())) == len(before)
         with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
             found = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-    assert found == bulkheads.UNREAD_TIMEOUT
+    assert found == bulkheads._UNREAD_TIMEOUT

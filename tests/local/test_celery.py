@@ -22,7 +22,7 @@ from local.servers import ROOT
 from local.stack import Stack
 from orders.queue import wakeup
 from sequra_bc import celery
-from sequra_bc.celery import FAST, PERIODIC, SLOW, WAKE_UPS, Slots, app
+from sequra_bc.celery import FAST, PERIODIC, SLOW, WAKE_UPS, _Slots, app
 
 PUBLISH = """
 import time
@@ -184,7 +184,7 @@ with slots.one() as free:
 @pytest.mark.parametrize("held", [0, 1, 2])
 def test_slots_are_shared_by_processes_and_free_when_their_holder_dies(held: int) -> None:
     """As in a worker, whose children inherit the file."""
-    slots = Slots(2)
+    slots = _Slots(2)
     file = slots.file.fileno()
     holders = [
         subprocess.Popen(
@@ -214,11 +214,11 @@ def test_slots_are_shared_by_processes_and_free_when_their_holder_dies(held: int
 def test_a_worker_of_both_lanes_keeps_two_slots(
     monkeypatch: pytest.MonkeyPatch, queues: set[str], concurrency: int, number: int | None
 ) -> None:
-    kept: list[Slots] = []
-    monkeypatch.setattr(celery, "slots", kept)
+    kept: list[_Slots] = []
+    monkeypatch.setattr(celery, "_slots", kept)
     consumed = SimpleNamespace(amqp=SimpleNamespace(queues=SimpleNamespace(consume_from=queues)))
     worker = SimpleNamespace(app=consumed, concurrency=concurrency)
-    celery.keep_slots_for_the_fast_lane(worker)
+    celery._keep_slots_for_the_fast_lane(worker)
     for one in kept:
         one.file.close()
     assert [one.number for one in kept] == ([] if number is None else [number])

@@ -30,7 +30,7 @@ from local.servers import (
 )
 from local.settings import DEVELOPMENT
 from local.stack import fetch
-from transport.call import USER_AGENT
+from transport.call import _USER_AGENT
 
 SERVICES = compose_check.load()
 PASSWORD = "compose-password"  # of nothing
@@ -321,5 +321,5 @@ def test_the_version_stands_in_one_place() -> None:
     named = [path for path in ours if re.search(rf"\b{re.escape(version)}\b", path.read_text())]
 
     assert (settings.VERSION, project["project"]["dynamic"]) == (version, ["version"])
-    assert USER_AGENT.startswith(f"SeQura-BigCommerce/{version} ")
+    assert _USER_AGENT.startswith(f"SeQura-BigCommerce/{version} ")
     assert named == [ROOT / module.replace(".", "/") / "__init__.py"]

@@ -52,13 +52,13 @@ OF_A_STORE = [
 @pytest.fixture(autouse=True)
 def afresh() -> Iterator[None]:
     health.broker.cache_clear()
-    health.fitting.clear()
+    health._fitting.clear()
     cache.clear()
     yield
     cache.clear()
     health.broker.cache_clear()
-    health.fitting.clear()
-    health.applied.clear()
+    health._fitting.clear()
+    health._applied.clear()
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -269,7 +269,7 @@ def store(sandbox: SandboxControl, live_app: str, settings: Settings) -> Store:
     settings.APP_URL = f"http://app.localhost:{sandbox.app_port}"
     assert fetch(address(sandbox, "auth_url"), live_app).status_code == 200
     store = Store.objects.get()
-    connect.connect(store, "sandbox", {"sequra": connect.Login("demo", "demo-secret")})
+    connect._connect(store, "sandbox", {"sequra": connect.Login("demo", "demo-secret")})
     store.checkout_asked()
     return store
 

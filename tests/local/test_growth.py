@@ -20,7 +20,7 @@ from stores import tasks as store_tasks
 from stores.models import Connection, Merchant, PanelSession, PanelUser, Store
 from stores.registration import checkout_script
 from transaction_log.models import Entry
-from transaction_log.tasks import delete_closed_entries
+from transaction_log.tasks import _delete_closed_entries
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ TICKS: dict[str, Tick] = {
     "send_reports": send_due,
     "maintain_stores": store_tasks.maintain_stores,
     "probe_accounts": store_tasks.probe_accounts,
-    "forget_closed_entries": delete_closed_entries,
+    "forget_closed_entries": _delete_closed_entries,
     "forget_abandoned_payments": payment_tasks.forget_abandoned_payments,
     "resume_solicitations": payment_tasks.resume_solicitations,
     "metrics": lambda: list(metrics.queues()),
@@ -141,5 +141,5 @@ def test_a_run_reads_the_stores_that_are_due_and_no_others(db: None) -> None:
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    assert 5 <= rows_read(delete_closed_entries) < 100
+    assert 5 <= rows_read(_delete_closed_entries) < 100
     assert 5 <= rows_read(send_due) < 200

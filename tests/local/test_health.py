@@ -20,11 +20,11 @@ def public_https(settings: Settings) -> Iterator[None]:
     settings.SECURE_SSL_REDIRECT = True
     settings.ALLOWED_HOSTS = ["app.example.com"]
     health.broker.cache_clear()
-    health.fitting.clear()
+    health._fitting.clear()
     yield
     health.broker.cache_clear()
-    health.fitting.clear()
-    health.applied.clear()
+    health._fitting.clear()
+    health._applied.clear()
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
@@ -80,7 +80,7 @@ def test_not_ready_with_another_key_than_the_database_was_made_with(settings: Se
     settings.ENCRYPTION_KEYS = [second, first]
     assert Client().get("/health/ready").status_code == 200
     call_command("rotate_keys", verbosity=0)
-    health.fitting.clear()
+    health._fitting.clear()
     settings.ENCRYPTION_KEYS = [second]
     assert Client().get("/health/ready").status_code == 200
 

@@ -9,7 +9,7 @@ import pytest
 import structlog
 from django.test import Client
 
-from sequra_bc.logs import formatter, mask
+from sequra_bc.logs import _mask, formatter
 
 CANARIES = [
     "Canaria Pérez",
@@ -67,23 +67,23 @@ def test_texts_of_libraries_are_masked(lines: Lines, canary: str) -> None:
     logging.getLogger("some.library").warning("it went wrong with %s today", canary)
 
     assert_clean(lines())
-    assert lines()[0]["event"] == "it went wrong with … today".replace("…", mask(canary))
+    assert lines()[0]["event"] == "it went wrong with … today".replace("…", _mask(canary))
 
 
 def test_addresses_lose_credentials_queries_and_tokens() -> None:
     token = "tok-123"
-    assert mask(f"GET /load?signed_payload_jwt={token} 200") == "GET /load?… 200"
-    assert mask(f"redis://:{token}@cache:6379/0 is away") == "redis://…@cache:6379/0 is away"
-    assert mask(f"at /s/{token}/orders/250") == "at /s/…/orders/250"
-    assert mask(f"/sequra/notification/{token} and /return/{token}") == (
+    assert _mask(f"GET /load?signed_payload_jwt={token} 200") == "GET /load?… 200"
+    assert _mask(f"redis://:{token}@cache:6379/0 is away") == "redis://…@cache:6379/0 is away"
+    assert _mask(f"at /s/{token}/orders/250") == "at /s/…/orders/250"
+    assert _mask(f"/sequra/notification/{token} and /return/{token}") == (
         "/sequra/notification/… and /return/…"
     )
-    assert mask(f"Authorization: Bearer {token}-abc") == "Authorization: Bearer …"
+    assert _mask(f"Authorization: Bearer {token}-abc") == "Authorization: Bearer …"
 
 
 def test_references_stay_readable() -> None:
     text = "order 250 of demo123 is 7c9e6679-7425-40de-944b-e07fc1f90ae7 at SeQura: 409"
-    assert mask(text) == text
+    assert _mask(text) == text
 
 
 def test_http_libraries_never_name_addresses(lines: Lines) -> None:

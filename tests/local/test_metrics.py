@@ -14,8 +14,8 @@ from orders.models import Gate, Order, WebhookEvent
 from sequra.client import Sequra
 from sequra.errors import Rejected, Unavailable
 from sequra_bc.celery import FAST, app
-from sequra_bc.metrics import METHODS, Keeper, count_request
-from stores.isolation import STORE_FAILURES
+from sequra_bc.metrics import _METHODS, _Keeper, count_request
+from stores.isolation import _STORE_FAILURES
 from stores.models import Connection, Store
 from transaction_log.models import Entry
 
@@ -74,7 +74,7 @@ def test_invented_methods_make_no_new_series(db: None) -> None:
     found = figures()
 
     assert found['sequra_bc_requests_total{method="other",route="coffee",status="405"}'] == 2
-    assert "BREW" not in METHODS
+    assert "BREW" not in _METHODS
 
 
 def test_leases_and_breakers_are_counted(store: Store) -> None:
@@ -150,12 +150,12 @@ def test_each_worker_adds_what_it_counted_once(store: Store) -> None:
     name, of_workers = (
         f'sequra_bc_{of}store_failures_total{{loop="mine"}}' for of in ("", "worker_")
     )
-    first, second = Keeper(), Keeper()
+    first, second = _Keeper(), _Keeper()
     for keeper in (first, second):
         keeper.keep()  # whatever was counted before
     known = figures().get(of_workers, 0)
-    STORE_FAILURES.labels("mine").inc()
-    STORE_FAILURES.labels("mine").inc()
+    _STORE_FAILURES.labels("mine").inc()
+    _STORE_FAILURES.labels("mine").inc()
     for _ in range(3):
         first.keep()
     assert figures()[of_workers] == known + 2
@@ -167,14 +167,14 @@ def test_each_worker_adds_what_it_counted_once(store: Store) -> None:
 def test_what_a_worker_counts_while_the_database_is_away_is_not_lost(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper, name = Keeper(), 'sequra_bc_worker_store_failures_total{loop="away"}'
+    keeper, name = _Keeper(), 'sequra_bc_worker_store_failures_total{loop="away"}'
     keeper.keep()
-    STORE_FAILURES.labels("away").inc()
+    _STORE_FAILURES.labels("away").inc()
     with monkeypatch.context() as patched:
         patched.setattr("sequra_bc.metrics.connection", Away())
         keeper.keep()
     assert name not in figures()
-    STORE_FAILURES.labels("away").inc()
+    _STORE_FAILURES.labels("away").inc()
     keeper.keep()
     assert figures()[name] == 2
 
@@ -186,7 +186,7 @@ class Away:
 
 def test_the_seconds_of_workers_calls_are_a_histogram(db: None, sandbox: SandboxControl) -> None:
     Sequra(f"{sandbox.url}/", "demo", "demo-secret").credentials()
-    Keeper().keep()
+    _Keeper().keep()
     page = Client().get("/metrics").content.decode()
     families = {family.name: family for family in text_string_to_metric_families(page)}
     found = families["sequra_bc_worker_call_seconds"]

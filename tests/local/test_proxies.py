@@ -2,7 +2,7 @@
 
 import pytest
 
-from sequra_bc.proxies import apply, client_address
+from sequra_bc.proxies import _apply, _client_address
 
 PEER = "198.51.100.7"
 
@@ -26,7 +26,7 @@ PEER = "198.51.100.7"
     ],
 )
 def test_client_address_is_the_nth_from_the_right(header: str, proxies: int, believed: str) -> None:
-    assert client_address(header, PEER, proxies) == believed
+    assert _client_address(header, PEER, proxies) == believed
 
 
 def test_without_proxies_no_forwarded_header_survives() -> None:
@@ -39,7 +39,7 @@ def test_without_proxies_no_forwarded_header_survives() -> None:
         "HTTP_X_FORWARDED_HOST": "evil.example",
         "HTTP_FORWARDED": "for=6.6.6.6;host=evil.example",
     }
-    apply(meta, 0)
+    _apply(meta, 0)
 
     assert meta == {
         "REMOTE_ADDR": PEER,
@@ -57,7 +57,7 @@ def test_one_proxy_is_believed() -> None:
         "HTTP_X_FORWARDED_PROTO": "https",
         "HTTP_X_FORWARDED_HOST": "app.example.com",
     }
-    apply(meta, 1)
+    _apply(meta, 1)
 
     assert meta == {
         "REMOTE_ADDR": "203.0.113.9",
@@ -68,6 +68,6 @@ def test_one_proxy_is_believed() -> None:
 
 def test_a_scheme_that_is_none_changes_nothing() -> None:
     meta = {"wsgi.url_scheme": "http", "HTTP_X_FORWARDED_PROTO": "javascript"}
-    apply(meta, 1)
+    _apply(meta, 1)
 
     assert meta["wsgi.url_scheme"] == "http"

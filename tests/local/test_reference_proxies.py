@@ -18,7 +18,7 @@ import pytest
 from local.processes import Process, answers, environment, free_port
 from local.servers import ROOT
 from local.tls import make_certificate
-from sequra_bc.proxies import apply
+from sequra_bc.proxies import _apply
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ class Upstream:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         body = b"".join(body_of(environ))
         meta = {name: value for name, value in environ.items() if isinstance(value, str)}
-        apply(meta, 1)
+        _apply(meta, 1)
         self.seen.append({**meta, "body": body})
         start_response("200 OK" if len(body) <= LIMIT else "413 Content Too Large", [])
         return []

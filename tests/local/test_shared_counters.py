@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sequra_bc.shared_counters import VARIABLE, folder, share
+from sequra_bc.shared_counters import _VARIABLE, folder, share
 
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(_VARIABLE, raising=False)
     return tmp_path
 
 
@@ -23,11 +23,11 @@ def test_all_workers_of_a_server_share_one_private_folder(temporary: Path) -> No
 
     assert folder() == str(shared)
     assert shared.stat().st_mode & 0o777 == 0o700
-    del os.environ[VARIABLE]
+    del os.environ[_VARIABLE]
 
 
 def test_the_operators_folder_wins(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, str(temporary))
+    monkeypatch.setenv(_VARIABLE, str(temporary))
     share()
 
     assert (folder(), list(temporary.iterdir())) == (str(temporary), [])
@@ -51,4 +51,4 @@ def test_counters_of_dead_servers_go(temporary: Path) -> None:
     share()
 
     assert (dead.exists(), living.exists()) == (False, True)
-    del os.environ[VARIABLE]
+    del os.environ[_VARIABLE]

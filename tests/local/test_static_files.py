@@ -50,7 +50,7 @@ def test_a_script_is_served_as_its_browser_takes_it(
     chosen, content = served(live_app + staticfiles_storage.url(file), accepted)
 
     assert chosen == encoding
-    assert DECODERS[encoding](content) == checkout_script.body(file)
+    assert DECODERS[encoding](content) == checkout_script._body(file)
 
 
 @pytest.mark.skipif(not find_spec("minify"), reason="Apple silicon has another minifier")
@@ -62,16 +62,16 @@ def test_the_first_load_of_the_script_is_small(live_app: str) -> None:
 
 
 def test_the_script_names_its_second_file_with_the_hash_of_what_is_served() -> None:
-    script = checkout_script.body().decode()
+    script = checkout_script._body().decode()
     form = checkout_script.file_name(FORM).rpartition("/")[2]
 
-    assert f'"{form}","{integrity_of(checkout_script.body(FORM))}"' in script
+    assert f'"{form}","{integrity_of(checkout_script._body(FORM))}"' in script
     assert re.fullmatch(r"sequra-form\.[0-9a-f]{12}\.js", form)
 
 
 @pytest.mark.parametrize("file", [FILE, FORM])
 def test_no_comment_or_source_map_is_shipped(file: str) -> None:
-    script = checkout_script.body(file).decode()
+    script = checkout_script._body(file).decode()
 
     assert "/*" not in script
     assert "sourceMappingURL" not in script

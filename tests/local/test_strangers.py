@@ -19,7 +19,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from bigcommerce.signed_payload import InvalidSignedPayload, read_signed_payload
-from bigcommerce.webhook_signature import decoded
+from bigcommerce.webhook_signature import _decoded
 from orders.sync.staff_notes import reference_in
 from orders.webhooks import Receiver, Refused, read_event
 from panel.export import harmless
@@ -29,10 +29,10 @@ from payloads.codes import device_code, payment_code
 from payloads.phones import mobile_phone
 from payments.form import NoForm, _check_sources
 from sequra_bc import logs
-from sequra_bc.logs import formatter, mask, tidy
-from sequra_bc.proxies import client_address
+from sequra_bc.logs import _mask, _tidy, formatter
+from sequra_bc.proxies import _client_address
 from sequra_bc.text import _cleaned as clean_query
-from stores.rate_limit import network_of
+from stores.rate_limit import _network_of
 from stores.storefronts import origin_of
 from transport.reading import clean_text, messages_of, read_json
 
@@ -50,7 +50,7 @@ def least_cpu_seconds(work: Callable[[], object], times: int = 9) -> float:
 
 
 def unlimited(text: str) -> None:
-    for pattern, replacement in logs.RULES:
+    for pattern, replacement in logs._RULES:
         pattern.sub(replacement, text)
 
 
@@ -89,8 +89,8 @@ JSON = ("[", '{"a":', "1", "-", '"', "\\", "\\u0000", "\\ud800", "1e", "[1,", '{
 TEXTS = ("a", " ", "\0", "\ud800", "é", "\n", "a-", "-", "1", "(", "<", "@", "9" * 4_000 + " ")
 # Every parser and mask of what somebody else writes, and what repeats to its harm.
 READERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
-    "mask": (mask, ENDLESS),
-    "where": (lambda text: tidy({"where": text, "more": [text]}), ENDLESS),
+    "mask": (_mask, ENDLESS),
+    "where": (lambda text: _tidy({"where": text, "more": [text]}), ENDLESS),
     "clean text": (clean_text, TEXTS),
     "clean query": (
         lambda text: clean_query(QueryDict(f"a={quote(text, errors='ignore')}")),
@@ -104,7 +104,7 @@ READERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
         ignoring(lambda text: read_event((WEBHOOK % text).encode(), RECEIVER), Refused),
         JSON,
     ),
-    "webhook's signatures": (lambda text: list(decoded(text)), ("v1,YQ== ", "v1,", ",", "=", " ")),
+    "webhook's signatures": (lambda text: list(_decoded(text)), ("v1,YQ== ", "v1,", ",", "=", " ")),
     "signed payload": (payload_of("text"), (".", "a", "a.", "e30.", "=", "W1tb")),
     "signed claims": (payload_of("signed"), TEXTS),
     "refusal": (
@@ -142,7 +142,7 @@ READERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "way of paying": (payment_code, ("cash on ", "contra ", "a", "car")),
     "staff notes": (reference_in, ("[SeQura]", "[/SeQura]", "[SeQura", "[", "a", "-1234")),
     "origin": (ignoring(origin_of), ("a", "a.", "://", "https://", "@", "[", "é", "é.", ":")),
-    "client": (lambda text: client_address(text, "", 1), ("1,", ",", " ", "[", "1:", ":")),
+    "client": (lambda text: _client_address(text, "", 1), ("1,", ",", " ", "[", "1:", ":")),
     "cell": (
         harmless,
         (
@@ -201,9 +201,9 @@ def test_no_more_than_the_beginning_of_a_text_is_masked(
             seen.append(len(text))
             return text
 
-    monkeypatch.setattr(logs, "RULES", [(Rule(), "")])
-    mask(unit * 60_000)
-    assert max(seen) <= logs.READ
+    monkeypatch.setattr(logs, "_RULES", [(Rule(), "")])
+    _mask(unit * 60_000)
+    assert max(seen) <= logs._READ
 
 
 @pytest.mark.parametrize(
@@ -211,10 +211,10 @@ def test_no_more_than_the_beginning_of_a_text_is_masked(
     ["ana@canary.example", "+34 600 600 601", "Bearer abcdef0123456789", "k" * 20 + "1" * 20],
 )
 def test_a_cut_leaves_no_half_of_a_secret(canary: str) -> None:
-    for before in range(logs.READ - len(canary) - 3, logs.READ + 3):
+    for before in range(logs._READ - len(canary) - 3, logs._READ + 3):
         # What is masked in front makes room, so that the end of what was read stays.
         text = ("a@b.example " * before)[:before] + " " + canary + " and so on"
-        found = mask(text)
+        found = _mask(text)
         assert not re.search(r"ana@|600|abcdef|kkk", found), (before, found)
 
 
@@ -282,7 +282,7 @@ def test_the_operators_password_is_guessed_ten_times() -> None:
     ],
 )
 def test_an_ipv6_household_counts_once(address: str, network: str) -> None:
-    assert network_of(address) == network
+    assert _network_of(address) == network
 
 
 def test_where_a_stranger_wrote_it_is_masked() -> None:

@@ -256,7 +256,7 @@ def test_an_order_long_over_that_cannot_be_linked_is_nobodys_task(
     other = str(uuid.uuid4())
     rewrite(merchant, order, external_order_id=other, payment_provider_id=other, staff_notes="")
     forget(order)
-    monkeypatch.setattr("orders.drift.adopt.STOOD_STILL", timedelta(seconds=-5))
+    monkeypatch.setattr("orders.drift.adopt._STOOD_STILL", timedelta(seconds=-5))
     command(merchant.store.hash)
     assert found(Kind.NOT_ADOPTED) == [(order.bigcommerce_id, "adoption_foreign")]
     assert merchant.entries(order) == []
@@ -385,7 +385,7 @@ def test_an_order_that_is_long_over_is_linked_and_nothing_sent(
     order = merchant.order()
     merchant.does("ship", order)
     forget(order)
-    monkeypatch.setattr("orders.drift.adopt.STOOD_STILL", timedelta(seconds=-5))
+    monkeypatch.setattr("orders.drift.adopt._STOOD_STILL", timedelta(seconds=-5))
     before = len(merchant.updates())
     command(merchant.store.hash)
     drain()

@@ -23,7 +23,7 @@ from orders.models import Gate, Order, WebhookEvent
 from orders.queue import claim
 from orders.sync.snapshot import read_snapshot
 from orders.sync.worker import drain
-from payloads.order.order_update import NOT_REOPENING, PARTLY_REFUNDED, Snapshot, order_update
+from payloads.order.order_update import _NOT_REOPENING, PARTLY_REFUNDED, Snapshot, order_update
 from stores.clients import bigcommerce_for
 from stores.registration import webhooks
 from tests.orders.merchant import Merchant
@@ -172,7 +172,7 @@ def difference(merchant: Merchant, order: Order, told: dict[str, Any], *, is_giv
     ).exists():
         return ""
     status_id = snapshot["order"]["status_id"]
-    silent = {*NOT_REOPENING, PARTLY_REFUNDED}
+    silent = {*_NOT_REOPENING, PARTLY_REFUNDED}
     if status_id in CANCEL or (order.ledger["cancelled"] and status_id in silent):
         owed = sum(should[cart]["order_total_with_tax"] for cart in CARTS)
         assert should["unshipped_cart"]["items"] == []

@@ -28,7 +28,7 @@ from orders.sync.worker import drain
 from orders.topics import UNINSTALLED
 from stores import tasks
 from stores.clients import bigcommerce_for
-from stores.isolation import STORE_FAILURES
+from stores.isolation import _STORE_FAILURES
 from stores.models import Connection, Merchant, Store
 from tests.orders.merchant import Merchant as People
 from transaction_log import tasks as log_tasks
@@ -74,7 +74,7 @@ def broken(merchant: People) -> Store:
 
 
 def failures(loop: str) -> float:
-    return float(STORE_FAILURES.labels(loop)._value.get())
+    return float(_STORE_FAILURES.labels(loop)._value.get())
 
 
 def test_changes_of_others_arrive_and_the_store_reads_why_its_own_do_not(
@@ -113,10 +113,10 @@ Loop = tuple[str, Callable[[], object], str]
 LOOPS: list[Loop] = [
     ("watch", reconcile.watch_due, "orders.drift.reconcile.bigcommerce_for"),
     ("reconcile", reconcile.reconcile_due, "orders.drift.reconcile.bigcommerce_for"),
-    ("drift", drift_run.check_due, "orders.nightly.last_moment"),
+    ("drift", drift_run.check_due, "orders.nightly._last_moment"),
     ("reports", report_run.send_due, "orders.reports.run.start"),
     ("maintenance", lambda: tasks._maintain_all(float("inf")), "stores.registration.is_due"),
-    ("retention", log_tasks.delete_closed_entries, "transaction_log.tasks._forget"),
+    ("retention", log_tasks._delete_closed_entries, "transaction_log.tasks._forget"),
 ]
 
 

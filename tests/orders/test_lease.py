@@ -129,7 +129,7 @@ def test_pauses_reports_and_looks_go_by_the_database_s_clock(
         account.pause()
         assert is_paused(account)
         report_run.start(store, ReportRun.Cause.CALL)
-        report_run.REPORTS.continue_run(ReportRun.objects.get().pk)
+        report_run._REPORTS.continue_run(ReportRun.objects.get().pk)
         reconcile.reconcile(store)
         asked = len(merchant.sandbox.calls())
         connect.probe_accounts()

@@ -18,9 +18,9 @@ from payloads.money import to_cents
 from payments.confirm import STEPS, confirm
 from payments.events import handle
 from payments.models import Solicitation
-from payments.notifications import answer, record_state
+from payments.notifications import _answer, record_state
 from payments.steps.outcomes import Later
-from payments.tasks import catch_up
+from payments.tasks import _catch_up
 from tests.orders.merchant import Merchant
 from tests.orders.test_adoption import command
 
@@ -143,7 +143,7 @@ def test_a_form_that_was_open_in_the_backup_catches_up(merchant: Merchant, backu
     drain()
     order = Order.objects.get(reference=attempt.sequra_order)
     assert (order.status, order.solicited) == (Order.Status.IN_REVIEW, attempt.order)
-    catch_up()
+    _catch_up()
     found = Solicitation.objects.get(pk=attempt.pk)
     assert (found.phase, found.order_id) == (Phase.DONE, order.bigcommerce_id)
 
@@ -167,7 +167,7 @@ def test_sequras_cancellation_reaches_an_adopted_order(merchant: Merchant, backu
     backup.restore()
     command(merchant.store.hash)
     drain()
-    catch_up()
+    _catch_up()
 
     handle("cancelled", Solicitation.objects.get(pk=attempt.pk), {})  # type: ignore[arg-type]
 
@@ -194,7 +194,7 @@ def test_a_notification_that_is_repeated_finds_the_paid_order(
     drain()
 
     found = Solicitation.objects.get(pk=attempt.pk)
-    assert answer(found, State.APPROVED) == 200
+    assert _answer(found, State.APPROVED) == 200
     assert (found.phase, found.order_id) == (Phase.DONE, order.bigcommerce_id)
     assert sums(merchant) == {order.bigcommerce_id: ("confirmed", order.amount, 0)}
     assert len(merchant.sandbox.held("bigcommerce_orders")) == 1
@@ -247,7 +247,7 @@ def _reconcile(attempt: Solicitation) -> None:
 
 def _sweep(attempt: Solicitation) -> None:
     """The sweep comes by, whenever the payment is due."""
-    catch_up()
+    _catch_up()
     due = Solicitation.objects.filter(pk=attempt.pk, next_at__isnull=False)
     if due.update(next_at=timezone.now()):
         confirm(attempt.pk)

@@ -41,7 +41,7 @@ def test_webhooks_come_back_and_the_gap_is_replayed(
     merchant.acts("ship", order)
     watch_due()
     drain()
-    assert sorted(hook["scope"] for hook in hooks(merchant)) == sorted(webhooks.SCOPES)
+    assert sorted(hook["scope"] for hook in hooks(merchant)) == sorted(webhooks._SCOPES)
     assert all(hook["is_active"] for hook in hooks(merchant))
     assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
 
@@ -65,9 +65,9 @@ def test_bigcommerce_that_is_away_is_asked_again(merchant: Merchant, order: Orde
     merchant.sandbox.control("POST", "hooks/delete", {"scope": "store/order/updated"})
     merchant.sandbox.fault(r"/stores/.*/hooks", method="GET", status=503, times=1)
     watch_due()
-    assert len(hooks(merchant)) == len(webhooks.SCOPES) - 1
+    assert len(hooks(merchant)) == len(webhooks._SCOPES) - 1
     watch_due()
-    assert len(hooks(merchant)) == len(webhooks.SCOPES)
+    assert len(hooks(merchant)) == len(webhooks._SCOPES)
 
 
 def test_old_events_are_forgotten(merchant: Merchant, order: Order) -> None:

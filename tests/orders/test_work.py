@@ -49,7 +49,7 @@ def test_a_shop_without_redis_sells_ships_and_refunds(world: World) -> None:
 
 
 def test_every_periodic_task_is_in_one_of_the_two_lanes() -> None:
-    fast, slow = work.tasks_of(FAST), work.tasks_of(SLOW)
+    fast, slow = work._tasks_of(FAST), work._tasks_of(SLOW)
 
     assert {**fast, **slow}.keys() == {*PERIODIC, *WAKE_UPS}
     assert not fast.keys() & slow.keys()

@@ -7,7 +7,7 @@ from django.core.cache import cache
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from sequra.documents import Addresses, Deployment
-from stores.clients import FRESH
+from stores.clients import _FRESH
 from tests.panel.world import session_of
 
 Open = Callable[..., Page]
@@ -20,7 +20,7 @@ def known_deployments() -> Iterator[None]:
     addresses = Addresses("http://127.0.0.1:9", "http://127.0.0.1:9/assets")
     environments = {"sandbox": addresses, "live": addresses}
     found = [Deployment(name.lower(), name, environments) for name in ("seQura", "SVEA")]
-    cache.set(FRESH, found)
+    cache.set(_FRESH, found)
     yield
     cache.clear()
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from orders.models import Order, WebhookEvent
 from panel import go_live
-from panel.figures import Day, chart, last_days, nice, unsynced_shipments
-from panel.views.dashboard import problems
+from panel.figures import _Day, _nice, chart, last_days, unsynced_shipments
+from panel.views.dashboard import _problems
 from panel.views.why_not_shown import PAGES
 from payloads.checkout.reasons import Reason
 from payments.models import Offer, Solicitation
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 def ticked(store: Store) -> set[str]:
     checks = go_live.checklist(store, go_live.facts(store))
-    return {name for name, check in zip(go_live.CHECKS, checks, strict=True) if check.at}
+    return {name for name, check in zip(go_live._CHECKS, checks, strict=True) if check.at}
 
 
 def test_a_fresh_store_has_seen_nothing() -> None:
@@ -41,7 +41,7 @@ def test_the_checklist_ticks_itself_from_real_traffic() -> None:
     order = store.orders.select_related("connection").get(bigcommerce_id=1007)
     record.accepted(order.subject, "cancel")
 
-    assert ticked(store) == set(go_live.CHECKS)
+    assert ticked(store) == set(go_live._CHECKS)
 
 
 def test_a_tick_stays_when_its_row_is_forgotten() -> None:
@@ -61,7 +61,7 @@ def test_guesses_and_live_orders_tick_nothing() -> None:
 
 
 def test_problems_are_counted_by_age() -> None:
-    found = problems(filled_store())
+    found = _problems(filled_store())
 
     assert [entry.bigcommerce_id for entry in found.open] == [1002, 1001]
     assert (found.today, found.week, found.older) == (1, 0, 1)
@@ -105,7 +105,7 @@ def test_days_are_those_of_the_store() -> None:
             days = last_days(store, [connection.pk])
     assert len(days) == 30
     assert days[-1].on == date(2026, 11, 20)
-    assert [day for day in days if day.orders] == [Day(date(2026, 11, 19), 1, order.amount)]
+    assert [day for day in days if day.orders] == [_Day(date(2026, 11, 19), 1, order.amount)]
 
 
 def test_orders_of_another_environment_are_not_summed() -> None:
@@ -115,11 +115,11 @@ def test_orders_of_another_environment_are_not_summed() -> None:
 
 def test_bars_stay_inside_the_drawing() -> None:
     today = date(2026, 11, 20)
-    days = [Day(today - timedelta(days=n), n, n * 12_345) for n in range(30)]
+    days = [_Day(today - timedelta(days=n), n, n * 12_345) for n in range(30)]
     drawn = chart(days)
 
     assert (drawn.orders, drawn.amount) == (435, 435 * 12_345)
-    assert drawn.top == nice(29 * 12_345) == 500_000
+    assert drawn.top == _nice(29 * 12_345) == 500_000
     for bar in drawn.bars:
         assert 0 <= bar.y <= 140
         assert bar.height >= 0
@@ -131,7 +131,7 @@ def test_bars_stay_inside_the_drawing() -> None:
     ("cents", "top"), [(0, 10_000), (10_001, 20_000), (99_999, 100_000), (2_000_001, 5_000_000)]
 )
 def test_the_scale_is_a_round_amount(cents: int, top: int) -> None:
-    assert nice(cents) == top
+    assert _nice(cents) == top
 
 
 # --- Availability --------------------------------------------------------------------------------

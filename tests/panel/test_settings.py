@@ -6,7 +6,7 @@ import pytest
 import responses
 from django.test import Client
 
-from panel.session import csrf_token
+from panel.session import _csrf_token
 from payloads.checkout.eligibility import Rules
 from payments.solicit import rules_of, selling_merchants
 from stores import catalogue, statuses
@@ -28,7 +28,7 @@ class Panel:
         return Client().get(self.session + path)
 
     def post(self, path: str, **fields: Any) -> Any:
-        token = csrf_token(self.session.split("/")[2])
+        token = _csrf_token(self.session.split("/")[2])
         answer = Client().post(self.session + path, {"csrf": token, **fields})
         self.store.refresh_from_db()
         return answer
@@ -137,7 +137,7 @@ def test_what_was_known_stays_while_bigcommerce_is_away(panel: Panel) -> None:
 
 def test_categories_in_a_circle_end_somewhere() -> None:
     rows = [{"category_id": 1, "parent_id": 2}, {"category_id": 2, "parent_id": 1}]
-    assert catalogue.below([1], rows) == [2]
+    assert catalogue._below([1], rows) == [2]
 
 
 def test_a_product_is_excluded_by_its_sku(panel: Panel) -> None:

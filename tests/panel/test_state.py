@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from orders.models import Order
 from panel import go_live
-from panel.state import Finding, State, state_of
+from panel.state import _Finding, _State, state_of
 from stores import connect
 from stores.models import Connection, Store
 from tests.panel.test_settings import Panel
@@ -35,7 +35,7 @@ def flawless(environment: str = "live") -> Store:
     return store
 
 
-def read(store: Store) -> State:
+def read(store: Store) -> _State:
     store.refresh_from_db()
     last = go_live.facts(store)["order_at"]
     return state_of(store, list(store.connections.all()), connect.selling(store), last)
@@ -49,12 +49,12 @@ def worst(store: Store) -> tuple[str, str, str]:
 
 def test_a_store_in_which_nothing_is_off_is_green() -> None:
     sentence = "SeQura is live in 2 countries. Last order: 3\xa0minutes ago."
-    assert read(flawless()) == State("success", sentence, [])
+    assert read(flawless()) == _State("success", sentence, [])
 
 
 def test_a_sandbox_is_never_green() -> None:
     sentence = "SeQura runs in sandbox mode in 2 countries. Last order: 3\xa0minutes ago."
-    assert read(flawless("sandbox")) == State("info", sentence, [])
+    assert read(flawless("sandbox")) == _State("info", sentence, [])
 
 
 def test_a_store_without_orders_says_so() -> None:
@@ -185,7 +185,7 @@ def test_the_worst_comes_first_and_the_rest_below() -> None:
     store = filled_store(state="needs_reauthorisation")
     found = read(store).findings
     assert [one.kind for one in found] == ["error", "warning", "info", "info"]
-    assert all(isinstance(one, Finding) for one in found)
+    assert all(isinstance(one, _Finding) for one in found)
 
 
 def test_the_overview_says_it_once_and_without_green() -> None:

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from payloads.order.corrections import (
     PATHS,
+    _value_at,
     agreeing,
     differences,
     in_bigcommerce,
     overlaid,
     read,
-    value_at,
 )
 
 TOLD: dict[str, Any] = {
@@ -70,7 +70,7 @@ def test_an_update_with_corrections_agrees_with_them(corrections: dict[str, str]
     changed = overlaid(TOLD, known)
     assert changed["shipped_cart"] == TOLD["shipped_cart"]
     assert set(agreeing(changed, known)) == {
-        path for path in known if value_at(changed, path) == known[path]
+        path for path in known if _value_at(changed, path) == known[path]
     }
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payloads.codes import device_code, status_code
-from payloads.delivery_report import inconsistencies
+from payloads.delivery_report import _inconsistencies
 from tests.payloads.reports_golden import folders, report_of
 
 ANYTHING = st.recursive(
@@ -39,7 +39,7 @@ def carts(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
 @given(st.dictionaries(st.sampled_from(PARTS), ANYTHING))
 @pytest.mark.slow
 def test_nonsense_is_inconsistent_and_breaks_nothing(update: dict[str, Any]) -> None:
-    assert inconsistencies(update)
+    assert _inconsistencies(update)
 
 
 @pytest.mark.parametrize(

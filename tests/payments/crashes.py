@@ -62,7 +62,7 @@ class Actor:
         code = 1
         try:
             self.parents = forget_connections()
-            outcomes.reach = Countdown(crash_at, pipe)
+            outcomes._reach = Countdown(crash_at, pipe)
             work()
             code = 0
         finally:
@@ -128,11 +128,11 @@ class CrashRunner:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """See which places this process reaches by itself."""
-        before, outcomes.reach = outcomes.reach, self.labels.add
+        before, outcomes._reach = outcomes._reach, self.labels.add
         try:
             yield
         finally:
-            outcomes.reach = before
+            outcomes._reach = before
 
 
 class Backup:

@@ -12,7 +12,7 @@ from payments.models import Solicitation
 from payments.notifications import record_state
 from payments.solicit import Offered, Shopper, solicit
 from stores.clients import bigcommerce_for
-from stores.connect import Login, connect
+from stores.connect import Login, _connect
 from stores.install import install
 from stores.models import Store
 from stores.registration.information import refresh
@@ -31,7 +31,7 @@ class Shop:
         self.store: Store = install(query["code"], query["context"], query["scope"])
         refresh(bigcommerce_for(self.store), self.store)
         self.store.save()
-        connect(self.store, "sandbox", {"sequra": Login("demo", "demo-secret")})
+        _connect(self.store, "sandbox", {"sequra": Login("demo", "demo-secret")})
 
     @property
     def origin(self) -> str:

@@ -9,9 +9,9 @@ from pytest_django.fixtures import Settings
 
 from bigcommerce.api import Api
 from bigcommerce.client import BigCommerce
-from payments.confirm import LONGEST_PAUSE, STEPS, confirm
+from payments.confirm import _LONGEST_PAUSE, STEPS, confirm
 from payments.models import Solicitation
-from payments.steps.create_order import TRIES
+from payments.steps.create_order import _TRIES
 from payments.steps.outcomes import Refused
 from payments.tasks import resume_solicitations
 from sequra.client import Sequra
@@ -180,7 +180,7 @@ def test_retry_after_of_hours_keeps_the_promise_of_minutes(shop: Shop) -> None:
         confirm(solicitation.pk)
         solicitation.refresh_from_db()
         assert solicitation.next_at
-        assert (solicitation.next_at - timezone.now()).total_seconds() <= LONGEST_PAUSE
+        assert (solicitation.next_at - timezone.now()).total_seconds() <= _LONGEST_PAUSE
 
 
 def test_trouble_before_a_refused_conversion_costs_it_no_attempts(
@@ -208,13 +208,16 @@ def test_conversion_that_stays_refused_is_taken_back(shop: Shop) -> None:
     conversion = r"/v3/checkouts/.*/orders$"
     shop.sandbox.fault(conversion, method="POST", status=409, times=99)
 
-    for _ in range(TRIES + 2):
+    for _ in range(_TRIES + 2):
         confirm(solicitation.pk)
 
     solicitation.refresh_from_db()
-    assert (solicitation.refusal, solicitation.conversions_refused) == ("conversion_refused", TRIES)
+    assert (solicitation.refusal, solicitation.conversions_refused) == (
+        "conversion_refused",
+        _TRIES,
+    )
     posts = [call for call in shop.sandbox.calls("bigcommerce") if call["method"] == "POST"]
-    assert len([call for call in posts if call["path"].endswith("/orders")]) == TRIES
+    assert len([call for call in posts if call["path"].endswith("/orders")]) == _TRIES
 
 
 @pytest.mark.parametrize("status", [403, 409, 410, 422])
@@ -254,7 +257,7 @@ def test_refused_token_costs_the_conversion_no_attempts(
     solicitation = shop.approved()
     shop.sandbox.fault(r"/v3/checkouts/.*/orders$", method="POST", status=status, times=99)
 
-    for _ in range(TRIES + 2):
+    for _ in range(_TRIES + 2):
         confirm(solicitation.pk)
 
     solicitation.refresh_from_db()

@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 from conftest import LONGEST_TEST
 from payments.models import Solicitation
 from payments.notifications import record_state
-from stores.connect import Login, connect, disconnect
+from stores.connect import Login, _connect, disconnect
 from stores.install import uninstall
 from stores.models import Store
 from tests.payments.crashes import Backup, CrashRunner, labels_in_the_code
@@ -266,7 +266,7 @@ class Histories:
         self.shop.sandbox.knobs(read_lag=0.0, lookup_lag=0.0)
         before.save()
         if before.connections.exclude(state="connected", stopped_at=None).exists():
-            connect(before, "sandbox", {"sequra": Login("demo", "demo-secret")})
+            _connect(before, "sandbox", {"sequra": Login("demo", "demo-secret")})
         self.shop.store = before
 
 

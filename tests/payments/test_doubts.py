@@ -9,12 +9,12 @@ from pytest_django.fixtures import Settings
 from bigcommerce.client import BigCommerce
 from payments.confirm import STEPS, confirm
 from payments.models import Solicitation
-from payments.notifications import answer, record_state
+from payments.notifications import _answer, record_state
 from payments.progress import progress_of
-from payments.steps.confirm_at_sequra import CONFIRMATIONS, NUMBERS_REFUSED
+from payments.steps.confirm_at_sequra import _CONFIRMATIONS, _NUMBERS_REFUSED
 from payments.steps.outcomes import Later, Refused
-from payments.steps.place_order import NEW_ORDER
-from payments.steps.store_credit import TRIES as CREDIT_TRIES
+from payments.steps.place_order import _NEW_ORDER
+from payments.steps.store_credit import _TRIES as CREDIT_TRIES
 from tests.payments.shop import Shop
 from tests.payments.world import violations
 from transaction_log.models import Entry
@@ -82,7 +82,7 @@ def test_an_order_deleted_for_good_ends_the_taking_back(
 
 def deleted_for_good(shop: Shop) -> None:
     """From now on; a purchase of a moment ago may only be hidden still."""
-    Solicitation.objects.update(create_intent_at=timezone.now() - 2 * NEW_ORDER)
+    Solicitation.objects.update(create_intent_at=timezone.now() - 2 * _NEW_ORDER)
     shop.sandbox.fault(GONE, method="GET", status=404, body='{"title": "Not found"}', times=0)
     shop.sandbox.fault(GONE, method="PUT", status=404, body='{"title": "Not found"}', times=0)
 
@@ -126,7 +126,7 @@ def test_outages_do_not_count_as_refusals_of_the_number(shop: Shop) -> None:
     solicitation = shop.approved()
     shop.sandbox.fault(CONFIRM, method="PUT", status=503, skip=1)
     assert drive(solicitation, 1).phase == Phase.PLACED
-    again(solicitation).note(attempts=NUMBERS_REFUSED)
+    again(solicitation).note(attempts=_NUMBERS_REFUSED)
     shop.sandbox.fault(CONFIRM, method="PUT", status=409, times=2)
 
     found = drive(solicitation, 2)
@@ -139,7 +139,7 @@ def test_outages_do_not_count_as_refusals_of_the_number(shop: Shop) -> None:
 
 def test_new_order_is_waited_for_however_old_the_form_is(shop: Shop) -> None:
     solicitation = shop.approved()
-    Solicitation.objects.update(created_at=timezone.now() - 2 * NEW_ORDER)
+    Solicitation.objects.update(created_at=timezone.now() - 2 * _NEW_ORDER)
     shop.sandbox.fault(GONE, method="GET", status=404, body='{"title": "Not found"}', times=2)
 
     found = drive(solicitation, 3)
@@ -182,7 +182,7 @@ def test_refusal_of_the_cancellation_is_asked_again_until_it_is_accepted(
     assert (found.phase, found.taken_back_at, found.undone_at) == ("refused", None, None)
     assert open_entries() == [("delayed", "undo_refused")]
     assert NOT_CHARGED not in progress_of(found)["message"]
-    assert answer(found, State.APPROVED) != 410 or found.accepted_state == "confirmed"
+    assert _answer(found, State.APPROVED) != 410 or found.accepted_state == "confirmed"
 
     found = drive(solicitation, 2)
 
@@ -267,10 +267,10 @@ def test_review_that_was_only_held_needs_no_confirmation_to_be_taken_back(
 
     assert (found.refusal, found.is_in_doubt) == ("amount_changed", False)
     assert (puts(shop), states(shop)) == ([("confirm", 200)], ["on_hold"])
-    assert answer(found, State.APPROVED) == 410
+    assert _answer(found, State.APPROVED) == 410
 
 
-@pytest.mark.parametrize("refused", [0, 1, CONFIRMATIONS])
+@pytest.mark.parametrize("refused", [0, 1, _CONFIRMATIONS])
 def test_lost_hold_that_sequra_approved_is_not_confirmed_to_be_taken_back(
     shop: Shop, refused: int
 ) -> None:
@@ -289,11 +289,11 @@ def test_lost_hold_that_sequra_approved_is_not_confirmed_to_be_taken_back(
 
     found = drive(solicitation, 2)
 
-    refusal = "refused_by_sequra" if refused == CONFIRMATIONS else "cart_changed"
+    refusal = "refused_by_sequra" if refused == _CONFIRMATIONS else "cart_changed"
     assert (found.refusal, found.is_in_doubt) == (refusal, False)
     sent = [("confirm", 503), *[("confirm", 409)] * refused]
     assert (puts(shop), states(shop)) == (sent, ["approved"])
-    assert answer(found, State.APPROVED) == 410
+    assert _answer(found, State.APPROVED) == 410
     assert NOT_CHARGED in progress_of(found)["message"]
 
 
@@ -365,9 +365,9 @@ def test_refused_repetition_of_a_confirmation_does_not_lose_the_sale(
 ) -> None:
     solicitation = shop.approved()
     shop.sandbox.fault(CONFIRM, method="PUT", status=503, effect="before")
-    shop.sandbox.fault(CONFIRM, method="PUT", status=status, times=CONFIRMATIONS - 1)
+    shop.sandbox.fault(CONFIRM, method="PUT", status=status, times=_CONFIRMATIONS - 1)
 
-    found = drive(solicitation, CONFIRMATIONS + 1)
+    found = drive(solicitation, _CONFIRMATIONS + 1)
 
     assert found.phase == "done"
     assert violations(shop.sandbox.world()) == []
@@ -376,9 +376,9 @@ def test_refused_repetition_of_a_confirmation_does_not_lose_the_sale(
 def test_repetition_that_stays_refused_is_taken_back_with_proof(shop: Shop) -> None:
     solicitation = shop.approved()
     shop.sandbox.fault(CONFIRM, method="PUT", status=503, effect="before")
-    shop.sandbox.fault(CONFIRM, method="PUT", status=409, times=CONFIRMATIONS)
+    shop.sandbox.fault(CONFIRM, method="PUT", status=409, times=_CONFIRMATIONS)
 
-    found = drive(solicitation, CONFIRMATIONS + 1)
+    found = drive(solicitation, _CONFIRMATIONS + 1)
 
     assert (found.refusal, found.undone_at is None) == ("refused_by_sequra", False)
     assert states(shop) == ["cancelled"]
@@ -393,9 +393,9 @@ def test_notification_of_a_payment_in_doubt_is_not_answered_with_a_conflict(shop
 
     found = drive(solicitation, 1)
     assert found.is_in_doubt
-    assert answer(found, State.APPROVED) == 503
+    assert _answer(found, State.APPROVED) == 503
 
-    assert answer(drive(solicitation, 1), State.APPROVED) == 410
+    assert _answer(drive(solicitation, 1), State.APPROVED) == 410
 
 
 # Store credit ------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 import requests
 from pytest_django.live_server_helper import LiveServer
 
-from payments.events import CANCEL_WITHIN, working_time
+from payments.events import _CANCEL_WITHIN, _working_time
 from payments.models import Solicitation
 from tests.payments.conftest import MakeSolicitation
 
@@ -27,12 +27,12 @@ from tests.payments.conftest import MakeSolicitation
 def test_working_time_counts_madrid_office_hours(
     since: datetime, until: datetime, minutes: int
 ) -> None:
-    assert working_time(since, until) == timedelta(minutes=minutes)
+    assert _working_time(since, until) == timedelta(minutes=minutes)
 
 
 def test_working_time_stops_counting_when_it_is_too_late_anyway() -> None:
-    years = working_time(datetime(2016, 1, 4, tzinfo=UTC), datetime(2026, 1, 4, tzinfo=UTC))
-    assert years > CANCEL_WITHIN
+    years = _working_time(datetime(2016, 1, 4, tzinfo=UTC), datetime(2026, 1, 4, tzinfo=UTC))
+    assert years > _CANCEL_WITHIN
 
 
 def send(live_server: LiveServer, solicitation: Solicitation, **body: str) -> requests.Response:

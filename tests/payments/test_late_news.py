@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from payments import confirm, tasks
 from payments.models import Solicitation
-from payments.notifications import answer, record_state
+from payments.notifications import _answer, record_state
 from payments.steps import confirm_at_sequra, place_order
 from payments.steps.outcomes import Refused
 from stores.models import Store
@@ -34,7 +34,7 @@ def test_trouble_may_last_for_weeks(make_solicitation: MakeSolicitation) -> None
 
     due = again(attempt).next_at
     assert due
-    assert before < due <= timezone.now() + timedelta(seconds=confirm.LONGEST_PAUSE)
+    assert before < due <= timezone.now() + timedelta(seconds=confirm._LONGEST_PAUSE)
 
 
 def test_a_mistake_of_ours_is_tried_again_with_pauses(
@@ -117,7 +117,7 @@ def test_approval_of_a_review_that_we_have_refused_is_gone(
         phase=Phase.REFUSED, state=State.NEEDS_REVIEW, accepted_state="on_hold"
     )
 
-    assert answer(refused, State.APPROVED) == 410
+    assert _answer(refused, State.APPROVED) == 410
 
 
 def test_undone_order_is_cancelled_though_another_shop_uses_its_number(

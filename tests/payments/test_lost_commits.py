@@ -9,11 +9,11 @@ from pytest_django.fixtures import Settings
 from orders.models import Order
 from orders.queue.claim import mark_changed
 from orders.sync.worker import drain
-from payments.confirm import STEPS, Step, confirm
+from payments.confirm import STEPS, _Step, confirm
 from payments.models import Solicitation
 from payments.notifications import record_state
 from payments.steps import confirm_at_sequra
-from payments.steps.confirm_at_sequra import NUMBERS_REFUSED
+from payments.steps.confirm_at_sequra import _NUMBERS_REFUSED
 from payments.steps.outcomes import Refused
 from payments.steps.placed_orders import finished, finished_order
 from tests.payments.crashes import Backup
@@ -55,7 +55,7 @@ def snapshots_of(solicitation: Solicitation, monkeypatch: pytest.MonkeyPatch) ->
     """Finish the purchase; the row as it was before each of its steps."""
     found: list[Row] = []
 
-    def remembering(step: Step) -> Step:
+    def remembering(step: _Step) -> _Step:
         def take(attempt: Solicitation) -> None:
             found.extend(dict(row) for row in Solicitation.objects.filter(pk=attempt.pk).values())
             step(attempt)
@@ -207,7 +207,7 @@ def test_payment_that_was_taken_back_stays_so_whatever_the_row_says(
     solicitation = shop.approved()
     rows: dict[str, Backup] = {}
 
-    def kept(step: Step) -> Step:
+    def kept(step: _Step) -> _Step:
         def take(attempt: Solicitation) -> None:
             rows[attempt.phase] = Backup(attempt.pk)
             step(attempt)
@@ -322,7 +322,7 @@ def test_older_row_of_an_order_that_was_cancelled_since_comes_to_an_end(
     restore(row)
     Order.objects.update(**{**kept, "accepted_update": None, "ledger": {}})
 
-    found = drive(solicitation, 3 if side == "shop" else NUMBERS_REFUSED + 2)
+    found = drive(solicitation, 3 if side == "shop" else _NUMBERS_REFUSED + 2)
     drain()
 
     assert (found.phase, found.next_at) == ("done", None)

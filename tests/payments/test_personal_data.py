@@ -30,7 +30,7 @@ from orders.models import (
     WebhookEvent,
 )
 from payments import retention
-from payments.confirm import confirm, next_step
+from payments.confirm import _next_step, confirm
 from payments.models import Offer, Solicitation
 from stores.install import uninstall
 from stores.models import AT_ONCE, Allowance, Merchant, PanelUser, SettingChange, Store
@@ -232,7 +232,7 @@ def test_installing_again_keeps_the_data(
 def test_an_installation_during_the_erasure_ends_it(
     merchant: Merchant, make_solicitation: MakeSolicitation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(personal_data, "BATCH", 1)
+    monkeypatch.setattr(personal_data, "_BATCH", 1)
     for _ in range(3):
         make_solicitation(order={"customer": CANARY}, phase="done", state="approved")
     uninstall(merchant.store)
@@ -328,8 +328,8 @@ def test_one_store_that_fails_stops_no_other(
 def test_a_run_that_ends_early_is_continued(
     merchant: Merchant, make_solicitation: MakeSolicitation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(personal_data, "BATCH", 2)
-    monkeypatch.setattr(personal_data, "SECONDS_OF_A_STORE", -1.0)
+    monkeypatch.setattr(personal_data, "_BATCH", 2)
+    monkeypatch.setattr(personal_data, "_SECONDS_OF_A_STORE", -1.0)
     for _ in range(5):
         make_solicitation(order={"customer": CANARY}, phase="done", state="approved")
     uninstall(merchant.store)
@@ -430,7 +430,7 @@ def test_an_erased_payment_is_never_sent_again(
     erase(timedelta(hours=49))
     Store.objects.update(state="installed", uninstalled_at=None)
     attempt = Solicitation.objects.select_related("store", "connection").get(pk=attempt.pk)
-    assert (next_step(attempt), attempt.next_at) == (None, None)
+    assert (_next_step(attempt), attempt.next_at) == (None, None)
     confirm(attempt.pk)
     attempt.refresh_from_db()
     assert (attempt.phase, attempt.attempts) == ("confirmed", 0)

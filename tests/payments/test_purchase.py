@@ -3,7 +3,7 @@
 from django.db import connection
 
 from orders.models import Order
-from panel.labels import MOMENTS
+from panel.labels import _MOMENTS
 from payments.confirm import confirm
 from payments.models import Solicitation
 from tests.payments.shop import Shop
@@ -41,7 +41,7 @@ def test_purchase_is_linked_and_logged(shop: Shop) -> None:
         ["approved", solicitation.notified_at.isoformat()],
         ["confirmed", solicitation.confirm_intent_at.isoformat()],
     ]
-    assert {name for name, _ in order.beginnings} <= set(MOMENTS)
+    assert {name for name, _ in order.beginnings} <= set(_MOMENTS)
     assert (order.status, order.amount) == ("approved", solicitation.amount)
     assert order.order_ref_1 == str(order.bigcommerce_id)
     assert (entry.event, entry.outcome, entry.closed_at is None) == ("purchase", "accepted", False)

@@ -35,16 +35,16 @@ class Hang:
 @pytest.fixture
 def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hang]:
     """Threads of this test's own."""
-    most, each = confirm.MOST_WAITERS, confirm.WAITERS_OF_A_STORE
+    most, each = confirm.MOST_WAITERS, confirm._WAITERS_OF_A_STORE
     monkeypatch.setattr(confirm, "_threads", Bulkhead(most, each))
-    monkeypatch.setattr(confirm, "_waiting", Concurrency(confirm.WAITING_OF_A_STORE))
+    monkeypatch.setattr(confirm, "_waiting", Concurrency(confirm._WAITING_OF_A_STORE))
     hang = Hang()
     yield hang
     hang.released.set()
 
 
 def test_work_that_outlasted_its_waiter_leaves_room(hang: Hang) -> None:
-    for _ in range(confirm.WAITERS):
+    for _ in range(confirm._WAITERS):
         assert not confirm.within(0.01, hang)
     begun = threading.Event()
     assert confirm.within(30, begun.set)
@@ -52,7 +52,7 @@ def test_work_that_outlasted_its_waiter_leaves_room(hang: Hang) -> None:
 
 
 def test_a_store_has_its_share_and_no_more(hang: Hang) -> None:
-    for _ in range(confirm.WAITERS_OF_A_STORE):
+    for _ in range(confirm._WAITERS_OF_A_STORE):
         assert not confirm.within(0.01, hang, SLOW)
     begun = threading.Event()
     assert not confirm.within(0.01, begun.set, SLOW)
@@ -63,9 +63,9 @@ def test_a_store_has_its_share_and_no_more(hang: Hang) -> None:
 
 
 def test_several_stores_may_hang_at_once(hang: Hang) -> None:
-    stores = confirm.MOST_WAITERS // confirm.WAITERS_OF_A_STORE - 1
+    stores = confirm.MOST_WAITERS // confirm._WAITERS_OF_A_STORE - 1
     for store in range(stores):
-        for _ in range(confirm.WAITERS_OF_A_STORE):
+        for _ in range(confirm._WAITERS_OF_A_STORE):
             confirm.within(0.001, hang, store)
     assert confirm.within(30, lambda: None, stores)
 
@@ -74,8 +74,8 @@ def test_only_some_of_a_slow_store_s_requests_wait(
     hang: Hang, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next one is begun, and answered at once: the web server's threads are shared, too."""
-    monkeypatch.setattr(confirm, "SLOW_AFTER", 0.0)
-    waiting = confirm.WAITING_OF_A_STORE
+    monkeypatch.setattr(confirm, "_SLOW_AFTER", 0.0)
+    waiting = confirm._WAITING_OF_A_STORE
     with ThreadPoolExecutor(waiting) as requests:
         answers = [requests.submit(confirm.within, 60, hang, SLOW) for _ in range(waiting)]
         for _ in answers:
@@ -92,14 +92,14 @@ def test_what_fails_in_time_is_raised_and_frees_its_place(hang: Hang) -> None:
     def fails() -> None:
         raise LookupError
 
-    for _ in range(confirm.WAITERS_OF_A_STORE + 1):
+    for _ in range(confirm._WAITERS_OF_A_STORE + 1):
         with pytest.raises(LookupError):
             confirm.within(30, fails, SLOW)
     assert confirm.within(30, lambda: None, SLOW)
 
 
 def test_helpers_of_a_store_take_turns(hang: Hang) -> None:
-    turns, done = Turns(confirm.HELPERS_OF_A_STORE), []
+    turns, done = Turns(confirm._HELPERS_OF_A_STORE), []
 
     def then(number: int) -> None:
         hang()
@@ -121,8 +121,8 @@ def test_helpers_of_a_store_take_turns(hang: Hang) -> None:
 def test_a_sweep_reaches_the_store_behind_one_with_many(
     make_solicitation: MakeSolicitation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "BATCH", 5)
-    monkeypatch.setattr(tasks, "BATCH_OF_A_STORE", 3)
+    monkeypatch.setattr(tasks, "_BATCH", 5)
+    monkeypatch.setattr(tasks, "_BATCH_OF_A_STORE", 3)
     helped: list[int] = []
     monkeypatch.setattr(tasks, "help_along", helped.append)
     longer = timezone.now() - timedelta(hours=1)
@@ -149,7 +149,7 @@ def test_a_storefront_call_without_a_place_is_asked_to_come_again(
         return Client().post(address, claim, content_type="application/json").status_code
 
     with ExitStack() as places:
-        for _ in range(views.CALLS_OF_A_STORE):
-            places.enter_context(views.place_of(store))
+        for _ in range(views._CALLS_OF_A_STORE):
+            places.enter_context(views._place_of(store))
         assert (asks(store), asks(other)) == (429, 200)
     assert asks(store) == 200

@@ -10,7 +10,7 @@ from payments import tasks
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.retention import erase_passwords
-from stores.connect import Login, connect
+from stores.connect import Login, _connect
 from stores.install import uninstall
 from stores.models import Connection, Store
 from tests.payments.shop import Shop
@@ -216,7 +216,7 @@ def test_account_that_is_connected_again_keeps_its_password(shop: Shop, settings
     uninstall(store)
     Store.objects.filter(pk=store.pk).update(state="installed")
     Store.objects.filter(pk=store.pk).update(access_token=token)
-    connect(Store.objects.get(pk=store.pk), "sandbox", {"sequra": Login("demo", "demo-secret")})
+    _connect(Store.objects.get(pk=store.pk), "sandbox", {"sequra": Login("demo", "demo-secret")})
     Connection.objects.filter(erase_at__isnull=False).update(erase_at=timezone.now())
 
     sweep()

@@ -6,7 +6,7 @@ from typing import Any
 
 from local.sandbox_control import SandboxControl
 from orders.models import Order, ReportRun
-from orders.reports.run import REPORTS, start
+from orders.reports.run import _REPORTS, start
 from payloads.cart import cart, product
 from stores.models import Connection
 from tests.payments.shop import Shop
@@ -141,7 +141,7 @@ class Shipments:
 
     def go_on(self) -> ReportRun:
         run = self.store.report_runs.latest("id")
-        REPORTS.continue_run(run.pk)
+        _REPORTS.continue_run(run.pk)
         run.refresh_from_db()
         return run
 

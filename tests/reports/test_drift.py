@@ -135,7 +135,7 @@ def test_the_command_repairs_and_tells(merchant: Merchant) -> None:
 def test_an_order_that_stood_still_is_not_read_again(
     merchant: Merchant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("payloads.order.dates.STOOD_STILL", timedelta(seconds=-5))
+    monkeypatch.setattr("payloads.order.dates._STOOD_STILL", timedelta(seconds=-5))
     merchant.order()
     check(merchant)
     before = readings(merchant)

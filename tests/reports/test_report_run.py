@@ -11,7 +11,7 @@ from django.utils import timezone
 from orders.models import Order, ReportRun
 from orders.reports import pages
 from orders.reports import run as report_run
-from orders.reports.run import REPORTS, send_due, start
+from orders.reports.run import _REPORTS, send_due, start
 from payloads.delivery_report import PAGE
 from stores import connect
 from stores.connect import Login
@@ -199,7 +199,7 @@ def test_a_run_stops_when_its_time_is_up_and_goes_on_later(
     assert start(shipments.store, ReportRun.Cause.CALL)
     run = ReportRun.objects.get()
 
-    REPORTS.continue_run(run.pk, until=0.0)
+    _REPORTS.continue_run(run.pk, until=0.0)
     assert ReportRun.objects.get().state == ReportRun.State.RUNNING
     assert shipments.told("demo_es") == [2]
 
@@ -250,13 +250,15 @@ def test_a_run_under_way_goes_on_through_the_account_that_replaces_another(
     shipments.ship("ES", range(1, 6))
     assert start(shipments.store, ReportRun.Cause.CALL)
     run = ReportRun.objects.get()
-    REPORTS.continue_run(run.pk, until=0.0)
+    _REPORTS.continue_run(run.pk, until=0.0)
     old = shipments.connection
     Connection.objects.update(username="former")
     send_due()
     assert ReportRun.objects.get().state == FAILED
 
-    connect.connect(shipments.store, old.environment, {old.deployment: Login("demo", old.password)})
+    connect._connect(
+        shipments.store, old.environment, {old.deployment: Login("demo", old.password)}
+    )
 
     new = Connection.objects.get(username="demo")
     waiting = run.reports.exclude(state="sent")
@@ -280,7 +282,9 @@ def test_a_merchant_id_has_one_report_in_a_run_whatever_its_accounts(shipments: 
         run.reports.create(connection=account, merchant_ref="demo_es", after=9_000_000)
     Order.objects.filter(bigcommerce_id=1).update(connection=former)
 
-    connect.connect(shipments.store, new.environment, {new.deployment: Login("demo", new.password)})
+    connect._connect(
+        shipments.store, new.environment, {new.deployment: Login("demo", new.password)}
+    )
 
     assert [report.connection for report in run.reports.all()] == [new]
     shipments.go_on()

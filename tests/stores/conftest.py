@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
-from panel.session import csrf_token, open_session
+from panel.session import _csrf_token, open_session
 from stores.models import PanelUser, Store
 from tests.stores.world import World, running
 
@@ -86,7 +86,7 @@ class Panel:
         return Client().get(f"/s/{self.token}/{path}", **headers)
 
     def post(self, path: str = "", data: dict[str, Any] | None = None, csrf: str = "") -> Any:
-        fields = {"csrf": csrf or csrf_token(self.token), **(data or {})}
+        fields = {"csrf": csrf or _csrf_token(self.token), **(data or {})}
         return Client(enforce_csrf_checks=True).post(f"/s/{self.token}/{path}", fields)
 
 

@@ -263,13 +263,13 @@ SHARED = {"Access-Control-Allow-Origin": "*"}
 @pytest.mark.parametrize(
     ("answer", "kinds"),
     [
-        ((200, SHARED, checkout_script.body()), []),
+        ((200, SHARED, checkout_script._body()), []),
         (
-            (200, SHARED | {"Content-Encoding": "gzip"}, gzip.compress(checkout_script.body())),
+            (200, SHARED | {"Content-Encoding": "gzip"}, gzip.compress(checkout_script._body())),
             [],
         ),
-        ((200, {}, checkout_script.body()), ["altered"]),  # a browser checks no hash without it
-        ((200, SHARED, checkout_script.body() + b" "), ["altered"]),
+        ((200, {}, checkout_script._body()), ["altered"]),  # a browser checks no hash without it
+        ((200, SHARED, checkout_script._body() + b" "), ["altered"]),
         ((404, {}, b""), ["silent"]),
         ((503, {}, b""), ["unreached"]),
         ((302, {"Location": "/elsewhere"}, b""), ["unreached"]),

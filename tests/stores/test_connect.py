@@ -4,7 +4,7 @@ import pytest
 from django.core.cache import cache
 
 from stores import connect
-from stores.clients import FRESH, deployments
+from stores.clients import _FRESH, deployments
 from stores.connect import Login, Refused
 from stores.models import Connection, Merchant, Store
 from tests.stores.conftest import Panel
@@ -24,7 +24,7 @@ def selling(store: Store) -> dict[str, str]:
 
 
 def test_connecting_fills_in_countries_and_merchants(store: Store, world: World) -> None:
-    connect.connect(store, "sandbox", {"sequra": SEQURA, "svea": SVEA})
+    connect._connect(store, "sandbox", {"sequra": SEQURA, "svea": SVEA})
 
     assert selling(store) == {"ES": "demo_es", "FR": "demo_fr", "IT": "svea_it"}
     addresses = Connection.objects.values_list("deployment", "api_url", "assets_url")
@@ -36,7 +36,7 @@ def test_connecting_fills_in_countries_and_merchants(store: Store, world: World)
 
 def test_wrong_credentials_store_nothing_and_say_what_to_do(store: Store) -> None:
     with pytest.raises(Refused) as refused:
-        connect.connect(store, "live", {"sequra": SEQURA, "svea": Login("svea", "wrong")})
+        connect._connect(store, "live", {"sequra": SEQURA, "svea": Login("svea", "wrong")})
 
     assert refused.value.problems == {
         "svea": "SVEA rejected this username and password. Check both in the email from SeQura, and"
@@ -64,30 +64,30 @@ def test_every_other_answer_is_explained(
     world.refuse["GET /sequra/merchants/credentials"] = answer
 
     with pytest.raises(Refused, match=words):
-        connect.connect(store, "sandbox", {"sequra": SEQURA})
+        connect._connect(store, "sandbox", {"sequra": SEQURA})
 
     assert not Connection.objects.exists()
 
 
 def test_a_deployment_outside_the_document_is_refused(store: Store) -> None:
     with pytest.raises(Refused, match="no platform “evil”"):
-        connect.connect(store, "sandbox", {"evil": SEQURA})
+        connect._connect(store, "sandbox", {"evil": SEQURA})
 
 
 def test_a_country_that_was_switched_off_stays_off(store: Store) -> None:
-    connect.connect(store, "sandbox", {"sequra": SEQURA})
+    connect._connect(store, "sandbox", {"sequra": SEQURA})
     connect.choose(store, {"ES": "demo_es_2"})
 
-    connect.connect(store, "sandbox", {"sequra": SEQURA, "svea": SVEA})
+    connect._connect(store, "sandbox", {"sequra": SEQURA, "svea": SVEA})
 
     assert selling(store) == {"ES": "demo_es_2", "IT": "svea_it"}
 
 
 def test_another_environment_archives_the_old_connection(store: Store) -> None:
-    connect.connect(store, "sandbox", {"sequra": SEQURA})
+    connect._connect(store, "sandbox", {"sequra": SEQURA})
     old = Connection.objects.get()
 
-    connect.connect(store, "live", {"sequra": SEQURA})
+    connect._connect(store, "live", {"sequra": SEQURA})
 
     old.refresh_from_db()
     assert (old.state, old.password) == (Connection.State.ARCHIVED, "secret")
@@ -98,12 +98,12 @@ def test_another_environment_archives_the_old_connection(store: Store) -> None:
 
 
 def test_coming_back_revives_the_connection_of_open_orders(store: Store) -> None:
-    connect.connect(store, "sandbox", {"sequra": SEQURA})
+    connect._connect(store, "sandbox", {"sequra": SEQURA})
     first = Connection.objects.get()
     connect.disconnect(store)
     assert selling(store) == {}
 
-    connect.connect(store, "sandbox", {"sequra": SEQURA})
+    connect._connect(store, "sandbox", {"sequra": SEQURA})
 
     revived = Connection.objects.get()
     assert (revived.pk, revived.state) == (first.pk, Connection.State.CONNECTED)
@@ -111,7 +111,7 @@ def test_coming_back_revives_the_connection_of_open_orders(store: Store) -> None
 
 
 def test_a_merchant_id_that_is_not_the_account_s_is_refused(store: Store) -> None:
-    connect.connect(store, "sandbox", {"sequra": SEQURA})
+    connect._connect(store, "sandbox", {"sequra": SEQURA})
 
     with pytest.raises(Refused, match="“demo_fr” isn't a merchant ID"):
         connect.choose(store, {"ES": "demo_fr"})
@@ -120,7 +120,7 @@ def test_a_merchant_id_that_is_not_the_account_s_is_refused(store: Store) -> Non
 
 
 def test_payment_methods_survive_an_outage(store: Store, world: World) -> None:
-    connect.connect(store, "sandbox", {"sequra": SEQURA})
+    connect._connect(store, "sandbox", {"sequra": SEQURA})
     assert connect.refresh(store) == []
     world.refuse["GET /sequra/merchants/demo_fr/payment_methods"] = 503, ""
 
@@ -133,7 +133,7 @@ def test_payment_methods_survive_an_outage(store: Store, world: World) -> None:
 def test_the_document_is_remembered_through_an_outage(world: World) -> None:
 
     before = deployments()
-    cache.delete(FRESH)
+    cache.delete(_FRESH)
     world.refuse["GET /deployments"] = 500, ""
 
     assert deployments() == before
@@ -146,7 +146,7 @@ def test_credentials_are_pasted_with_what_stands_around_them(
 ) -> None:
     pasted = Login(f"{before}sequra{after}", f"{before}secret{after}")
 
-    connect.connect(store, "sandbox", {"sequra": pasted})
+    connect._connect(store, "sandbox", {"sequra": pasted})
 
     stored = Connection.objects.get()
     assert (stored.username, stored.password) == ("sequra", "secret")

@@ -143,7 +143,7 @@ def test_the_documented_scopes_are_the_ones_the_app_needs() -> None:
     section = told.partition("### Scopes\n")[2].partition("\n#")[0]
     documented = re.findall(r"^\| ([^|]+?) \| [^|]+ \|$", section, re.MULTILINE)
 
-    assert documented == ["Scope", *install.REQUIRED_SCOPES]
+    assert documented == ["Scope", *install._REQUIRED_SCOPES]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -177,7 +177,7 @@ def test_one_stores_attempts_are_limited_and_another_store_installs(
 def test_a_household_is_limited_whatever_store_it_names(
     client: Client, world: World, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callbacks, "OF_AN_ADDRESS", {"allowed": 3, "seconds": 60})
+    monkeypatch.setattr(callbacks, "_OF_AN_ADDRESS", {"allowed": 3, "seconds": 60})
 
     def attempt(address: str, name: str) -> int:
         asked = {"code": "nonsense", "context": f"stores/{name}", "scope": "x"}

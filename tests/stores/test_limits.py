@@ -20,7 +20,7 @@ from bigcommerce.api import Quota
 from orders import webhooks
 from orders.models import Gate, WebhookEvent
 from orders.queue import throttle
-from panel.export import FILES_OF_A_STORE
+from panel.export import _FILES_OF_A_STORE
 from payloads.checkout.reasons import Reason
 from payments import storefront
 from payments.models import Offer, Solicitation
@@ -115,7 +115,7 @@ def test_pages_of_a_session(installed: Store) -> None:
 def test_files_of_a_store(installed: Store) -> None:
     other = Store.objects.create(hash="other", name="x", state=Store.State.INSTALLED)
     panel = panel_for(installed)
-    first, second = (panel.get("log/export.csv") for _ in range(FILES_OF_A_STORE))
+    first, second = (panel.get("log/export.csv") for _ in range(_FILES_OF_A_STORE))
     assert (first.status_code, second.status_code) == (200, 200)
     assert panel.get("log/export.csv").status_code == 429
     assert panel_for(other).get("log/export.csv").status_code == 200

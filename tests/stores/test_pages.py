@@ -23,7 +23,7 @@ FORM = {
 
 @pytest.fixture
 def connected(panel: Panel, world: World) -> Panel:
-    connect.connect(panel.store, "sandbox", {"sequra": Login("sequra", "secret")})
+    connect._connect(panel.store, "sandbox", {"sequra": Login("sequra", "secret")})
     return panel
 
 

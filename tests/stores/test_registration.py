@@ -39,7 +39,7 @@ def store(installed: Store, world: World) -> Store:
 
 
 def test_webhooks_are_explicit_and_carry_the_store_s_secret(store: Store, world: World) -> None:
-    assert [hook["scope"] for hook in world.hooks] == list(webhooks.SCOPES)
+    assert [hook["scope"] for hook in world.hooks] == list(webhooks._SCOPES)
     assert not any("*" in hook["scope"] for hook in world.hooks)
     assert {
         (hook["destination"], hook["is_active"], str(hook["headers"])) for hook in world.hooks
@@ -66,7 +66,7 @@ def test_script_carries_its_hash_and_the_store(store: Store, world: World) -> No
         "auto_uninstall": True,
         "enabled": True,
         "channel_id": 1,
-        "integrity_hashes": [checkout_script.integrity()],
+        "integrity_hashes": [checkout_script._integrity()],
     }
     assert HASHED != checkout_script.FILE
 
@@ -111,7 +111,7 @@ def test_a_new_script_keeps_the_old_hash_along(store: Store, world: World) -> No
     registration.register(store)
 
     (script,) = world.scripts
-    assert script["integrity_hashes"] == [checkout_script.integrity(), *old[:4]]
+    assert script["integrity_hashes"] == [checkout_script._integrity(), *old[:4]]
     assert HASHED in script["src"]
 
 
@@ -271,7 +271,7 @@ def test_a_run_goes_on_with_a_token_that_is_older_than_its_start(
     world.hooks.clear()
 
     assert registration.register(store)
-    assert len(world.hooks) == len(webhooks.SCOPES)
+    assert len(world.hooks) == len(webhooks._SCOPES)
 
 
 def test_a_token_granted_as_the_lock_comes_free_is_used(
@@ -290,12 +290,12 @@ def test_a_token_granted_as_the_lock_comes_free_is_used(
     monkeypatch.setattr(registration, "only_one", grant_before_release)
 
     assert registration.register(store)
-    assert len(world.hooks) == len(webhooks.SCOPES)
+    assert len(world.hooks) == len(webhooks._SCOPES)
 
 
 def test_label_is_compared_whatever_the_order() -> None:
-    turned = {**order_panel.LABEL, "locales": order_panel.LABEL["locales"][::-1]}
-    assert order_panel._texts(turned) == order_panel._texts(order_panel.LABEL)  # type: ignore[arg-type]
+    turned = {**order_panel._LABEL, "locales": order_panel._LABEL["locales"][::-1]}
+    assert order_panel._texts(turned) == order_panel._texts(order_panel._LABEL)  # type: ignore[arg-type]
 
 
 def test_looking_after_a_store_notices_a_new_storefront(store: Store, world: World) -> None:

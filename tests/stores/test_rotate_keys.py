@@ -8,14 +8,14 @@ from pytest_django import Settings
 
 from sequra_bc import health
 from stores.encryption import Undecryptable, readable
-from stores.management.commands.rotate_keys import encrypted_columns
+from stores.management.commands.rotate_keys import _encrypted_columns
 from stores.models import Connection, Store
 
 pytestmark = pytest.mark.django_db
 
 
 def test_every_secret_of_every_app_is_rotated() -> None:
-    names = {f"{model._meta.label}.{column}" for model, column in encrypted_columns()}
+    names = {f"{model._meta.label}.{column}" for model, column in _encrypted_columns()}
 
     assert {
         "stores.Store.access_token",
@@ -72,7 +72,7 @@ def test_a_value_that_no_key_decrypts_keeps_no_other_from_being_rotated(
 def test_after_the_loss_of_a_key_web_gets_ready_and_the_stores_are_named(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    health.fitting.clear()
+    health._fitting.clear()
     assert health.keys() == "ok"
     lost = Store.objects.create(hash="lost", access_token="token")
     settings.ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
@@ -85,7 +85,7 @@ def test_after_the_loss_of_a_key_web_gets_ready_and_the_stores_are_named(
 
     assert f"stores.Store.access_token: id {lost.pk}" in capsys.readouterr().out
     assert health.keys() == "ok"
-    health.fitting.clear()
+    health._fitting.clear()
 
 
 def test_a_row_is_saved_whole_though_no_key_decrypts_its_secret(settings: Settings) -> None:

@@ -104,7 +104,7 @@ def test_every_setting_is_on_a_page() -> None:
 
     on_pages = [column for form in forms for column in form.columns]
 
-    assert {*on_pages, *catalogue.COLUMNS.values()} == COLUMNS
+    assert {*on_pages, *catalogue._COLUMNS.values()} == COLUMNS
 
 
 def test_the_forms_save_what_they_say() -> None:

@@ -56,7 +56,7 @@ def test_installing_opening_and_connecting(sandbox: SandboxControl, live_app: st
     assert page.status_code == 200
     assert store.name in page.text
 
-    connect.connect(store, "sandbox", {"sequra": connect.Login("demo", "demo-secret")})
+    connect._connect(store, "sandbox", {"sequra": connect.Login("demo", "demo-secret")})
     assert [one.ref for one in connect.selling(store)] == [
         "demo_es",
         "demo_fr",

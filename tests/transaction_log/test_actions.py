@@ -12,7 +12,7 @@ from django.utils import timezone
 from orders.models import Order
 from orders.queue.claim import mark_changed
 from orders.sync import retry as retrying
-from panel.notices import NOTICES
+from panel.notices import _NOTICES
 from tests.orders.merchant import is_paused
 from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import MakeEntry, MakeOrder
@@ -190,7 +190,7 @@ def test_retry_says_what_is_in_the_way_and_keeps_the_order_due(make_order: MakeO
     assert retrying.retry(order) == "no_access"
     order.refresh_from_db()
     assert order.changed == 2 > order.synced
-    assert {"not_connected", "no_access"} <= set(NOTICES)
+    assert {"not_connected", "no_access"} <= set(_NOTICES)
 
 
 def test_retry_asks_an_account_that_had_refused_us(make_order: MakeOrder) -> None:

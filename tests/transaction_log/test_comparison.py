@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from payloads.order.comparison import Cell, as_accepted, compare
+from payloads.order.comparison import _Cell, as_accepted, compare
 
 GOLDEN = sorted((Path(__file__).parents[1] / "payloads" / "orders").iterdir())
 PLACED = GOLDEN[0].parent / "placed"
@@ -34,7 +34,7 @@ def test_a_statement_compared_with_itself_shows_no_difference(case: Path) -> Non
     )
     owed = comparison.totals[-1]
     total = sum(update[key]["order_total_with_tax"] for key in ("unshipped_cart", "shipped_cart"))
-    assert owed.wanted == owed.accepted == Cell(total)
+    assert owed.wanted == owed.accepted == _Cell(total)
     assert sum(row.accepted.amount for row in comparison.rows if row.accepted) == total
 
 

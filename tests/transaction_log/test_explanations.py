@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from django.utils import translation
 
-from payments.confirm import DELAYS
-from transaction_log.explanations import EVENTS, REASONS, Explanation, explain, outcome_label
+from payments.confirm import _DELAYS
+from transaction_log.explanations import _EVENTS, REASONS, Explanation, explain, outcome_label
 
 ROOT = Path(__file__).resolve().parents[2]
 REASON = re.compile(r'(?:Refused|Held)\("(\w+)"|reason="(\w+)"|event, reason = "\w+", "(\w+)"')
@@ -39,7 +39,7 @@ def test_every_reason_has_its_sentence() -> None:
     text = "\n".join(sources())
     written = {name for found in REASON.findall(text) for name in found if name}
     written |= {word for place, word in recorded() if place == 2}
-    written |= {reason for _, reason in DELAYS.values()} | {"order_delayed"}
+    written |= {reason for _, reason in _DELAYS.values()} | {"order_delayed"}
     written |= {
         f"{host}_{end}" for end in HOSTED.findall(text) for host in ("sequra", "bigcommerce")
     }
@@ -50,9 +50,9 @@ def test_every_reason_has_its_sentence() -> None:
 def test_every_event_has_its_name() -> None:
     told = set(re.findall(r'return "(\w+)"', (ROOT / "payloads/order/difference.py").read_text()))
     told |= {word for place, word in recorded() if place == 1}
-    told |= {event for event, _ in DELAYS.values()}
+    told |= {event for event, _ in _DELAYS.values()}
     assert {"edit", "refund", "cancelled_by_sequra", "report"} <= told
-    assert told - set(EVENTS) == set()
+    assert told - set(_EVENTS) == set()
 
 
 def test_what_can_be_done_is_said_for_every_refusal() -> None:

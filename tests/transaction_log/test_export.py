@@ -116,4 +116,4 @@ def test_no_cell_is_a_formula_however_a_spreadsheet_divides_the_line(
 ) -> None:
     line = export._file([["250", f"Madrid{divider}{rest}{divider}x", "end"]])
     for row in csv.reader(line.splitlines(keepends=True), delimiter=delimiter):
-        assert [cell for cell in row if cell.lstrip().startswith(export.FORMULA)] == []
+        assert [cell for cell in row if cell.lstrip().startswith(export._FORMULA)] == []

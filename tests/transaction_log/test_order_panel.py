@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from orders.corrections import brought_along, with_open_rows
 from orders.models import Correction, Order
-from panel.views.order import Amounts, amounts_of
+from panel.views.order import _Amounts, _amounts_of
 from tests.orders.merchant import Merchant
 from tests.stores.conftest import Panel, panel_for
 from tests.transaction_log.conftest import NOON, MakeEntry, MakeOrder
@@ -73,22 +73,22 @@ def test_status_has_one_vocabulary(
 @pytest.mark.parametrize(
     ("fields", "amounts"),
     [
-        ({"accepted_update": None}, Amounts(11089, 0, 0, 11089)),
-        ({"accepted_update": carts(11089, 0)}, Amounts(11089, 0, 0, 11089)),
-        ({"accepted_update": carts(5000, 3000)}, Amounts(11089, 3000, 3089, 8000)),
-        ({"accepted_update": carts(0, 0)}, Amounts(11089, 0, 11089, 0)),
-        ({"accepted_update": carts(12000, 0)}, Amounts(11089, 0, 0, 12000)),
-        ({"accepted_update": None, "status": "cancelled"}, Amounts(11089, 0, 11089, 0)),
+        ({"accepted_update": None}, _Amounts(11089, 0, 0, 11089)),
+        ({"accepted_update": carts(11089, 0)}, _Amounts(11089, 0, 0, 11089)),
+        ({"accepted_update": carts(5000, 3000)}, _Amounts(11089, 3000, 3089, 8000)),
+        ({"accepted_update": carts(0, 0)}, _Amounts(11089, 0, 11089, 0)),
+        ({"accepted_update": carts(12000, 0)}, _Amounts(11089, 0, 0, 12000)),
+        ({"accepted_update": None, "status": "cancelled"}, _Amounts(11089, 0, 11089, 0)),
         (
             {"accepted_update": carts(8000, 3089), "status": "cancelled"},
-            Amounts(11089, 3089, 8000, 3089),
+            _Amounts(11089, 3089, 8000, 3089),
         ),
     ],
 )
 def test_amounts_follow_what_sequra_accepted(
-    make_order: MakeOrder, fields: dict[str, Any], amounts: Amounts
+    make_order: MakeOrder, fields: dict[str, Any], amounts: _Amounts
 ) -> None:
-    assert amounts_of(make_order(**fields)) == amounts
+    assert _amounts_of(make_order(**fields)) == amounts
 
 
 def test_open_problems_stand_on_top_with_their_actions(

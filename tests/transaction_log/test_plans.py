@@ -20,9 +20,9 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from orders.models import Order
 from panel.log_filters import LogFilter
-from panel.log_query import PAGE, Position, after, before, needing_somebody
+from panel.log_query import PAGE, Position, _after, _before, needing_somebody
 from panel.views.order import _entries
-from stores.isolation import DELETED_AT_ONCE
+from stores.isolation import _DELETED_AT_ONCE
 from stores.models import Store
 from tests.transaction_log.filling import empty, fill
 from transaction_log.models import Entry
@@ -99,13 +99,15 @@ def small() -> Store:
 Query = Callable[[Store], QuerySet[Entry]]
 PAGES: dict[str, Query] = {
     "first page": asked,
-    "half-way down": lambda store: before(asked(store), somewhere(store, 0.5)),
-    "at the bottom": lambda store: before(asked(store), somewhere(store, 0.99)),
-    "back up": lambda store: after(asked(store), somewhere(store, 0.5)).order_by("at", "id"),
+    "half-way down": lambda store: _before(asked(store), somewhere(store, 0.5)),
+    "at the bottom": lambda store: _before(asked(store), somewhere(store, 0.99)),
+    "back up": lambda store: _after(asked(store), somewhere(store, 0.5)).order_by("at", "id"),
     "small store": lambda _: asked(small()),
-    "small store, deep": lambda _: before(asked(small()), somewhere(small(), 0.9)),
+    "small store, deep": lambda _: _before(asked(small()), somewhere(small(), 0.9)),
     "rejected": lambda store: asked(store, outcome="rejected"),
-    "rejected, deep": lambda store: before(asked(store, outcome="rejected"), somewhere(store, 0.9)),
+    "rejected, deep": lambda store: _before(
+        asked(store, outcome="rejected"), somewhere(store, 0.9)
+    ),
     "refunds": lambda store: asked(store, event="refund"),
     "rejected refunds": lambda store: asked(store, event="refund", outcome="rejected"),
     "an outcome that never was": lambda store: asked(store, outcome="ignored", event="cancel"),
@@ -146,7 +148,7 @@ def test_counting_what_needs_somebody_is_cheap(store: Store, rows: int) -> None:
 def test_forgetting_reads_only_what_goes(store: Store) -> None:
     border = timezone.now() - timedelta(days=90)
     old = Entry.objects.filter(store=store, at__lt=border, closed_at__lt=border)
-    plan = explained(old.order_by("at", "id")[:DELETED_AT_ONCE])
+    plan = explained(old.order_by("at", "id")[:_DELETED_AT_ONCE])
     assert {node["Node Type"] for node in nodes(plan)} <= SCANS
 
 

@@ -32,30 +32,30 @@ def test_closed_entries_go_after_the_time_the_store_chose(
     stranger.store.save()
     kept.add(make_entry(at=ago(399), closed_at=ago(399), **other).pk)
     make_entry(at=ago(401), closed_at=ago(401), **other)
-    tasks.delete_closed_entries()
+    tasks._delete_closed_entries()
     assert set(Entry.objects.values_list("pk", flat=True)) == kept
 
 
 def test_a_store_s_entries_are_looked_through_once_a_day_and_when_the_time_changes(
     store: Store, make_entry: MakeEntry
 ) -> None:
-    tasks.delete_closed_entries()
+    tasks._delete_closed_entries()
     make_entry(at=ago(50), closed_at=ago(50))
     store.refresh_from_db()
     assert timezone.now() + timedelta(hours=23) < store.forget_due_at
-    tasks.delete_closed_entries()
+    tasks._delete_closed_entries()
     assert Entry.objects.count() == 1
 
     store.log_retention_days = 30
     store.save(update_fields=["log_retention_days"])
-    tasks.delete_closed_entries()
+    tasks._delete_closed_entries()
     assert not Entry.objects.exists()
 
 
 def test_many_entries_go_in_batches(
     store: Store, make_entry: MakeEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stores.isolation.DELETED_AT_ONCE", 3)
+    monkeypatch.setattr("stores.isolation._DELETED_AT_ONCE", 3)
     for _ in range(7):
         make_entry(at=ago(100), closed_at=ago(100))
     forget_closed_entries()

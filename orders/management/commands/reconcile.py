@@ -16,10 +16,10 @@ from stores.models import Store
 
 log = structlog.get_logger(__name__)
 
-State, Kind = DriftCheck.State, Drift.Kind
-PROGRESS_SECONDS = 5.0
+_State, _Kind = DriftCheck.State, Drift.Kind
+_PROGRESS_SECONDS = 5.0
 # How long a check that a worker has in its hands may stand still.
-PATIENCE = 300.0
+_PATIENCE = 300.0
 
 
 class Command(BaseCommand):
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         if not reconcile(store, adopting=False):  # the check below adopts, and lists what it did
             raise CommandError("BigCommerce does not say what changed")
         while not run.start(store, DriftCheck.Cause.COMMAND):
-            for under_way in DriftCheck.objects.filter(store=store, state=State.RUNNING):
+            for under_way in DriftCheck.objects.filter(store=store, state=_State.RUNNING):
                 self._finish(under_way)
         check = DriftCheck.objects.filter(store=store).latest("id")
         self._finish(check)
@@ -81,8 +81,8 @@ class Command(BaseCommand):
     def _finish(self, check: DriftCheck) -> None:
         """Work on the check until it is finished; if a worker does so already, wait for it."""
         stands_since, before = time.monotonic(), self._position(check)
-        while check.state == State.RUNNING:
-            run.CHECKS.continue_run(check.pk, time.monotonic() + PROGRESS_SECONDS)
+        while check.state == _State.RUNNING:
+            run.CHECKS.continue_run(check.pk, time.monotonic() + _PROGRESS_SECONDS)
             check.refresh_from_db()
             if (now := self._position(check)) != before:
                 stands_since, before = time.monotonic(), now
@@ -90,8 +90,8 @@ class Command(BaseCommand):
                     f"{check.store.hash}: {check.searched} orders of the shop searched,"
                     f" {check.checked} of {check.total} compared"
                 )
-            elif check.state == State.RUNNING:
-                if time.monotonic() - stands_since > PATIENCE:
+            elif check.state == _State.RUNNING:
+                if time.monotonic() - stands_since > _PATIENCE:
                     raise CommandError("a check of this store is under way elsewhere")
                 time.sleep(0.2)
 
@@ -100,7 +100,7 @@ class Command(BaseCommand):
         return check.searched_to, check.checked
 
     def _report(self, check: DriftCheck) -> None:
-        if check.state == State.FAILED:
+        if check.state == _State.FAILED:
             raise CommandError(f"broken off after {check.checked} orders: {check.words}")
         self.stdout.write(f"{check.checked} orders checked")
         kinds = check.drifts.values("kind").annotate(
@@ -108,9 +108,9 @@ class Command(BaseCommand):
         )
         for row in kinds.order_by("kind"):
             self.stdout.write(f"{row['kind']}: {row['found']}, repaired {row['repaired']}")
-        listed = check.drifts.filter(Q(repaired=False) | Q(kind=Kind.ADOPTED))
+        listed = check.drifts.filter(Q(repaired=False) | Q(kind=_Kind.ADOPTED))
         for one in listed.order_by("bigcommerce_id"):
             self.stdout.write(f"  order {one.bigcommerce_id}: {one.kind} {one.detail}".rstrip())
-        not_checked = check.drifts.filter(kind=Kind.NOT_CHECKED).count()
+        not_checked = check.drifts.filter(kind=_Kind.NOT_CHECKED).count()
         if not_checked:
             raise CommandError(f"{not_checked} orders could not be looked at")

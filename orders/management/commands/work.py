@@ -20,8 +20,8 @@ from transport.stopping import stop, stopping
 
 log = structlog.get_logger(__name__)
 # This process is not woken: it polls for changes this often, in seconds.
-POLL_SECONDS = 1.0
-PAUSE_AFTER_FAILURE = 5.0
+_POLL_SECONDS = 1.0
+_PAUSE_AFTER_FAILURE = 5.0
 
 
 class Command(BaseCommand):
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop())
         lanes = [
-            threading.Thread(target=run, args=[lane, options["loop"]]) for lane in (FAST, SLOW)
+            threading.Thread(target=_run, args=[lane, options["loop"]]) for lane in (FAST, SLOW)
         ]
         for thread in lanes:
             thread.start()
@@ -44,26 +44,28 @@ class Command(BaseCommand):
             thread.join()
 
 
-def run(lane: str, forever: bool) -> None:
+def _run(lane: str, forever: bool) -> None:
     """Run the tasks of a lane, each when its interval is over."""
-    due = dict.fromkeys(tasks_of(lane), 0.0)
+    due = dict.fromkeys(_tasks_of(lane), 0.0)
     while not stopping():
-        for name, interval in tasks_of(lane).items():
+        for name, interval in _tasks_of(lane).items():
             if not stopping() and time.monotonic() >= due[name]:
-                due[name] = time.monotonic() + (interval if run_one(name) else PAUSE_AFTER_FAILURE)
+                due[name] = time.monotonic() + (
+                    interval if _run_one(name) else _PAUSE_AFTER_FAILURE
+                )
         if not forever:
             break
-        time.sleep(POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)
     connections.close_all()
 
 
-def tasks_of(lane: str) -> dict[str, float]:
+def _tasks_of(lane: str) -> dict[str, float]:
     """Return the names of a lane's tasks and how often they run, in seconds."""
-    woken = dict.fromkeys(WAKE_UPS, POLL_SECONDS) if lane == FAST else {}
+    woken = dict.fromkeys(WAKE_UPS, _POLL_SECONDS) if lane == FAST else {}
     return woken | {name: seconds for name, (its, seconds) in PERIODIC.items() if its == lane}
 
 
-def run_one(name: str) -> bool:
+def _run_one(name: str) -> bool:
     """Run one task. A failure is logged; the other tasks continue."""
     began = time.monotonic()
     try:

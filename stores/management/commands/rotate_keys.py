@@ -17,10 +17,10 @@ from stores.encryption import EncryptedTextField, Undecryptable, decrypt, encryp
 from stores.management.console import add_examples
 from stores.models import Canary
 
-BATCH = 500
+_BATCH = 500
 
 
-def encrypted_columns() -> list[tuple[type[models.Model], str]]:
+def _encrypted_columns() -> list[tuple[type[models.Model], str]]:
     """Every column that holds a secret, in whichever app."""
     return [
         (model, str(field.column))
@@ -30,7 +30,7 @@ def encrypted_columns() -> list[tuple[type[models.Model], str]]:
     ]
 
 
-def rotate(model: type[models.Model], column: str) -> tuple[int, list[int]]:
+def _rotate(model: type[models.Model], column: str) -> tuple[int, list[int]]:
     """Encrypt one column anew. Return how many values there are, and which no key decrypts."""
     count, last = 0, 0
     unreadable: list[int] = []
@@ -55,7 +55,7 @@ def _rotate_batch(table: str, column: str, after: int) -> dict[int, str | None]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT id, {name} FROM {quote(table)} WHERE id > %s AND {name} <> ''"  # noqa: S608
-            f" ORDER BY id LIMIT {BATCH} FOR UPDATE",
+            f" ORDER BY id LIMIT {_BATCH} FOR UPDATE",
             [after],
         )
         rows = {key: _again(token) for key, token in cursor.fetchall()}
@@ -85,8 +85,8 @@ class Command(BaseCommand):
         if options["lost"]:
             Canary.objects.all().delete()  # /health/ready makes a new one
         broken = []
-        for model, column in encrypted_columns():
-            count, unreadable = rotate(model, column)
+        for model, column in _encrypted_columns():
+            count, unreadable = _rotate(model, column)
             name = f"{model._meta.label}.{column}"
             self.stdout.write(f"{name}: {count}")
             if unreadable:
