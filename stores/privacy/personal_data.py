@@ -141,7 +141,8 @@ TABLES: dict[str, _Table] = {
         },
         impersonal=(
             "merchant_ref", "order_ref_1", "product", "payment_method", "currency", "beginnings",
-            "lease", "refused", "left_by_status", "ledger", "seen_modified", "reported_shipment",
+            "lease", "refused", "left_by_status", "ledger", "seen_modified", "seen_digest",
+            "reported_shipment",
         ),
         holding=_NOT_ERASED,
         dates=("placed_at", "accepted_at", "adopted_at"),
