@@ -110,6 +110,11 @@ def csv_lines(store: Store, entries: QuerySet[Entry], language: str) -> Iterator
     return _lines(store, entries, language, timezone.get_current_timezone())
 
 
+def csv_file(rows: Iterable[Iterable[object]]) -> str:
+    """Return a short file as a whole."""
+    return BYTE_ORDER_MARK + _file(rows)
+
+
 def _lines(store: Store, entries: QuerySet[Entry], language: str, zone: tzinfo) -> Iterator[str]:
     yield BYTE_ORDER_MARK + _file([_heading(language)])
     for chunk in chunks(entries):

@@ -55,6 +55,31 @@ def last_days(store: Store, connections: Collection[int], days: int = _DAYS) -> 
     return [found.get(day, _Day(day, 0, 0)) for day in calendar]
 
 
+def _paid_between(
+    store: Store, connections: Collection[int], since: datetime, until: datetime
+) -> QuerySet[Order]:
+    found = paid(store).filter(connection__in=connections)
+    return found.filter(placed_at__gte=since, placed_at__lt=until)
+
+
+def totals(
+    store: Store, connections: Collection[int], since: datetime, until: datetime
+) -> tuple[int, int]:
+    """Return orders and cents of a period."""
+    found = _paid_between(store, connections, since, until)
+    sums = found.aggregate(n=Count("pk"), cents=Sum("amount"))
+    return sums["n"], sums["cents"] or 0
+
+
+def by_method(
+    store: Store, connections: Collection[int], since: datetime, until: datetime
+) -> list[tuple[str, int, int]]:
+    """Return orders and cents of a period by payment method, the largest first."""
+    rows = _paid_between(store, connections, since, until).values_list("payment_method")
+    counted = rows.annotate(n=Count("pk"), cents=Sum("amount"))
+    return list(counted.order_by("-cents", "payment_method"))
+
+
 def in_review(store: Store) -> list[Order]:
     """Orders that SeQura reviews, the one that waits longest first; no more than `_MANY`."""
     waiting = _paid(store).filter(status=Order.Status.IN_REVIEW)

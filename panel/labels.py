@@ -130,6 +130,11 @@ def cause(code: str) -> Text:
     return _CAUSES.get(code, code)
 
 
+def method_name(payment_method: str) -> str:
+    """Return a payment method as shoppers read it, without the prefix that all of them have."""
+    return payment_method.removeprefix("SeQura - ")
+
+
 def explain(kind: str) -> Text:
     return _WORDS.get(kind, "")
 

@@ -12,6 +12,7 @@ from panel.views import (
     log,
     order,
     orders,
+    sales,
     settings,
     shipping,
     why_not_shown,
@@ -19,6 +20,8 @@ from panel.views import (
 
 app_pages = [
     path("", dashboard.dashboard, name="dashboard"),
+    path("sales/", sales.sales, name="sales"),
+    path("sales/export.csv", sales.sales_csv, name="sales_csv"),
     path("why/", why_not_shown.why_not, name="why_not"),
     path("logout", session.logout, name="logout"),
     path("settings/", settings.general, name="settings"),

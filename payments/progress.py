@@ -1,14 +1,20 @@
-"""The progress of a payment, as far as the shopper may know it."""
+"""How far payments come: one for its shopper, all of a store's for the merchant's figures."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TypedDict
 
+from django.db.models import Count, F, Func, Q, QuerySet, Sum, TextField
 from django.db.models.functions import Now
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from payments.confirm import help_along
-from payments.models import Solicitation
+from payments.models import Offer, Solicitation
+from payments.retention import ABANDONED_AFTER, OFFERS_FOR
 from payments.solicited_order import confirmation_url, return_url
+from stores.models import Store
 from stores.storefronts import language_of
 
 _Phase = Solicitation.Phase
@@ -99,3 +105,81 @@ def _progress(
         "order": solicitation.order_id if solicitation.phase in Solicitation.WITH_ORDER else None,
         "message": message,
     }
+
+
+_APPROVED = (Solicitation.State.APPROVED, Solicitation.State.NEEDS_REVIEW)
+
+
+# Figures of a period: what the rows of purchases record anyway.
+@dataclass(frozen=True)
+class Period:
+    """A store's payments through these accounts, from `since` on and before `until`."""
+
+    store: Store
+    connections: Collection[int]
+    since: datetime
+    until: datetime
+
+    @property
+    def attempts(self) -> QuerySet[Solicitation]:
+        return Solicitation.objects.filter(
+            store=self.store,
+            connection__in=self.connections,
+            erased_at=None,
+            created_at__gte=self.since,
+            created_at__lt=self.until,
+        )
+
+    @property
+    def offers(self) -> QuerySet[Offer]:
+        return Offer.objects.filter(store=self.store, at__gte=self.since, at__lt=self.until)
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """How many checkouts came how far; None where the rows are forgotten earlier."""
+
+    offered: int | None
+    form: int | None
+    approved: int
+
+
+def funnel(period: Period) -> Funnel:
+    """Count each checkout once, however many attempts it took."""
+    now = timezone.now()
+    found = period.attempts.aggregate(
+        form=_checkouts(form_shown_at__isnull=False),
+        approved=_checkouts(state__in=_APPROVED),
+    )
+    offered = period.offers.filter(reasons=[]).aggregate(n=_checkouts())["n"]
+    return Funnel(
+        offered if period.since >= now - OFFERS_FOR else None,
+        found["form"] if period.since >= now - ABANDONED_AFTER else None,
+        found["approved"],
+    )
+
+
+def _checkouts(**which: object) -> Count:
+    return Count("checkout_id", distinct=True, filter=Q(**which) if which else None)
+
+
+def refusals(period: Period) -> list[tuple[str, int]]:
+    """Return the reasons for which approved payments became no order, the commonest first."""
+    refused = period.attempts.filter(phase=Solicitation.Phase.REFUSED).exclude(refusal="")
+    counted = refused.values_list("refusal").annotate(n=Count("pk"))
+    return list(counted.order_by("-n", "refusal"))
+
+
+def reasons_not_shown(period: Period) -> list[tuple[str, int]]:
+    """Return in how many checkouts each reason hid SeQura, the commonest first."""
+    reason = Func(F("reasons"), function="jsonb_array_elements_text", output_field=TextField())
+    hidden = period.offers.exclude(reasons=[]).annotate(reason=reason)
+    return list(hidden.values_list("reason").annotate(n=_checkouts()).order_by("-n", "reason"))
+
+
+def paid_by(period: Period, column: str) -> list[tuple[str, int, int]]:
+    """Return orders and cents by a column of the payments that became orders."""
+    done = period.attempts.filter(phase__in=Solicitation.WITH_ORDER)
+    done = done.exclude(state=Solicitation.State.CANCELLED)
+    rows = done.values_list(column).annotate(n=Count("pk"), cents=Sum("amount"))
+    return [(str(name), n, cents) for name, n, cents in rows.order_by("-cents", column)]

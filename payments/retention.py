@@ -117,8 +117,8 @@ def _unfinished(*which: Q, **owner: Any) -> QuerySet[Solicitation]:
 
 
 # After a month an abandoned cart is of no use.
-_ABANDONED_AFTER = timedelta(days=30)
-_OFFERS_FOR = timedelta(days=90)
+ABANDONED_AFTER = timedelta(days=30)
+OFFERS_FOR = timedelta(days=90)
 _ALLOWANCE_SECONDS = 24 * 60 * 60
 
 
@@ -139,9 +139,9 @@ def forget_abandoned() -> None:
     carts = Solicitation.objects.filter(
         phase=Solicitation.Phase.SOLICITED,
         state="",
-        created_at__lt=now - _ABANDONED_AFTER,
+        created_at__lt=now - ABANDONED_AFTER,
     )
     delete_in_batches(carts)
-    delete_in_batches(Offer.objects.filter(at__lt=now - _OFFERS_FOR))
+    delete_in_batches(Offer.objects.filter(at__lt=now - OFFERS_FOR))
     over = timedelta(seconds=_ALLOWANCE_SECONDS)
     delete_in_batches(Allowance.objects.filter(counted_at__lt=now - over))

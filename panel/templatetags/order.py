@@ -17,6 +17,7 @@ register.filter("explain_drift", labels.explain)
 register.filter("drift_kind", labels.drift_kind)
 register.filter("check_state", labels.check_state)
 register.filter("cause", labels.cause)
+register.filter("method_name", labels.method_name)
 
 BADGES = {
     Order.Status.APPROVED: "success",
@@ -63,12 +64,6 @@ def shipped_state(order: Order) -> Text:
     if not shipped:
         return _("Not shipped")
     return _("Partly shipped") if unshipped else _("Shipped")
-
-
-@register.filter
-def method_name(payment_method: str) -> str:
-    """Return a payment method as shoppers read it, without the prefix that all of them have."""
-    return payment_method.removeprefix("SeQura - ")
 
 
 @register.simple_tag

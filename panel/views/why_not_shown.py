@@ -112,6 +112,11 @@ def _explain(code: str, sentences: Mapping[Reason, str] = SENTENCES) -> _Why:
     return _Why(_(sentences[reason]), *PAGES.get(reason, ()))
 
 
+def reason_text(code: str) -> str:
+    """Return a reason for which SeQura was not shown."""
+    return _explain(code).sentence
+
+
 def _find(store: Store, text: str) -> _Found:
     """What happened in a checkout, named by its id, its address, or the order it became."""
     if text.isascii() and text.isdigit() and len(text) <= 18:

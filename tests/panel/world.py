@@ -40,6 +40,7 @@ METHODS: list[dict[str, Any]] = [
 # The pages of the control panel, below a session.
 PAGES = (
     "",
+    "sales/",
     "orders/",
     "log/",
     "shipping/",
