@@ -236,9 +236,25 @@
     quieted = [];
   }
 
+  /** An entry of the history stands for the open form: the back button closes it, and no more. */
+  function enterHistory() {
+    history.pushState({ ...history.state, sequra: true }, "");
+    let left;
+    const back = new Promise((done) => {
+      left = done;
+      window.addEventListener("popstate", left);
+    });
+    const leave = () => {
+      window.removeEventListener("popstate", left);
+      if (!page.leaving && history.state && history.state.sequra) history.back();
+    };
+    return { back, leave };
+  }
+
   /** Show the form and wait until it is closed or the payment is through. */
   async function showForm(form) {
     let open = true;
+    let entry = null;
     statusUrl = form.status_url;
     try {
       const { frame, loaded, ready } = insertForm(form);
@@ -256,12 +272,14 @@
         });
       });
       instance.show();
+      entry = enterHistory();
       quiet(document.body.children);
       ready.then(() => open && frame.focus());
       const paid = watch(statusUrl, () => open);
-      await Promise.race([closed, paid, gone(frame, () => open)]);
+      await Promise.race([closed, paid, gone(frame, () => open), entry.back]);
     } finally {
       open = false;
+      if (entry) entry.leave();
       if (!page.leaving) removeForm();
     }
     if (!page.leaving) await afterClosing(statusUrl);

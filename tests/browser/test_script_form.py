@@ -69,6 +69,42 @@ def test_closing_the_form_leaves_a_usable_checkout(world: World, open_checkout: 
     assert len(world.called("app", "payment-methods")) == 1
 
 
+def test_the_back_button_closes_the_form_and_stays_in_the_checkout(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout()
+    choose(page)
+    before = page.url
+    page.locator(BUTTON).click()
+    expect(page.locator(FRAME)).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(1)
+    page.wait_for_function("history.state && history.state.sequra")
+
+    page.evaluate("history.back()")
+
+    expect(page.locator(FRAME)).to_have_count(0)
+    expect(page.locator(BUTTON)).to_be_enabled()
+    expect(page.get_by_label(PP3["title"])).to_be_checked()
+    assert page.url == before
+    assert page.evaluate("document.querySelector('main').inert") is False
+
+    page.locator(BUTTON).click()
+    expect(page.locator(FRAME)).to_be_visible()
+
+
+def test_a_closed_form_leaves_no_entry_in_the_history(world: World, open_checkout: Open) -> None:
+    """One step back from the checkout is one step, whether the form was open or not."""
+    page = open_checkout()
+    choose(page)
+    page.locator(BUTTON).click()
+    page.frame_locator(FRAME).locator("#close").click()
+
+    expect(page.locator(FRAME)).to_have_count(0)
+    page.wait_for_function("!(history.state && history.state.sequra)")
+    expect(page.locator(BUTTON)).to_be_enabled()
+    expect(page.get_by_label(PP3["title"])).to_be_checked()
+
+
 def test_another_method_can_be_paid_after_closing(world: World, open_checkout: Open) -> None:
     page = open_checkout()
     choose(page)
