@@ -34,3 +34,10 @@ window.addEventListener("pageshow", () => {
     button.removeAttribute("aria-busy");
   }
 });
+
+// On a narrow screen an unused filter would fill it before the first row.
+if (window.matchMedia("(max-width: 719px)").matches) {
+  for (const fold of document.querySelectorAll(".fold:not([data-used])")) {
+    fold.open = false;
+  }
+}

@@ -285,6 +285,7 @@ def test_what_is_retried_without_anybody_needs_no_attention(
     assert "Needs attention" not in html
     assert "Retrying automatically" in html
     assert re.search(r'<button class="button button-small button-secondary">Retry<', html)
+    assert re.search(r'<a class="button button-small button-secondary" [^>]+>Compare<', html)
 
     make_rejected(event="refund", statement="other")
     html = panel.get("orders/250/").content.decode()
