@@ -58,7 +58,7 @@ def last_days(store: Store, connections: Collection[int], days: int = _DAYS) -> 
 def _paid_between(
     store: Store, connections: Collection[int], since: datetime, until: datetime
 ) -> QuerySet[Order]:
-    found = paid(store).filter(connection__in=connections)
+    found = _paid(store).filter(connection__in=connections)
     return found.filter(placed_at__gte=since, placed_at__lt=until)
 
 
