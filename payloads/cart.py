@@ -41,31 +41,30 @@ class _Service(TypedDict):
     ends_in: NotRequired[str]
 
 
-class _Handling(TypedDict):
+class _Named(TypedDict):
+    """An amount of the whole order."""
+
+    reference: str
+    name: str
+    total_with_tax: int
+
+
+class _Handling(_Named):
     """Shipping, wrapping, a fee: always positive."""
 
     type: Literal["handling"]
-    reference: str
-    name: str
-    total_with_tax: int
 
 
-class Discount(TypedDict):
+class Discount(_Named):
     """A reduction: always negative."""
 
     type: Literal["discount"]
-    reference: str
-    name: str
-    total_with_tax: int
 
 
-class _OtherPayment(TypedDict):
+class _OtherPayment(_Named):
     """An amount paid, or given back, in another way: always negative."""
 
     type: Literal["other_payment"]
-    reference: str
-    name: str
-    total_with_tax: int
 
 
 class _InvoiceFee(TypedDict):
@@ -170,38 +169,23 @@ def _price(price: int | None, total: int, quantity: int) -> int:
 
 def handling(*, reference: str, name: str, total_with_tax: int) -> _Handling:
     """Return a surcharge. Raise ValueError unless it is positive."""
-    if total_with_tax <= 0:
-        raise ValueError(f"handling {reference} of {total_with_tax} cents")
-    return {
-        "type": "handling",
-        "reference": reference,
-        "name": name,
-        "total_with_tax": total_with_tax,
-    }
+    return {"type": "handling", **_named(reference, name, total_with_tax, sign=1)}
 
 
 def discount(*, reference: str, name: str, total_with_tax: int) -> Discount:
     """Return a reduction. Raise ValueError unless it is negative."""
-    if total_with_tax >= 0:
-        raise ValueError(f"discount {reference} of {total_with_tax} cents")
-    return {
-        "type": "discount",
-        "reference": reference,
-        "name": name,
-        "total_with_tax": total_with_tax,
-    }
+    return {"type": "discount", **_named(reference, name, total_with_tax, sign=-1)}
 
 
 def other_payment(*, reference: str, name: str, total_with_tax: int) -> _OtherPayment:
     """Return an amount paid or refunded otherwise. Raise ValueError unless it is negative."""
-    if total_with_tax >= 0:
-        raise ValueError(f"other payment {reference} of {total_with_tax} cents")
-    return {
-        "type": "other_payment",
-        "reference": reference,
-        "name": name,
-        "total_with_tax": total_with_tax,
-    }
+    return {"type": "other_payment", **_named(reference, name, total_with_tax, sign=-1)}
+
+
+def _named(reference: str, name: str, total: int, *, sign: Literal[1, -1]) -> _Named:
+    if total * sign <= 0:
+        raise ValueError(f"{reference} of {total} cents")
+    return {"reference": reference, "name": name, "total_with_tax": total}
 
 
 def invoice_fee(*, total_with_tax: int) -> _InvoiceFee:

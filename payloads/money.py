@@ -16,6 +16,9 @@ Amount = str | int | float | Decimal
 # Fifteen digits are enough for any amount. Without a limit "1e999999999" would be a number.
 _WRITTEN = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{0,40})?(?:[eE](?:\+?[0-9]|1[0-5]|-[0-9]{1,2}))?")
 
+# As V2 writes amounts: to round one, its third decimal is enough.
+_PLAIN = re.compile(r"(-?)([0-9]{1,15})\.([0-9]{2})([0-9])[0-9]?")
+
 # Where the sign stands, decimal mark, mark between thousands, and from how many digits on that one
 # is written, per language: facts of CLDR, as `Intl.NumberFormat` has them. `pt` is for Portugal.
 _NOTATIONS = {
@@ -44,7 +47,12 @@ def to_decimal(value: Amount) -> Decimal:
 
 def to_cents(value: Amount) -> int:
     """Convert major units ("12.3450", 12.345) to cents (1235), half a cent away from zero."""
-    return round_half_up(to_decimal(value) * 100)
+    plain = _PLAIN.fullmatch(value) if isinstance(value, str) else None
+    if plain is None:
+        return round_half_up(to_decimal(value) * 100)
+    sign, units, cents, next_digit = plain.groups()
+    rounded = int(units + cents) + (next_digit >= "5")
+    return -rounded if sign else rounded
 
 
 def is_given(value: object) -> bool:

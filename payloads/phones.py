@@ -1,5 +1,7 @@
 """Mobile numbers as SeQura's identification form expects them: it sends a code to that phone."""
 
+from functools import lru_cache
+
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType
 
@@ -7,6 +9,7 @@ from phonenumbers import NumberParseException, PhoneNumberType
 _MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 
+@lru_cache(maxsize=32)  # both addresses of an order mostly have the same
 def mobile_phone(phone: str, country: str) -> str:
     """Return the bare national number when it is a mobile number of the country, else "".
 

@@ -28,11 +28,10 @@ class _Side:
         return cart.lines_total(self.lines)
 
     def add(self, line: Goods, units: int, amount: int, tracking: str | None = None) -> None:
-        """Put units of goods into the cart; none of them make no line."""
-        if units:
-            self.units += units
-            self.worth += amount
-            self.lines.append(_product(line, units, amount, tracking))
+        """Put units of goods into the cart."""
+        self.units += units
+        self.worth += amount
+        self.lines.append(_product(line, units, amount, tracking))
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,11 @@ def shipped_units(goods: Sequence[Goods], shipments: Iterable[Document]) -> Coun
     lines of the same product that have units left.
     """
     units, lost = Counter[int](), Counter[int]()
+    items = [item for shipment in shipments for item in shipment.get("items") or ()]
+    if not items:
+        return units
     ids = {line.id for line in goods}
-    for item in (item for shipment in shipments for item in shipment.get("items") or ()):
+    for item in items:
         if int(item["order_product_id"]) in ids:
             units[int(item["order_product_id"])] += int(item["quantity"])
         else:
@@ -97,14 +99,16 @@ def split(
     unshipped, sent = _Side(), _Side()
     taken: dict[str, Taken] = {}
     for line in remains.goods:
-        sides = units_by_side(line, remains, shipped[line.id], ledger)
-        for key, units in sides.items():
-            taken.setdefault(key, _nothing())["units"][str(line.id)] = list(units)
-        waiting = line.quantity - shipped[line.id] - sum(one.unshipped for one in sides.values())
-        gone = line.quantity - remains.units[line.id] - waiting
-        amounts = share_out(remains.amount(line), [waiting, gone])
-        unshipped.add(line, waiting, amounts[0])
-        sent.add(line, gone, amounts[1], tracking.get(line.id))
+        waiting = line.quantity - shipped.get(line.id, 0)
+        if remains.taken:
+            waiting -= _refunded(line, remains, line.quantity - waiting, ledger, taken)
+        gone = line.quantity - remains.units.get(line.id, 0) - waiting
+        amount = remains.amount(line)
+        amounts = share_out(amount, [waiting, gone]) if waiting and gone else [amount, amount]
+        if waiting:
+            unshipped.add(line, waiting, amounts[0])
+        if gone:
+            sent.add(line, gone, amounts[1], tracking.get(line.id))
     weights = kept_weights(ledger, remains.goods, shipped)
     if weights is None:
         weights = _weights(unshipped, sent, any(shipped.values()))
@@ -117,6 +121,16 @@ def split(
         cents = _place(refund, wanted, unshipped, sent)
         taken.setdefault(refund.key.removeprefix("r_"), _nothing())["amount"] = cents
     return Carts(unshipped.lines, sent.lines, taken, weights)
+
+
+def _refunded(
+    line: Goods, remains: Remains, shipped: int, ledger: Ledger, taken: dict[str, Taken]
+) -> int:
+    """Return the unshipped units of a line that were refunded, and note what each refund took."""
+    sides = units_by_side(line, remains, shipped, ledger)
+    for key, units in sides.items():
+        taken.setdefault(key, _nothing())["units"][str(line.id)] = list(units)
+    return sum(units.unshipped for units in sides.values())
 
 
 def _fee_weights(

@@ -164,6 +164,6 @@ def written(
     """Return the ledger of a new statement. Replaced lines stay while a refund names them."""
     named = {str(item.get("item_id")) for one in refunds for item in one.get("items") or ()}
     gone = {key: [line[0], 0, 0] for key, line in before.get("lines", {}).items() if key in named}
-    lines = {str(one.id): [one.product_id, one.quantity, shipped[one.id]] for one in goods}
+    lines = {str(one.id): [one.product_id, one.quantity, shipped.get(one.id, 0)] for one in goods}
     ledger: Ledger = {"lines": gone | lines, "refunds": dict(taken), **facts}  # type: ignore[typeddict-item]
     return ledger

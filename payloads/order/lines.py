@@ -6,6 +6,7 @@ https://developer.bigcommerce.com/docs/rest-management/orders
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 from payloads import cart
@@ -52,7 +53,7 @@ class Charge(NamedTuple):
 def goods(products: Iterable[Document]) -> list[Goods]:
     """Return the order products in the order of their ids, without those of quantity 0."""
     found = [_goods(product) for product in products if int(product["quantity"]) > 0]
-    return sorted(found, key=lambda line: line.id)
+    return sorted(found, key=itemgetter(0))  # the id
 
 
 def charges(
@@ -81,27 +82,30 @@ def total(lines: Iterable[Goods | Charge]) -> int:
 
 
 def _goods(product: Document) -> Goods:
+    reference = _reference(product)
     return Goods(
-        id=int(product["id"]),
-        product_id=int(product.get("product_id") or 0),
-        reference=_reference(product),
-        name=_name(product),
-        quantity=int(product["quantity"]),
-        amount=_paid(product),
-        wrapping=cents(product, "wrapping_cost_inc_tax"),
-        digital=product.get("type") in ("digital", "giftcertificate"),
+        int(product["id"]),
+        int(product.get("product_id") or 0),
+        reference,
+        _name(product, reference),
+        int(product["quantity"]),
+        _paid(product),
+        cents(product, "wrapping_cost_inc_tax"),
+        product.get("type") in ("digital", "giftcertificate"),
     )
 
 
-def _name(product: Document) -> str:
+def _name(product: Document, reference: str) -> str:
     """The name with the chosen options, as it was solicited: `T-shirt (Size: M, Colour: Red)`."""
-    name = text(product.get("name")) or _reference(product)
+    name = product.get("name")
+    if not isinstance(name, str) or not name.isprintable() or name.isspace():
+        name = text(name)
     chosen = [
         f"{option.get('display_name')}: {option['display_value']}"
         for option in product.get("product_options") or ()
         if option.get("display_value")
     ]
-    return text(f"{name} ({', '.join(chosen)})") if chosen else name
+    return text(f"{name or reference} ({', '.join(chosen)})" if chosen else name or reference)
 
 
 def _reference(product: Document) -> str:
@@ -109,7 +113,7 @@ def _reference(product: Document) -> str:
     if product.get("type") == "giftcertificate":
         return BOUGHT_CERTIFICATE
     for key in ("sku", "product_id", "name"):
-        if named := text(product.get(key) or ""):
+        if (value := product.get(key)) and (named := text(value)):
             return named
     return "item"
 
@@ -187,12 +191,12 @@ def text(value: object) -> str:
 
     A list or an object is no text, and becomes an empty one.
     """
-    if isinstance(value, Mapping | list):
-        return ""
-    whole = value if isinstance(value, str) else str("" if value is None else value)
-    return " ".join(clean_text(whole).split())
+    if not isinstance(value, str):
+        value = "" if value is None or isinstance(value, Mapping | list) else str(value)
+    return " ".join((value if value.isprintable() else clean_text(value)).split())
 
 
 def cents(document: Document, field: str) -> int:
     """Return an amount of a V2 document in cents; absent, null and empty are 0."""
-    return optional_cents(document.get(field))
+    value = document.get(field)
+    return 0 if value == "0.0000" else optional_cents(value)

@@ -117,10 +117,10 @@ def compute(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> Computed | H
     if not goods and not is_cancelled and lines.cents(order, "total_inc_tax") > 0:
         return Held("no_products")
     remains = _remains(snapshot, goods, facts.ledger)
-    left = _shipped_by_status(snapshot, facts, rules)
+    left = _shipped_by_status(snapshot, goods, facts, rules)
     shipped = _shipped(snapshot, remains, left, facts.ledger)
     carts = _carts(snapshot, remains, shipped, facts, is_cancelled=is_cancelled)
-    ledger = _ledger(snapshot, carts, shipped, facts, is_cancelled=is_cancelled)
+    ledger = _ledger(snapshot, goods, carts, shipped, facts, is_cancelled=is_cancelled)
     kept = carts
     if _refunded_by_status(snapshot, rules):
         ledger["refunds"][BY_STATUS] = _all_of(carts, ledger)
@@ -137,20 +137,21 @@ def compute(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> Computed | H
     return Computed(update, ledger, left, _shipped_status(order["status_id"], rules), questions)
 
 
-def _shipped_by_status(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> list[Document]:
+def _shipped_by_status(
+    snapshot: Snapshot, goods: Sequence[Goods], facts: OrderFacts, rules: Rules
+) -> list[Document]:
     """Return the goods that left because of the status alone, as a shipment names them.
 
     They are stored, because statuses change. An order that reaches a shipped status ships what is
     there; goods added while it stays in that status have not left.
     """
-    goods = lines.goods(snapshot["products"])
     units = shipped_units(goods, [{"items": _remembered(goods, facts)}])
     for key, left in _units_by_status(snapshot, goods, facts, rules).items():
         units[key] = max(units[key], left)
     return [
-        {"order_product_id": line.id, "product_id": line.product_id, "quantity": units[line.id]}
+        {"order_product_id": line.id, "product_id": line.product_id, "quantity": found}
         for line in goods
-        if units[line.id]
+        if (found := units.get(line.id))
     ]
 
 
@@ -247,6 +248,7 @@ def _all_of(carts: Carts, ledger: Ledger) -> Taken:
 
 def _ledger(
     snapshot: Snapshot,
+    goods: Sequence[Goods],
     carts: Carts,
     shipped: Mapping[int, int],
     facts: OrderFacts,
@@ -266,7 +268,7 @@ def _ledger(
     ]
     return written(
         before,
-        lines.goods(snapshot["products"]),
+        goods,
         shipped,
         carts.taken | kept,
         snapshot["refunds"],
@@ -327,7 +329,7 @@ def _shipped(
     accepted = shipped_units(goods, [{"items": known_goods(ledger, 2)}])
     if all_shipped(goods, units, remains.units):
         accepted = Counter(_present(goods, ledger))
-    elif any(units[line.id] < accepted[line.id] for line in goods if not line.digital):
+    elif accepted and any(units[one.id] < accepted[one.id] for one in goods if not one.digital):
         return units
     for line in goods:
         if line.digital:

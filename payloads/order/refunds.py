@@ -31,11 +31,12 @@ class Remains:
 
     def amount(self, line: Goods) -> int:
         """Return the cents still owed for the units of a line that were not refunded."""
-        return _part(line.amount, line.quantity - self.units[line.id], line.quantity)
+        gone = self.units.get(line.id, 0)
+        return _part(line.amount, line.quantity - gone, line.quantity) if gone else line.amount
 
     @property
     def owed(self) -> int:
-        goods = sum(self.amount(line) for line in self.goods)
+        goods = sum(map(self.amount, self.goods)) if self.units else total(self.goods)
         return goods + total(self.charges) + total(self.amounts)
 
     def line(self, goods_id: object) -> Goods | None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payloads.money import to_cents
+from payloads.order import lines as order_lines
 from payloads.order.order_update import Held, Snapshot, _shipped_by_status, compute, order_update
 from tests.payloads.orders_golden import facts, rules
 
@@ -497,7 +498,9 @@ def test_status_that_only_a_webhook_saw_ships_the_lines_that_were_known(known: b
 @examples(100)
 def test_shipped_by_status_stays_shipped_once_remembered(snapshot: Snapshot) -> None:
     shipped: Snapshot = {**snapshot, "order": {**snapshot["order"], "status_id": 2}}
-    remembered = _shipped_by_status(shipped, facts({}, {}), rules({}))
+    remembered = _shipped_by_status(
+        shipped, order_lines.goods(shipped["products"]), facts({}, {}), rules({})
+    )
     moved_on: Snapshot = {**snapshot, "order": {**snapshot["order"], "status_id": 14}}
     later = order_update(moved_on, facts({"shipped_by_status": remembered}, {}), rules({}))
     assert not isinstance(later, Held)
