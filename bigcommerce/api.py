@@ -13,7 +13,7 @@ import requests
 from bigcommerce.documents import TokenGrant, User
 from bigcommerce.errors import Rejected, Unavailable
 from transport import errors
-from transport.call import Params, Timeout, Transport, call_of, segment
+from transport.call import Params, Timeout, Transport, call_of, new_session, segment
 
 
 # How many API calls the store has left: all its apps share them.
@@ -62,7 +62,7 @@ class Api:
         self._payments = f"{payments_url.rstrip('/')}/stores/{segment(store_hash)}/payments"
         self._headers = {"Accept": "application/json", "X-Auth-Token": access_token}
         self._transport = Transport(
-            Rejected, Unavailable, timeout, session or requests.Session(), self._read_quota
+            Rejected, Unavailable, timeout, session or new_session(), self._read_quota
         )
 
     def _read_quota(self, headers: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ import requests
 from bigcommerce import documents
 from bigcommerce.api import PAGE, TIMEOUT, Api, read_grant
 from bigcommerce.errors import Rejected, Unavailable
-from transport.call import Timeout, Transport
+from transport.call import Timeout, Transport, new_session
 
 _CONVERSION_TIMEOUT: Timeout = (3, 30)
 _CHECKOUT_PARTS = "cart.line_items.physical_items.options,cart.line_items.digital_items.options"
@@ -62,7 +62,7 @@ def exchange_code(
 
     https://developer.bigcommerce.com/docs/integrations/apps/guide/auth
     """
-    transport = Transport(Rejected, Unavailable, timeout, session or requests.Session())
+    transport = Transport(Rejected, Unavailable, timeout, session or new_session())
     url = f"{login_url.rstrip('/')}/oauth2/token"
     body = {
         "client_id": client_id,

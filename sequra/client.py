@@ -20,7 +20,7 @@ from sequra.documents import (
     rows,
 )
 from sequra.errors import Rejected, Unavailable
-from transport.call import Timeout, Transport, segment
+from transport.call import Timeout, Transport, new_session, segment
 
 TIMEOUT: Timeout = (3, 10)
 _REPORT_TIMEOUT: Timeout = (3, 60)
@@ -34,7 +34,7 @@ def deployments(
     url: str, *, session: requests.Session | None = None, timeout: Timeout = TIMEOUT
 ) -> list[Deployment]:
     """Return SeQura's deployments, the source of every SeQura URL. Needs no account."""
-    transport = Transport(Rejected, Unavailable, timeout, session or requests.Session())
+    transport = Transport(Rejected, Unavailable, timeout, session or new_session())
     document = transport.json("GET", url, headers=_JSON_HEADERS)
     return _shaped(
         transport,
@@ -69,7 +69,7 @@ class Sequra:
         self._base = api_url.rstrip("/")
         pair = base64.b64encode(f"{username}:{password}".encode()).decode()
         self._headers = {**_JSON_HEADERS, "Authorization": f"Basic {pair}"}
-        self._transport = Transport(Rejected, Unavailable, timeout, session or requests.Session())
+        self._transport = Transport(Rejected, Unavailable, timeout, session or new_session())
 
     # The account ----------------------------------------------------------------------------
 

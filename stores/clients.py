@@ -14,7 +14,6 @@ import requests
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from requests.adapters import HTTPAdapter
 
 import bigcommerce.errors
 import sequra.errors
@@ -26,7 +25,7 @@ from sequra.documents import Deployment
 from sequra.errors import Rejected, Unavailable
 from stores.encryption import Undecryptable
 from stores.models import Connection, Store
-from transport.call import Timeout
+from transport.call import Timeout, new_session
 
 
 class _UnreadableToken(bigcommerce.errors.Unavailable):
@@ -63,10 +62,7 @@ def storefront_session() -> requests.Session:
     """
     now = time.monotonic()
     if not _kept or now - _kept[0].used_at > _IDLE_SECONDS:
-        session = requests.Session()
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=_IDLE_CONNECTIONS))
-        _kept[:] = [_Kept(session, now)]
+        _kept[:] = [_Kept(new_session(_IDLE_CONNECTIONS), now)]
     kept = _kept[0]
     kept.used_at = now
     return kept.session

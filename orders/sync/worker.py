@@ -32,6 +32,7 @@ from stores.clients import UNREADABLE, bigcommerce_for, sequra_for
 from stores.isolation import OF_ALL, isolated
 from stores.locks import Busy, only_one
 from stores.models import Store
+from transport.call import new_session
 from transport.stopping import Stopping, interruptible, stopping
 
 log = structlog.get_logger(__name__)
@@ -229,7 +230,7 @@ _kept = threading.local()
 def _session() -> requests.Session:
     """Return the HTTP session of this thread. Its connections stay open from order to order."""
     if not hasattr(_kept, "session"):
-        _kept.session = requests.Session()
+        _kept.session = new_session()
     session: requests.Session = _kept.session
     return session
 

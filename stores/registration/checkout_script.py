@@ -17,7 +17,6 @@ from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
 import brotli
-import requests
 import structlog
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, staticfiles_storage
@@ -30,7 +29,7 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Script
 from stores.models import ScriptVersion, Store
 from stores.registration.changes import Change, Kind, Problem
-from transport.call import Reply, Timeout, Transport
+from transport.call import Reply, Timeout, Transport, new_session
 from transport.errors import Rejected, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -251,7 +250,7 @@ def _ask(address: str, hashes: list[str]) -> list[Problem]:
 
 def fetch(address: str) -> Reply:
     """Fetch one of the app's own public URLs. Raise Rejected or Unavailable."""
-    transport = Transport(_AppRejected, _AppUnavailable, _BRIEF, requests.Session())
+    transport = Transport(_AppRejected, _AppUnavailable, _BRIEF, new_session())
     url = urlsplit(address)
     target = url._replace(netloc=f"{host_of(url)}:{url.port}" if url.port else host_of(url))
     with transport.session:
