@@ -5,7 +5,7 @@ Replies are read up to a limit and until a deadline, however slowly they arrive.
 
 A request goes from `requests`' preparation straight to the session's adapter. So neither the
 environment's proxies and .netrc nor cookies are looked at, which is more than half of what
-`Session.request` costs (ADR 21).
+`Session.request` costs (ADR 23).
 """
 
 import math
