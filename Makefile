@@ -14,7 +14,7 @@ WORKERS ?= 2
 # The suite starts hundreds of processes; without bytecode each would compile the whole project.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-sandbox quick load restarts crashes histories bench bench-quick lint format golden migrations messages compose-check deploy screenshots lock
+.PHONY: help setup demo test test-sandbox quick load restarts kills crashes histories bench bench-quick lint format golden migrations messages compose-check deploy screenshots lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -45,6 +45,11 @@ RESTARTS ?= 50
 
 restarts: setup ## the broker restarts fifty times under load; RESTARTS=… names another number
 	@BROKER_RESTARTS=$(RESTARTS) $(BIN)/pytest -q tests/orders/test_broker.py
+
+KILLS ?= 50
+
+kills: setup ## a worker is killed fifty times under load; KILLS=… names another number
+	@KILLS=$(KILLS) $(BIN)/pytest -p no:randomly -q tests/orders/test_journeys.py -k killed $(ARGS)
 
 CRASHES ?= 1000
 
