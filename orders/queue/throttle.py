@@ -37,9 +37,10 @@ MOST_BUDGET, _LONGEST_WINDOW = 1_000_000, 3600.0
 # so workers never wait for each other in a circle.
 _RECORD_QUOTAS = """
 INSERT INTO orders_gate (store_id, host, failures, budget, window_until)
-SELECT store_id, 'bigcommerce', 0, budget, now() + make_interval(secs => seconds)
+SELECT s.id, 'bigcommerce', 0, seen.budget, now() + make_interval(secs => seen.seconds)
 FROM unnest(%(stores)s::bigint[], %(budgets)s::int[], %(seconds)s::float[])
-    AS seen(store_id, budget, seconds) ORDER BY store_id
+    AS seen(store_id, budget, seconds)
+JOIN stores_store s ON s.id = seen.store_id ORDER BY s.id  -- a store may be deleted meanwhile
 ON CONFLICT (store_id, host) DO UPDATE SET
     budget = CASE WHEN orders_gate.window_until > now()
         THEN least(orders_gate.budget, excluded.budget) ELSE excluded.budget END,

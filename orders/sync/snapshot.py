@@ -139,10 +139,14 @@ def _consignments(order: Document) -> Iterator[Mapping[str, Any]]:
     yield from sections(section(by_way.get("email")).get("gift_certificates"))
 
 
+@reading_documents()
 def _addresses(order: Document) -> list[Mapping[str, Any]] | None:
-    """Return the addresses that something is sent to; None unless there are as many as counted."""
+    """Return the addresses that something is sent to; None unless there are as many as counted.
+
+    They are in the order of a list of addresses, of which SeQura receives the first.
+    """
     by_way = section(order.get("consignments"))
-    found = sections(by_way.get("shipping"))
+    found = sorted(sections(by_way.get("shipping")), key=lambda one: int(one["id"]))
     return found if len(found) == order.get("shipping_address_count") else None
 
 
