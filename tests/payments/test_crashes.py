@@ -32,8 +32,9 @@ State = Solicitation.State
 pytestmark = pytest.mark.xdist_group("crashes")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def runner() -> Iterator[CrashRunner]:
+    """One for the session: what judges it runs after tests of other modules, too."""
     runner = CrashRunner()
     yield runner
     print(f"\n{runner.table()}")
