@@ -87,7 +87,7 @@ class Process:
             raise StartFailed(f"{self.name} was not started")
         return self.tether.pid
 
-    def wait_ready(self, timeout: float = 30) -> None:
+    def wait_ready(self, timeout: float = 120) -> None:
         """Wait until the process answers. Raise StartFailed when it ends or does not answer."""
         deadline = time.monotonic() + timeout
         while not self.ready():
