@@ -30,9 +30,13 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a free TCP port below the ephemeral range, which no outgoing connection can use."""
+    """Return a free TCP port below the ephemeral range, which no outgoing connection can use.
+
+    Test workers may begin with the same seed, and would take each other's ports.
+    """
+    unseeded = random.SystemRandom()
     for _ in range(200):
-        if is_free(port := random.randrange(10_000, 32_000)):
+        if is_free(port := unseeded.randrange(10_000, 32_000)):
             return port
     raise StartFailed("no free port between 10000 and 32000")
 
