@@ -14,7 +14,7 @@ from django.utils import timezone
 from orders.models import Order
 from panel.views.orders import OrderFilter, _with_columns
 from stores.models import Store
-from tests.panel.test_pages import fill
+from tests.panel.test_pages import begin_new_files, fill
 from tests.panel.test_settings import Panel
 from tests.panel.world import filled_store
 
@@ -149,6 +149,7 @@ def test_what_was_erased_is_not_found(panel: Panel) -> None:
 @pytest.fixture
 def big() -> Store:
     """A hundred thousand orders, each with a customer of its own."""
+    begin_new_files()
     store = filled_store()
     fill(store, 100_000)
     with connection.cursor() as cursor:
