@@ -172,8 +172,8 @@ def test_the_worker_logs_json_and_nothing_else(stack: Stack) -> None:
 
 HOLD = """
 import sys
-from sequra_bc.celery import Slots
-slots = Slots(2)
+from sequra_bc.celery import _Slots
+slots = _Slots(2)
 slots.file = open(int(sys.argv[1]), "r+b", buffering=0)
 with slots.one() as free:
     print(free, flush=True)
