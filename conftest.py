@@ -18,6 +18,7 @@ from typing import Any
 import django
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from pytest_django import DjangoDbBlocker
 from pytest_django.fixtures import Settings
 
 from local import chromium
@@ -166,6 +167,20 @@ def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits count up to their boundary: no minute ends while a test of this process counts."""
     frozen = SimpleNamespace(time=lambda: 1_800_000_000.5)
     monkeypatch.setattr(import_module("stores.rate_limit"), "time", frozen)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Threads of the app that still run keep their connections, and nobody could drop it then."""
+    yield
+    from django.db import connection
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    connection.close()
 
 
 @pytest.fixture(scope="session")

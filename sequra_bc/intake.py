@@ -6,12 +6,15 @@ Whatever is not a webhook with the right secret of a known store goes on to Djan
 import time
 from collections.abc import Iterable
 
+import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from orders.webhooks import PREFIX, Refused, store_if_known
 from sequra_bc.bulkheads import REASONS, Application, Environ, StartResponse
 from sequra_bc.metrics import count_request
 from sequra_bc.request_log import WEBHOOKS, request_id
+
+log = structlog.get_logger(__name__)
 
 _REQUEST_ID = "HTTP_X_REQUEST_ID"
 
@@ -36,6 +39,10 @@ class Intake:
             status = 204
         except Refused as refusal:
             status = refusal.status
+        except Exception:
+            # Django stores the webhook, or shows to operators why it cannot be stored.
+            log.exception("intake_failed")
+            return self.application(environ, start_response)
         count_request("POST", WEBHOOKS, status, time.monotonic() - started)
         start_response(f"{status} {REASONS[status]}", [("X-Request-Id", identity)])
         return [b""]

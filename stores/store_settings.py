@@ -31,6 +31,10 @@ class Refused(Exception):
     """Nothing was imported, for the reason given on one line."""
 
 
+class _ChangedSince(Exception):
+    """Somebody changed the setting again before it was undone."""
+
+
 class Author(NamedTuple):
     """Who changes settings: a `SettingChange.Source`, and the person's name or e-mail address."""
 
@@ -42,14 +46,16 @@ COMMAND = Author(SettingChange.Source.COMMAND)
 
 
 @contextmanager
-def recorded(store: Store, author: Author) -> Iterator[None]:
+def recorded(store: Store, author: Author) -> Iterator[Mapping[str, Any]]:
     """Record what the block changes in the store's settings, in one transaction with it.
+
+    Give the block the settings as they are before it, by their key in the document.
 
     Call nothing over HTTP in the block: the store's row is locked.
     """
     with transaction.atomic():
         before = _values(Store.objects.select_for_update().get(pk=store.pk))
-        yield
+        yield before
         after = _values(Store.objects.get(pk=store.pk))
         SettingChange.objects.bulk_create(
             SettingChange(
@@ -83,13 +89,16 @@ def undo(store: Store, change: SettingChange, author: Author) -> bool:
 
     Raise Refused when the earlier value is not valid any more.
     """
-    if not can_undo(change) or _values(store)[change.key] != change.after:
+    if not can_undo(change):
         return False
     document: dict[str, Any] = {}
     for setting in SETTINGS:
         if setting.key == change.key:
             setting.export(document, change.before)
-    import_settings(store, document or {COUNTRIES: change.before}, author)
+    try:
+        import_settings(store, document or {COUNTRIES: change.before}, author, undoes=change)
+    except _ChangedSince:
+        return False
     return True
 
 
@@ -120,8 +129,13 @@ def _open(store: Store) -> dict[str, Connection]:
     return {connection.deployment: connection for connection in connections}
 
 
-def import_settings(store: Store, given: Any, author: Author = COMMAND) -> None:
-    """Store the document's settings. Raise Refused, and store nothing, if any is invalid."""
+def import_settings(
+    store: Store, given: Any, author: Author = COMMAND, undoes: SettingChange | None = None
+) -> None:
+    """Store the document's settings. Raise Refused, and store nothing, if any is invalid.
+
+    With `undoes`, raise _ChangedSince unless the setting still is what that change made of it.
+    """
     document = _validated(given)
     if store.state == Store.State.UNINSTALLED and "connection" in document:
         raise Refused("connection: the store has not installed the app")
@@ -129,7 +143,9 @@ def import_settings(store: Store, given: Any, author: Author = COMMAND) -> None:
     _check_status_lists(store, document)
     try:
         accounts = _accounts(store, document.get("connection", {}))
-        with recorded(store, author):
+        with recorded(store, author) as before:
+            if undoes and before[undoes.key] != undoes.after:
+                raise _ChangedSince
             _save(store, document, accounts)
     except connect.Refused as refusal:
         sentences = [f"{name}: {text}" if name else text for name, text in refusal.problems.items()]
@@ -200,7 +216,8 @@ def _save(store: Store, document: _Document, accounts: list[Account] | None) -> 
         connect.save(store, environment, accounts)
     if "countries" in document:
         connect.choose(store, document["countries"])
-    for setting in SETTINGS:
-        for column, value in setting.found(document).items():
-            setattr(store, column, value)
-    store.save(update_fields=[setting.column for setting in SETTINGS])
+    # Only what the document names: somebody else may have changed the rest meanwhile.
+    found = {column: value for one in SETTINGS for column, value in one.found(document).items()}
+    for column, value in found.items():
+        setattr(store, column, value)
+    store.save(update_fields=found)

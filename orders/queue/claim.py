@@ -308,8 +308,9 @@ def take_along(account: Connection, earlier: list[int], refs: list[str]) -> int:
     numbers = Order.objects.filter(connection=account).values("order_ref_1")
     orders = Order.objects.filter(
         store=account.store, connection__in=earlier, merchant_ref__in=refs
-    )
-    return orders.exclude(order_ref_1__in=numbers).update(connection=account)
+    ).exclude(order_ref_1__in=numbers)
+    rows = orders.order_by("pk").select_for_update(no_key=True)
+    return Order.objects.filter(pk__in=rows.values("pk")).update(connection=account)
 
 
 @transaction.atomic

@@ -97,9 +97,12 @@ def _host_of(order: Order, system: str) -> str:
 def admit(orders: Sequence[Order]) -> list[Order]:
     """Return the claimed orders that may proceed: one per host or account that is being probed."""
     stores = {order.store_id for order in orders}
+    # All of them are locked at once: those that are written below stand in another order.
+    gates_of_all = Gate.objects.filter(store__in=stores).order_by("store_id", "host")
     probed = {
         (gate.store_id, gate.host): gate
-        for gate in Gate.objects.filter(store__in=stores, failures__gte=FAILURES)
+        for gate in gates_of_all.select_for_update(no_key=True)
+        if gate.failures >= FAILURES
     }
     asked: set[object] = set()
     admitted = []

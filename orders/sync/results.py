@@ -129,6 +129,7 @@ UPDATE orders_order o SET
         WHEN r.may_be_echo AND o.accepted_at > now() - %(echo)s THEN %(last_step)s
         ELSE r.settle_step END,
     settle_at = CASE WHEN r.may_be_echo AND o.accepted_at > now() - %(echo)s THEN o.settle_at
+        WHEN r.pause IS NULL THEN NULL
         WHEN g.id IS NULL THEN now() + make_interval(secs => r.pause)
         ELSE now() + greatest(make_interval(secs => r.pause), %(when_short)s) END
 FROM mine JOIN result r USING (id)

@@ -358,8 +358,8 @@ def _blank(rows: QuerySet[Model], table: _Table) -> int:
         return 0
     computed = [name for name, value in table.people.items() if callable(value)]
     constant = {name: value for name, value in table.people.items() if not callable(value)}
-    found = rows.filter(table.holding).only("pk", *computed).select_for_update(of=("self",))
-    batch = list(found[:_BATCH])
+    found = rows.filter(table.holding).only("pk", *computed).order_by("pk")
+    batch = list(found.select_for_update(of=("self",))[:_BATCH])
     for row in batch:
         for name in computed:
             setattr(row, name, table.people[name](getattr(row, name)))

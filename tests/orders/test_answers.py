@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db.models import F
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -224,6 +225,25 @@ def test_late_reads_are_read_again(
     assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
     order.refresh_from_db()
     assert order.settle_at is None
+
+
+def test_what_has_settled_rests_while_calls_are_short(
+    merchant: Merchant, order: Order, settings: Settings
+) -> None:
+    now, settled = timezone.now(), len(settings.SETTLE_SECONDS)
+    Gate.objects.update_or_create(
+        store=merchant.store,
+        host=throttle.BIGCOMMERCE,
+        defaults={"budget": 9, "window_until": now + timedelta(minutes=1)},
+    )
+    Order.objects.filter(pk=order.pk).update(
+        changed=F("changed") + 1, due_at=now, settle_at=None, settle_step=settled
+    )
+
+    drain()
+
+    order.refresh_from_db()
+    assert (order.settle_at, order.settle_step, order.changed) == (None, settled, order.synced)
 
 
 def test_403_about_one_order_is_its_refusal(merchant: Merchant, order: Order) -> None:

@@ -9,10 +9,10 @@ import pytest
 from django.core.management import call_command
 
 from orders.models import Order
-from stores import connect
+from stores import connect, store_settings
 from stores.models import PanelUser, SettingChange, Store
 from stores.settings_file import SETTINGS
-from stores.store_settings import Refused, export_settings, import_settings
+from stores.store_settings import Author, Refused, export_settings, import_settings
 from tests.panel.test_settings import Panel
 from tests.panel.world import filled_store
 from tests.stores.test_settings_registry import CHANGED
@@ -97,6 +97,27 @@ def test_the_command_says_who_imported(
     page = panel.get("settings/history/").content.decode()
     shown = "SeQura's support (Marta)" if by else "Command line"
     assert ("04:00" in page, "07:00" in page, shown in page) == (True, True, True)
+
+
+def test_an_import_leaves_what_somebody_else_changed_meanwhile(panel: Panel) -> None:
+    stale = Store.objects.get(pk=panel.store.pk)
+    Store.objects.update(allowed_ips=["198.51.100.0/24"])
+
+    import_settings(stale, {"reports": {"hour": 7}})
+
+    panel.store.refresh_from_db()
+    assert (panel.store.allowed_ips, panel.store.reports_hour) == (["198.51.100.0/24"], 7)
+
+
+def test_what_changes_again_before_it_is_undone_stays(panel: Panel) -> None:
+    import_settings(panel.store, {"reports": {"hour": 7}})
+    change = panel.store.setting_changes.get()
+    stale = Store.objects.get(pk=panel.store.pk)
+    import_settings(panel.store, {"reports": {"hour": 9}})
+
+    assert not store_settings.undo(stale, change, Author("page", "ana@shop.example"))
+    panel.store.refresh_from_db()
+    assert panel.store.reports_hour == 9
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.column)
