@@ -155,6 +155,9 @@ _LABELS: dict[str, Text] = {
     store_settings.COUNTRIES: gettext_lazy("Selling countries"),
     store_settings.TRIGGER: gettext_lazy("Trigger URL"),
     **{setting.key: setting.label for setting in SETTINGS},
+    # These are stored as what is off, while their forms show what is on.
+    "general.disabled_channels": gettext_lazy("Storefronts without SeQura"),
+    "reports.statistics_without": gettext_lazy("Not included for each order"),
 }
 # Labels that are clear on their own page only.
 _SECTIONS: dict[str, Text] = {

@@ -47,6 +47,11 @@ def test_a_form_records_what_differs_and_nothing_else(panel: Panel) -> None:
     assert rows(panel.store) == [expected]
 
 
+def test_what_is_stored_as_off_is_named_so(panel: Panel) -> None:
+    panel.post("settings/", allowed_ips="203.0.113.0/24", channels=["1"], services="on")
+    assert "Storefronts without SeQura" in panel.get("settings/history/").content.decode()
+
+
 def test_countries_exclusions_and_a_disconnection_are_recorded(panel: Panel) -> None:
     panel.post("countries/", ES="calzados_es", PT="")
     panel.post(
