@@ -75,10 +75,18 @@ def _last_report() -> dict[str, Subquery]:
 
 
 def facts(store: Store) -> dict[str, Any]:
-    """What was seen, the last report and the last order: one query of rows that indexes find."""
+    """What was seen, the last report and the last orders: one query of rows that indexes find.
+
+    `order_at` is the last one of all, `sold_at` the last one of the store's environment.
+    """
     seen = {check: Exists(rows) for check, rows in _rows().items() if check not in store.go_live}
     newest = Order.objects.filter(store=OuterRef("pk")).order_by("-placed_at")
-    last = {"order_at": Subquery(newest.values("placed_at")[:1]), **_last_report()}
+    sold = newest.filter(connection__environment=OuterRef("environment"))
+    last = {
+        "order_at": Subquery(newest.values("placed_at")[:1]),
+        "sold_at": Subquery(sold.values("placed_at")[:1]),
+        **_last_report(),
+    }
     return dict(Store.objects.values(**seen, **last).get(pk=store.pk))
 
 

@@ -54,7 +54,7 @@ def dashboard(request: PanelRequest) -> HttpResponse:
     seen = go_live.facts(store)
     checks = go_live.checklist(store, seen)
     context = {
-        "state": state_of(store, connections, merchants, seen["order_at"]),
+        "state": state_of(store, connections, merchants, seen["sold_at"]),
         "connections": open_ones,
         "merchants": merchants,
         # A store that has sold with SeQura is never new again: its orders outlive the account.

@@ -37,7 +37,7 @@ def flawless(environment: str = "live") -> Store:
 
 def read(store: Store) -> _State:
     store.refresh_from_db()
-    last = go_live.facts(store)["order_at"]
+    last = go_live.facts(store)["sold_at"]
     return state_of(store, list(store.connections.all()), connect.selling(store), last)
 
 
@@ -55,6 +55,17 @@ def test_a_store_in_which_nothing_is_off_is_green() -> None:
 def test_a_sandbox_is_never_green() -> None:
     sentence = "SeQura runs in sandbox mode in 2 countries. Last order: 3\xa0minutes ago."
     assert read(flawless("sandbox")) == _State("info", sentence, [])
+
+
+def test_an_order_of_the_sandbox_is_no_sale_of_a_live_store() -> None:
+    store = flawless("sandbox")
+    live = store.connections.get()
+    Store.objects.update(environment="live")
+    Connection.objects.filter(pk=live.pk).update(state="archived", stopped_at=timezone.now())
+    live.pk, live.environment = None, "live"
+    live.save()
+    store.merchants.update(connection=live)
+    assert read(store).sentence == "SeQura is live in 2 countries. No orders yet."
 
 
 def test_a_store_without_orders_says_so() -> None:
