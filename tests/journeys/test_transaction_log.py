@@ -103,7 +103,8 @@ def test_refused_update_is_found_and_settled_in_the_log_s_side_panel(
 
     side = merchant.open_side_panel(number)
     side.get_by_role("link", name="Transaction log", exact=True).click()
-    side.get_by_text("Filters", exact=True).click()  # folded where the page is narrow
+    expect(side.locator("details.fold:not([open])")).to_be_visible()  # the page is narrow
+    side.get_by_text("Filters", exact=True).click()
     side.get_by_label("Order number or SeQura reference").fill(reference)
     side.get_by_label("Status").select_option("Needs action")
     side.get_by_role("button", name="Search").click()

@@ -125,7 +125,7 @@ def test_no_transaction_is_open_during_a_call(merchant: Merchant, orders: list[O
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT state FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
-                " AND now() - state_change > interval '0.3 s'"
+                " AND datname = current_database() AND now() - state_change > interval '0.3 s'"
             )
             seen |= {state for (state,) in cursor.fetchall()}
         time.sleep(0.05)
