@@ -1,9 +1,10 @@
 """SeQura wants to look at a payment first: the notice, and what becomes of the order."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from tests.browser.axe import violations
 from tests.journeys.conftest import Visit
@@ -23,7 +24,8 @@ def arrive_at_the_notice(page: Page) -> int:
     notice = page.get_by_role("heading", name="SeQura está revisando tu pago")
 
     def is_there() -> bool:
-        page.clock.run_for(500)  # until the payment is known, the page asks every second
+        with suppress(Error):  # it may load itself anew at this moment
+            page.clock.run_for(500)  # until the payment is known, the page asks every second
         return notice.is_visible()
 
     assert eventually(is_there)
@@ -43,6 +45,7 @@ def under_review(shopper: Shopper, persona: str) -> int:
     """A purchase that ends with the notice and then the confirmation; the order's number."""
     to_the_notice(shopper, persona)
     page = shopper.page
+    page.clock.resume()
     page.get_by_role("link", name="Continuar a tu pedido").click()
     number = shopper.confirmed()
     expect(page.get_by_text("We are reviewing your payment")).to_be_visible()
@@ -91,6 +94,7 @@ def test_the_notice_goes_on_to_the_order_by_itself(system: System, visit: Visit)
     page.clock.run_for(3_000)
     expect(page.get_by_role("timer")).to_have_text(str(left - 3))
     page.clock.run_for(9_000)
+    page.clock.resume()
 
     number = shopper.confirmed()
     assert [order["id"] for order in system.orders(shopper.checkout_id)] == [number]
@@ -149,6 +153,7 @@ def test_a_purchase_by_keyboard_alone(system: System, visit: Visit) -> None:
     arrive_at_the_notice(page)
     shopper.tab_to(page.get_by_role("button", name="Quedarme en esta página"), "Enter")
     expect(page.get_by_role("link", name="Continuar a tu pedido")).to_be_focused()
+    page.clock.resume()
     keyboard.press("Enter")
 
     number = shopper.confirmed()
