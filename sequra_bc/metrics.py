@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import structlog
 from celery import current_app
 from django.apps import apps
 from django.db import DatabaseError, InterfaceError, connection
@@ -34,6 +35,8 @@ from prometheus_client.registry import Collector
 
 from sequra_bc.shared_counters import folder
 from stores.models import database_now
+
+log = structlog.get_logger(__name__)
 
 _REQUESTS = Counter("sequra_bc_requests", "Requests answered", ["method", "route", "status"])
 _SECONDS = Histogram("sequra_bc_request_seconds", "Time to answer", ["route"])
@@ -169,11 +172,12 @@ def _lanes() -> Iterator[GaugeMetricFamily]:
     waiting = GaugeMetricFamily("sequra_bc_lane_messages", "Messages, by lane", labels=["lane"])
     try:
         with current_app.connection_for_write() as broker:
-            broker.ensure_connection(max_retries=1, interval_start=0, timeout=1)
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=3)
             for lane, queue in current_app.amqp.queues.items():
                 declared: Any = queue(broker.default_channel).queue_declare()
                 waiting.add_metric([lane], declared.message_count)
-    except Exception:  # noqa: BLE001 (every transport has errors of its own)
+    except Exception as error:  # noqa: BLE001 (every transport has errors of its own)
+        log.warning("broker_not_counted", reason=f"{type(error).__name__}: {error}")
         up.add_metric([], 0)
     else:
         up.add_metric([], 1)
