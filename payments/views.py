@@ -83,7 +83,7 @@ def storefront(
     """
 
     def decorate(view: _View[P]) -> Callable[..., HttpResponseBase]:
-        @csrf_exempt
+        @csrf_exempt  # asked by pages of the shop, without a cookie of ours
         @wraps(view)
         def endpoint(request: HttpRequest, public_id: UUID, *args: Any, **kwargs: Any) -> Any:
             store = storefront_store(public_id, **also())

@@ -4,7 +4,8 @@ Nothing here holds a lock on the whole queue. The limits per store are exact bec
 store take turns. Work begins with what is new or due, so its cost does not grow with the number of
 stores. Every statement about several rows locks events before orders, each in the order of their
 ids, or skips what is locked; so workers never wait for each other in a circle. No HTTP happens
-while anything is locked.
+while anything is locked, except for an announced uninstallation whose date makes it doubtful: then
+BigCommerce is asked whether the access token still works.
 """
 
 from collections.abc import Iterable, Sequence

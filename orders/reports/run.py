@@ -277,7 +277,7 @@ _FAILED = 599
 _DUMMY_TOKEN = secrets.token_urlsafe(32)  # compared when there is no such store: it takes as long
 
 
-@csrf_exempt
+@csrf_exempt  # it changes nothing but by its secret address; another method is a 405
 @require_GET
 def trigger_report(request: HttpRequest, public_id: UUID, token: str) -> HttpResponse:
     """Start a run unless one is running. Answer with the result of the last one."""

@@ -100,7 +100,7 @@ def test_a_pod_keeps_to_the_restricted_profile(name: str) -> None:
     }  # fmt: skip
     assert pod(name)["spec"]["automountServiceAccountToken"] is False
     assert {*container(name)["resources"]} == {"requests", "limits"}
-    assert container(name)["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
+    assert container(name)["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 (in the container)
     (volume,) = pod(name)["spec"]["volumes"]
     assert volume["emptyDir"]["sizeLimit"]
 
