@@ -14,17 +14,22 @@ from sequra_bc import heartbeat
 BROKER_AWAY = f"redis://127.0.0.1:{free_port()}/0"
 
 
+def app_at(broker: str) -> Celery:
+    """Return an application that does not become the current one of this process."""
+    return Celery(broker=broker, set_as_current=False)
+
+
 @pytest.fixture
-def pulse(monkeypatch: pytest.MonkeyPatch) -> heartbeat.Pulse:
+def pulse() -> heartbeat.Pulse:
     """The pulse of a main loop that has been silent for a minute."""
-    found = heartbeat.Pulse(Celery(broker=BROKER_AWAY))
+    found = heartbeat.Pulse(app_at(BROKER_AWAY))
     found.last -= 60
     return found
 
 
 def test_a_worker_is_well_while_its_loop_goes_round(pulse: heartbeat.Pulse) -> None:
     pulse.beat()
-    pulse.app = Celery(broker="none://the-broker-is-not-asked")
+    pulse.app = app_at("none://the-broker-is-not-asked")
     assert pulse.is_well()
 
 
@@ -35,7 +40,7 @@ def test_an_outage_of_the_broker_is_no_fault_of_the_worker(pulse: heartbeat.Puls
 @pytest.mark.slow
 def test_a_loop_that_is_stuck_is_found(pulse: heartbeat.Pulse, tmp_path: Path) -> None:
     with valkey(tmp_path / "valkey", scratch=True) as url:
-        pulse.app = Celery(broker=url)
+        pulse.app = app_at(url)
         assert not pulse.is_well()
 
 
