@@ -16,7 +16,7 @@ from typing import Any
 import requests
 
 from local.merchant import Merchant
-from local.processes import StartFailed, free_port, is_free
+from local.processes import StartFailed, free_port, take
 from local.sandbox_control import ControlRefused, SandboxControl
 from local.servers import LOCAL
 from local.shopper import Shopper, Stuck
@@ -160,8 +160,8 @@ def end_when_asked() -> None:
 
 
 def preferred(port: int) -> int:
-    """Return the well-known port, or a free one if it is in use."""
-    return port if is_free(port) else free_port()
+    """Return the well-known port, or a free one if it is taken."""
+    return port if take(port) else free_port()
 
 
 def run(folder: Path) -> None:

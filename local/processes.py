@@ -18,25 +18,37 @@ class StartFailed(Exception):
     """A process ended, or did not answer in time. The message ends with the tail of its log."""
 
 
-def is_free(port: int) -> bool:
-    """Return whether no process listens on this port of the loopback address."""
+_taken: dict[int, socket.socket] = {}
+
+
+def take(port: int) -> bool:
+    """Make this TCP port of the loopback address ours until our process ends; False if it is not.
+
+    The app's server shares a port with whoever listens there already, and each gets some of the
+    other's requests. So it is not enough that nobody listens yet: whoever takes a port holds the
+    UDP port of the same number, which nothing else here uses.
+    """
+    holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
+            holder.bind(("127.0.0.1", port))
             probe.bind(("127.0.0.1", port))
         except OSError:
+            holder.close()
             return False
-        return True
+    _taken[port] = holder
+    return True
 
 
 def free_port() -> int:
-    """Return a free TCP port below the ephemeral range, which no outgoing connection can use.
+    """Return a port that is ours, below the ephemeral range, which no outgoing connection uses.
 
-    Test workers may begin with the same seed, and would take each other's ports.
+    Test workers may begin with the same seed, and would try the same ports.
     """
     unseeded = random.SystemRandom()
     for _ in range(200):
-        if is_free(port := unseeded.randrange(10_000, 32_000)):
+        if take(port := unseeded.randrange(10_000, 32_000)):
             return port
     raise StartFailed("no free port between 10000 and 32000")
 

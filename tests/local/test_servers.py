@@ -16,7 +16,7 @@ import pytest
 import redis
 from django.db import connection
 
-from local.processes import Process, StartFailed, environment, free_port
+from local.processes import Process, StartFailed, environment, free_port, take
 from local.servers import ROOT, as_unprivileged_user, owned, postgres, postgres_binary, servers
 
 pytestmark = pytest.mark.slow
@@ -229,6 +229,14 @@ def test_root_without_user_namespaces_is_told_what_to_do(monkeypatch: pytest.Mon
 
 def test_ports_stay_below_the_ephemeral_range() -> None:
     assert all(free_port() < 32768 for _ in range(50))
+
+
+def test_a_port_is_taken_once_although_nobody_listens_there_yet() -> None:
+    port = free_port()
+    claim = f"import local.processes as p; raise SystemExit(p.take({port}))"
+
+    assert subprocess.run([sys.executable, "-c", claim], cwd=ROOT, check=False).returncode == 0
+    assert not take(port)
 
 
 def test_a_process_that_ends_while_starting_shows_its_log(tmp_path: Path) -> None:
