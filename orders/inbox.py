@@ -7,9 +7,9 @@ statement, and hands the lead to the first request that came meanwhile. So a lon
 nobody, no thread has to be kept alive, and under load a commit serves many. Each request is
 released after the commit of its own row, never before.
 
-A statement that PostgreSQL refuses fails for no neighbour: each of its requests then stores its row
-alone. One connection per process belongs to the inbox. It is used without blocking, so that a
-server that is silent holds no request longer than `SECONDS`.
+A statement that fails does so for no neighbour: each of its requests then stores its row alone,
+through Django and a connection of its own. One connection per process belongs to the inbox. It is
+used without blocking, so that a server that is silent holds no request longer than `SECONDS`.
 """
 
 import os
@@ -29,7 +29,9 @@ from orders.queue.wakeup import wake_worker
 
 log = structlog.get_logger(__name__)
 
-SECONDS = 4.0  # until a request gives up; BigCommerce then repeats the webhook
+SECONDS = 4.0  # until a request gives up, and stores its row alone
+# Seconds for which a connection is used: the database may have moved to another server meanwhile.
+MAX_AGE = 60.0
 _AT_ONCE = 200  # rows of a statement
 # Seconds for which a leader waits in a crowd: those whose commit was a moment ago come again. A
 # lone request, and whoever follows one, waits for nobody.
@@ -92,8 +94,8 @@ class Row(NamedTuple):
         return (self.store, self.scope, self.hash)
 
 
-class Unavailable(Exception):
-    """PostgreSQL did not commit the row in time. Whether it will is not known."""
+class _Unavailable(Exception):
+    """PostgreSQL did not commit the rows in time. Whether it will is not known."""
 
 
 def as_columns(rows: list[Row]) -> list[list[Any]]:
@@ -111,7 +113,7 @@ class _Waiting:
         self.woken = threading.Lock()
         self.woken.acquire()
         self.leads = False
-        self.stored: bool | None = None  # False: not by a statement of many rows
+        self.stored = False  # by a statement of many rows
 
 
 class Inbox:
@@ -127,8 +129,9 @@ class Inbox:
     def store(self, row: Row) -> bool:
         """Return True when the row is committed, False when the caller has to store it alone.
 
-        False means that the store has another secret, or that PostgreSQL refused the statement.
-        Raise Unavailable when nothing was heard of the row in time.
+        False means that the store has another secret, that PostgreSQL refused the statement, or
+        that it did not answer in time. If it commits the row later, the row alone is a repeated
+        delivery.
         """
         mine = _Waiting(row)
         with self._lock:
@@ -136,8 +139,6 @@ class Inbox:
             mine.leads, self._has_leader = not self._has_leader, True
         if mine.leads or self._is_woken_to_lead(mine):
             self._lead()
-        if mine.stored is None:
-            raise Unavailable
         return mine.stored
 
     def _is_woken_to_lead(self, mine: _Waiting) -> bool:
@@ -176,12 +177,8 @@ class Inbox:
     def _write(self, batch: list[_Waiting]) -> None:
         try:
             stored = self._session.insert([one.row for one in batch])
-        except Unavailable:
-            log.exception("webhook_not_stored")
-        except (psycopg2.Error, ValueError) as error:
+        except (_Unavailable, psycopg2.Error, ValueError) as error:
             log.warning("webhooks_one_by_one", reason=type(error).__name__)
-            for one in batch:
-                one.stored = False
         else:
             for one in batch:
                 one.stored = one.row.key in stored
@@ -202,6 +199,7 @@ class _Session:
 
     def __init__(self) -> None:
         self._connection: Any = None  # psycopg2's, used without blocking
+        self._old_at = 0.0  # monotonic
 
     def insert(self, rows: list[Row]) -> set[_Key]:
         """Commit the rows; return the events among them whose store has the given secret.
@@ -211,6 +209,8 @@ class _Session:
         ValueError when psycopg2 cannot write a value.
         """
         deadline, columns = time.monotonic() + SECONDS, as_columns(rows)
+        if time.monotonic() > self._old_at:
+            self._close()
         for _ in range(2):
             try:
                 return self._execute(columns, deadline)
@@ -222,7 +222,7 @@ class _Session:
             except BaseException:
                 self._close()
                 raise
-        raise Unavailable
+        raise _Unavailable
 
     def _execute(self, columns: list[list[Any]], deadline: float) -> set[_Key]:
         if self._connection is None:
@@ -239,7 +239,7 @@ class _Session:
             parameters["options"] = f"{given} -c lock_timeout={_LOCK_TIMEOUT}"
         fresh = psycopg2.connect(**parameters, async_=True)
         _finish(fresh, deadline)
-        self._connection = fresh
+        self._connection, self._old_at = fresh, time.monotonic() + MAX_AGE
         if not settings.DATABASE_POOLED:
             preparing = fresh.cursor()  # psycopg2 expects it to exist until the end
             preparing.execute(_PREPARE)
@@ -253,13 +253,13 @@ class _Session:
 
 
 def _finish(connection: Any, deadline: float) -> None:
-    """Wait until PostgreSQL has answered. Raise Unavailable at the deadline."""
+    """Wait until PostgreSQL has answered. Raise _Unavailable at the deadline."""
     while (state := connection.poll()) != extensions.POLL_OK:
         ready = select.poll()
         ready.register(connection, _EVENTS[state])
         left = deadline - time.monotonic()
         if left <= 0 or not ready.poll(1000 * left):
-            raise Unavailable
+            raise _Unavailable
 
 
 _inboxes: dict[int, Inbox] = {}

@@ -97,7 +97,7 @@ def store_if_known(environ: Mapping[str, Any]) -> bool:
 
     Return False for a request that `IntakeMiddleware` has to answer: any without the right secret
     of a store that this process knows, and any whose row could not be stored with others. Raise
-    Refused for a request that is not an authentic webhook, 503 when the database is down.
+    Refused for a request that is not an authentic webhook.
     """
     receiver = _known_receiver(environ)
     body = environ.get("wsgi.input")
@@ -105,10 +105,7 @@ def store_if_known(environ: Mapping[str, Any]) -> bool:
         return False
     _check_signature(body.getvalue(), environ)
     event = _coalesced(read_event(body.getvalue(), receiver), receiver)
-    try:
-        return inbox.store(_row(receiver, event))
-    except inbox.Unavailable as error:
-        raise Refused(503) from error
+    return inbox.store(_row(receiver, event))
 
 
 def _known_receiver(environ: Mapping[str, Any]) -> "Receiver | None":

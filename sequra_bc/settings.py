@@ -272,6 +272,8 @@ if not DATABASE.get("ENGINE", "").endswith("postgresql"):
 # Is DATABASE_URL a pooler in transaction mode (PgBouncer)? Sessions are shared there: no
 # start-up options, no cursors that outlive a transaction, and locks are rows (stores/locks.py).
 DATABASE_POOLED: bool = env.bool("DATABASE_POOLED", default=False)
+# A server that vanished is noticed within 45 seconds, also by a connection at rest.
+KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 5, "keepalives_count": 3}
 # A killed lock holder frees its lock in half a second, not when its statement ends.
 SESSION = {} if DATABASE_POOLED else {"options": "-c client_connection_check_interval=1s"}
 DATABASES = {
@@ -280,7 +282,7 @@ DATABASES = {
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": DATABASE_POOLED,
         **DATABASE,
-        "OPTIONS": {"connect_timeout": 5, **SESSION, **DATABASE.get("OPTIONS", {})},
+        "OPTIONS": {"connect_timeout": 5, **KEEPALIVES, **SESSION, **DATABASE.get("OPTIONS", {})},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

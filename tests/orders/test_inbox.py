@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import psycopg2
 import pytest
 import requests
 from django.core.handlers.wsgi import WSGIHandler
@@ -28,7 +29,7 @@ from local.sandbox_control import plain_session
 from local.servers import ROOT
 from local.stack import web_process
 from orders import inbox, webhooks
-from orders.inbox import Inbox, Row, Unavailable
+from orders.inbox import Inbox, Row
 from orders.models import WebhookEvent
 from sequra_bc.intake import Intake
 from stores.models import Store
@@ -68,6 +69,7 @@ def ours(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
     """The inbox of this process, with patience, and no connection of it left at the end."""
     fresh = Inbox()
     monkeypatch.setattr(inbox, "SECONDS", 60.0)
+    monkeypatch.setattr(inbox, "MAX_AGE", 600.0)
     for module in (inbox, webhooks):  # no message of these tests reaches another's broker
         monkeypatch.setattr(module, "wake_worker", lambda: None)
     monkeypatch.setitem(inbox._inboxes, os.getpid(), fresh)
@@ -290,8 +292,7 @@ def test_a_request_that_waited_too_long_leaves_and_the_others_go_on(
     with gathered(lambda _: inbox.store(lone), ["lone"], ours, gate) as asked:
         with monkeypatch.context() as patched:
             patched.setattr(inbox, "SECONDS", 0.0)
-            with pytest.raises(Unavailable):
-                inbox.store(late)
+            assert inbox.store(late) is False  # the request stores it alone
         assert ours._waiting == []
         gate.open.set()
         assert asked["lone"].result()
@@ -312,15 +313,67 @@ def test_a_database_that_refuses_or_is_silent_is_a_503(
         port = silent.getsockname()[1]
         if not listens:
             silent.close()
-        where = dict(connection.get_connection_params(), port=port)
+        where = dict(connection.get_connection_params(), port=port, connect_timeout=2)
         with monkeypatch.context() as patched:
             django_connection = type(connections["default"])
             patched.setattr(django_connection, "get_connection_params", lambda _: where)
+            connection.close()
             patched.setattr(inbox, "SECONDS", 0.5)
             assert post("lost") == 503
     assert stored() == {}
     assert post("found") == 204
     assert stored() == {"found": 1}
+
+
+@pytest.mark.parametrize("listens", [False, True], ids=["refuses", "is silent"])
+def test_a_webhook_is_stored_while_the_inbox_alone_gets_no_connection(
+    store: Store,
+    ours: Inbox,
+    post: Callable[[str], int],
+    monkeypatch: pytest.MonkeyPatch,
+    listens: bool,
+) -> None:
+    """The server has no slot for one more connection; Django has its own already."""
+    ours._session._close()
+    connect = psycopg2.connect
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        if not listens:
+            silent.close()
+
+        def connect_elsewhere(**where: Any) -> Any:
+            is_inbox = where.get("async_")
+            return connect(**where | {"port": port}) if is_inbox else connect(**where)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(psycopg2, "connect", connect_elsewhere)
+            patched.setattr(inbox, "SECONDS", 0.5)
+            assert post("mine") == 204
+    assert stored() == {"mine": 1}
+
+
+def test_a_connection_is_opened_anew_when_it_is_old(
+    store: Store, ours: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database may have moved to another server, and this one only reads by now."""
+    first, second, third = (row(store, name) for name in ("first", "second", "third"))
+    assert inbox.store(first)
+    kept = ours._session._connection
+    assert inbox.store(second)
+    assert ours._session._connection is kept
+    monkeypatch.setattr(ours._session, "_old_at", 0.0)
+    assert inbox.store(third)
+    assert ours._session._connection is not kept
+    assert kept.closed
+    assert stored() == {"first": 1, "second": 1, "third": 1}
+
+
+def test_a_connection_at_rest_notices_a_server_that_vanished(store: Store, ours: Inbox) -> None:
+    assert inbox.store(row(store, "mine"))
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    with socket.socket(fileno=os.dup(ours._session._connection.fileno())) as kept:
+        assert kept.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert [kept.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [30, 5, 3]
 
 
 def test_a_connection_that_died_unnoticed_is_opened_again(
