@@ -1,5 +1,7 @@
 """Run a shared loop over stores: a failure of one is logged, counted, and stops no other.
 
+A transaction that another one stood in the way of is run once more.
+
 A loop that runs all day finds the stores whose turn has come by an index, so an idle run costs the
 same for 10 and for 10,000 stores.
 """
@@ -7,14 +9,15 @@ same for 10 and for 10,000 stores.
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, Protocol, TypeVar
+from functools import partial, wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import structlog
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from prometheus_client import Counter
+from psycopg2.extensions import TransactionRollbackError
 
 from stores.models import Store
 from transport.stopping import before_a_call, stopping
@@ -32,17 +35,47 @@ class _OfStore(Protocol):
 
 
 Row = TypeVar("Row", bound="Store | _OfStore")
-# The database is down: that concerns all stores.
-OF_ALL = (InterfaceError, OperationalError)
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
+
+
+def is_of_all(error: Exception) -> bool:
+    """Return whether the database is down: that concerns all stores, unlike a deadlock."""
+    return isinstance(error, InterfaceError | OperationalError) and not _is_rolled_back(error)
+
+
+def _is_rolled_back(error: Exception) -> bool:
+    """Return whether PostgreSQL chose this transaction to end a deadlock or a conflict."""
+    return isinstance(error.__cause__, TransactionRollbackError)
+
+
+def repeated_once(work: Callable[Given, Returned]) -> Callable[Given, Returned]:
+    """Decorate a transaction or a single statement: run it once more after a deadlock.
+
+    PostgreSQL has undone all of it by then. Within a larger transaction the error is raised,
+    because that one is undone as well.
+    """
+
+    @wraps(work)
+    def run(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
+        try:
+            return work(*args, **kwargs)
+        except OperationalError as error:
+            if connection.in_atomic_block or not _is_rolled_back(error):
+                raise
+            log.warning("transaction_repeated", work=work.__qualname__, reason=str(error))
+        return work(*args, **kwargs)
+
+    return run
 
 
 def isolated(what: str, store: Store, work: Callable[[], object]) -> bool:
     """Do one store's part of a shared loop. Return False when it failed, whatever the reason."""
     try:
         work()
-    except OF_ALL:
-        raise
-    except Exception:
+    except Exception as error:
+        if is_of_all(error):
+            raise
         # Nobody can foresee what one store's row or secret does, and all others wait behind it:
         # in the log whole, and counted for the alert on failing stores.
         log.exception("store_failed", store=store.hash, task=what)
@@ -101,10 +134,20 @@ _DELETED_AT_ONCE = 5000
 
 
 def delete_in_batches(rows: QuerySet[Any]) -> int:
-    """Delete these rows. Return how many there were. The process may end between two batches."""
+    """Delete these rows. Return how many there were. The process may end between two batches.
+
+    A row that is being changed stays; it is judged again in the next run.
+    """
     deleted = 0
-    while keys := list(rows.values_list("pk", flat=True)[:_DELETED_AT_ONCE]):
-        QuerySet(rows.model).filter(pk__in=keys).delete()
-        deleted += len(keys)
+    while count := _delete_some(rows):
+        deleted += count
         before_a_call()
     return deleted
+
+
+@transaction.atomic
+def _delete_some(rows: QuerySet[Any]) -> int:
+    chosen = rows.only("pk").select_for_update(of=("self",), skip_locked=True)
+    keys = [row.pk for row in chosen[:_DELETED_AT_ONCE]]
+    QuerySet(rows.model).filter(pk__in=keys).delete()
+    return len(keys)

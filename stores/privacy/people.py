@@ -6,8 +6,10 @@ hold is theirs to erase. See docs/privacy.md.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import structlog
@@ -23,6 +25,7 @@ from stores.privacy.personal_data import TABLES, erase_rows
 
 log = structlog.get_logger(__name__)
 _Found = dict[str, list[int]]  # the keys of the rows, by table
+_Links = dict[str, set[Any]]  # what purchases are known by
 
 # The tables whose rows stand for a purchase. What else mentions an address may be about another's.
 _PURCHASES = ("payments.Solicitation", "orders.Order", "orders.Correction")
@@ -40,17 +43,9 @@ class Person:
 
 def find(person: Person) -> _Found:
     """Return the rows that hold data of this person."""
-    mentions = _mentions(person) if person.email else {}
-    links: dict[str, set[Any]] = {name: set() for name in _LINKS}
-    if person.order is not None:
-        links["order"].add(person.order)
-    _follow(person.store, mentions, links)
-    found = {}
+    links, found = _links(person), {}
     for label, rows in _tables(person.store):
-        belongs = Q(pk__in=mentions.get(label, ()))
-        for name, values in links.items():
-            if column := getattr(TABLES[label], name):
-                belongs |= Q(**{f"{column}__in": values})
+        belongs = _linked(label, links) | Q(pk__in=_mentioning(person, rows, TABLES[label].people))
         if keys := sorted(rows.filter(belongs).values_list("pk", flat=True)):
             found[label] = keys
     return found
@@ -63,33 +58,57 @@ def _tables(store: Store) -> Iterator[tuple[str, QuerySet[Model]]]:
             yield label, QuerySet[Model](apps.get_model(label)).filter(**{table.owner: store.pk})
 
 
-def _mentions(person: Person) -> _Found:
+def _mentioning(person: Person, rows: QuerySet[Model], columns: Iterable[str]) -> list[int]:
     """Return the rows in which the address stands, and not as a part of a longer one."""
+    if not person.email:
+        return []
     address = rf"(?<![\w.+%-]){re.escape(person.email.strip())}(?!\.?[\w-])"
-    found = {}
-    for label, rows in _tables(person.store):
-        texts = {f"_{name}": Cast(name, TextField()) for name in TABLES[label].people}
-        is_mentioned = Q()
-        for name in texts:
-            is_mentioned |= Q(**{f"{name}__iregex": address})
-        mentioning = rows.annotate(**texts).filter(is_mentioned)
-        found[label] = list(mentioning.values_list("pk", flat=True))
-    return found
+    texts = {f"_{name}": Cast(name, TextField()) for name in columns}
+    is_mentioned = Q()
+    for name in texts:
+        is_mentioned |= Q(**{f"{name}__iregex": address})
+    return list(rows.annotate(**texts).filter(is_mentioned).values_list("pk", flat=True))
 
 
-def _follow(store: Store, mentions: Mapping[str, Collection[int]], links: dict[str, Any]) -> None:
-    """Add what else the purchases of these rows are known by."""
-    for label, rows in _tables(store):
-        if label not in _PURCHASES:
-            continue
-        belongs = Q(pk__in=mentions.get(label, ()))
-        if (column := TABLES[label].order) and links["order"]:
-            belongs |= Q(**{f"{column}__in": links["order"]})
-        columns = {name: getattr(TABLES[label], name) for name in _LINKS}
-        named = {name: column for name, column in columns.items() if column}
-        for row in rows.filter(belongs).values(*named.values()):
-            for name, column in named.items():
-                links[name] |= {row[column]} - {None, ""}
+def _links(person: Person) -> _Links:
+    """Return what the person's purchases are known by.
+
+    A row that names the person may know a purchase by its reference alone, and another row of that
+    purchase the number of its order: so this looks again until there is no more.
+    """
+    links: _Links = {name: set() for name in _LINKS}
+    if person.order is not None:
+        links["order"].add(person.order)
+    purchases = [(label, rows) for label, rows in _tables(person.store) if label in _PURCHASES]
+    mentions = {
+        label: _mentioning(person, rows, TABLES[label].people.keys() - {*TABLES[label].users})
+        for label, rows in purchases
+    }
+    before = -1
+    while (known := sum(map(len, links.values()))) > before:
+        before = known
+        for label, rows in purchases:
+            _add(links, label, rows.filter(_linked(label, links) | Q(pk__in=mentions[label])))
+    return links
+
+
+def _linked(label: str, links: _Links) -> Q:
+    """Return the condition for rows that any of these links names."""
+    named = [Q(**{f"{column}__in": links[name]}) for name, column in _columns(label).items()]
+    return reduce(or_, named, Q(pk__in=()))
+
+
+def _add(links: _Links, label: str, rows: QuerySet[Model]) -> None:
+    """Add what these rows are known by."""
+    columns = _columns(label)
+    for row in rows.values(*columns.values()):
+        for name, column in columns.items():
+            links[name] |= {row[column]} - {None, ""}
+
+
+def _columns(label: str) -> dict[str, str]:
+    """Return the columns of a table that name a purchase, by link."""
+    return {name: column for name in _LINKS if (column := getattr(TABLES[label], name))}
 
 
 def export(person: Person) -> dict[str, Any]:
@@ -97,9 +116,8 @@ def export(person: Person) -> dict[str, Any]:
     found, tables = find(person), {}
     for label, keys in found.items():
         model, table = apps.get_model(label), TABLES[label]
-        links = [column for name in _LINKS if (column := getattr(table, name))]
         dates = [name for name in table.dates if "__" not in name]
-        columns = [*links, *dates, *table.people]
+        columns = [*_columns(label).values(), *dates, *table.people]
         rows = QuerySet[Model](model).filter(pk__in=keys).order_by("pk")
         tables[label] = list(rows.values("pk", *dict.fromkeys(columns)))
     return {**_heading(person), "counts": _counts(found), "tables": tables}
@@ -118,8 +136,8 @@ def _heading(person: Person) -> dict[str, Any]:
 def erase(person: Person) -> dict[str, Any]:
     """Erase what the database holds about this person. Return the proof: rows counted by table.
 
-    `left` are rows that payments under way still need, and events that are not folded yet. Once
-    those are over the request can be repeated.
+    `left` are rows that payments under way still need, orders that a worker has or will read, and
+    events that are not folded yet. Once those are over the request can be repeated.
     """
     found = find(person)
     kept = {one for app in store_apps() for one in app.references_under_way(person.store)}

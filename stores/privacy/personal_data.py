@@ -96,6 +96,7 @@ class _Table:
     reference: str = ""
     order: str = ""
     checkout: str = ""
+    users: tuple[str, ...] = ()  # of `people`, the columns that name the merchant's own users
     in_work: Q | None = None  # rows that are erased by their time alone, never on request
 
 
@@ -103,6 +104,12 @@ _ALL = Q(pk__isnull=False)
 _NOT_ERASED = Q(erased_at__isnull=True)
 _HAS_TEXT = ~Q(words="") | ~Q(note="") | ~Q(ignored_by="")
 _IS_ABANDONED = Q(phase="solicited", state="", confirm_intent_at=None)
+# SeQura is being asked: its reference follows.
+_IS_ASKED = Q(reference=None, created_at__gt=Now() - timedelta(minutes=5))
+# A worker has read the order, or will, and stores what SeQura accepts of it.
+_IS_SYNCED = Q(leased_until__gt=Now()) | Q(
+    changed__gt=F("synced"), store__state="installed", connection__stopped_at=None
+)
 
 TABLES: dict[str, _Table] = {
     "payments.Solicitation": _Table(
@@ -127,6 +134,7 @@ TABLES: dict[str, _Table] = {
         reference="reference",
         order="order_id",
         checkout="checkout_id",
+        in_work=_IS_ASKED,
     ),
     "payments.Offer": _Table(
         people={"reasons": [], "detail": ""}, impersonal=("checkout_id",),
@@ -146,15 +154,17 @@ TABLES: dict[str, _Table] = {
         ),
         holding=_NOT_ERASED,
         dates=("placed_at", "accepted_at", "adopted_at"),
-        also={"erased_at": Now()},
+        also={"erased_at": Now(), "lease": ""},  # a holder whose lease ended writes no more
         # A delivery report would need what is gone.
         then={"reported_shipment": F("shipment")},
         reference="reference",
         order="bigcommerce_id",
+        in_work=_IS_SYNCED,
     ),
     "orders.Correction": _Table(
         people={"ours": "", "theirs": "", "heard_by": "", "decided_by": ""}, impersonal=("path",),
         forgotten=_ALL, dates=("heard_at", "decided_at"), reference="reference",
+        users=("heard_by", "decided_by"),
     ),
     "orders.WebhookEvent": _Table(
         people={"payload": {}}, impersonal=("scope", "hash"),
@@ -345,10 +355,16 @@ def _rows(
     return rows
 
 
+def _locked(rows: QuerySet[Model], *columns: str) -> list[Model]:
+    """Return some of these rows: those that are still so once they are locked."""
+    chosen = rows.only("pk", *columns).order_by("pk")
+    return list(chosen.select_for_update(of=("self",))[:_BATCH])
+
+
 def _forget(rows: QuerySet[Model], table: _Table) -> int:
     if table.forgotten is None:
         return 0
-    keys = list(rows.filter(table.forgotten).values_list("pk", flat=True)[:_BATCH])
+    keys = [row.pk for row in _locked(rows.filter(table.forgotten))]
     QuerySet[Model](rows.model).filter(pk__in=keys).delete()
     return len(keys)
 
@@ -358,8 +374,7 @@ def _blank(rows: QuerySet[Model], table: _Table) -> int:
         return 0
     computed = [name for name, value in table.people.items() if callable(value)]
     constant = {name: value for name, value in table.people.items() if not callable(value)}
-    found = rows.filter(table.holding).only("pk", *computed).order_by("pk")
-    batch = list(found.select_for_update(of=("self",))[:_BATCH])
+    batch = _locked(rows.filter(table.holding), *computed)
     for row in batch:
         for name in computed:
             setattr(row, name, table.people[name](getattr(row, name)))

@@ -2,7 +2,10 @@
 
 import json
 import re
+import time
 import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -10,15 +13,22 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import models
+from django.db import connection, models, transaction
+from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from local.servers import ROOT
-from orders.models import Correction, Order, WebhookEvent
+from orders.drift.reconcile import watch_due
+from orders.models import Correction, Order, Reconciliation, WebhookEvent
+from orders.sync.results import finish
+from orders.sync.sync import Kind, Result
+from payloads.order.order_update import OrderUpdate
 from payments.models import Offer, Solicitation
 from stores.encryption import EncryptedTextField
 from stores.install import uninstall
 from stores.models import Connection, Merchant, PanelUser, Store
+from stores.privacy import people
 from stores.privacy.data_map import data_map
 from stores.privacy.personal_data import TABLES
 from tests.payments.conftest import MakeSolicitation
@@ -155,6 +165,148 @@ def test_an_event_that_is_not_folded_stays_until_it_is(
     assert Order.objects.get(pk=order.pk).erased_at
     WebhookEvent.objects.update(outcome="folded")
     assert run("erase", merchant.store.hash, "--order", 250)["left"] == {}
+
+
+UNDER_WAY: list[dict[str, Any]] = [
+    {"lease": "a worker's", "leased_until": timezone.now() + timedelta(hours=1)},
+    {"changed": 1},
+]
+
+
+@pytest.mark.parametrize("under_way", UNDER_WAY, ids=["leased", "due"])
+def test_an_order_that_a_worker_reads_stays_until_its_update_is_accepted(
+    merchant: Merchant, make_solicitation: MakeSolicitation, under_way: dict[str, Any]
+) -> None:
+    """The worker would store the person again, after the proof."""
+    order = buy(merchant, make_solicitation, 250)
+    Order.objects.update(**under_way)
+    out = StringIO()
+    with pytest.raises(CommandError, match="repeat this later"):
+        call_command("privacy", "erase", merchant.store.hash, "--email", CANARY, stdout=out)
+    proof = json.loads(out.getvalue())
+    assert (proof["erased"]["orders.Order"], proof["left"]) == (0, {"orders.Order": 1})
+    order.refresh_from_db()
+    assert (order.solicited["customer"]["email"], order.erased_at) == (CANARY, None)
+
+    Order.objects.update(lease="", leased_until=None, synced=F("changed"))
+    again = run("erase", merchant.store.hash, "--email", CANARY)
+    assert (again["erased"]["orders.Order"], again["left"]) == (1, {})
+
+
+@pytest.mark.parametrize("stopped", ["store", "account"])
+def test_an_order_that_no_worker_will_read_is_erased(
+    merchant: Merchant, make_solicitation: MakeSolicitation, stopped: str
+) -> None:
+    buy(merchant, make_solicitation, 250)
+    Order.objects.update(changed=1)
+    if stopped == "store":
+        uninstall(merchant.store)
+    else:
+        Connection.objects.update(stopped_at=timezone.now())
+    assert run("erase", merchant.store.hash, "--order", 250)["left"] == {}
+
+
+def test_a_worker_whose_lease_ended_stores_an_erased_person_no_more(
+    merchant: Merchant, make_solicitation: MakeSolicitation
+) -> None:
+    """A frozen machine goes on after its lease, and after the proof."""
+    order = buy(merchant, make_solicitation, 250)
+    past = timezone.now() - timedelta(hours=1)
+    Order.objects.update(lease="frozen", leased_until=past)
+    assert run("erase", merchant.store.hash, "--email", CANARY)["left"] == {}
+    update: OrderUpdate = {"unshipped_cart": {"items": []}, "shipped_cart": {"items": []}}
+    finish(order, Result(kind=Kind.SENT, update={**STATEMENT, **update}), "frozen")
+    order.refresh_from_db()
+    assert (holding(CANARY), order.unsure) == (set(), True)
+
+
+def test_an_attempt_that_sequra_is_asked_about_stays(
+    merchant: Merchant, make_solicitation: MakeSolicitation
+) -> None:
+    """Its row comes before the call, and the reference after it."""
+    attempt = make_solicitation(order=STATEMENT, phase="solicited", state="", reference=None)
+    with pytest.raises(CommandError, match="repeat this later"):
+        run("erase", merchant.store.hash, "--email", CANARY)
+    Solicitation.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+    assert run("erase", merchant.store.hash, "--email", CANARY)["left"] == {}
+    assert not Solicitation.objects.filter(pk=attempt.pk).exists()
+
+
+def test_an_address_known_from_a_correction_alone_leads_to_the_whole_purchase(
+    merchant: Merchant, make_solicitation: MakeSolicitation
+) -> None:
+    order = buy(merchant, make_solicitation, 250, email="old@example.com")
+    Correction.objects.create(
+        store=merchant.store, reference=order.reference, path="customer.email", theirs=CANARY
+    )
+    WebhookEvent.objects.create(
+        store=merchant.store, scope="s", hash="h", bigcommerce_order_id=250, payload={},
+        outcome="folded",
+    )  # fmt: skip
+    proof = run("erase", merchant.store.hash, "--email", CANARY)
+    assert proof["erased"] == dict.fromkeys(
+        ["payments.Solicitation", "payments.Offer", "orders.Order", "orders.Correction",
+         "orders.WebhookEvent", "transaction_log.Entry"], 1,
+    )  # fmt: skip
+    assert holding("old@example.com") == set()
+
+
+def test_a_user_who_decided_a_correction_leads_to_no_purchase(
+    merchant: Merchant, make_solicitation: MakeSolicitation
+) -> None:
+    order = buy(merchant, make_solicitation, 250)
+    Correction.objects.create(
+        store=merchant.store, reference=order.reference, path="p", decided_by="owner@example.com"
+    )
+    proof = run("erase", merchant.store.hash, "--email", "owner@example.com")
+    assert proof["erased"] == {"orders.Correction": 1}
+    assert Order.objects.get(pk=order.pk).erased_at is None
+
+
+def on_request(store: Store) -> None:
+    people.erase(people.Person(store=store, order=250))
+
+
+def in_time(store: Store) -> None:
+    Reconciliation.objects.create(store=store, webhooks_at=timezone.now())  # nothing to repair
+    watch_due()
+
+
+@pytest.mark.parametrize("delete", [on_request, in_time])
+def test_an_event_that_is_delivered_again_meanwhile_is_not_deleted(
+    merchant: Merchant, make_solicitation: MakeSolicitation, delete: Callable[[Store], None]
+) -> None:
+    """It was folded when it was chosen, and is new once its row is free."""
+    buy(merchant, make_solicitation, 250)
+    event = WebhookEvent.objects.create(
+        store=merchant.store, scope="s", hash="h", bigcommerce_order_id=250, payload={},
+        outcome="folded", received_at=timezone.now() - timedelta(days=99),
+    )  # fmt: skip
+
+    def deleting() -> None:
+        try:
+            delete(merchant.store)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            WebhookEvent.objects.filter(pk=event.pk).update(outcome="new", received_at=Now())
+            begun = pool.submit(deleting)
+            while not (begun.done() or is_waited_for()):
+                time.sleep(0.01)
+        begun.result()
+    assert WebhookEvent.objects.get().outcome == "new"
+
+
+def is_waited_for() -> bool:
+    """Return whether another connection waits for a lock of this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_stat_clear_snapshot();"
+            "SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+        return bool(cursor.rowcount)
 
 
 def test_a_user_of_the_merchant_is_a_person_too(merchant: Merchant) -> None:

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True, metavar="export|erase|map")
         for name, text in (
             ("export", "write all rows of the person"),
-            ("erase", "erase them; ends non-zero while a payment under way needs some"),
+            ("erase", "erase them; ends non-zero while work under way needs some"),
         ):
             action = actions.add_parser(name, help=text, description=text)
             action.add_argument("store_hash", help=STORE_HELP)
@@ -53,7 +53,7 @@ class Command(BaseCommand):
         proof = people.erase(person)
         self._write(proof)
         if proof["left"]:
-            raise CommandError("a payment or an event under way needs the rest: repeat this later")
+            raise CommandError("work under way needs the rest: repeat this later")
 
     def _write(self, document: Any) -> None:
         self.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str))
