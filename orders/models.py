@@ -136,8 +136,8 @@ class Order(models.Model):
     seen_status = models.PositiveSmallIntegerField(null=True, blank=True)
     # BigCommerce's `date_modified` when the order was last read, verbatim.
     seen_modified = models.CharField(max_length=64, blank=True, db_default="")
-    # Digest of the order's document when it was last read; empty where the statement also depended
-    # on what is read with other calls.
+    # Digest of the order's document when it was last read, if SeQura holds the statement and all of
+    # that follows from this document; else empty.
     seen_digest = models.CharField(max_length=64, blank=True, db_default="")
     # What has shipped, and what of it SeQura last accepted in a delivery report.
     shipment = models.GeneratedField(

@@ -66,22 +66,22 @@ def handle(store_id: int, scope: str) -> None:
     """Handle an event about the store itself: uninstall the app, or read the store's settings."""
     store = Store.objects.get(pk=store_id)
     if scope == UNINSTALLED:
-        if not _is_from_before(store):
-            install.uninstall(store)
+        _uninstall(store)
     elif store.is_installed:
         wake(refresh_store, store_id)
 
 
-def _is_from_before(store: Store) -> bool:
-    """Return whether the newest such event is about an earlier installation.
+def _uninstall(store: Store) -> None:
+    """Uninstall the app unless the newest such event is about an earlier installation.
 
-    Events may be days late.
+    Events may be days late. BigCommerce dates every event: one without a date, or with one in the
+    future, proves nothing about this installation, so the next maintenance run asks BigCommerce
+    whether the token still works.
     """
     events = WebhookEvent.objects.filter(store=store, scope=UNINSTALLED)
     newest = events.order_by("-received_at").first()
     created = newest.payload.get("created_at") if newest else None
     if type(created) is not int or created > time.time() + _AHEAD:
-        # BigCommerce dates every event. An event without a date, or with one in the future, proves
-        # nothing about this installation, so BigCommerce is asked whether the token still works.
-        return install.ask_whether_granted(store)
-    return created < int(store.installed_at.timestamp())
+        install.check_soon(store)
+    elif created >= int(store.installed_at.timestamp()):
+        install.uninstall(store)

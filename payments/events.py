@@ -8,13 +8,11 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import F
-from django.db.models.functions import Now
 from django.http import QueryDict
 from django.utils import timezone
 
 from bigcommerce.errors import Rejected, Unavailable
-from orders.models import Order
+from orders.queue.claim import mark_changed
 from orders.queue.wakeup import wake_worker
 from payments.confirm import confirm_within
 from payments.models import Solicitation
@@ -59,7 +57,7 @@ def _cancel(solicitation: Solicitation, _: QueryDict) -> _Answer:
     if not done:
         return 200, too_late
     record.accepted(order.subject, "cancel_requested")
-    Order.objects.filter(pk=order.pk).update(changed=F("changed") + 1, due_at=Now())
+    mark_changed(pk=order.pk)
     wake_worker()
     return 200, {"result": "cancelled"}
 

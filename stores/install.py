@@ -1,8 +1,11 @@
 """Install and uninstall the app: access tokens, their holders and their end."""
 
 import hashlib
+import math
 import re
+import time
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -14,11 +17,12 @@ from bigcommerce.documents import TokenGrant
 from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.signed_payload import SignedPayload, read_signed_payload
 from stores.clients import bigcommerce_for
-from stores.isolation import each
+from stores.isolation import isolated
 from stores.lifecycle import store_apps
 from stores.locks import Busy, only_one
 from stores.models import PanelUser, SpentPayload, Store, new_secret
 from stores.rate_limit import Concurrency
+from transport.stopping import stopping
 
 # A signed payload opens the app once, within ten minutes.
 _MAX_AGE = timedelta(minutes=10)
@@ -152,17 +156,29 @@ def ask_whether_granted(store: Store) -> bool:
     """
     if not _is_still_granted(store):
         return False
-    Store.objects.filter(pk=store.pk).update(uninstall_asked_at=timezone.now())
+    check_soon(store)
     return True
 
 
-def uninstall_what_was_revoked() -> None:
-    """Uninstall stores that announced it while BigCommerce had not revoked the token yet."""
+def check_soon(store: Store) -> None:
+    """Let the maintenance runs of the next hour check whether BigCommerce accepts the token."""
+    installed = Store.objects.filter(pk=store.pk).exclude(state=Store.State.UNINSTALLED)
+    installed.update(uninstall_asked_at=timezone.now())
+
+
+def uninstall_what_was_revoked(until: float = math.inf) -> None:
+    """Uninstall stores that announced it and whose token BigCommerce has revoked.
+
+    No check begins after `until` (monotonic). They come in no order, so that each has its chance.
+    """
     asked = Store.objects.filter(uninstall_asked_at__isnull=False)
     asked.filter(uninstall_asked_at__lt=timezone.now() - _REVOKED_WITHIN).update(
         uninstall_asked_at=None
     )
-    each("maintenance", asked, _uninstall_if_revoked)
+    for store in asked.order_by("?"):
+        if stopping() or time.monotonic() > until:
+            return
+        isolated("maintenance", store, partial(_uninstall_if_revoked, store))
 
 
 def _uninstall_if_revoked(store: Store) -> None:

@@ -22,7 +22,7 @@ from stores.rate_limit import LIMITS, RateLimited, consume
 from stores.registration import checkout_script
 
 log = structlog.get_logger(__name__)
-_SECONDS, _ERASING_SECONDS = 100.0, 60.0
+_SECONDS, _ERASING_SECONDS, _CHECKING_SECONDS = 100.0, 60.0, 30.0
 
 
 def wake(task: Any, *args: Any) -> None:
@@ -94,7 +94,7 @@ def maintain_stores() -> None:
     PanelSession.delete_expired()
     checkout_script.keep_version()
     checkout_script.forget_versions()
-    uninstall_what_was_revoked()
+    uninstall_what_was_revoked(time.monotonic() + _CHECKING_SECONDS)
     with suppress(Busy), only_one("erasing personal data"):
         personal_data.erase_due(time.monotonic() + _ERASING_SECONDS)
     with suppress(Busy), only_one("tending stores"):

@@ -4,8 +4,7 @@ Nothing here holds a lock on the whole queue. The limits per store are exact bec
 store take turns. Work begins with what is new or due, so its cost does not grow with the number of
 stores. Every statement about several rows locks events before orders, each in the order of their
 ids, or skips what is locked; so workers never wait for each other in a circle. No HTTP happens
-while anything is locked, except for an announced uninstallation whose date makes it doubtful: then
-BigCommerce is asked whether the access token still works.
+while anything is locked.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,6 +20,7 @@ from orders.models import Order, WebhookEvent
 from orders.queue.lease import SECONDS, Lease
 from orders.queue.throttle import CALLS_PER_ORDER, FAILURES, PROBE_AFTER, admit
 from orders.topics import INFORMATION, REFUNDS, SHIPMENTS, UNINSTALLED
+from stores.isolation import repeated_once
 from stores.models import Connection
 
 _LOCK = 7_318_441  # of the queue, beside a store's number: any that no other lock uses
@@ -92,7 +92,11 @@ RETURNING e.store_id, e.scope
 """
 # A parked event becomes new again when its order's row exists, or when it is about a store and
 # could not be handled. An event that waited too long belongs to an order not paid with SeQura.
-_NEW_ORDERS = "SELECT id, store_id, bigcommerce_id FROM orders_order WHERE is_new LIMIT %(fold)s"
+# The newest first: an event waits an hour at most, and a flood of rebuilt orders needs many sweeps.
+_NEW_ORDERS = """
+SELECT id, store_id, bigcommerce_id FROM orders_order WHERE is_new
+ORDER BY id DESC LIMIT %(fold)s
+"""
 _MATCH = """
 WITH event AS (
     SELECT e.id FROM orders_webhookevent e
@@ -218,6 +222,7 @@ RETURNING o.id
 """  # noqa: S608 (parts of ours)
 
 
+@repeated_once
 def settle() -> None:
     """Make orders due whose settle time has come."""
     with connection.cursor() as cursor:
@@ -248,6 +253,7 @@ def park(store: int, scope: str) -> None:
     ).update(outcome=WebhookEvent.Outcome.PARKED)
 
 
+@repeated_once
 @transaction.atomic
 def unpark() -> None:
     """Make parked events new again whose order exists now; ignore those that waited too long."""
@@ -269,6 +275,7 @@ def replay(events: Sequence[int]) -> int:
         return int(cursor.rowcount)
 
 
+@repeated_once
 def renew(lease: Lease, orders: Iterable[int]) -> None:
     """Extend the lease on these orders."""
     with connection.cursor() as cursor:
@@ -295,6 +302,7 @@ def due_within(seconds: float) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+@repeated_once
 @transaction.atomic
 def mark_changed(**which: Any) -> int:
     """Make these orders due at once. Return how many there are."""
@@ -314,6 +322,7 @@ def take_along(account: Connection, earlier: list[int], refs: list[str]) -> int:
     return Order.objects.filter(pk__in=rows.values("pk")).update(connection=account)
 
 
+@repeated_once
 @transaction.atomic
 def claim(lease: Lease, room: int) -> list[Order]:
     """Claim up to `room` due orders: oldest first, few per store, none whose host is closed."""

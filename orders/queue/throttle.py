@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from bigcommerce.api import Quota
 from bigcommerce.client import BigCommerce
 from orders.models import Gate, Order, Reconciliation
+from stores.isolation import repeated_once
 from stores.models import Store
 from transport.stopping import pause
 
@@ -152,6 +153,7 @@ def record_quota(store: int, quota: Quota | None) -> None:
     record_quotas({store: quota})
 
 
+@repeated_once
 def record_quotas(quotas: Mapping[int, Quota | None]) -> None:
     """Store the quotas that BigCommerce reported, by store."""
     reported = [quota or _GUESS for quota in quotas.values()]
@@ -210,6 +212,7 @@ class Answer(NamedTuple):
     asked: bool
 
 
+@repeated_once
 def record_answers(answers: Sequence[Answer]) -> None:
     """Reopen the hosts that answered, and spread the orders that waited over the next seconds.
 

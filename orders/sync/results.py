@@ -33,6 +33,7 @@ from payloads.money import euros
 from payloads.order.comparison import cart_total
 from payloads.order.difference import CARTS
 from payloads.order.order_update import Computed
+from stores.isolation import repeated_once
 from stores.storefronts import language_of
 from transaction_log import record
 from transaction_log.explanations import DECISION, UPDATES, settled_by
@@ -66,36 +67,51 @@ def finish(order: Order, result: Result, lease: str) -> None:
         return
     result = replace(result, message=_storable(result.message))
     _inform_throttle([(order, result)])
-    with transaction.atomic():
-        rows = Order.objects.select_for_update(no_key=True).filter(pk=order.pk, lease=lease)
-        if rows.values_list("pk").first():
-            fields = _memory(order, result) | _facts(order, result)
-            fields |= WRITE[result.kind](order, result)
-            rows.update(**fields | {"lease": "", "leased_until": None})
-            return
-    _lost(order, result)
+    if not _write(order, result, lease):
+        _lost(order, result)
+
+
+@repeated_once
+@transaction.atomic
+def _write(order: Order, result: Result, lease: str) -> bool:
+    """Return False, and write nothing, when the lease was lost."""
+    rows = Order.objects.select_for_update(no_key=True).filter(pk=order.pk, lease=lease)
+    if not rows.values_list("pk").first():
+        return False
+    fields = _memory(order, result) | _facts(order, result)
+    fields |= WRITE[result.kind](order, result)
+    rows.update(**fields | {"lease": "", "leased_until": None})
+    return True
 
 
 def finish_together(done: Sequence[tuple[Order, Result]], lease: str) -> None:
     """Write results that leave nothing to send (`TOGETHER`): all of them, or none on an error."""
     _inform_throttle(done)
-    rows = [_row(order, result) for order, result in done]
-    values = {**_SETTLING, "last_step": len(settings.SETTLE_SECONDS), "lease": lease}
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_FINISH, values | {"rows": json.dumps(rows)})
-        held = {pk for (pk,) in cursor.fetchall()}
-        mine = [(order, result) for order, result in done if order.pk in held]
-        for order, result in mine:
-            _tell_merchant(order, result)
-        record.close_together([_closing(order, result) for order, result in mine])
-        record.accepted_together(
-            (order.subject, result.event, _cart_totals(result))
-            for order, result in mine
-            if result.kind is Kind.SENT
-        )
+    held = _write_together(done, lease)
     for order, result in done:
         if order.pk not in held:
             _lost(order, result)
+
+
+@repeated_once
+@transaction.atomic
+def _write_together(done: Sequence[tuple[Order, Result]], lease: str) -> set[int]:
+    """Return the orders whose lease is held: only their results are written."""
+    rows = [_row(order, result) for order, result in done]
+    values = {**_SETTLING, "last_step": len(settings.SETTLE_SECONDS), "lease": lease}
+    with connection.cursor() as cursor:
+        cursor.execute(_FINISH, values | {"rows": json.dumps(rows)})
+        held = {pk for (pk,) in cursor.fetchall()}
+    mine = [(order, result) for order, result in done if order.pk in held]
+    for order, result in mine:
+        _tell_merchant(order, result)
+    record.close_together([_closing(order, result) for order, result in mine])
+    record.accepted_together(
+        (order.subject, result.event, _cart_totals(result))
+        for order, result in mine
+        if result.kind is Kind.SENT
+    )
+    return held
 
 
 _FINISH = """
@@ -167,7 +183,7 @@ def _row(order: Order, result: Result) -> _Fields:
         "shipped_at": result.shipped_at and result.shipped_at.isoformat(),
         "seen_status": result.status_id,
         "seen_modified": result.modified,
-        "seen_digest": result.digest,
+        "seen_digest": result.digest if result.kind in _ACCEPTED else "",
         "staff_note": result.staff_note,
         "pause": pause,
         "settle_step": order.settle_step if pause is None else step + 1,
@@ -186,6 +202,7 @@ def _closing(order: Order, result: Result) -> record.Closing:
     return record.Closing(order.subject, events)
 
 
+@repeated_once
 def _lost(order: Order, result: Result) -> None:
     """Make the order due again: another worker holds it, and SeQura may know our statement."""
     log.warning("lease_lost", order=order.bigcommerce_id, store=order.store.hash)
@@ -240,8 +257,11 @@ def _tell_merchant(order: Order, result: Result) -> None:
 
 
 def _memory(order: Order, result: Result) -> _Fields:
-    """Return the fields to store whatever the outcome is."""
-    fields: _Fields = {}
+    """Return the fields to store whatever the outcome is.
+
+    SeQura does not hold what these outcomes read, so the next reading compares everything again.
+    """
+    fields: _Fields = {"seen_digest": ""}
     if result.may_have_arrived:
         fields["unsure"] = True
     if result.staff_note:
@@ -251,7 +271,6 @@ def _memory(order: Order, result: Result) -> _Fields:
         fields["shipped_at"] = result.shipped_at
     if result.update is not None:
         fields["seen_modified"] = result.modified
-        fields["seen_digest"] = result.digest
         fields["seen_status"] = result.status_id
         fields["shipped_status_seen"] = Case(  # unless a webhook has set it since we read the row
             When(changed=order.changed, then=Value(value=False)), default=F("shipped_status_seen")

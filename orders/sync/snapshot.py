@@ -15,7 +15,7 @@ from bigcommerce.errors import Rejected, Unavailable
 from payloads.order import lines
 from payloads.order.lines import Document
 from payloads.order.order_update import PARTLY_REFUNDED, REFUNDED, Snapshot
-from transport.reading import section, sections
+from transport.reading import number_of, section, sections
 
 _PARTLY_SHIPPED, _SHIPPED = 3, 2
 _TRIES = 3
@@ -57,23 +57,23 @@ def read_snapshot(
 
     Raise StoodStill when the order still has the digest `known`, after one call.
 
-    Parts with calls of their own may contradict the order, which was edited in between: then all of
-    it is read again until it did not change meanwhile.
+    An order that is edited meanwhile may contradict itself or its other parts: then it is read
+    again until it did not change.
     """
     order, digest = api.whole_order(order_id)
     if known and digest == known:
         raise StoodStill
     for _ in range(_TRIES):
-        snapshot = _read(api, order_id, order, has_shipments)
-        if "fees" in snapshot:
-            return snapshot | {"digest": digest} if _is_all(snapshot) else snapshot
+        snapshot, seen = _read(api, order_id, order, has_shipments), digest
+        if "fees" in snapshot and _is_all(snapshot):
+            snapshot["digest"] = digest
         if not _is_torn(snapshot):
-            return snapshot
-        snapshot["fees"] = api.fees(order_id)
-        again, digest = api.whole_order(order_id)
-        if again.get("date_modified") == order.get("date_modified"):
-            return snapshot
-        order = again
+            break
+        if "fees" not in snapshot:
+            snapshot["fees"] = api.fees(order_id)
+        order, digest = api.whole_order(order_id)
+        if digest == seen:
+            break
     return snapshot
 
 
@@ -107,9 +107,23 @@ def _parts(api: BigCommerce, order_id: int, order: Document, has_shipments: bool
 
 @reading_documents()
 def _is_torn(snapshot: Snapshot) -> bool:
-    """Return whether the order's total is not that of its products and costs."""
+    """Return whether the total is not that of the lines, or a part names a line added since."""
     goods = lines.goods(snapshot["products"])
-    return bool(lines.unexplained(snapshot["order"], goods))
+    if lines.unexplained(snapshot["order"], goods, snapshot.get("fees") or ()):
+        return True
+    newest = max((int(product["id"]) for product in snapshot["products"]), default=0)
+    return any(number > newest for number in _lines_named(snapshot))
+
+
+def _lines_named(snapshot: Snapshot) -> Iterator[int]:
+    """Yield the order products that refunds and shipments are about."""
+    for refund in snapshot["refunds"]:
+        for item in sections(refund.get("items")):
+            if item.get("item_type") == "PRODUCT":
+                yield number_of(item.get("item_id")) or 0
+    for shipment in snapshot.get("shipments") or ():
+        for item in sections(shipment.get("items")):
+            yield number_of(item.get("order_product_id")) or 0
 
 
 @reading_documents()

@@ -29,7 +29,7 @@ from orders.sync.results import TOGETHER, finish, finish_together
 from orders.sync.sync import Kind, Result, sync_order
 from orders.topics import handle
 from stores.clients import UNREADABLE, bigcommerce_for, sequra_for
-from stores.isolation import OF_ALL, isolated
+from stores.isolation import is_of_all, isolated, repeated_once
 from stores.locks import Busy, only_one
 from stores.models import Store
 from transport.call import new_session
@@ -120,9 +120,9 @@ class _Drain:
         """Return False when the results cannot be written together, whatever the reason."""
         try:
             finish_together(done, self.lease.id)
-        except OF_ALL:
-            raise
-        except Exception:
+        except Exception as error:
+            if is_of_all(error):
+                raise
             # One order's row or document may be at fault. Alone, each of the others is written.
             log.exception("results_not_written", orders=len(done))
             return False
@@ -137,9 +137,9 @@ class _Drain:
         for attempt in (result, trouble):
             try:
                 finish(order, attempt, self.lease.id)
-            except OF_ALL:
-                raise
-            except Exception:
+            except Exception as error:
+                if is_of_all(error):
+                    raise
                 # Other orders' results wait behind this one. The log has the whole traceback, and
                 # the order is retried as unsure.
                 number, store = order.bigcommerce_id, order.store.hash
@@ -247,12 +247,18 @@ def take_events() -> None:
     An event that cannot be handled for one store is parked, and retried in the next sweep.
     """
     claim.settle()
-    with transaction.atomic():
-        events = claim.fold()
-        stores = Store.objects.in_bulk({store for store, _ in events})
-        for pk, scope in events:
-            if pk in stores and not isolated("events", stores[pk], partial(_handle, pk, scope)):
-                claim.park(pk, scope)
+    _take_events()
+
+
+@repeated_once
+@transaction.atomic
+def _take_events() -> None:
+    """Handle events in the transaction that takes them: none is lost, and no call is made."""
+    events = claim.fold()
+    stores = Store.objects.in_bulk({store for store, _ in events})
+    for pk, scope in events:
+        if pk in stores and not isolated("events", stores[pk], partial(_handle, pk, scope)):
+            claim.park(pk, scope)
 
 
 @transaction.atomic

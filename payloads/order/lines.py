@@ -70,11 +70,15 @@ def charges(
     return [*known, *_left(left, len(lines) + len(known)), *_other_payments(order)]
 
 
-def unexplained(order: Document, lines: Sequence[Goods]) -> int:
-    """Return the cents of the total that goods, costs and rounding do not explain."""
-    known = _costs(order, "")
+def unexplained(order: Document, lines: Sequence[Goods], fees: Sequence[Document] = ()) -> int:
+    """Return the cents of the total that nothing explains.
+
+    Goods, costs, fees, rounding and a discount of the whole order do.
+    """
+    known = [*_costs(order, ""), *_fees(fees)]
     left = to_cents(order["total_inc_tax"]) - total(lines) - total(known)
-    return left if abs(left) > _rounding(len(lines) + len(known)) else 0
+    least = min(abs(left), abs(left + cents(order, "discount_amount")))
+    return left if least > _rounding(len(lines) + len(known)) else 0
 
 
 def total(lines: Iterable[Goods | Charge]) -> int:

@@ -337,7 +337,8 @@ def _show(
         order.refused = ""  # SeQura may now accept what it rejected in another state
         order.changed += 1
         order.due_at = Now()
-        order.save(update_fields=["status", "refused", "changed", "due_at"])
+        order.settle_step = 0
+        order.save(update_fields=["status", "refused", "changed", "due_at", "settle_step"])
         write_entry(order)
         solicitation.note(**fields)
         transaction.on_commit(wake_worker)

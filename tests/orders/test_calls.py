@@ -14,6 +14,8 @@ from orders.sync.snapshot import read_snapshot
 from orders.sync.sync import reading_of
 from orders.sync.worker import drain
 from payloads.order.lines import Document
+from payments.models import Solicitation
+from payments.steps.place_order import show_approved
 from stores.clients import bigcommerce_for
 from tests.orders.merchant import Merchant
 
@@ -142,6 +144,88 @@ def test_a_store_that_leaves_the_parts_out_is_read_part_by_part(
         "GET /v2/orders/{id}/shipping_addresses",
     ]
     assert in_parts == whole
+
+
+def test_a_refused_statement_is_sent_again_when_the_order_s_state_changes(
+    merchant: Merchant, order: Order, pauses: None
+) -> None:
+    """A reading to make sure skips what SeQura holds, and it does not hold what it refused."""
+    merchant.notices(order)
+    settles()
+    merchant.sandbox.fault(r"/merchants/[^/]+/orders/.*", method="PUT", status=409)
+    line, _ = merchant.lines(order)
+    merchant.does("edit_order", order, lines=[{"id": line["id"], "price": "1.00"}])
+    assert merchant.entries(order)[-1][1] == "rejected"
+    Order.objects.update(settle_step=1)  # between two readings to make sure
+
+    show_approved(Solicitation.objects.get(reference=order.reference))
+    drain()
+
+    assert len(merchant.updates()) == 2
+    assert merchant.entries(order)[-1] == ("edit", "accepted", "")
+
+
+def test_a_document_whose_total_is_not_that_of_its_lines_is_read_again(
+    merchant: Merchant, order: Order, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BigCommerce was saving it: the total is new, the products are old."""
+    api, number = bigcommerce_for(merchant.store), order.bigcommerce_id
+    before: Any = api.whole_order(number)[0]
+    line, _ = merchant.lines(order)
+    merchant.acts("edit_order", order, lines=[{"id": line["id"], "price": "1.00"}])
+    read, first = api.whole_order, [True]
+
+    def whole_order(number: int) -> tuple[Any, str]:
+        found, digest = read(number)
+        if not first:
+            return found, digest
+        first.clear()
+        return {**found, "consignments": before["consignments"]}, "torn"
+
+    monkeypatch.setattr(api, "whole_order", whole_order)
+    calls()
+    found = read_snapshot(api, number, has_shipments=False)
+    assert calls() == [WHOLE, REFUNDS, WHOLE, REFUNDS]
+    assert found == read_snapshot(bigcommerce_for(merchant.store), number, has_shipments=False)
+
+
+def test_a_total_that_nothing_explains_is_read_twice_and_believed(
+    merchant: Merchant, order: Order, calls: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, number = bigcommerce_for(merchant.store), order.bigcommerce_id
+    read = api.whole_order
+
+    def whole_order(number: int) -> tuple[Any, str]:
+        document, digest = read(number)
+        return {**document, "total_inc_tax": "1.0000"}, digest
+
+    monkeypatch.setattr(api, "whole_order", whole_order)
+    calls()
+    found = read_snapshot(api, number, has_shipments=False)
+    assert calls() == [WHOLE, REFUNDS, WHOLE]
+    assert found["order"]["total_inc_tax"] == "1.0000"
+
+
+@pytest.mark.parametrize("what", ["ship", "refund"])
+def test_a_part_about_a_line_that_the_order_has_not_yet_is_read_with_it(
+    merchant: Merchant, order: Order, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The merchant added the line and shipped or refunded it while the order was being read."""
+    api, number = bigcommerce_for(merchant.store), order.bigcommerce_id
+    read, first = api.refunds, [True]
+
+    def refunds(number: int) -> Any:
+        if first:
+            first.clear()
+            merchant.acts("edit_order", order, lines=[{"product_id": 103, "quantity": 1}])
+            *_, line = merchant.lines(order)
+            merchant.acts(what, order, items=[{"order_product_id": line["id"], "quantity": 1}])
+        return read(number)
+
+    monkeypatch.setattr(api, "refunds", refunds)
+    found = read_snapshot(api, number, has_shipments=True)
+    assert found == read_snapshot(bigcommerce_for(merchant.store), number, has_shipments=True)
+    assert len(found["products"]) == 3
 
 
 LINE, OTHER = {"id": 1, "quantity": 2}, {"id": 2, "quantity": 1}

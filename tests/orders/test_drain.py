@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection, connections
+from django.db.models import F
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -26,6 +27,7 @@ from orders.sync.sync import Result
 from orders.sync.worker import drain
 from sequra_bc.celery import app
 from tests.orders.merchant import Merchant
+from tests.orders.test_queue import rolled_back
 
 UPDATE = r"/merchants/[^/]+/orders/.*"
 
@@ -114,6 +116,18 @@ def test_a_result_that_cannot_be_written_keeps_no_other_from_it(
     assert found.due_at > timezone.now()
     assert not Order.objects.exclude(pk=broken).filter(accepted_update=None).exists()
     assert all_shipped(merchant, orders)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_deadlocks_while_results_are_written_end_no_run(
+    merchant: Merchant, orders: list[Order], times: int
+) -> None:
+    """After two of them the results are written one by one."""
+    with rolled_back(times):
+        drain()
+    assert all_shipped(merchant, orders)
+    assert len(merchant.updates()) == len(orders)
+    assert Order.objects.filter(lease="", unsure=False, synced=F("changed")).count() == len(orders)
 
 
 def test_no_transaction_is_open_during_a_call(merchant: Merchant, orders: list[Order]) -> None:

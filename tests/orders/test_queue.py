@@ -1,13 +1,14 @@
 """Folding events, claiming orders, leases, limits per store: the queue without any HTTP."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -115,6 +116,23 @@ def test_event_of_an_unknown_order_waits_for_the_order(make: Make, connection: C
     claim.fold()
     late.refresh_from_db()
     assert (late.changed, WebhookEvent.objects.get().outcome) == (1, "folded")
+
+
+def test_events_of_the_newest_orders_come_first(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood of rebuilt orders takes many sweeps, and an event waits for an hour at most."""
+    monkeypatch.setitem(claim.LIMITS, "fold", 1)
+    orders = [make() for _ in range(3)]
+    Order.objects.filter(pk=orders[0].pk).update(amount=1)  # moves the row to the table's end
+    for order in orders:
+        event(order)
+    WebhookEvent.objects.update(outcome="parked")
+    for left in (2, 1, 0):
+        claim.unpark()
+        is_new = Order.objects.filter(is_new=True).order_by("pk").values_list("pk", flat=True)
+        assert list(is_new) == [order.pk for order in orders[:left]]
+    assert set(WebhookEvent.objects.values_list("outcome", flat=True)) == {"new"}
 
 
 def test_event_of_a_foreign_order_is_forgotten_in_the_end(make: Make) -> None:
@@ -342,6 +360,86 @@ def test_an_order_that_did_not_need_sequra_lets_the_next_one_probe(make: Make) -
     assert gate.open_until
     assert gate.open_until <= timezone.now()
     assert Connection.objects.get().refused_at  # only an answer of SeQura ends it
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_reading_is_known_again_only_if_sequra_holds_its_statement(
+    make: Make, kind: Kind
+) -> None:
+    order = make(seen_digest="of an earlier reading")
+    open_window(order.store)
+    due(order)
+    (working,) = claim.claim(lease := Lease(), 64)
+    finish(working, replace(SENT, kind=kind, reason="sequra_409", digest="read"), lease.id)
+    order.refresh_from_db()
+    is_held = kind in (Kind.SENT, Kind.ALREADY_KNOWN, Kind.UNCHANGED)
+    assert (order.lease, order.seen_digest) == ("", "read" if is_held else "")
+
+
+ROLLED_BACK = """
+CREATE SEQUENCE released;
+CREATE FUNCTION end_transaction() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF nextval('released') <= {times} THEN
+        RAISE EXCEPTION 'another transaction was in the way' USING ERRCODE = '{state}';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER end_transaction BEFORE UPDATE ON orders_order FOR EACH ROW
+    WHEN (OLD.lease <> '' AND NEW.lease = '') EXECUTE FUNCTION end_transaction();
+"""
+DEADLOCK, CONFLICT = "40P01", "40001"
+
+
+@contextmanager
+def rolled_back(times: int, state: str = DEADLOCK) -> Iterator[None]:
+    """PostgreSQL ends the first transactions that write results, as one of two in a deadlock."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(ROLLED_BACK.format(times=times, state=state))
+    try:
+        yield
+    finally:
+        with connections["default"].cursor() as cursor:
+            cursor.execute("DROP FUNCTION end_transaction CASCADE; DROP SEQUENCE released")
+
+
+@pytest.mark.parametrize("state", [DEADLOCK, CONFLICT])
+def test_results_of_a_batch_are_written_once_more_after_a_deadlock(make: Make, state: str) -> None:
+    open_window(make().store)
+    orders, lease = [make(), make()], Lease()
+    due(*orders)
+    done = [(order, SENT) for order in claim.claim(lease, 64)]
+    with rolled_back(1, state):
+        results.finish_together(done, lease.id)
+    found = Order.objects.filter(pk__in=[order.pk for order in orders])
+    assert list(found.values_list("accepted_update", "lease", "unsure", "changed")) == [
+        (UPDATE, "", False, 1)
+    ] * len(orders)
+    assert Entry.objects.count() == len(orders)
+
+
+def test_a_failure_is_counted_once_when_its_result_is_written_once_more(make: Make) -> None:
+    order = make()
+    open_window(order.store)
+    due(order)
+    (working,) = claim.claim(lease := Lease(), 64)
+    late = Result(kind=Kind.LATER, reason="sequra_unavailable", host="sequra")
+    with rolled_back(1):
+        finish(working, late, lease.id)
+    order.refresh_from_db()
+    assert (order.attempts, order.lease) == (1, "")
+    assert Gate.objects.get(host=order.connection.api_url).failures == 1
+    assert Entry.objects.get().attempts == 1
+
+
+def test_a_deadlock_within_a_larger_transaction_is_not_repeated(make: Make) -> None:
+    order = make()
+    open_window(order.store)
+    due(order)
+    (working,) = claim.claim(lease := Lease(), 64)
+    with rolled_back(1), pytest.raises(OperationalError), transaction.atomic():
+        finish(working, SENT, lease.id)
+    order.refresh_from_db()
+    assert (order.lease, order.accepted_update) == (lease.id, None)
 
 
 def test_change_during_the_call_keeps_the_order_due(make: Make) -> None:

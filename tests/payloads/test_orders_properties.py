@@ -507,6 +507,26 @@ def test_shipped_by_status_stays_shipped_once_remembered(snapshot: Snapshot) -> 
     assert later["unshipped_cart"]["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("total", "discount", "fees", "left"),
+    [
+        ("30.0000", "0.0000", (), 0),
+        ("30.0100", "0.0000", (), 0),  # rounding of the one line
+        ("35.0000", "0.0000", (), 500),
+        ("35.0000", "0.0000", ({"id": 7, "cost_inc_tax": "5.0000"},), 0),
+        ("25.0000", "5.0000", (), 0),
+        ("30.0000", "5.0000", (), 0),  # the discount is on the line
+        ("20.0000", "5.0000", (), -1000),
+    ],
+)
+def test_a_total_is_explained_by_goods_fees_rounding_and_a_discount_of_the_whole_order(
+    total: str, discount: str, fees: Any, left: int
+) -> None:
+    order = {"total_inc_tax": total, "discount_amount": discount}
+    goods = [order_lines.Goods(1, 1, "MUG", "Mug", 1, 3000)]
+    assert order_lines.unexplained(order, goods, fees) == left
+
+
 @given(snapshots())
 @examples(100)
 def test_same_snapshot_same_update(snapshot: Snapshot) -> None:

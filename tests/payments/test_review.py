@@ -151,6 +151,20 @@ def test_cancel_request_is_granted_while_nothing_has_left(web: Web, shop: Shop) 
     assert order.changed > order.synced
 
 
+def test_cancel_request_is_read_whole_between_two_readings_to_make_sure(
+    web: Web, shop: Shop
+) -> None:
+    solicitation = shop.approved()
+    confirm(solicitation.pk)
+    drain()
+    Order.objects.update(settle_step=1)
+    assert web.event(solicitation, "cancel").json()["result"] == "cancelled"
+    order = Order.objects.get()
+    assert (order.settle_step, order.is_settled) == (0, False)
+    drain()
+    assert financed(shop)["state"] == "cancelled"
+
+
 def test_cancel_request_for_a_shipped_order_comes_too_late(web: Web, shop: Shop) -> None:
     solicitation = shop.approved()
     confirm(solicitation.pk)

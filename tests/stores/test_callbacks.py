@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from orders import topics
 from orders.models import WebhookEvent
+from orders.sync.worker import take_events
 from orders.topics import UNINSTALLED
 from stores import install
 from stores.models import Connection, PanelSession, PanelUser, Store
@@ -226,11 +227,28 @@ def test_an_undated_event_uninstalls_nothing_that_bigcommerce_still_grants(
     assert (installed.state, installed.access_token) == ("uninstalled", "")
 
 
+def test_an_undated_event_causes_no_call_while_events_are_locked(
+    undated: WebhookEvent, installed: Store, world: World
+) -> None:
+    world.refuse["GET .*/v2/store"] = (401, {"title": "Unauthorized"})
+    world.calls.clear()
+    take_events()
+    install.uninstall_what_was_revoked(until=0.0)  # no time is left in this run
+    undated.refresh_from_db()
+    installed.refresh_from_db()
+    assert (world.calls, undated.outcome, installed.state) == ([], "ignored", "installed")
+
+    install.uninstall_what_was_revoked()
+    installed.refresh_from_db()
+    assert (installed.state, installed.uninstall_asked_at) == ("uninstalled", None)
+
+
 def test_an_undated_event_uninstalls_what_bigcommerce_has_revoked(
     undated: WebhookEvent, installed: Store, world: World
 ) -> None:
     world.refuse["GET .*/v2/store"] = (401, {"title": "Unauthorized"})
     topics.handle(installed.pk, undated.scope)
+    install.uninstall_what_was_revoked()
     installed.refresh_from_db()
     assert (installed.state, installed.access_token) == ("uninstalled", "")
 
@@ -240,6 +258,7 @@ def test_no_answer_about_an_undated_event_uninstalls_nothing(
 ) -> None:
     world.refuse["GET .*/v2/store"] = (503, {})
     topics.handle(installed.pk, undated.scope)
+    install.uninstall_what_was_revoked()
     installed.refresh_from_db()
     assert installed.state == "installed"
 
