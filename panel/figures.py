@@ -12,6 +12,7 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
+from orders.drift.checks import open_orders
 from orders.models import Order
 from panel.log_query import with_approved
 from stores.models import Store
@@ -93,10 +94,9 @@ def recent(store: Store) -> int:
 
 
 def by_status(store: Store) -> dict[int, int]:
-    """Return how many orders of the last 60 days are in each of BigCommerce's statuses."""
-    open_ones = Order.objects.filter(store=store).exclude(status=Order.Status.CANCELLED)
-    recent_ones = open_ones.filter(placed_at__gte=timezone.now() - _RECENT)
-    seen = recent_ones.filter(seen_status__isnull=False).values_list("seen_status")
+    """Return how many open orders of the last 60 days are in each of BigCommerce's statuses."""
+    recent_ones = open_orders(store).filter(placed_at__gte=timezone.now() - _RECENT)
+    seen = recent_ones.filter(seen_status__isnull=False).order_by().values_list("seen_status")
     return dict(seen.annotate(Count("pk")))
 
 

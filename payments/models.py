@@ -286,8 +286,19 @@ class Offer(models.Model):
 
     store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="offers")
     checkout_id = models.CharField(max_length=64)
+    environment = models.CharField(max_length=8, db_default="", blank=True)  # the store's then
     reasons = models.JSONField(default=list)  # reason codes; empty means offered
     detail = models.TextField(blank=True)
+    # Whose payment methods were looked at. It may be forgotten before this row is.
+    attempt = models.ForeignKey(
+        Solicitation,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -113,7 +113,7 @@ _APPROVED = (Solicitation.State.APPROVED, Solicitation.State.NEEDS_REVIEW)
 # Figures of a period: what the rows of purchases record anyway.
 @dataclass(frozen=True)
 class Period:
-    """A store's payments through these accounts, from `since` on and before `until`."""
+    """A store's payments through its environment's accounts, from `since` on, before `until`."""
 
     store: Store
     connections: Collection[int]
@@ -132,7 +132,12 @@ class Period:
 
     @property
     def offers(self) -> QuerySet[Offer]:
-        return Offer.objects.filter(store=self.store, at__gte=self.since, at__lt=self.until)
+        return Offer.objects.filter(
+            store=self.store,
+            environment=self.store.environment,
+            at__gte=self.since,
+            at__lt=self.until,
+        )
 
 
 @dataclass(frozen=True)

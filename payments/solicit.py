@@ -110,11 +110,16 @@ _ODD_DOCUMENT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueE
 class Offered:
     """The outcome of `solicit`: buttons, or the reasons why there are none."""
 
-    solicitation: Solicitation | None = None
+    attempt: Solicitation | None = None  # whose payment methods were looked at
     methods: list[Method] = field(default_factory=list)
     assets_key: str = ""  # of the merchant, for SeQura's script
     reasons: list[Reason] = field(default_factory=list)
     detail: str = ""
+
+    @property
+    def solicitation(self) -> Solicitation | None:
+        """Return the attempt when it can be paid."""
+        return self.attempt if self.methods else None
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,8 @@ def solicit(store: Store, checkout_id: str, claim: Claim, shopper: Shopper, orig
     except UnknownCheckout:
         _remember(attempt, quotas, [UNKNOWN])
         raise
-    _remember(attempt, quotas, [str(reason) for reason in offered.reasons], offered.detail)
+    reasons = [str(reason) for reason in offered.reasons]
+    _remember(attempt, quotas, reasons, offered.detail, offered.attempt)
     return offered
 
 
@@ -184,7 +190,11 @@ def _refused(store: Store, error: Rejected) -> Reason:
 
 
 def _remember(
-    attempt: Solicitation, quotas: list[Quota], reasons: list[str], detail: str = ""
+    attempt: Solicitation,
+    quotas: list[Quota],
+    reasons: list[str],
+    detail: str = "",
+    of: Solicitation | None = None,
 ) -> None:
     """Store what was learnt, in one commit: after the calls, when nothing else is waited for."""
     store, checkout_id = attempt.store, attempt.checkout_id
@@ -194,7 +204,12 @@ def _remember(
         for quota in quotas:
             throttle.record_quota(store.pk, quota)
         Offer.objects.create(
-            store=store, checkout_id=checkout_id, reasons=reasons, detail=clean_text(detail)
+            store=store,
+            environment=store.environment,
+            checkout_id=checkout_id,
+            reasons=reasons,
+            detail=clean_text(detail),
+            attempt=of,
         )
         if reasons != [UNKNOWN]:
             store.checkout_asked()
@@ -267,12 +282,17 @@ def _address(attempt: Solicitation, checkout: Checkout, merchant: Merchant) -> N
 
 def _check_without_calls(store: Store, merchants: dict[str, Merchant], ip: str) -> None:
     """Raise NotOffered for reasons that are known without a call."""
-    if merchants and store.state == Store.State.NEEDS_REAUTHORISATION:
-        raise NotOffered(Reason.ACCESS_LOST)
-    if not merchants or not store.is_installed:
-        raise NotOffered(Reason.NOT_CONNECTED)
+    if reason := no_access(store, merchants):
+        raise NotOffered(reason)
     if not ip_allowed(ip, store.allowed_ips):
         raise NotOffered(Reason.IP_NOT_ALLOWED)
+
+
+def no_access(store: Store, merchants: dict[str, Merchant]) -> Reason | None:
+    """Return why no checkout of the store can be offered SeQura: an account is missing."""
+    if merchants and store.state == Store.State.NEEDS_REAUTHORISATION:
+        return Reason.ACCESS_LOST
+    return None if merchants and store.is_installed else Reason.NOT_CONNECTED
 
 
 def selling_merchants(store: Store, **also: Exists) -> dict[str, Merchant]:
@@ -361,4 +381,4 @@ def _paused(connection: Connection) -> Reason:
 
 def _with_methods(attempt: Solicitation, assets_key: str) -> Offered:
     methods, reasons = offered_methods(attempt.payment_methods, attempt.amount, timezone.now())
-    return Offered(attempt if methods else None, methods, assets_key, reasons)
+    return Offered(attempt, methods, assets_key, reasons)

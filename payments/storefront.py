@@ -8,6 +8,7 @@ from typing import Any, TypedDict, cast
 from django.core.cache import cache
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from rest_framework.request import Request
 
 from payloads.checkout.payment_methods import Method
@@ -34,6 +35,17 @@ _TERMS_SECONDS = 60
 _LOCALES = {"es": "es-ES", "fr": "fr-FR", "it": "it-IT", "pt": "pt-PT"}
 
 
+# What the script shows when its second file can't be loaded: it has room for few texts of its own.
+TEXTS = {
+    "opening": gettext_noop("Opening SeQura…"),
+    "gone": gettext_noop("SeQura is no longer available for this order."),
+    "retry": gettext_noop(
+        "You have not been charged. Try again in a moment or choose another payment method."
+    ),
+    "offline": gettext_noop("You seem to be offline. Check your connection and try again."),
+}
+
+
 class _Info(TypedDict):
     """What SeQura's own script needs to explain the methods, and the amount in cents."""
 
@@ -50,6 +62,7 @@ class _Answer(TypedDict):
     message: str
     info: _Info | None
     terms: bool  # does the storefront require a checkbox for its terms?
+    texts: dict[str, str]
 
 
 def methods_for(store: Store, request: Request, body: dict[str, Any]) -> _Answer:
@@ -63,6 +76,7 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> _Answer
             "message": "",
             "info": None,
             "terms": False,
+            "texts": {},
         }
     network = caller(shopper.ip)
     guesses = f"guesses {store.pk} {network}"
@@ -89,7 +103,14 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> _Answer
         "message": _message(store, checkout_id, offered.reasons, shopper.locale),
         "info": _info(offered, shopper.locale),
         "terms": offered.solicitation is not None and _requires_terms(offered.solicitation),
+        "texts": texts_in(shopper.locale),
     }
+
+
+def texts_in(locale: str) -> dict[str, str]:
+    """Return the script's texts in the shopper's language."""
+    with translation.override(language_of(locale)):
+        return {name: _(text) for name, text in TEXTS.items()}
 
 
 def _requires_terms(solicitation: Solicitation) -> bool:
@@ -161,7 +182,12 @@ def _remember_refusal(store: Store, checkout_id: str) -> None:
     with suppress(RateLimited):
         consume(f"refusal {store.pk}", **LIMITS["refusal"])
         reasons = [str(Reason.TOO_MANY_QUESTIONS)]
-        Offer.objects.create(store=store, checkout_id=checkout_id, reasons=reasons)
+        Offer.objects.create(
+            store=store,
+            environment=store.environment,
+            checkout_id=checkout_id,
+            reasons=reasons,
+        )
 
 
 def _message(store: Store, checkout_id: str, reasons: list[Reason], locale: str) -> str:

@@ -320,6 +320,8 @@ def may_be_embedded(headers: Any, _path: str, _url: str) -> None:
 
 
 WHITENOISE_ADD_HEADERS_FUNCTION = may_be_embedded
+# What has its hash in its name never changes.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^.+\.[0-9a-f]{12}\..+$"
 
 # --- Security ------------------------------------------------------------------------------------
 

@@ -38,6 +38,15 @@ class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
             paths[path] = (self, path)
         yield from super().post_process(paths, *args, **options)
 
+    def hashed_name(self, name: str, *args: Any, **options: Any) -> str:
+        """Return the name of this content; the second file's is one that every release serves.
+
+        Releases from before there were two files serve no other names from the database.
+        """
+        hashed: str = super().hashed_name(name, *args, **options)
+        stem = FORM.removesuffix(".js")
+        return hashed.replace(stem, FILE.removesuffix(".js")) if name == FORM else hashed
+
 
 def _minified(found: tuple[Any, str]) -> bytes:
     storage, path = found

@@ -23,7 +23,7 @@ from payloads.checkout.eligibility import Rules, availability
 from payloads.checkout.payment_methods import reasons_against
 from payloads.checkout.reasons import NOW, SENTENCES, Reason
 from payments.models import Offer, Solicitation
-from payments.solicit import UNKNOWN, rules_of, selling_merchants
+from payments.solicit import UNKNOWN, no_access, rules_of, selling_merchants
 from sequra.documents import PaymentMethod
 from stores.clients import bigcommerce_for
 from stores.models import Store
@@ -46,6 +46,7 @@ _METHODS = ("payment_methods", "", gettext_lazy("View payment methods"))
 _SETUP = ("dashboard", "#setup", gettext_lazy("Setup check"))
 PAGES: dict[Reason, tuple[str, str, Text]] = {
     Reason.NOT_CONNECTED: _CONNECTION,
+    Reason.ACCESS_LOST: _SETUP,
     Reason.ACCOUNT_REFUSED: _CONNECTION,
     Reason.COUNTRY: ("countries", "", gettext_lazy("Edit countries")),
     Reason.CHANNEL: ("settings", "#who", gettext_lazy("Edit storefronts")),
@@ -128,16 +129,14 @@ def _find(store: Store, text: str) -> _Found:
 
 
 def _by_checkout(store: Store, checkout_id: str) -> _Found:
-    offers = Offer.objects.filter(store=store, checkout_id=checkout_id).order_by("-at")[:_MOST]
-    attempts = Solicitation.objects.filter(store=store, checkout_id=checkout_id)
-    newest = list(attempts.order_by("-id")[:_MOST])
-    return _Found([_asked(offer, newest) for offer in offers], checkout_id)
+    offers = Offer.objects.filter(store=store, checkout_id=checkout_id).order_by("-at")
+    newest = offers.select_related("attempt")[:_MOST]
+    return _Found([_asked(offer) for offer in newest], checkout_id)
 
 
-def _asked(offer: Offer, attempts: Sequence[Solicitation]) -> _Asked:
+def _asked(offer: Offer) -> _Asked:
     """Return a moment with what each payment method said of the amount at that time."""
-    codes = {*offer.reasons}
-    attempt = next((one for one in attempts if one.created_at <= offer.at), None)
+    codes, attempt = {*offer.reasons}, offer.attempt
     methods: list[_Verdict] = []
     if attempt and codes <= _ABOUT_A_METHOD:
         known, cents, country = attempt.payment_methods, attempt.amount, attempt.country
@@ -155,16 +154,23 @@ def _by_order(store: Store, order_id: int) -> _Found:
     try:
         document = bigcommerce_for(store, _BRIEF).order(order_id)
     except Rejected as refusal:
-        if refusal.status == 404:
-            return _Found([], problem=_("There's no order with this number in BigCommerce."))
-        words = _("BigCommerce didn't allow us to read the order: %(words)s")
-        return _Found([], problem=words % {"words": refusal.message})
+        return _Found([], problem=_unread(refusal))
     except Unavailable:
         return _Found([], problem=_("BigCommerce didn't respond. Try again in a moment."))
     checkout_id = str(document.get("cart_id") or "")
     if not checkout_id:
         return _Found([], problem=_("This order wasn't placed through your store's checkout."))
     return _by_checkout(store, checkout_id)
+
+
+def _unread(refusal: Rejected) -> str:
+    """Return why BigCommerce didn't return an order."""
+    if refusal.status == 404:
+        return _("There's no order with this number in BigCommerce.")
+    if refusal.status == 401:
+        return _explain(Reason.ACCESS_LOST, NOW).sentence
+    words = _("BigCommerce didn't allow us to read the order: %(words)s")
+    return words % {"words": refusal.message}
 
 
 @dataclass(frozen=True)
@@ -188,10 +194,17 @@ def _what_if(store: Store, form: WhatIfForm) -> _WhatIf:
     if not asked["ip"]:
         rules = replace(rules, allowed_ips=())
     products, problem = _products(store, rules, form.skus)
-    against = availability(
-        rules, _checkout(asked, form.skus), amount=form.cents, ip=asked["ip"], products=products
+    lost = no_access(store, merchants)
+    against = (
+        [lost]
+        if lost
+        else availability(
+            rules, _checkout(asked, form.skus), amount=form.cents, ip=asked["ip"], products=products
+        )
     )
     merchant = merchants.get(asked["country"])
+    if merchant and not lost and merchant.connection.is_refused:
+        against.append(Reason.ACCOUNT_REFUSED)
     told: Sequence[Any] = merchant.payment_methods if merchant else []
     reasons = [_explain(code, NOW) for code in against]
     if not against and not told:

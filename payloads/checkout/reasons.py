@@ -108,6 +108,7 @@ NOW: dict[Reason, str] = SENTENCES | {
     Reason.NOT_YET_AVAILABLE: _("The payment method isn't available yet."),
     Reason.NO_LONGER_AVAILABLE: _("The payment method is no longer available."),
     Reason.NO_METHODS: _("SeQura offers no payment method in this country."),
+    Reason.ACCOUNT_REFUSED: _("SeQura rejects your account's username and password."),
 }
 
 

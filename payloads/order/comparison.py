@@ -84,8 +84,12 @@ class Comparison:
     texts: list[_Text] = field(default_factory=list)
 
     @property
-    def differs(self) -> bool:
-        return any(row.mark for row in self.rows) or any(text.differs for text in self.texts)
+    def lines_differ(self) -> bool:
+        return self.wanted and any(row.mark for row in self.rows)
+
+    @property
+    def texts_differ(self) -> bool:
+        return self.wanted and any(text.differs for text in self.texts)
 
 
 def compare(snapshot: Snapshot, accepted: Update, wanted: Update | None) -> Comparison:

@@ -90,9 +90,10 @@
   function text(name) {
     const named = locale().split(/[-_]/)[0].toLowerCase();
     const language = /^(ca|gl|eu)$/.test(named) ? "es" : TEXTS[named] ? named : "en";
-    const known = TEXTS[language];
-    return known[name] || (form ? form.TEXTS[language][name] : "");
+    return TEXTS[language][name] || received[name] || (form && form.TEXTS[language][name]) || "";
   }
+
+  let received = {}; // texts that come with the options: they are here when the second file is not
 
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -232,7 +233,8 @@
     // Away for a moment: asked again, like a failed request.
     if (/_unavailable/.test(answer.reasons)) throw new Failure(503);
     const methods = answer.solicitation && Array.isArray(answer.methods) ? answer.methods : [];
-    const { solicitation, message, info, terms } = answer;
+    const { solicitation, message, info, terms, texts } = answer;
+    received = texts || received;
     return { ...nothing, solicitation, methods, message: message || "", info, terms };
   }
 
@@ -720,7 +722,7 @@
       form = form || found;
       draw();
     },
-    ...{ app, bringUp, changed, chosenMethod, idOf, locale, make, pause },
+    ...{ app, bringUp, changed, chosenMethod, idOf, locale, make, ordering, pause },
     ...{ readCheckout, request, runScript, say, termsBox, text },
   };
 
@@ -1001,6 +1003,8 @@
     addStyles();
     listen();
     look();
+    // Reloaded while the form was open: what steps over its entry in the history is in there.
+    if ((history.state || {}).sequra) loadForm().catch(() => {});
     // Before the step is there: options that come with the native list push nothing away.
     if (!opened) refreshQuietly();
   });

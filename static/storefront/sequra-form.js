@@ -7,61 +7,44 @@
 
   const page = document.currentScript.sequra;
   const { app, bringUp, changed, chosenMethod, idOf, locale, make, pause } = page;
-  const { readCheckout, request, runScript, say, termsBox, text } = page;
+  const { ordering, readCheckout, request, runScript, say, termsBox, text } = page;
+  const gone = () => text("gone") || text("unavailable");
   const FORM_POLL = 100; // ms
   const FORM_LIMIT = 10000; // ms
   const PATIENCE = 12000; // ms for SeQura's script
+  const LOOK = 4000; // ms until the payment is looked at again
+  const LATE_LOOKS = 15; // at the payment of a form that was closed
 
   const TEXTS = {
     en: {
-      opening: "Opening SeQura…",
       form: "SeQura payment form",
       terms: "Please agree to the terms and conditions to continue.",
       cart_changed: "Your cart has changed. Please check the amount and continue again.",
       total_changed: "The amount to pay is now {amount}. Please check it and continue again.",
-      gone: "SeQura is no longer available for this order.",
-      retry: "You have not been charged. Try again in a moment or choose another payment method.",
-      offline: "You seem to be offline. Check your connection and try again.",
     },
     es: {
-      opening: "Abriendo SeQura…",
       form: "Formulario de pago de SeQura",
       terms: "Acepta los términos y condiciones para continuar.",
       cart_changed: "Tu carrito ha cambiado. Revisa el importe y vuelve a continuar.",
       total_changed: "El importe a pagar es ahora {amount}. Revísalo y vuelve a continuar.",
-      gone: "SeQura ya no está disponible para este pedido.",
-      retry: "No se te ha cobrado nada. Inténtalo de nuevo en un momento o elige otro método de pago.",
-      offline: "Parece que no tienes conexión. Compruébala e inténtalo de nuevo.",
     },
     fr: {
-      opening: "Ouverture de SeQura…",
       form: "Formulaire de paiement SeQura",
       terms: "Veuillez accepter les conditions générales pour continuer.",
       cart_changed: "Votre panier a changé. Vérifiez le montant, puis continuez.",
       total_changed: "Le montant à payer est maintenant de {amount}. Vérifiez-le, puis continuez.",
-      gone: "SeQura n’est plus disponible pour cette commande.",
-      retry: "Vous n’avez pas été débité. Réessayez dans un instant ou choisissez un autre moyen de paiement.",
-      offline: "Vous semblez être hors ligne. Vérifiez votre connexion et réessayez.",
     },
     it: {
-      opening: "Apertura di SeQura…",
       form: "Modulo di pagamento SeQura",
       terms: "Accetta i termini e le condizioni per continuare.",
       cart_changed: "Il carrello è cambiato. Controlla l’importo e continua di nuovo.",
       total_changed: "L’importo da pagare ora è {amount}. Controllalo e continua di nuovo.",
-      gone: "SeQura non è più disponibile per questo ordine.",
-      retry: "Non ti è stato addebitato nulla. Riprova tra poco o scegli un altro metodo di pagamento.",
-      offline: "Sembra che tu sia offline. Controlla la connessione e riprova.",
     },
     pt: {
-      opening: "A abrir a SeQura…",
       form: "Formulário de pagamento da SeQura",
       terms: "Aceita os termos e condições para continuar.",
       cart_changed: "O teu carrinho mudou. Verifica o valor e continua novamente.",
       total_changed: "O valor a pagar é agora {amount}. Verifica-o e continua novamente.",
-      gone: "A SeQura já não está disponível para esta encomenda.",
-      retry: "Nada te foi cobrado. Tenta novamente daqui a pouco ou escolhe outro método de pagamento.",
-      offline: "Parece que não tens ligação à Internet. Verifica-a e tenta novamente.",
     },
   };
 
@@ -123,7 +106,7 @@
     await bringUp(checkout);
     const method = chosenMethod();
     const { balance = null, message } = page.offer() || {};
-    if (!method) return say(message || text("gone"));
+    if (!method) return say(message || gone());
     if (!expected && before !== null && balance !== null && before !== balance) {
       return say(text("total_changed").replace("{amount}", money(balance, checkout)));
     }
@@ -146,7 +129,7 @@
       if (code === "terms_not_accepted") return void say(text("terms"));
       if (code !== "cart_changed" && code !== "unknown_method") throw error;
       await bringUp(await readCheckout(), true);
-      say(text(chosenMethod() ? "cart_changed" : "gone"));
+      say(chosenMethod() ? text("cart_changed") : gone());
       return null;
     }
   }
@@ -236,19 +219,33 @@
     quieted = [];
   }
 
-  /** An entry of the history stands for the open form: the back button closes it, and no more. */
+  // An entry of the history stands for the open form: the back button closes it, and no more. It
+  // names the entry below: SeQura's frame adds entries of its own, which one step would not pass.
+  const { navigation } = window;
+  const marked = () => (history.state || {}).sequra;
+
   function enterHistory() {
-    history.pushState({ ...history.state, sequra: true }, "");
-    let left;
-    const back = new Promise((done) => {
-      left = done;
-      window.addEventListener("popstate", left);
+    const below = navigation ? navigation.currentEntry.key : `${Math.random()}`;
+    history.pushState({ ...history.state, sequra: below }, "");
+    let look; // other scripts step back and forth above our entry
+    const back = new Promise((left) => {
+      look = () => marked() === below || left();
+      window.addEventListener("popstate", look);
     });
     const leave = () => {
-      window.removeEventListener("popstate", left);
-      if (!page.leaving && history.state && history.state.sequra) history.back();
+      window.removeEventListener("popstate", look);
+      leaveEntry();
     };
     return { back, leave };
+  }
+
+  /** Step back below the form's entry, wherever the shopper came to it without the form. */
+  function leaveEntry() {
+    const below = marked();
+    if (page.leaving || !below) return;
+    if (!navigation) return void history.back();
+    // Interrupted by another step, or the entry is gone: then there is nothing to do.
+    Object.values(navigation.traverseTo(below)).forEach((end) => end.catch(() => {}));
   }
 
   /** Show the form and wait until it is closed or the payment is through. */
@@ -276,7 +273,7 @@
       quiet(document.body.children);
       ready.then(() => open && frame.focus());
       const paid = watch(statusUrl, () => open);
-      await Promise.race([closed, paid, gone(frame, () => open), entry.back]);
+      await Promise.race([closed, paid, vanished(frame, () => open), entry.back]);
     } finally {
       open = false;
       if (entry) entry.leave();
@@ -286,7 +283,7 @@
   }
 
   /** Resolves when the form vanished without telling us. */
-  async function gone(frame, stillOpen) {
+  async function vanished(frame, stillOpen) {
     while (stillOpen() && frame.isConnected) await pause(500);
   }
 
@@ -302,7 +299,7 @@
   /** For when SeQura's form does not bring the shopper back by itself. */
   async function watch(url, stillOpen) {
     for (;;) {
-      await pause(4000);
+      await pause(LOOK);
       if (!stillOpen()) return;
       const outcome = await statusOf(url).catch(() => null);
       if (!stillOpen()) return;
@@ -310,25 +307,47 @@
     }
   }
 
-  /** The shopper closed the form: perhaps the payment is through all the same. */
+  /** The shopper closed the form: perhaps the payment is through all the same, or is in a moment. */
   async function afterClosing(url) {
-    const outcome = await statusOf(url).catch(() => null);
-    if (outcome && outcome.redirect) return go(outcome.redirect);
-    if (outcome && outcome.status === "refused") {
-      statusUrl = "";
-      if (page.offer()) page.offer().key = null;
-      changed();
-      say(outcome.message);
+    if (await isOver(url)) return;
+    (async () => {
+      for (let looks = 0; looks < LATE_LOOKS; looks += 1) {
+        await pause(LOOK);
+        if (dialog || statusUrl !== url || (!ordering() && (await isOver(url)))) return;
+      }
+    })().catch(() => {});
+  }
+
+  /** True when nothing more is to be expected of the form that was closed. */
+  async function isOver(url) {
+    const outcome = (await statusOf(url).catch(() => null)) || {};
+    if (dialog || page.leaving) return true; // a form was opened meanwhile: it looks for itself
+    if (outcome.redirect) {
+      go(outcome.redirect);
+      return true;
     }
+    if (outcome.status !== "refused") return false;
+    statusUrl = "";
+    if (page.offer()) page.offer().key = null;
+    changed();
+    say(outcome.message);
+    return true;
   }
 
   // --- SeQura's own explanation of a method ------------------------------------------------------
 
   const POPUP = "sequra-educational-popup"; // the class that SeQura's script listens to
 
+  let explaining = null; // the first click, while it is at work
+
   /** The first click fetches SeQura's script; that opens the popup, at this click and the next. */
-  async function explainMethod(more, info) {
-    if (more.classList.contains(POPUP)) return lookAfter(more, document.body.children);
+  function explainMethod(more, info) {
+    if (!explaining && more.classList.contains(POPUP)) return lookAfter(more);
+    explaining = explaining || explain(more, info).finally(() => (explaining = null));
+    return explaining;
+  }
+
+  async function explain(more, info) {
     try {
       await loadExplanations(info.configuration);
     } catch (error) {
@@ -337,24 +356,25 @@
     more.classList.add(POPUP);
     window.Sequra.refreshComponents();
     await pause(0); // a click within a click is none
-    return more.click();
+    const looked = lookAfter(more);
+    more.click();
+    return looked;
   }
 
-  function loadExplanations(configuration) {
-    if (window.Sequra && window.Sequra.refreshComponents) return undefined;
-    return new Promise((done, failed) => {
-      window.SequraConfiguration = configuration;
-      window.SequraOnLoad = [done];
-      window.Sequra = { onLoad: (work) => window.SequraOnLoad.push(work) };
-      runScript(configuration.scriptUri, document.head).catch(failed);
-      setTimeout(failed, PATIENCE);
-    });
+  async function loadExplanations(configuration) {
+    if (window.Sequra && window.Sequra.refreshComponents) return;
+    const ready = new Promise((done) => (window.SequraOnLoad = [done]));
+    window.SequraConfiguration = configuration;
+    window.Sequra = { onLoad: (work) => window.SequraOnLoad.push(work) };
+    const late = pause(PATIENCE).then(() => Promise.reject(new Error("SeQura's script is late")));
+    await Promise.race([Promise.all([runScript(configuration.scriptUri, document.head), ready]), late]);
   }
 
   const seen = (node) => node.getClientRects().length > 0;
 
   /** The popup is SeQura's; where the keyboard and the screen reader are is ours. */
-  async function lookAfter(more, children) {
+  async function lookAfter(more) {
+    const { children } = document.body;
     const before = [...children].filter(seen);
     const news = () => [...children].filter((node) => !before.includes(node) && seen(node));
     for (let waited = 0; !news().length && waited < FORM_LIMIT; waited += FORM_POLL) {
@@ -382,8 +402,11 @@
   /** The browser's back button showed the page again. */
   function comeBack() {
     removeForm();
+    leaveEntry();
     if (statusUrl) afterClosing(statusUrl);
   }
 
+  window.addEventListener("popstate", () => dialog || leaveEntry()); // forward, to no form
+  if (!dialog) leaveEntry();
   page.use({ TEXTS, begin, comeBack, explainMethod, forgetTerms, keepQuiet, termsAgreed });
 })();

@@ -38,7 +38,7 @@ NAME = "SeQura checkout"
 _DEFAULT_CHANNEL = {"id": 1, "name": "", "origins": []}
 _HASHES = 5  # BigCommerce's limit
 _VERSIONED = re.compile(r"storefront/sequra-(checkout|form)\.[0-9a-f]{12}\.js")
-_NAMED_FORM = re.compile(rb"sequra-form\.[0-9a-f]{12}\.js")  # by a script, which loads it
+_NAMED_FORM = re.compile(rb"sequra-(?:checkout|form)\.[0-9a-f]{12}\.js")  # by a script
 _VERSIONS_ASKED_FOR = Counter(
     "sequra_bc_script_versions", "Requests for scripts of other versions", ["outcome"]
 )

@@ -21,6 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Frame, Page, Route
 
+from payments.storefront import texts_in
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "staticfiles" / "storefront"  # as shipped
 SCRIPT = "sequra-checkout.js"
@@ -193,7 +195,7 @@ class World:
         self.faults: dict[str, list[Answer]] = defaultdict(list)
         self.calls: list[Call] = []
         self.script = (SCRIPTS / SCRIPT).read_bytes()
-        (self.form_file,) = re.findall(r"sequra-form\.[0-9a-f]{12}\.js", self.script.decode())
+        (self.form_file,) = re.findall(r"sequra-checkout\.[0-9a-f]{12}\.js", self.script.decode())
         self.integrity = "sha384-" + b64encode(sha384(self.script).digest()).decode()
         self.script_host = "app"
         self.head = ""  # markup in the page's head
@@ -391,12 +393,14 @@ class World:
             return Answer(body=script, kind="text/javascript")
         base = f"/storefront/{STORE}/"
         if path == f"{base}payment-methods":
-            solicitation = f"solicitation-{len(self.called('app', 'payment-methods'))}"
+            asked = self.called("app", "payment-methods")
+            solicitation = f"solicitation-{len(asked)}"
             methods = self.methods
             found = solicitation if methods else None
             answer = {"solicitation": found, "methods": methods, "reasons": [],
                       "message": self.message, "info": self.info,
-                      "terms": self.terms}  # fmt: skip
+                      "terms": self.terms,
+                      "texts": texts_in(asked[-1]["locale"])}  # fmt: skip
             return Answer(body=answer)
         if path == f"{base}form":
             return Answer(body=self.form(base))
@@ -431,8 +435,8 @@ class World:
             return Answer(body=SEQURA_FORM, kind="text/javascript")
         page = (
             "<!doctype html><title>SeQura</title><body style='background:#fff'>"
-            "<h1>SeQura</h1><button id='close' onclick=\"parent.postMessage('close', '*')\">"
-            "Close</button>"
+            f"<h1>{path.rpartition('/')[2]}</h1>"
+            "<button id='close' onclick=\"parent.postMessage('close', '*')\">Close</button>"
         )
         return Answer(body=page, kind="text/html; charset=utf-8")
 

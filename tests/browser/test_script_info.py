@@ -5,7 +5,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import violations
 from tests.browser.conftest import Open
-from tests.browser.scripted import I1, PP3, SP1, Answer, World
+from tests.browser.scripted import I1, PP3, SP1, Answer, World, held
 
 OURS = "li.sequra-item"
 POPUP = "#sequra-popup"
@@ -81,6 +81,30 @@ def test_a_script_that_does_not_come_is_said_and_asked_for_again(
     more.click()
 
     expect(page.locator(POPUP)).to_be_visible()
+
+
+@pytest.mark.parametrize("file", ["app", "sequra"])
+def test_a_double_click_fetches_once_and_opens_one_popup(
+    world: World, open_checkout: Open, file: str
+) -> None:
+    page = open_checkout()
+    more = info_of(page, PP3["title"])
+    address = f"**/{world.form_file}" if file == "app" else f"**{SCRIPT}"
+    with held(page, address) as release:
+        with page.expect_request(address):
+            more.click()
+        more.click()
+        page.evaluate("window.clicks = []")
+        more.evaluate("one => one.addEventListener('click', () => window.clicks.push(1))")
+        release()
+        expect(page.locator(POPUP)).to_be_visible()
+
+    world.settle(page, 200)
+    assert page.evaluate("window.clicks.length") == 1
+    assert len(world.called("sequra", SCRIPT, "GET")) == 1
+    page.get_by_role("button", name="Cerrar").click()
+    expect(more).to_be_focused()
+    assert page.evaluate("document.querySelector('main').inert") is False
 
 
 def test_it_works_under_a_nonce_policy(world: World, open_checkout: Open) -> None:

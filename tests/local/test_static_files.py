@@ -66,7 +66,7 @@ def test_the_script_names_its_second_file_with_the_hash_of_what_is_served() -> N
     form = checkout_script.file_name(FORM).rpartition("/")[2]
 
     assert f'"{form}","{integrity_of(checkout_script._body(FORM))}"' in script
-    assert re.fullmatch(r"sequra-form\.[0-9a-f]{12}\.js", form)
+    assert re.fullmatch(r"sequra-checkout\.[0-9a-f]{12}\.js", form)
 
 
 @pytest.mark.parametrize("file", [FILE, FORM])

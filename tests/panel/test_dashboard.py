@@ -254,7 +254,8 @@ def test_a_past_checkout_is_explained_by_method_and_in_the_past_tense() -> None:
         payment_methods=METHODS,
         created_at=at,
     )
-    Offer.objects.create(store=store, checkout_id=CHECKOUT, reasons=["amount"], at=at)
+    asked = {"store": store, "checkout_id": CHECKOUT, "reasons": ["amount"]}
+    Offer.objects.create(**asked, at=at, attempt=attempt)
     page = Panel(store).get(f"why/?q={CHECKOUT}").content.decode()
 
     assert "€3,001.00 was above the €400.00 maximum of this method." in page
@@ -265,6 +266,65 @@ def test_a_past_checkout_is_explained_by_method_and_in_the_past_tense() -> None:
     attempt.delete()  # an attempt without a payment is forgotten earlier
     page = Panel(store).get(f"why/?q={CHECKOUT}").content.decode()
     assert "The amount was outside the limits of every payment method." in page
+
+
+def test_a_moment_is_explained_by_its_own_attempt_whichever_came_before() -> None:
+    """An earlier attempt is offered again, and an attempt may be newer than its moment."""
+    store = filled_store()
+    Offer.objects.filter(store=store).delete()
+    now = timezone.now()
+    first, second = (
+        Solicitation.objects.create(
+            store=store,
+            connection=store.connections.get(),
+            merchant_ref="calzados_es",
+            checkout_id=CHECKOUT,
+            token_digest=str(cents),
+            order={},
+            fingerprint="f",
+            amount=cents,
+            currency="EUR",
+            country="ES",
+            payment_methods=METHODS,
+            created_at=now - timedelta(minutes=minutes),
+        )
+        for cents, minutes in ((300_100, 9), (400_200, 5))
+    )
+    asked = {"store": store, "checkout_id": CHECKOUT, "reasons": ["amount"]}
+    Offer.objects.create(**asked, at=now - timedelta(minutes=1), attempt=first)
+    Offer.objects.create(**asked, at=now - timedelta(minutes=6), attempt=second)
+    Offer.objects.create(**asked, at=now - timedelta(minutes=4))
+
+    page = Panel(store).get(f"why/?q={CHECKOUT}").content.decode()
+
+    latest, unknown, earliest = page.split('<ol class="asked">')[1].split("<time")[1:]
+    assert ("€3,001.00" in latest, "€4,002.00" in latest) == (True, False)
+    assert ("€3,001.00" in earliest, "€4,002.00" in earliest) == (False, True)
+    assert "The amount was outside the limits of every payment method." in unknown
+
+
+def test_a_test_cart_is_not_offered_without_access_to_the_store_or_the_account() -> None:
+    store = filled_store()
+    panel, address = Panel(store), f"why/?{urlencode(CART)}"
+    assert "SeQura would appear" in panel.get(address).content.decode()
+
+    store.connections.get().pause()
+    page = panel.get(address).content.decode()
+    assert "SeQura rejects your account&#x27;s username and password. <a" in page
+    assert "SeQura would appear" not in page
+
+    store.needs_reauthorisation()
+    page = panel.get(address).content.decode()
+    assert "<li>BigCommerce no longer accepts our access to your store, so SeQura" in page
+    assert "SeQura rejects your account" not in page.split('id="verdict"')[1]
+
+
+@responses.activate
+def test_an_order_that_cannot_be_read_without_access_says_so() -> None:
+    responses.get(f"{API}/v2/orders/77", json={}, status=401)
+    page = Panel(filled_store()).get("why/?q=77").content.decode()
+
+    assert "BigCommerce no longer accepts our access to your store, so SeQura" in page
 
 
 @pytest.mark.parametrize("reason", [one for one in Reason if one in PAGES])

@@ -44,9 +44,17 @@ def attempt(store: Store, checkout: str, days_ago: float = 0.5, **fields: Any) -
     )
 
 
-def offer(store: Store, checkout: str, *reasons: str, days_ago: float = 0.5) -> None:
+def offer(
+    store: Store, checkout: str, *reasons: str, days_ago: float = 0.5, environment: str = ""
+) -> None:
     at = timezone.now() - timedelta(days=days_ago)
-    Offer.objects.create(store=store, checkout_id=checkout, reasons=list(reasons), at=at)
+    Offer.objects.create(
+        store=store,
+        environment=environment or store.environment,
+        checkout_id=checkout,
+        reasons=list(reasons),
+        at=at,
+    )
 
 
 def period(store: Store, days: int = 30, ago: int = 0) -> Period:
@@ -73,6 +81,20 @@ def test_each_checkout_is_counted_once_at_every_step(store: Store) -> None:
     attempt(store, "c")
 
     assert funnel(period(store, 29)) == Funnel(offered=3, form=2, approved=2)
+
+
+def test_checkouts_of_the_other_environment_count_for_nothing(store: Store) -> None:
+    other = "sandbox" if store.environment == "live" else "live"
+    offer(store, "a")
+    offer(store, "b", "amount")
+    for checkout, *reasons in [("x",), ("y", "amount"), ("z", "country")]:
+        offer(store, checkout, *reasons, environment=other)
+
+    assert funnel(period(store, 7)).offered == 1
+    assert reasons_not_shown(period(store, 7)) == [("amount", 1)]
+    store.environment = other
+    assert funnel(period(store, 7)).offered == 1
+    assert reasons_not_shown(period(store, 7)) == [("amount", 1), ("country", 1)]
 
 
 def test_a_period_begins_and_ends(store: Store) -> None:

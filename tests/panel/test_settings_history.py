@@ -1,12 +1,14 @@
 """Who changed which setting: on every way in, with the value before and after, and undone again."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 
 from orders.models import Order
 from stores import connect, store_settings
@@ -190,8 +192,16 @@ def test_what_is_refused_is_not_recorded(panel: Panel) -> None:
 def test_the_orders_that_a_change_affects_are_seen_before_it_is_saved(panel: Panel) -> None:
     Order.objects.filter(bigcommerce_id__in=[1005, 1006, 1012]).update(seen_status=9)
     Order.objects.filter(bigcommerce_id=1007).update(seen_status=2)
+    long_ago = timezone.now() - timedelta(days=31)
+    shipped = {"unshipped_cart": {"items": []}, "shipped_cart": {"items": [{}]}}
+    for number, left in ((1020, True), (1021, False)):  # 1020 left more than 30 days ago
+        Order.objects.filter(bigcommerce_id=number).update(
+            seen_status=9,
+            accepted_update=shipped if left else {"unshipped_cart": {"items": [{}]}},
+            accepted_at=long_ago,
+        )
     page = panel.get("settings/order-statuses/").content.decode()
 
-    assert page.count("Awaiting Shipment: 2 open orders") == 2  # in both lists; 1012 is cancelled
+    assert page.count("Awaiting Shipment: 3 open orders") == 2  # in both lists; 1012 is cancelled
     assert page.count("Enviado: 1 open order<") == 2
     assert "A change affects 2 orders in review." in page

@@ -26,9 +26,12 @@ from stores.registration import checkout_script
 from tests.stores.world import World
 
 OURS = staticfiles_storage.stored_name(checkout_script.FILE)  # type: ignore[attr-defined]
+# What a release from before there were two files serves of other versions.
+ONE_FILE = r"storefront/sequra-checkout\.[0-9a-f]{12}\.js"
 FORM = staticfiles_storage.stored_name(checkout_script.FORM)  # type: ignore[attr-defined]
 OLD = "storefront/sequra-checkout.0123456789ab.js"
-OLD_FORM = "storefront/sequra-form.0123456789ab.js"
+SECOND = "storefront/sequra-checkout.abcdefabcdef.js"
+OLD_FORM = "storefront/sequra-form.0123456789ab.js"  # as it was called at first
 # What an image holds, by the list of what goes into it.
 IN_AN_IMAGE = [
     line.removeprefix("!").strip()
@@ -39,11 +42,19 @@ IN_AN_IMAGE = [
 
 @pytest.fixture
 def other_release(tmp_path: Path) -> Path:
-    """The app with other checkout scripts, collected as an image has them."""
+    """The app with other checkout scripts, collected as an image has them.
+
+    It serves what the release before there were two files serves: an upgrade may be taken back.
+    """
     for name in IN_AN_IMAGE:
         # Other test processes write bytecode meanwhile: such a file may vanish before it is read.
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "manage.py", tmp_path)
+    module = tmp_path / "stores/registration/checkout_script.py"
+    source = module.read_text()
+    pattern = r"storefront/sequra-(checkout|form)\.[0-9a-f]{12}\.js"
+    assert source.count(pattern) == 1
+    module.write_text(source.replace(pattern, ONE_FILE))
     for file in (checkout_script.FILE, checkout_script.FORM):
         with (tmp_path / "static" / file).open("a") as script:
             script.write("window.anotherRelease = true;\n")
@@ -154,7 +165,9 @@ def test_old_versions_stay_while_a_store_names_them_and_for_ninety_days() -> Non
     now = timezone.now()
     unused = "storefront/sequra-form.ba9876543210.js"
     for name, days, body in (
-        ("named", 400, b'["sequra-form.0123456789ab.js",""]'),
+        ("named", 400, b'["sequra-checkout.abcdefabcdef.js",""]'),
+        (SECOND, 400, b""),
+        ("named before", 400, b'["sequra-form.0123456789ab.js",""]'),
         (OLD_FORM, 400, b""),
         ("young", 89, b""),
         ("old", 91, b'["sequra-form.ba9876543210.js",""]'),
@@ -163,8 +176,9 @@ def test_old_versions_stay_while_a_store_names_them_and_for_ninety_days() -> Non
     ):
         ScriptVersion.objects.create(name=name, body=body, current_at=now - timedelta(days=days))
     Store.objects.create(hash="abc123", script_file="named")
+    Store.objects.create(hash="def456", script_file="named before")
     Store.objects.create(hash="gone", script_file="of nobody", state=Store.State.UNINSTALLED)
     tasks.maintain_stores()
 
     kept = set(ScriptVersion.objects.values_list("name", flat=True))
-    assert kept == {"named", OLD_FORM, "young", OURS, FORM}
+    assert kept == {"named", SECOND, "named before", OLD_FORM, "young", OURS, FORM}

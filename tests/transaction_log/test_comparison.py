@@ -28,7 +28,7 @@ def test_a_statement_compared_with_itself_shows_no_difference(case: Path) -> Non
     if "unshipped_cart" not in update:
         return
     comparison = compare(documents(case), update, update)
-    assert not comparison.differs
+    assert (comparison.lines_differ, comparison.texts_differ) == (False, False)
     assert [row.mark for row in comparison.rows + comparison.totals] == [""] * (
         len(comparison.rows) + 3
     )
@@ -51,6 +51,7 @@ def test_every_kind_of_difference_is_marked() -> None:
     assert marks[removed["reference"]] == "removed"
     assert marks["NEW"] == "added"
     assert [text.name for text in comparison.texts if text.differs] == ["customer"]
+    assert (comparison.lines_differ, comparison.texts_differ) == (True, True)
     differences = {row.reference: row.difference for row in comparison.rows if row.mark}
     assert differences[items[0]["reference"]] == 100
     assert differences["NEW"] == -differences[removed["reference"]]
@@ -73,6 +74,7 @@ def test_order_that_cannot_be_told_marks_nothing() -> None:
     accepted = read(PLACED, "order_update.json")
     comparison = compare(documents(PLACED), accepted, None)
     assert not comparison.wanted
+    assert (comparison.lines_differ, comparison.texts_differ) == (False, False)
     assert comparison.totals[-1].wanted is None
     assert comparison.totals[-1].shop
 
@@ -84,7 +86,7 @@ def test_before_the_first_update_sequra_knows_the_purchase() -> None:
     comparison = compare(documents(PLACED), accepted, update)
     assert [row.mark for row in comparison.rows] == [""] * len(comparison.rows)
     assert as_accepted(update, solicited) == update
-    assert compare(documents(PLACED), as_accepted(None, {}), update).differs
+    assert compare(documents(PLACED), as_accepted(None, {}), update).lines_differ
 
 
 def test_refund_stands_beside_the_lines_it_takes_from() -> None:

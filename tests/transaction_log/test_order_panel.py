@@ -259,6 +259,7 @@ def test_comparison_lays_the_three_side_by_side(merchant: Merchant) -> None:
     assert "LAMP-01 €100.00 1 unit €89.95 1 unit €100.00 1 unit Changed +€10.05" in text
     assert "CUP-6 €54.90 1 unit €54.90 1 unit €54.90 1 unit" in text
     assert "Still to ship – nothing €149.80 €159.85 Changed +€10.05" in text
+    assert tables(side.content.decode()) == ["table compare compare-differs", "table compare"]
     assert merchant.updates() == []
 
 
@@ -274,6 +275,21 @@ def test_comparison_of_an_order_that_sequra_cancelled_says_that_nothing_is_sent(
     assert "If that&#x27;s wrong, contact SeQura from its portal." in html
     assert "€89.95" in html
     assert "Changed" not in html
+    assert tables(html) == ["table compare", "table compare"]
+
+
+def test_phones_get_the_whole_table_where_nothing_of_it_differs(merchant: Merchant) -> None:
+    """On narrow screens `compare-differs` leaves only the rows that differ, of that table alone."""
+    order = merchant.order()
+    merchant.acts("edit_billing_address", order, company="Otra, S. L.")
+
+    html = panel_for(merchant.store).get(f"orders/{order.bigcommerce_id}/compare/").content.decode()
+
+    assert tables(html) == ["table compare", "table compare compare-differs"]
+
+
+def tables(html: str) -> list[str]:
+    return re.findall(r'<table class="([^"]+)"', html)
 
 
 def test_what_is_retried_without_anybody_needs_no_attention(
