@@ -137,7 +137,7 @@ TABLES: dict[str, _Table] = {
         in_work=_IS_ASKED,
     ),
     "payments.Offer": _Table(
-        people={"reasons": [], "detail": ""}, impersonal=("checkout_id",),
+        people={"reasons": [], "detail": ""}, impersonal=("checkout_id", "environment"),
         forgotten=_ALL, dates=("at",), checkout="checkout_id",
     ),
     "orders.Order": _Table(
