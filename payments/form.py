@@ -5,7 +5,7 @@ https://docs.sequra.com/docs/fetch-identification-form
 
 from datetime import timedelta
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, TypedDict
 
 import structlog
 from django.conf import settings
@@ -32,6 +32,15 @@ _CHANGED = _("Your cart has changed. Choose the payment method again.")
 _TERMS = _("Accept the terms and conditions to continue.")
 
 
+class FormAnswer(TypedDict):
+    """SeQura's form, and where to follow the payment."""
+
+    html: str
+    origins: list[str]  # frames and scripts of the form come from these alone
+    status_url: str
+    return_url: str
+
+
 class NoForm(Exception):
     """There is no form for this request: a code for the script, a message for the shopper."""
 
@@ -52,7 +61,7 @@ class _Sources(HTMLParser):
         self.found += [value or "" for name, value in attrs if name in loading]
 
 
-def show_form(store: Store, choice: dict[str, Any]) -> dict[str, Any]:
+def show_form(store: Store, choice: dict[str, Any]) -> FormAnswer:
     """Return the form's HTML and what the script needs to follow the payment. Raise NoForm."""
     if choice["terms_accepted"] is False:
         raise NoForm("terms_not_accepted", 409, _TERMS)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from django.db.models import Count, F, Func, Q, QuerySet, Sum, TextField
 from django.db.models.functions import Now
@@ -22,17 +22,20 @@ _Phase = Solicitation.Phase
 _OTHERWISE_ORDERED = ("already_paid", "already_ordered", "checkout_gone")
 
 
-class _Progress(TypedDict):
+_Status = Literal["waiting", "in_review", "confirmed", "refused"]
+
+
+class Progress(TypedDict):
     """`redirect` is where to go now: the order confirmation, or our page with the notice."""
 
-    status: str  # waiting, in_review, confirmed, refused
+    status: _Status
     redirect: str | None
     confirmation: str | None
     order: int | None
     message: str
 
 
-def progress_of(solicitation: Solicitation) -> _Progress:
+def progress_of(solicitation: Solicitation) -> Progress:
     """Return the payment's progress, and do due work in the background."""
     if solicitation.next_at and _is_due(solicitation):
         help_along(solicitation.pk)
@@ -96,8 +99,8 @@ def _not_paid(solicitation: Solicitation) -> str:
 
 
 def _progress(
-    status: str, solicitation: Solicitation, redirect: str | None = None, message: str = ""
-) -> _Progress:
+    status: _Status, solicitation: Solicitation, redirect: str | None = None, message: str = ""
+) -> Progress:
     return {
         "status": status,
         "redirect": redirect,

@@ -53,7 +53,7 @@ class _Info(TypedDict):
     amount: int
 
 
-class _Answer(TypedDict):
+class MethodsAnswer(TypedDict):
     """Payment methods, or the codes of the reasons why there are none."""
 
     solicitation: str | None
@@ -65,7 +65,7 @@ class _Answer(TypedDict):
     texts: dict[str, str]
 
 
-def methods_for(store: Store, request: Request, body: dict[str, Any]) -> _Answer:
+def methods_for(store: Store, request: Request, body: dict[str, Any]) -> MethodsAnswer:
     """Return the payment methods for a checkout. Raise RateLimited and UnknownCheckout."""
     shopper, checkout_id = _shopper(request, body), body["checkout_id"]
     if ROBOTS.search(shopper.user_agent) or not shopper.user_agent:

@@ -37,7 +37,7 @@ from stores.storefronts import browser_origin, may_ask, storefront_store
 
 
 # Requests of the storefront script. Everything that money depends on is read server to server.
-class _CheckoutClaim(serializers.Serializer[object]):
+class CheckoutClaim(serializers.Serializer[object]):
     """`POST payment-methods`: the checkout, and the one claim that no server API returns."""
 
     checkout_id = serializers.RegexField(r"^[A-Za-z0-9-]{8,64}$")
@@ -51,7 +51,7 @@ class _CheckoutClaim(serializers.Serializer[object]):
     )
 
 
-class _MethodChoice(serializers.Serializer[object]):
+class MethodChoice(serializers.Serializer[object]):
     """`POST form`: the payment method of a solicitation, and whether the terms were accepted."""
 
     solicitation = serializers.UUIDField()
@@ -61,7 +61,7 @@ class _MethodChoice(serializers.Serializer[object]):
     terms_accepted = serializers.BooleanField(allow_null=True, default=None)
 
 
-class _ScriptError(serializers.Serializer[object]):
+class ScriptError(serializers.Serializer[object]):
     """`POST errors`: an error of the storefront script, cut short."""
 
     message = serializers.CharField(max_length=300)
@@ -125,7 +125,7 @@ _storefront = Concurrency(_CALLS_OF_A_STORE)
 @api_view(["POST", "OPTIONS"])
 def payment_methods(request: Request, store: Store) -> Response:
     """Return the payment methods that SeQura offers for a checkout, or the reasons for none."""
-    claim = _CheckoutClaim(data=request.data)
+    claim = CheckoutClaim(data=request.data)
     claim.is_valid(raise_exception=True)
     try:
         with _place_of(store):
@@ -140,7 +140,7 @@ def payment_methods(request: Request, store: Store) -> Response:
 @api_view(["POST", "OPTIONS"])
 def form(request: Request, store: Store) -> Response:
     """Return SeQura's identification form for the chosen payment method."""
-    choice = _MethodChoice(data=request.data)
+    choice = MethodChoice(data=request.data)
     choice.is_valid(raise_exception=True)
     try:
         with _place_of(store):
@@ -185,7 +185,7 @@ def solicitation_status(_request: Request, store: Store, solicitation_id: uuid.U
 @api_view(["POST", "OPTIONS"])
 def script_error(request: Request, store: Store) -> Response:
     """Count and log an error of the storefront script."""
-    report = _ScriptError(data=request.data)
+    report = ScriptError(data=request.data)
     report.is_valid(raise_exception=True)
     try:
         consume(f"script error {store.pk}", **LIMITS["script error"])

@@ -15,7 +15,10 @@ from panel.doctor import known
 from stores.management.console import add_examples, log_to_standard_error
 from stores.models import Connection, Store
 
-_FIELDS = ("hash", "name", "state", "environment", "secure_url", "installed_at", "uninstalled_at")
+_FIELDS = (
+    "hash", "public_id", "name", "state", "environment", "secure_url", "installed_at",
+    "uninstalled_at",
+)  # fmt: skip
 
 
 class Command(BaseCommand):
