@@ -14,7 +14,7 @@ WORKERS ?= 2
 # The suite starts hundreds of processes; without bytecode each would compile the whole project.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-sandbox quick load restarts kills crashes histories bench bench-quick lint openapi format golden migrations messages compose-check deploy screenshots lock
+.PHONY: help setup demo test test-sandbox quick load restarts kills crashes histories bench bench-quick lint docs openapi format golden migrations messages compose-check deploy screenshots lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -80,6 +80,9 @@ lint: setup compose-check ## style, types, imports, migrations, the lock
 	@$(WITH_SETTINGS) $(BIN)/python -m local.openapi --check
 	@sh local/check_lock.sh
 	@! grep -rnIE '^(<{7}|>{7}) ' --exclude-dir=.git --exclude-dir=.venv . || { echo "a merge was left unfinished"; exit 1; }
+
+docs: setup ## docs/ as a site, in artifacts/site; every link is checked
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 openapi: setup ## docs/api/openapi.yaml anew from the code; read the diff before you commit it
 	@$(WITH_SETTINGS) $(BIN)/python -m local.openapi
