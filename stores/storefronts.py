@@ -73,7 +73,7 @@ def may_ask(store: Store, origin: str) -> bool:
 # statuses, reports and the log, which are most of the row.
 _OF_A_CHECKOUT = (
     "hash", "public_id", "state", "access_token", "authorised_at", "secure_url", "channels",
-    "checkout_asked_at", "allowed_ips", "excluded_categories", "excluded_products",
+    "environment", "checkout_asked_at", "allowed_ips", "excluded_categories", "excluded_products",
     "excluded_subcategories", "disabled_channels", "offers_services",
 )  # fmt: skip
 

@@ -309,7 +309,7 @@ def test_a_second_file_that_does_not_load_is_loaded_at_the_next_click(
     page.get_by_label(PP3["title"]).check()
     world.wait_called(page, "app", world.form_file, method="GET")
     page.locator(BUTTON).click()
-    expect(page.locator(".sequra-alert")).to_have_text("SeQura no responde en este momento.")
+    expect(page.locator(".sequra-alert")).to_contain_text("No se te ha cobrado nada.")
     expect(page.locator(BUTTON)).to_have_text("Continuar con SeQura")
     expect(page.locator(BUTTON)).to_be_focused()
 
@@ -327,7 +327,7 @@ def test_a_changed_second_file_is_not_run(world: World, open_checkout: Open) -> 
 
     page.locator(BUTTON).click()
 
-    expect(page.locator(".sequra-alert")).to_have_text("SeQura no responde en este momento.")
+    expect(page.locator(".sequra-alert")).to_contain_text("No se te ha cobrado nada.")
     assert page.evaluate("window.tampered") is None
 
 
