@@ -14,7 +14,7 @@ WORKERS ?= 2
 # The suite starts hundreds of processes; without bytecode each would compile the whole project.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-sandbox quick load restarts kills crashes histories bench bench-quick lint docs openapi format golden migrations messages compose-check deploy screenshots lock
+.PHONY: help setup demo test test-sandbox quick load restarts kills crashes histories bench bench-quick lint docs openapi format golden migrations messages compose-check deploy screenshots release-check lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -113,6 +113,10 @@ deploy: ## build and migrate, then restart one compose service after the other, 
 
 screenshots: setup ## pictures of every page, into artifacts/
 	@$(BIN)/python -m local.screenshots
+
+release-check: setup docs ## is this tree the release that it names? docs/developers.md has the steps
+	@$(WITH_SETTINGS) $(BIN)/python -m local.openapi --check
+	@$(BIN)/python -m local.release_check
 
 lock: setup ## both locks anew from pyproject.toml
 	@sh local/lock.sh
