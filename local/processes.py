@@ -18,7 +18,7 @@ class StartFailed(Exception):
     """A process ended, or did not answer in time. The message ends with the tail of its log."""
 
 
-_taken: dict[int, socket.socket] = {}
+_taken: list[int] = []  # open files, closed by the end of the process
 
 
 def take(port: int) -> bool:
@@ -37,7 +37,7 @@ def take(port: int) -> bool:
         except OSError:
             holder.close()
             return False
-    _taken[port] = holder
+    _taken.append(holder.detach())
     return True
 
 
