@@ -109,7 +109,8 @@ deploy: ## build and migrate, then restart one compose service after the other, 
 	docker compose build web
 	docker compose run --rm migrate
 	for service in web web-2 worker worker-slow beat; do \
-		docker compose up --detach --no-deps --wait $$service || exit 1; done
+		docker compose exec --no-TTY $$service touch /tmp/draining && sleep 3; \
+		docker compose up --detach --no-deps --force-recreate --wait $$service || exit 1; done
 
 screenshots: setup ## pictures of every page, into artifacts/
 	@$(BIN)/python -m local.screenshots

@@ -19,7 +19,7 @@ _CEILINGS = ("maximum", "exclusiveMaximum", "maxLength", "maxItems")
 
 def load(path: Path) -> _Document:
     """Return a document with a copy in place of each reference, and of what `allOf` combines."""
-    document = yaml.safe_load(path.read_text())
+    document = yaml.load(path.read_text(), yaml.CSafeLoader)  # ten times as fast
     resolved: _Document = _resolved(document, document)
     return resolved
 

@@ -22,6 +22,7 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
+from local.openapi_changes import load
 from local.servers import ROOT
 from transport import __version__
 
@@ -55,8 +56,7 @@ def version_faults(root: Path = ROOT) -> Iterator[str]:
     """Yield the places that name another version than `transport.__version__`, or a stale one."""
     kustomization = yaml.safe_load((root / "deploy/kubernetes/kustomization.yaml").read_text())
     described, released = (
-        yaml.safe_load((root / "docs/api" / name).read_text())
-        for name in ("openapi.yaml", "released.yaml")
+        load(root / "docs/api" / name) for name in ("openapi.yaml", "released.yaml")
     )
     named = {
         "deploy/kubernetes/kustomization.yaml": kustomization["images"][0]["newTag"],

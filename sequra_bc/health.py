@@ -1,10 +1,11 @@
-"""Liveness, readiness and metrics, answered ahead of redirects and host checks.
+"""Liveness, readiness, draining and metrics, answered ahead of redirects and host checks.
 
 An orchestrator or Prometheus requests them by IP, on plain http, from inside the network.
 """
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -31,7 +32,7 @@ _applied: set[str] = set()  # holds something once all migrations were seen in t
 
 
 class HealthMiddleware:
-    """Answer three paths and pass every other request on."""
+    """Answer these paths and pass every other request on."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -67,6 +68,13 @@ def _ready() -> HttpResponse:
     works = all(state == "ok" for state in checks.values())
     body = {"status": "ok" if works else "not ready", **checks, "redis": broker_state()}
     return JsonResponse(body, status=200 if works else 503)
+
+
+def _serving() -> HttpResponse:
+    """Return whether a proxy may send requests. Nothing else is checked: all processes share it."""
+    is_draining = bool(settings.DRAIN_FILE) and Path(settings.DRAIN_FILE).exists()
+    status, code = ("draining", 503) if is_draining else ("ok", 200)
+    return JsonResponse({"status": status}, status=code)
 
 
 def database_fault() -> str:
@@ -126,5 +134,6 @@ def broker_state() -> str:
 _ANSWERS: dict[str, Callable[[], HttpResponse]] = {
     "/health/live": _live,
     "/health/ready": _ready,
+    "/health/serving": _serving,
     "/metrics": metrics,
 }

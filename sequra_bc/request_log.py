@@ -24,6 +24,7 @@ _AHEAD = {
     settings.STATIC_URL: "static",
     "/health/live": "health/live",
     "/health/ready": "health/ready",
+    "/health/serving": "health/serving",
     "/metrics": "metrics",
 }
 

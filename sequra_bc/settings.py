@@ -382,6 +382,8 @@ if CELERY_BROKER_URL.startswith("rediss") and "ssl_" not in CELERY_BROKER_URL:
     CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
 # A worker and a beat touch this file while they are well: see `sequra_bc.heartbeat`.
 HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", default="")
+# While this file is there, the proxy gives a web process no more requests: see `sequra_bc.health`.
+DRAIN_FILE = env.str("DRAIN_FILE", default="")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"

@@ -146,6 +146,8 @@ def test_make_deploy_restarts_every_service_of_the_app_web_first() -> None:
     assert found
     ours = [name for name in SERVICES if compose_check.kind(SERVICES[name]) == "app"]
     assert found[1].split() == [name for name in ours if name not in compose_check.ONCE]
+    drained = recipe.index(f"touch {SERVICES['web']['environment']['DRAIN_FILE']}")
+    assert found.end() < drained < recipe.index("up --detach --no-deps --force-recreate --wait")
     assert recipe.index("build web") < recipe.index("run --rm migrate") < found.start()
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
@@ -27,7 +28,7 @@ def public_https(settings: Settings) -> Iterator[None]:
     health._applied.clear()
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/health/serving", "/metrics"])
 @pytest.mark.django_db
 def test_health_answers_by_ip_without_redirect(path: str) -> None:
     response = Client(headers={"host": "10.1.2.3:8000"}).get(path)
@@ -36,10 +37,19 @@ def test_health_answers_by_ip_without_redirect(path: str) -> None:
     assert response["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/health/serving", "/metrics"])
 def test_health_knows_two_methods(path: str) -> None:
     assert Client().post(path).status_code == 405
     assert Client().generic("TRACE", path).status_code == 405
+
+
+def test_a_draining_process_wants_no_requests(settings: Settings, tmp_path: Path) -> None:
+    settings.DRAIN_FILE = str(tmp_path / "draining")
+    assert Client().get("/health/serving").json() == {"status": "ok"}
+    (tmp_path / "draining").touch()
+    response = Client().get("/health/serving")
+    assert (response.status_code, response.json()) == (503, {"status": "draining"})
+    assert Client().get("/health/live").status_code == 200
 
 
 @pytest.mark.django_db

@@ -115,11 +115,11 @@ def nginx(folder: Path, port: int, upstream: int) -> Process:
     return Process("nginx", [*command, "-e", "stderr"], folder / "log")
 
 
-def caddy(folder: Path, port: int, upstream: int | str) -> Process:
+def caddy(folder: Path, port: int, upstream: int | str, host: str = "app.example.com") -> Process:
     file = folder / "Caddyfile"
     file.write_text(changed("Caddyfile", {"read_body 60s": "read_body 1s"}))
     env = environment(
-        SITE_ADDRESS=f"http://app.example.com:{port}",
+        SITE_ADDRESS=f"http://{host}:{port}",
         UPSTREAM=upstream if isinstance(upstream, str) else f"127.0.0.1:{upstream}",
         HOME=str(folder),
         XDG_DATA_HOME=str(folder),
