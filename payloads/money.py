@@ -47,9 +47,15 @@ def to_decimal(value: Amount) -> Decimal:
 
 def to_cents(value: Amount) -> int:
     """Convert major units ("12.3450", 12.345) to cents (1235), half a cent away from zero."""
+    found = _plain_cents(value)
+    return round_half_up(to_decimal(value) * 100) if found is None else found
+
+
+def _plain_cents(value: object) -> int | None:
+    """Return the cents of an amount as V2 writes it; None for any other value."""
     plain = _PLAIN.fullmatch(value) if isinstance(value, str) else None
     if plain is None:
-        return round_half_up(to_decimal(value) * 100)
+        return None
     sign, units, cents, next_digit = plain.groups()
     rounded = int(units + cents) + (next_digit >= "5")
     return -rounded if sign else rounded
@@ -62,7 +68,10 @@ def is_given(value: object) -> bool:
 
 def optional_cents(value: Any) -> int:
     """Return an optional amount in cents, 0 when it is absent."""
-    return to_cents(value) if is_given(value) else 0
+    found = _plain_cents(value)
+    if found is None:
+        return to_cents(value) if is_given(value) else 0
+    return found
 
 
 def round_half_up(number: Decimal | Fraction) -> int:

@@ -4,12 +4,13 @@ Everything is read server to server. Of the browser only its claim about store c
 only when it explains the amount to the cent. https://docs.sequra.com/docs/start-solicitation
 """
 
+import json
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any, cast
 
 import structlog
-from django.db import transaction
+from django.db import connection
 from django.db.models import Exists, QuerySet
 from django.utils import timezone
 
@@ -103,6 +104,7 @@ _REUSED_FOR = timedelta(minutes=15)
 _UNKNOWN_FOR = timedelta(minutes=1)
 UNKNOWN = "unknown_checkout"
 _UNAUTHORISED = 401
+_Quotas = dict[int, Quota | None]  # what BigCommerce reported, by store
 _ODD_DOCUMENT = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -147,7 +149,7 @@ def solicit(store: Store, checkout_id: str, claim: Claim, shopper: Shopper, orig
     merchants = selling_merchants(store, **_known(attempt))
     if any(cast(Any, merchant).is_unknown for merchant in merchants.values()):
         raise UnknownCheckout  # as a moment ago
-    quotas: list[Quota] = []
+    quotas: _Quotas = {}
     try:
         offered = _or_reason(attempt, claim, merchants, quotas)
     except UnknownCheckout:
@@ -159,7 +161,7 @@ def solicit(store: Store, checkout_id: str, claim: Claim, shopper: Shopper, orig
 
 
 def _or_reason(
-    attempt: Solicitation, claim: Claim, merchants: dict[str, Merchant], quotas: list[Quota]
+    attempt: Solicitation, claim: Claim, merchants: dict[str, Merchant], quotas: _Quotas
 ) -> Offered:
     """Run `_solicit` and turn every failure into a reason."""
     try:
@@ -189,36 +191,49 @@ def _refused(store: Store, error: Rejected) -> Reason:
     return Reason.REFUSED_BY_BIGCOMMERCE
 
 
+_REMEMBER = f"""
+WITH attempt AS (
+    UPDATE payments_solicitation SET reference = %(reference)s, payment_methods = %(methods)s::jsonb
+    WHERE id = %(attempt)s AND %(reference)s::uuid IS NOT NULL
+), quota AS ({throttle.RECORD_QUOTAS})
+INSERT INTO payments_offer (store_id, environment, checkout_id, attempt_id, reasons, detail, at)
+VALUES (%(store)s, %(environment)s, %(checkout)s, %(of)s, %(reasons)s::jsonb, %(detail)s, now())
+"""  # noqa: S608 (parts of ours)
+
+
 def _remember(
     attempt: Solicitation,
-    quotas: list[Quota],
+    quotas: _Quotas,
     reasons: list[str],
     detail: str = "",
     of: Solicitation | None = None,
 ) -> None:
-    """Store what was learnt, in one commit: after the calls, when nothing else is waited for."""
+    """Store what was learnt, in one statement: after the calls, when nothing else is waited for."""
     store, checkout_id = attempt.store, attempt.checkout_id
-    with transaction.atomic():
-        if attempt.pk and attempt.reference:
-            attempt.save(update_fields=["reference", "payment_methods"])
-        for quota in quotas:
-            throttle.record_quota(store.pk, quota)
-        Offer.objects.create(
-            store=store,
-            environment=store.environment,
-            checkout_id=checkout_id,
-            reasons=reasons,
-            detail=clean_text(detail),
-            attempt=of,
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _REMEMBER,
+            {
+                **throttle.quota_rows(quotas),
+                "attempt": attempt.pk,
+                "reference": attempt.reference,
+                "methods": json.dumps(attempt.payment_methods),
+                "store": store.pk,
+                "environment": store.environment,
+                "checkout": checkout_id,
+                "of": of.pk if of else None,
+                "reasons": json.dumps(reasons),
+                "detail": clean_text(detail),
+            },
         )
-        if reasons != [UNKNOWN]:
-            store.checkout_asked()
+    if reasons != [UNKNOWN]:
+        store.checkout_asked()
     if reasons:
         log.info("not_offered", store=store.hash, checkout=checkout_id, reasons=reasons)
 
 
 def _solicit(
-    attempt: Solicitation, claim: Claim, merchants: dict[str, Merchant], quotas: list[Quota]
+    attempt: Solicitation, claim: Claim, merchants: dict[str, Merchant], quotas: _Quotas
 ) -> Offered:
     """Check first what costs no call: each later check costs one."""
     _check_without_calls(attempt.store, merchants, attempt.shopper["ip"])
@@ -227,7 +242,7 @@ def _solicit(
         return _ask(attempt, claim, api, merchants)
     finally:
         if api.quota:
-            quotas.append(api.quota)
+            quotas[attempt.store_id] = api.quota
 
 
 def _known(attempt: Solicitation) -> dict[str, Exists]:

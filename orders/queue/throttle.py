@@ -36,7 +36,7 @@ MOST_BUDGET, _LONGEST_WINDOW = 1_000_000, 3600.0
 
 # Statements about several rows lock them in the order of store and host, and commit by themselves:
 # so workers never wait for each other in a circle.
-_RECORD_QUOTAS = """
+RECORD_QUOTAS = """
 INSERT INTO orders_gate (store_id, host, failures, budget, window_until)
 SELECT s.id, 'bigcommerce', 0, seen.budget, now() + make_interval(secs => seen.seconds)
 FROM unnest(%(stores)s::bigint[], %(budgets)s::int[], %(seconds)s::float[])
@@ -156,14 +156,18 @@ def record_quota(store: int, quota: Quota | None) -> None:
 @repeated_once
 def record_quotas(quotas: Mapping[int, Quota | None]) -> None:
     """Store the quotas that BigCommerce reported, by store."""
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD_QUOTAS, quota_rows(quotas))
+
+
+def quota_rows(quotas: Mapping[int, Quota | None]) -> dict[str, Any]:
+    """Return the parameters of RECORD_QUOTAS, which may be a part of a larger statement."""
     reported = [quota or _GUESS for quota in quotas.values()]
-    rows: dict[str, Any] = {
+    return {
         "stores": list(quotas),
         "budgets": [max(0, min(one.left // 2, MOST_BUDGET)) for one in reported],
         "seconds": [max(0.1, min(one.reset_ms / 1000, _LONGEST_WINDOW)) for one in reported],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_RECORD_QUOTAS, rows)
 
 
 def with_calls_left() -> dict[str, Subquery]:

@@ -108,7 +108,7 @@ def _parts(api: BigCommerce, order_id: int, order: Document, has_shipments: bool
 @reading_documents()
 def _is_torn(snapshot: Snapshot) -> bool:
     """Return whether the total is not that of the lines, or a part names a line added since."""
-    goods = lines.goods(snapshot["products"])
+    snapshot["goods"] = goods = lines.goods(snapshot["products"])
     if lines.unexplained(snapshot["order"], goods, snapshot.get("fees") or ()):
         return True
     newest = max((int(product["id"]) for product in snapshot["products"]), default=0)

@@ -31,7 +31,17 @@ class _Side:
         """Put units of goods into the cart."""
         self.units += units
         self.worth += amount
-        self.lines.append(_product(line, units, amount, tracking))
+        self.lines.append(
+            cart.product(
+                reference=line.reference,
+                name=line.name,
+                quantity=units,
+                total_with_tax=amount,
+                downloadable=line.digital,
+                product_id=str(line.product_id) if line.product_id else None,
+                tracking_reference=tracking,
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -150,18 +160,6 @@ def _fee_weights(
 
 def _nothing() -> Taken:
     return {"units": {}, "amount": [0, 0]}
-
-
-def _product(line: Goods, units: int, amount: int, tracking: str | None) -> cart.Product:
-    return cart.product(
-        reference=line.reference,
-        name=line.name,
-        quantity=units,
-        total_with_tax=amount,
-        downloadable=line.digital,
-        product_id=str(line.product_id) if line.product_id else None,
-        tracking_reference=tracking,
-    )
 
 
 def _weights(unshipped: _Side, sent: _Side, anything_sent: bool) -> list[int]:

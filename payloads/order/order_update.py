@@ -46,6 +46,7 @@ class Snapshot(TypedDict):
     shipping_addresses: NotRequired[Sequence[Document]]
     shipments: NotRequired[Sequence[Document]]
     fees: NotRequired[Sequence[Document]]
+    goods: NotRequired[Sequence[Goods]]  # of `products`, once they were read
     digest: NotRequired[str]  # of `order`, when all the rest follows from it
 
 
@@ -112,7 +113,7 @@ def compute(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> Computed | H
     order = snapshot["order"]
     if order["default_currency_code"] != facts.currency:
         return Held("currency_changed", str(order["default_currency_code"]))
-    goods = lines.goods(snapshot["products"])
+    goods = snapshot.get("goods") or lines.goods(snapshot["products"])
     is_cancelled = _is_cancelled(snapshot, facts.ledger, rules)
     if not goods and not is_cancelled and lines.cents(order, "total_inc_tax") > 0:
         return Held("no_products")

@@ -188,8 +188,8 @@ def test_a_question_costs_few_statements_and_commits(shop: Shop) -> None:
 
     new, again = cost(shop, checkout_id), cost(shop, checkout_id)
 
-    assert (len(new.statements), new.commits) == (9, 3)
-    assert (len(again.statements), again.commits) == (8, 2)
+    assert (len(new.statements), new.commits) == (7, 3)
+    assert (len(again.statements), again.commits) == (7, 2)
 
 
 def test_connections_are_kept_for_checkouts_but_not_for_long(
