@@ -16,6 +16,7 @@ import yaml
 from local.processes import free_port
 from local.release_check import (
     Package,
+    api_faults,
     bill_of_materials,
     changelog_faults,
     image_faults,
@@ -30,7 +31,7 @@ from transport import __version__
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 CHANGELOG = f"# Changelog\n\n## {__version__} (2026-11-28)\n\n- One.\n"
-PLACES = ("deploy/kubernetes/kustomization.yaml", "docs/api/openapi.yaml", "docs/api/released.yaml")
+PLACES = ("deploy/kubernetes/kustomization.yaml", "docs/api/openapi.yaml")
 
 
 def test_this_tree_names_one_version_and_may_be_shipped() -> None:
@@ -48,7 +49,17 @@ def test_a_place_with_another_version_is_named(tmp_path: Path, place: str) -> No
     text = (tmp_path / place).read_text()
     (tmp_path / place).write_text(text.replace(__version__, "9.9.9"))
 
-    assert any(fault.startswith(place) or "released" in fault for fault in version_faults(tmp_path))
+    (fault,) = version_faults(tmp_path)
+    assert fault.startswith(place)
+
+
+def test_a_release_records_its_api(tmp_path: Path) -> None:
+    (tmp_path / "docs/api").mkdir(parents=True)
+    for name in ("openapi.yaml", "released.yaml"):
+        (tmp_path / "docs/api" / name).write_text("a: 1\n")
+    assert list(api_faults(tmp_path)) == []
+    (tmp_path / "docs/api/openapi.yaml").write_text("a: 2\n")
+    assert len(list(api_faults(tmp_path))) == 1
 
 
 def test_a_tag_of_another_version_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
