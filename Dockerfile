@@ -6,7 +6,7 @@ COPY requirements.lock /tmp/requirements.lock
 RUN python -m venv /venv \
  && /venv/bin/pip install --require-hashes --requirement /tmp/requirements.lock
 
-FROM python:3.11.14-slim-bookworm
+FROM python:3.11.14-slim-bookworm AS product
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="SeQura for BigCommerce" \
       org.opencontainers.image.description="SeQura, buy now pay later, in BigCommerce stores" \
@@ -28,6 +28,14 @@ RUN SECRET_KEY=only-while-the-image-is-built-0123456789abcdef0123456789 \
     BIGCOMMERCE_CLIENT_ID=build BIGCOMMERCE_CLIENT_SECRET=only-while-the-image-is-built \
     python manage.py collectstatic --noinput
 USER 10001:10001
+
+# Simulated BigCommerce and SeQura, to try the app out: docker-compose.yml's profile "sandbox".
+FROM product AS sandbox
+COPY --from=sandbox-files . sandbox/
+EXPOSE 8100
+CMD ["python", "-m", "sandbox", "--host", "0.0.0.0", "--port", "8100"]
+
+FROM product AS app
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/ready', timeout=4)"]

@@ -2,8 +2,9 @@
 
 Every service has a health check (or runs once), is not root, restarts, drops its rights, has limits
 of memory, processors, processes and temporary files, and time to stop. Only `proxy` is open to the
-world, the web services listen on loopback. Every `${VARIABLE}` is in .env.example, and every
-variable that the settings read is handed to the app, secrets as files, too. Every command starts a
+world; the web services and the sandbox listen on loopback, the sandbox in its profile alone. Every
+`${VARIABLE}` is in .env.example, and every variable that the settings read is handed to the app,
+secrets as files, too. Every command starts a
 program that its image has, and the threads of its processes fit into the container.
 """
 
@@ -30,10 +31,13 @@ PROGRAMS = {
 # Published to everybody, by the only service that may.
 PUBLIC = {"proxy": ["80:80", "443:443"]}
 WEB = ("web", "web-2")
+# Simulated counterparts: in a profile of their own, on loopback, and nothing waits for them.
+SANDBOX = ("sandbox", "sandbox-postgres")
+BUILDS = {"web": "app", "sandbox": "sandbox"}  # and the target of the Dockerfile
 # Without any other right root may bind ports below 1024, and write what is its own.
 BINDS_PORTS = ["NET_BIND_SERVICE"]
 # Read by the settings, but not for production.
-NOT_IN_COMPOSE = {"DEBUG", "SANDBOX", "SANDBOX_ALLOWED"}
+NOT_IN_COMPOSE = {"DEBUG"}
 # Addresses inside compose, which name no password.
 NOT_IN_COMPOSE |= {"DATABASE_URL_FILE", "REDIS_URL_FILE"}
 VARIABLE = re.compile(r"\$\{(\w+)")
@@ -103,7 +107,7 @@ def unlimited(service: Service) -> bool:
 
 def published(name: str, service: Service) -> Iterator[str]:
     """Yield ports that others than loopback may reach and should not."""
-    if "ports" in service and name not in (*PUBLIC, *WEB):
+    if "ports" in service and name not in (*PUBLIC, *WEB, *SANDBOX):
         yield f"{name} publishes a port"
     for port in service.get("ports", []):
         if not port.startswith("127.0.0.1:") and port not in PUBLIC.get(name, ()):
@@ -165,6 +169,15 @@ def complaints_about(name: str, service: Service) -> Iterator[str]:
     yield from published(name, service)
 
 
+def apart(name: str, service: Service) -> Iterator[str]:
+    """Yield what mixes the sandbox with the app's own services."""
+    is_sandbox = name in SANDBOX
+    if service.get("profiles", []) != (["sandbox"] if is_sandbox else []):
+        yield f"{name} is in the wrong profile"
+    if not is_sandbox and not {*service.get("depends_on", {})}.isdisjoint(SANDBOX):
+        yield f"{name} waits for the sandbox"
+
+
 def complaints() -> list[str]:
     """Return every problem as a sentence."""
     services = load()
@@ -174,12 +187,13 @@ def complaints() -> list[str]:
     read = set(READ.findall((ROOT / "sequra_bc" / "settings.py").read_text()))
     read |= secrets() | {f"{name}_FILE" for name in secrets()}
     given = set(services["web"]["environment"])
-    builds = [name for name, service in services.items() if "build" in service]
+    builds = {name: one["build"]["target"] for name, one in services.items() if "build" in one}
     redis = services["redis"]["command"]
     found += [f".env.example lacks {name}" for name in sorted((used | read) - documented())]
     found += [f"the app is not given {name}" for name in sorted(read - given - NOT_IN_COMPOSE)]
-    if builds != ["web"]:
-        found.append(f"the image is built by {builds}, not by web alone")
+    if builds != BUILDS:
+        found.append(f"images are built as {builds}, not as {BUILDS}")
+    found += [complaint for name, one in services.items() for complaint in apart(name, one)]
     if services["proxy"]["environment"]["UPSTREAM"] != " ".join(f"{one}:8000" for one in WEB):
         found.append("the proxy does not share the requests between the web services")
     if "noeviction" not in redis or "--requirepass" not in redis:

@@ -142,7 +142,9 @@ def image_faults(dockerfile: str) -> list[str]:
             re.search(r"\b\w*(SECRET|PASSWORD|TOKEN|_KEYS?)\w*[= ]", "\n".join(settings))
         ),
         "it has no health check": not any(line.startswith("HEALTHCHECK ") for line in lines),
-        "a shell runs the command": not re.search(r"^CMD \[", dockerfile, re.MULTILINE),
+        "a shell runs the command": any(
+            line.startswith("CMD ") and not line.startswith("CMD [") for line in lines
+        ),
     }
     return [f"Dockerfile: {fault}" for fault, is_broken in rules.items() if is_broken]
 

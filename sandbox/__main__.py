@@ -24,7 +24,9 @@ def die_with_parent() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=int(os.environ.get("SANDBOX_PORT", "8100")))
-    port = parser.parse_args().port
+    parser.add_argument("--host", default="127.0.0.1", help="whoever reaches it controls it")
+    arguments = parser.parse_args()
+    port = arguments.port
     os.environ["SANDBOX_PORT"] = str(port)
     os.environ["DJANGO_SETTINGS_MODULE"] = "sandbox.settings"
     if os.environ.get("SANDBOX_PARENT"):
@@ -42,7 +44,7 @@ def main() -> None:
         from sandbox.control import seed
 
         seed()
-    server = Server(port, gate(pooled(application)))
+    server = Server(arguments.host, port, gate(pooled(application)))
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     sys.stdout.write(f"sandbox: http://127.0.0.1:{port}\n")
     sys.stdout.flush()

@@ -1,8 +1,9 @@
 """The sandbox calls the app: webhooks, notifications, events, uninstall.
 
-Python does not resolve `*.localhost`, so those names go to 127.0.0.1 with their Host header kept.
-Any other address is the app's public one (https://app.example.com): the request goes to
-SANDBOX_APP_URL with the headers a TLS proxy in front of the app would add.
+Python does not resolve `*.localhost`, so those names go to 127.0.0.1 with their Host header kept,
+unless SANDBOX_APP_URL is on another host. Any other address is the app's public one
+(https://app.example.com): the request goes to SANDBOX_APP_URL with the headers a TLS proxy in
+front of the app would add.
 """
 
 import threading
@@ -34,11 +35,10 @@ def is_loopback(url: SplitResult) -> bool:
 
 def route(address: str) -> tuple[str, dict[str, str]]:
     """Where to connect for `address`, and the headers that keep its name."""
-    url = urlsplit(address)
-    if is_loopback(url):
+    url, app = urlsplit(address), urlsplit(settings.APP_URL)
+    if is_loopback(url) and is_loopback(app):
         netloc = f"127.0.0.1:{url.port or 80}"
         return urlunsplit(url._replace(netloc=netloc)), {"Host": url.netloc}
-    app = urlsplit(settings.APP_URL)
     netloc = f"127.0.0.1:{app.port or 80}" if is_loopback(app) else app.netloc
     headers = {
         "Host": url.netloc,

@@ -143,11 +143,11 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, port: int, respond: Respond) -> None:
+    def __init__(self, host: str, port: int, respond: Respond) -> None:
         self.respond = respond
         self.rude: set[int] = set()
         self.rude_lock = threading.Lock()
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__((host, port), Handler)
 
     def server_bind(self) -> None:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

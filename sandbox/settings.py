@@ -7,8 +7,11 @@ from urllib.parse import unquote, urlsplit
 HERE = Path(__file__).resolve().parent
 
 PORT = int(os.environ.get("SANDBOX_PORT", "8100"))
-# Servers speak to the loopback address; browsers use the names, each an origin of its own.
-API_URL = f"http://127.0.0.1:{PORT}"
+# Where servers find this process, SeQura's second deployment by another name. Browsers use names of
+# their own machine, each an origin of its own.
+HOST = os.environ.get("SANDBOX_HOST", "127.0.0.1")
+SVEA_HOST = os.environ.get("SANDBOX_SVEA_HOST", "localhost")
+API_URL = f"http://{HOST}:{PORT}"
 SHOP_URL = f"http://shop.localhost:{PORT}"
 PANEL_URL = f"http://panel.localhost:{PORT}"
 SEQURA_URL = f"http://sequra.localhost:{PORT}"

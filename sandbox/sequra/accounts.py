@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from sandbox.settings import PORT
+from sandbox.settings import HOST, PORT, SVEA_HOST
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ DEPLOYMENT_OF = {
 
 def api_url(deployment: str) -> str:
     """Where servers speak to a deployment; two names of one process tell the deployments apart."""
-    host = "localhost" if deployment == "svea" else "127.0.0.1"
+    host = SVEA_HOST if deployment == "svea" else HOST
     return f"http://{host}:{PORT}/"
 
 
@@ -87,7 +87,7 @@ def browser_url(deployment: str) -> str:
 
 def deployment_at(host: str) -> str:
     """The deployment that answers under a host name."""
-    return "svea" if host.partition(":")[0] == "localhost" else "sequra"
+    return "svea" if host.partition(":")[0] in ("localhost", SVEA_HOST) else "sequra"
 
 
 def deployments() -> list[dict[str, Any]]:

@@ -32,6 +32,13 @@ def test_public_address_goes_to_the_app(monkeypatch: pytest.MonkeyPatch) -> None
     assert headers == THROUGH_PROXY
 
 
+def test_an_app_in_another_container_is_found_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "APP_URL", "http://web:8000")
+    connected, headers = route("http://app.localhost/webhooks/1")
+    assert connected == "http://web:8000/webhooks/1"
+    assert (headers["Host"], headers["X-Forwarded-Proto"]) == ("app.localhost", "http")
+
+
 def test_https_on_this_machine_is_the_proxy_in_front_of_the_app(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

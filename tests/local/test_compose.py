@@ -1,5 +1,6 @@
 """docker-compose.yml: our rules hold, and each service's very command runs."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -145,6 +147,7 @@ def test_make_deploy_restarts_every_service_of_the_app_web_first() -> None:
     found = re.search(r"for service in ([\w -]+);", recipe)
     assert found
     ours = [name for name in SERVICES if compose_check.kind(SERVICES[name]) == "app"]
+    ours = [name for name in ours if name not in compose_check.SANDBOX]
     assert found[1].split() == [name for name in ours if name not in compose_check.ONCE]
     drained = recipe.index(f"touch {SERVICES['web']['environment']['DRAIN_FILE']}")
     assert found.end() < drained < recipe.index("up --detach --no-deps --force-recreate --wait")
@@ -278,6 +281,63 @@ def test_postgres_takes_its_settings(run: Run, tmp_path: Path) -> None:
         ready=lambda: speaks_postgres(f"postgresql://postgres@127.0.0.1:{port}/postgres"),
         stop_signal="SIGINT",
     )
+
+
+@pytest.mark.slow
+def test_the_sandbox_answers_by_the_names_that_the_app_is_given(run: Run, tmp_path: Path) -> None:
+    service, port = SERVICES["sandbox"], str(free_port())
+    example = (ROOT / "deploy" / "sandbox.env").read_text()
+    given = dict(re.findall(r"^([A-Z_]+)=(.+)$", example, re.MULTILINE))
+    here = {"SANDBOX_DATABASE_URL": create_database(os.environ["DATABASE_URL"], "compose_sandbox")}
+    names = {"8100": port, "0.0.0.0": "127.0.0.1"}  # noqa: S104
+    check = filled(service["healthcheck"]["test"][1:], names)
+    env = environment(**{**service["environment"], **here})
+
+    run("sandbox", filled(service["command"], names), env)
+    assert healthy(check, env)
+    answer = fetch(f"http://127.0.0.1:{port}/deployments")
+    hosts = [urlsplit(one["sandbox"]["api_base_url"]).hostname for one in answer]
+    (alias,) = service["networks"]["edge"]["aliases"]
+    assert hosts == ["sandbox", alias]
+    leading = {urlsplit(given[name]).hostname for name in given if name.startswith("BIGCOMMERCE_")}
+    assert leading - {None} == {"sandbox"}
+    assert given["SEQURA_DEPLOYMENTS_URL"] == "http://sandbox:8100/deployments"
+
+
+@pytest.mark.slow
+def test_the_sandbox_s_environment_is_whole() -> None:
+    example = (ROOT / "deploy" / "sandbox.env").read_text()
+    given = dict(re.findall(r"^([A-Z_]+)=(.+)$", example, re.MULTILINE))
+    required = re.findall(r"\$\{(\w+):\?\}", compose_check.FILE.read_text())
+    assert {*required, "POSTGRES_PASSWORD"} <= {*given} <= compose_check.documented()
+    # As the container gets it: all of the app's variables are there, and most are empty.
+    names = SERVICES["web"]["environment"]
+    env = {name: given.get(name, "") for name in names} | {"PATH": os.environ["PATH"]}
+    command = [sys.executable, "-c", "from sequra_bc import settings; print(settings.APP_URL)"]
+    loaded = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert (loaded.stdout, loaded.stderr) == ("http://app.localhost\n", "")
+
+
+def test_the_sandbox_stays_apart() -> None:
+    web, sandbox = SERVICES["web"], SERVICES["sandbox"]
+    everywhere = {name: value for name, value in sandbox.items() if name != "profiles"}
+    waiting = {**web, "depends_on": {"sandbox": {}}}
+
+    assert list(compose_check.apart("sandbox", everywhere)) == ["sandbox is in the wrong profile"]
+    assert list(compose_check.apart("web", waiting)) == ["web waits for the sandbox"]
+    assert list(compose_check.complaints_about("sandbox", {**sandbox, "ports": ["8100:8100"]})) == [
+        "sandbox publishes 8100:8100 to the world"
+    ]
+
+
+def test_only_the_sandbox_s_image_holds_the_sandbox() -> None:
+    stages = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
+    with_sandbox = [stage for stage in stages if "sandbox-files" in stage]
+
+    assert [stage.splitlines()[0] for stage in with_sandbox] == ["product AS sandbox"]
+    assert stages[-1].startswith("product AS app\n")
+    assert SERVICES["sandbox"]["build"]["additional_contexts"] == {"sandbox-files": "./sandbox"}
+    assert f"CMD {json.dumps(SERVICES['sandbox']['command'])}" in with_sandbox[0]
 
 
 def test_the_image_starts_what_compose_starts() -> None:
