@@ -43,8 +43,8 @@ def run(statement: str, values: Any = None) -> None:
         cursor.execute(statement, values)
 
 
-def seed(stores: int) -> None:
-    """Make so many stores, with orders of which nothing is due, and parked events."""
+def first_order(api_url: str) -> Order:
+    """Return the one order of the database, of which others are copies."""
     run("TRUNCATE stores_store CASCADE")
     store = Store.objects.create(hash="first", access_token=secrets.token_hex())
     account = Connection.objects.create(
@@ -53,9 +53,9 @@ def seed(stores: int) -> None:
         environment="sandbox",
         username="demo",
         password=secrets.token_hex(),
-        api_url="http://127.0.0.1:9",
+        api_url=api_url,
     )
-    Order.objects.create(
+    return Order.objects.create(
         store=store,
         connection=account,
         merchant_ref="demo_es",
@@ -66,18 +66,27 @@ def seed(stores: int) -> None:
         amount=100,
         is_new=False,
     )
+
+
+def multiply(first: Order, stores: int, orders: int) -> None:
+    """Make so many stores out of its store, each with so many copies of the order."""
     series = f"generate_series(2, {stores}) AS n"
     copies(Store, series, hash="'store' || n", public_id="gen_random_uuid()")
-    copies(Connection, f"stores_store s WHERE s.id <> {store.pk}", store_id="s.id")
+    copies(Connection, f"stores_store s WHERE s.id <> {first.store_id}", store_id="s.id")
     copies(
         Order,
-        f"stores_connection c, generate_series(1, {ORDERS}) AS n",
+        f"stores_connection c, generate_series(1, {orders}) AS n",
         store_id="c.store_id",
         connection_id="c.id",
         bigcommerce_id="n",
         order_ref_1="n::text",
         reference="gen_random_uuid()",
     )
+
+
+def seed(stores: int) -> None:
+    """Make so many stores, with orders of which nothing is due, and parked events."""
+    multiply(first_order("http://127.0.0.1:9"), stores, ORDERS)
     run(
         "INSERT INTO orders_gate (store_id, host, failures, budget, window_until)"
         " SELECT id, 'bigcommerce', 0, 1000, now() + interval '1 hour' FROM stores_store"

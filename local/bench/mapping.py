@@ -61,7 +61,7 @@ def _json(path: str) -> Any:
     return json.loads((ROOT / path).read_text())
 
 
-class _Shop:
+class Shop:
     """BigCommerce's client without its calls."""
 
     def __init__(self, order: dict[str, Any], digest: str) -> None:
@@ -86,7 +86,7 @@ def _measured(work: Callable[[], object], effort: Effort) -> Figures:
 @contextmanager
 def _variants(_: Servers, effort: Effort) -> Iterator[Mapping[str, Measure]]:
     raw = json.dumps(whole_order(LINES)).encode()
-    shop: Any = _Shop(json.loads(raw), sha256(raw).hexdigest())
+    shop: Any = Shop(json.loads(raw), sha256(raw).hexdigest())
     order = Order(store=Store(), merchant_ref="demo_es", bigcommerce_id=250, order_ref_1="250")
 
     def read() -> Reading:

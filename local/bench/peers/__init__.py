@@ -1,8 +1,9 @@
 """Programs of others to measure beside the product, installed below `.local` when they are needed.
 
-Each does what the product's webhook address has to do: compare a secret in constant time, compute
-the HMAC of the body, parse it, and commit one row before the response. None of them keeps the
-product's limits, per-store secrets, metrics or request ids.
+Web servers do what the product's webhook address has to do: compare a secret in constant time,
+compute the HMAC of the body, parse it, and commit one row before the response. The worker makes the
+calls of a changed order and commits one row. None of them keeps the product's limits, per-store
+secrets, metrics, leases or request ids. `upstream.py` is the other systems.
 """
 
 import shutil
@@ -14,14 +15,16 @@ from pathlib import Path
 from local.bench.runner import FOLDER, NotAvailable
 
 HERE = Path(__file__).parent
-_PYTHON_PACKAGES = ("uvicorn[standard]", "starlette", "asyncpg")
+_PYTHON_PACKAGES = (
+    "uvicorn[standard]", "starlette", "asyncpg", "aiohttp", "taskiq", "taskiq-redis",
+)  # fmt: skip
 _NODE_PACKAGES = ("express", "pg")
 
 
 def python_bin() -> Path:
     """Return the `bin` of an environment with the Python peers. Raise NotAvailable."""
     home = FOLDER / "peers"
-    if not (home / "bin/uvicorn").exists():
+    if not (home / "bin/taskiq").exists():
         _install([sys.executable, "-m", "venv", str(home)], FOLDER)
         _install([str(home / "bin/pip"), "install", "--quiet", *_PYTHON_PACKAGES], FOLDER)
     return home / "bin"
