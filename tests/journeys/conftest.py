@@ -26,9 +26,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installed(stack: Stack) -> System:
-    """The one system that most journeys share, installed and connected once."""
+    """The one system that most journeys share, as this module's: others leave it as they like."""
     system = System(stack)
     system.install()
     return system

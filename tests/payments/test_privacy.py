@@ -82,7 +82,7 @@ def test_an_export_holds_all_of_one_person_and_of_no_other(
     assert told["tables"]["orders.Order"][0]["solicited"]["customer"]["email"] == CANARY
     assert told["tables"]["transaction_log.Entry"][0]["words"] == "the shopper of Calle Mayor 1"
     assert told["tables"]["payments.Offer"][0]["checkout_id"] == "checkout-250"
-    assert "252" not in json.dumps(told["tables"])
+    assert not re.search(f"x{CANARY}|{CANARY}.mx", json.dumps(told["tables"]))
     assert run("export", merchant.store.hash, "--order", 250)["tables"] == told["tables"]
 
 
