@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from argparse import Action, ArgumentParser, _HelpAction, _SubParsersAction
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from local.servers import ROOT
 
 OURS = ("orders", "panel", "payments", "stores", "transaction_log")
 COMMANDS = sorted(name for name, app in get_commands().items() if app in OURS)
+# They run for good, or beside others: their log lines are all they write.
+PROCESSES = ("drain", "migrate", "work")
 EXAMPLE = re.compile(r"^  python manage\.py (.+)$", re.MULTILINE)
 
 
@@ -47,6 +50,22 @@ def test_the_examples_are_understood_by_the_command(name: str) -> None:
         command, *given = shlex.split(example.partition(" | ")[0])
         assert command == name
         parser.parse_args(given)
+
+
+class Redirected(Exception):
+    """Log lines go to standard error from here on."""
+
+
+@pytest.mark.parametrize("name", [one for one in COMMANDS if one not in PROCESSES])
+def test_standard_output_is_left_to_the_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = load_command_class(get_commands()[name], name)
+
+    def redirect() -> None:
+        raise Redirected
+
+    monkeypatch.setattr(sys.modules[command.__module__], "log_to_standard_error", redirect)
+    with pytest.raises(Redirected):
+        command.handle()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

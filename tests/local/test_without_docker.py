@@ -31,7 +31,7 @@ INSTEAD = {
     "apt-get": "",
     "useradd": "",
     "systemctl": 'echo "$@" >>"$ROOT_FOLDER/systemctl"',
-    "sudo": 'shift 2; exec "$@"',  # sudo -u NAME …
+    "runuser": 'shift 3; exec "$@"',  # runuser --user NAME -- …
     "git": 'mkdir -p "$(dirname "$3")"; cp -r "$CHECKOUT" "$3"',  # git clone URL FOLDER
     "python3": 'ln -s "$VENV" "$3"',  # python3 -m venv FOLDER
     "editor": 'cat "$FILLED_IN" >>"$1"',  # the last line of a variable counts

@@ -11,7 +11,12 @@ from django.utils import timezone
 from orders.models import WebhookEvent
 from orders.queue.claim import replay
 from orders.tasks import drain
-from stores.management.console import STORE_HELP, add_examples, store_of
+from stores.management.console import (
+    STORE_HELP,
+    add_examples,
+    log_to_standard_error,
+    store_of,
+)
 from stores.tasks import wake
 
 _FILTERS = {
@@ -62,6 +67,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
+        log_to_standard_error()
         chosen = {name: options[name] for name in _FILTERS if options[name] is not None}
         store = store_of(options["store_hash"])
         events = WebhookEvent.objects.filter(

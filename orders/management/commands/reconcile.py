@@ -11,7 +11,7 @@ from django.db.models import Count, Q
 from orders.drift import run
 from orders.drift.reconcile import reconcile
 from orders.models import Drift, DriftCheck
-from stores.management.console import STORE_HELP, add_examples
+from stores.management.console import STORE_HELP, add_examples, log_to_standard_error
 from stores.models import Store
 
 log = structlog.get_logger(__name__)
@@ -36,6 +36,7 @@ class Command(BaseCommand):
         which.add_argument("--all", action="store_true", help="every store that has the app")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        log_to_standard_error()
         if options["all"]:
             self._every_store()
             return

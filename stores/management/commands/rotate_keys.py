@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, models, transaction
 
 from stores.encryption import EncryptedTextField, Undecryptable, decrypt, encrypt
-from stores.management.console import add_examples
+from stores.management.console import add_examples, log_to_standard_error
 from stores.models import Canary
 
 _BATCH = 500
@@ -82,6 +82,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
+        log_to_standard_error()
         if options["lost"]:
             Canary.objects.all().delete()  # /health/ready makes a new one
         broken = []

@@ -8,7 +8,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from stores.management.console import STORE_HELP, add_examples, store_of
+from stores.management.console import (
+    STORE_HELP,
+    add_examples,
+    log_to_standard_error,
+    store_of,
+)
 from stores.models import SettingChange, Store
 from stores.store_settings import COMMAND, Author, Refused, export_settings, import_settings
 
@@ -35,6 +40,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
+        log_to_standard_error()
         store = store_of(options["store_hash"])
         if options["target"]:
             self._export(store, options["target"])
