@@ -102,12 +102,13 @@ class Stack:
         self.app_env = environment(**self._settings())
         self._stack.callback(self._stop_all)  # before the servers go
         self._launch(sandbox_process(self.home / "logs", self.app_env, self.sandbox_port))
+        web, *others = self._app()
         with ThreadPoolExecutor() as pool:
-            static = pool.submit(collect, self.app_env)
             migrated = pool.submit(self.manage, "migrate", "--noinput", "-v0", "--run-syncdb")
-            static.result()
+            collect(self.app_env)
+            self._launch(web)  # uses no table before the first request
             migrated.result()
-        for process in self._app():
+        for process in others:
             self._launch(process)
         with ThreadPoolExecutor() as pool:
             list(pool.map(Process.wait_ready, self.processes.values()))
