@@ -25,7 +25,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models import Field, GeneratedField, ManyToManyField
 from django.db.models.fields import NOT_PROVIDED
 
-OURS = ("orders", "payments", "stores", "transaction_log")
+OURS = ("alerts", "orders", "payments", "stores", "transaction_log")
 DROPS = (ops.DeleteModel, ops.RemoveField)
 RENAMES = (ops.RenameField, ops.RenameModel, ops.AlterModelTable)
 SQL = re.compile(

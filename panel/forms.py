@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -16,14 +17,17 @@ from stores.models import (
     SELLING_COUNTRIES,
     Connection,
     Merchant,
+    PanelUser,
     SettingChange,
     Store,
     country_name,
 )
-from stores.settings_file import LABELS, LEAST_LOG_DAYS, MOST_LOG_DAYS, STATISTICS
+from stores.settings_file import ALERTS, LABELS, LEAST_LOG_DAYS, MOST_LOG_DAYS, STATISTICS
 from stores.store_settings import Author, recorded
+from stores.storefronts import language_of
 
 _SOMEBODY = Author(SettingChange.Source.PAGE)
+_HOURS = [(hour, f"{hour:02d}:00") for hour in range(24)]
 _ENVIRONMENTS = [("live", _("Live")), ("sandbox", _("Sandbox"))]
 
 
@@ -325,7 +329,7 @@ class ReportsForm(SettingsForm):
     hour = forms.TypedChoiceField(
         label=LABELS["reports_hour"],
         coerce=int,
-        choices=[(hour, f"{hour:02d}:00") for hour in range(24)],
+        choices=_HOURS,
         widget=forms.Select(attrs={"class": "input"}),
     )
     send_statistics = forms.BooleanField(label=LABELS["send_statistics"], required=False)
@@ -353,6 +357,62 @@ class ReportsForm(SettingsForm):
             "send_statistics": self.cleaned_data["send_statistics"],
             "statistics_without": [part for part in STATISTICS if part not in chosen],
         }
+
+
+class AlertsForm(SettingsForm):
+    """What e-mail is sent about, and the hours without any."""
+
+    columns = ("alerts_without", "alerts_quiet_from", "alerts_quiet_until")
+    kinds = forms.MultipleChoiceField(
+        label=LABELS["alerts_without"],
+        required=False,
+        choices=list(ALERTS.items()),
+        widget=forms.CheckboxSelectMultiple,
+    )
+    quiet_from, quiet_until = (
+        forms.TypedChoiceField(
+            label=LABELS[f"alerts_{name}"],
+            coerce=int,
+            choices=_HOURS,
+            widget=forms.Select(attrs={"class": "input"}),
+        )
+        for name in ("quiet_from", "quiet_until")
+    )
+
+    def __init__(self, store: Store, data: Any = None) -> None:
+        initial = {
+            "kinds": [kind for kind in ALERTS if kind not in store.alerts_without],
+            "quiet_from": store.alerts_quiet_from,
+            "quiet_until": store.alerts_quiet_until,
+        }
+        super().__init__(data, initial=initial, auto_id="%s")
+
+    def values(self) -> dict[str, Any]:
+        chosen = self.cleaned_data
+        return {
+            "alerts_without": [kind for kind in ALERTS if kind not in chosen["kinds"]],
+            "alerts_quiet_from": chosen["quiet_from"],
+            "alerts_quiet_until": chosen["quiet_until"],
+        }
+
+
+class RecipientForm(forms.Form):
+    """An address for alerts, and the language of its mails."""
+
+    address = forms.EmailField(
+        label=_("E-mail address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"class": "input", "autocomplete": "email"}),
+    )
+    language = forms.ChoiceField(
+        label=_("Language"),
+        choices=settings.LANGUAGES,
+        widget=forms.Select(attrs={"class": "input"}),
+    )
+
+    def __init__(self, user: PanelUser, data: Any = None) -> None:
+        initial = {"language": language_of(user.locale)}
+        super().__init__(data, initial=initial, auto_id="%s")
 
 
 class ExclusionForm(forms.Form):

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from panel import session
 from panel.views import (
+    alerts,
     callbacks,
     connection,
     corrections,
@@ -30,6 +31,9 @@ app_pages = [
     path("settings/order-statuses/", settings.order_statuses, name="order_statuses"),
     path("settings/reports/", settings.report_settings, name="report_settings"),
     path("settings/reports/address", settings.new_report_address, name="new_report_address"),
+    path("settings/alerts/", alerts.alerts, name="alerts"),
+    path("settings/alerts/add", alerts.add_recipient, name="add_recipient"),
+    path("settings/alerts/<int:recipient_id>", alerts.change_recipient, name="change_recipient"),
     path("settings/history/", settings.settings_history, name="settings_history"),
     path("settings/history/<int:change_id>/undo", settings.undo_setting, name="undo_setting"),
     path("repair", connection.repair, name="repair"),

@@ -53,6 +53,7 @@ PERIODIC: dict[str, tuple[str, float]] = {
     "orders.tasks.send_reports": (SLOW, 60),
     "orders.tasks.check_drift": (SLOW, 60),
     "stores.tasks.tend_stores": (SLOW, 120),
+    "alerts.tasks.send_alerts": (SLOW, 60),
     "transaction_log.tasks.forget_closed_entries": (SLOW, 15 * 60),
 }
 # Tasks that are neither periodic nor slow.

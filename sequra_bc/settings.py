@@ -52,6 +52,7 @@ SECRETS = (
     "REDIS_PASSWORD",
     "BROKER_URL",
     "BROKER_OPTIONS",
+    "EMAIL_URL",
 )
 for _name in SECRETS:
     if not (_path := env.ENVIRON.pop(f"{_name}_FILE", "")):
@@ -224,6 +225,7 @@ INSTALLED_APPS = [
     "payments",
     "orders",
     "transaction_log",
+    "alerts",
     "panel",
 ]
 MIDDLEWARE = [
@@ -411,6 +413,22 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = 1
 HASTY = {"socket_connect_timeout": 0.3, "socket_timeout": 0.5, "max_retries": 0}
 CELERY_BROKER_TRANSPORT_OPTIONS = (HASTY if IS_REDIS else {}) | BROKER_OPTIONS
+
+# --- E-mail: alerts to merchants -----------------------------------------------------------------
+
+EMAIL_URL = server_url("EMAIL_URL", "")
+if EMAIL_URL:
+    scheme = urlsplit(EMAIL_URL).scheme
+    if scheme not in environ.Env.EMAIL_SCHEMES or not scheme.startswith("smtp"):
+        faults.append("EMAIL_URL is no address such as smtp+tls://user:password@host:587")
+    else:
+        # The names of Django's settings, EMAIL_HOST and so on.
+        named = environ.Env.email_url_config(EMAIL_URL)
+        vars().update({name: value for name, value in named.items() if value is not None})
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str(
+    "DEFAULT_FROM_EMAIL", default=f"SeQura <no-reply@{urlsplit(APP_URL).hostname}>"
+)
 
 LOGGING_CONFIG = None
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()

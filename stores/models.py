@@ -114,6 +114,7 @@ class Store(models.Model):
     report_due_at = models.DateTimeField(default=AT_ONCE, db_default=AT_ONCE, editable=False)
     check_due_at = models.DateTimeField(default=AT_ONCE, db_default=AT_ONCE, editable=False)
     forget_due_at = models.DateTimeField(default=AT_ONCE, db_default=AT_ONCE, editable=False)
+    alert_due_at = models.DateTimeField(default=AT_ONCE, db_default=AT_ONCE, editable=False)
     # When a checkout of the store last requested SeQura's payment methods.
     checkout_asked_at = models.DateTimeField(null=True, blank=True)
 
@@ -152,14 +153,25 @@ class Store(models.Model):
     # What the statistics leave out, of `stores.settings_file.STATISTICS`.
     statistics_without = models.JSONField(default=list, blank=True)
     log_retention_days = models.PositiveSmallIntegerField(default=90)
+    # What no e-mail is sent about, of `stores.settings_file.ALERTS`; and the hours without any, in
+    # the store's time zone: none where both are the same.
+    alerts_without = models.JSONField(default=list, db_default=[], blank=True)
+    alerts_quiet_from = models.PositiveSmallIntegerField(default=21, db_default=21)
+    alerts_quiet_until = models.PositiveSmallIntegerField(default=8, db_default=8)
     # Checks passed before going live, and when (ISO 8601): {"paid": "2026-…"}.
     go_live = models.JSONField(default=dict, blank=True)
 
     # Saving one of these may move a turn: it makes all turns due, and the loops compute the next.
     _MOVE_TURNS = frozenset(
-        {"timezone", "reports_hour", "reports_enabled", "log_retention_days", "state"}
-    )
-    _TURNS = ("maintain_due_at", "erase_due_at", "report_due_at", "check_due_at", "forget_due_at")
+        {
+            "timezone", "reports_hour", "reports_enabled", "log_retention_days", "state",
+            "alerts_without", "alerts_quiet_from", "alerts_quiet_until",
+        }
+    )  # fmt: skip
+    _TURNS = (
+        "maintain_due_at", "erase_due_at", "report_due_at", "check_due_at", "forget_due_at",
+        "alert_due_at",
+    )  # fmt: skip
 
     class Meta:
         indexes = [
@@ -180,6 +192,11 @@ class Store(models.Model):
                 name="store_check_due",
             ),
             models.Index(fields=["forget_due_at"], name="store_forget_due"),
+            models.Index(
+                fields=["alert_due_at"],
+                condition=~models.Q(state="uninstalled"),
+                name="store_alert_due",
+            ),
             models.Index(
                 fields=["script_file"],
                 condition=models.Q(state="installed"),
@@ -232,6 +249,10 @@ class Store(models.Model):
         """Was the token replaced since this row was read?"""
         current = Store.objects.filter(pk=self.pk, authorised_at=self.authorised_at)
         return not current.exists()
+
+    def look_for_alerts(self) -> None:
+        """Make the store's turn in the loop of alerts due."""
+        Store.objects.filter(pk=self.pk).update(alert_due_at=AT_ONCE)
 
     def checkout_asked(self) -> None:
         """Store that a checkout asked just now: one statement, once a minute at most."""

@@ -31,6 +31,17 @@ STATISTICS = {
 }
 
 
+# What an e-mail is sent about, unless the merchant switched it off.
+ALERTS = {
+    "account": _("SeQura rejects your account"),
+    "access": _("BigCommerce no longer accepts our access"),
+    "setup": _("SeQura isn't fully set up in your store"),
+    "payment": _("A payment needs your attention"),
+    "rejected": _("SeQura rejected an order update or a delivery report"),
+    "decision": _("An order needs your decision"),
+}
+
+
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
@@ -235,6 +246,24 @@ SETTINGS = (
         "reports.statistics_without",
         _("Include for each order"),
         _listed(serializers.ChoiceField(list(STATISTICS))),
+    ),
+    _Setting(
+        "alerts_without",
+        "alerts.without",
+        _("Send an e-mail when"),
+        _listed(serializers.ChoiceField(list(ALERTS))),
+    ),
+    _Setting(
+        "alerts_quiet_from",
+        "alerts.quiet_from",
+        _("Quiet hours from"),
+        _Integer(min_value=0, max_value=23, required=False),
+    ),
+    _Setting(
+        "alerts_quiet_until",
+        "alerts.quiet_until",
+        _("Quiet hours until"),
+        _Integer(min_value=0, max_value=23, required=False),
     ),
     _Setting(
         "log_retention_days",

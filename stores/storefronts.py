@@ -109,5 +109,14 @@ def order_link(store: Store, bigcommerce_id: int | None) -> str:
     """Return the URL of the order in BigCommerce's control panel; empty without an order."""
     if bigcommerce_id is None:
         return ""
-    panel = origin_of(store.control_panel_url) or f"https://store-{store.hash}.mybigcommerce.com"
-    return f"{panel}/manage/orders/{bigcommerce_id}"
+    return f"{_control_panel(store)}/manage/orders/{bigcommerce_id}"
+
+
+def app_link(store: Store) -> str:
+    """Return the URL of the app in BigCommerce's control panel; of all apps without its number."""
+    app = settings.BIGCOMMERCE_APP_ID
+    return f"{_control_panel(store)}/manage/{f'app/{app}' if app else 'apps'}"
+
+
+def _control_panel(store: Store) -> str:
+    return origin_of(store.control_panel_url) or f"https://store-{store.hash}.mybigcommerce.com"

@@ -22,7 +22,7 @@ from panel.session import PanelRequest, bad_form, panel_page
 from panel.views.log import no_such_thing
 from stores import catalogue, connect, statuses, store_settings
 from stores.models import SettingChange, Store, country_name, new_secret
-from stores.settings_file import SETTINGS, STATISTICS
+from stores.settings_file import ALERTS, SETTINGS, STATISTICS
 from stores.store_settings import recorded
 from transaction_log.explanations import Text
 
@@ -147,6 +147,7 @@ def _back(request: PanelRequest, word: str) -> HttpResponse:
 
 
 # Who changed which setting, and when.
+_HOURS = {hour: f"{hour:02d}:00" for hour in range(24)}
 _SHOWN = 100
 _LABELS: dict[str, Text] = {
     store_settings.ENVIRONMENT: gettext_lazy("Environment"),
@@ -158,11 +159,13 @@ _LABELS: dict[str, Text] = {
     # These are stored as what is off, while their forms show what is on.
     "general.disabled_channels": gettext_lazy("Storefronts without SeQura"),
     "reports.statistics_without": gettext_lazy("Not included for each order"),
+    "alerts.without": gettext_lazy("No e-mail when"),
 }
 # Labels that are clear on their own page only.
 _SECTIONS: dict[str, Text] = {
     "order_statuses": gettext_lazy("Order status settings"),
     "reports": gettext_lazy("Reports"),
+    "alerts": gettext_lazy("Alerts"),
     "log": gettext_lazy("Transaction log"),
 }
 _ENVIRONMENTS: dict[str, Text] = {
@@ -240,7 +243,8 @@ def _one(store: Store, key: str, value: Any) -> str:
         "general.excluded_categories": _names_of(store, "category"),
         "general.excluded_products": _names_of(store, "product"),
         "reports.statistics_without": STATISTICS,
-        "reports.hour": {hour: f"{hour:02d}:00" for hour in range(24)},
+        "alerts.without": ALERTS,
+        **dict.fromkeys(("reports.hour", "alerts.quiet_from", "alerts.quiet_until"), _HOURS),
     }
     return str(names.get(key, {}).get(value) or value)
 

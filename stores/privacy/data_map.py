@@ -17,6 +17,7 @@ _STAYS = "stays for accounting; names the business, not its shoppers"
 _OPENS_NOTHING = "stays; it opens nothing once the purchase is erased"
 _CHANGE = "as long as a purchase of that day"
 _CHECKS = "the newest checks of the store"
+_ALERTS = "7 days unconfirmed; until removed, or the uninstallation, at once"
 _OPERATOR = "until an operator deletes it"
 _ONCE_ENDED = (
     "the uninstallation, at once; with a payment under way once it has ended, 24 hours at most"
@@ -71,6 +72,9 @@ _MAP: tuple[tuple[str, str, dict[str, str]], ...] = (
     }),
     ("stores.PanelUser", _AT_ONCE, {
         "email": "Who decided something in the app",
+    }),
+    ("alerts.Recipient", _ALERTS, {
+        "address": "Who receives alerts by e-mail",
     }),
     ("stores.SettingChange", _CHANGE, {
         "by": "Who changed a setting",

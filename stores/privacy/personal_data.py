@@ -202,6 +202,11 @@ TABLES: dict[str, _Table] = {
     "stores.PanelUser": _Table(
         people={"email": ""}, impersonal=("locale",), forgotten=_ALL, dates=("seen_at",),
     ),
+    "alerts.Recipient": _Table(
+        people={"address": ""}, forgotten=_ALL, dates=("added_at", "reached_at"),
+    ),
+    "alerts.Alert": _Table(impersonal=("kind", "topic")),
+    "alerts.Mail": _Table(impersonal=("kind", "alerts")),
     "stores.SettingChange": _Table(
         people={"by": ""}, impersonal=("key", "before", "after"),
         holding=~Q(by=""), dates=("at",),
@@ -213,6 +218,7 @@ TABLES: dict[str, _Table] = {
         "registration", "script_file", "allowed_ips", "excluded_categories", "excluded_products",
         "excluded_subcategories", "catalogue_names", "disabled_channels", "shipped_statuses",
         "cancelling_statuses", "status_labels", "report_token", "statistics_without", "go_live",
+        "alerts_without",
     )),
     "stores.Connection": _Table(impersonal=(
         "deployment", "environment", "username", "password", "api_url", "assets_url",

@@ -39,6 +39,8 @@ PUBLIC: dict[str, str] = {
     "sequra_notification": "POST",
     "sequra_event": "POST",
     "trigger_report": "GET",
+    "alerts_confirm": "GET POST",
+    "alerts_stop": "GET POST",
 }
 # What a session of the control panel may do, and how.
 PANEL: dict[str, str] = {
@@ -58,6 +60,9 @@ PANEL: dict[str, str] = {
     "change_exclusions": "POST",
     "order_statuses": "GET POST",
     "report_settings": "GET POST",
+    "alerts": "GET POST",
+    "add_recipient": "POST",
+    "change_recipient": "POST",
     "new_report_address": "POST",
     "why_not": "GET",
     "payment_methods": "GET",
@@ -111,11 +116,13 @@ def filled(route: str, session: str = TOKEN, number: int = 1) -> str:
         "<uuid:public_id>": UUID,
         "<uuid:solicitation_id>": UUID,
         "<uuid:reference>": UUID,
+        "<uuid:key>": UUID,
         "<int:order_id>": str(number),
         "<int:entry_id>": str(number),
         "<int:correction_id>": str(number),
         "<int:check_id>": str(number),
         "<int:change_id>": str(number),
+        "<int:recipient_id>": str(number),
     }.items():
         route = route.replace(place, value)
     assert "<" not in route, f"fill in {route}"

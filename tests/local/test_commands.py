@@ -12,7 +12,7 @@ from django.core.management import get_commands, load_command_class
 
 from local.servers import ROOT
 
-OURS = ("orders", "panel", "payments", "stores", "transaction_log")
+OURS = ("alerts", "orders", "panel", "payments", "stores", "transaction_log")
 COMMANDS = sorted(name for name, app in get_commands().items() if app in OURS)
 # They run for good, or beside others: their log lines are all they write.
 PROCESSES = ("drain", "migrate", "work")

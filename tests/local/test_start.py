@@ -178,11 +178,13 @@ SECRETS = {
     "REDIS_PASSWORD": "r/e#d@s",
     "BROKER_URL": "amqp://user:word@broker:5672//",
     "BROKER_OPTIONS": '{"master_name": "mymaster"}',
+    "EMAIL_URL": "smtp+tls://user:word@mail:587",
 }
 SHOWN = """
 from sequra_bc import settings as s
 print(s.SECRETS, s.SECRET_KEY, s.ENCRYPTION_KEYS, s.BIGCOMMERCE_CLIENT_ID,
-      s.BIGCOMMERCE_CLIENT_SECRET, s.DATABASES, s.REDIS_URL, s.BROKER_URL, s.BROKER_OPTIONS)
+      s.BIGCOMMERCE_CLIENT_SECRET, s.DATABASES, s.REDIS_URL, s.BROKER_URL, s.BROKER_OPTIONS,
+      s.EMAIL_URL)
 """
 
 

@@ -56,6 +56,7 @@ PAGES = (
     "countries/",
     "settings/order-statuses/",
     "settings/reports/",
+    "settings/alerts/",
     "settings/history/",
     "connection/",
     "orders/1001/",

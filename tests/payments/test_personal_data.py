@@ -19,6 +19,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from time_machine import travel
 
+from alerts.models import Recipient
 from orders.models import (
     Correction,
     Drift,
@@ -69,7 +70,7 @@ SHAPES: dict[str, Any] = {"solicited": {**STATEMENT, "cart": CART}, "accepted_up
 
 
 def our_models() -> Iterator[type[models.Model]]:
-    ours = ("stores", "orders", "payments", "transaction_log")
+    ours = ("alerts", "stores", "orders", "payments", "transaction_log")
     yield from (one for one in apps.get_models() if one._meta.app_label in ours)
 
 
@@ -121,6 +122,7 @@ def plant(merchant: Merchant, make: MakeSolicitation, at: datetime) -> Order:
     )
     RecentOrders.objects.create(store=store, until=at)
     PanelUser.objects.create(store=store, bigcommerce_id=9, seen_at=at)
+    Recipient.objects.create(store=store, address="x", added_at=at, confirmed_at=at)
     SettingChange.objects.create(store=store, source="page", key="reports.hour", at=at)
     for event in ("purchase", "correction"):
         Entry.objects.create(
@@ -161,7 +163,7 @@ def test_everything_goes_after_an_uninstallation_and_not_before(
     assert holding(CANARY) == everything()
     uninstall(merchant.store)
     erase(timedelta(hours=47))
-    assert holding(CANARY) == everything() - {"stores.PanelUser.email"}
+    assert holding(CANARY) == everything() - {"stores.PanelUser.email", "alerts.Recipient.address"}
     erase(timedelta(hours=49))
     assert holding(CANARY) == set()
 
@@ -226,7 +228,7 @@ def test_installing_again_keeps_the_data(
     erase(timedelta(hours=1))
     Store.objects.update(state="installed", uninstalled_at=None)
     erase(timedelta(days=30))
-    assert holding(CANARY) == everything() - {"stores.PanelUser.email"}
+    assert holding(CANARY) == everything() - {"stores.PanelUser.email", "alerts.Recipient.address"}
 
 
 def test_an_installation_during_the_erasure_ends_it(

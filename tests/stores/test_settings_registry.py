@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from panel.forms import (
+    AlertsForm,
     ConnectionForm,
     GeneralForm,
     ReportsForm,
@@ -38,6 +39,9 @@ CHANGED: dict[str, Any] = {
     "reports_hour": 7,
     "statistics_without": ["amount", "device"],
     "log_retention_days": 30,
+    "alerts_without": ["decision"],
+    "alerts_quiet_from": 22,
+    "alerts_quiet_until": 6,
 }
 COLUMNS = {setting.column for setting in SETTINGS}
 # What else a row of Store holds.
@@ -49,6 +53,7 @@ NOT_OURS = {
     "registration_started_at", "registration_due", "script_file", "checkout_asked_at",
     # When the loops over all stores come to it.
     "maintain_due_at", "erase_due_at", "report_due_at", "check_due_at", "forget_due_at",
+    "alert_due_at",
     # Secrets.
     "access_token", "webhook_secret", "report_token",
     # What follows from a setting, or is known of it.
@@ -99,7 +104,9 @@ def test_a_setting_alone_changes_nothing_else(setting: Any) -> None:
 
 
 def test_every_setting_is_on_a_page() -> None:
-    forms = (ConnectionForm, GeneralForm, StatusesForm, ReportsForm, RetentionForm)
+    forms = (
+        ConnectionForm, GeneralForm, StatusesForm, ReportsForm, AlertsForm, RetentionForm,
+    )  # fmt: skip
     assert set(SettingsForm.__subclasses__()) == set(forms)
 
     on_pages = [column for form in forms for column in form.columns]
@@ -123,6 +130,14 @@ def test_the_forms_save_what_they_say() -> None:
             },
         ),
         ReportsForm(store, {"hour": "7", "parts": ["payment_method", "country", "status"]}),
+        AlertsForm(
+            store,
+            {
+                "kinds": ["account", "access", "setup", "payment", "rejected"],
+                "quiet_from": "22",
+                "quiet_until": "6",
+            },
+        ),
         RetentionForm({"days": "30"}),
     ]
 

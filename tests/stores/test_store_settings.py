@@ -34,6 +34,7 @@ FULL: dict[str, Any] = {
     "cancelling_statuses": [5, 6, 13],
     "refunded_status_refunds": True,
     "reports": {"enabled": False, "hour": 23, "statistics_without": ["device"]},
+    "alerts": {"without": ["setup"], "quiet_from": 22, "quiet_until": 7},
     "log": {"retention_days": 30},
 }
 
@@ -81,6 +82,7 @@ def test_export_of_an_unconnected_store(store: Store) -> None:
             "statistics_without": [],
             "trigger_url": store.report_url,
         },
+        "alerts": {"without": [], "quiet_from": 21, "quiet_until": 8},
         "log": {"retention_days": 90},
     }
 

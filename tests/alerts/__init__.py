@@ -1,0 +1,1 @@
+"""Alerts by e-mail, through a real SMTP server."""

@@ -1,0 +1,554 @@
+"""Who receives alerts, what they say, and that none is lost, repeated or sent to a stranger."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from ast import literal_eval
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.conf import settings as project
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from alerts import find, tasks
+from alerts.models import Alert, Mail, Recipient
+from local.processes import environment
+from local.servers import ROOT, create_database
+from stores import install
+from stores.models import Store
+from stores.settings_file import ALERTS
+from tests.alerts.conftest import MailServer, link_of, text_of
+from tests.panel.test_settings import Panel
+from tests.panel.world import filled_store
+from transaction_log import record
+from transaction_log.models import Entry
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "ana@example.com"
+NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
+DUE = timedelta(minutes=11)  # what happened is mailed after ten minutes
+
+
+def recipient(store: Store, address: str = ADDRESS, language: str = "en") -> Recipient:
+    """An address that was confirmed."""
+    return Recipient.objects.create(
+        store=store, address=address, language=language, confirmed_at=timezone.now()
+    )
+
+
+def run(*, later: timedelta = timedelta()) -> None:
+    """Run the task, and its turns, at a later time."""
+    with time_machine.travel(timezone.now() + later, tick=True):
+        Store.objects.update(alert_due_at=timezone.now())
+        tasks.send_alerts()
+
+
+def found_and_mailed() -> None:
+    """One run finds what is open, one after ten minutes writes and sends the mails."""
+    run()
+    run(later=DUE)
+
+
+def reject(store: Store, order: int = 1007, statement: str = "z") -> Entry:
+    subject = store.orders.select_related("connection").get(bigcommerce_id=order).subject
+    record.rejected(subject, "edit", "sequra_409", words="secret words", statement=statement)
+    return store.entries.get(bigcommerce_id=order, statement=statement)
+
+
+# --- Addresses ------------------------------------------------------------------------------------
+
+
+def test_an_address_receives_alerts_once_its_reader_confirmed_it(
+    panel: Panel, mail_server: MailServer
+) -> None:
+    panel.post("settings/alerts/add", address=ADDRESS, language="es")
+    run()
+    (question,) = mail_server.take()
+    assert str(question["To"]) == ADDRESS
+    assert "Confirma tu dirección" in str(question["Subject"])
+    assert "Calzados Marina" in text_of(question)
+
+    found_and_mailed()
+    assert mail_server.take() == []
+
+    page = link_of(question, "confirm")
+    assert "<button" in Client().get(page).content.decode()  # a program that looks at links
+    assert panel.store.recipients.get().confirmed_at is None
+    assert "Tu dirección está confirmada" in Client().post(page).content.decode()
+    found_and_mailed()
+    assert {str(mail["To"]) for mail in mail_server.take()} == {ADDRESS}
+
+
+def test_the_page_shows_addresses_with_their_state_and_removes_them(
+    panel: Panel, mail_server: MailServer
+) -> None:
+    panel.post("settings/alerts/add", address=ADDRESS, language="en")
+    assert ">Sending<" in panel.get("settings/alerts/").content.decode()
+    run()
+    assert ">Not confirmed<" in panel.get("settings/alerts/").content.decode()
+    Client().post(link_of(mail_server.take()[0], "confirm"))
+    page = panel.get("settings/alerts/").content.decode()
+    assert (">Confirmed<" in page, ">Send again<" in page) == (True, False)
+
+    key = panel.store.recipients.get().pk
+    assert panel.post(f"settings/alerts/{key}")["Location"].endswith("?done=removed")
+    found_and_mailed()
+    assert mail_server.take() == []
+
+
+def test_an_address_of_another_store_is_out_of_reach(panel: Panel) -> None:
+    other = recipient(filled_store("other9"))
+
+    assert panel.post(f"settings/alerts/{other.pk}").status_code == 404
+    assert ADDRESS not in panel.get("settings/alerts/").content.decode()
+    assert Recipient.objects.filter(pk=other.pk).exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("nobody", "Enter a valid email address."),
+        ("a@b.example, c@d.example", "Enter a valid email address."),
+        ("a@b.example\nBcc: c@d.example", "Enter a valid email address."),
+        ("", "This field is required."),
+        ("ANA@example.com", "This address is already on the list."),
+    ],
+)
+def test_what_is_no_address_is_refused(
+    panel: Panel, mail_server: MailServer, address: str, problem: str
+) -> None:
+    recipient(panel.store)
+    answer = panel.post("settings/alerts/add", address=address, language="en")
+
+    assert answer.status_code == 400
+    assert problem in answer.content.decode()
+    run()
+    assert mail_server.take() == []
+
+
+def test_a_stranger_is_not_mailed_again_and_again(panel: Panel, mail_server: MailServer) -> None:
+    others = [Panel(filled_store(f"other{number}")) for number in range(2)]
+    for one in (panel, *others):
+        one.post("settings/alerts/add", address="Stranger@example.com", language="en")
+    run()
+    assert len(mail_server.take()) == 2  # a day, whoever asks
+
+    key = panel.store.recipients.get().pk
+    answer = panel.post(f"settings/alerts/{key}", again="1")
+    assert answer["Location"].endswith("?done=asked_too_often")
+    for _ in range(3):
+        panel.post(f"settings/alerts/{panel.store.recipients.get().pk}")
+        panel.post("settings/alerts/add", address="Stranger@example.com", language="en")
+        panel.store.recipients.create(address="stranger@example.com")
+    run()
+    assert mail_server.take() == []
+
+
+def test_a_store_has_five_addresses_and_asks_ten_times_a_day(
+    panel: Panel, mail_server: MailServer
+) -> None:
+    for number in range(7):
+        panel.post("settings/alerts/add", address=f"a{number}@example.com", language="en")
+    assert panel.store.recipients.count() == 5
+    asked = []
+    for _ in range(3):
+        Recipient.objects.all().delete()
+        for number in range(3):
+            panel.post("settings/alerts/add", address=f"b{number}@example.com", language="en")
+        asked.append(Mail.objects.count())
+    assert asked == [3, 2, 0]
+
+
+def test_an_address_that_nobody_confirms_is_forgotten(panel: Panel) -> None:
+    panel.store.recipients.create(address=ADDRESS)
+    recipient(panel.store, "ben@example.com")
+    run(later=timedelta(days=6))
+    assert panel.store.recipients.count() == 2
+    run(later=timedelta(days=8))
+
+    assert [one.address for one in panel.store.recipients.all()] == ["ben@example.com"]
+    answer = Client().get(f"/alerts/{Recipient(store=panel.store).key}/confirm")
+    assert answer.status_code == 404
+    assert "no longer valid" in answer.content.decode()
+
+
+def test_a_link_in_each_mail_and_its_program_ends_the_alerts(
+    panel: Panel, mail_server: MailServer
+) -> None:
+    recipient(panel.store)
+    found_and_mailed()
+    mail = mail_server.take()[0]
+    stop = link_of(mail, "stop")
+    assert mail["List-Unsubscribe"].strip() == f"<{project.APP_URL}{stop}>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    reject(panel.store)
+    found_and_mailed()
+
+    assert "<button" in Client().get(stop).content.decode()
+    answer = Client(enforce_csrf_checks=True).post(stop, {"List-Unsubscribe": "One-Click"})
+
+    assert answer.status_code == 200
+    assert (Recipient.objects.count(), Mail.objects.count()) == (0, 0)
+    assert "no longer receive" in Client().get(stop).content.decode()
+
+
+def test_an_uninstallation_removes_addresses_and_mails(
+    panel: Panel, mail_server: MailServer
+) -> None:
+    recipient(panel.store)
+    panel.store.recipients.create(address="ben@example.com")
+    run()
+    assert Alert.objects.exists()
+
+    install.uninstall(panel.store)
+
+    left = [model.objects.count() for model in (Recipient, Mail, Alert)]
+    assert left == [0, 0, 0]
+
+
+# --- What they say --------------------------------------------------------------------------------
+
+
+def test_one_mail_per_kind_collects_what_is_open(panel: Panel, mail_server: MailServer) -> None:
+    recipient(panel.store)
+    reject(panel.store)
+    panel.store.connections.get().pause()
+    found_and_mailed()
+
+    mails = {str(mail["Subject"]): mail for mail in mail_server.take()}
+    assert set(mails) == {
+        "SeQura rejected 3 order updates · Calzados Marina",
+        "SeQura rejects your account · Calzados Marina",
+    }
+    rejected = mails["SeQura rejected 3 order updates · Calzados Marina"]
+    for kind in ("plain", "html"):
+        text = text_of(rejected, kind)
+        assert re.findall(r"Order (\d+):", text) == ["1007", "1001", "1002"]
+        assert "https://store-abc123.mybigcommerce.com/manage/orders/1002" in text
+        assert "https://store-abc123.mybigcommerce.com/manage/app/12345" in text
+    assert "A refund can't be undone in BigCommerce." in text_of(rejected)
+    assert "secret words" not in text_of(rejected) + text_of(rejected, "html")
+
+
+def test_nothing_is_mailed_twice_and_news_waits_for_the_digest(
+    panel: Panel, mail_server: MailServer
+) -> None:
+    recipient(panel.store)
+    found_and_mailed()
+    assert len(mail_server.take()) == 1
+    run(later=timedelta(hours=5))
+    assert mail_server.take() == []
+
+    now = timezone.now()
+    with time_machine.travel(now + timedelta(hours=6), tick=True):
+        reject(panel.store)
+        found_and_mailed()
+        (mail,) = mail_server.take()
+        assert str(mail["Subject"]).startswith("SeQura rejected 1 order update ·")
+        reject(panel.store, 1008)
+        found_and_mailed()
+        assert mail_server.take() == []  # four hours lie between two mails of a kind
+        run(later=timedelta(hours=4, minutes=15))
+        (mail,) = mail_server.take()
+        assert "Order 1008" in text_of(mail)
+
+
+def test_what_is_over_before_its_mail_is_sent_is_left_out(
+    panel: Panel, mail_server: MailServer
+) -> None:
+    recipient(panel.store)
+    run()
+    panel.store.entries.filter(bigcommerce_id=1001).update(closed_at=timezone.now())
+    run(later=DUE)
+    (mail,) = mail_server.take()
+    assert re.findall(r"Order (\d+):", text_of(mail)) == ["1002"]
+
+    account = panel.store.connections.get()
+    account.pause()
+    run()
+    account.resume()
+    run(later=DUE)
+    assert mail_server.take() == []
+    account.pause()  # once more is something new
+    run()
+    run(later=DUE)
+    assert [str(mail["Subject"]) for mail in mail_server.take()] == [
+        "SeQura rejects your account · Calzados Marina"
+    ]
+
+
+def test_each_kind_can_be_switched_off_and_only_that(panel: Panel, mail_server: MailServer) -> None:
+    recipient(panel.store)
+    panel.store.connections.get().pause()
+    kinds = [kind for kind in ALERTS if kind != "rejected"]
+    answer = panel.post("settings/alerts/", kinds=kinds, quiet_from="0", quiet_until="0")
+    assert answer["Location"].endswith("?done=saved")
+    found_and_mailed()
+
+    assert [str(mail["Subject"]) for mail in mail_server.take()] == [
+        "SeQura rejects your account · Calzados Marina"
+    ]
+    assert "No e-mail when" in panel.get("settings/history/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("quiet", "hour", "sent"),
+    [
+        ((21, 8), 20, True),
+        ((21, 8), 21, False),
+        ((21, 8), 3, False),
+        ((21, 8), 8, True),
+        ((9, 17), 12, False),
+        ((9, 17), 18, True),
+        ((6, 6), 6, True),
+    ],
+)
+def test_quiet_hours_are_the_store_s_own_and_may_go_over_midnight(
+    store: Store, mail_server: MailServer, quiet: tuple[int, int], hour: int, sent: bool
+) -> None:
+    store.alerts_quiet_from, store.alerts_quiet_until = quiet
+    store.save()
+    recipient(store)
+    # Madrid is an hour ahead of UTC in November.
+    with time_machine.travel(NOON.replace(hour=(hour - 1) % 24, minute=20), tick=True):
+        found_and_mailed()
+        assert bool(mail_server.take()) is sent
+
+
+def test_a_mail_that_is_late_waits_for_the_end_of_the_quiet_hours(
+    store: Store, mail_server: MailServer
+) -> None:
+    recipient(store)
+    with time_machine.travel(NOON, tick=True):
+        found = Alert.objects.create(store=store, kind="rejected", topic="entry 0")
+        rejected = store.entries.get(bigcommerce_id=1001, outcome="rejected")
+        topic = f"entry {rejected.pk}"
+        Alert.objects.filter(pk=found.pk).update(topic=topic, mailed_at=NOON)
+        Mail.objects.create(recipient=Recipient.objects.get(), kind="rejected", alerts=[found.pk])
+        Store.objects.update(alerts_quiet_from=12, alerts_quiet_until=15)
+        run()
+        assert mail_server.take() == []
+        run(later=timedelta(hours=3))
+        assert len(mail_server.take()) == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "subject", "todo"),
+    [
+        ("en", "SeQura rejected 2 order updates", "What to do:"),
+        ("es", "SeQura ha rechazado 2 cambios de pedidos", "Qué hacer:"),
+        ("fr", "SeQura a rejeté 2 modifications de commandes", "Que faire :"),
+        ("it", "SeQura ha rifiutato 2 modifiche di ordini", "Cosa fare:"),
+        ("pt", "A SeQura rejeitou 2 alterações de encomendas", "O que fazer:"),
+    ],
+)
+def test_a_mail_is_in_its_reader_s_language(
+    store: Store, mail_server: MailServer, language: str, subject: str, todo: str
+) -> None:
+    recipient(store, language=language)
+    found_and_mailed()
+
+    (mail,) = mail_server.take()
+    assert str(mail["Subject"]).strip() == f"{subject} · Calzados Marina"
+    assert f'<html lang="{language}">' in text_of(mail, "html")
+    assert todo in text_of(mail, "html")
+
+
+def test_a_hostile_name_of_a_store_stays_one_short_line_of_text(
+    mail_server: MailServer,
+) -> None:
+    name = "Win <b>money</b>\r\nBcc: victim@example.com " + "long " * 40
+    panel = Panel(filled_store())
+    Store.objects.update(name=name[:255])
+    panel.post("settings/alerts/add", address=ADDRESS, language="en")
+    run()
+
+    (mail,) = mail_server.take()
+    assert mail["Bcc"] is None
+    assert len(str(mail["Subject"])) < 120
+    assert "<b>money" not in text_of(mail, "html")
+
+
+# --- Delivery -------------------------------------------------------------------------------------
+
+
+def test_a_server_that_is_away_loses_nothing(
+    store: Store, mail_server: MailServer, settings: Settings
+) -> None:
+    recipient(store)
+    port, settings.EMAIL_PORT = settings.EMAIL_PORT, 1  # nothing listens there
+    found_and_mailed()
+    assert Mail.objects.get().sent_at is None
+    settings.EMAIL_PORT = port
+
+    run(later=timedelta(minutes=14))
+
+    assert len(mail_server.take()) == 1
+    assert Mail.objects.get().next_at is None
+
+
+def test_an_address_that_is_refused_for_good_is_shown_and_not_tried_again(
+    panel: Panel, mail_server: MailServer
+) -> None:
+    recipient(panel.store)
+    mail_server.to_recipients = ["550 no such user"]
+    found_and_mailed()
+    run(later=timedelta(hours=2))
+
+    assert mail_server.take() == []
+    assert Mail.objects.get().next_at is None
+    assert ">Not delivered<" in panel.get("settings/alerts/").content.decode()
+
+
+def test_an_address_that_is_refused_for_now_is_tried_again(
+    store: Store, mail_server: MailServer
+) -> None:
+    recipient(store)
+    mail_server.to_recipients = ["451 greylisted"]
+    found_and_mailed()
+    assert mail_server.take() == []
+    assert Recipient.objects.get().failed_at is None
+
+    run(later=timedelta(minutes=20))
+
+    assert len(mail_server.take()) == 1
+
+
+def test_one_refused_address_does_not_stop_the_others(
+    store: Store, mail_server: MailServer
+) -> None:
+    for name in ("a", "b", "c"):
+        recipient(store, f"{name}@example.com")
+    mail_server.to_recipients = ["550 no such user"]
+    found_and_mailed()
+
+    assert len(mail_server.take()) == 2
+    assert Recipient.objects.exclude(failed_at=None).count() == 1
+
+
+def test_two_processes_never_send_the_same_row(store: Store, mail_server: MailServer) -> None:
+    recipient(store).mails.create(kind=Mail.CONFIRM)
+    first, second = tasks._due_mails().get(), tasks._due_mails().get()
+
+    assert [tasks._claim(first), tasks._claim(second)] == [True, False]
+    run()
+    assert mail_server.take() == []
+
+
+def test_a_store_that_fails_does_not_stop_the_others(
+    store: Store, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = filled_store("broken9", alerts_quiet_from=0, alerts_quiet_until=0)
+    recipient(broken, "broken@example.com")
+    recipient(store)
+    Entry.objects.filter(store=store, closed_at=None).exclude(bigcommerce_id=1001).delete()
+
+    def concerns(one: Store) -> list[find.Concern]:
+        if one.hash == "broken9":
+            raise LookupError
+        return find.concerns(one)
+
+    monkeypatch.setattr(tasks, "concerns", concerns)
+    found_and_mailed()
+
+    assert [str(mail["To"]) for mail in mail_server.take()] == [ADDRESS]
+
+
+def work(server: str, database: str) -> subprocess.CompletedProcess[str]:
+    """All that is due, once, in a process of its own."""
+    env = environment(DATABASE_URL=database, EMAIL_URL=server)
+    command = [sys.executable, "manage.py", "work"]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_dies_between_sending_and_marking_sends_the_same_mail_again(
+    mail_server: MailServer,
+) -> None:
+    """At least once: the repetition has the Message-ID of the first."""
+    store = filled_store(alerts_quiet_from=0, alerts_quiet_until=0)
+    recipient(store)
+    run()
+    Alert.objects.update(found_at=timezone.now() - DUE)
+    Store.objects.update(alert_due_at=timezone.now())
+    database = create_database(os.environ["DATABASE_URL"], str(connection.settings_dict["NAME"]))
+    env = environment(DATABASE_URL=database, EMAIL_URL=project.EMAIL_URL)
+    command = [sys.executable, "manage.py", "work"]
+    with subprocess.Popen(command, cwd=ROOT, env=env) as process:
+        mail_server.before_answer.append(process.kill)
+        assert process.wait(timeout=120) == -signal.SIGKILL
+    (first,) = mail_server.take()
+    assert Mail.objects.get().sent_at is None
+
+    work(project.EMAIL_URL, database)
+    assert mail_server.take() == []  # the row is taken for ten minutes
+    Mail.objects.update(next_at=timezone.now())
+    work(project.EMAIL_URL, database)
+    (second,) = mail_server.take()
+    assert second["Message-ID"] == first["Message-ID"]
+    assert text_of(second) == text_of(first)
+
+    Mail.objects.filter(sent_at=None).update(next_at=timezone.now())
+    work(project.EMAIL_URL, database)
+    assert mail_server.take() == []
+
+
+# --- The operator ---------------------------------------------------------------------------------
+
+
+def test_without_a_mail_server_the_page_says_so_and_nothing_is_written(panel: Panel) -> None:
+    recipient(panel.store)
+    page = panel.get("settings/alerts/").content.decode()
+    assert "The operator of this app hasn't set up a mail server." in page
+    assert "Add address" not in page
+    panel.post("settings/alerts/add", address="ben@example.com", language="en")
+    found_and_mailed()
+
+    assert panel.store.recipients.count() == 1
+    assert (Alert.objects.count(), Mail.objects.count()) == (0, 0)
+
+
+CONFIGURED = "from django.conf import settings as s; print([{}])"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("", [False, "localhost", 25, False, False, ""]),
+        ("smtp://mail.example.com:25", [True, "mail.example.com", 25, False, False, ""]),
+        (
+            "smtp+tls://u:p%40/#x@m.example.com:587",
+            [True, "m.example.com", 587, True, False, "p@/#x"],
+        ),
+        ("smtp+ssl://u:p@m.example.com:465", [True, "m.example.com", 465, False, True, "p"]),
+    ],
+)
+def test_the_mail_server_is_one_variable(url: str, expected: list[object]) -> None:
+    names = ("HOST", "PORT", "USE_TLS", "USE_SSL", "HOST_PASSWORD")
+    code = CONFIGURED.format(
+        ", ".join(["bool(s.EMAIL_URL)", *(f"s.EMAIL_{name}" for name in names)])
+    )
+    env = environment(EMAIL_URL=url)
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=env, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert literal_eval(found.stdout) == expected
+
+
+@pytest.mark.parametrize("url", ["mail.example.com", "http://m.example.com", "memorymail://"])
+def test_what_is_no_mail_server_is_named_at_the_start(url: str) -> None:
+    env = environment(EMAIL_URL=url)
+    found = subprocess.run(
+        [sys.executable, "-c", "from django.conf import settings; settings.DEBUG"],
+        env=env, cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert found.returncode != 0
+    assert "EMAIL_URL is no address" in found.stderr
