@@ -1,1 +1,1 @@
-"""E-mail to addresses that the merchant confirmed, when something needs a person."""
+"""Email to addresses that the merchant confirmed, when something needs a person."""

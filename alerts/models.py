@@ -1,4 +1,4 @@
-"""Who is told by e-mail, what about, and which mails are on their way."""
+"""Who is told by email, what about, and which mails are on their way."""
 
 import uuid
 

@@ -360,7 +360,7 @@ class ReportsForm(SettingsForm):
 
 
 class AlertsForm(SettingsForm):
-    """What e-mail is sent about, and the hours without any."""
+    """What email is sent about, and the hours without any."""
 
     columns = ("alerts_without", "alerts_quiet_from", "alerts_quiet_until")
     kinds = forms.MultipleChoiceField(
@@ -400,7 +400,7 @@ class RecipientForm(forms.Form):
     """An address for alerts, and the language of its mails."""
 
     address = forms.EmailField(
-        label=_("E-mail address"),
+        label=_("Email address"),
         max_length=254,
         widget=forms.EmailInput(attrs={"class": "input", "autocomplete": "email"}),
     )

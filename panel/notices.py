@@ -25,10 +25,10 @@ _NOTICES = {
     "saved": Notice("success", _("Your changes have been saved.")),
     "asked": Notice(
         "success",
-        _("Address added. Alerts start once it is confirmed: we send it an e-mail with a link."),
+        _("Address added. Alerts start once it is confirmed: we send it an email with a link."),
     ),
     "asked_too_often": Notice(
-        "warning", _("Too many confirmation e-mails were sent. Try again tomorrow.")
+        "warning", _("Too many confirmation emails were sent. Try again tomorrow.")
     ),
     "removed": Notice("success", _("Address removed. It no longer receives alerts.")),
     "undone": Notice("success", _("The setting has its earlier value again.")),

@@ -31,7 +31,7 @@ STATISTICS = {
 }
 
 
-# What an e-mail is sent about, unless the merchant switched it off.
+# What an email is sent about, unless the merchant switched it off.
 ALERTS = {
     "account": _("SeQura rejects your account"),
     "access": _("BigCommerce no longer accepts our access"),
@@ -250,7 +250,7 @@ SETTINGS = (
     _Setting(
         "alerts_without",
         "alerts.without",
-        _("Send an e-mail when"),
+        _("Send an email when"),
         _listed(serializers.ChoiceField(list(ALERTS))),
     ),
     _Setting(

@@ -1,4 +1,4 @@
-"""The settings page "Alerts": who receives e-mail, what about, and at which hours not."""
+"""The settings page "Alerts": who receives email, what about, and at which hours not."""
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -57,7 +57,7 @@ def _add(store: Store, address: str, language: str) -> str:
         with transaction.atomic():
             _ask(store.recipients.create(address=address, language=language))
     except RateLimited:
-        return _("Too many confirmation e-mails were sent. Try again tomorrow.")
+        return _("Too many confirmation emails were sent. Try again tomorrow.")
     except IntegrityError:  # a double click
         return ""
     return ""

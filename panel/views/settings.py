@@ -159,7 +159,7 @@ _LABELS: dict[str, Text] = {
     # These are stored as what is off, while their forms show what is on.
     "general.disabled_channels": gettext_lazy("Storefronts without SeQura"),
     "reports.statistics_without": gettext_lazy("Not included for each order"),
-    "alerts.without": gettext_lazy("No e-mail when"),
+    "alerts.without": gettext_lazy("No email when"),
 }
 # Labels that are clear on their own page only.
 _SECTIONS: dict[str, Text] = {

@@ -1,1 +1,1 @@
-"""Alerts by e-mail, through a real SMTP server."""
+"""Alerts by email, through a real SMTP server."""

@@ -294,7 +294,7 @@ def test_each_kind_can_be_switched_off_and_only_that(panel: Panel, mail_server: 
     assert [str(mail["Subject"]) for mail in mail_server.take()] == [
         "SeQura rejects your account · Calzados Marina"
     ]
-    assert "No e-mail when" in panel.get("settings/history/").content.decode()
+    assert "No email when" in panel.get("settings/history/").content.decode()
 
 
 @pytest.mark.parametrize(
