@@ -5,6 +5,6 @@ from django.urls import path
 from alerts import views
 
 urlpatterns = [
-    path("alerts/<uuid:key>/confirm", views.confirm_address, name="alerts_confirm"),
-    path("alerts/<uuid:key>/stop", views.stop_alerts, name="alerts_stop"),
+    path("<uuid:key>/confirm", views.confirm_address, name="alerts_confirm"),
+    path("<uuid:key>/stop", views.stop_alerts, name="alerts_stop"),
 ]

@@ -40,6 +40,7 @@ FILE, RELEASED = ROOT / "docs/api/openapi.yaml", ROOT / "docs/api/released.yaml"
 _JSON, _HTML, _TEXT = "application/json", "text/html", "text/plain"
 _FORM = "application/x-www-form-urlencoded"
 _PANEL = "s/"
+_MAILS = "alerts/"  # behind the links in mails
 _ADMIN = "admin/"
 
 
@@ -282,12 +283,12 @@ _TAGS = {
 
 
 def _routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
-    """Yield every public route with its pattern: none of the panel and none of operators."""
+    """Yield every public route with its pattern: no pages of merchants, readers and operators."""
     for pattern in resolver.url_patterns:
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLPattern):
             yield route, pattern
-        elif not route.startswith((_PANEL, _ADMIN)):
+        elif not route.startswith((_PANEL, _MAILS, _ADMIN)):
             yield from _routes(pattern, route)
 
 
