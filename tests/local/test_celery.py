@@ -25,16 +25,24 @@ from sequra_bc import celery
 from sequra_bc.celery import FAST, PERIODIC, SLOW, WAKE_UPS, _Slots, app
 
 PUBLISH = """
+import socket
 import time
 import django
 django.setup()
 from sequra_bc.celery import app
-started = time.monotonic()
+waits = []
+def recorded(owner, name):
+    original = getattr(owner, name)
+    def wait(*arguments):
+        waits.append(arguments[-1])
+        return original(*arguments)
+    setattr(owner, name, wait)
+recorded(socket.socket, "settimeout")
+recorded(time, "sleep")
 try:
     app.send_task("nothing")
 except Exception as error:
-    print(type(error).__name__, end=" ")
-print(time.monotonic() - started)
+    print(type(error).__name__, sum(waits))
 """
 
 
@@ -45,7 +53,8 @@ def silent_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def seconds_to_publish(port: int) -> float:
+def longest_wait_to_publish(port: int) -> float:
+    """The timeouts and pauses of one attempt together, in seconds; a busy machine adds its own."""
     published = subprocess.run(
         [sys.executable, "-c", PUBLISH],
         cwd=ROOT,
@@ -53,6 +62,7 @@ def seconds_to_publish(port: int) -> float:
         capture_output=True,
         text=True,
         check=True,
+        timeout=60,
     )
     name, seconds = published.stdout.split()[-2:]
     assert name == "OperationalError"
@@ -61,12 +71,12 @@ def seconds_to_publish(port: int) -> float:
 
 @pytest.mark.slow
 def test_a_paused_redis_holds_nobody_up(silent_port: int) -> None:
-    assert seconds_to_publish(silent_port) < 1.5
+    assert 0 < longest_wait_to_publish(silent_port) < 1.5
 
 
 @pytest.mark.slow
 def test_an_absent_redis_holds_nobody_up() -> None:
-    assert seconds_to_publish(free_port()) < 1.0
+    assert 0 < longest_wait_to_publish(free_port()) < 1.0
 
 
 def test_every_task_exists_that_somebody_names() -> None:
