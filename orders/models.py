@@ -134,10 +134,9 @@ class Order(models.Model):
     shipped_at = models.DateTimeField(null=True, blank=True)  # the last parcel's day, if known
     # BigCommerce's status when the order was last read.
     seen_status = models.PositiveSmallIntegerField(null=True, blank=True)
-    # BigCommerce's `date_modified` when the order was last read, verbatim.
+    # BigCommerce's `date_modified` when the order was last read, verbatim, and the digest of its
+    # document if the whole statement follows from that; both empty unless SeQura holds it.
     seen_modified = models.CharField(max_length=64, blank=True, db_default="")
-    # Digest of the order's document when it was last read, if SeQura holds the statement and all of
-    # that follows from this document; else empty.
     seen_digest = models.CharField(max_length=64, blank=True, db_default="")
     # What has shipped, and what of it SeQura last accepted in a delivery report.
     shipment = models.GeneratedField(

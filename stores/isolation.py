@@ -1,6 +1,6 @@
 """Run a shared loop over stores: a failure of one is logged, counted, and stops no other.
 
-A transaction that another one stood in the way of is run once more.
+`repeated_once` runs a transaction once more when PostgreSQL ended it because of a deadlock.
 
 A loop that runs all day finds the stores whose turn has come by an index, so an idle run costs the
 same for 10 and for 10,000 stores.

@@ -165,6 +165,7 @@ def _row(order: Order, result: Result) -> _Fields:
     readings of its own. When calls run short, changes come first.
     """
     is_accepted = result.kind in (Kind.SENT, Kind.ALREADY_KNOWN)
+    is_held = result.kind in _ACCEPTED
     pauses = settings.SETTLE_SECONDS
     step = len(pauses) - 1 if is_accepted else order.settle_step
     pause = pauses[step] if 0 <= step < len(pauses) else None
@@ -182,8 +183,8 @@ def _row(order: Order, result: Result) -> _Fields:
         "refused": result.kind is Kind.ALREADY_REJECTED,
         "shipped_at": result.shipped_at and result.shipped_at.isoformat(),
         "seen_status": result.status_id,
-        "seen_modified": result.modified,
-        "seen_digest": result.digest if result.kind in _ACCEPTED else "",
+        "seen_modified": result.modified if is_held else "",
+        "seen_digest": result.digest if is_held else "",
         "staff_note": result.staff_note,
         "pause": pause,
         "settle_step": order.settle_step if pause is None else step + 1,
@@ -259,9 +260,10 @@ def _tell_merchant(order: Order, result: Result) -> None:
 def _memory(order: Order, result: Result) -> _Fields:
     """Return the fields to store whatever the outcome is.
 
-    SeQura does not hold what these outcomes read, so the next reading compares everything again.
+    SeQura does not hold what these outcomes read, so neither the next reading nor the nightly check
+    may skip it as known.
     """
-    fields: _Fields = {"seen_digest": ""}
+    fields: _Fields = {"seen_digest": "", "seen_modified": ""}
     if result.may_have_arrived:
         fields["unsure"] = True
     if result.staff_note:
@@ -270,7 +272,6 @@ def _memory(order: Order, result: Result) -> _Fields:
     if result.shipped_at:
         fields["shipped_at"] = result.shipped_at
     if result.update is not None:
-        fields["seen_modified"] = result.modified
         fields["seen_status"] = result.status_id
         fields["shipped_status_seen"] = Case(  # unless a webhook has set it since we read the row
             When(changed=order.changed, then=Value(value=False)), default=F("shipped_status_seen")

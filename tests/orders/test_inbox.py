@@ -300,55 +300,55 @@ def test_a_request_that_waited_too_long_leaves_and_the_others_go_on(
     assert stored() == {"lone": 1, "later": 1}
 
 
-@pytest.mark.parametrize("listens", [False, True], ids=["refuses", "is silent"])
+@pytest.fixture(params=["refuses", "is silent"])
+def lost_port(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A port on which no PostgreSQL answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = int(silent.getsockname()[1])
+        if request.param == "refuses":
+            silent.close()
+        yield port
+
+
 def test_a_database_that_refuses_or_is_silent_is_a_503(
     store: Store,
     ours: Inbox,
     post: Callable[[str], int],
     monkeypatch: pytest.MonkeyPatch,
-    listens: bool,
+    lost_port: int,
 ) -> None:
     ours._session._close()
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        if not listens:
-            silent.close()
-        where = dict(connection.get_connection_params(), port=port, connect_timeout=2)
-        with monkeypatch.context() as patched:
-            django_connection = type(connections["default"])
-            patched.setattr(django_connection, "get_connection_params", lambda _: where)
-            connection.close()
-            patched.setattr(inbox, "SECONDS", 0.5)
-            assert post("lost") == 503
+    where = dict(connection.get_connection_params(), port=lost_port, connect_timeout=2)
+    with monkeypatch.context() as patched:
+        django_connection = type(connections["default"])
+        patched.setattr(django_connection, "get_connection_params", lambda _: where)
+        connection.close()
+        patched.setattr(inbox, "SECONDS", 0.5)
+        assert post("lost") == 503
     assert stored() == {}
     assert post("found") == 204
     assert stored() == {"found": 1}
 
 
-@pytest.mark.parametrize("listens", [False, True], ids=["refuses", "is silent"])
 def test_a_webhook_is_stored_while_the_inbox_alone_gets_no_connection(
     store: Store,
     ours: Inbox,
     post: Callable[[str], int],
     monkeypatch: pytest.MonkeyPatch,
-    listens: bool,
+    lost_port: int,
 ) -> None:
     """The server has no slot for one more connection; Django has its own already."""
     ours._session._close()
     connect = psycopg2.connect
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        if not listens:
-            silent.close()
 
-        def connect_elsewhere(**where: Any) -> Any:
-            is_inbox = where.get("async_")
-            return connect(**where | {"port": port}) if is_inbox else connect(**where)
+    def connect_elsewhere(**where: Any) -> Any:
+        is_inbox = where.get("async_")
+        return connect(**where | {"port": lost_port}) if is_inbox else connect(**where)
 
-        with monkeypatch.context() as patched:
-            patched.setattr(psycopg2, "connect", connect_elsewhere)
-            patched.setattr(inbox, "SECONDS", 0.5)
-            assert post("mine") == 204
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg2, "connect", connect_elsewhere)
+        patched.setattr(inbox, "SECONDS", 0.5)
+        assert post("mine") == 204
     assert stored() == {"mine": 1}
 
 

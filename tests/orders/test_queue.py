@@ -369,14 +369,16 @@ def test_an_order_that_did_not_need_sequra_lets_the_next_one_probe(make: Make) -
 def test_a_reading_is_known_again_only_if_sequra_holds_its_statement(
     make: Make, kind: Kind
 ) -> None:
-    order = make(seen_digest="of an earlier reading")
+    order = make(seen_digest="of an earlier reading", seen_modified="yesterday")
     open_window(order.store)
     due(order)
     (working,) = claim.claim(lease := Lease(), 64)
-    finish(working, replace(SENT, kind=kind, reason="sequra_409", digest="read"), lease.id)
+    read = replace(SENT, kind=kind, reason="sequra_409", digest="digest", modified="now")
+    finish(working, read, lease.id)
     order.refresh_from_db()
     is_held = kind in (Kind.SENT, Kind.ALREADY_KNOWN, Kind.UNCHANGED)
-    assert (order.lease, order.seen_digest) == ("", "read" if is_held else "")
+    assert order.lease == ""
+    assert (order.seen_digest, order.seen_modified) == (("digest", "now") if is_held else ("", ""))
 
 
 ROLLED_BACK = """

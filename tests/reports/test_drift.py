@@ -16,6 +16,7 @@ from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.notifications import record_state
 from tests.orders.merchant import Merchant
+from transaction_log.models import Entry
 
 Kind = Drift.Kind
 AN_HOUR_AGO = timedelta(hours=1)
@@ -113,6 +114,25 @@ def test_drift_of_every_class_is_found(merchant: Merchant) -> None:
     (shipped,) = [order for order, kind in made.items() if kind == Kind.MISSED]
     assert merchant.at_sequra(shipped)["unshipped_cart"]["items"] == []
     assert set(check(merchant).values()) == set(made.values()) - {Kind.MISSED}
+
+
+def test_a_change_that_was_given_up_is_found_when_its_entry_is_dismissed(
+    merchant: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BigCommerce shows no change since that reading, and SeQura does not hold it."""
+    monkeypatch.setattr("payloads.order.dates._STOOD_STILL", timedelta(seconds=-5))
+    order = merchant.order()
+    merchant.sandbox.fault("^/merchants/.*/orders/", method="PUT", status=429, times=9)
+    Order.objects.update(failing_since=timezone.now() - timedelta(days=8))
+    merchant.does("ship", order)
+    merchant.sandbox.clear_faults()
+    assert merchant.entries(order)[-1] == ("ship", "rejected", "gave_up")
+    Entry.objects.update(closed_at=timezone.now())
+
+    assert check(merchant) == {order.bigcommerce_id: "missed"}
+
+    drain()
+    assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
 
 
 def test_the_command_repairs_and_tells(merchant: Merchant) -> None:
