@@ -40,7 +40,7 @@ def exchange(sandbox: SandboxControl, address: str, **changes: str) -> requests.
         "redirect_uri": "http://app.localhost/auth",
     }
     url = f"{sandbox.url}/oauth2/token"
-    return requests.post(url, json=fields | changes, timeout=10)
+    return requests.post(url, json=fields | changes, timeout=60)
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Api:
         """One call under `/stores/demo123`: its JSON, None for an empty body."""
         headers = {"X-Auth-Token": self.token, "Accept": "application/json"}
         url = f"{self.sandbox.url}{STORE}/{path}"
-        reply = self.http.request(method, url, json=body, headers=headers, params=query, timeout=30)
+        reply = self.http.request(method, url, json=body, headers=headers, params=query, timeout=60)
         assert reply.status_code == expect, f"{method} {path}: {reply.status_code} {reply.text}"
         found = reply.json() if reply.content else None
         if folder() is not None and expect < 400:
@@ -140,7 +140,7 @@ class Ears:
     def scopes(self) -> list[str]:
         return sorted(hook.event["scope"].removeprefix("store/") for hook in self.received)
 
-    def wait(self, number: int, seconds: float = 5) -> list[Received]:
+    def wait(self, number: int, seconds: float = 60) -> list[Received]:
         """The first `number` webhooks."""
         until = time.monotonic() + seconds
         while len(self.received) < number and time.monotonic() < until:

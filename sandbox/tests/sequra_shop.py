@@ -230,7 +230,7 @@ class Shop:
     def wait_for(self, count: int) -> list[Heard]:
         """The messages, once there are that many."""
         with self.news:
-            assert self.news.wait_for(lambda: len(self.heard) >= count, timeout=10), self.heard
+            assert self.news.wait_for(lambda: len(self.heard) >= count, timeout=60), self.heard
             return list(self.heard)
 
     def __enter__(self) -> Self:

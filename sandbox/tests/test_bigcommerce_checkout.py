@@ -190,7 +190,7 @@ def pay(api: Api, order_id: int, **changes: str) -> requests.Response:
         }
     }
     url = f"{api.sandbox.url}/stores/demo123/payments"
-    return requests.post(url, json=payment, headers=headers | changes, timeout=5)
+    return requests.post(url, json=payment, headers=headers | changes, timeout=60)
 
 
 def credit(api: Api, customer_id: int = 11) -> str:
@@ -256,13 +256,13 @@ def test_storefront_knows_no_strangers(api: Api) -> None:
     number = api.sandbox.checkout()["checkout_id"]
     host = {"Host": f"shop.localhost:{api.sandbox.port}"}
     base = f"{api.sandbox.url}/api/storefront"
-    assert requests.get(f"{base}/carts", headers=host, timeout=5).json() == []
+    assert requests.get(f"{base}/carts", headers=host, timeout=60).json() == []
     for path in (f"checkouts/{number}", "orders/1"):
-        reply = requests.get(f"{base}/{path}", headers=host, timeout=5)
+        reply = requests.get(f"{base}/{path}", headers=host, timeout=60)
         assert (reply.status_code, reply.json()["status"]) == (404, 404)
     url = f"{base}/checkouts/{number}/store-credit"
-    assert requests.post(url, headers=host, timeout=5).status_code == 403
-    assert requests.get(f"{base}/carts", timeout=5).status_code == 404
+    assert requests.post(url, headers=host, timeout=60).status_code == 403
+    assert requests.get(f"{base}/carts", timeout=60).status_code == 404
 
 
 # --- Unusual carts -------------------------------------------------------------------------------

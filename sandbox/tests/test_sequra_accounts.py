@@ -12,7 +12,7 @@ UNKNOWN = "7d3f9a5e-31b2-4a57-9d46-3c9c6ff0c0de"
 
 
 def test_deployments_need_no_account(sequra: Client) -> None:
-    rows = requests.get(f"{sequra.url}/deployments", timeout=10).json()
+    rows = requests.get(f"{sequra.url}/deployments", timeout=60).json()
 
     port = sequra.url.rsplit(":", 1)[1]
     assert [row["id"] for row in rows] == ["sequra", "svea"]

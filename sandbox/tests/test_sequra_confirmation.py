@@ -435,8 +435,8 @@ def test_an_order_without_a_webhook_hears_no_events(sequra: Client, shop: Shop) 
 def test_the_knobs_know_their_names_and_kinds(sequra: Client) -> None:
     url = f"{sequra.url}/_control/sequra/knobs"
 
-    unknown = sequra.session.post(url, json={"unknown": 1}, timeout=10)
-    wrong = sequra.session.post(url, json={"retries": "many"}, timeout=10)
+    unknown = sequra.session.post(url, json={"unknown": 1}, timeout=60)
+    wrong = sequra.session.post(url, json={"retries": "many"}, timeout=60)
 
     assert (unknown.status_code, wrong.status_code) == (400, 400)
-    assert sequra.session.get(url, timeout=10).json()["retries"] == 3
+    assert sequra.session.get(url, timeout=60).json()["retries"] == 3

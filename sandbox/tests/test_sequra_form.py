@@ -33,7 +33,7 @@ class Shopper:
     def say(self, step: str, **fields: Any) -> Document:
         body = {"secret": self.secret, "product": self.product, **fields}
         url = f"{self.sequra.url}/api/v1/checkout/{self.uuid}/{step}"
-        found: Document = self.sequra.session.post(url, json=body, timeout=10).json()
+        found: Document = self.sequra.session.post(url, json=body, timeout=60).json()
         return found
 
     def finish(self, shop: Shop, **person: str) -> Document:
@@ -59,7 +59,7 @@ def test_the_form_is_an_iframe_and_two_scripts(sequra: Client) -> None:
     assert f'src="{browser}/orders/{uuid}/pumbaa_form?product=pp3&amp;secret=' in answer.text
     assert "window.SequraFormElement = 'sq-identification-pp3';" in answer.text
     (script,) = re.findall(rf"src='({browser}/assets/sequra_form-[0-9a-f]{{64}}\.js)'", answer.text)
-    loaded = sequra.session.get(script.replace("sequra.localhost", "127.0.0.1"), timeout=10)
+    loaded = sequra.session.get(script.replace("sequra.localhost", "127.0.0.1"), timeout=60)
     assert loaded.headers["Content-Type"].startswith("text/javascript")
     assert "window.SequraFormInstance = instance" in loaded.text
 
@@ -119,7 +119,7 @@ def page(sequra: Client, order: Document) -> requests.Response:
     uuid = sequra.solicit(order)
     (address,) = re.findall('src="([^"]+pumbaa_form[^"]+)"', fetch(sequra, uuid).text)
     local = address.replace("sequra.localhost", "127.0.0.1").replace("&amp;", "&")
-    return sequra.session.get(local, timeout=10)
+    return sequra.session.get(local, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_the_page_opens_for_its_secret_alone(sequra: Client) -> None:
     uuid = sequra.solicit(solicitation())
     url = f"{sequra.url}/orders/{uuid}/pumbaa_form?product=pp3&secret=wrong"
 
-    assert sequra.session.get(url, timeout=10).status_code == 404
+    assert sequra.session.get(url, timeout=60).status_code == 404
 
 
 def test_a_shopper_is_approved_and_sent_back(sequra: Client, shop: Shop) -> None:
@@ -293,8 +293,8 @@ def test_the_portal_lists_and_shows_orders(sequra: Client, shop: Shop) -> None:
     order["customer"]["given_names"] = "<b>Fulano"
     uuid = sequra.confirmed(order, "100245")
 
-    listed = sequra.session.get(f"{sequra.url}/portal", params={"q": "100245"}, timeout=10)
-    shown = sequra.session.get(f"{sequra.url}/portal/orders/{uuid}", timeout=10)
+    listed = sequra.session.get(f"{sequra.url}/portal", params={"q": "100245"}, timeout=60)
+    shown = sequra.session.get(f"{sequra.url}/portal/orders/{uuid}", timeout=60)
 
     assert f'href="/portal/orders/{uuid}"' in listed.text
     assert "<b>Fulano" not in listed.text
@@ -304,4 +304,4 @@ def test_the_portal_lists_and_shows_orders(sequra: Client, shop: Shop) -> None:
 
 
 def test_the_portal_is_empty_at_first(sequra: Client) -> None:
-    assert "No orders" in sequra.session.get(f"{sequra.url}/portal", timeout=10).text
+    assert "No orders" in sequra.session.get(f"{sequra.url}/portal", timeout=60).text

@@ -281,7 +281,7 @@ def test_what_is_no_json_is_bad(sequra: Client, text: str) -> None:
         text,
         headers=headers,
         auth=(sequra.username, sequra.password),
-        timeout=10,
+        timeout=60,
     )
 
     assert (answer.status_code, len(answer.json()["errors"])) == (400, 1)
@@ -293,7 +293,7 @@ def test_a_form_is_not_json(sequra: Client) -> None:
         {"order": "1"},
         headers={"Sequra-Merchant-Id": "demo_es"},
         auth=(sequra.username, sequra.password),
-        timeout=10,
+        timeout=60,
     )
 
     assert answer.status_code == 415

@@ -341,7 +341,7 @@ def test_a_report_ships_what_it_says(sequra: Client, uuid: str, path: str) -> No
     answer = sequra.call("POST", path, body)
 
     found = sequra.order(uuid)
-    world = sequra.session.get(f"{sequra.url}/_control/world", timeout=10).json()
+    world = sequra.session.get(f"{sequra.url}/_control/world", timeout=60).json()
     assert (answer.status_code, answer.content) == (204, b"")
     assert (found["shipped_cart"], found["unshipped_cart"]) == (cart(SHOES), rest)
     assert [each["body"] for each in world["sequra_delivery_reports"]] == [body["delivery_report"]]
@@ -453,7 +453,7 @@ def test_a_full_page_of_orders_is_taken_in_one_go(sequra: Client) -> None:
 
     assert (accepted.status_code, refused.status_code) == (204, 413)
     url = f"{sequra.url}/_control/sequra/orders"
-    found = sequra.session.get(url, params={"order_ref_1": "4999"}, timeout=20).json()
+    found = sequra.session.get(url, params={"order_ref_1": "4999"}, timeout=60).json()
     assert [order["state"] for order in found] == ["shipped"]
 
 

@@ -111,7 +111,7 @@ def test_the_clients_own_address_reaches_sequra(production: System) -> None:
                 "Origin": stack.origin("shop"),
                 "X-Forwarded-For": SOMEBODY_ELSE,
             },
-            timeout=15,
+            timeout=60,
         )
 
     (sequra,) = production.sequra_orders(checkout_id)

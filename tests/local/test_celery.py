@@ -130,7 +130,7 @@ def test_a_poisoned_message_is_dropped_and_the_worker_lives(stack: Stack) -> Non
     marker = stack.home / "harm"
     broker = redis.Redis.from_url(stack.urls["REDIS_URL"])
     broker.lpush(FAST, pickled(str(marker)))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     worker = stack.processes["worker"]
     while not worker.has_logged("Refusing to deserialize") and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -148,7 +148,7 @@ def test_a_task_names_the_request_that_it_follows_from(stack: Stack) -> None:
             app.send_task("orders.tasks.drain", connection=broker)
     finally:
         unbind_contextvars("request_id")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     worker = stack.processes["worker"]
     while not worker.has_logged('"request_id": "the-request-7"') and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -165,7 +165,7 @@ def test_a_wake_up_names_the_request_that_asked_for_it(monkeypatch: pytest.Monke
     finally:
         unbind_contextvars("request_id")
 
-    assert seen.get(timeout=10) == {"request_id": "the-request-8"}
+    assert seen.get(timeout=60) == {"request_id": "the-request-8"}
 
 
 # Celery writes these itself when another test has stopped the worker.

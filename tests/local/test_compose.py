@@ -214,7 +214,7 @@ def test_migrate_web_workers_and_beat_run(run: Run, env: dict[str, str], tmp_pat
         run(name, filled(SERVICES[name]["command"]), {**env, "HEARTBEAT_FILE": alive})
 
     assert fetch(f"http://127.0.0.1:{port}/health/ready")["status"] == "ok"
-    metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+    metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
     assert "sequra_bc_database_up 1.0" in metrics
     for name in ("web", "worker", "worker-slow", "beat"):
         ours = {"8000": port, HEARTBEAT: beats.get(name, "")}

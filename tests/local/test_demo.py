@@ -93,7 +93,7 @@ def test_the_demo_buys_and_ctrl_c_ends_it(demo: Demo, tmp_path: Path) -> None:
     assert len(family(tmp_path)) > 10
 
     os.killpg(demo.pid, signal.SIGINT)
-    demo.wait(40)
+    demo.wait(60)
 
     assert left_of(tmp_path, seconds=1) == []
 

@@ -79,7 +79,7 @@ class Deployed(Stack):
 
     def answered(self, name: str, route: str, status: int) -> int:
         """How many requests this web service has answered so since its start."""
-        text = requests.get(f"http://127.0.0.1:{self.ports[name]}/metrics", timeout=30).text
+        text = requests.get(f"http://127.0.0.1:{self.ports[name]}/metrics", timeout=60).text
         line = rf'^sequra_bc_requests_total\{{.*route="{route}",status="{status}"\}} (\S+)$'
         return sum(int(float(count)) for count in re.findall(line, text, re.MULTILINE))
 

@@ -71,7 +71,7 @@ def test_two_hosts_are_refused(stack: Stack, host: str) -> None:
 def test_unknown_methods_are_refused(stack: Stack, host: str, method: str) -> None:
     for path in ("/load", "/auth", "/sequra/notification/nobody", "/health/live"):
         reply = requests.request(
-            method, f"http://127.0.0.1:{stack.app_port}{path}", headers={"Host": host}, timeout=5
+            method, f"http://127.0.0.1:{stack.app_port}{path}", headers={"Host": host}, timeout=60
         )
         assert (path, reply.status_code) == (path, 405)
 
@@ -155,7 +155,7 @@ def test_a_documented_command_serves_and_ends(
 
 def test_the_server_says_no_more_than_it_must(stack: Stack, host: str) -> None:
     reply = requests.get(
-        f"http://127.0.0.1:{stack.app_port}/nowhere/<script>", headers={"Host": host}, timeout=5
+        f"http://127.0.0.1:{stack.app_port}/nowhere/<script>", headers={"Host": host}, timeout=60
     )
     version = subprocess.run(
         [sys.executable, "--version"], capture_output=True, text=True, check=True

@@ -139,8 +139,8 @@ class Proxy:
 
     def connect(self) -> HTTPConnection:
         if self.scheme == "http":
-            return HTTPConnection("127.0.0.1", self.port, timeout=30)
-        return HTTPSConnection("127.0.0.1", self.port, timeout=30, context=trusting())
+            return HTTPConnection("127.0.0.1", self.port, timeout=60)
+        return HTTPSConnection("127.0.0.1", self.port, timeout=60, context=trusting())
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> int:
         connection = self.connect()

@@ -115,7 +115,7 @@ def test_nothing_is_left_however_the_parent_ends(
     assert all(mentions(word) for word in words)
 
     end(process)
-    process.wait(20)
+    process.wait(60)
 
     assert [gone(word) for word in words] == [True, True]
     assert not Path(data).parent.parent.exists()
@@ -137,7 +137,7 @@ def test_it_works_as_an_ordinary_user() -> None:
         "maxmemory-policy": "noeviction"
     }
 
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert gone(f"port={port_of(database)}")
 
 
@@ -154,7 +154,7 @@ def test_data_outlive_a_restart(tmp_path: Path) -> None:
         connected.close()
         assert client.incr("kept") == number
         client.close()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def test_the_role_of_the_compose_file_is_no_superuser_and_migrates(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_the_app_in_this_process_speaks_to_the_sandbox(sandbox: SandboxControl) 
 
 def test_a_fault_hits_once_and_the_call_is_told(sandbox: SandboxControl) -> None:
     sandbox.fault("^/deployments", status=503)
-    answers = [requests.get(f"{sandbox.url}/deployments", timeout=5).status_code for _ in "ab"]
+    answers = [requests.get(f"{sandbox.url}/deployments", timeout=60).status_code for _ in "ab"]
 
     assert answers == [503, 200]
     assert [call["status"] for call in sandbox.calls("sequra")] == [503, 200]
@@ -39,11 +39,11 @@ def test_the_live_app_answers(live_app: str) -> None:
 
 def test_the_live_app_sees_what_the_test_commits(live_app: str) -> None:
     store = Store.objects.create(hash="live1")
-    figures = requests.get(f"{live_app}/metrics", timeout=5).text
+    figures = requests.get(f"{live_app}/metrics", timeout=60).text
 
     assert 'sequra_bc_entries_open{outcome="rejected"} 0.0' in figures
     store.entries.create(event="ship", outcome="rejected")
-    figures = requests.get(f"{live_app}/metrics", timeout=5).text
+    figures = requests.get(f"{live_app}/metrics", timeout=60).text
     assert 'sequra_bc_entries_open{outcome="rejected"} 1.0' in figures
 
 

@@ -27,7 +27,7 @@ DECODERS: dict[str, Callable[[bytes], Any]] = {
 def served(address: str, accepted: str) -> tuple[str, bytes]:
     """The encoding that the app chose, and the bytes as they travelled."""
     headers = {"Accept-Encoding": accepted}
-    with requests.get(address, headers=headers, timeout=30, stream=True) as answer:
+    with requests.get(address, headers=headers, timeout=60, stream=True) as answer:
         assert answer.status_code == 200
         assert answer.headers["Vary"] == "Accept-Encoding"
         return answer.headers.get("Content-Encoding", ""), answer.raw.read(decode_content=False)

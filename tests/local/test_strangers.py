@@ -227,7 +227,7 @@ def test_headers_of_a_page_keep_others_out() -> None:
 
 def test_a_file_may_be_embedded_by_a_shop(live_app: str) -> None:
     name = staticfiles_storage.url("storefront/sequra-checkout.js")
-    answer = requests.get(live_app + name, timeout=10)
+    answer = requests.get(live_app + name, timeout=60)
     assert (answer.status_code, answer.headers["Cross-Origin-Resource-Policy"]) == (
         200,
         "cross-origin",

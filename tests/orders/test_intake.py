@@ -61,7 +61,7 @@ def send(live_app: str, store: Store) -> Send:
             f"{live_app}/webhooks/bigcommerce/{public_id}",
             data=json.dumps(payload).encode() if body is None else body,
             headers={name: value for name, value in given.items() if value is not None},
-            timeout=10,
+            timeout=60,
         )
         assert reply.content == b""
         return reply.status_code
@@ -228,7 +228,7 @@ def test_lying_content_length_is_an_answer_and_no_failure(live_app: str, store: 
             f"POST /webhooks/bigcommerce/{store.public_id} HTTP/1.1\r\nHost: localhost\r\n"
             f"X-Webhook-Secret: {store.webhook_secret}\r\nContent-Length: {length}\r\n\r\n{{}}"
         )
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as raw:
             raw.sendall(request.encode())
             status = raw.recv(200).split(b" ")[1:2]
         assert status in ([b"400"], [b"413"])
@@ -311,7 +311,7 @@ def test_deleted_store_gets_a_yes(send: Send, store: Store) -> None:
 
 @pytest.mark.parametrize("path", ["", "not-a-uuid", "6f1c2f3e-0b6b-4d0e-9d7b-0c9b6f8d3f6a/more"])
 def test_other_addresses_are_unknown(live_app: str, transactional_db: None, path: str) -> None:
-    reply = requests.post(f"{live_app}/webhooks/bigcommerce/{path}", data=b"{}", timeout=5)
+    reply = requests.post(f"{live_app}/webhooks/bigcommerce/{path}", data=b"{}", timeout=60)
     assert reply.status_code == 404
 
 

@@ -77,7 +77,7 @@ class World:
 
     def figures(self) -> dict[str, float]:
         """What a web process tells Prometheus, by name and labels."""
-        page = self.http.get(f"http://127.0.0.1:{self.stack.app_port}/metrics", timeout=10).text
+        page = self.http.get(f"http://127.0.0.1:{self.stack.app_port}/metrics", timeout=60).text
         lines = [line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#")]
         return {name: float(value) for name, value in lines}
 
@@ -103,7 +103,7 @@ class World:
         """The shopper asks for SeQura: our number of the attempt, and SeQura's reference."""
         asked = {"checkout_id": self.sandbox.checkout()["checkout_id"], "layout": "desktop"}
         reply = self.http.post(
-            f"{self.address}/payment-methods", json=asked, headers=self.headers, timeout=30
+            f"{self.address}/payment-methods", json=asked, headers=self.headers, timeout=60
         )
         reply.raise_for_status()
         return reply.json()["solicitation"], self.sandbox.held("sequra_orders")[-1]["uuid"]
@@ -115,7 +115,7 @@ class World:
         status = f"{self.address}/solicitations/{attempt}"
 
         def order() -> int | None:
-            answer = self.http.get(status, headers=self.headers, timeout=30).json()
+            answer = self.http.get(status, headers=self.headers, timeout=60).json()
             return int(answer["order"]) if answer["status"] == "confirmed" else None
 
         return int(self.wait(order, "the order is made"))

@@ -110,7 +110,7 @@ def idle_in_transaction() -> int:
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
             # Between two statements of a transaction there may be a moment.
-            " AND clock_timestamp() - state_change > interval '0.3 seconds'"
+            " AND clock_timestamp() - state_change > interval '1 second'"
         )
         return int(cursor.fetchone()[0])
 
@@ -119,7 +119,7 @@ def test_no_transaction_is_open_while_a_remote_holds_its_answer(web: Web, shop: 
     solicitation = shop.solicited()
     shop.approve(solicitation)
     for path in (r"^/orders/", r"/v3/checkouts/.*/orders$"):
-        shop.sandbox.fault(path, delay=1.0)
+        shop.sandbox.fault(path, delay=2.0)
 
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(web.notify, solicitation)
@@ -129,7 +129,7 @@ def test_no_transaction_is_open_while_a_remote_holds_its_answer(web: Web, shop: 
             time.sleep(0.05)
 
     assert (answer.result().status_code, max(seen)) == (200, 0)
-    assert len(seen) > 20
+    assert len(seen) > 5
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_notification_is_answered_in_time_whatever_hangs(
 
     # Answered while the call still hangs: the shopper's page goes on waiting for the order.
     assert (answer.status_code, web.status(solicitation).json()["status"]) == (status, "waiting")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while web.status(solicitation).json()["status"] == "waiting":
         assert time.monotonic() < deadline
         time.sleep(0.3)

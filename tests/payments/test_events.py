@@ -42,7 +42,7 @@ def send(live_server: LiveServer, solicitation: Solicitation, **body: str) -> re
         "m_signature": solicitation.signature,
     }
     address = f"{live_server.url}/sequra/event/{solicitation.token}"
-    return requests.post(address, data=form | body, timeout=10)
+    return requests.post(address, data=form | body, timeout=60)
 
 
 @pytest.mark.parametrize("event", ["return", "identification_action", "", "cancelled; drop"])

@@ -24,7 +24,7 @@ def send(
     } | changed
     sent = {name: value for name, value in body.items() if value is not None}
     address = f"{live_server.url}/sequra/notification/{solicitation.token}{query}"
-    return requests.post(address, data=sent, timeout=15)
+    return requests.post(address, data=sent, timeout=60)
 
 
 def untouched(solicitation: Solicitation) -> bool:
@@ -140,7 +140,7 @@ def test_other_methods_are_405(
 ) -> None:
     address = f"{live_server.url}/sequra/notification/{make_solicitation().token}"
 
-    assert requests.request(method, address, timeout=10).status_code == 405
+    assert requests.request(method, address, timeout=60).status_code == 405
 
 
 def test_late_notification_never_moves_a_cancelled_payment(

@@ -85,7 +85,7 @@ def test_the_app_answers_random_requests_as_documented(document: Any, web: Web, 
                     {name: real[name] for name in case.path_parameters if name in real}
                 )
             asked[case.operation.label] = asked.get(case.operation.label, 0) + 1
-            case.call_and_validate(base_url=web.url, checks=CHECKS, timeout=30)
+            case.call_and_validate(base_url=web.url, checks=CHECKS, timeout=60)
 
         ask()
     assert set(asked) == {operation.ok().label for operation in document.get_all_operations()}

@@ -89,7 +89,7 @@ def test_the_page_speaks_the_language_of_the_checkout(
     found.shopper |= {"locale": locale}
     found.save()
 
-    page = requests.get(f"{web.url}/return/{found.public_id}", timeout=30)
+    page = requests.get(f"{web.url}/return/{found.public_id}", timeout=60)
 
     assert page.headers["Content-Language"] == language
     heading = {

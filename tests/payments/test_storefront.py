@@ -85,7 +85,7 @@ def test_without_a_key_sequra_explains_nothing(web: Web, shop: Shop) -> None:
 def test_preflight_allows_exactly_the_shop(web: Web, shop: Shop) -> None:
     address = web.storefront("payment-methods")
 
-    answer = requests.options(address, headers={"Origin": shop.origin}, timeout=10)
+    answer = requests.options(address, headers={"Origin": shop.origin}, timeout=60)
 
     assert answer.status_code == 204
     assert permissions(answer) == {
@@ -102,7 +102,7 @@ def test_preflight_allows_exactly_the_shop(web: Web, shop: Shop) -> None:
 @pytest.mark.parametrize("method", ["OPTIONS", "POST"])
 def test_other_origins_get_no_permission(web: Web, origin: str, method: str) -> None:
     answer = requests.request(
-        method, web.storefront("payment-methods"), json={}, headers={"Origin": origin}, timeout=10
+        method, web.storefront("payment-methods"), json={}, headers={"Origin": origin}, timeout=60
     )
 
     assert permissions(answer) == {}
@@ -135,9 +135,9 @@ def test_malformed_body_is_400_and_costs_nothing(
 def test_only_json_is_spoken(web: Web) -> None:
     address = web.storefront("payment-methods")
     text, json = {"Content-Type": "text/plain"}, {"Content-Type": "application/json"}
-    plain = requests.post(address, data="checkout_id=1", headers=text, timeout=10)
-    broken = requests.post(address, data="{", headers=json, timeout=10)
-    huge = requests.post(address, json={"checkout_id": "a" * 70_000}, timeout=10)
+    plain = requests.post(address, data="checkout_id=1", headers=text, timeout=60)
+    broken = requests.post(address, data="{", headers=json, timeout=60)
+    huge = requests.post(address, json={"checkout_id": "a" * 70_000}, timeout=60)
 
     assert (plain.status_code, broken.status_code) == (415, 400)
     assert huge.status_code in (400, 413)
@@ -145,7 +145,7 @@ def test_only_json_is_spoken(web: Web) -> None:
 
 def test_unknown_store_is_404(web: Web) -> None:
     answer = requests.post(
-        f"{web.url}/storefront/{uuid.uuid4()}/payment-methods", json={}, timeout=10
+        f"{web.url}/storefront/{uuid.uuid4()}/payment-methods", json={}, timeout=60
     )
 
     assert (answer.status_code, "Access-Control-Allow-Origin" in answer.headers) == (404, False)
@@ -313,8 +313,8 @@ def test_the_same_cart_is_solicited_once_and_a_changed_one_anew(web: Web, shop: 
 
 def test_status_belongs_to_the_store_of_the_address(web: Web, shop: Shop) -> None:
     solicitation = offered(web, shop)["solicitation"]
-    mine = requests.get(web.storefront(f"solicitations/{solicitation}"), timeout=10)
-    foreign = requests.get(web.storefront(f"solicitations/{uuid.uuid4()}"), timeout=10)
+    mine = requests.get(web.storefront(f"solicitations/{solicitation}"), timeout=60)
+    foreign = requests.get(web.storefront(f"solicitations/{uuid.uuid4()}"), timeout=60)
 
     assert (mine.status_code, mine.json()["status"]) == (200, "waiting")
     assert foreign.status_code == 404

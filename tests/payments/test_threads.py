@@ -79,9 +79,9 @@ def test_only_some_of_a_slow_store_s_requests_wait(
     with ThreadPoolExecutor(waiting) as requests:
         answers = [requests.submit(confirm.within, 60, hang, SLOW) for _ in range(waiting)]
         for _ in answers:
-            assert hang.begun.acquire(timeout=30)
+            assert hang.begun.acquire(timeout=60)
         assert not confirm.within(60, hang, SLOW)
-        assert hang.begun.acquire(timeout=30)
+        assert hang.begun.acquire(timeout=60)
         assert not any(answer.done() for answer in answers)
         assert confirm.within(30, lambda: None, QUICK)
         hang.released.set()
@@ -109,11 +109,11 @@ def test_helpers_of_a_store_take_turns(hang: Hang) -> None:
         slow = [helpers.submit(turns.take, SLOW, partial(then, number)) for number in range(9)]
         quick: list[Callable[[], None]] = [threading.Event().set for _ in range(3)]
         for work in [helpers.submit(turns.take, QUICK, one) for one in quick]:
-            work.result(timeout=30)
+            work.result(timeout=60)
         assert done == []
         hang.released.set()
         for one in slow:
-            one.result(timeout=30)
+            one.result(timeout=60)
     assert sorted(done) == list(range(9))
 
 

@@ -23,7 +23,7 @@ class Web:
         self, path: str, *, headers: dict[str, str] | None = None, **body: Any
     ) -> requests.Response:
         sent = {"Origin": self.shop.origin, "User-Agent": BROWSER} | (headers or {})
-        return requests.post(self.storefront(path), json=body, headers=sent, timeout=30)
+        return requests.post(self.storefront(path), json=body, headers=sent, timeout=60)
 
     def notify(self, solicitation: Solicitation, state: str = "approved") -> requests.Response:
         body = {
@@ -33,7 +33,7 @@ class Web:
             "signature": solicitation.signature,
         }
         address = f"{self.url}/sequra/notification/{solicitation.token}"
-        return requests.post(address, data=body, timeout=30)
+        return requests.post(address, data=body, timeout=60)
 
     def event(self, solicitation: Solicitation, event: str, **more: str) -> requests.Response:
         body = {
@@ -42,10 +42,10 @@ class Web:
             "m_signature": solicitation.signature,
         }
         address = f"{self.url}/sequra/event/{solicitation.token}"
-        return requests.post(address, data=body | more, timeout=30)
+        return requests.post(address, data=body | more, timeout=60)
 
     def status(self, solicitation: Solicitation) -> requests.Response:
-        return requests.get(f"{self.url}/return/{solicitation.public_id}/status", timeout=30)
+        return requests.get(f"{self.url}/return/{solicitation.public_id}/status", timeout=60)
 
 
 def offered(web: Web, shop: Shop, **wishes: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def call(world: World) -> tuple[int, str]:
     address = urlsplit(exported["reports"]["trigger_url"])
     headers = {"Host": address.netloc, "User-Agent": "sequra-cron"}
     path = f"http://127.0.0.1:{world.stack.app_port}{address.path}"
-    reply = world.http.get(path, headers=headers, timeout=30)
+    reply = world.http.get(path, headers=headers, timeout=60)
     return reply.status_code, reply.text
 
 

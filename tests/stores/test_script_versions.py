@@ -120,7 +120,7 @@ def test_both_names_are_known_to_both_releases(
     assert len(files) == 4
     for name, folder in files.items():
         file = (folder / "staticfiles" / name).read_bytes()
-        answers = [requests.get(f"{one}/static/{name}", timeout=10) for one in two_releases]
+        answers = [requests.get(f"{one}/static/{name}", timeout=60) for one in two_releases]
         assert [sri(answer.content) for answer in answers] == [sri(file)] * 2
         own, others = (
             {
