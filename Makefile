@@ -10,7 +10,8 @@ WITH_SETTINGS := $(BIN)/python -m local.settings
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
 	then echo $$python; break; fi; done)
-WORKERS ?= 2
+# Tests wait for processes as much as they compute: two for each of CI's processors.
+WORKERS ?= 4
 # The suite starts hundreds of processes; without bytecode each would compile the whole project.
 unexport PYTHONDONTWRITEBYTECODE
 
