@@ -68,9 +68,9 @@ def _question(store: Store) -> dict[str, object]:
     return {
         "title": _("Confirm your address for SeQura alerts"),
         "intro": _(
-            "A user of the online store %(store)s wants this address to receive an email when"
-            " SeQura needs attention there. Confirm it if you agree. If you don't know this store,"
-            " ignore this email: alerts are only sent to confirmed addresses."
+            "Someone at the online store %(store)s added this address to receive an email when"
+            " SeQura needs attention there. Confirm it if you agree. If you don't know this"
+            " store, ignore this email: alerts are only sent to confirmed addresses."
         )
         % {"store": name_of(store)},
         "question": True,

@@ -33,7 +33,7 @@ _CHECKS = {
     ),
     "webhook": (
         gettext_lazy("Webhooks received"),
-        gettext_lazy("Ticked automatically with the first order."),
+        gettext_lazy("Checked off automatically with the first order."),
     ),
     "shipped": (
         gettext_lazy("Shipment synced"),

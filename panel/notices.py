@@ -25,16 +25,22 @@ _NOTICES = {
     "saved": Notice("success", _("Your changes have been saved.")),
     "asked": Notice(
         "success",
-        _("Address added. Alerts start once it is confirmed: we send it an email with a link."),
+        _(
+            "Address added. We're sending it a confirmation link, and alerts start once it's"
+            " confirmed."
+        ),
     ),
     "asked_too_often": Notice(
         "warning", _("Too many confirmation emails were sent. Try again tomorrow.")
     ),
     "removed": Notice("success", _("Address removed. It no longer receives alerts.")),
-    "undone": Notice("success", _("The setting has its earlier value again.")),
+    "undone": Notice("success", _("Setting restored.")),
     "not_undone": Notice(
         "warning",
-        _("Nothing was changed: the setting has changed since, or the earlier value isn't valid."),
+        _(
+            "Nothing was changed: the setting has changed since then, or its earlier value is"
+            " no longer valid."
+        ),
     ),
     "connected": Notice("success", _("SeQura accepted your credentials.")),
     "disconnected": Notice(
@@ -55,7 +61,7 @@ _NOTICES = {
         "warning", _("SeQura didn't respond for some countries. Showing the last known data.")
     ),
     "not_repaired": Notice(
-        "warning", _("Some steps still fail. The setup check shows which ones, and why.")
+        "warning", _("Some steps still fail. The setup check shows which ones and why.")
     ),
     "accepted": Notice("success", _("SeQura accepted the update.")),
     "unchanged": Notice(

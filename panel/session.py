@@ -167,7 +167,7 @@ def _forged(request: HttpRequest) -> HttpResponse:
         request,
         403,
         _("This form has expired"),
-        _("Go back, reload the page and send the form again. Nothing was changed."),
+        _("Nothing was changed. Go back, reload the page and submit the form again."),
     )
 
 

@@ -185,7 +185,7 @@ def _titles(part: str) -> tuple[str, str]:
     return {
         "information": (
             _("Store information"),
-            _("The store's name, time zone and storefronts are known."),
+            _("We have your store's name, time zone and storefronts."),
         ),
         "webhooks": (
             _("Order sync"),

@@ -167,14 +167,19 @@ def _visibility(facts: _Facts) -> Iterator[_Finding]:
         yield _Finding("error", _("SeQura is off in every storefront"), text, *link)
     elif off:
         title = _("SeQura is off in %(names)s") % {"names": ", ".join(off)}
-        yield _Finding("info", title, _("Customers of that storefront don't see SeQura."), *link)
+        text = ngettext(
+            "Customers of this storefront don't see SeQura.",
+            "Customers of these storefronts don't see SeQura.",
+            len(off),
+        )
+        yield _Finding("info", title, text, *link)
     if n := len(store.allowed_ips):
         text = ngettext(
             "%(n)s IP address or range is allowed. SeQura is hidden from everyone else.",
             "%(n)s IP addresses or ranges are allowed. SeQura is hidden from everyone else.",
             n,
         )
-        title = _("Only the IP addresses on your list see SeQura")
+        title = _("Only the IP addresses on your list can see SeQura")
         yield _Finding("warning", title, text % {"n": n}, "settings", _("Edit IP list"))
     if n := len(store.excluded_categories) + len(store.excluded_products):
         text = ngettext(

@@ -227,15 +227,15 @@ REASONS: Mapping[str, Explanation] = {
         _("SeQura approved the payment after its review but doesn't accept our confirmation."),
         _(
             "Don't ship yet. We're retrying automatically. If this persists, contact SeQura"
-            " from its portal."
+            " through its portal."
         ),
         retry=False,
     ),
     "cancelled_after_shipping": Explanation(
         _("SeQura cancelled an order that you already shipped or refunded."),
         _(
-            "Stop the delivery if you can, and contact SeQura from its portal before you change"
-            " anything else."
+            "Stop the delivery if you can, and contact SeQura through its portal before you"
+            " change anything else."
         ),
         retry=False,
     ),
@@ -247,15 +247,15 @@ REASONS: Mapping[str, Explanation] = {
     "put_away": Explanation(
         _("The order was deleted in BigCommerce, but SeQura still has it unchanged."),
         _(
-            "If nothing is owed for it, restore the order and cancel it, or cancel it in"
-            " SeQura's portal."
+            "If the customer owes nothing for it, restore the order and cancel it, or cancel it"
+            " in SeQura's portal."
         ),
         retry=False,
         speaker=_BIGCOMMERCE,
     ),
     "closed": Explanation(
         _("SeQura cancelled this order, so no more updates are sent."),
-        _("If that's wrong, contact SeQura from its portal."),
+        _("If that's wrong, contact SeQura through its portal."),
         retry=False,
     ),
     # An order update that SeQura refused.
@@ -315,17 +315,20 @@ REASONS: Mapping[str, Explanation] = {
     "refund_of_cancelled": Explanation(
         _(
             "A refund was deducted from unshipped products that are now cancelled, so it"
-            " doesn't lower what the customer owes for the shipped products."
+            " doesn't reduce the amount the customer owes for the shipped products."
         ),
         _(
-            "If the refund was for shipped products, ask SeQura in its portal to lower what the"
-            " customer owes. Otherwise dismiss this entry."
+            "If the refund was for shipped products, ask SeQura through its portal to reduce"
+            " the amount the customer owes. Otherwise dismiss this entry."
         ),
         retry=False,
         speaker=_DETAILS,
     ),
     "added_after_shipping": Explanation(
-        _("Products were added after the order counted as shipped. SeQura expects their shipment."),
+        _(
+            "Products were added after the order was counted as shipped. SeQura expects them to"
+            " be shipped."
+        ),
         _(
             "Create a shipment for the added products in BigCommerce when they leave your"
             " warehouse."
@@ -335,10 +338,10 @@ REASONS: Mapping[str, Explanation] = {
     ),
     "shipped_status_left": Explanation(
         _(
-            "The order left a status that counts as shipped. SeQura still has its products as"
-            " shipped."
+            "The order no longer has a status that counts as shipped, but SeQura still has its"
+            " products as shipped."
         ),
-        _("If the products never left, refund the order. Otherwise dismiss this entry."),
+        _("If the products were never shipped, refund the order. Otherwise dismiss this entry."),
         retry=False,
         speaker=_DETAILS,
     ),
@@ -532,8 +535,8 @@ _REJECTED_EVENTS: Mapping[str, Explanation] = {
     "refund": Explanation(
         _("SeQura rejected this refund."),
         _(
-            "A refund can't be undone in BigCommerce. Contact SeQura from its portal, then retry"
-            " or dismiss this entry."
+            "A refund can't be undone in BigCommerce. Contact SeQura through its portal, then"
+            " retry or dismiss this entry."
         ),
     ),
     "cancel": Explanation(
@@ -545,7 +548,10 @@ _REJECTED_EVENTS: Mapping[str, Explanation] = {
     ),
     "address": Explanation(
         _("SeQura rejected the new address or customer details."),
-        _("Change the details back in BigCommerce, or contact SeQura from its portal and retry."),
+        _(
+            "Change the details back in BigCommerce, or contact SeQura through its portal and"
+            " retry."
+        ),
     ),
     "report": Explanation(
         _("SeQura rejected the delivery report."),

@@ -49,7 +49,7 @@ def add_recipient(request: PanelRequest) -> HttpResponse:
 def _add(store: Store, address: str, language: str) -> str:
     """Add an address and write the question. Return why not; empty when it is done."""
     if store.recipients.count() >= _MOST:
-        return _("Remove an address first. A store can have %(n)s.") % {"n": _MOST}
+        return _("You can add up to %(n)s addresses. Remove one first.") % {"n": _MOST}
     if store.recipients.filter(address__iexact=address).exists():
         return _("This address is already on the list.")
     try:

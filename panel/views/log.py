@@ -67,7 +67,7 @@ def _query(request: PanelRequest) -> str:
 
 
 def _unknown_place(request: PanelRequest) -> HttpResponse:
-    text = _("This address doesn't lead to a page of the transaction log. Open the log again.")
+    text = _("This URL isn't a valid transaction log page. Open the log again.")
     return panel_error(request, 400, _("Something's not right"), text, request.store)
 
 

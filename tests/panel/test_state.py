@@ -89,7 +89,7 @@ def registration(part: str, kind: str, words: str = "") -> dict[str, Any]:
         ),
         (
             {"allowed_ips": ["203.0.113.7"]},
-            ("warning", "Only the IP addresses on your list see SeQura", "settings"),
+            ("warning", "Only the IP addresses on your list can see SeQura", "settings"),
         ),
         ({"disabled_channels": [1, 7]}, ("error", "SeQura is off in every storefront", "settings")),
         (
@@ -154,6 +154,21 @@ def test_what_the_merchant_chose_is_mentioned_beside_the_sentence(
 
     assert (state.kind, state.sentence[:29]) == ("info", "SeQura is live in 2 countries")
     assert [(one.title, one.page) for one in state.findings] == [(title, page)]
+
+
+@pytest.mark.parametrize(
+    ("off", "sentence"),
+    [
+        ([7], "Customers of this storefront don't see SeQura."),
+        ([7, 9], "Customers of these storefronts don't see SeQura."),
+    ],
+)
+def test_one_storefront_and_several_are_told_apart(off: list[int], sentence: str) -> None:
+    store = flawless()
+    channels = [{"id": number, "name": f"Shop {number}", "origins": []} for number in (1, 7, 9)]
+    Store.objects.update(channels=channels, disabled_channels=off)
+
+    assert [one.text for one in read(store).findings] == [sentence]
 
 
 def test_a_shipped_status_is_a_choice_and_no_defect() -> None:

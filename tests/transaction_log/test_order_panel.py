@@ -272,7 +272,7 @@ def test_comparison_of_an_order_that_sequra_cancelled_says_that_nothing_is_sent(
     html = panel_for(merchant.store).get(f"orders/{order.bigcommerce_id}/compare/").content.decode()
 
     assert "SeQura cancelled this order, so no more updates are sent." in html
-    assert "If that&#x27;s wrong, contact SeQura from its portal." in html
+    assert "If that&#x27;s wrong, contact SeQura through its portal." in html
     assert "€89.95" in html
     assert "Changed" not in html
     assert tables(html) == ["table compare", "table compare"]
@@ -314,5 +314,5 @@ def test_a_dismissed_entry_says_when_it_comes_back(
 ) -> None:
     make_order()
     make_rejected(outcome="ignored", note="Agreed by phone", closed_at=timezone.now())
-    words = "Agreed by phone It comes back when the order changes and SeQura rejects it again."
+    words = "Agreed by phone It reappears if the order changes and SeQura rejects it again."
     assert words in panel.get("orders/250/").content.decode()
