@@ -165,7 +165,9 @@ def test_what_the_merchant_chose_is_mentioned_beside_the_sentence(
 )
 def test_one_storefront_and_several_are_told_apart(off: list[int], sentence: str) -> None:
     store = flawless()
-    channels = [{"id": number, "name": f"Shop {number}", "origins": []} for number in (1, 7, 9)]
+    channels: list[dict[str, Any]] = [
+        {"id": number, "name": f"Shop {number}", "origins": []} for number in (1, 7, 9)
+    ]
     Store.objects.update(channels=channels, disabled_channels=off)
 
     assert [one.text for one in read(store).findings] == [sentence]
