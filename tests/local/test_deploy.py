@@ -65,8 +65,11 @@ class Deployed(Stack):
 
     def replace_web(self, name: str, tree: Path) -> None:
         """Let Caddy see twice that it shall send no more requests, then stop and start anew."""
+        log, address = self.processes["caddy"].log, f"127.0.0.1:{self.ports[name]}"
+        before = log.read_text().count(address)
         self.drain_file(name).touch()
-        assert eventually(lambda: self.answered(name, SERVING, 503) >= 2)
+        assert eventually(lambda: log.read_text().count(address) >= before + 2)
+        assert self.answered(name, SERVING, 503) >= 2
         self.stop(name)
         self.drain_file(name).unlink()
         self._launch(self.web(name, tree))
@@ -176,8 +179,8 @@ def test_both_web_services_are_replaced_and_no_request_fails(
 ) -> None:
     stack, sent = system.stack, list[str]()
     assert isinstance(stack, Deployed)
-    webhooks = Load(webhook(system, sent), pause=0.04)
-    checkouts = Load(lambda: buy(Shopper(stack.origin("shop"))), pause=0.4)
+    webhooks = Load(webhook(system, sent), pause=0.06)
+    checkouts = Load(lambda: buy(Shopper(stack.origin("shop"))), pause=0.8)
     with webhooks.running(), checkouts.running():
         checkouts.go_on(1)
         command = [sys.executable, "manage.py", "migrate", "--noinput", "-v0"]

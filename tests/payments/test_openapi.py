@@ -30,7 +30,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 8  # of each operation, the same in every run
+EXAMPLES = 5  # of each operation, the same in every run
 STOREFRONT = "/storefront/{public_id}"
 
 
