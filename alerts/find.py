@@ -18,7 +18,9 @@ from transaction_log.explanations import (
 )
 from transaction_log.models import Entry
 
-_MOST = 200  # open entries of a store that are looked at, the newest first
+# Open entries of a store that are looked at: the oldest, because one that is pushed out by others
+# would end its alert, and be mailed again when it is back.
+_MOST = 1000
 _UPDATES = UPDATES | {"report"}
 _DECISIONS = frozenset({"correction", DECISION})
 _PARTS: dict[str, Text] = {
@@ -99,7 +101,7 @@ def _entries(store: Store) -> Iterator[Concern]:
     rejected = Entry.objects.filter(
         store=store, closed_at=None, outcome=Entry.Outcome.REJECTED
     ).only("pk", "bigcommerce_id", "event", "reason")
-    for entry in rejected.order_by("-at", "-id")[:_MOST]:
+    for entry in reversed(rejected.order_by("at", "id")[:_MOST]):
         explanation = explain(entry.reason, entry.event)
         label = str(event_label(entry.event))
         order = entry.bigcommerce_id

@@ -84,3 +84,8 @@ def link_of(mail: EmailMessage, action: str) -> str:
     (found,) = {*re.findall(rf"https?://[^/\s]+(/alerts/[0-9a-f-]{{36}}/{action})", text_of(mail))}
     assert found in text_of(mail, "html")
     return str(found)
+
+
+def subject_of(mail: EmailMessage) -> str:
+    """A subject that is encoded begins on the second line of its header."""
+    return str(mail["Subject"]).strip()

@@ -23,7 +23,7 @@ from local.servers import ROOT, create_database
 from stores import install
 from stores.models import Store
 from stores.settings_file import ALERTS
-from tests.alerts.conftest import MailServer, link_of, text_of
+from tests.alerts.conftest import MailServer, link_of, subject_of, text_of
 from tests.panel.test_settings import Panel
 from tests.panel.world import filled_store
 from transaction_log import record
@@ -221,7 +221,7 @@ def test_one_mail_per_kind_collects_what_is_open(panel: Panel, mail_server: Mail
     panel.store.connections.get().pause()
     found_and_mailed()
 
-    mails = {str(mail["Subject"]): mail for mail in mail_server.take()}
+    mails = {subject_of(mail): mail for mail in mail_server.take()}
     assert set(mails) == {
         "SeQura rejected 3 order updates · Calzados Marina",
         "SeQura rejects your account · Calzados Marina",
@@ -250,7 +250,7 @@ def test_nothing_is_mailed_twice_and_news_waits_for_the_digest(
         reject(panel.store)
         found_and_mailed()
         (mail,) = mail_server.take()
-        assert str(mail["Subject"]).startswith("SeQura rejected 1 order update ·")
+        assert subject_of(mail).startswith("SeQura rejected 1 order update ·")
         reject(panel.store, 1008)
         found_and_mailed()
         assert mail_server.take() == []  # four hours lie between two mails of a kind
@@ -278,9 +278,62 @@ def test_what_is_over_before_its_mail_is_sent_is_left_out(
     account.pause()  # once more is something new
     run()
     run(later=DUE)
-    assert [str(mail["Subject"]) for mail in mail_server.take()] == [
+    assert [subject_of(mail) for mail in mail_server.take()] == [
         "SeQura rejects your account · Calzados Marina"
     ]
+
+
+def test_a_part_that_is_missing_is_mailed_when_it_still_is_after_an_hour(
+    store: Store, mail_server: MailServer
+) -> None:
+    recipient(store)
+    Entry.objects.filter(store=store).delete()
+    whole, broken = store.registration, {**store.registration, "script": {"ok": False}}
+    Store.objects.update(registration=broken)
+    found_and_mailed()
+    assert mail_server.take() == []
+    Store.objects.update(registration=whole)
+    run(later=timedelta(minutes=30))
+    Store.objects.update(registration=broken)
+    now = timezone.now()
+    run(later=timedelta(minutes=40))
+    run(later=timedelta(minutes=80))
+    assert mail_server.take() == []  # an hour of its own
+    with time_machine.travel(now, tick=True):
+        run(later=timedelta(minutes=110))
+    (mail,) = mail_server.take()
+    assert subject_of(mail) == "SeQura isn't fully set up in your store · Calzados Marina"
+    assert "These checks fail: Checkout script." in text_of(mail)
+
+
+def test_lost_access_is_mailed_with_what_to_do(store: Store, mail_server: MailServer) -> None:
+    recipient(store)
+    Entry.objects.filter(store=store).delete()
+    store.needs_reauthorisation()
+    found_and_mailed()
+
+    (mail,) = mail_server.take()
+    assert subject_of(mail) == "BigCommerce no longer accepts our access · Calzados Marina"
+    assert text_of(mail).count("BigCommerce no longer accepts our access") == 1
+    assert "Uninstall the app in the Apps menu and install it again." in text_of(mail)
+
+
+def test_what_is_pushed_out_by_others_is_not_mailed_again(
+    store: Store, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find, "_MOST", 2)
+    recipient(store)
+    found_and_mailed()
+    assert len(mail_server.take()) == 1
+    reject(store)
+    now = timezone.now()
+    with time_machine.travel(now + timedelta(hours=5), tick=True):
+        found_and_mailed()
+        assert mail_server.take() == []
+        store.entries.filter(bigcommerce_id=1002).update(closed_at=now)
+        found_and_mailed()
+    (mail,) = mail_server.take()
+    assert re.findall(r"Order (\d+):", text_of(mail)) == ["1007"]
 
 
 def test_each_kind_can_be_switched_off_and_only_that(panel: Panel, mail_server: MailServer) -> None:
@@ -291,7 +344,7 @@ def test_each_kind_can_be_switched_off_and_only_that(panel: Panel, mail_server: 
     assert answer["Location"].endswith("?done=saved")
     found_and_mailed()
 
-    assert [str(mail["Subject"]) for mail in mail_server.take()] == [
+    assert [subject_of(mail) for mail in mail_server.take()] == [
         "SeQura rejects your account · Calzados Marina"
     ]
     assert "No email when" in panel.get("settings/history/").content.decode()
@@ -355,7 +408,7 @@ def test_a_mail_is_in_its_reader_s_language(
     found_and_mailed()
 
     (mail,) = mail_server.take()
-    assert str(mail["Subject"]).strip() == f"{subject} · Calzados Marina"
+    assert subject_of(mail) == f"{subject} · Calzados Marina"
     assert f'<html lang="{language}">' in text_of(mail, "html")
     assert todo in text_of(mail, "html")
 
@@ -371,7 +424,7 @@ def test_a_hostile_name_of_a_store_stays_one_short_line_of_text(
 
     (mail,) = mail_server.take()
     assert mail["Bcc"] is None
-    assert len(str(mail["Subject"])) < 120
+    assert len(subject_of(mail)) < 120
     assert "<b>money" not in text_of(mail, "html")
 
 
