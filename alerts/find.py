@@ -125,7 +125,7 @@ _LOOKS: tuple[Callable[[Store], Iterator[Concern]], ...] = (_access, _account, _
 
 
 def subject(kind: str, found: Sequence[Concern]) -> str:
-    """Return what the mail about these says in one line."""
+    """Return the subject of the mail about these."""
     n = len(found)
     if kind == "rejected":
         sentence = ngettext(

@@ -1,4 +1,4 @@
-"""Who is told by email, what about, and which mails are on their way."""
+"""Who receives alerts by email, what needs a person, and which mails are on their way."""
 
 import uuid
 

@@ -32,7 +32,7 @@ from stores.storefronts import time_zone_of
 from transport.stopping import stopping
 
 log = structlog.get_logger(__name__)
-_SECONDS = 60.0
+_SECONDS = 60.0  # for looking, and as many for sending
 _MOST = 500  # mails of one run
 _LOOK_EVERY = timedelta(minutes=5)
 _WITHOUT_RECIPIENTS = timedelta(days=1)  # a confirmation makes the turn due
@@ -50,12 +50,11 @@ _KEPT, _UNCONFIRMED_FOR = timedelta(days=30), timedelta(days=7)
 @shared_task
 def send_alerts() -> None:
     """Find what needs a person and send what is due; without a mail server only forget."""
-    until = time.monotonic() + _SECONDS
     _forget()
     if settings.EMAIL_URL:
         stores = Store.objects.exclude(state=Store.State.UNINSTALLED).defer(*_SECRETS)
-        in_turn("alerts", stores, "alert_due_at", _look, until)
-        send_due(until)
+        in_turn("alerts", stores, "alert_due_at", _look, time.monotonic() + _SECONDS)
+        _send_due(time.monotonic() + _SECONDS)
 
 
 def _look(store: Store) -> datetime:
@@ -114,7 +113,7 @@ def _write_mails(store: Store, recipients: Sequence[Recipient], now: datetime) -
         Alert.objects.filter(pk__in=keys).update(mailed_at=now)
 
 
-def send_due(until: float) -> None:
+def _send_due(until: float) -> None:
     """Send the mails that are due, over one connection, until the time is up."""
     due = _due_mails()[:_MOST]
     with closing(_Server()) as server:
@@ -204,7 +203,7 @@ def confirm(recipient: Recipient) -> None:
 
 
 def _forget() -> None:
-    """Delete addresses that nobody confirmed, and old mails and alerts."""
+    """Delete addresses that were never confirmed, and old mails and alerts."""
     now = timezone.now()
     old: Iterable[QuerySet[Recipient] | QuerySet[Mail] | QuerySet[Alert]] = (
         Recipient.objects.filter(confirmed_at=None, added_at__lt=now - _UNCONFIRMED_FOR),

@@ -84,7 +84,7 @@ def change_recipient(request: PanelRequest, recipient_id: int) -> HttpResponse:
 
 
 def _count_question(store: Store, address: str) -> None:
-    """Count a question, which goes to somebody who never agreed to it. Raise RateLimited."""
+    """Count a question: whoever reads it has not agreed to it yet. Raise RateLimited."""
     name = salted_hmac("alerts.address", address.lower(), algorithm="sha256").hexdigest()[:32]
     consume(
         f"confirmation of {store.pk}",
