@@ -535,7 +535,7 @@ def test_a_process_that_dies_between_sending_and_marking_sends_the_same_mail_aga
     command = [sys.executable, "manage.py", "work"]
     with subprocess.Popen(command, cwd=ROOT, env=env) as process:
         mail_server.before_answer.append(process.kill)
-        assert process.wait(timeout=120) == -signal.SIGKILL
+        assert process.wait(timeout=400) == -signal.SIGKILL
     (first,) = mail_server.take()
     assert Mail.objects.get().sent_at is None
 

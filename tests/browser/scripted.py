@@ -409,7 +409,8 @@ class World:
         return Answer(204 if path == f"{base}errors" else 404)
 
     def form(self, base: str) -> dict[str, Any]:
-        product = self.called("app", "form")[-1]["product"]
+        opened = self.called("app", "form")
+        product, number = opened[-1]["product"], len(opened)
         frame = f"sq-identification-{product}"
         html = self.form_html or (
             f"<iframe id='{frame}' name='{frame}' class='sq-identification-iframe' "
@@ -421,7 +422,7 @@ class World:
         return {
             "html": html,
             "origins": self.form_origins or [self.url("sequra")],
-            "status_url": f"{self.url('app')}{base}solicitations/s1",
+            "status_url": f"{self.url('app')}{base}solicitations/s{number}",
             "return_url": f"{self.url('app')}/return/s1",
         }
 
