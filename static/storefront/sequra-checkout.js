@@ -26,7 +26,7 @@
   const PATIENCE = 12000; // ms for one request
   const RETRIES = [3000, 10000, 30000]; // ms, for options that could not be asked for
   const FORM = ["sequra-form.js", ""]; // the second file, and its hash: collectstatic names both
-  const PUTS = 30; // of our options into the page in one second
+  const PUTS = 30; // of our nodes into the page in one go
   const MOVES = 5; // of our options in one list, then its order is somebody else's
   const ROWS = 3; // that room is kept for while it is not known how many options come
   const NARROW = 600; // px; in such a list a name has two lines, and the costs stand below it
@@ -133,10 +133,10 @@
       const answer = await fetch(url, { ...options, signal: stop.signal });
       const body = await answer.json().catch(() => null);
       if (!answer.ok) throw new Failure(answer.status, body, answer.headers.get("Retry-After"));
-      if (body === null) throw new Failure(502, null);
+      if (body === null) throw new Failure(502);
       return body;
     } catch (error) {
-      throw error instanceof Failure ? error : new Failure(0, null);
+      throw error instanceof Failure ? error : new Failure(0);
     } finally {
       clearTimeout(timer);
     }
@@ -172,7 +172,7 @@
 
   async function readCheckout() {
     checkoutId = checkoutId || (await findCheckoutId());
-    if (!checkoutId) throw new Failure(404, null);
+    if (!checkoutId) throw new Failure(404);
     try {
       return await shop(`checkouts/${encodeURIComponent(checkoutId)}`);
     } catch (error) {
@@ -243,7 +243,8 @@
     // One question at a time: the app refuses a second one of the same checkout meanwhile.
     while (asking) await asking;
     // Nothing is known of it yet, and so nothing is remembered.
-    if (covered() || checkout.shouldExecuteSpamCheck) return setOffer(null);
+    if (checkout.shouldExecuteSpamCheck) return setOffer(null, "");
+    if (covered()) return undefined; // noticed again when it is not
     const key = keyOf(checkout);
     if (offer && offer.key === key && !anew) return undefined;
     let over;
@@ -335,6 +336,8 @@
   const NATIVE_RADIO = 'input[name="paymentProviderRadio"]';
   const PAYMENT_FORM = `${PAYMENT} form[data-test="payment-form"],${PAYMENT} form.checkout-form`;
   const GIVEN = "[data-sequra-methods]"; // a list that a custom checkout made for us
+  const CONTENT = `${PAYMENT} .checkout-view-content`;
+  const PLACES = `${CONTENT},${PAYMENT_FORM},${GIVEN}`; // there while the step is open
   const CHOSEN = '[data-sequra="chosen"]';
   const OUR_LIST = "sequra-list";
   const LIST = ".form-checklist,ul,ol";
@@ -359,7 +362,7 @@
     const radio = step().querySelector(NATIVE_RADIO);
     const native = radio && radio.closest(LIST);
     const form = native ? native.closest("form") : document.querySelector(PAYMENT_FORM);
-    const list = native || ownList(form || document.querySelector(`${PAYMENT} .checkout-view-content`));
+    const list = native || ownList(form || document.querySelector(CONTENT));
     return list ? { list, form, actions: form && form.querySelector(".form-actions") } : null;
   }
 
@@ -369,7 +372,7 @@
     if (native || !home) return native;
     if (home.querySelector(LOADING)) return null;
     const existing = home.querySelector(`.${OUR_LIST}`);
-    if (existing || !offer || !offer.items.length) return existing;
+    if (existing || !((offer && offer.items.length) || alertBox.textContent)) return existing;
     const list = make("ul", `form-checklist optimizedCheckout-form-checklist ${OUR_LIST}`);
     home.insertBefore(list, home.querySelector(".form-actions"));
     return list;
@@ -398,9 +401,8 @@
       lastTotal = null; // whatever comes from under it is looked at
       return;
     }
-    const content = `${PAYMENT} .checkout-view-content`;
     const radio = document.querySelector(NATIVE_RADIO);
-    const nodes = [...document.querySelectorAll(`${content},${PAYMENT_FORM},${GIVEN}`)];
+    const nodes = [...document.querySelectorAll(PLACES)];
     if (radio) nodes.push(radio.closest(LIST) || radio);
     if (!nodes.length) return;
     const total = document.querySelector('[data-test="cart-total"],.cartDrawer-total');
@@ -531,7 +533,8 @@
     if (offer && !offer.items.length) remember();
     giveFocusBack(focusedBefore);
     const paid = offer && offer.balance !== null && offer.balance <= 0;
-    if (before && !chosen && !paid) say(why || (offer && offer.message) || text("gone") || text("unavailable"));
+    if (!before || chosen || paid || why === "") return;
+    say(why || (offer && offer.message) || text("gone") || text("unavailable"));
   }
 
   const moved = new WeakMap(); // list → how often our options were brought to its end
@@ -630,15 +633,20 @@
   }
 
   let puts = 0;
-  let putsSince = 0;
+  let putsUntil = 0;
+  let rest = 1000; // ms
 
-  /** React redraws now and then; a script that takes our options away would do it for ever. */
+  /**
+   * React redraws now and then; a script that takes our options away would do it for ever: then we
+   * put them back less and less often.
+   */
   function mayPut() {
     const now = performance.now();
-    if (now - putsSince > 1000) {
-      putsSince = now;
+    if (now > putsUntil) {
+      rest = puts > PUTS ? 2 * rest : 1000;
+      putsUntil = now + rest;
       puts = 0;
-      setTimeout(safely("look", look), 1001);
+      setTimeout(safely("look", look), rest + 1);
     }
     puts += 1;
     return puts <= PUTS;
@@ -653,19 +661,21 @@
   }
 
   function drawControls(spot) {
-    if (!spot.actions) {
-      if (!spot.list.parentNode.contains(button)) spot.list.after(alertBox, status, button);
-    } else {
-      drawAlert(spot);
-      // Last, so that the native button stays where its theme puts a first one.
-      if (spot.actions.lastChild !== button && mayPut()) spot.actions.append(status, button);
+    const { actions, list } = spot;
+    drawAlert(spot);
+    // Not first, so that the native button stays where its theme puts a first one.
+    const first = button.nextElementSibling && !status.previousElementSibling;
+    const away = !(actions || list.parentNode).contains(button);
+    if ((first || away) && mayPut()) {
+      if (actions) actions.append(status, button);
+      else alertBox.after(status, button);
     }
     dressButton(spot);
   }
 
-  function drawAlert(spot) {
-    const home = spot.actions.parentNode;
-    if (alertBox.parentNode !== home) home.insertBefore(alertBox, spot.actions);
+  function drawAlert({ actions, list }) {
+    const home = (actions || list).parentNode;
+    if (alertBox.parentNode !== home) home.insertBefore(alertBox, actions || list.nextSibling);
   }
 
   const removeOwnLists = () =>
@@ -678,10 +688,10 @@
       ? [...native.classList].filter((name) => name !== "is-loading").join(" ")
       : "button button--action button--large button--slab optimizedCheckout-buttonPrimary";
     const className = `${look} sequra-own${busy ? " is-loading" : ""}`;
-    const method = chosenMethod();
-    put(status, (busy && text("opening")) || (method ? method.title : ""));
+    const opening = busy && text("opening");
+    put(status, opening || (chosenMethod() || { title: "" }).title);
     if (button.className !== className) button.className = className;
-    put(button, (busy && text("opening")) || text("pay"));
+    put(button, opening || text("pay"));
     button.toggleAttribute("hidden", !chosen);
     button.disabled = busy;
   }
@@ -690,11 +700,11 @@
   function clear(spot) {
     if (offer) offer.items.forEach((item) => item.remove());
     // While the list is drawn anew, the native button must not come back.
-    if (!chosen || !offer || document.querySelector(COVERED)) unmark();
+    if (!chosen || !offer || covered()) unmark();
     button.remove();
     status.remove();
     if (!alertBox.textContent) alertBox.remove();
-    else if (spot && spot.actions) drawAlert(spot);
+    else if (spot) drawAlert(spot);
   }
 
   function wait(waiting) {
@@ -861,12 +871,8 @@
 
   /** Any other radio of the list, native or another app's, takes the choice from us. */
   function onRadio(event) {
-    const radio = event.target;
-    if (!chosen || !(radio instanceof Element) || isOurs(radio)) return;
-    if (!radio.matches('input[type="radio"]')) return;
-    const spot = place();
-    if (!spot || !spot.list.contains(radio)) return;
-    if (radio.closest(".form-checklist-body")) return; // a saved card inside a native method
+    const spot = chosen && place();
+    if (!spot || !rivals(spot.list).includes(event.target)) return;
     leave();
     say("");
   }
@@ -886,8 +892,7 @@
   // --- Terms and conditions ----------------------------------------------------------------------
 
   function termsBox() {
-    const named = `${PAYMENT} input[type="checkbox"][name="terms"]`;
-    return document.querySelector(`${PAYMENT} #terms`) || document.querySelector(named);
+    return document.querySelector(`${PAYMENT} #terms,${PAYMENT} input[type="checkbox"][name="terms"]`);
   }
 
   /** Terms are required here, and the page (without a native method, say) asks for none. */
@@ -975,13 +980,15 @@
     });
     window.addEventListener("focusout", () => setTimeout(lookSafely));
     document.addEventListener("prerenderingchange", lookSafely);
-    document.addEventListener("visibilitychange", () => {
-      if (!document.hidden && place()) changed();
-    });
-    window.addEventListener("online", () => place() && changed());
+    document.addEventListener("visibilitychange", backHere);
+    window.addEventListener("online", backHere);
     window.addEventListener("sequra:leave", safely("leave", () => chosen && leave()));
     window.addEventListener("sequra:refresh", changed);
     window.addEventListener("pageshow", safely("pageshow", comeBack));
+  }
+
+  function backHere() {
+    if (!document.hidden && document.querySelector(PLACES)) changed();
   }
 
   function onChange(event) {

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Open
 from tests.browser.scripted import (
     BUTTON,
+    CHECKOUT,
     NATIVE_BUTTON,
     OURS,
     PP3,
@@ -17,6 +18,7 @@ from tests.browser.scripted import (
     Answer,
     World,
     choose,
+    held,
     run_timers,
 )
 
@@ -252,6 +254,51 @@ def test_a_shop_without_native_methods_still_sells_with_sequra(
     assert len(world.called("app", "payment-methods")) == 1
 
 
+@pytest.mark.parametrize("redrawn", [False, True], ids=["", "step drawn anew"])
+def test_a_shop_without_native_methods_says_why_sequra_went_and_has_it_again(
+    world: World, open_checkout: Open, redrawn: bool
+) -> None:
+    page = open_checkout("methods=none")
+    choose(page, SP1)
+    world.fail("payment-methods", Answer(404, {}))
+    if redrawn:
+        page.locator("#redeemableCode").fill("SAVE10")
+        page.locator('[data-test="redeemableEntry-submit"]').click()
+    else:
+        world.total = 90.0
+        page.evaluate("dispatchEvent(new Event('sequra:refresh'))")
+
+    expect(page.locator(ALERT)).to_contain_text("SeQura no responde")
+    expect(page.locator(OURS)).to_have_count(0)
+    world.faults.clear()
+    page.evaluate("dispatchEvent(new Event('online'))")
+
+    expect(page.locator(OURS)).to_have_count(3)
+    expect(page.locator(ALERT)).to_be_empty()
+
+
+def test_credit_that_covers_all_meanwhile_says_nothing_and_keeps_the_choice(
+    world: World, open_checkout: Open
+) -> None:
+    world.balance, world.credit_applied = 500.0, True
+    page = open_checkout()
+    page.locator("#useStoreCredit").uncheck()
+    choose(page)
+    world.settle(page, 400)
+
+    with held(page, f"**/checkouts/{CHECKOUT}") as release:
+        with page.expect_request(f"**/checkouts/{CHECKOUT}"):
+            page.locator("#useStoreCredit").check()
+        expect(page.locator(".storeCreditOverlay")).to_be_visible()
+        release()
+        world.settle(page, 400)
+    page.locator("#useStoreCredit").uncheck()
+
+    expect(page.get_by_label(PP3["title"])).to_be_checked()
+    expect(page.locator(ALERT)).to_be_empty()
+    assert world.called("app", "form") == []
+
+
 def test_terms_without_a_checkbox_leave_sequra_out(world: World, open_checkout: Open) -> None:
     """Without native methods BigCommerce draws no checkbox: nothing may lead round the terms."""
     world.terms = True
@@ -398,6 +445,24 @@ def test_the_choice_is_announced_and_the_native_one_is_silent(
     page.locator("#radio-cod").check()
 
     expect(said).to_have_text(["Contra reembolso"])
+
+
+def test_a_page_that_the_browser_kept_has_no_open_form_when_it_is_shown_again(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout()
+    choose(page)
+    page.locator(BUTTON).click()
+    expect(page.locator("iframe#sq-identification-pp3")).to_be_focused()
+    world.status = {"status": "refused", "redirect": None, "message": "Prueba otro método."}
+
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+
+    expect(page.locator(ALERT)).to_have_text("Prueba otro método.")
+    expect(page.locator("iframe, [inert]")).to_have_count(0)
+    expect(page.get_by_label(PP3["title"])).to_be_checked()
+    page.locator(BUTTON).click()
+    expect(page.locator("iframe#sq-identification-pp3")).to_be_focused()
 
 
 REACHABLE = """() => [...document.body.children]

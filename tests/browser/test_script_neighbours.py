@@ -64,6 +64,59 @@ def test_a_script_that_takes_our_options_away_does_not_freeze_the_page(
     page.wait_for_url(re.compile("order-confirmation"))
 
 
+def test_who_takes_our_options_away_for_ever_is_left_alone_more_and_more(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout()
+    expect(page.locator(OURS)).to_have_count(3)
+    page.clock.install()
+    page.clock.run_for(2_000)
+    page.evaluate(
+        """() => {
+          window.removals = 0;
+          const remove = () => document.querySelectorAll('.sequra-item').forEach((item) => {
+            window.removals += 1;
+            item.remove();
+          });
+          window.theirs = new MutationObserver(remove);
+          window.theirs.observe(document.body, { childList: true, subtree: true });
+          remove();
+        }"""
+    )
+
+    page.clock.run_for(100_000)
+
+    assert page.evaluate("window.removals") < 1000  # 9000 if we went on as at first
+    page.evaluate("window.theirs.disconnect()")
+    page.clock.run_for(200_000)
+    expect(page.locator(OURS)).to_have_count(3)
+
+
+def test_a_script_that_wants_to_be_last_beside_our_button_is(
+    world: World, open_checkout: Open
+) -> None:
+    page = open_checkout()
+    choose(page)
+    page.evaluate(
+        """() => {
+          window.moves = 0;
+          const home = document.querySelector('.form-actions');
+          const theirs = document.createElement('i');
+          const last = () => {
+            if (home.lastElementChild === theirs) return;
+            window.moves += 1;
+            home.append(theirs);
+          };
+          new MutationObserver(last).observe(home, { childList: true });
+          last();
+        }"""
+    )
+
+    world.settle(page, 700)
+    assert page.evaluate("window.moves") == 1
+    expect(page.locator(BUTTON)).to_be_visible()
+
+
 def test_words_that_a_translator_replaced_stay_replaced(world: World, open_checkout: Open) -> None:
     page = open_checkout()
     choose(page)
