@@ -22,6 +22,7 @@ def public_https(settings: Settings) -> Iterator[None]:
     settings.ALLOWED_HOSTS = ["app.example.com"]
     health.broker.cache_clear()
     health._fitting.clear()
+    health._applied.clear()
     yield
     health.broker.cache_clear()
     health._fitting.clear()
