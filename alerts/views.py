@@ -18,7 +18,7 @@ _METHODS = require_http_methods(["GET", "HEAD", "POST"])
 
 # Programs that look at links before people do only read them: a button does the rest. The address
 # of the page is the secret, so that a foreign page can send no form to it.
-@csrf_exempt
+@csrf_exempt  # the address is the secret
 @_METHODS
 def confirm_address(request: HttpRequest, key: UUID) -> HttpResponse:
     """Ask whether the address wants alerts."""
@@ -29,7 +29,7 @@ def confirm_address(request: HttpRequest, key: UUID) -> HttpResponse:
     return _page(request, recipient, "confirm", done=done)
 
 
-@csrf_exempt
+@csrf_exempt  # the address is the secret
 @_METHODS
 def stop_alerts(request: HttpRequest, key: UUID) -> HttpResponse:
     """End the alerts to an address: by the button, or by the one of the mail program."""
