@@ -336,7 +336,7 @@ def examine(store: Store) -> list[Finding]:
     silent: list[str] = []
     if not isolated("doctor", store, partial(_ask, store, silent)):
         return [_unexamined(store)]
-    store = Store.objects.get(pk=store.pk)  # refreshing the row would decrypt its secrets
+    store.refresh_from_db()
     sequra = Finding("sequra", "ok", "No account was left without an answer.", store=store.hash)
     if silent:
         message, remedy = " ".join(silent), "Nothing is lost: work waits. Run this again later."

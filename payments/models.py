@@ -7,12 +7,12 @@ from django.db import models
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from stores.encryption import EncryptedTextField
+from stores.encryption import EncryptedTextField, ModelWithSecrets
 from stores.models import Connection, Store, new_secret
 from transaction_log.record import Subject
 
 
-class Solicitation(models.Model):
+class Solicitation(ModelWithSecrets):
     """One attempt to pay a checkout with SeQura.
 
     Rows are kept for ever: each may still be finished.

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from payments.models import Offer, Solicitation
-from stores.isolation import delete_in_batches
+from stores.isolation import delete_in_batches, each
 from stores.models import Allowance, Connection, Store
 from transaction_log import record
 
@@ -45,7 +45,8 @@ BEING_ENDED = Q(store__state=Store.State.UNINSTALLED, connection__erase_at__isnu
 
 def begin_to_end(store: Store) -> set[int]:
     """Make the unfinished payments due and log each. Return the ids of the accounts they need."""
-    found = [one for one in _unfinished(store=store) if one.connection.password]
+    # A password that no key decrypts counts: the key may come back.
+    found = list(_unfinished(store=store).exclude(connection__password=""))
     for solicitation in found:
         record.delayed(
             solicitation.subject,
@@ -82,15 +83,19 @@ def is_being_ended(solicitation: Solicitation) -> bool:
 
 def erase_passwords() -> None:
     """Erase passwords kept for unfinished payments once they are not needed any more."""
-    for connection in Connection.objects.filter(erase_at__isnull=False):
-        left = list(_unfinished(connection=connection))
-        is_over = connection.erase_at is not None and connection.erase_at <= timezone.now()
-        if left and not is_over:
-            continue
-        erased = Connection.objects.filter(pk=connection.pk, erase_at=connection.erase_at)
-        if erased.update(password="", erase_at=None):
-            for solicitation in left:
-                _report(solicitation)
+    kept = Connection.objects.filter(erase_at__isnull=False)
+    each("erasing passwords", kept.select_related("store"), _erase_password)
+
+
+def _erase_password(connection: Connection) -> None:
+    left = list(_unfinished(connection=connection))
+    is_over = connection.erase_at is not None and connection.erase_at <= timezone.now()
+    if left and not is_over:
+        return
+    erased = Connection.objects.filter(pk=connection.pk, erase_at=connection.erase_at)
+    if erased.update(password="", erase_at=None):
+        for solicitation in left:
+            _report(solicitation)
 
 
 def _report(solicitation: Solicitation) -> None:

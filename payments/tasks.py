@@ -16,6 +16,7 @@ from payments import retention
 from payments.confirm import finish_helping, help_along
 from payments.models import Solicitation
 from payments.retention import forget_abandoned
+from stores.isolation import each
 from stores.locks import Busy, only_one
 from stores.models import Store
 
@@ -86,15 +87,18 @@ def _catch_up() -> None:
     behind = Solicitation.objects.filter(
         phase=_Phase.SOLICITED, state="", reference__in=adopted.values("reference")
     )
-    for pk in list(behind.values_list("pk", flat=True)):
-        try:
-            with only_one(f"solicitation {pk}"):
-                _finish(pk)
-        except Busy:
-            log.debug("catch_up_busy", solicitation=pk)
+    each("adopted payments", behind.only("pk", "store__hash").select_related("store"), _finish)
 
 
-def _finish(pk: int) -> None:
+def _finish(solicitation: Solicitation) -> None:
+    try:
+        with only_one(f"solicitation {solicitation.pk}"):
+            _commit(solicitation.pk)
+    except Busy:
+        log.debug("catch_up_busy", solicitation=solicitation.pk)
+
+
+def _commit(pk: int) -> None:
     """Commit what the adopted order shows, unless a notification of SeQura came first."""
     attempt = Solicitation.objects.get(pk=pk)
     order = Order.objects.filter(store=attempt.store_id, reference=attempt.sequra_order).first()

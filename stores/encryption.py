@@ -4,6 +4,9 @@ A row is read with its tokens; a secret is decrypted on first access. So a row w
 decrypts can still be selected, listed and saved, and only what needs that secret fails.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +57,25 @@ class _Sealed:
         self.token = token
 
 
+_stays_sealed = ContextVar("_stays_sealed", default=False)
+
+
+@contextmanager
+def _as_tokens() -> Iterator[None]:
+    """Let attributes return tokens meanwhile: they are copied, not needed."""
+    before = _stays_sealed.set(True)
+    try:
+        yield
+    finally:
+        _stays_sealed.reset(before)
+
+
 class _Secret(DeferredAttribute):
     """Decrypt on first access, and keep the result on the instance."""
 
     def __get__(self, instance: models.Model | None, cls: Any = None) -> Any:
         value = super().__get__(instance, cls)
-        if instance is None or not isinstance(value, _Sealed):
+        if instance is None or not isinstance(value, _Sealed) or _stays_sealed.get():
             return value
         secret = decrypt(value.token)
         instance.__dict__[self.field.attname] = secret
@@ -87,6 +103,17 @@ class EncryptedTextField(TextField):
         if isinstance(value, _Sealed):
             return value.token
         return None if value is None else encrypt(str(value))
+
+
+class ModelWithSecrets(models.Model):
+    """A model with encrypted columns: reading a row again decrypts none of them."""
+
+    class Meta:
+        abstract = True
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        with _as_tokens():
+            super().refresh_from_db(*args, **kwargs)
 
 
 def readable(row: models.Model, name: str) -> str:

@@ -17,6 +17,7 @@ from bigcommerce.documents import TokenGrant
 from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.signed_payload import SignedPayload, read_signed_payload
 from stores.clients import bigcommerce_for
+from stores.encryption import Undecryptable
 from stores.isolation import isolated
 from stores.lifecycle import store_apps
 from stores.locks import Busy, only_one
@@ -138,13 +139,13 @@ def _keep(store_hash: str, grant: TokenGrant) -> Store:
 
 def _is_still_granted(store: Store) -> bool:
     """Return whether BigCommerce accepts the token; True without an answer."""
-    if not store.access_token:
-        return False
     try:
+        if not store.access_token:
+            return False
         bigcommerce_for(store).store()
     except Rejected as refusal:
         return not refusal.is_unauthorised
-    except Unavailable:
+    except (Unavailable, Undecryptable):
         return True
     return True
 

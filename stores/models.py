@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from stores.encryption import EncryptedTextField, readable
+from stores.encryption import EncryptedTextField, ModelWithSecrets, readable
 
 # The countries in which SeQura operates, by ISO 3166 code, and their names.
 SELLING_COUNTRIES = {
@@ -65,7 +65,7 @@ def default_cancelling_statuses() -> list[int]:
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Store(models.Model):
+class Store(ModelWithSecrets):
     """A BigCommerce store that installed the app, with its settings."""
 
     class State(models.TextChoices):
@@ -297,7 +297,7 @@ class SettingChange(models.Model):
         return f"{self.key} of {self.store}"
 
 
-class Canary(models.Model):
+class Canary(ModelWithSecrets):
     """A secret of no use, encrypted when the database was new: does ENCRYPTION_KEYS decrypt it?"""
 
     secret = EncryptedTextField()
@@ -331,7 +331,7 @@ class ScriptVersion(models.Model):
         return self.name
 
 
-class Connection(models.Model):
+class Connection(ModelWithSecrets):
     """A store's SeQura account on one deployment and environment."""
 
     class State(models.TextChoices):

@@ -151,10 +151,11 @@ def finish_order(request: PanelRequest, order_id: int) -> HttpResponse:
 
 
 def _finish(order: Order) -> str:
-    status, api = order.store.status_approved, bigcommerce_for(order.store)
+    status = order.store.status_approved
     if order.status != Order.Status.APPROVED or status is None:
         return "not_finished"
     try:
+        api = bigcommerce_for(order.store)
         if api.order(order.bigcommerce_id)["status_id"] == INCOMPLETE:
             api.update_order(order.bigcommerce_id, {"status_id": status})
     except (Rejected, Unavailable):

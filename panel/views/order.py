@@ -131,9 +131,9 @@ def order_comparison(request: PanelRequest, order_id: int) -> HttpResponse:
 
 def _compare(order: Order) -> tuple[Comparison | None, str, str]:
     """The comparison; where it is not whole, why (a reason code) and somebody's words."""
-    api = bigcommerce_for(order.store, _TIMEOUT)
     accepted = as_accepted(order.accepted_update, order.solicited)
     try:
+        api = bigcommerce_for(order.store, _TIMEOUT)
         snapshot = read_snapshot(api, order.bigcommerce_id, has_shipments=order.has_shipments)
     except bigcommerce.errors.Rejected as refusal:
         gone = refusal.status == 404

@@ -9,6 +9,7 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.db.models import Q, QuerySet
@@ -201,7 +202,7 @@ def _run(store: Store, parts: dict[str, Part], timeout: Timeout = TIMEOUT) -> di
     """Run every part in a thread with an HTTP connection of its own and no database connection."""
     with ThreadPoolExecutor(max_workers=len(parts)) as pool:
         started = {
-            name: pool.submit(health, part, bigcommerce_for(store, timeout), store)
+            name: pool.submit(health, part, partial(bigcommerce_for, store, timeout), store)
             for name, part in parts.items()
         }
         return {name: future.result() for name, future in started.items()}

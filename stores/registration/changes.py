@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from bigcommerce.client import BigCommerce
 from bigcommerce.errors import Rejected, Unavailable
+from stores.encryption import Undecryptable
 from stores.models import Store
 
 # outdated: from an older version of ours; changed: by another party. The last four are seen on the
@@ -103,12 +104,14 @@ def _refused(refusal: Rejected, name: str = "") -> Problem:
     return {"kind": kind, "name": name, "words": refusal.message}
 
 
-def health(part: Part, api: BigCommerce, store: Store) -> Health:
+def health(part: Part, connect: Callable[[], BigCommerce], store: Store) -> Health:
     """Return the state of a part, whatever happens during the check."""
     try:
-        problems = part(api, store)
+        problems = part(connect(), store)
     except Rejected as refusal:
         problems = [_refused(refusal)]
     except Unavailable as failure:
         problems = [{"kind": "failed", "name": "", "words": failure.reason}]
+    except Undecryptable as lost:
+        problems = [{"kind": "failed", "name": "", "words": str(lost)}]
     return {"ok": not problems, "at": timezone.now().isoformat(), "problems": problems}
