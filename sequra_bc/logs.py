@@ -9,6 +9,7 @@ import logging
 import re
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -110,7 +111,9 @@ _FIELDS = (
 _MADE_HERE = frozenset(["time", "level", "logger", "request_id", "task_id"])
 # Their messages come from the interpreter or the driver's connection, not from data.
 _TELLING = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
-_DEEPEST = 12  # stack frames in a line
+_DEEPEST = 12  # stack frames in a line, and of these the innermost of libraries
+_DEEPEST_FOREIGN = 4
+_ROOT = f"{Path(__file__).resolve().parent.parent}/"
 
 
 class _Frames(list[str]):
@@ -118,9 +121,22 @@ class _Frames(list[str]):
 
 
 def _place(error: BaseException) -> _Frames:
-    """Return the innermost frames as `file:line function`, without source lines and values."""
-    frames = traceback.extract_tb(error.__traceback__)[-_DEEPEST:]
-    return _Frames(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    """Return the innermost frames as `file:line function`, without source lines and values.
+
+    An error of the database is a dozen frames deep in libraries: our own frames stay in the line.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    known = [
+        frame
+        for depth, frame in enumerate(frames, start=_DEEPEST_FOREIGN - len(frames))
+        if depth >= 0 or is_ours(frame.filename)
+    ]
+    return _Frames(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in known[-_DEEPEST:])
+
+
+def is_ours(file: str) -> bool:
+    """Return whether a source file is this project's, not Python's or a library's."""
+    return file.startswith(_ROOT) and "site-packages" not in file
 
 
 def _name(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from sequra_bc.logs import route
 from sequra_bc.metrics import count_request
+from transport.tracing import span
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
@@ -44,7 +45,9 @@ class RequestIdMiddleware:
         request.META[_ID] = request_id(request.META.get("HTTP_X_REQUEST_ID", ""))
         clear_contextvars()
         bind_contextvars(request_id=request.META[_ID])
-        response = self.get_response(request)
+        with span(request.method or "", "server") as facts:
+            response = self.get_response(request)
+            facts |= {"route": _name(request), "status": response.status_code}
         response["X-Request-Id"] = request.META[_ID]
         if _COUNTED not in request.META:
             seconds = time.monotonic() - started
@@ -53,6 +56,11 @@ class RequestIdMiddleware:
 
 
 _COUNTED = "sequra_bc.counted"
+
+
+def _name(request: HttpRequest) -> str:
+    """Return the route, or the name of what answered ahead of the routes."""
+    return route(request) if request.resolver_match else _ahead(request)
 
 
 def _ahead(request: HttpRequest) -> str:

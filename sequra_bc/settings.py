@@ -147,6 +147,19 @@ def up_to(name: str, default: float, most: float) -> float:
     return default
 
 
+def web_address(name: str) -> str:
+    """Return an address that begins with http, or nothing when the variable is not set."""
+    value: str = env.str(name, default="")
+    try:
+        parts = urlsplit(value)
+        if not value or (parts.scheme in ("http", "https") and parts.hostname):
+            return value
+    except ValueError:
+        pass
+    faults.append(f"{name} is no address such as https://host/path")
+    return ""
+
+
 def json_object(name: str) -> dict[str, Any]:
     """Return a JSON object; empty when the variable is not set."""
     try:
@@ -430,6 +443,13 @@ DEFAULT_FROM_EMAIL = env.str(
     "DEFAULT_FROM_EMAIL", default=f"SeQura <no-reply@{urlsplit(APP_URL).hostname}>"
 )
 
+# --- The log, and whoever watches the installation ------------------------------------------------
+
+# Errors go to this project of Sentry, spans to this collector of OpenTelemetry.
+SENTRY_DSN = web_address("SENTRY_DSN")
+OTEL_EXPORTER_OTLP_ENDPOINT = web_address("OTEL_EXPORTER_OTLP_ENDPOINT")
+if SENTRY_DSN and not re.fullmatch(r"https?://\w+(:\w*)?@[^/]+/(.*/)?\d+", SENTRY_DSN):
+    faults.append("SENTRY_DSN is no address such as https://key@sentry.example.com/1")
 LOGGING_CONFIG = None
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_LEVEL not in logging.getLevelNamesMapping():
@@ -438,3 +458,10 @@ if faults:
     sys.stderr.write("\n".join([*faults, ""]))
     sys.exit(2)
 structured_logging(level=LOG_LEVEL)
+if SENTRY_DSN or OTEL_EXPORTER_OTLP_ENDPOINT:
+    from sequra_bc import monitoring  # some seconds' worth of imports, for those who want them
+
+    if SENTRY_DSN:
+        monitoring.report_errors(SENTRY_DSN)
+    if OTEL_EXPORTER_OTLP_ENDPOINT:
+        monitoring.collect_traces(OTEL_EXPORTER_OTLP_ENDPOINT)

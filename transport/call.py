@@ -28,6 +28,7 @@ from transport import __version__
 from transport.errors import Rejected, Unavailable
 from transport.reading import clean_text, messages_of, read_json, write_json
 from transport.stopping import before_a_call
+from transport.tracing import span
 
 Timeout = tuple[float, float]  # seconds: to connect; to wait for the reply and again to read it
 Params = Mapping[str, str | int]
@@ -151,11 +152,12 @@ class Transport:
 
     @contextmanager
     def counted(self, method: str) -> Iterator[None]:
-        """Count a call and its outcome in the metrics."""
+        """Count a call and its outcome in the metrics, and make it a span."""
         system, outcome = self.rejected.system, "unavailable"
         began = time.monotonic()
         try:
-            yield
+            with span(f"{method} {system}", "client"):
+                yield
             outcome = "accepted"
         except Rejected:
             outcome = "rejected"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -86,7 +87,9 @@ class _Drain:
         room = THREADS - len(self.working)
         orders = claim.claim(self.lease, room) if room else []
         for order in orders:
-            self.working[_pool().submit(synchronise, order, self.lease)] = order
+            # Log lines and spans of the thread belong to this task.
+            work = copy_context().run
+            self.working[_pool().submit(work, synchronise, order, self.lease)] = order
         return len(orders)
 
     def _collect(self) -> None:

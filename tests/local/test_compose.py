@@ -43,6 +43,7 @@ FILLED_IN = {
     "REDIS_PASSWORD": PASSWORD,
 }
 HEARTBEAT = SERVICES["worker"]["environment"]["HEARTBEAT_FILE"]
+DIGEST = f"sha256:{'0' * 64}"
 UNRELATED = {".lock", ".md"}  # other packages' versions, and the history
 
 
@@ -99,8 +100,8 @@ def test_our_rules_hold() -> None:
         ({"security_opt": []}, "web may gain privileges"),
         ({"read_only": False}, "web can write to its image"),
         ({"stop_grace_period": "5s"}, "web has no time to stop"),
-        ({"image": "web:latest"}, "web has an image without version"),
-        ({"image": "web"}, "web has an image without version"),
+        ({"image": "web:latest"}, "web has an image without version and digest"),
+        ({"image": "web"}, "web has an image without version and digest"),
         ({"mem_limit": None}, "web has no limit of memory"),
         ({"cpus": None}, "web has no limit of processors"),
         ({"tmpfs": ["/run"]}, "web has no limit of temporary files"),
@@ -118,7 +119,10 @@ def test_a_broken_rule_is_told(change: Service, complaint: str) -> None:
     ("change", "complaint"),
     [
         ({"cap_add": ["NET_BIND_SERVICE", "SYS_ADMIN"]}, "proxy runs as root"),
-        ({"image": "caddy:2"}, "proxy has an image without version"),
+        ({"image": "caddy:2.10.2"}, "proxy has an image without version and digest"),
+        ({"image": f"caddy@{DIGEST}"}, "proxy has an image without version and digest"),
+        ({"image": f"caddy:2@{DIGEST}"}, "proxy has an image without version and digest"),
+        ({"image": f"caddy:2.10@{DIGEST[:-1]}"}, "proxy has an image without version and digest"),
         ({"ports": ["80:80", "2019:2019"]}, "proxy publishes 2019:2019 to the world"),
     ],
 )

@@ -57,7 +57,9 @@ def test_github_finds_the_forms_the_template_and_what_to_update() -> None:
 
     assert [set(form) >= {"name", "description", "body"} for form in forms] == [True, True]
     assert (GITHUB / "pull_request_template.md").read_text().count("- [ ]") >= 3
-    assert {one["package-ecosystem"] for one in updated} == {"github-actions", "docker", "pip"}
+    assert {one["package-ecosystem"] for one in updated} == {
+        "github-actions", "docker", "docker-compose", "pip",
+    }  # fmt: skip
 
 
 def test_the_hooks_before_a_commit_run_what_is_installed() -> None:

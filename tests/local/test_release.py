@@ -107,7 +107,8 @@ def test_a_package_without_a_licence_is_named() -> None:
 @pytest.mark.parametrize(
     ("shipped", "changed", "fault"),
     [
-        ("python:3.11.14-slim-bookworm", "python:latest", "a base image has no version"),
+        ("python:3.11.14-slim-bookworm@", "python@", "a base image has no version and digest"),
+        ("bookworm@sha256:65a9", "bookworm@sha256:", "a base image has no version and digest"),
         ("USER 10001:10001", "USER root", "it runs as root"),
         ("COPY . .", "ADD https://example.com/x.tar .", "ADD fetches what nobody checked"),
         ("WORKDIR /app", "RUN curl -O https://example.com/x", "a program is downloaded"),

@@ -1,0 +1,213 @@
+"""Errors and spans leave by one setting each, from web and worker, and nothing of a person does."""
+
+import gzip
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, NamedTuple
+
+import brotli
+import psycopg2
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from structlog.contextvars import bound_contextvars
+
+from local.demo import buy, install
+from local.merchant import Merchant
+from local.processes import free_port
+from local.sandbox_control import SandboxControl
+from local.shopper import ADDRESS, PERSON, Shopper, Stuck
+from local.stack import Stack
+from sequra_bc.logs import formatter
+from sequra_bc.monitoring import _RequestIds, event_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("monitoring")]
+OPEN = {"gzip": gzip.decompress, "br": brotli.decompress}
+# All that the shopper of the purchase typed in which is longer than a country.
+PEOPLE = [str(word) for word in {**PERSON, **ADDRESS}.values() if len(str(word)) > 4]
+
+
+class Receiver(NamedTuple):
+    """Sentry and a collector in one: every body that was sent, by its path."""
+
+    url: str
+    bodies: list[tuple[str, bytes]]
+
+    def events(self) -> list[dict[str, Any]]:
+        """What Sentry got: the items of its envelopes that are events."""
+        lines = (
+            json.loads(line)
+            for path, body in list(self.bodies)
+            if path == "/api/1/envelope/"
+            for line in body.splitlines()
+        )
+        return [line for line in lines if "extra" in line]
+
+    def spans(self) -> list[Any]:
+        requests = (
+            ExportTraceServiceRequest.FromString(body)
+            for path, body in list(self.bodies)
+            if path == "/v1/traces"
+        )
+        return [
+            span
+            for request in requests
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    bodies: list[tuple[str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            opened = OPEN.get(self.headers.get("Content-Encoding", ""), bytes)(body)
+            bodies.append((self.path, opened))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield Receiver(f"http://127.0.0.1:{server.server_port}", bodies)
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def watched(receiver: Receiver, worker_id: str) -> Iterator[Stack]:
+    """The whole system with both settings."""
+    env = {
+        "SENTRY_DSN": receiver.url.replace("://", "://key@") + "/1",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+        "OTEL_BSP_SCHEDULE_DELAY": "200",  # milliseconds
+    }
+    with Stack(name=f"watched_{worker_id}", env=env, redis_database=14) as stack:
+        yield stack
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    """The condition's value once it is true."""
+    deadline = time.monotonic() + 120
+    while not (value := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return value
+
+
+@contextmanager
+def refusing(stack: Stack, table: str) -> Iterator[None]:
+    """A table that takes no row: PostgreSQL quotes the whole row in its error."""
+    connection = psycopg2.connect(stack.urls["DATABASE_URL"])
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT refused CHECK (false) NOT VALID")
+        yield
+        cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT refused")
+    connection.close()
+
+
+def test_errors_and_spans_of_web_and_worker_arrive_without_people(
+    watched: Stack, receiver: Receiver
+) -> None:
+    sandbox = SandboxControl(watched.sandbox_port, watched.app_port)
+    install(watched, sandbox)
+    number = int(buy(Shopper(watched.origin("shop")))["order"])
+    shopper = Shopper(watched.origin("shop"))
+    shopper.fill_cart(*shopper.products()[:1])
+    shopper.load_script(shopper.go_to_checkout())
+    with refusing(watched, "payments_solicitation"), pytest.raises(Stuck):
+        shopper.payment_methods()
+    with refusing(watched, "orders_order"):
+        Merchant(sandbox, number).does("ship", items=[{"order_product_id": 1, "quantity": 1}])
+        of_worker = until(lambda: [one for one in receiver.events() if "task" in one["tags"]])
+    of_web = until(lambda: [one for one in receiver.events() if "route" in one["tags"]])
+
+    for event in (of_web[0], of_worker[0]):
+        (exception,) = event["exception"]["values"]
+        assert exception["type"].startswith("IntegrityError")
+        assert any(frame["in_app"] for frame in exception["stacktrace"]["frames"])
+        assert {"user", "request", "breadcrumbs", "modules"}.isdisjoint(event)
+    assert of_web[0]["transaction"] == "storefront/<uuid:public_id>/payment-methods"
+    names = {span.name for span in receiver.spans()}
+    expected = {
+        "POST webhooks/bigcommerce/<uuid:public_id>",
+        "POST storefront/<uuid:public_id>/payment-methods",
+        "POST SeQura",
+        "GET BigCommerce",
+        "orders.tasks.drain",
+    }
+    assert expected <= until(lambda: names if expected <= names else None)
+    (request_id,) = {one["tags"]["request_id"] for one in of_web}
+    failed = [span for span in receiver.spans() if span.trace_id.hex() == request_id]
+    assert [span.status.code for span in failed if span.name.startswith("POST storefront")] == [2]
+    everything = b"".join(body for _, body in receiver.bodies)
+    assert [word for word in PEOPLE if word.encode() in everything] == []
+
+
+def test_calls_lie_within_the_task_or_request_that_makes_them(
+    watched: Stack, receiver: Receiver
+) -> None:
+    spans = {span.span_id: span for span in receiver.spans()}
+    parents = {
+        (spans[span.parent_span_id].name, span.name)
+        for span in spans.values()
+        if span.parent_span_id in spans
+    }
+
+    assert ("POST storefront/<uuid:public_id>/payment-methods", "POST SeQura") in parents
+    assert ("orders.tasks.drain", "PUT SeQura") in parents
+
+
+def failed(person: str) -> dict[str, Any]:
+    """The log line of an exception that names a person."""
+    with pytest.raises(ValueError, match=person) as caught:
+        int(person)
+    error = (caught.type, caught.value, caught.tb)
+    record = logging.LogRecord("x", logging.ERROR, __file__, 1, "it failed", (), error)
+    line: dict[str, Any] = json.loads(formatter().format(record))
+    return line
+
+
+def test_an_event_is_the_log_line_and_nothing_else() -> None:
+    event: Any = event_of(failed("Ana García"))
+
+    assert "Ana" not in json.dumps(event)
+    (exception,) = event["exception"]["values"]
+    assert (exception["type"], exception["value"]) == ("ValueError", "it failed")
+    assert exception["stacktrace"]["frames"][-1]["function"] == "failed"
+    assert {*event["extra"]} == {"time", "level", "event", "logger", "error"}
+
+
+@pytest.mark.parametrize(
+    ("given", "trace"),
+    [
+        ("0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef"),
+        ("01234567-89ab-cdef-0123-456789abcdef", "0123456789abcdef0123456789abcdef"),
+    ],
+)
+def test_the_id_of_a_request_is_that_of_its_trace(given: str, trace: str) -> None:
+    with bound_contextvars(request_id=given):
+        assert f"{_RequestIds().generate_trace_id():032x}" == trace
+
+
+def test_another_id_gives_the_same_trace_each_time_and_none_gives_a_new_one() -> None:
+    def trace(request_id: str) -> int:
+        with bound_contextvars(request_id=request_id):
+            return _RequestIds().generate_trace_id()
+
+    assert trace("the-request-7") == trace("the-request-7") != trace("the-request-8")
+    assert 0 not in {trace("0" * 32), trace("")}
+    assert trace("") != trace("")
+    assert trace(str(uuid.uuid4())) > 0
