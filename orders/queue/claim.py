@@ -7,6 +7,7 @@ ids, or skips what is locked; so workers never wait for each other in a circle. 
 while anything is locked.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -288,16 +289,21 @@ def renew(lease: Lease, orders: Iterable[int]) -> None:
         )
 
 
-def due_within(seconds: float) -> bool:
-    """Return whether any order becomes due or reaches its settle time within so many seconds."""
+def due_within(seconds: float, *, looked: float) -> bool:
+    """Return whether there is new work, or an order becomes due or settles within so many seconds.
+
+    What became due since `looked`, the monotonic time of the last look for work, counts too. What
+    was due before is left to others: that look has not claimed it, for its host, store or holder.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM orders_order WHERE changed > synced"
-            " AND due_at > now() AND due_at <= now() + %(s)s * interval '1 second')"
-            " OR EXISTS (SELECT 1 FROM orders_order WHERE settle_at <= now()"
-            " + %(s)s * interval '1 second')"
+            " AND due_at > now() - make_interval(secs => %(since)s)"
+            " AND due_at <= now() + make_interval(secs => %(seconds)s))"
+            " OR EXISTS (SELECT 1 FROM orders_order"
+            " WHERE settle_at <= now() + make_interval(secs => %(seconds)s))"
             " OR EXISTS (SELECT 1 FROM orders_webhookevent WHERE outcome = 'new')",
-            {"s": seconds},
+            {"seconds": seconds, "since": time.monotonic() - looked},
         )
         return bool(cursor.fetchone()[0])
 

@@ -56,6 +56,7 @@ class _Drain:
         self.lease = Lease()
         self.working: dict[Future[Done], Order] = {}
         self.finished = 0
+        self.looked = time.monotonic()
         self._is_over = is_over
 
     def run(self) -> int:
@@ -83,6 +84,7 @@ class _Drain:
         """
         if self._is_over():
             return 0
+        self.looked = time.monotonic()
         take_events()
         room = THREADS - len(self.working)
         orders = claim.claim(self.lease, room) if room else []
@@ -276,12 +278,15 @@ def drain() -> int:
     worker checks once more after it released the lock, so that no wake-up is missed in between.
     """
     is_over = partial(_is_over, time.monotonic() + STOP_AFTER)
-    finished = _Drain(is_over).run()
+    run = _Drain(is_over)
+    finished = run.run()
     while not is_over():
         with _lingering() as mine:
-            if mine:
-                finished += _linger(is_over)
-        if not mine or not claim.due_within(0):
+            while mine and not is_over() and claim.due_within(LINGER, looked=run.looked):
+                time.sleep(0.1)
+                run = _Drain(is_over)
+                finished += run.run()
+        if not mine or not claim.due_within(0, looked=run.looked):
             return finished
     wake_worker()
     return finished
@@ -290,14 +295,6 @@ def drain() -> int:
 def _is_over(until: float) -> bool:
     """Return whether the process is stopping or the time of this run is up."""
     return stopping() or time.monotonic() > until
-
-
-def _linger(is_over: Callable[[], bool]) -> int:
-    finished = 0
-    while not is_over() and claim.due_within(LINGER):
-        time.sleep(0.1)
-        finished += _Drain(is_over).run()
-    return finished
 
 
 @contextmanager

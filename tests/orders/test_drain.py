@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection, connections
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -95,6 +97,24 @@ def test_many_workers_tell_everything_once(merchant: Merchant, orders: list[Orde
     drain()
     assert all_shipped(merchant, orders)
     assert len(merchant.updates()) == len(orders)
+
+
+def test_what_becomes_due_after_the_last_look_is_not_left(
+    merchant: Merchant, orders: list[Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow machine the burst's second is over before the worker asks what comes soon."""
+    late = orders[0]
+    Order.objects.filter(pk=late.pk).update(due_at=timezone.now() + timedelta(days=1))
+    due_within = claim.due_within
+
+    def asked_late(*seconds: float, **looked: float) -> bool:
+        Order.objects.filter(pk=late.pk, due_at__gt=Now() + timedelta(hours=1)).update(due_at=Now())
+        return due_within(*seconds, **looked)
+
+    monkeypatch.setattr(claim, "due_within", asked_late)
+
+    assert drain() == len(orders)
+    assert all_shipped(merchant, orders)
 
 
 def test_a_result_that_cannot_be_written_keeps_no_other_from_it(
