@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 TETHER = Path(__file__).with_name("tether.py")
+REMOVAL = 60  # seconds: a busy machine takes its time to delete thousands of files
 
 
 class StartFailed(Exception):
@@ -132,7 +133,7 @@ class Process:
     def stop(self) -> None:
         self.ask_to_stop()
         if self.tether:
-            self.tether.wait(self.grace + 10)
+            self.tether.wait(self.grace + REMOVAL)
 
 
 def answers(port: int, host: str = "127.0.0.1") -> bool:

@@ -150,7 +150,8 @@ def postgres(folder: Path, *, scratch: bool = False) -> Iterator[str]:
             "postgres",
             [*command, *(FAST if scratch else [])],
             log=folder / "log",
-            stop_signal="SIGINT",
+            # What is deleted anyway needs no checkpoint before.
+            stop_signal="SIGQUIT" if scratch else "SIGINT",
             ready=lambda: speaks_postgres(url),
             remove=folder if scratch else None,
             keep_open=[lock],
