@@ -27,7 +27,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from stores.models import Connection, PanelSession, PanelUser, SettingChange, Store
-from stores.rate_limit import LIMITS, LocalRateLimit, RateLimited
+from stores.rate_limit import LIMITS, Concurrency, LocalRateLimit, RateLimited
 from stores.store_settings import Author
 from stores.storefronts import language_of, origin_of, time_zone_of
 
@@ -38,6 +38,11 @@ R = TypeVar("R", bound=HttpResponseBase)  # a page, or a file that is streamed
 _USED_AT_RESOLUTION = timedelta(minutes=1)
 # https://docs.bigcommerce.com: the control panel is https://store-{hash}.mybigcommerce.com
 _rate_limit = LocalRateLimit()  # of pages; a page has a fixed number of statements
+# Pages of one store at once, of a process. Some of them wait for BigCommerce, SeQura or a worker:
+# with the storefront's calls (`payments.views`) they leave one of the eight in
+# `sequra_bc.bulkheads` to other stores.
+_PAGES_OF_A_STORE, _BUSY_SECONDS = 3, 2
+_pages = Concurrency(_PAGES_OF_A_STORE)
 _CONTROL_PANEL = "https://*.mybigcommerce.com"
 
 
@@ -200,7 +205,10 @@ def panel_page(
             if not safe and not _csrf_holds(request, panel.panel_csrf):
                 return _forged(request)
             _keep_open(found)
-            response = view(panel, *args, **kwargs)
+            with _pages.entered(panel.store.pk) as has_place:
+                if not has_place:
+                    return _too_fast(request, RateLimited(_BUSY_SECONDS))
+                response = view(panel, *args, **kwargs)
             return frame_in_control_panel(response, panel.store)
 
     return page

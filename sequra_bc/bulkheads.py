@@ -30,6 +30,7 @@ _SMALLER = {
     "/sequra/notification/": 16 * 1024,
     "/sequra/event/": 16 * 1024,
 }
+_LONGEST_TYPE = 256  # characters of a Content-Type; a boundary has 70 at most
 # Seconds within which a client must send more of its body; twice as many for all of it.
 _DEADLINE = 10.0
 # Bodies that are being read. The server has more threads than this and all shares together.
@@ -124,6 +125,7 @@ class Bulkheads:
         if self._first.acquire(blocking=False):  # once: only now is the server listening for sure
             _end_unread_connections()
         path = str(environ.get("PATH_INFO", ""))
+        _drop_odd_content_type(environ)
         share = self.shares.of(path)
         try:
             self.bodies.read(environ)
@@ -138,6 +140,17 @@ class Bulkheads:
             return _whole(answer)
         finally:
             held.close_unless_read()
+
+
+def _drop_odd_content_type(environ: Environ) -> None:
+    """Treat a Content-Type that no client of ours sends as none.
+
+    Django reads it while it makes the request, where nothing catches an error: a charset that it
+    does not know, in a parameter by RFC 2231 (`charset*=`), would be a 500 at every address.
+    """
+    given = str(environ.get("CONTENT_TYPE") or "")
+    if "*" in given or not given.isprintable() or len(given) > _LONGEST_TYPE:
+        environ["CONTENT_TYPE"] = ""
 
 
 def _whole(answer: Iterable[bytes]) -> list[bytes]:

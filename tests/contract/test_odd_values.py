@@ -7,8 +7,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+import requests
 from django.test import Client
 
+from orders.models import WebhookEvent
 from panel.session import _csrf_token
 from payments.models import Solicitation
 from stores.models import Connection, Merchant, Store
@@ -344,3 +346,46 @@ def test_an_odd_header_never_breaks() -> None:
                 f"/storefront/{shop.public_id}/form", headers={name: text}
             )
             assert answer.status_code < 500, (name, text[:10])
+
+
+# Django reads this header before anything can answer for it; RFC 2231 lets it name a charset.
+ODD_TYPES = [
+    "text/plain; charset*=nonsense''x",
+    "text/plain; x*=undefined''x",
+    "application/json; charset*=idna''%ff",
+    "application/x-www-form-urlencoded; x*=nonsense''a%3D1",
+    "multipart/form-data; boundary*=nonsense''b",
+    "multipart/form-data; boundary=" + "b" * 5000,
+    "a;" * 4000,
+    'a;"' + ";" * 8000,
+]
+
+
+def test_an_odd_content_type_never_breaks(live_app: str) -> None:
+    """Through the web server, at every address: and a webhook with one counts."""
+    shop = Store.objects.create(hash="shop", **STORE_FIELDS)
+    webhook = {"producer": "stores/shop", "scope": "store/order/updated", "data": {"id": 1}}
+    secret = {"X-Webhook-Secret": shop.webhook_secret}
+    found = []
+    with requests.Session() as http:
+        for kind in ODD_TYPES:
+            for route, name in LISTED:
+                for method in asked(name):
+                    answer = http.request(
+                        method,
+                        live_app + filled(route),
+                        data=b"a=1" if method == "POST" else None,
+                        headers={"Content-Type": kind, "User-Agent": "Mozilla/5.0"},
+                        allow_redirects=False,
+                        timeout=60,
+                    )
+                    found.append(((kind[:40], name, method), answer.status_code))
+            address = f"{live_app}/webhooks/bigcommerce/{UUID}"
+            event = {**webhook, "hash": kind[:30].encode().hex()}
+            answer = http.post(
+                address, json=event, headers={"Content-Type": kind, **secret}, timeout=60
+            )
+            found.append(((kind[:40], "webhook", "POST"), answer.status_code))
+    assert broken(iter(found)) == []
+    assert {status for (_, name, _), status in found if name == "webhook"} == {204}
+    assert WebhookEvent.objects.count() == len(ODD_TYPES)

@@ -17,14 +17,18 @@ from django.test import Client
 from django.utils import timezone
 
 from bigcommerce.api import Quota
+from bigcommerce.errors import Unavailable
 from orders import webhooks
 from orders.models import Gate, WebhookEvent
 from orders.queue import throttle
 from panel.export import _FILES_OF_A_STORE
+from panel.session import _PAGES_OF_A_STORE
 from payloads.checkout.reasons import Reason
 from payments import storefront
 from payments.models import Offer, Solicitation
 from payments.solicit import UnknownCheckout
+from payments.views import _CALLS_OF_A_STORE
+from sequra_bc.bulkheads import _Shares
 from stores import rate_limit
 from stores.locks import only_one
 from stores.models import Allowance, Store
@@ -110,6 +114,26 @@ def test_pages_of_a_session(installed: Store) -> None:
     answer = panel.get("")
     assert int(answer["Retry-After"]) > 0
     assert other.get("").status_code == 200
+
+
+def test_pages_of_a_store_that_hangs(installed: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page is requested while the one before waits for BigCommerce."""
+    panel = panel_for(installed)
+    other = panel_for(Store.objects.create(hash="other"))
+    found, answers = [], []
+
+    def hang(*_: object) -> None:
+        answers.append(panel.get("why/?q=77"))
+        found.append((answers[-1].status_code, other.get("").status_code))
+        raise Unavailable("no answer")
+
+    monkeypatch.setattr("panel.views.why_not_shown.bigcommerce_for", hang)
+
+    assert panel.get("why/?q=77").status_code == 200
+    assert found == [(429, 200), *[(200, 200)] * (_PAGES_OF_A_STORE - 1)]
+    assert int(answers[0]["Retry-After"]) > 0
+    of_a_store = _PAGES_OF_A_STORE + _CALLS_OF_A_STORE
+    assert of_a_store < _Shares.usual().pages._running._initial_value  # type: ignore[attr-defined]
 
 
 def test_files_of_a_store(installed: Store) -> None:
