@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 
 from payloads import cart
 from payloads.money import share_out
-from payloads.order.ledger import Ledger, Taken, kept_weights, units_by_side, wanted_in_unshipped
+from payloads.order.ledger import (
+    Ledger,
+    Taken,
+    kept_weights,
+    shipped_units_taken,
+    units_by_side,
+    wanted_in_unshipped,
+)
 from payloads.order.lines import Charge, Document, Goods
 from payloads.order.refunds import Remains
 
@@ -108,10 +115,11 @@ def split(
     """
     unshipped, sent = _Side(), _Side()
     taken: dict[str, Taken] = {}
+    reported = shipped_units_taken(ledger) if remains.taken else Counter[tuple[str, str]]()
     for line in remains.goods:
         waiting = line.quantity - shipped.get(line.id, 0)
         if remains.taken:
-            waiting -= _refunded(line, remains, line.quantity - waiting, ledger, taken)
+            waiting -= _refunded(line, remains, line.quantity - waiting, (ledger, reported), taken)
         gone = line.quantity - remains.units.get(line.id, 0) - waiting
         amount = remains.amount(line)
         amounts = share_out(amount, [waiting, gone]) if waiting and gone else [amount, amount]
@@ -134,10 +142,14 @@ def split(
 
 
 def _refunded(
-    line: Goods, remains: Remains, shipped: int, ledger: Ledger, taken: dict[str, Taken]
+    line: Goods,
+    remains: Remains,
+    shipped: int,
+    before: tuple[Ledger, Counter[tuple[str, str]]],
+    taken: dict[str, Taken],
 ) -> int:
     """Return the unshipped units of a line that were refunded, and note what each refund took."""
-    sides = units_by_side(line, remains, shipped, ledger)
+    sides = units_by_side(line, remains, shipped, *before)
     for key, units in sides.items():
         taken.setdefault(key, _nothing())["units"][str(line.id)] = list(units)
     return sum(units.unshipped for units in sides.values())

@@ -5,6 +5,7 @@ it was taken from. It is stored with the statement that SeQura accepted; the nex
 what is in it and places only what is new. Pure. The rules are ADR 8.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
@@ -79,7 +80,27 @@ def _is_known(ledger: Ledger, refund_id: object) -> bool:
     return str(refund_id) in ledger.get("refunds", {})
 
 
-def units_by_side(line: Goods, remains: Remains, shipped: int, ledger: Ledger) -> dict[str, _Sides]:
+def shipped_units_taken(ledger: Ledger) -> Counter[tuple[str, str]]:
+    """Return the units that each accepted refund took from what had left, of each line.
+
+    Lines are named by id, and by product for those that an edit has renumbered.
+    """
+    known, found = products(ledger), Counter[tuple[str, str]]()
+    for key, refund in ledger.get("refunds", {}).items():
+        for line, sides in refund["units"].items():
+            found[key, line] = sides[1]
+            if product := known.get(int(line)):
+                found[key, f"product {product}"] += sides[1]
+    return found
+
+
+def units_by_side(
+    line: Goods,
+    remains: Remains,
+    shipped: int,
+    ledger: Ledger,
+    reported: Counter[tuple[str, str]],
+) -> dict[str, _Sides]:
     """Return from which side each refund took its units of a line.
 
     A refund that was accepted stays on its side as long as the side has so many units. A new one
@@ -94,7 +115,7 @@ def units_by_side(line: Goods, remains: Remains, shipped: int, ledger: Ledger) -
         return units
 
     kept = {
-        key: take("shipped", min(units, _reported(ledger, key, line)))
+        key: take("shipped", min(units, _of_line(reported, key, line)))
         for key, units in wanted.items()
         if _is_known(ledger, key)
     }
@@ -109,18 +130,10 @@ def units_by_side(line: Goods, remains: Remains, shipped: int, ledger: Ledger) -
     return found
 
 
-def _reported(ledger: Ledger, key: str, line: Goods) -> int:
-    """Return the units of a line that an accepted refund took from what had left.
-
-    A line that an edit has renumbered is found again by its product.
-    """
-    units = ledger["refunds"][key]["units"]
-    if str(line.id) in units:
-        return units[str(line.id)][1]
-    known = products(ledger)
-    return sum(
-        sides[1] for old, sides in units.items() if known.get(int(old)) == line.product_id != 0
-    )
+def _of_line(reported: Counter[tuple[str, str]], key: str, line: Goods) -> int:
+    """Return what a refund took of a line, or of its product if an edit has renumbered it."""
+    own, product = (key, str(line.id)), (key, f"product {line.product_id}")
+    return reported[own] if own in reported else reported[product]
 
 
 def refunded_before(ledger: Ledger, line: Goods) -> int:

@@ -5,7 +5,7 @@ decides. Whatever units and charges a refund names, together it subtracts exactl
 through SeQura; a difference between the two is an amount of its own.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +29,17 @@ class Remains:
     taken: dict[int, Counter[int]] = field(default_factory=dict)  # the same for each refund
     amounts: list[Charge] = field(default_factory=list)  # below zero: refunds of no line
 
+    # Found at once, so that a refund of many lines costs no more than their number. Of each product
+    # the lines in which units are left: what is used up is dropped when it comes first.
+    _by_id: dict[int, Goods] = field(init=False)
+    _by_product: dict[int, deque[Goods]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._by_id = {line.id: line for line in self.goods}
+        self._by_product = {line.product_id: deque() for line in self.goods}
+        for line in self.goods:
+            self._by_product[line.product_id].append(line)
+
     def amount(self, line: Goods) -> int:
         """Return the cents still owed for the units of a line that were not refunded."""
         gone = self.units.get(line.id, 0)
@@ -44,11 +55,15 @@ class Remains:
 
         A line that an edit has given another id is found by its product.
         """
-        if same := next((line for line in self.goods if line.id == goods_id), None):
+        if not isinstance(goods_id, int):
+            return None
+        if same := self._by_id.get(goods_id):
             return same
-        product = self.products.get(goods_id) if isinstance(goods_id, int) else None
-        left = (one for one in self.goods if one.quantity > self.units[one.id])
-        return next((one for one in left if product and one.product_id == product), None)
+        product = self.products.get(goods_id)
+        left = self._by_product.get(product) if product else None
+        while left and left[0].quantity <= self.units[left[0].id]:
+            left.popleft()
+        return left[0] if left else None
 
     def charge(self, key: str) -> int:
         """Return what is left of a charge in cents; 0 when the order has none of that name."""
