@@ -120,8 +120,9 @@ def _send_due(until: float) -> None:
         for mail in due:
             if stopping() or time.monotonic() > until or server.is_away:
                 return
-            if _claim(mail):
-                isolated("alerts", mail.recipient.store, partial(_send, server, mail))
+            work = partial(_send, server, mail)
+            if _claim(mail) and not isolated("alerts", mail.recipient.store, work):
+                _put_off(mail)
 
 
 def _due_mails() -> QuerySet[Mail]:
@@ -176,9 +177,8 @@ def _send(server: _Server, mail: Mail) -> None:
     waits = mail.kind != Mail.CONFIRM and _is_quiet(store, now)
     outcome = "later" if waits else server.take(mail)
     sent = Mail.objects.filter(pk=mail.pk)
-    if outcome == "later" and now - mail.created_at < _GIVE_UP_AFTER:
-        pause = _PAUSES[min(mail.attempts, len(_PAUSES) - 1)]
-        sent.update(next_at=now + pause)
+    if outcome == "later":
+        _put_off(mail)
     else:
         sent.update(next_at=None, sent_at=now if outcome == "sent" else None)
     recipient = Recipient.objects.filter(pk=mail.recipient_id)
@@ -187,6 +187,14 @@ def _send(server: _Server, mail: Mail) -> None:
     elif outcome == "refused":
         recipient.update(failed_at=now)
     log.info("alert_mail", store=store.hash, kind=mail.kind, outcome=outcome)
+
+
+def _put_off(mail: Mail) -> None:
+    """Try again after a growing pause. After some days nobody needs the mail any more."""
+    now = timezone.now()
+    pause = _PAUSES[min(mail.attempts, len(_PAUSES) - 1)]
+    next_at = now + pause if now - mail.created_at < _GIVE_UP_AFTER else None
+    Mail.objects.filter(pk=mail.pk).update(next_at=next_at)
 
 
 def ask_for_confirmation(recipient: Recipient) -> None:

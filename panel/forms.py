@@ -4,6 +4,8 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
+from django.core.mail.message import sanitize_address
+from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -413,6 +415,15 @@ class RecipientForm(forms.Form):
     def __init__(self, user: PanelUser, data: Any = None) -> None:
         initial = {"language": language_of(user.locale)}
         super().__init__(data, initial=initial, auto_id="%s")
+
+    def clean_address(self) -> str:
+        """Refuse what Django takes for an address and no mail can be sent to: a domain too long."""
+        address: str = self.cleaned_data["address"]
+        try:
+            sanitize_address(address, "utf-8")
+        except ValueError as error:
+            raise forms.ValidationError(EmailValidator.message) from error
+        return address
 
 
 class ExclusionForm(forms.Form):

@@ -116,6 +116,7 @@ def test_an_address_of_another_store_is_out_of_reach(panel: Panel) -> None:
         ("nobody", "Enter a valid email address."),
         ("a@b.example, c@d.example", "Enter a valid email address."),
         ("a@b.example\nBcc: c@d.example", "Enter a valid email address."),
+        ("a@" + 60 * "ü" + ".example", "Enter a valid email address."),  # too long as ASCII
         ("", "This field is required."),
         ("ANA@example.com", "This address is already on the list."),
     ],
@@ -511,6 +512,29 @@ def test_a_store_that_fails_does_not_stop_the_others(
     found_and_mailed()
 
     assert [str(mail["To"]) for mail in mail_server.take()] == [ADDRESS]
+
+
+def test_a_mail_that_nobody_can_write_is_put_off_and_given_up(
+    store: Store, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+
+    def compose(_: Mail) -> None:
+        nonlocal tries
+        tries += 1
+        raise LookupError
+
+    asked = Recipient.objects.create(store=store, address=ADDRESS)
+    asked.mails.create(kind=Mail.CONFIRM)
+    monkeypatch.setattr(tasks, "compose", compose)
+
+    for minutes in (0, 1, 3, 20):
+        run(later=timedelta(minutes=minutes))
+    assert tries == 3  # the pauses grow
+    run(later=timedelta(days=4))
+    run(later=timedelta(days=5))
+
+    assert (tries, Mail.objects.get().next_at, mail_server.take()) == (4, None, [])
 
 
 def work(server: str, database: str) -> subprocess.CompletedProcess[str]:
