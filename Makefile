@@ -15,7 +15,7 @@ WORKERS ?= 4
 # The suite starts hundreds of processes; without bytecode each would compile the whole project.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-sandbox quick load restarts kills crashes histories bench bench-quick lint docs majors openapi format golden migrations messages compose-check deploy screenshots release-check lock types rules collect
+.PHONY: help setup demo test test-sandbox quick load restarts kills crashes histories bench bench-quick lint docs majors openapi format golden migrations messages compose-check deploy screenshots recording release-check lock types rules collect
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -126,6 +126,9 @@ deploy: ## build and migrate, then restart one compose service after the other, 
 
 screenshots: setup ## pictures of every page, into artifacts/
 	@$(BIN)/python -m local.screenshots
+
+recording: setup ## the demo as a short film, docs/pictures/demo.webp
+	@$(BIN)/python -m local.recording
 
 release-check: setup docs ## is this tree the release that it names? docs/developers.md has the steps
 	@$(WITH_SETTINGS) $(BIN)/python -m local.openapi --check

