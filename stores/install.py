@@ -3,9 +3,7 @@
 import hashlib
 import math
 import re
-import time
 from datetime import timedelta
-from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -18,12 +16,11 @@ from bigcommerce.errors import Rejected, Unavailable
 from bigcommerce.signed_payload import SignedPayload, read_signed_payload
 from stores.clients import bigcommerce_for
 from stores.encryption import Undecryptable
-from stores.isolation import isolated
+from stores.isolation import in_no_order
 from stores.lifecycle import store_apps
 from stores.locks import Busy, only_one
 from stores.models import PanelUser, SpentPayload, Store, new_secret
 from stores.rate_limit import Concurrency
-from transport.stopping import stopping
 
 # A signed payload opens the app once, within ten minutes.
 _MAX_AGE = timedelta(minutes=10)
@@ -170,16 +167,13 @@ def check_soon(store: Store) -> None:
 def uninstall_what_was_revoked(until: float = math.inf) -> None:
     """Uninstall stores that announced it and whose token BigCommerce has revoked.
 
-    No check begins after `until` (monotonic). They come in no order, so that each has its chance.
+    No check begins after `until` (monotonic).
     """
     asked = Store.objects.filter(uninstall_asked_at__isnull=False)
     asked.filter(uninstall_asked_at__lt=timezone.now() - _REVOKED_WITHIN).update(
         uninstall_asked_at=None
     )
-    for store in asked.order_by("?"):
-        if stopping() or time.monotonic() > until:
-            return
-        isolated("maintenance", store, partial(_uninstall_if_revoked, store))
+    in_no_order("maintenance", asked, _uninstall_if_revoked, until)
 
 
 def _uninstall_if_revoked(store: Store) -> None:

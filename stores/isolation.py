@@ -13,6 +13,7 @@ from functools import partial, wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -73,6 +74,8 @@ def isolated(what: str, store: Store, work: Callable[[], object]) -> bool:
     """Do one store's part of a shared loop. Return False when it failed, whatever the reason."""
     try:
         work()
+    except SoftTimeLimitExceeded:  # of the whole task: the next store would be killed with it
+        raise
     except Exception as error:
         if is_of_all(error):
             raise
@@ -95,6 +98,21 @@ def each(what: str, rows: Iterable[Row], work: Callable[[Row], object]) -> list[
 
 
 _MOST_TURNS = 500  # of one run; the next run continues
+
+
+def in_no_order(
+    what: str, stores: QuerySet[Store], work: Callable[[Store], object], until: float
+) -> None:
+    """Call `work` for stores until the time is up (monotonic); the next run continues.
+
+    Those that hang or fail are due again: in no order each of the others has its chance before.
+    """
+    for store in stores.order_by("?")[:_MOST_TURNS]:
+        if stopping() or time.monotonic() > until:
+            return
+        isolated(what, store, partial(work, store))
+
+
 # A store that fails, or whose process dies, has its next turn after this time.
 _TURN_LASTS = timedelta(minutes=4)
 

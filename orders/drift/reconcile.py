@@ -29,7 +29,7 @@ from payloads.order.lines import Document
 from stores import registration
 from stores.clients import bigcommerce_for
 from stores.encryption import readable
-from stores.isolation import delete_in_batches, each
+from stores.isolation import delete_in_batches, in_no_order
 from stores.models import Store, database_now, new_secret
 from stores.registration import webhooks
 
@@ -40,6 +40,7 @@ _OVERLAP = timedelta(minutes=2)
 # How far back the first run of a store goes.
 _FIRST = timedelta(days=1)
 _AT_ONCE = 1000
+_SECONDS = 100.0  # of one run over all stores: less than a task may take
 _ADOPT_SECONDS = 60.0  # the next check of all orders adopts the rest
 
 
@@ -50,7 +51,12 @@ def reconcile_due() -> int:
         reconciliation__until__gt=before
     )
     done: list[Store] = []
-    each("reconcile", stores.iterator(50), lambda one: done.append(one) if reconcile(one) else None)
+
+    def work(store: Store) -> None:
+        if reconcile(store):
+            done.append(store)
+
+    in_no_order("reconcile", stores, work, time.monotonic() + _SECONDS)
     return len(done)
 
 
@@ -134,7 +140,7 @@ def watch_due() -> None:
     stores = Store.objects.filter(state=Store.State.INSTALLED).exclude(
         reconciliation__webhooks_at__gt=before
     )
-    each("watch", stores.iterator(50), _watch)
+    in_no_order("watch", stores, _watch, time.monotonic() + _SECONDS)
     old = WebhookEvent.objects.filter(received_at__lt=timezone.now() - _KEEP_EVENTS)
     delete_in_batches(old.exclude(outcome__in=("new", "parked")))
 

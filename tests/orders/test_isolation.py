@@ -4,12 +4,15 @@ import json
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from cryptography.fernet import Fernet
 from django.db import connection
 from django.db.models import F
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -26,9 +29,9 @@ from orders.sync import worker as draining
 from orders.sync.sync import Kind, Result
 from orders.sync.worker import drain
 from orders.topics import UNINSTALLED
-from stores import tasks
+from stores import isolation, tasks
 from stores.clients import bigcommerce_for
-from stores.isolation import _STORE_FAILURES
+from stores.isolation import _STORE_FAILURES, isolated
 from stores.models import Connection, Merchant, Store
 from tests.orders.merchant import Merchant as People
 from transaction_log import tasks as log_tasks
@@ -146,6 +149,37 @@ def test_a_loop_names_the_store_that_failed_and_does_all_others(
     run()
     assert set(reached) == {broken.hash, merchant.store.hash}
     assert failures(loop) - before == 2
+
+
+@pytest.mark.parametrize("name", ["watch", "reconcile"])
+def test_stores_that_hang_leave_time_to_the_others(
+    merchant: People, broken: Store, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The time is up after the first one; in the next run another one may come first."""
+    clock, reached = iter([0.0, 0.0, *[1000.0] * 9]), []
+
+    def hangs(store: Store) -> None:
+        reached.append(store.hash)
+
+    monkeypatch.setattr(reconcile, "_watch" if name == "watch" else "reconcile", hangs)
+    time = SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr(isolation, "time", time)
+    monkeypatch.setattr(reconcile, "time", time)
+    with CaptureQueriesContext(connection) as asked:
+        (reconcile.watch_due if name == "watch" else reconcile.reconcile_due)()
+
+    assert len(reached) == 1
+    assert any("ORDER BY RANDOM()" in query["sql"] for query in asked)
+
+
+def test_the_end_of_a_task_s_time_is_no_store_s_failure(broken: Store) -> None:
+    """Going on, the process would be killed a minute later, whatever it does then."""
+
+    def work() -> None:
+        raise SoftTimeLimitExceeded
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        isolated("watch", broken, work)
 
 
 def test_a_check_that_fails_every_time_is_over_and_keeps_no_other_waiting(
