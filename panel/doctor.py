@@ -68,6 +68,7 @@ def worst(findings: Sequence[Finding]) -> _State:
 def installation() -> Iterator[Finding]:
     """Everything that is not about a store, in the order in which to mend it."""
     yield _configuration()
+    yield _static_files()
     database = _database()
     yield database
     answers = database.state == "ok"
@@ -96,6 +97,16 @@ def _configuration() -> Finding:
         return Finding("configuration", "ok", "The environment is complete.")
     remedy = "Correct the environment as .env.example describes it, then restart every process."
     return Finding("configuration", "warning", " ".join(remarks), remedy)
+
+
+def _static_files() -> Finding:
+    """Without the checkout script no page of the app and no registration works."""
+    try:
+        name = checkout_script.file_name()
+    except ValueError:
+        remedy = "Run python manage.py collectstatic --noinput, then restart the web processes."
+        return Finding("static_files", "error", "The static files are not collected.", remedy)
+    return Finding("static_files", "ok", f"The checkout script is {name.rpartition('/')[2]}.")
 
 
 def _database() -> Finding:

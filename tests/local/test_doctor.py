@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import time_machine
 from cryptography.fernet import Fernet
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -38,7 +39,7 @@ from stores.registration import checkout_script
 from tests.stores.test_with_sandbox import address, fetch, registered
 
 OF_THE_INSTALLATION = [
-    "configuration",
+    *("configuration", "static_files"),
     *("database", "pooler", "migrations", "clock", "keys", "tasks", "queue"),
     *("broker", "workers", "public_url", "certificate"),
 ]
@@ -201,6 +202,16 @@ def test_the_switch_for_the_sandbox_is_named(settings: Settings) -> None:
     settings.SANDBOX = True
 
     assert "SANDBOX is on" in finding("configuration").message
+
+
+@pytest.mark.django_db
+def test_static_files_that_were_not_collected_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert finding("static_files").state == "ok"
+    monkeypatch.setattr(staticfiles_storage, "hashed_files", {})
+    found = finding("static_files")
+
+    assert (found.state, found.message) == ("error", "The static files are not collected.")
+    assert "collectstatic" in found.remedy
 
 
 # --- The public address and its certificate -------------------------------------------------------
