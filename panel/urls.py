@@ -4,10 +4,8 @@ from django.urls import include, path
 
 from panel import session
 from panel.views import (
-    alerts,
     callbacks,
     connection,
-    corrections,
     dashboard,
     drift,
     log,
@@ -31,9 +29,9 @@ app_pages = [
     path("settings/order-statuses/", settings.order_statuses, name="order_statuses"),
     path("settings/reports/", settings.report_settings, name="report_settings"),
     path("settings/reports/address", settings.new_report_address, name="new_report_address"),
-    path("settings/alerts/", alerts.alerts, name="alerts"),
-    path("settings/alerts/add", alerts.add_recipient, name="add_recipient"),
-    path("settings/alerts/<int:recipient_id>", alerts.change_recipient, name="change_recipient"),
+    path("settings/alerts/", settings.alerts, name="alerts"),
+    path("settings/alerts/add", settings.add_recipient, name="add_recipient"),
+    path("settings/alerts/<int:recipient_id>", settings.change_recipient, name="change_recipient"),
     path("settings/history/", settings.settings_history, name="settings_history"),
     path("settings/history/<int:change_id>/undo", settings.undo_setting, name="undo_setting"),
     path("repair", connection.repair, name="repair"),
@@ -53,17 +51,17 @@ order_pages = [
     path("orders/<int:order_id>/finish", drift.finish_order, name="finish_order"),
     path(
         "orders/<int:order_id>/corrections",
-        corrections.enter_correction,
+        order.enter_correction,
         name="enter_correction",
     ),
     path(
         "orders/<int:order_id>/corrections/<int:correction_id>/apply",
-        corrections.apply_correction,
+        order.apply_correction,
         name="apply_correction",
     ),
     path(
         "orders/<int:order_id>/corrections/<int:correction_id>/keep",
-        corrections.keep_correction,
+        order.keep_correction,
         name="keep_correction",
     ),
     path("shipping/", shipping.shipping, name="shipping"),

@@ -1,30 +1,37 @@
-"""The pages about one order: BigCommerce's side panel, the comparison, and retrying.
+"""The pages about one order: BigCommerce's side panel, the comparison, retries and corrections.
 
 The panel opens for every order of the store, most of which were not paid with SeQura. It makes no
 call and three queries at most: the session with its store, the order, its entries.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django import forms
+from django.core.validators import validate_email
 from django.db.models import F
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 import bigcommerce.errors
+from bigcommerce.errors import Rejected, Unavailable
+from orders import corrections
 from orders.corrections import brought_along, with_open_rows
-from orders.models import Order
+from orders.models import Correction, Order
 from orders.sync.retry import retry
 from orders.sync.snapshot import UNREADABLE, read_snapshot
 from orders.sync.sync import NotNow, reading_of
-from panel.labels import newest_first
+from panel.labels import label, newest_first
 from panel.log_query import with_approved
 from panel.notices import back
-from panel.session import PanelRequest, panel_page
-from panel.views.corrections import CorrectionForm
+from panel.session import PanelRequest, panel_error, panel_page
 from panel.views.log import no_such_thing
 from payloads.order.comparison import Comparison, Update, as_accepted, cart_total, compare
+from payloads.order.corrections import PATHS
 from payloads.order.order_update import Snapshot
 from stores.clients import bigcommerce_for
 from stores.storefronts import order_link, portal_home, portal_link
@@ -82,7 +89,7 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
         "portal": portal_link(order.connection.environment, order.reference),
         "shop": order_link(request.store, order.bigcommerce_id),
         "corrections": brought_along(order),
-        "correction_form": CorrectionForm(auto_id="correction_%s"),
+        "correction_form": _CorrectionForm(auto_id="correction_%s"),
     }
 
 
@@ -166,3 +173,80 @@ def retry_order(request: PanelRequest, order_id: int) -> HttpResponse:
     if order is None:
         return no_such_thing(request)
     return back(request, retry(order), order_id)
+
+
+def _choices() -> list[tuple[str, str]]:
+    return [(path, label(path)) for path in PATHS]
+
+
+_Decide = Callable[[Order, Correction, str], None]
+
+
+class _CorrectionForm(forms.Form):
+    """Record a value that SeQura gave by phone or email."""
+
+    path = forms.ChoiceField(
+        label=gettext_lazy("Detail"),
+        choices=_choices,
+        widget=forms.Select(attrs={"class": "input"}),
+    )
+    value = forms.CharField(
+        label=gettext_lazy("SeQura's value"),
+        max_length=255,
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if given.get("path", "").endswith(".email") and given.get("value"):
+            validate_email(given["value"])
+        return given
+
+
+@require_POST
+@panel_page
+def apply_correction(request: PanelRequest, order_id: int, correction_id: int) -> HttpResponse:
+    """Write SeQura's value into the BigCommerce order."""
+    return _decide(request, order_id, correction_id, corrections.apply, "applied")
+
+
+@require_POST
+@panel_page
+def keep_correction(request: PanelRequest, order_id: int, correction_id: int) -> HttpResponse:
+    """Keep BigCommerce's value and send it to SeQura."""
+    return _decide(request, order_id, correction_id, corrections.keep_ours, "kept")
+
+
+def _decide(
+    request: PanelRequest, order_id: int, correction_id: int, decide: _Decide, word: str
+) -> HttpResponse:
+    order = _find(request, order_id)
+    if order is None:
+        return no_such_thing(request)
+    rows = corrections.open_rows(order.store, order.reference)
+    found = next((row for row in rows if row.pk == correction_id), None)
+    if found is None:
+        return back(request, "settled", order_id)
+    try:
+        decide(order, found, request.panel_user.email)
+    except (Rejected, Unavailable):
+        word = "bigcommerce_failed"
+    return back(request, word, order_id)
+
+
+@require_POST
+@panel_page
+def enter_correction(request: PanelRequest, order_id: int) -> HttpResponse:
+    """SeQura told the merchant otherwise."""
+    order = _find(request, order_id)
+    if order is None:
+        return no_such_thing(request)
+    form = _CorrectionForm(request.POST)
+    if not form.is_valid():
+        problems = " ".join(str(text) for texts in form.errors.values() for text in texts)
+        return panel_error(
+            request, 400, _("Your changes couldn't be saved"), problems, request.store
+        )
+    given, person = form.cleaned_data, request.panel_user.email
+    new = corrections.enter(order, given["path"], given["value"], person)
+    return back(request, "entered" if new else "no_news", order_id)

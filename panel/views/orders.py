@@ -42,7 +42,7 @@ def _begins(part: str, text: str) -> Q:
     return Q(**{f"{column}__gte": searchable(start), f"{column}__lt": beyond})
 
 
-class OrderFilter(forms.Form):
+class _OrderFilter(forms.Form):
     """A GET form. `orders()` are the store's orders that match, the newest first."""
 
     q = forms.CharField(
@@ -113,7 +113,7 @@ class OrderFilter(forms.Form):
 @panel_page
 def orders(request: PanelRequest) -> HttpResponse:
     """Show a page of orders: two queries with the session's, at any length of the list."""
-    filters = OrderFilter(request.store, request.GET)
+    filters = _OrderFilter(request.store, request.GET)
     found, is_first = filters.orders(), True
     try:
         place = Position.parse(request.GET.get("before", ""))

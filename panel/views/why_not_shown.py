@@ -44,7 +44,7 @@ _CONNECTION = ("connection", "", gettext_lazy("Connection settings"))
 _EXCLUSIONS = ("exclusions", "", gettext_lazy("Edit exclusions"))
 _METHODS = ("payment_methods", "", gettext_lazy("View payment methods"))
 _SETUP = ("dashboard", "#setup", gettext_lazy("Setup check"))
-PAGES: dict[Reason, tuple[str, str, Text]] = {
+_PAGES: dict[Reason, tuple[str, str, Text]] = {
     Reason.NOT_CONNECTED: _CONNECTION,
     Reason.ACCESS_LOST: _SETUP,
     Reason.ACCOUNT_REFUSED: _CONNECTION,
@@ -110,7 +110,7 @@ def _explain(code: str, sentences: Mapping[Reason, str] = SENTENCES) -> _Why:
         reason = Reason(code)
     except ValueError:
         return _Why(code)
-    return _Why(_(sentences[reason]), *PAGES.get(reason, ()))
+    return _Why(_(sentences[reason]), *_PAGES.get(reason, ()))
 
 
 def reason_text(code: str) -> str:

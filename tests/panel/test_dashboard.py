@@ -11,10 +11,10 @@ from django.test import Client
 from django.utils import timezone
 
 from orders.models import Order, WebhookEvent
-from panel import go_live
 from panel.figures import _Day, _nice, chart, last_days, unsynced_shipments
+from panel.views import dashboard
 from panel.views.dashboard import _problems
-from panel.views.why_not_shown import PAGES
+from panel.views.why_not_shown import _PAGES
 from payloads.checkout.reasons import Reason
 from payments.models import Offer, Solicitation
 from stores.models import Store
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.django_db
 
 
 def ticked(store: Store) -> set[str]:
-    checks = go_live.checklist(store, go_live.facts(store))
-    return {name for name, check in zip(go_live._CHECKS, checks, strict=True) if check.at}
+    checks = dashboard._checklist(store, dashboard._facts(store))
+    return {name for name, check in zip(dashboard._CHECKS, checks, strict=True) if check.at}
 
 
 def test_a_fresh_store_has_seen_nothing() -> None:
@@ -41,7 +41,7 @@ def test_the_checklist_ticks_itself_from_real_traffic() -> None:
     order = store.orders.select_related("connection").get(bigcommerce_id=1007)
     record.accepted(order.subject, "cancel")
 
-    assert ticked(store) == set(go_live._CHECKS)
+    assert ticked(store) == set(dashboard._CHECKS)
 
 
 def test_a_tick_stays_when_its_row_is_forgotten() -> None:
@@ -327,7 +327,7 @@ def test_an_order_that_cannot_be_read_without_access_says_so() -> None:
     assert "BigCommerce no longer accepts our access to your store, so SeQura" in page
 
 
-@pytest.mark.parametrize("reason", [one for one in Reason if one in PAGES])
+@pytest.mark.parametrize("reason", [one for one in Reason if one in _PAGES])
 def test_a_link_leads_to_the_place_that_mends_it(reason: Reason) -> None:
     store = filled_store()
     Offer.objects.filter(store=store).update(reasons=[reason])

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from orders.models import Order
-from panel.views.orders import OrderFilter, _with_columns
+from panel.views.orders import _OrderFilter, _with_columns
 from stores.models import Store
 from tests.panel.test_pages import begin_new_files, fill
 from tests.panel.test_settings import Panel
@@ -192,7 +192,7 @@ def test_each_search_reads_an_index(big: Store) -> None:
     order = Order.objects.filter(store=big, bigcommerce_id__gt=100_000).order_by("pk")[500]
     read: dict[str, tuple[int, set[str]]] = {}
     for name, query in QUERIES.items():
-        found = _with_columns(OrderFilter(big, query(order)).orders())[:51]
+        found = _with_columns(_OrderFilter(big, query(order)).orders())[:51]
         plan = json.loads(found.explain(format="json", analyze=True, buffers=True))[0]["Plan"]
         scans = {
             one["Node Type"] for one in nodes(plan) if one.get("Relation Name") == "orders_order"

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from orders.models import Order
-from panel import go_live
 from panel.state import _Finding, _State, state_of
+from panel.views import dashboard
 from stores import connect
 from stores.models import Connection, Store
 from tests.panel.test_settings import Panel
@@ -37,7 +37,7 @@ def flawless(environment: str = "live") -> Store:
 
 def read(store: Store) -> _State:
     store.refresh_from_db()
-    last = go_live.facts(store)["sold_at"]
+    last = dashboard._facts(store)["sold_at"]
     return state_of(store, list(store.connections.all()), connect.selling(store), last)
 
 

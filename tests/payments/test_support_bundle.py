@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from orders.models import Order
-from panel.support_bundle import bundle
+from panel.management.commands.support_bundle import bundle
 from payments.confirm import confirm
 from stores.models import Merchant, PanelUser, Store
 from stores.privacy.personal_data import TABLES
