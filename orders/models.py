@@ -92,7 +92,7 @@ class Order(models.Model):
     adopted_at = models.DateTimeField(null=True, blank=True)
     # Adopted long after the order was completed: nothing is sent until the order changes.
     left_alone = models.BooleanField(default=False, db_default=False)
-    # The purchase history: [["solicited", "2026-…"], …], named as in `panel.labels`.
+    # The purchase history: [["solicited", "2026-…"], …], named as in `panel.templatetags.labels`.
     beginnings = models.JSONField(default=list, db_default=[], blank=True)
     # What confirm() sent. Delivery method, customer and platform stay as the shopper entered them.
     solicited = models.JSONField(default=dict)

@@ -8,13 +8,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from orders.drift.checks import open_orders
 from orders.models import Order
-from panel.log_query import with_approved
 from stores.models import Store
 from transaction_log.models import Entry
 
@@ -107,6 +106,14 @@ class _Unsynced:
     bigcommerce_id: int
     since: datetime
     entry: Entry | None = None  # none while it is on its way
+
+
+def with_approved(entries: QuerySet[Entry]) -> QuerySet[Entry]:
+    """Return the entries with the cents that SeQura approved for their order, as `approved`."""
+    orders = Order.objects.filter(
+        store=OuterRef("store"), bigcommerce_id=OuterRef("bigcommerce_id")
+    )
+    return entries.annotate(approved=Subquery(orders.values("amount")[:1]))
 
 
 def unsynced_shipments(store: Store, *, explained: bool = False) -> list[_Unsynced]:

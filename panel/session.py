@@ -147,6 +147,15 @@ def bad_form(request: "PanelRequest") -> HttpResponse:
     return panel_error(request, 400, title, text, request.store)
 
 
+def no_such_thing(request: PanelRequest) -> HttpResponse:
+    """The same answer for what is not there and for what is another store's."""
+    text = _(
+        "The address may be wrong or out of date. Open SeQura again from the Apps menu of your"
+        " control panel."
+    )
+    return panel_error(request, 404, _("Page not found"), text, request.store)
+
+
 def _session_is_over(request: HttpRequest) -> HttpResponse:
     return panel_error(
         request,

@@ -18,10 +18,9 @@ from orders.models import Drift, DriftCheck, Order
 from orders.queue.wakeup import wake_worker
 from orders.sync.retry import retry
 from panel.export import BYTE_ORDER_MARK, few_per_store, harmless
-from panel.labels import detail_words, drift_kind, explain
 from panel.notices import back
-from panel.session import PanelRequest, panel_page
-from panel.views.log import no_such_thing
+from panel.session import PanelRequest, no_such_thing, panel_page
+from panel.templatetags.labels import detail_words, drift_kind, explain_drift
 from payloads.codes import INCOMPLETE
 from stores.clients import bigcommerce_for
 from stores.storefronts import order_link, portal_link
@@ -42,7 +41,7 @@ def _csv_file(check: DriftCheck) -> str:
             one.bigcommerce_id,
             one.reference or "",
             drift_kind(one.kind),
-            explain(one.kind),
+            explain_drift(one.kind),
             detail_words(one),
             _("yes") if one.repaired else _("no"),
             timezone.localtime(one.at).isoformat(timespec="seconds"),

@@ -25,11 +25,10 @@ from orders.models import Correction, Order
 from orders.sync.retry import retry
 from orders.sync.snapshot import UNREADABLE, read_snapshot
 from orders.sync.sync import NotNow, reading_of
-from panel.labels import label, newest_first
-from panel.log_query import with_approved
+from panel.figures import with_approved
 from panel.notices import back
-from panel.session import PanelRequest, panel_error, panel_page
-from panel.views.log import no_such_thing
+from panel.session import PanelRequest, no_such_thing, panel_error, panel_page
+from panel.templatetags.labels import label, newest_first
 from payloads.order.comparison import Comparison, Update, as_accepted, cart_total, compare
 from payloads.order.corrections import PATHS
 from payloads.order.order_update import Snapshot

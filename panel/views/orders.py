@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from orders.models import Order, customer, searchable
-from panel.log_query import PAGE, Position
 from panel.session import PanelRequest, panel_page
+from panel.views.log import PAGE, Position
 from stores.models import Store
 from transaction_log.models import Entry
 
@@ -120,7 +120,7 @@ def orders(request: PanelRequest) -> HttpResponse:
     except ValueError:
         pass
     else:
-        found = found.filter(TupleLessThan(Tuple(filters.moment, "id"), tuple(place)))
+        found = found.filter(TupleLessThan(Tuple(filters.moment, "id"), (place.at, place.id)))
         is_first = False
     rows = list(_with_columns(found)[: PAGE + 1])
     query = request.GET.copy()

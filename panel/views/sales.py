@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from panel import figures
-from panel.export import csv_file
+from panel.export import BYTE_ORDER_MARK, csv_text
 from panel.figures import chart
-from panel.labels import method_name
 from panel.session import PanelRequest, panel_page
+from panel.templatetags.labels import method_name
 from panel.views.why_not_shown import reason_text
 from payments import progress
 from stores.models import Store, country_name
@@ -162,7 +162,9 @@ def sales(request: PanelRequest) -> HttpResponse:
 def sales_csv(request: PanelRequest) -> HttpResponse:
     """Return every figure of the page, a row each."""
     found = _sales(request.store, _days(request))
-    response = HttpResponse(csv_file(_rows(found)), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(
+        BYTE_ORDER_MARK + csv_text(_rows(found)), content_type="text/csv; charset=utf-8"
+    )
     name = f"sequra-sales-{request.store.hash}-{timezone.localdate():%Y-%m-%d}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     response["X-Content-Type-Options"] = "nosniff"

@@ -1,4 +1,4 @@
-"""The merchant's settings: who sees SeQura, what statuses mean, when reports and alerts are sent."""
+"""The merchant's settings: who sees SeQura, what statuses mean, when reports and alerts go."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,8 +30,7 @@ from panel.forms import (
     StatusesForm,
 )
 from panel.notices import show
-from panel.session import PanelRequest, bad_form, panel_page
-from panel.views.log import no_such_thing
+from panel.session import PanelRequest, bad_form, no_such_thing, panel_page
 from stores import catalogue, connect, statuses, store_settings
 from stores.models import SettingChange, Store, country_name, new_secret
 from stores.rate_limit import LIMITS, KeyLimit, RateLimited, consume

@@ -18,8 +18,7 @@ from orders.queue.wakeup import wake_worker
 from orders.reports.pages import COLUMNS, Page, addressees, shipped, to_report, to_report_by
 from orders.reports.run import start
 from panel import figures
-from panel.session import PanelRequest, panel_page
-from panel.views.log import no_such_thing
+from panel.session import PanelRequest, no_such_thing, panel_page
 from payloads.delivery_report import PAGE, Report, delivery_report, sort_out
 from stores import statuses
 from stores.clients import platform_facts

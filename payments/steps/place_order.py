@@ -110,7 +110,7 @@ def _link(solicitation: Solicitation) -> Order:
 
 
 def _purchase_history(solicitation: Solicitation) -> list[tuple[str, str]]:
-    """Return the moments of the purchase for the order's timeline: see `panel.labels`."""
+    """Return the moments of the purchase for the order's timeline in the panel."""
     moments = (
         ("solicited", solicitation.created_at),
         ("form_shown", solicitation.form_shown_at),

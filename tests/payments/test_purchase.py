@@ -3,7 +3,7 @@
 from django.db import connection
 
 from orders.models import Order
-from panel.labels import _MOMENTS
+from panel.templatetags.labels import _MOMENTS
 from payments.confirm import confirm
 from payments.models import Solicitation
 from tests.payments.shop import Shop

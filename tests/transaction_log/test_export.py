@@ -3,14 +3,16 @@
 import csv
 import io
 import uuid
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from panel import export, log_query
+from panel import export
 from panel.export import BYTE_ORDER_MARK, harmless
+from panel.views import log
 from stores.models import PanelUser
 from tests.stores.conftest import Panel, panel_for
 from tests.transaction_log.conftest import NOON, MakeEntry
@@ -89,7 +91,7 @@ def test_rows_come_in_short_queries_as_they_are_read(
     panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first lines are there before the last ones were asked for; nothing is counted."""
-    monkeypatch.setattr(export, "chunks", lambda entries: log_query.chunks(entries, 10))
+    monkeypatch.setattr(log, "_chunks", partial(log._chunks, size=10))
     made = Entry.objects.bulk_create(
         Entry(store=panel.store, event="ship", outcome="accepted", at=NOON, closed_at=NOON)
         for _ in range(35)
@@ -114,6 +116,6 @@ def test_rows_come_in_short_queries_as_they_are_read(
 def test_no_cell_is_a_formula_however_a_spreadsheet_divides_the_line(
     divider: str, rest: str, delimiter: str
 ) -> None:
-    line = export._file([["250", f"Madrid{divider}{rest}{divider}x", "end"]])
+    line = export.csv_text([["250", f"Madrid{divider}{rest}{divider}x", "end"]])
     for row in csv.reader(line.splitlines(keepends=True), delimiter=delimiter):
         assert [cell for cell in row if cell.lstrip().startswith(export._FORMULA)] == []

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import timezone
 
-from panel.log_filters import LogFilter
+from panel.views.log import _LogFilter
 from tests.stores.conftest import Panel
 from tests.transaction_log.conftest import MakeEntry
 from transaction_log.models import Entry
@@ -15,7 +15,7 @@ REFERENCE = uuid.UUID("0b9a4c6e-6d52-4d0c-9d7b-0c9b6f8d3f6a")
 
 
 def found(panel: Panel, **asked: str) -> list[Entry]:
-    filters = LogFilter(panel.store, asked)
+    filters = _LogFilter(panel.store, asked)
     assert filters.errors == {}
     return list(filters.entries())
 
@@ -40,7 +40,7 @@ def test_search_for_anything_else_says_what_it_wants(
     panel: Panel, make_entry: MakeEntry, text: str
 ) -> None:
     make_entry()
-    filters = LogFilter(panel.store, {"q": text})
+    filters = _LogFilter(panel.store, {"q": text})
     assert list(filters.entries()) == []
     assert "q" in filters.errors
 

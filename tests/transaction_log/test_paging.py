@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from panel.log_query import (
+from panel.views.log import (
     PAGE,
     Position,
-    chunks,
-    first_page,
-    newer_page,
-    newest_first,
-    older_page,
+    _chunks,
+    _first_page,
+    _newer_page,
+    _newest_first,
+    _older_page,
 )
 from stores.models import Store
 from tests.stores.conftest import Panel
@@ -40,50 +40,50 @@ def many(store: Store, count: int, apart: int) -> list[int]:
 @pytest.mark.parametrize("apart", [0, 1, 10**6])
 def test_pages_show_every_entry_once_newest_first(store: Store, apart: int) -> None:
     expected = many(store, 3 * PAGE + 7, apart)
-    page, shown = first_page(newest_first(store)), []
+    page, shown = _first_page(_newest_first(store)), []
     sizes = []
     while True:
         shown += [entry.pk for entry in page.entries]
         sizes.append(len(page.entries))
         if page.older is None:
             break
-        page = older_page(newest_first(store), page.older)
+        page = _older_page(_newest_first(store), page.older)
     assert shown == expected
     assert sizes == [PAGE, PAGE, PAGE, 7]
 
 
 def test_newer_leads_back_the_way_we_came(store: Store) -> None:
     many(store, 3 * PAGE, 1)
-    entries = newest_first(store)
-    first = first_page(entries)
+    entries = _newest_first(store)
+    first = _first_page(entries)
     assert first.older
-    second = older_page(entries, first.older)
+    second = _older_page(entries, first.older)
     assert second.older
-    third = older_page(entries, second.older)
+    third = _older_page(entries, second.older)
     assert third.older is None
     assert third.newer
-    back = newer_page(entries, third.newer)
+    back = _newer_page(entries, third.newer)
     assert back.entries == second.entries
     assert back.newer
-    assert newer_page(entries, back.newer) == first
+    assert _newer_page(entries, back.newer) == first
 
 
 def test_newer_shows_what_came_meanwhile(store: Store, make_entry: MakeEntry) -> None:
     many(store, PAGE + 1, 1)
-    entries = newest_first(store)
-    first = first_page(entries)
+    entries = _newest_first(store)
+    first = _first_page(entries)
     assert first.older
-    second = older_page(entries, first.older)
+    second = _older_page(entries, first.older)
     fresh = make_entry(at=NOON + timedelta(hours=1))
     assert second.newer
-    between = newer_page(entries, second.newer)
+    between = _newer_page(entries, second.newer)
     assert between.newer
-    assert newer_page(entries, between.newer).entries[0] == fresh
+    assert _newer_page(entries, between.newer).entries[0] == fresh
 
 
 def test_full_last_page_offers_no_empty_one(store: Store) -> None:
     many(store, PAGE, 1)
-    assert first_page(newest_first(store)).older is None
+    assert _first_page(_newest_first(store)).older is None
 
 
 def test_position_survives_an_address(make_entry: MakeEntry) -> None:
@@ -107,7 +107,7 @@ def test_positions_of_others_are_refused(panel: Panel, text: str) -> None:
 
 def test_chunks_hold_every_entry_once(store: Store) -> None:
     expected = many(store, 25, 0)
-    found = list(chunks(newest_first(store), 10))
+    found = list(_chunks(_newest_first(store), 10))
     assert [len(chunk) for chunk in found] == [10, 10, 5]
     assert [entry.pk for chunk in found for entry in chunk] == expected
 

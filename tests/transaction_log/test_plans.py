@@ -19,8 +19,7 @@ from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
 from orders.models import Order
-from panel.log_filters import LogFilter
-from panel.log_query import PAGE, Position, _after, _before, needing_somebody
+from panel.views.log import PAGE, Position, _after, _before, _LogFilter, _needing_somebody
 from panel.views.order import _entries
 from stores.isolation import _DELETED_AT_ONCE
 from stores.models import Store
@@ -74,7 +73,7 @@ def buffers(plan: dict[str, Any]) -> int:
 
 
 def asked(store: Store, **data: str) -> QuerySet[Entry]:
-    return LogFilter(store, data).entries()
+    return _LogFilter(store, data).entries()
 
 
 def somewhere(store: Store, share: float) -> Position:
@@ -141,7 +140,7 @@ def test_order_s_entries_are_found_by_index(store: Store) -> None:
 
 def test_counting_what_needs_somebody_is_cheap(store: Store, rows: int) -> None:
     with CaptureQueriesContext(connection) as queries:
-        assert needing_somebody(store, 100) == min(100, min(rows, 1_000_000) // 5000)
+        assert _needing_somebody(store, 100) == min(100, min(rows, 1_000_000) // 5000)
     assert len(queries) == 1
 
 

@@ -1,0 +1,366 @@
+"""What merchants read about orders, log entries, drifts, checks and reports, as template tags."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django import template
+from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from orders.models import Drift, DriftCheck, Order, ReportRun
+from panel.templatetags.panel import money
+from payloads.order.comparison import Row
+from stores.storefronts import order_link, portal_link
+from transaction_log.explanations import (
+    DECISION,
+    HEARD,
+    Explanation,
+    Text,
+    event_label,
+    explain,
+    outcome_label,
+)
+from transaction_log.models import Entry
+
+register = template.Library()
+
+_PARTS: dict[str, Text] = {
+    "customer": _("Customer"),
+    "delivery_address": _("Shipping address"),
+    "invoice_address": _("Billing address"),
+}
+_NAMES: dict[str, Text] = {
+    "email": _("Email"),
+    "given_names": _("First name"),
+    "surnames": _("Last name"),
+    "company": _("Company"),
+    "address_line_1": _("Street"),
+    "address_line_2": _("Street, second line"),
+    "postal_code": _("Postal code"),
+    "city": _("City"),
+    "state": _("Region"),
+    "phone": _("Phone"),
+}
+
+
+@register.filter("path_label")
+def label(path: str) -> str:
+    """`Delivery address: City` for `delivery_address.city`; anything else as it is."""
+    part, _dot, name = path.partition(".")
+    if part not in _PARTS or name not in _NAMES:
+        return path
+    return f"{_PARTS[part]}: {_NAMES[name]}"
+
+
+@register.filter("details")
+def labels(paths: str) -> str:
+    """The same for several, separated by commas."""
+    return ", ".join(label(path) for path in paths.split(", "))
+
+
+# Each kind of drift in plain words, with what the merchant can do.
+_Kind = Drift.Kind
+
+_WORDS: dict[str, Text] = {
+    _Kind.MISSED: _(
+        "BigCommerce didn't notify us of a change. We send it to SeQura automatically."
+    ),
+    _Kind.REJECTED: _("SeQura rejected this order. Compare it, fix it in BigCommerce, then retry."),
+    _Kind.PORTAL: _(
+        "SeQura rejects updates to an order that it accepted before. The order may have been"
+        " changed or closed in SeQura's portal. Check it there first."
+    ),
+    _Kind.CORRECTED: _(
+        "SeQura corrected the customer's details. Open the order and choose which value to keep."
+    ),
+    _Kind.REVIEW: _(
+        "SeQura has been reviewing the payment for more than two days. Don't ship yet. Contact"
+        " SeQura."
+    ),
+    _Kind.STRAY: _(
+        "The order was paid with SeQura but is still Incomplete, so BigCommerce hides it."
+        " Change it to the paid status."
+    ),
+    _Kind.WITHOUT_REFERENCE: _(
+        "SeQura confirmed the payment but doesn't have the order number yet, so it can't pay"
+        " you. We'll keep sending it automatically."
+    ),
+    _Kind.UNREADABLE: _(
+        "The order contains something we can't send to SeQura. Compare it and fix it in"
+        " BigCommerce."
+    ),
+    _Kind.ADOPTED: _(
+        "This order was missing from the app and has been linked to its SeQura order again."
+    ),
+    _Kind.NOT_ADOPTED: _(
+        "The order's payment method is SeQura, but the app can't link it to a SeQura order."
+    ),
+    _Kind.NOT_CHECKED: _(
+        "This order is missing from the app, and SeQura or BigCommerce didn't return it. The"
+        " next check tries again."
+    ),
+}
+
+
+# The names of what the models store; the frozen migrations keep the models' own labels.
+_DRIFT_KINDS: dict[str, Text] = {
+    _Kind.MISSED: _("Missed change"),
+    _Kind.REJECTED: _("Rejected by SeQura"),
+    _Kind.PORTAL: _("Possibly changed in portal"),
+    _Kind.CORRECTED: _("Correction pending"),
+    _Kind.REVIEW: _("Review overdue"),
+    _Kind.STRAY: _("Incomplete order"),
+    _Kind.WITHOUT_REFERENCE: _("Missing order number"),
+    _Kind.UNREADABLE: _("Unreadable"),
+    _Kind.ADOPTED: _("Unknown order linked"),
+    _Kind.NOT_ADOPTED: _("Unknown order, not linked"),
+    _Kind.NOT_CHECKED: _("Could not be checked"),
+}
+_CHECK_STATES: dict[str, Text] = {
+    DriftCheck.State.RUNNING: _("Running"),
+    DriftCheck.State.DONE: _("Finished"),
+    DriftCheck.State.FAILED: _("Stopped"),
+}
+_CAUSES: dict[str, Text] = {
+    DriftCheck.Cause.NIGHT: _("Every night"),
+    DriftCheck.Cause.OUTAGE: _("After an outage"),
+    DriftCheck.Cause.PERSON: _("Started manually"),
+    DriftCheck.Cause.COMMAND: _("Command line"),
+    ReportRun.Cause.CALL: _("Trigger URL"),
+}
+
+
+@register.filter
+def drift_kind(kind: str) -> Text:
+    """Return the name of a kind of drift."""
+    return _DRIFT_KINDS.get(kind, kind)
+
+
+@register.filter
+def check_state(state: str) -> Text:
+    """Return how far a check of all open orders is."""
+    return _CHECK_STATES.get(state, state)
+
+
+@register.filter
+def cause(code: str) -> Text:
+    """Return what started a report or a check."""
+    return _CAUSES.get(code, code)
+
+
+@register.filter
+def method_name(payment_method: str) -> str:
+    """Return a payment method as shoppers read it, without the prefix that all of them have."""
+    return payment_method.removeprefix("SeQura - ")
+
+
+@register.filter
+def explain_drift(kind: str) -> Text:
+    return _WORDS.get(kind, "")
+
+
+def detail_words(drift: Drift) -> Text:
+    """Return the details of a drift; of an unknown order they are a reason code of the log."""
+    if drift.kind in (_Kind.ADOPTED, _Kind.NOT_ADOPTED):
+        return explain(drift.detail).what
+    return drift.detail
+
+
+# The moments of a purchase before its first entry in the log, and the direction of each.
+_SENT, _RECEIVED = _("Sent to SeQura"), _("Received from SeQura")
+_MOMENTS: dict[str, tuple[Text, Text]] = {
+    "solicited": (_("Cart sent, payment methods received"), _SENT),
+    "form_shown": (_("Identification form shown to the customer"), ""),
+    "approved": (_("Payment approved"), _RECEIVED),
+    "needs_review": (_("Payment sent to review"), _RECEIVED),
+    "confirmed": (_("Payment confirmed"), _SENT),
+    "on_hold": (_("Payment put on hold"), _SENT),
+}
+
+
+class _Beginning(NamedTuple):
+    """One moment of a purchase, as the timeline shows it."""
+
+    what: Text
+    source: Text
+    at: datetime
+
+
+def newest_first(moments: Iterable[tuple[str, str]]) -> list[_Beginning]:
+    """`Order.beginnings` in words; a name that an older release used is left out."""
+    known = [(_MOMENTS[name], parse_datetime(at)) for name, at in moments if name in _MOMENTS]
+    found = [_Beginning(*words, at) for words, at in known if at]
+    return sorted(found, key=lambda one: one.at, reverse=True)
+
+
+_OUTCOMES = {
+    "accepted": "success",
+    "rejected": "danger",
+    "delayed": "warning",
+    "ignored": "secondary",
+}
+
+register.filter("event", event_label)
+register.filter("explain", explain)
+_REJECTIONS = frozenset({"sequra_409", "sequra_422"})
+
+
+@register.filter
+def explained(entry: Entry) -> Explanation:
+    """Return what an entry means, with the amounts in euros where they are the cause."""
+    found = explain(entry.reason, entry.event)
+    above = _above_approved(entry)
+    if above <= 0:
+        return found
+    total = (entry.unshipped or 0) + (entry.shipped or 0)
+    texts = {"now": money(total), "approved": money(total - above), "above": money(above)}
+    what = _("The order total of %(now)s is %(above)s above the %(approved)s that SeQura approved.")
+    todo = _(
+        "Lower the total by %(above)s in BigCommerce, or charge the difference another way. We then"
+        " send it again automatically."
+    )
+    return replace(found, what=what % texts, todo=todo % texts)
+
+
+def _above_approved(entry: Entry) -> int:
+    """By how many cents a rejected statement exceeds what SeQura approved; 0 where unknown."""
+    approved: int | None = getattr(entry, "approved", None)
+    if approved is None or entry.unshipped is None or entry.reason not in _REJECTIONS:
+        return 0
+    return entry.unshipped + (entry.shipped or 0) - approved
+
+
+@register.filter
+def advises_retry(entry: Entry) -> bool:
+    """Return whether the merchant should retry: what SeQura rejected must change before."""
+    is_ours = entry.outcome == Entry.Outcome.DELAYED  # retried without anybody
+    must_change = entry.reason in _REJECTIONS and entry.event in ("edit", "ship", "address")
+    return not (is_ours or must_change)
+
+
+@register.filter
+def outcome_badge(entry: Entry) -> SafeString:
+    """The outcome as BigDesign shows one: a word on a colour."""
+    kind = _OUTCOMES[entry.outcome]
+    return format_html('<span class="badge badge-{}">{}</span>', kind, outcome_name(entry))
+
+
+def outcome_name(entry: Entry) -> Text:
+    """Return the outcome as merchants read it: on the badge and in the file."""
+    is_dismissed = bool(entry.note or entry.ignored_by)
+    return outcome_label(entry.outcome, entry.event, is_open=entry.is_open, dismissed=is_dismissed)
+
+
+@register.simple_tag(takes_context=True)
+def in_bigcommerce(context: dict[str, Any], bigcommerce_id: int | None) -> str:
+    """The order's page in the store's control panel."""
+    return order_link(context["request"].store, bigcommerce_id)
+
+
+@register.filter
+def in_portal(about: Any) -> str:
+    """The page in SeQura's portal for an entry."""
+    return portal_link(about.environment, about.reference)
+
+
+@register.filter
+def can_retry(entry: Entry) -> bool:
+    """Is there an order whose update may be sent again?"""
+    explanation: Explanation = explain(entry.reason, entry.event)
+    return entry.is_open and explanation.retry and entry.bigcommerce_id is not None
+
+
+@register.filter
+def can_compare(entry: Entry) -> bool:
+    """Is there an order to compare? A failed purchase left none; a correction is decided."""
+    is_about_an_order = entry.event not in ("purchase", "correction")
+    return entry.is_open and entry.bigcommerce_id is not None and is_about_an_order
+
+
+@register.filter
+def speaker(entry: Entry) -> Text:
+    """Return the system whose message the entry holds."""
+    return explain(entry.reason).speaker
+
+
+@register.filter
+def words(entry: Entry) -> str:
+    """Return the message, with details by the names that merchants know."""
+    return labels(entry.words) if entry.event == "correction" else entry.words
+
+
+@register.filter
+def direction(entry: Entry) -> Text:
+    """Return whether the entry was sent or received; nothing for a decision of the merchant."""
+    if entry.event == DECISION:
+        return ""
+    return _RECEIVED if entry.event in HEARD else _SENT
+
+
+_STATUSES = {
+    Order.Status.APPROVED: "success",
+    Order.Status.IN_REVIEW: "warning",
+    Order.Status.CANCELLED: "danger",
+    Order.Status.WITHOUT_REFERENCE: "secondary",
+}
+_MARKS = {"added": _("Added"), "removed": _("Removed"), "changed": _("Changed")}
+_TOTALS = {
+    "unshipped": _("Still to ship"),
+    "shipped": _("Shipped"),
+    "owed": _("Outstanding balance"),
+}
+# Lines that are no goods, under the names they have when BigCommerce gives them none.
+_CHARGES = {
+    "Shipping": _("Shipping cost"),
+    "Handling": _("Handling"),
+    "Gift wrapping": _("Gift wrapping"),
+    "Fee": _("Fee"),
+    "Discount": _("Discount"),
+    "Surcharge": _("Surcharge"),
+    "Store credit": _("Store credit"),
+    "Gift certificate": _("Gift certificate"),
+    "Refund": _("Refund"),
+}
+_DETAILS = {**_PARTS, "trackings": _("Parcels")}
+
+
+@register.simple_tag
+def status_badge(order: Order) -> SafeString:
+    kind = _STATUSES[Order.Status(order.status)]
+    return format_html('<span class="badge badge-{}">{}</span>', kind, order.get_status_display())
+
+
+@register.filter
+def shipped_state(order: Order) -> Text:
+    """Return how much of a listed order has shipped, as SeQura last accepted it."""
+    # Both are annotated by the list's query.
+    shipped, unshipped = order.shipped or 0, order.unshipped  # type: ignore[attr-defined]
+    if not shipped:
+        return _("Not shipped")
+    return _("Partly shipped") if unshipped else _("Shipped")
+
+
+@register.simple_tag
+def mark(row: Row) -> Text:
+    """In a word what differs, because a colour alone says nothing to some."""
+    return _MARKS[row.mark]
+
+
+@register.filter
+def detail(name: str) -> Text:
+    return _DETAILS[name]
+
+
+@register.filter
+def line(name: str) -> Text:
+    """A line's name; that of a charge in the reader's language."""
+    return _CHARGES.get(name, name)
+
+
+@register.filter
+def total(name: str) -> Text:
+    return _TOTALS[name]
