@@ -23,8 +23,7 @@ from django.db import transaction
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
-from alerts.compose import compose
-from alerts.find import concerns
+from alerts.compose import compose, concerns
 from alerts.models import Alert, Mail, Recipient
 from stores.isolation import delete_in_batches, in_turn, isolated
 from stores.models import Store

@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from alerts import find, tasks
+from alerts import compose, tasks
 from alerts.models import Alert, Mail, Recipient
 from local.processes import environment
 from local.servers import ROOT, create_database
@@ -322,7 +322,7 @@ def test_lost_access_is_mailed_with_what_to_do(store: Store, mail_server: MailSe
 def test_what_is_pushed_out_by_others_is_not_mailed_again(
     store: Store, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(find, "_MOST", 2)
+    monkeypatch.setattr(compose, "_MOST", 2)
     recipient(store)
     found_and_mailed()
     assert len(mail_server.take()) == 1
@@ -503,10 +503,10 @@ def test_a_store_that_fails_does_not_stop_the_others(
     recipient(store)
     Entry.objects.filter(store=store, closed_at=None).exclude(bigcommerce_id=1001).delete()
 
-    def concerns(one: Store) -> list[find.Concern]:
+    def concerns(one: Store) -> list[compose._Concern]:
         if one.hash == "broken9":
             raise LookupError
-        return find.concerns(one)
+        return compose.concerns(one)
 
     monkeypatch.setattr(tasks, "concerns", concerns)
     found_and_mailed()
