@@ -1,10 +1,14 @@
-"""Translate BigCommerce's statuses, payment methods and browsers into SeQura's codes. Pure.
+"""Translate BigCommerce's statuses, payments, browsers and telephones into SeQura's codes. Pure.
 
 https://docs.sequra.com/docs/delivery-report-and-statistics (statistics), https://docs.sequrapi.com
 (previous orders of a customer).
 """
 
 import re
+from functools import lru_cache
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberType
 
 INCOMPLETE = 0
 # https://docs.bigcommerce.com order statuses, as SeQura's three codes for the goods.
@@ -48,3 +52,25 @@ def device_code(user_agent: str) -> str:
         return "tablet"
     kinds = (("tablet", _TABLET), ("phone", _PHONE), ("computer", _COMPUTER))
     return next((kind for kind, pattern in kinds if pattern.search(user_agent)), "other")
+
+
+# Ranges that a country does not keep apart count: the form asks the shopper once more anyway.
+_MOBILE_NUMBERS = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+
+
+@lru_cache(maxsize=32)  # both addresses of an order mostly have the same
+def mobile_phone(phone: str, country: str) -> str:
+    """Return the bare national number when it is a mobile number of the country, else "".
+
+    `country` is an ISO 3166 code. French numbers keep their leading zero.
+    """
+    try:
+        number = phonenumbers.parse(phone, country)
+    except NumberParseException:
+        return ""
+    if phonenumbers.region_code_for_number(number) != country:
+        return ""
+    if phonenumbers.number_type(number) not in _MOBILE_NUMBERS:
+        return ""
+    national = phonenumbers.national_significant_number(number)
+    return f"0{national}" if country == "FR" else national

@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 import bigcommerce.errors
-from payloads.checkout.payment_methods import find_method, offered_methods
+from payloads.checkout.eligibility import find_method, offered_methods
 from payments.models import Solicitation
 from payments.solicited_order import return_url
 from sequra.client import Sequra

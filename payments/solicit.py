@@ -21,13 +21,20 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Checkout
 from bigcommerce.errors import Rejected, Unavailable
 from orders.queue import throttle
-from payloads.checkout.addresses import merchant_country
-from payloads.checkout.eligibility import MOST, Rules, availability, channel_of, ip_allowed
+from payloads.checkout.eligibility import (
+    MOST,
+    Method,
+    Rules,
+    availability,
+    channel_of,
+    ip_allowed,
+    offered_methods,
+)
+from payloads.checkout.lines import Claim, credit_balance, store_credit
 from payloads.checkout.parts import currency_of, customer_number, items
-from payloads.checkout.payment_methods import Method, offered_methods
 from payloads.checkout.reasons import NotOffered, Reason
+from payloads.checkout.shopper import merchant_country
 from payloads.checkout.solicitation import fingerprint
-from payloads.checkout.store_credit import Claim, credit_balance, store_credit
 from payloads.money import NotMoney, to_cents
 from payments.models import Offer, Solicitation
 from payments.notifications import digest

@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 from rest_framework.request import Request
 
-from payloads.checkout.payment_methods import Method
+from payloads.checkout.eligibility import Method
+from payloads.checkout.lines import Claim
 from payloads.checkout.reasons import FOR_SHOPPERS, Reason
-from payloads.checkout.store_credit import Claim
 from payments.form import terms_remembered, terms_required
 from payments.models import Offer, Solicitation
 from payments.solicit import Offered, Shopper, UnknownCheckout, solicit

@@ -28,9 +28,8 @@ from orders.sync import staff_notes
 from orders.sync.snapshot import UNREADABLE, read_snapshot
 from payloads.codes import INCOMPLETE
 from payloads.order import people
-from payloads.order.dates import moment
 from payloads.order.lines import Document, cents, text
-from payloads.order.order_update import Held, OrderFacts, Rules, Snapshot, order_update
+from payloads.order.order_update import Held, OrderFacts, Rules, Snapshot, moment, order_update
 from stores.clients import platform_facts, sequra_for
 from stores.locks import Busy, only_one
 from stores.models import Connection, Merchant, Store

@@ -14,7 +14,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from orders.models import MerchantReport, Order
-from payloads.delivery_report import PAGE, Report, Shipped, delivery_report, sort_out
+from payloads.reports import PAGE, Report, Shipped, delivery_report, sort_out
 from sequra.client import Sequra
 from sequra.errors import Rejected
 from stores.clients import platform_facts

@@ -35,7 +35,7 @@ from orders.reports.pages import (
     to_report_by,
 )
 from orders.reports.statistics import statistics_of
-from payloads.delivery_report import PAGE, Report
+from payloads.reports import PAGE, Report
 from sequra.errors import Rejected, Unavailable
 from stores.clients import sequra_for
 from stores.encryption import readable

@@ -17,7 +17,7 @@ from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order, RecentOrders
 from orders.queue.throttle import wait_for_quota
 from orders.sync.snapshot import UNREADABLE
-from payloads.statistics import DAYS, Ours, Row, is_recent, row_of, statistic
+from payloads.reports import DAYS, Ours, Row, is_recent, row_of, statistic
 from stores.clients import bigcommerce_for
 from stores.models import Store, database_now
 

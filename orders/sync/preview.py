@@ -10,7 +10,7 @@ from bigcommerce.client import BigCommerce
 from orders.models import Order
 from orders.queue.lease import Lease
 from orders.sync.sync import Result, sync_order
-from payloads.order.difference import CARTS
+from payloads.order.comparison import CARTS
 from sequra.client import Sequra
 
 

@@ -30,8 +30,7 @@ from orders.queue import throttle
 from orders.queue.throttle import BIGCOMMERCE, SEQURA
 from orders.sync.sync import Kind, Result
 from payloads.money import euros
-from payloads.order.comparison import cart_total
-from payloads.order.difference import CARTS
+from payloads.order.comparison import CARTS, cart_total
 from payloads.order.order_update import Computed
 from stores.isolation import repeated_once
 from stores.storefronts import language_of

@@ -29,10 +29,17 @@ from orders.sync.snapshot import (
     reading_documents,
 )
 from payloads.order import people
+from payloads.order.comparison import agrees, what_happened
 from payloads.order.corrections import agreeing, overlaid
-from payloads.order.dates import last_change, shipped_at
-from payloads.order.difference import agrees, what_happened
-from payloads.order.order_update import Computed, Held, OrderUpdate, Snapshot, compute
+from payloads.order.order_update import (
+    Computed,
+    Held,
+    OrderUpdate,
+    Snapshot,
+    compute,
+    last_change,
+    shipped_at,
+)
 from sequra.client import Sequra
 from transaction_log.record import reason_digest, statement_digest
 from transport.errors import Unavailable

@@ -19,7 +19,7 @@ from orders.reports.pages import COLUMNS, Page, addressees, shipped, to_report, 
 from orders.reports.run import start
 from panel import figures
 from panel.session import PanelRequest, no_such_thing, panel_page
-from payloads.delivery_report import PAGE, Report, delivery_report, sort_out
+from payloads.reports import PAGE, Report, delivery_report, sort_out
 from stores import statuses
 from stores.clients import platform_facts
 from stores.models import Store

@@ -19,8 +19,7 @@ from orders.models import Order
 from panel.forms import WhatIfForm
 from panel.session import PanelRequest, panel_page
 from panel.templatetags.panel import money
-from payloads.checkout.eligibility import Rules, availability
-from payloads.checkout.payment_methods import reasons_against
+from payloads.checkout.eligibility import Rules, availability, reasons_against
 from payloads.checkout.reasons import NOW, SENTENCES, Reason
 from payments.models import Offer, Solicitation
 from payments.solicit import UNKNOWN, no_access, rules_of, selling_merchants

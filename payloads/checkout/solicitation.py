@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from payloads.cart import Line, cart
-from payloads.checkout.addresses import (
-    consignment,
-    delivery_address,
-    is_pickup,
-    merchant_country,
-    sequra_address,
-)
-from payloads.checkout.customer import email, known_moment, language_code, previous_orders
 from payloads.checkout.lines import cart_lines
 from payloads.checkout.parts import Document, currency_of, customer_number, is_readable
 from payloads.checkout.reasons import NotOffered, Reason
+from payloads.checkout.shopper import (
+    consignment,
+    delivery_address,
+    email,
+    is_pickup,
+    known_moment,
+    language_code,
+    merchant_country,
+    previous_orders,
+    sequra_address,
+)
 from payloads.money import NotMoney
 from payloads.order.lines import text
 from transport.reading import cleaned, section
@@ -46,7 +49,7 @@ class Circumstances:
     platform: Mapping[str, str] = field(default_factory=dict)
     customer: Document | None = None  # GET /v3/customers; None for guests
     orders: Iterable[Document] = ()  # GET /v2/orders of that customer
-    credit: int = 0  # store credit in cents, as payloads/checkout/store_credit.py allows
+    credit: int = 0  # store credit in cents, as payloads/checkout/lines.py allows
 
 
 def solicitation(checkout: Document, circumstances: Circumstances) -> Order:

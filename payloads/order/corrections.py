@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from payloads.phones import mobile_phone
+from payloads.codes import mobile_phone
 
 _Update = Mapping[str, Any]
 

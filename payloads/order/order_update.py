@@ -6,13 +6,15 @@ shopper owes the sum of both. https://docs.sequra.com/docs/order-update-api
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from payloads.cart import cart
 from payloads.order import lines, people
-from payloads.order.carts import Carts, all_shipped, shipped_units, split
+from payloads.order.carts import Carts, all_shipped, parcels, shipped_units, split, trackings
 from payloads.order.ledger import (
     BY_STATUS,
     Ledger,
@@ -25,7 +27,6 @@ from payloads.order.ledger import (
 )
 from payloads.order.lines import Document, Goods
 from payloads.order.refunds import Remains, after_refunds, happened
-from payloads.order.shipments import parcels, trackings
 
 REFUNDED = 4
 # Incomplete, Refunded and Disputed do not bring a cancelled order back to life.
@@ -34,6 +35,8 @@ _NOT_REOPENING = frozenset({0, 4, 13})
 PARTLY_REFUNDED = 14
 # Statuses of an order whose goods are still in the shop.
 _NOT_SENT = frozenset({1, 7, 9, 11, 12})
+# BigCommerce writes seconds, and its clock is not ours.
+_STOOD_STILL = timedelta(minutes=1)
 OrderUpdate = dict[str, Any]
 
 
@@ -353,3 +356,36 @@ def _statement(snapshot: Snapshot, facts: OrderFacts) -> OrderUpdate:
         "platform": dict(facts.solicited.get("platform") or {}),
     }
     return {key: value for key, value in statement.items() if value}
+
+
+def shipped_at(snapshot: Snapshot) -> datetime | None:
+    """Return the day of the last parcel; without parcels, when the status became Shipped."""
+    parcels = [shipment.get("date_created") for shipment in snapshot.get("shipments") or ()]
+    known = list(_moments(parcels)) or list(_moments([snapshot["order"].get("date_shipped")]))
+    return max(known, default=None)
+
+
+def last_change(snapshot: Snapshot, now: datetime) -> str:
+    """BigCommerce's date of the last change, as it wrote it, if the order stood still since.
+
+    Nothing right after a change: another one within the same second would look alike.
+    """
+    written = str(snapshot["order"].get("date_modified") or "")
+    return written[:64] if any(at < now - _STOOD_STILL for at in _moments([written])) else ""
+
+
+def moment(text: object) -> datetime | None:
+    """Return the moment that BigCommerce wrote, if it is readable."""
+    return next(_moments([text]), None)
+
+
+def _moments(texts: list[object]) -> Iterator[datetime]:
+    """Yield the readable dates. V2 writes RFC 2822, sometimes ISO 8601."""
+    for text in map(str, filter(None, texts)):
+        for parse in (parsedate_to_datetime, datetime.fromisoformat):
+            try:
+                found = parse(text)
+            except ValueError:
+                continue
+            yield found if found.tzinfo else found.replace(tzinfo=UTC)
+            break

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
+from payloads.codes import mobile_phone
 from payloads.order.lines import Document, text
-from payloads.phones import mobile_phone
 
 _Solicited = Mapping[str, Any]
 

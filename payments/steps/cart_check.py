@@ -4,10 +4,10 @@ from typing import Any
 
 from bigcommerce.documents import Checkout
 from bigcommerce.errors import Rejected
+from payloads.checkout.lines import Claim, credit_balance, store_credit
 from payloads.checkout.parts import customer_number
 from payloads.checkout.reasons import NotOffered
 from payloads.checkout.solicitation import fingerprint
-from payloads.checkout.store_credit import Claim, credit_balance, store_credit
 from payloads.money import NotMoney, to_cents
 from payments.models import Solicitation
 from payments.solicited_order import order_of

@@ -20,7 +20,7 @@ from bigcommerce.errors import Rejected, Unavailable
 from orders import corrections
 from orders.models import Order, merchant_reference
 from orders.queue.wakeup import wake_worker
-from payloads.checkout.payment_methods import order_name
+from payloads.checkout.eligibility import order_name
 from payloads.money import to_cents
 from payments.models import Solicitation
 from payments.steps.outcomes import Later, Refused, failpoint

@@ -23,10 +23,8 @@ from bigcommerce.webhook_signature import _decoded
 from orders.sync.staff_notes import reference_in
 from orders.webhooks import Receiver, Refused, read_event
 from panel.export import harmless
-from payloads.checkout.addresses import sequra_address
-from payloads.checkout.customer import known_moment, language_code
-from payloads.codes import device_code, payment_code
-from payloads.phones import mobile_phone
+from payloads.checkout.shopper import known_moment, language_code, sequra_address
+from payloads.codes import device_code, mobile_phone, payment_code
 from payments.form import NoForm, _check_sources
 from sequra_bc import logs
 from sequra_bc.logs import _mask, _tidy, formatter

@@ -16,7 +16,7 @@ from orders.drift.reconcile import reconcile
 from orders.models import Drift, DriftCheck, Order, Reconciliation, WebhookEvent
 from orders.queue import claim
 from orders.sync.worker import drain
-from payloads.order.difference import agrees
+from payloads.order.comparison import agrees
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.notifications import record_state

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from payloads.checkout.addresses import merchant_country
+from payloads.checkout.lines import Claim, credit_balance, store_credit
 from payloads.checkout.reasons import NotOffered
+from payloads.checkout.shopper import merchant_country
 from payloads.checkout.solicitation import Circumstances, solicitation
-from payloads.checkout.store_credit import Claim, credit_balance, store_credit
 from payloads.money import to_cents
 
 FOLDER = Path(__file__).parent / "checkout"

@@ -10,8 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from payloads.delivery_report import Shipped, delivery_report, sort_out
-from payloads.statistics import Ours, is_recent, row_of, statistic
+from payloads.reports import Ours, Shipped, delivery_report, is_recent, row_of, sort_out, statistic
 
 CASES = Path(__file__).with_name("reports")
 PLATFORM = {

@@ -11,11 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payloads.checkout.eligibility import Rules, availability, ip_allowed
-from payloads.checkout.payment_methods import Method, find_method, offered_methods, order_name
+from payloads.checkout.eligibility import (
+    Method,
+    Rules,
+    availability,
+    find_method,
+    ip_allowed,
+    offered_methods,
+    order_name,
+)
+from payloads.checkout.lines import Claim, credit_balance, store_credit
 from payloads.checkout.reasons import SENTENCES, NotOffered, Reason
 from payloads.checkout.solicitation import fingerprint, solicitation
-from payloads.checkout.store_credit import Claim, credit_balance, store_credit
 from payloads.money import to_cents
 from sequra.documents import PaymentMethod, read_payment_methods
 from tests.payloads.checkout_cases import circumstances, document

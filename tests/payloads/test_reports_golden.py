@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payloads.codes import device_code, status_code
-from payloads.delivery_report import _inconsistencies
+from payloads.reports import _inconsistencies
 from tests.payloads.reports_golden import folders, report_of
 
 ANYTHING = st.recursive(

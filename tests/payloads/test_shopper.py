@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
-from payloads.checkout.addresses import merchant_country, sequra_address
-from payloads.checkout.customer import language_code, previous_orders
-from payloads.codes import payment_code
-from payloads.phones import mobile_phone
+from payloads.checkout.shopper import (
+    language_code,
+    merchant_country,
+    previous_orders,
+    sequra_address,
+)
+from payloads.codes import mobile_phone, payment_code
 from tests.payloads.checkout_cases import document
 
 

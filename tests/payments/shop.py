@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 from django.core.cache import cache
 
 from local.sandbox_control import SandboxControl
-from payloads.checkout.store_credit import Claim
+from payloads.checkout.lines import Claim
 from payments.models import Solicitation
 from payments.notifications import record_state
 from payments.solicit import Offered, Shopper, solicit

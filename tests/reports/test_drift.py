@@ -120,7 +120,7 @@ def test_a_change_that_was_given_up_is_found_when_its_entry_is_dismissed(
     merchant: Merchant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """BigCommerce shows no change since that reading, and SeQura does not hold it."""
-    monkeypatch.setattr("payloads.order.dates._STOOD_STILL", timedelta(seconds=-5))
+    monkeypatch.setattr("payloads.order.order_update._STOOD_STILL", timedelta(seconds=-5))
     order = merchant.order()
     merchant.sandbox.fault("^/merchants/.*/orders/", method="PUT", status=429, times=9)
     Order.objects.update(failing_since=timezone.now() - timedelta(days=8))
@@ -155,7 +155,7 @@ def test_the_command_repairs_and_tells(merchant: Merchant) -> None:
 def test_an_order_that_stood_still_is_not_read_again(
     merchant: Merchant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("payloads.order.dates._STOOD_STILL", timedelta(seconds=-5))
+    monkeypatch.setattr("payloads.order.order_update._STOOD_STILL", timedelta(seconds=-5))
     merchant.order()
     check(merchant)
     before = readings(merchant)

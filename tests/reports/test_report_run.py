@@ -12,7 +12,7 @@ from orders.models import Order, ReportRun
 from orders.reports import pages
 from orders.reports import run as report_run
 from orders.reports.run import _REPORTS, send_due, start
-from payloads.delivery_report import PAGE
+from payloads.reports import PAGE
 from stores import connect
 from stores.connect import Login
 from stores.locks import only_one

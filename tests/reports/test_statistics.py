@@ -10,7 +10,7 @@ from orders.models import RecentOrders
 from orders.queue import throttle
 from orders.reports import statistics
 from orders.reports.statistics import statistics_of
-from payloads.statistics import row_of
+from payloads.reports import row_of
 from tests.orders.merchant import Merchant
 
 

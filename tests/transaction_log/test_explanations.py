@@ -48,7 +48,7 @@ def test_every_reason_has_its_sentence() -> None:
 
 
 def test_every_event_has_its_name() -> None:
-    told = set(re.findall(r'return "(\w+)"', (ROOT / "payloads/order/difference.py").read_text()))
+    told = set(re.findall(r'return "(\w+)"', (ROOT / "payloads/order/comparison.py").read_text()))
     told |= {word for place, word in recorded() if place == 1}
     told |= {event for event, _ in _DELAYS.values()}
     assert {"edit", "refund", "cancelled_by_sequra", "report"} <= told
