@@ -6,14 +6,23 @@ https://developer.bigcommerce.com/docs/start/about
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import requests
 
 from bigcommerce.documents import TokenGrant, User
-from bigcommerce.errors import Rejected, Unavailable
-from transport import errors
+from transport import call
 from transport.call import Params, Timeout, Transport, call_of, new_session, segment
+
+
+class Rejected(call.Rejected):
+    """BigCommerce rejected the request. 401 and 403 are `is_unauthorised`."""
+
+    system: ClassVar[str] = "BigCommerce"
+
+
+class Unavailable(call.Unavailable):
+    """BigCommerce gave no usable answer. Retry later."""
 
 
 # How many API calls the store has left: all its apps share them.
@@ -78,7 +87,7 @@ class Api:
     def _json(self, method: str, *path: object, **rest: Any) -> Any:
         return self._transport.json(method, self._url(*path), headers=self._headers, **rest)
 
-    def _unreadable(self, method: str, *path: object) -> errors.Unavailable:
+    def _unreadable(self, method: str, *path: object) -> call.Unavailable:
         return self._transport.unreadable(method, self._url(*path), "has not the documented shape")
 
     def _object(self, method: str, *path: object, **rest: Any) -> Any:

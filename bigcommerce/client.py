@@ -10,8 +10,7 @@ from typing import Any, cast
 import requests
 
 from bigcommerce import documents
-from bigcommerce.api import PAGE, TIMEOUT, Api, read_grant
-from bigcommerce.errors import Rejected, Unavailable
+from bigcommerce.api import PAGE, TIMEOUT, Api, Rejected, Unavailable, read_grant
 from transport.call import Timeout, Transport, new_session
 
 _CONVERSION_TIMEOUT: Timeout = (3, 30)

@@ -18,8 +18,7 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from orders.models import DriftCheck, ReportRun
-from stores.isolation import in_turn, isolated
-from stores.locks import Busy, only_one
+from stores.isolation import Busy, in_turn, isolated, only_one
 from stores.models import Store
 from stores.storefronts import time_zone_of
 from transport.stopping import stopping

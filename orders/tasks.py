@@ -11,7 +11,7 @@ from orders.drift.run import check_due
 from orders.queue import claim
 from orders.reports.run import send_due
 from orders.sync import worker as draining
-from stores.locks import Busy, only_one
+from stores.isolation import Busy, only_one
 
 
 @worker_process_shutdown.connect

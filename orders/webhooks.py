@@ -24,7 +24,7 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from bigcommerce.webhook_signature import HEADERS, InvalidWebhookSignature, is_signed, verify
+from bigcommerce.signatures import HEADERS, InvalidWebhookSignature, is_signed, verify
 from orders import inbox
 from orders.queue.wakeup import wake_worker
 from orders.topics import ORDER_OF, order_id

@@ -32,7 +32,7 @@ from stores.encryption import Undecryptable
 from stores.isolation import isolated
 from stores.models import Connection, Store, database_now
 from stores.registration import checkout_script
-from transport.errors import Rejected, Unavailable
+from transport.call import Rejected, Unavailable
 
 _State = Literal["ok", "warning", "error", "unknown"]
 _CLOCK = 5.0, 60.0  # seconds apart: worth a warning; more than signed payloads allow for

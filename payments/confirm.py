@@ -18,15 +18,15 @@ import structlog
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
-import bigcommerce.errors
-import sequra.errors
+import bigcommerce.api
+import sequra.client
 from payments.models import Solicitation
 from payments.steps import confirm_at_sequra, create_order, place_order
 from payments.steps.outcomes import Later, Refused
 from payments.steps.placed_orders import finished_order
 from payments.steps.undo import undo
 from payments.threads import Bulkhead, Concurrency, Turns
-from stores.locks import Busy, only_one
+from stores.isolation import Busy, only_one
 from stores.models import Store
 from transaction_log import record
 from transport.stopping import stopping
@@ -254,9 +254,9 @@ def _advance(solicitation: Solicitation, *, is_confirmed: bool) -> None:
             pass
     except Later as later:
         _postpone(solicitation, str(later), later.seconds, is_logged=later.is_logged)
-    except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
+    except (bigcommerce.api.Unavailable, sequra.client.Unavailable) as error:
         _postpone(solicitation, str(error), error.retry_after)
-    except (bigcommerce.errors.Rejected, sequra.errors.Rejected) as error:
+    except (bigcommerce.api.Rejected, sequra.client.Rejected) as error:
         _after_rejection(solicitation, error)
     except Exception as mistake:
         # A defect of ours or an unexpected document. Postpone it: left due, it would come first in
@@ -298,7 +298,7 @@ def _believe(solicitation: Solicitation) -> None:
     try:
         if solicitation.is_refused_unproved:
             _adopt(solicitation)
-    except (bigcommerce.errors.Rejected, bigcommerce.errors.Unavailable) as error:
+    except (bigcommerce.api.Rejected, bigcommerce.api.Unavailable) as error:
         statement = solicitation.fingerprint
         record.delayed(
             solicitation.subject, "purchase", "undo_delayed", words=str(error), statement=statement
@@ -317,7 +317,7 @@ def _adopt(solicitation: Solicitation) -> bool:
     store, checkout = solicitation.store, solicitation.checkout_id
     try:
         order = finished_order(store, checkout, solicitation.sequra_order)
-    except bigcommerce.errors.Unavailable:
+    except bigcommerce.api.Unavailable:
         if solicitation.phase != _Phase.SOLICITED or solicitation.confirm_intent_at:
             raise
         # Refusing this takes nothing back. The nightly check of the shop's orders may find it.
@@ -336,10 +336,10 @@ def _rest(solicitation: Solicitation) -> None:
 
 
 def _after_rejection(
-    solicitation: Solicitation, error: bigcommerce.errors.Rejected | sequra.errors.Rejected
+    solicitation: Solicitation, error: bigcommerce.api.Rejected | sequra.client.Rejected
 ) -> None:
     """Postpone after a system rejected our credentials or request."""
-    if isinstance(error, sequra.errors.Rejected):
+    if isinstance(error, sequra.client.Rejected):
         solicitation.connection.pause()
     elif error.status == _UNAUTHORISED:
         solicitation.store.needs_reauthorisation()

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.http import QueryDict
 from django.utils import timezone
 
-from bigcommerce.errors import Rejected, Unavailable
+from bigcommerce.api import Rejected, Unavailable
 from orders.queue.claim import mark_changed
 from orders.queue.wakeup import wake_worker
 from payments.confirm import confirm_within

@@ -14,13 +14,12 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-import bigcommerce.errors
+import bigcommerce.api
 from payloads.checkout.eligibility import find_method, offered_methods
 from payments.models import Solicitation
 from payments.solicited_order import return_url
-from sequra.client import Sequra
+from sequra.client import Rejected, Sequra, Unavailable
 from sequra.documents import origin
-from sequra.errors import Rejected, Unavailable
 from stores.clients import bigcommerce_for, deployments, sequra_for, storefront_session
 from stores.models import Store
 from stores.rate_limit import LIMITS, consume
@@ -112,7 +111,7 @@ def terms_required(solicitation: Solicitation) -> bool:
     try:
         api = bigcommerce_for(store, session=storefront_session())
         settings_now = api.checkout_settings(channel)
-    except (bigcommerce.errors.Rejected, bigcommerce.errors.Unavailable) as error:
+    except (bigcommerce.api.Rejected, bigcommerce.api.Unavailable) as error:
         log.warning("terms_unknown", store=store.hash, why=str(error))
         return terms_remembered(solicitation)
     return bool(settings_now.get("is_order_terms_and_conditions_enabled"))

@@ -18,7 +18,7 @@ from payments.models import Solicitation
 from payments.retention import is_being_ended
 from payments.steps import confirm_at_sequra
 from payments.steps.outcomes import Refused
-from sequra.errors import Rejected, Unavailable
+from sequra.client import Rejected, Unavailable
 from stores.models import Store
 from transaction_log import record
 

@@ -14,12 +14,11 @@ from django.db import connection
 from django.db.models import Exists, QuerySet
 from django.utils import timezone
 
-import bigcommerce.errors
-import sequra.errors
-from bigcommerce.api import Quota
+import bigcommerce.api
+import sequra.client
+from bigcommerce.api import Quota, Rejected, Unavailable
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Checkout
-from bigcommerce.errors import Rejected, Unavailable
 from orders.queue import throttle
 from payloads.checkout.eligibility import (
     MOST,
@@ -177,8 +176,8 @@ def _or_reason(
         return Offered(reasons=[no.reason], detail=no.detail)
     except Rejected as error:
         return Offered(reasons=[_refused(attempt.store, error)], detail=error.message)
-    except (bigcommerce.errors.Unavailable, sequra.errors.Unavailable) as error:
-        is_sequra = isinstance(error, sequra.errors.Unavailable)
+    except (bigcommerce.api.Unavailable, sequra.client.Unavailable) as error:
+        is_sequra = isinstance(error, sequra.client.Unavailable)
         reason = Reason.SEQURA_UNAVAILABLE if is_sequra else Reason.BIGCOMMERCE_UNAVAILABLE
         return Offered(reasons=[reason], detail=error.reason)
     except NotMoney as odd:
@@ -383,7 +382,7 @@ def _new(attempt: Solicitation) -> Solicitation:
     try:
         reference = api.solicit(attempt.merchant_ref, sent_order(attempt))
         options = api.order_payment_methods(attempt.merchant_ref, reference)
-    except sequra.errors.Rejected as error:
+    except sequra.client.Rejected as error:
         log.warning("solicitation_refused", status=error.status, request=error.request_id)
         if error.status == 401:
             raise NotOffered(_paused(connection), error.message) from error

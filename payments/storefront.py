@@ -17,7 +17,7 @@ from payloads.checkout.reasons import FOR_SHOPPERS, Reason
 from payments.form import terms_remembered, terms_required
 from payments.models import Offer, Solicitation
 from payments.solicit import Offered, Shopper, UnknownCheckout, solicit
-from stores.locks import Busy, only_one
+from stores.isolation import Busy, only_one
 from stores.models import Store
 from stores.rate_limit import LIMITS, KeyLimit, RateLimited, caller, check_limit, consume
 from stores.storefronts import browser_origin, language_of, may_ask, origin_of

@@ -16,8 +16,7 @@ from payments import retention
 from payments.confirm import finish_helping, help_along
 from payments.models import Solicitation
 from payments.retention import forget_abandoned
-from stores.isolation import each
-from stores.locks import Busy, only_one
+from stores.isolation import Busy, each, only_one
 from stores.models import Store
 
 log = structlog.get_logger()

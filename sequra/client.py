@@ -5,7 +5,7 @@ https://docs.sequra.com/reference
 
 import base64
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -19,8 +19,19 @@ from sequra.documents import (
     read_payment_methods,
     rows,
 )
-from sequra.errors import Rejected, Unavailable
+from transport import call
 from transport.call import Timeout, Transport, new_session, segment
+
+
+class Rejected(call.Rejected):
+    """SeQura rejected the request. 401 and 403 are `is_unauthorised`."""
+
+    system: ClassVar[str] = "SeQura"
+
+
+class Unavailable(call.Unavailable):
+    """SeQura gave no usable answer. Retry later."""
+
 
 TIMEOUT: Timeout = (3, 10)
 _REPORT_TIMEOUT: Timeout = (3, 60)

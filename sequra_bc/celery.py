@@ -6,16 +6,23 @@ second. A worker and beat may wait on their connection: they get other socket op
 There are two lanes. `fast` processes order changes and payments and probes refused accounts, `slow`
 does everything that may take minutes. A worker of both keeps slots for the fast one; `-Q fast` and
 `-Q slow` serve one lane.
+
+A worker and a beat touch a file while they are well, for health checks without the broker:
+`celery inspect ping` goes through the broker, so in its outage every worker would be found ill and
+be started anew, though nothing is wrong with it. Without HEARTBEAT_FILE nothing is written.
 """
 
 import fcntl
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import celery.beat
 import structlog
 from celery import Celery, Task
 from celery.signals import (
@@ -23,6 +30,7 @@ from celery.signals import (
     before_task_publish,
     celeryd_after_setup,
     celeryd_init,
+    heartbeat_sent,
     setup_logging,
     task_postrun,
     task_prerun,
@@ -34,7 +42,6 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
-from sequra_bc import heartbeat  # noqa: F401 (its signals)
 from transport.stopping import Stopping, interruptible, stop
 from transport.tracing import span
 
@@ -248,3 +255,64 @@ def keep_figures() -> None:
     from sequra_bc.metrics import keeper
 
     keeper.keep()
+
+
+_EVERY = 10.0  # seconds
+# Celery's main loop sends a heartbeat every two seconds while the broker answers.
+_SILENT = 45.0
+
+
+def touch() -> None:
+    """Record that this process is healthy."""
+    if settings.HEARTBEAT_FILE:
+        Path(settings.HEARTBEAT_FILE).touch()
+
+
+class Scheduler(celery.beat.Scheduler):
+    """Beat's schedule, without a memory. Each tick is a sign of life."""
+
+    def tick(self, *args: Any, **options: Any) -> float:
+        """Send what is due, and return the seconds until the next tick."""
+        delay: float = super().tick(*args, **options)
+        touch()
+        return delay
+
+
+class Pulse:
+    """Whether the main loop of a worker goes on."""
+
+    def __init__(self, app: Celery) -> None:
+        self.app = app
+        self.last = time.monotonic()
+
+    def beat(self, **_: Any) -> None:
+        """Record a round of the main loop."""
+        self.last = time.monotonic()
+
+    def is_well(self) -> bool:
+        """Return whether it came round lately, or cannot, because the broker is away."""
+        return time.monotonic() - self.last < _SILENT or self._broker_is_away()
+
+    def _broker_is_away(self) -> bool:
+        try:
+            with self.app.connection_for_read() as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+        except Exception:  # noqa: BLE001 (every transport has errors of its own)
+            return True
+        return False
+
+    def watch(self) -> None:
+        """Touch the file for as long as the worker lives and is well."""
+        while True:
+            if self.is_well():
+                touch()
+            time.sleep(_EVERY)
+
+
+@celeryd_after_setup.connect
+def _start(instance: Any, **_: Any) -> None:
+    """Begin before the worker looks for its broker, which may be away for long."""
+    if settings.HEARTBEAT_FILE:
+        pulse = Pulse(instance.app)
+        heartbeat_sent.connect(pulse.beat, weak=False)
+        threading.Thread(target=pulse.watch, name="heartbeat", daemon=True).start()

@@ -21,7 +21,7 @@ from kombu import Connection
 
 from sequra_bc.celery import app
 from sequra_bc.metrics import metrics
-from sequra_bc.proxies import FORWARDED
+from sequra_bc.middleware import FORWARDED
 from stores.encryption import Undecryptable
 from stores.models import Canary
 

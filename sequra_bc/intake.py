@@ -12,7 +12,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from orders.webhooks import PREFIX, Refused, store_if_known
 from sequra_bc.bulkheads import REASONS, Application, Environ, StartResponse
 from sequra_bc.metrics import count_request
-from sequra_bc.request_log import WEBHOOKS, request_id
+from sequra_bc.middleware import WEBHOOKS, request_id
 from transport.tracing import span
 
 log = structlog.get_logger(__name__)

@@ -242,16 +242,16 @@ INSTALLED_APPS = [
     "panel",
 ]
 MIDDLEWARE = [
-    "sequra_bc.request_log.RequestIdMiddleware",
+    "sequra_bc.middleware.RequestIdMiddleware",
     "orders.webhooks.IntakeMiddleware",
     "sequra_bc.health.HealthMiddleware",
-    "sequra_bc.proxies.ProxyMiddleware",
+    "sequra_bc.middleware.ProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "stores.registration.checkout_script.ScriptVersionMiddleware",
     "csp.middleware.CSPMiddleware",
-    "sequra_bc.request_log.RequestLogMiddleware",
-    "sequra_bc.text.CleanTextMiddleware",
+    "sequra_bc.middleware.RequestLogMiddleware",
+    "sequra_bc.middleware.CleanTextMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -285,7 +285,7 @@ DATABASE: dict[str, Any] = env.db_url_config(DATABASE_URL)
 if not DATABASE.get("ENGINE", "").endswith("postgresql"):
     faults.append("DATABASE_URL is no address of a PostgreSQL")
 # Is DATABASE_URL a pooler in transaction mode (PgBouncer)? Sessions are shared there: no
-# start-up options, no cursors that outlive a transaction, and locks are rows (stores/locks.py).
+# start-up options, no cursors that outlive a transaction, and locks are rows (stores/isolation.py).
 DATABASE_POOLED: bool = env.bool("DATABASE_POOLED", default=False)
 # A server that vanished is noticed within 45 seconds, also by a connection at rest.
 KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 5, "keepalives_count": 3}
@@ -350,7 +350,7 @@ SESSION_COOKIE_SECURE = APP_IS_HTTPS
 CSRF_COOKIE_SECURE = APP_IS_HTTPS
 CSRF_TRUSTED_ORIGINS = [APP_URL]
 X_FRAME_OPTIONS = "DENY"
-# On every answer that is not a file; read by sequra_bc.request_log.
+# On every answer that is not a file; read by sequra_bc.middleware.
 ANSWER_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -378,7 +378,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["sequra_bc.text.JSONBody"],
+    "DEFAULT_PARSER_CLASSES": ["sequra_bc.middleware.JSONBody"],
     "UNAUTHENTICATED_USER": None,
     # Throttles go by REMOTE_ADDR, which ProxyMiddleware has made the client's.
     "NUM_PROXIES": 0,
@@ -395,7 +395,7 @@ IS_REDIS = CELERY_BROKER_URL.startswith(("redis", "sentinel"))
 if CELERY_BROKER_URL.startswith("rediss") and "ssl_" not in CELERY_BROKER_URL:
     # Kombu checks no certificate by default.
     CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
-# A worker and a beat touch this file while they are well: see `sequra_bc.heartbeat`.
+# A worker and a beat touch this file while they are well: see `sequra_bc.celery`.
 HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", default="")
 # While this file is there, the proxy gives a web process no more requests: see `sequra_bc.health`.
 DRAIN_FILE = env.str("DRAIN_FILE", default="")
@@ -418,7 +418,7 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
 CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_TIME_LIMIT = 300
 # Intervals only, nothing to remember: no schedule file is written.
-CELERY_BEAT_SCHEDULER = "sequra_bc.heartbeat:Scheduler"
+CELERY_BEAT_SCHEDULER = "sequra_bc.celery:Scheduler"
 CELERY_BEAT_ENABLE_REMOTE_CONTROL = True
 # Publishing from a web request never waits for a broker that is away. Worker and beat change
 # these socket options for themselves, in sequra_bc/celery.py.

@@ -10,8 +10,8 @@ from typing import Any, Literal, NamedTuple
 import structlog
 from django.db import transaction
 
+from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.documents import Category
-from bigcommerce.errors import Rejected, Unavailable
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transport.call import Timeout

@@ -15,24 +15,23 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
-import bigcommerce.errors
-import sequra.errors
+import bigcommerce.api
+import sequra.client
 from bigcommerce.api import TIMEOUT
 from bigcommerce.client import BigCommerce
-from sequra.client import Sequra
+from sequra.client import Rejected, Sequra, Unavailable
 from sequra.client import deployments as fetch
 from sequra.documents import Deployment
-from sequra.errors import Rejected, Unavailable
 from stores.encryption import Undecryptable
 from stores.models import Connection, Store
 from transport.call import Timeout, new_session
 
 
-class _UnreadableToken(bigcommerce.errors.Unavailable):
+class _UnreadableToken(bigcommerce.api.Unavailable):
     """No key decrypts the store's token: BigCommerce cannot be called."""
 
 
-class _UnreadablePassword(sequra.errors.Unavailable):
+class _UnreadablePassword(sequra.client.Unavailable):
     """No key decrypts the account's password: SeQura cannot be called."""
 
 

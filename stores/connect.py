@@ -20,9 +20,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from sequra.client import Sequra
+from sequra.client import Rejected, Sequra, Unavailable
 from sequra.documents import Addresses, Credentials, Deployment, PaymentMethod
-from sequra.errors import Rejected, Unavailable
 from stores.clients import deployments, sequra_for
 from stores.isolation import each
 from stores.lifecycle import store_apps

@@ -10,15 +10,14 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
+from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import exchange_code
 from bigcommerce.documents import TokenGrant
-from bigcommerce.errors import Rejected, Unavailable
-from bigcommerce.signed_payload import SignedPayload, read_signed_payload
+from bigcommerce.signatures import SignedPayload, read_signed_payload
 from stores.clients import bigcommerce_for
 from stores.encryption import Undecryptable
-from stores.isolation import in_no_order
+from stores.isolation import Busy, in_no_order, only_one
 from stores.lifecycle import store_apps
-from stores.locks import Busy, only_one
 from stores.models import PanelUser, SpentPayload, Store, new_secret
 from stores.rate_limit import Concurrency
 

@@ -307,7 +307,7 @@ class Canary(ModelWithSecrets):
 
 
 class Lock(models.Model):
-    """Who is the only one at something, behind a database pooler: see `stores.locks`."""
+    """Who is the only one at something, behind a database pooler: see `stores.isolation`."""
 
     name = models.CharField(max_length=255, primary_key=True)
     holder = models.CharField(max_length=32)

@@ -9,7 +9,7 @@ import structlog
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from bigcommerce.errors import Rejected, Unavailable
+from bigcommerce.api import Rejected, Unavailable
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transport.call import Timeout

@@ -10,12 +10,11 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from bigcommerce.errors import Rejected, Unavailable
+from bigcommerce.api import Rejected, Unavailable
 from stores import catalogue, connect, registration, statuses
 from stores.clients import bigcommerce_for
 from stores.install import forget_old_payloads, uninstall_what_was_revoked
-from stores.isolation import in_turn
-from stores.locks import Busy, only_one
+from stores.isolation import Busy, in_turn, only_one
 from stores.models import PanelSession, Store
 from stores.privacy import personal_data
 from stores.rate_limit import LIMITS, RateLimited, consume

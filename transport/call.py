@@ -1,5 +1,9 @@
 """Send one request; return one reply or raise one exception.
 
+A call fails in two ways: `Rejected` (the system rejected the request) and `Unavailable` (it gave no
+usable answer). `bigcommerce.api` and `sequra.client` subclass both to name the system; callers
+catch those classes.
+
 Redirects are not followed and nothing is repeated: only the caller knows what may be repeated.
 Replies are read up to a limit and until a deadline, however slowly they arrive. TLS is verified.
 
@@ -8,6 +12,7 @@ environment's proxies and .netrc nor cookies are looked at, which is more than h
 `Session.request` costs (ADR 23).
 """
 
+import http.client
 import math
 import platform
 import ssl
@@ -16,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -25,10 +30,72 @@ from prometheus_client import Counter, Histogram
 from requests.adapters import HTTPAdapter
 
 from transport import __version__
-from transport.errors import Rejected, Unavailable
 from transport.reading import clean_text, messages_of, read_json, write_json
 from transport.stopping import before_a_call
 from transport.tracing import span
+
+
+class Rejected(Exception):
+    """The system rejected the request. A repetition will not help; `message` is for the merchant.
+
+    `status` is the HTTP status, `messages` the messages in the body (may be empty), `request_id`
+    the id that the system's support asks for, `call` the request in short, such as "PUT
+    /stores/abc/v2/orders/250", `body` the beginning of the body.
+    """
+
+    system: ClassVar[str] = "The other system"
+
+    def __init__(
+        self,
+        status: int,
+        messages: list[str] | None = None,
+        request_id: str = "",
+        call: str = "",
+        body: str = "",
+    ) -> None:
+        super().__init__(status, messages, request_id, call, body)
+        self.status = status
+        self.messages = messages or []
+        self.request_id = request_id
+        self.call = call
+        self.body = body
+
+    @property
+    def message(self) -> str:
+        """Return the system's message in one line; the name of the status when it sent none."""
+        if not self.messages:
+            return http.client.responses.get(self.status, f"HTTP {self.status}")
+        *first, last = self.messages
+        return ". ".join([*(message.rstrip(".") for message in first), last])
+
+    @property
+    def is_unauthorised(self) -> bool:
+        """Return whether the credentials are not (or no longer) valid for this call."""
+        return self.status in (401, 403)
+
+    def __str__(self) -> str:
+        return f"{self.system} refused {self.call or 'the request'} ({self.status}): {self.message}"
+
+
+class Unavailable(Exception):
+    """The system gave no usable answer. Retry later.
+
+    `retry_after` is in seconds, if the system sent a time. `maybe_done` is true when the request
+    may have had its effect (it was sent, or answered with a 5xx): check before repeating anything
+    that must not happen twice. A request that only reads never has an effect.
+    """
+
+    def __init__(
+        self, reason: str, retry_after: float | None = None, maybe_done: bool = False
+    ) -> None:
+        super().__init__(reason, retry_after, maybe_done)
+        self.reason = reason
+        self.retry_after = retry_after
+        self.maybe_done = maybe_done
+
+    def __str__(self) -> str:
+        return self.reason
+
 
 Timeout = tuple[float, float]  # seconds: to connect; to wait for the reply and again to read it
 Params = Mapping[str, str | int]

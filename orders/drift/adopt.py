@@ -18,8 +18,8 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
-import bigcommerce.errors
-import sequra.errors
+import bigcommerce.api
+import sequra.client
 from bigcommerce.client import BigCommerce
 from orders.corrections import open_for
 from orders.models import Drift, Order, WebhookEvent, merchant_reference
@@ -31,10 +31,10 @@ from payloads.order import people
 from payloads.order.lines import Document, cents, text
 from payloads.order.order_update import Held, OrderFacts, Rules, Snapshot, moment, order_update
 from stores.clients import platform_facts, sequra_for
-from stores.locks import Busy, only_one
+from stores.isolation import Busy, only_one
 from stores.models import Connection, Merchant, Store
 from transaction_log import record
-from transport.errors import Rejected, Unavailable
+from transport.call import Rejected, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -171,7 +171,7 @@ def adopt(store: Store, api: BigCommerce, listed: Document) -> Finding | None:
         log.exception("order_not_adopted", store=store.hash, order=number)
         return _not_adopted(store, listed, _NotAdoptable("unreadable", type(error).__name__))
     except (Rejected, Unavailable, Busy) as error:
-        if isinstance(error, bigcommerce.errors.Rejected) and error.status == _GONE:
+        if isinstance(error, bigcommerce.api.Rejected) and error.status == _GONE:
             return None  # deleted since it was listed
         log.warning("order_not_checked", store=store.hash, order=number, reason=str(error))
         return Finding(Kind.NOT_CHECKED, number, detail=str(error))
@@ -280,10 +280,10 @@ def _merchants(store: Store, countries: Sequence[str]) -> Iterator[Merchant]:
 def _belongs(merchant: Merchant, reference: UUID) -> bool | None:
     """Return whether SeQura has this order under this merchant id; None when that is unknown."""
     if merchant.connection.is_refused:
-        raise sequra.errors.Unavailable("SeQura refuses this account")
+        raise sequra.client.Unavailable("SeQura refuses this account")
     try:
         sequra_for(merchant.connection).order_payment_methods(merchant.ref, reference)
-    except sequra.errors.Rejected as refusal:
+    except sequra.client.Rejected as refusal:
         if refusal.status == _NO_ACCESS:
             merchant.connection.pause()
             raise

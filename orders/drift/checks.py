@@ -15,7 +15,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-import bigcommerce.errors
+import bigcommerce.api
 from bigcommerce.api import PAGE
 from bigcommerce.client import BigCommerce
 from orders.drift.adopt import names_sequra
@@ -148,7 +148,7 @@ def _read(order: Order, api: BigCommerce) -> Reading | None:
     """Return the order as it is now; None when it is deleted, which is no drift."""
     try:
         snapshot = read_snapshot(api, order.bigcommerce_id, has_shipments=True)
-    except bigcommerce.errors.Rejected as refusal:
+    except bigcommerce.api.Rejected as refusal:
         if refusal.status == 404:
             return None
         raise

@@ -16,9 +16,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Order as Listed
-from bigcommerce.errors import Rejected, Unavailable
 from orders.drift import adopt
 from orders.models import Reconciliation, WebhookEvent
 from orders.queue import throttle
@@ -31,7 +31,7 @@ from stores.clients import bigcommerce_for
 from stores.encryption import readable
 from stores.isolation import delete_in_batches, in_no_order
 from stores.models import Store, database_now, new_secret
-from stores.registration import webhooks
+from stores.registration import parts
 
 log = structlog.get_logger(__name__)
 
@@ -164,7 +164,7 @@ def _watch(store: Store) -> None:
 
 def _is_broken(api: BigCommerce, store: Store) -> bool:
     """Return whether a webhook is missing, changed or inactive, or our domain is blocked."""
-    broken = [change.name for change in webhooks.plan(api, store)]
+    broken = [change.name for change in parts.webhook_changes(api, store)]
     ours = urlsplit(settings.APP_URL).hostname
     blocked = [
         domain["destination"]

@@ -14,9 +14,8 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from bigcommerce.api import PAGE
+from bigcommerce.api import PAGE, Rejected, Unavailable
 from bigcommerce.client import BigCommerce
-from bigcommerce.errors import Rejected, Unavailable
 from orders.drift import adopt
 from orders.drift.checks import Found, listed, look, open_orders, problems_of, strays
 from orders.models import Drift, DriftCheck, Order, Reconciliation

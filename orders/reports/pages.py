@@ -15,8 +15,7 @@ from django.utils import timezone
 
 from orders.models import MerchantReport, Order
 from payloads.reports import PAGE, Report, Shipped, delivery_report, sort_out
-from sequra.client import Sequra
-from sequra.errors import Rejected
+from sequra.client import Rejected, Sequra
 from stores.clients import platform_facts
 from stores.models import Connection, Merchant, Store
 from transaction_log import record

@@ -36,7 +36,7 @@ from orders.reports.pages import (
 )
 from orders.reports.statistics import statistics_of
 from payloads.reports import PAGE, Report
-from sequra.errors import Rejected, Unavailable
+from sequra.client import Rejected, Unavailable
 from stores.clients import sequra_for
 from stores.encryption import readable
 from stores.models import Connection, Store, database_now

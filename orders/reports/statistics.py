@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bigcommerce.api import PAGE
+from bigcommerce.api import PAGE, Rejected, Unavailable
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Order as Listed
-from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order, RecentOrders
 from orders.queue.throttle import wait_for_quota
 from orders.sync.snapshot import UNREADABLE

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import BigCommerce
-from bigcommerce.errors import Rejected, Unavailable
 from payloads.order import lines
 from payloads.order.lines import Document
 from payloads.order.order_update import PARTLY_REFUNDED, REFUNDED, Snapshot

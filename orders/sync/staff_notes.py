@@ -16,8 +16,8 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import BigCommerce
-from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order
 from stores.storefronts import language_of, portal_link
 

@@ -15,8 +15,8 @@ from typing import TypedDict, Unpack
 import structlog
 from django.utils import timezone
 
-import bigcommerce.errors
-import sequra.errors
+import bigcommerce.api
+import sequra.client
 from bigcommerce.client import BigCommerce
 from orders.models import Order
 from orders.queue.lease import Lease
@@ -42,7 +42,7 @@ from payloads.order.order_update import (
 )
 from sequra.client import Sequra
 from transaction_log.record import reason_digest, statement_digest
-from transport.errors import Unavailable
+from transport.call import Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -133,11 +133,11 @@ def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) 
         return _stood_still(order)
     except (NotNow, Unreadable) as error:
         return _not_now(order, error)
-    except bigcommerce.errors.Rejected as error:
+    except bigcommerce.api.Rejected as error:
         return _refused_by_shop(error)
     except PartMissing as error:
         return Result(kind=Kind.LATER, reason="bigcommerce_unavailable", message=error.reason)
-    except bigcommerce.errors.Unavailable as error:
+    except bigcommerce.api.Unavailable as error:
         return _delayed(Result(kind=Kind.LATER), BIGCOMMERCE, error)
 
 
@@ -238,7 +238,7 @@ def _send(
                 no_access = refusal is not None and provider.is_about_us(
                     refusal, order.merchant_ref
                 )
-    except sequra.errors.Unavailable as error:
+    except sequra.client.Unavailable as error:
         later = _result(reading, Kind.LATER, may_have_arrived=error.maybe_done)
         return _delayed(later, SEQURA, error)
     if refusal is None:
@@ -248,15 +248,15 @@ def _send(
     return _result(reading, kind, reason=reason, message=refusal.message, host=SEQURA)
 
 
-def _is_about_us(refusal: sequra.errors.Rejected | None, order: Order, provider: Sequra) -> bool:
+def _is_about_us(refusal: sequra.client.Rejected | None, order: Order, provider: Sequra) -> bool:
     return refusal is not None and provider.is_about_us(refusal, order.merchant_ref)
 
 
-def _put(order: Order, reading: Reading, provider: Sequra) -> sequra.errors.Rejected | None:
+def _put(order: Order, reading: Reading, provider: Sequra) -> sequra.client.Rejected | None:
     """Send the statement and return SeQura's rejection, if any."""
     try:
         provider.update_order(order.merchant_ref, order.order_ref_1, reading.update)
-    except sequra.errors.Rejected as refusal:
+    except sequra.client.Rejected as refusal:
         return refusal
     return None
 
@@ -300,7 +300,7 @@ def _not_now(order: Order, error: NotNow | Unreadable) -> Result:
     )
 
 
-def _refused_by_shop(refusal: bigcommerce.errors.Rejected) -> Result:
+def _refused_by_shop(refusal: bigcommerce.api.Rejected) -> Result:
     kind, reason = {
         _GONE: (Kind.GONE, "archived"),
         401: (Kind.NO_ACCESS, "bigcommerce_unauthorised"),

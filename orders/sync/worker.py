@@ -30,8 +30,7 @@ from orders.sync.results import TOGETHER, finish, finish_together
 from orders.sync.sync import Kind, Result, sync_order
 from orders.topics import handle
 from stores.clients import UNREADABLE, bigcommerce_for, sequra_for
-from stores.isolation import is_of_all, isolated, repeated_once
-from stores.locks import Busy, only_one
+from stores.isolation import Busy, is_of_all, isolated, only_one, repeated_once
 from stores.models import Store
 from transport.call import new_session
 from transport.stopping import Stopping, interruptible, stopping

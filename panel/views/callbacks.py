@@ -17,12 +17,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET
 
-from bigcommerce.errors import Rejected, Unavailable
-from bigcommerce.signed_payload import InvalidSignedPayload, SignedPayload
+from bigcommerce.api import Rejected, Unavailable
+from bigcommerce.signatures import InvalidSignedPayload, SignedPayload
 from panel.session import frame_in_control_panel, open_session, panel_error
 from stores import install, registration
 from stores.install import is_fresh, missing_scopes, provision, signed_payload, use_payload_once
-from stores.locks import Busy
+from stores.isolation import Busy
 from stores.models import PanelUser, Store
 from stores.rate_limit import LIMITS, RateLimited, caller, check_limit, consume
 from stores.tasks import refresh_store, register_store, try_again, wake

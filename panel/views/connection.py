@@ -15,8 +15,8 @@ from panel.notices import show
 from panel.session import PanelRequest, panel_page
 from panel.setup_steps import guide, milestones
 from panel.state import setup_of
+from sequra.client import Rejected, Unavailable
 from sequra.documents import Deployment
-from sequra.errors import Rejected, Unavailable
 from stores import connect, registration
 from stores import connect as methods
 from stores.clients import deployments

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from bigcommerce.errors import Rejected, Unavailable
+from bigcommerce.api import Rejected, Unavailable
 from orders.drift import run
 from orders.models import Drift, DriftCheck, Order
 from orders.queue.wakeup import wake_worker

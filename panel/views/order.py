@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-import bigcommerce.errors
-from bigcommerce.errors import Rejected, Unavailable
+import bigcommerce.api
+from bigcommerce.api import Rejected, Unavailable
 from orders import corrections
 from orders.corrections import brought_along, with_open_rows
 from orders.models import Correction, Order
@@ -141,10 +141,10 @@ def _compare(order: Order) -> tuple[Comparison | None, str, str]:
     try:
         api = bigcommerce_for(order.store, _TIMEOUT)
         snapshot = read_snapshot(api, order.bigcommerce_id, has_shipments=order.has_shipments)
-    except bigcommerce.errors.Rejected as refusal:
+    except bigcommerce.api.Rejected as refusal:
         gone = refusal.status == 404
         return None, "archived" if gone else "bigcommerce_refused", refusal.message
-    except bigcommerce.errors.Unavailable as error:
+    except bigcommerce.api.Unavailable as error:
         return None, "bigcommerce_unavailable", error.reason
     if order.status == Order.Status.CANCELLED:
         return _compare_shop(snapshot, accepted), "closed", ""

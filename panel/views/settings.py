@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from alerts.models import Mail, Recipient
 from alerts.tasks import ask_for_confirmation, send_alerts
-from bigcommerce.errors import Rejected, Unavailable
+from bigcommerce.api import Rejected, Unavailable
 from orders.nightly import next_moment
 from panel import figures
 from panel.forms import (

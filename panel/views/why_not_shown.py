@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
+from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import BigCommerce
-from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order
 from panel.forms import WhatIfForm
 from panel.session import PanelRequest, panel_page

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from bigcommerce.api import Rejected
 from bigcommerce.documents import Checkout
-from bigcommerce.errors import Rejected
 from payloads.checkout.lines import Claim, credit_balance, store_credit
 from payloads.checkout.parts import customer_number
 from payloads.checkout.reasons import NotOffered

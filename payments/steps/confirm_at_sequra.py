@@ -17,7 +17,7 @@ from payments.solicited_order import sent_order
 from payments.steps import place_order
 from payments.steps.cart_check import check_cart
 from payments.steps.outcomes import Later, Refused, failpoint
-from sequra.errors import Rejected, Unavailable
+from sequra.client import Rejected, Unavailable
 from stores.clients import sequra_for
 from transaction_log import record
 

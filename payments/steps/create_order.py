@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.documents import Order as OrderDocument
-from bigcommerce.errors import Rejected, Unavailable
 from orders.sync.staff_notes import with_line
 from payloads.money import to_cents
 from payments.models import Solicitation

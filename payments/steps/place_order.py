@@ -15,8 +15,8 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.documents import Order as OrderDocument
-from bigcommerce.errors import Rejected, Unavailable
 from orders import corrections
 from orders.models import Order, merchant_reference
 from orders.queue.wakeup import wake_worker

@@ -10,9 +10,9 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 
+from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Order as OrderDocument
-from bigcommerce.errors import Rejected, Unavailable
 from payloads.money import euros, to_cents
 from payments.models import Solicitation
 from payments.steps.outcomes import Later, Refused, failpoint

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from bigcommerce import errors as bigcommerce_errors
+import bigcommerce.api
 from orders.sync.staff_notes import with_line
 from payloads.cart import cart
 from payments.models import Solicitation
@@ -19,8 +19,7 @@ from payments.solicited_order import sent_order
 from payments.steps.outcomes import Later, failpoint
 from payments.steps.place_order import CANCELLED
 from payments.steps.store_credit import has_taken_credit, show_credit
-from sequra.client import Sequra
-from sequra.errors import Rejected
+from sequra.client import Rejected, Sequra
 from stores.clients import bigcommerce_for, sequra_for
 from stores.models import Store
 from transaction_log import record
@@ -57,7 +56,7 @@ def undo(solicitation: Solicitation) -> None:
 
 def _try_in_shop(
     solicitation: Solicitation,
-) -> bigcommerce_errors.Rejected | bigcommerce_errors.Unavailable | Later | None:
+) -> bigcommerce.api.Rejected | bigcommerce.api.Unavailable | Later | None:
     """Return the error that prevented the cancellation in BigCommerce, if any.
 
     After an uninstallation there is no access to try with.
@@ -69,7 +68,7 @@ def _try_in_shop(
         return None
     try:
         _cancel_in_shop(solicitation, solicitation.order_id)
-    except (bigcommerce_errors.Rejected, bigcommerce_errors.Unavailable, Later) as failure:
+    except (bigcommerce.api.Rejected, bigcommerce.api.Unavailable, Later) as failure:
         return failure
     solicitation.note(undone_in_shop_at=timezone.now())
     return None
@@ -90,7 +89,7 @@ def _cancel_in_shop(solicitation: Solicitation, order_id: int) -> None:
     api = bigcommerce_for(solicitation.store)
     try:
         document = api.order(order_id)
-    except bigcommerce_errors.Rejected as refusal:
+    except bigcommerce.api.Rejected as refusal:
         if refusal.status != _NOT_FOUND:
             raise
         _show_unseen_credit(solicitation)

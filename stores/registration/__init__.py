@@ -17,18 +17,18 @@ from django.utils import timezone
 
 from bigcommerce.api import TIMEOUT
 from stores.clients import bigcommerce_for
-from stores.locks import Busy, only_one
+from stores.isolation import Busy, only_one
 from stores.models import AT_ONCE, Store
-from stores.registration import checkout_script, information, order_panel, webhooks
+from stores.registration import checkout_script, parts
 from stores.registration.changes import Health, Part, Plan, health, only_look, put_right
 from transport.call import Timeout
 
 log = structlog.get_logger(__name__)
 
 _PLANS: dict[str, Plan] = {
-    "webhooks": webhooks.plan,
+    "webhooks": parts.webhook_changes,
     "script": checkout_script.plan,
-    "panel": order_panel.plan,
+    "panel": parts.panel_changes,
 }
 PARTS = ("information", *_PLANS)
 # Checked and shown, but repaired by the merchant only.
@@ -186,8 +186,8 @@ def _remember_version(store: Store) -> None:
 
 
 def _read_information(store: Store) -> dict[str, Health]:
-    found = _run(store, {"information": information.refresh})
-    store.save(update_fields=information.FIELDS)
+    found = _run(store, {"information": parts.read_information})
+    store.save(update_fields=parts.INFORMATION)
     return found
 
 

@@ -8,8 +8,8 @@ from typing import Literal, TypedDict
 
 from django.utils import timezone
 
+from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import BigCommerce
-from bigcommerce.errors import Rejected, Unavailable
 from stores.encryption import Undecryptable
 from stores.models import Store
 

@@ -29,8 +29,7 @@ from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Script
 from stores.models import ScriptVersion, Store
 from stores.registration.changes import Change, Kind, Problem
-from transport.call import Reply, Timeout, Transport, new_session
-from transport.errors import Rejected, Unavailable
+from transport.call import Rejected, Reply, Timeout, Transport, Unavailable, new_session
 
 log = structlog.get_logger(__name__)
 FILE, FORM = "storefront/sequra-checkout.js", "storefront/sequra-form.js"

@@ -6,9 +6,8 @@ import pytest
 import responses
 from django.conf import settings
 
-from bigcommerce.api import Quota
+from bigcommerce.api import Quota, Unavailable
 from bigcommerce.client import _CONVERSION_TIMEOUT, _STORE_CREDIT, BigCommerce, exchange_code
-from bigcommerce.errors import Unavailable
 from tests.clients.asked import body_of, query_of, requests_of, timeout_of
 from tests.clients.calls import API, CALLS, PAYMENTS, Call, fixture
 

@@ -8,12 +8,12 @@ import pytest
 import requests
 import responses
 
-import bigcommerce.errors
-import sequra.errors
+import bigcommerce.api
+import sequra.client
 from bigcommerce.client import BigCommerce
 from sequra.client import Sequra
 from tests.clients.calls import API, FIXTURES
-from transport.errors import Rejected, Unavailable
+from transport.call import Rejected, Unavailable
 
 ORDER = f"{API}/stores/abc123/v2/orders/250"
 UPDATE = "https://sandbox.sequrapi.com/merchants/tienda_es/orders/250"
@@ -215,7 +215,7 @@ def test_html_page_is_read_by_its_title(remote: responses.RequestsMock, sequra: 
 
 
 def sequra_rejected() -> type[Rejected]:
-    return sequra.errors.Rejected
+    return sequra.client.Rejected
 
 
 def test_errors_name_their_system_and_the_call(
@@ -236,7 +236,7 @@ def test_each_client_raises_the_errors_of_its_package(
 ) -> None:
     remote.put(put[0], status=400)
     remote.put(put[0], status=500)
-    module = bigcommerce.errors if put[0] == ORDER else sequra.errors
+    module = bigcommerce.api if put[0] == ORDER else sequra.client
     with pytest.raises(module.Rejected):
         put[1]()
     with pytest.raises(module.Unavailable):
@@ -244,8 +244,8 @@ def test_each_client_raises_the_errors_of_its_package(
 
 
 def test_errors_survive_pickling() -> None:
-    refused = bigcommerce.errors.Rejected(422, ["No"], "r1", "PUT /x", "body")
-    missing = sequra.errors.Unavailable("down", 3.5, maybe_done=True)
+    refused = bigcommerce.api.Rejected(422, ["No"], "r1", "PUT /x", "body")
+    missing = sequra.client.Unavailable("down", 3.5, maybe_done=True)
     assert vars(pickle.loads(pickle.dumps(refused))) == vars(refused)  # noqa: S301 our own
     assert vars(pickle.loads(pickle.dumps(missing))) == vars(missing)  # noqa: S301 our own
 

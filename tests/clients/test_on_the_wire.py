@@ -16,7 +16,7 @@ import requests
 
 from bigcommerce.client import BigCommerce
 from sequra.client import Sequra
-from transport.errors import Rejected, Unavailable
+from transport.call import Rejected, Unavailable
 
 MEGABYTE = 1_000_000
 JSON = "Content-Type: application/json\r\n"

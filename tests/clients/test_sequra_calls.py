@@ -8,9 +8,8 @@ from uuid import UUID
 import pytest
 import responses
 
-from sequra.client import Sequra, deployments
+from sequra.client import Rejected, Sequra, Unavailable, deployments
 from sequra.documents import Addresses, Deployment
-from sequra.errors import Rejected, Unavailable
 from tests.clients.asked import body_of, query_of, requests_of, timeout_of
 from tests.clients.calls import FIXTURES, fixture
 from tests.clients.test_bigcommerce_calls import AGENT

@@ -5,7 +5,7 @@ import hmac
 
 import pytest
 
-from bigcommerce.webhook_signature import InvalidWebhookSignature, is_signed, verify
+from bigcommerce.signatures import InvalidWebhookSignature, is_signed, verify
 from payments.notifications import _signature_matches
 from stores.models import new_secret
 

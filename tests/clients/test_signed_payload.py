@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bigcommerce.signed_payload import (
+from bigcommerce.signatures import (
     InvalidSignedPayload,
     SignedPayload,
     _PayloadUser,

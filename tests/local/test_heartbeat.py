@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 
 from local.processes import Process, environment, free_port
 from local.servers import ROOT, valkey
-from sequra_bc import heartbeat
+from sequra_bc import celery
 
 BROKER_AWAY = f"redis://127.0.0.1:{free_port()}/0"
 
@@ -20,25 +20,25 @@ def app_at(broker: str) -> Celery:
 
 
 @pytest.fixture
-def pulse() -> heartbeat.Pulse:
+def pulse() -> celery.Pulse:
     """The pulse of a main loop that has been silent for a minute."""
-    found = heartbeat.Pulse(app_at(BROKER_AWAY))
+    found = celery.Pulse(app_at(BROKER_AWAY))
     found.last -= 60
     return found
 
 
-def test_a_worker_is_well_while_its_loop_goes_round(pulse: heartbeat.Pulse) -> None:
+def test_a_worker_is_well_while_its_loop_goes_round(pulse: celery.Pulse) -> None:
     pulse.beat()
     pulse.app = app_at("none://the-broker-is-not-asked")
     assert pulse.is_well()
 
 
-def test_an_outage_of_the_broker_is_no_fault_of_the_worker(pulse: heartbeat.Pulse) -> None:
+def test_an_outage_of_the_broker_is_no_fault_of_the_worker(pulse: celery.Pulse) -> None:
     assert pulse.is_well()
 
 
 @pytest.mark.slow
-def test_a_loop_that_is_stuck_is_found(pulse: heartbeat.Pulse, tmp_path: Path) -> None:
+def test_a_loop_that_is_stuck_is_found(pulse: celery.Pulse, tmp_path: Path) -> None:
     with valkey(tmp_path / "valkey", scratch=True) as url:
         pulse.app = app_at(url)
         assert not pulse.is_well()
@@ -46,9 +46,9 @@ def test_a_loop_that_is_stuck_is_found(pulse: heartbeat.Pulse, tmp_path: Path) -
 
 def test_without_a_file_nothing_is_written(settings: Settings, tmp_path: Path) -> None:
     settings.HEARTBEAT_FILE = ""
-    heartbeat.touch()
+    celery.touch()
     settings.HEARTBEAT_FILE = str(tmp_path / "alive")
-    heartbeat.touch()
+    celery.touch()
     assert [path.name for path in tmp_path.iterdir()] == ["alive"]
 
 

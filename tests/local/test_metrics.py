@@ -13,8 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from local.sandbox_control import SandboxControl
 from orders.models import Gate, Order, WebhookEvent
-from sequra.client import Sequra
-from sequra.errors import Rejected, Unavailable
+from sequra.client import Rejected, Sequra, Unavailable
 from sequra_bc.celery import FAST, app
 from sequra_bc.metrics import _METHODS, _Keeper, count_request
 from stores.isolation import _STORE_FAILURES

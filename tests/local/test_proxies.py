@@ -2,7 +2,7 @@
 
 import pytest
 
-from sequra_bc.proxies import _apply, _client_address
+from sequra_bc.middleware import _apply, _client_address
 
 PEER = "198.51.100.7"
 

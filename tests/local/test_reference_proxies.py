@@ -18,7 +18,7 @@ import pytest
 from local.processes import Process, answers, environment, free_port
 from local.servers import ROOT
 from local.tls import make_certificate
-from sequra_bc.proxies import _apply
+from sequra_bc.middleware import _apply
 
 pytestmark = pytest.mark.slow
 

@@ -18,8 +18,7 @@ from django.http import QueryDict
 from django.test import Client
 from pytest_django import Settings
 
-from bigcommerce.signed_payload import InvalidSignedPayload, read_signed_payload
-from bigcommerce.webhook_signature import _decoded
+from bigcommerce.signatures import InvalidSignedPayload, _decoded, read_signed_payload
 from orders.sync.staff_notes import reference_in
 from orders.webhooks import Receiver, Refused, read_event
 from panel.export import harmless
@@ -28,8 +27,8 @@ from payloads.codes import device_code, mobile_phone, payment_code
 from payments.form import NoForm, _check_sources
 from sequra_bc import logs
 from sequra_bc.logs import _mask, _tidy, formatter
-from sequra_bc.proxies import _client_address
-from sequra_bc.text import _cleaned as clean_query
+from sequra_bc.middleware import _cleaned as clean_query
+from sequra_bc.middleware import _client_address
 from stores.rate_limit import _network_of
 from stores.storefronts import origin_of
 from transport.reading import clean_text, messages_of, read_json

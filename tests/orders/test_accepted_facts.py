@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-import sequra.errors
+import sequra.client
 from orders.models import Order
 from orders.queue.lease import Lease
 from orders.sync import results
@@ -392,13 +392,13 @@ class Provider:
     def update_order(self, _merchant: str, _order: str, update: Mapping[str, Any]) -> None:
         fate = 1.0 if self.is_calm else self.random.random()
         if fate < 0.15:
-            raise sequra.errors.Rejected(409, ["Not this one"])
+            raise sequra.client.Rejected(409, ["Not this one"])
         if fate < 0.25:
             self.oracle.hears()
-            raise sequra.errors.Unavailable("it timed out", maybe_done=True)
+            raise sequra.client.Unavailable("it timed out", maybe_done=True)
         self.oracle.accepts(update)
         if fate < 0.35:
-            raise sequra.errors.Unavailable("its answer was lost", maybe_done=True)
+            raise sequra.client.Unavailable("its answer was lost", maybe_done=True)
 
     def is_about_us(self, *_: Any) -> bool:
         return False

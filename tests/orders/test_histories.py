@@ -17,7 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from bigcommerce.errors import Rejected, Unavailable
+from bigcommerce.api import Rejected, Unavailable
 from local.sandbox_control import ControlRefused
 from orders.models import Gate, Order, WebhookEvent
 from orders.queue import claim
@@ -25,7 +25,7 @@ from orders.sync.snapshot import read_snapshot
 from orders.sync.worker import drain
 from payloads.order.order_update import _NOT_REOPENING, PARTLY_REFUNDED, Snapshot, order_update
 from stores.clients import bigcommerce_for
-from stores.registration import webhooks
+from stores.registration import parts
 from tests.orders.merchant import Merchant
 from transaction_log.explanations import UPDATES
 from transaction_log.models import Entry
@@ -210,7 +210,7 @@ def test_histories_converge(
     merchant: Merchant, live_app: str, settings: Settings, first: int
 ) -> None:
     settings.APP_URL = live_app
-    for change in webhooks.plan(bigcommerce_for(merchant.store), merchant.store):
+    for change in parts.webhook_changes(bigcommerce_for(merchant.store), merchant.store):
         change.apply()
     chance = Chance(merchant, SEED * 1_000_003 + first)
     orders = [bought(merchant, chance) for _ in range(min(TOGETHER, HISTORIES - first))]

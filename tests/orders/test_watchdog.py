@@ -12,14 +12,14 @@ from orders.drift.reconcile import watch_due
 from orders.models import Order, Reconciliation, WebhookEvent
 from orders.sync.worker import drain
 from stores.clients import bigcommerce_for
-from stores.registration import webhooks
+from stores.registration import parts
 from tests.orders.merchant import Merchant
 
 
 @pytest.fixture
 def order(merchant: Merchant, settings: Settings) -> Order:
     """An order of a store whose webhooks are in order, and were looked at an hour ago."""
-    for change in webhooks.plan(bigcommerce_for(merchant.store), merchant.store):
+    for change in parts.webhook_changes(bigcommerce_for(merchant.store), merchant.store):
         change.apply()
     order = merchant.order()
     an_hour_ago = timezone.now() - timedelta(hours=1, minutes=1)
@@ -41,7 +41,7 @@ def test_webhooks_come_back_and_the_gap_is_replayed(
     merchant.acts("ship", order)
     watch_due()
     drain()
-    assert sorted(hook["scope"] for hook in hooks(merchant)) == sorted(webhooks._SCOPES)
+    assert sorted(hook["scope"] for hook in hooks(merchant)) == sorted(parts._SCOPES)
     assert all(hook["is_active"] for hook in hooks(merchant))
     assert merchant.at_sequra(order)["unshipped_cart"]["items"] == []
 
@@ -65,9 +65,9 @@ def test_bigcommerce_that_is_away_is_asked_again(merchant: Merchant, order: Orde
     merchant.sandbox.control("POST", "hooks/delete", {"scope": "store/order/updated"})
     merchant.sandbox.fault(r"/stores/.*/hooks", method="GET", status=503, times=1)
     watch_due()
-    assert len(hooks(merchant)) == len(webhooks._SCOPES) - 1
+    assert len(hooks(merchant)) == len(parts._SCOPES) - 1
     watch_due()
-    assert len(hooks(merchant)) == len(webhooks._SCOPES)
+    assert len(hooks(merchant)) == len(parts._SCOPES)
 
 
 def test_old_events_are_forgotten(merchant: Merchant, order: Order) -> None:

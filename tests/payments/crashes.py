@@ -19,7 +19,7 @@ from orders.models import Order
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.steps import outcomes
-from stores.locks import Busy
+from stores.isolation import Busy
 
 PAYMENTS = Path(outcomes.__file__).parent
 CRASHED = 137

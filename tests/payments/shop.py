@@ -15,7 +15,7 @@ from stores.clients import bigcommerce_for
 from stores.connect import Login, _connect
 from stores.install import install
 from stores.models import Store
-from stores.registration.information import refresh
+from stores.registration.parts import read_information
 
 SPANIARD = Shopper(ip="203.0.113.7", user_agent="Mozilla/5.0", locale="es-ES", layout="desktop")
 
@@ -29,7 +29,7 @@ class Shop:
         auth_url = sandbox.control("POST", "auth_url", {})["url"]
         query = {name: values[0] for name, values in parse_qs(urlsplit(auth_url).query).items()}
         self.store: Store = install(query["code"], query["context"], query["scope"])
-        refresh(bigcommerce_for(self.store), self.store)
+        read_information(bigcommerce_for(self.store), self.store)
         self.store.save()
         _connect(self.store, "sandbox", {"sequra": Login("demo", "demo-secret")})
 

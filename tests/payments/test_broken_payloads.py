@@ -14,8 +14,7 @@ from orders.sync.sync import read
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.solicited_order import sent_order
-from sequra.client import Sequra
-from sequra.errors import Rejected
+from sequra.client import Rejected, Sequra
 from stores.clients import bigcommerce_for, sequra_for
 from tests.payments.shop import Shop
 

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from bigcommerce.errors import Unavailable
+from bigcommerce.api import Unavailable
 from orders import corrections
 from orders.corrections import open_rows
 from orders.models import Correction, Order

@@ -15,7 +15,7 @@ from orders.reports.run import _REPORTS, send_due, start
 from payloads.reports import PAGE
 from stores import connect
 from stores.connect import Login
-from stores.locks import only_one
+from stores.isolation import only_one
 from stores.models import Connection
 from tests.orders.merchant import is_paused
 from tests.reports.shipments import EMPTY, SENT_AT, Shipments, goods, numbers, sizes

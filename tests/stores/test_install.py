@@ -15,7 +15,7 @@ from pytest_django.live_server_helper import LiveServer
 from local.servers import ROOT
 from panel.views import callbacks
 from stores import install
-from stores.locks import only_one
+from stores.isolation import only_one
 from stores.models import PanelSession, Store
 from tests.stores.conftest import ALL_SCOPES
 from tests.stores.world import World

@@ -30,7 +30,7 @@ from payments.solicit import UnknownCheckout
 from payments.views import _CALLS_OF_A_STORE
 from sequra_bc.bulkheads import _Shares
 from stores import rate_limit
-from stores.locks import only_one
+from stores.isolation import only_one
 from stores.models import Allowance, Store
 from stores.rate_limit import LIMITS, KeyLimit, LocalRateLimit, RateLimited, check_limit, consume
 from tests.payments.conftest import MakeSolicitation
@@ -242,7 +242,7 @@ def test_a_double_click_is_refused_at_once(
     def slept(_: float) -> None:
         raise AssertionError("a request waits for a lock")
 
-    monkeypatch.setattr("stores.locks.time.sleep", slept)
+    monkeypatch.setattr("stores.isolation.time.sleep", slept)
     checkout, held, over = uuid.uuid4(), threading.Event(), threading.Event()
 
     def hold() -> None:

@@ -12,9 +12,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from stores import registration, tasks
-from stores.locks import only_one
+from stores.isolation import only_one
 from stores.models import PanelSession, PanelUser, SpentPayload, Store
-from stores.registration import checkout_script, order_panel, webhooks
+from stores.registration import checkout_script, parts
 from stores.registration.changes import Health
 from tests.stores.world import World
 
@@ -39,7 +39,7 @@ def store(installed: Store, world: World) -> Store:
 
 
 def test_webhooks_are_explicit_and_carry_the_store_s_secret(store: Store, world: World) -> None:
-    assert [hook["scope"] for hook in world.hooks] == list(webhooks._SCOPES)
+    assert [hook["scope"] for hook in world.hooks] == list(parts._SCOPES)
     assert not any("*" in hook["scope"] for hook in world.hooks)
     assert {
         (hook["destination"], hook["is_active"], str(hook["headers"])) for hook in world.hooks
@@ -271,7 +271,7 @@ def test_a_run_goes_on_with_a_token_that_is_older_than_its_start(
     world.hooks.clear()
 
     assert registration.register(store)
-    assert len(world.hooks) == len(webhooks._SCOPES)
+    assert len(world.hooks) == len(parts._SCOPES)
 
 
 def test_a_token_granted_as_the_lock_comes_free_is_used(
@@ -290,12 +290,12 @@ def test_a_token_granted_as_the_lock_comes_free_is_used(
     monkeypatch.setattr(registration, "only_one", grant_before_release)
 
     assert registration.register(store)
-    assert len(world.hooks) == len(webhooks._SCOPES)
+    assert len(world.hooks) == len(parts._SCOPES)
 
 
 def test_label_is_compared_whatever_the_order() -> None:
-    turned = {**order_panel._LABEL, "locales": order_panel._LABEL["locales"][::-1]}
-    assert order_panel._texts(turned) == order_panel._texts(order_panel._LABEL)  # type: ignore[arg-type]
+    turned = {**parts._LABEL, "locales": parts._LABEL["locales"][::-1]}
+    assert parts._texts(turned) == parts._texts(parts._LABEL)  # type: ignore[arg-type]
 
 
 def test_looking_after_a_store_notices_a_new_storefront(store: Store, world: World) -> None:

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
+from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import BigCommerce
-from bigcommerce.errors import Rejected, Unavailable
 from orders.models import Order
 from orders.sync import staff_notes
 from orders.sync.staff_notes import block_of, merged

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 
 from orders.queue import claim
 from orders.sync.worker import drain
-from stores.management.console import add_examples
+from stores.management import add_examples
 from transport.stopping import stop
 
 

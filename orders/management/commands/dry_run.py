@@ -13,7 +13,7 @@ from orders.queue.throttle import wait_for_quota
 from orders.sync.preview import faults, preview
 from orders.sync.sync import Kind
 from stores.clients import UNREADABLE, bigcommerce_for
-from stores.management.console import STORE_HELP, add_examples, log_to_standard_error, store_of
+from stores.management import STORE_HELP, add_examples, log_to_standard_error, store_of
 from stores.models import Store
 
 _UNKNOWN = (Kind.LATER, Kind.NO_ACCESS)  # BigCommerce did not show the order

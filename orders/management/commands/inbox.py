@@ -11,7 +11,7 @@ from django.utils import timezone
 from orders.models import WebhookEvent
 from orders.queue.claim import replay
 from orders.tasks import drain
-from stores.management.console import (
+from stores.management import (
     STORE_HELP,
     add_examples,
     log_to_standard_error,

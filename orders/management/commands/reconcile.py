@@ -11,7 +11,7 @@ from django.db.models import Count, Q
 from orders.drift import run
 from orders.drift.reconcile import reconcile
 from orders.models import Drift, DriftCheck
-from stores.management.console import STORE_HELP, add_examples, log_to_standard_error
+from stores.management import STORE_HELP, add_examples, log_to_standard_error
 from stores.models import Store
 
 log = structlog.get_logger(__name__)

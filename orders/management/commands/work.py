@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand
 from django.db import connections
 
 from sequra_bc.celery import FAST, PERIODIC, SLOW, WAKE_UPS, app, keep_figures
-from stores.management.console import add_examples
+from stores.management import add_examples
 from transport.stopping import stop, stopping
 
 log = structlog.get_logger(__name__)

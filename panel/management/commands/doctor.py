@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import override
 
 from panel.doctor import Finding, examine, installation, known, worst
-from stores.management.console import add_examples, log_to_standard_error
+from stores.management import add_examples, log_to_standard_error
 from stores.models import Store
 
 _EXIT = {"ok": 0, "warning": 1, "error": 2}

@@ -12,7 +12,7 @@ from django.utils.translation import override
 
 from orders.models import Order, WebhookEvent
 from panel.doctor import known
-from stores.management.console import add_examples, log_to_standard_error
+from stores.management import add_examples, log_to_standard_error
 from stores.models import Connection, Store
 
 _FIELDS = (

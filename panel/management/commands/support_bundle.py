@@ -26,7 +26,7 @@ from django.utils.translation import override
 
 from panel.doctor import installation, known
 from stores.encryption import EncryptedTextField, readable
-from stores.management.console import STORE_HELP, add_examples, log_to_standard_error, store_of
+from stores.management import STORE_HELP, add_examples, log_to_standard_error, store_of
 from stores.models import Store
 from stores.privacy.data_map import data_map
 from stores.privacy.people import Person, find

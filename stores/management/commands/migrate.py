@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from django.core.management.commands import migrate
 from django.db import connections
 
-from stores.management.console import add_examples
+from stores.management import add_examples
 
 _LOCK = 7_318_441_024  # beside the queue's, in `orders.queue.claim`
 _PATIENCE = "5s"

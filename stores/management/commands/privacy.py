@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from stores.management.console import STORE_HELP, add_examples, log_to_standard_error, store_of
+from stores.management import STORE_HELP, add_examples, log_to_standard_error, store_of
 from stores.privacy import people
 from stores.privacy.data_map import data_map
 

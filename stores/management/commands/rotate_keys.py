@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, models, transaction
 
 from stores.encryption import EncryptedTextField, Undecryptable, decrypt, encrypt
-from stores.management.console import add_examples, log_to_standard_error
+from stores.management import add_examples, log_to_standard_error
 from stores.models import Canary
 
 _BATCH = 500

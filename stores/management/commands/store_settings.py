@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from stores.management.console import (
+from stores.management import (
     STORE_HELP,
     add_examples,
     log_to_standard_error,
