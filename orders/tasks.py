@@ -6,8 +6,8 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_process_shutdown
 
+from orders.drift.checks import check_due
 from orders.drift.reconcile import reconcile_due, watch_due
-from orders.drift.run import check_due
 from orders.queue import claim
 from orders.reports.run import send_due
 from orders.sync import worker as draining

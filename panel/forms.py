@@ -33,7 +33,7 @@ _HOURS = [(hour, f"{hour:02d}:00") for hour in range(24)]
 _ENVIRONMENTS = [("live", _("Live")), ("sandbox", _("Sandbox"))]
 
 
-class SettingsForm(forms.Form):
+class _SettingsForm(forms.Form):
     """A form for settings of the registry; `columns` are those of Store that it writes."""
 
     columns: ClassVar[tuple[str, ...]]
@@ -61,7 +61,7 @@ class _DeploymentFields:
         self.error = form.refusals.get(deployment.id, "")
 
 
-class ConnectionForm(SettingsForm):
+class ConnectionForm(_SettingsForm):
     """Environment and credentials. A password is never sent back; left empty it stays as it is."""
 
     columns = ("send_statistics",)
@@ -182,7 +182,7 @@ class CountriesForm(forms.Form):
         return {country: ref for country, ref in self.cleaned_data.items() if ref}
 
 
-class GeneralForm(SettingsForm):
+class GeneralForm(_SettingsForm):
     """Who sees SeQura: shoppers' addresses, storefronts, carts in which nothing is shipped."""
 
     columns = ("allowed_ips", "disabled_channels", "offers_services")
@@ -240,7 +240,7 @@ def _with_orders(label: str, orders: int | None) -> str:
     return ngettext("%(status)s: %(n)s open order", "%(status)s: %(n)s open orders", orders) % names
 
 
-class StatusesForm(SettingsForm):
+class StatusesForm(_SettingsForm):
     """SeQura's answers → BigCommerce's statuses; which of these ship, cancel or refund."""
 
     columns = (
@@ -323,7 +323,7 @@ class StatusesForm(SettingsForm):
         }
 
 
-class ReportsForm(SettingsForm):
+class ReportsForm(_SettingsForm):
     """When SeQura gets its delivery report, and what the statistics in it hold."""
 
     columns = ("reports_enabled", "reports_hour", "send_statistics", "statistics_without")
@@ -361,7 +361,7 @@ class ReportsForm(SettingsForm):
         }
 
 
-class AlertsForm(SettingsForm):
+class AlertsForm(_SettingsForm):
     """What email is sent about, and the hours without any."""
 
     columns = ("alerts_without", "alerts_quiet_from", "alerts_quiet_until")
@@ -458,7 +458,7 @@ class IgnoreForm(forms.Form):
     note = forms.CharField(label=_("Reason for dismissing"), max_length=500)
 
 
-class RetentionForm(SettingsForm):
+class RetentionForm(_SettingsForm):
     """How long the transaction log is kept."""
 
     columns = ("log_retention_days",)

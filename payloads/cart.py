@@ -11,7 +11,7 @@ from typing import Literal, NotRequired, TypedDict
 from payloads.money import euros
 
 
-class Product(TypedDict):
+class _Product(TypedDict):
     """Goods. `total_with_tax` counts; `price_with_tax` is only shown."""
 
     type: Literal["product"]
@@ -55,7 +55,7 @@ class _Handling(_Named):
     type: Literal["handling"]
 
 
-class Discount(_Named):
+class _Discount(_Named):
     """A reduction: always negative."""
 
     type: Literal["discount"]
@@ -74,7 +74,7 @@ class _InvoiceFee(TypedDict):
     total_with_tax: int
 
 
-Line = Product | _Service | _Handling | Discount | _OtherPayment | _InvoiceFee
+Line = _Product | _Service | _Handling | _Discount | _OtherPayment | _InvoiceFee
 
 
 class _Cart(TypedDict):
@@ -105,9 +105,9 @@ def product(
     url: str | None = None,
     category: str | None = None,
     tracking_reference: str | None = None,
-) -> Product:
+) -> _Product:
     """Return a line of goods. The default price is the total over the quantity, rounded."""
-    line: Product = {
+    line: _Product = {
         "type": "product",
         "reference": reference,
         "name": name,
@@ -127,7 +127,7 @@ def product(
     return line
 
 
-def service(
+def _service(
     *,
     reference: str,
     name: str,
@@ -167,12 +167,12 @@ def _price(price: int | None, total: int, quantity: int) -> int:
     return (2 * total + quantity) // (2 * quantity) if price is None else price
 
 
-def handling(*, reference: str, name: str, total_with_tax: int) -> _Handling:
+def _handling(*, reference: str, name: str, total_with_tax: int) -> _Handling:
     """Return a surcharge. Raise ValueError unless it is positive."""
     return {"type": "handling", **_named(reference, name, total_with_tax, sign=1)}
 
 
-def discount(*, reference: str, name: str, total_with_tax: int) -> Discount:
+def _discount(*, reference: str, name: str, total_with_tax: int) -> _Discount:
     """Return a reduction. Raise ValueError unless it is negative."""
     return {"type": "discount", **_named(reference, name, total_with_tax, sign=-1)}
 
@@ -188,16 +188,16 @@ def _named(reference: str, name: str, total: int, *, sign: Literal[1, -1]) -> _N
     return {"reference": reference, "name": name, "total_with_tax": total}
 
 
-def invoice_fee(*, total_with_tax: int) -> _InvoiceFee:
+def _invoice_fee(*, total_with_tax: int) -> _InvoiceFee:
     return {"type": "invoice_fee", "total_with_tax": total_with_tax}
 
 
 def adjustment(*, reference: str, name: str, total_with_tax: int) -> list[Line]:
     """Return a line for an amount of either sign: handling, a discount, or none for zero."""
     if total_with_tax > 0:
-        return [handling(reference=reference, name=name, total_with_tax=total_with_tax)]
+        return [_handling(reference=reference, name=name, total_with_tax=total_with_tax)]
     if total_with_tax < 0:
-        return [discount(reference=reference, name=name, total_with_tax=total_with_tax)]
+        return [_discount(reference=reference, name=name, total_with_tax=total_with_tax)]
     return []
 
 

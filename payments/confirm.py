@@ -22,8 +22,8 @@ import bigcommerce.api
 import sequra.client
 from payments.models import Solicitation
 from payments.steps import confirm_at_sequra, create_order, place_order
+from payments.steps.cart_check import finished_order
 from payments.steps.outcomes import Later, Refused
-from payments.steps.placed_orders import finished_order
 from payments.steps.undo import undo
 from payments.threads import Bulkhead, Concurrency, Turns
 from stores.isolation import Busy, only_one

@@ -226,14 +226,14 @@ def _keep_our_logging(**_: Any) -> None:
 
 
 @before_task_publish.connect
-def send_the_request_along(headers: dict[str, Any], **_: Any) -> None:
+def _send_the_request_along(headers: dict[str, Any], **_: Any) -> None:
     """Add the id of the request that caused a task, for the log."""
     if request_id := get_contextvars().get("request_id"):
         headers["request_id"] = request_id
 
 
 @task_prerun.connect
-def remember_start(task_id: str, task: Any, **_: Any) -> None:
+def _remember_start(task_id: str, task: Any, **_: Any) -> None:
     clear_contextvars()
     bind_contextvars(task=task.name, task_id=task_id)
     if request_id := task.request.get("request_id"):
@@ -242,7 +242,7 @@ def remember_start(task_id: str, task: Any, **_: Any) -> None:
 
 
 @task_postrun.connect
-def log_task(task: Any, state: str, **_: Any) -> None:
+def _log_task(task: Any, state: str, **_: Any) -> None:
     """Log one line per task, without arguments and results."""
     started = getattr(task.request, "started", time.monotonic())
     log.info("task", outcome=state.lower(), ms=round(1000 * (time.monotonic() - started)))
@@ -262,7 +262,7 @@ _EVERY = 10.0  # seconds
 _SILENT = 45.0
 
 
-def touch() -> None:
+def _touch() -> None:
     """Record that this process is healthy."""
     if settings.HEARTBEAT_FILE:
         Path(settings.HEARTBEAT_FILE).touch()
@@ -274,11 +274,11 @@ class Scheduler(celery.beat.Scheduler):
     def tick(self, *args: Any, **options: Any) -> float:
         """Send what is due, and return the seconds until the next tick."""
         delay: float = super().tick(*args, **options)
-        touch()
+        _touch()
         return delay
 
 
-class Pulse:
+class _Pulse:
     """Whether the main loop of a worker goes on."""
 
     def __init__(self, app: Celery) -> None:
@@ -305,7 +305,7 @@ class Pulse:
         """Touch the file for as long as the worker lives and is well."""
         while True:
             if self.is_well():
-                touch()
+                _touch()
             time.sleep(_EVERY)
 
 
@@ -313,6 +313,6 @@ class Pulse:
 def _start(instance: Any, **_: Any) -> None:
     """Begin before the worker looks for its broker, which may be away for long."""
     if settings.HEARTBEAT_FILE:
-        pulse = Pulse(instance.app)
+        pulse = _Pulse(instance.app)
         heartbeat_sent.connect(pulse.beat, weak=False)
         threading.Thread(target=pulse.watch, name="heartbeat", daemon=True).start()

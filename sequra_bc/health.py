@@ -117,14 +117,14 @@ def keys() -> str:
 
 
 @cache
-def broker() -> Connection:
+def _broker() -> Connection:
     return app.connection_for_write(settings.BROKER_URL or settings.REDIS_URL, connect_timeout=1)
 
 
 def broker_state() -> str:
     """Return whether the broker answers, whatever its kind."""
     try:
-        with broker().clone() as connection:
+        with _broker().clone() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=1)
     except Exception:  # noqa: BLE001 (every transport has errors of its own)
         return "unreachable"

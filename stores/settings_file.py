@@ -51,7 +51,7 @@ _LARGEST_ID = 2**31 - 1
 LEAST_LOG_DAYS, MOST_LOG_DAYS = 7, 3650
 
 
-class Strict(serializers.Serializer[Any]):
+class _Strict(serializers.Serializer[Any]):
     """Refuses keys that it does not know."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -79,7 +79,7 @@ class _Boolean(serializers.BooleanField):
         return data
 
 
-class Text(serializers.CharField):
+class _Text(serializers.CharField):
     """Accept a string of JSON, not a number."""
 
     def to_internal_value(self, data: Any) -> str:
@@ -101,9 +101,9 @@ def _selling_country(code: str) -> None:
         raise serializers.ValidationError(f"SeQura does not sell in {code!r}")
 
 
-class _LoginPart(Strict):
-    username = Text(max_length=255, required=False)
-    password = Text(max_length=255, required=False)
+class _LoginPart(_Strict):
+    username = _Text(max_length=255, required=False)
+    password = _Text(max_length=255, required=False)
 
 
 class _DeploymentsPart(serializers.DictField):
@@ -111,7 +111,7 @@ class _DeploymentsPart(serializers.DictField):
 
 
 class _CountriesPart(serializers.DictField):
-    child = Text(max_length=255)
+    child = _Text(max_length=255)
 
     def to_internal_value(self, data: Any) -> Any:
         found = super().to_internal_value(data)
@@ -167,7 +167,7 @@ SETTINGS = (
         "allowed_ips",
         "general.allowed_ips",
         _("Allowed IP addresses"),
-        _listed(Text(validators=[_network])),
+        _listed(_Text(validators=[_network])),
     ),
     _Setting(
         "excluded_categories",
@@ -179,7 +179,7 @@ SETTINGS = (
         "excluded_products",
         "general.excluded_products",
         _("Excluded products"),
-        _listed(Text(max_length=255)),
+        _listed(_Text(max_length=255)),
     ),
     _Setting(
         "disabled_channels",
@@ -275,7 +275,7 @@ SETTINGS = (
 LABELS = {setting.column: setting.label for setting in SETTINGS}
 
 
-def _document_class() -> type[Strict]:
+def _document_class() -> type[_Strict]:
     """Return the document's serializer: the registry's parts, and what SeQura has to agree to.
 
     Every part may be missing, and everything in it: what is left out keeps its value.
@@ -292,8 +292,8 @@ def _document_class() -> type[Strict]:
         part, name = setting.path
         own.setdefault(part, {})[name] = setting.field
     top = {"countries": _CountriesPart(required=False), **own.pop("")}
-    parts = {part: type(part, (Strict,), fields)(required=False) for part, fields in own.items()}
-    return type("SettingsFile", (Strict,), top | parts)
+    parts = {part: type(part, (_Strict,), fields)(required=False) for part, fields in own.items()}
+    return type("SettingsFile", (_Strict,), top | parts)
 
 
 SettingsFile = _document_class()

@@ -13,7 +13,7 @@ from payloads.order.lines import text
 from sequra.documents import READ_SPANISH
 from transport.reading import section, sections
 
-COUNTRY = re.compile("[A-Z]{2}")
+_COUNTRY = re.compile("[A-Z]{2}")
 _CURRENCY = re.compile("[A-Z]{3}")
 _LANGUAGE_OF = {"ES": "es", "FR": "fr", "IT": "it", "PT": "pt"}
 
@@ -24,7 +24,7 @@ def country_code(address: Document) -> str:
     `country` is localised and therefore ignored.
     """
     code = text(address.get("country_code") or "").upper()
-    return code if COUNTRY.fullmatch(code) else ""
+    return code if _COUNTRY.fullmatch(code) else ""
 
 
 def _travelling(checkout: Document) -> set[str]:
@@ -228,7 +228,7 @@ def _previous_order(order: Document) -> dict[str, Any]:
         "payment_method_raw": method or None,
         "payment_method": payment_code(method) if method else None,
         "postal_code": text(address.get("zip")) or None,
-        "country_code": country if COUNTRY.fullmatch(country) else None,
+        "country_code": country if _COUNTRY.fullmatch(country) else None,
     }
 
 

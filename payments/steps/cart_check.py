@@ -1,9 +1,18 @@
-"""Check that the cart is still the one that SeQura assessed: read it again, compare it whole."""
+"""Look at the shop first: is the cart the one that SeQura assessed, is it ordered already?
 
+PostgreSQL may fail over, or be restored from a backup, and lose the last commits while both vendors
+keep theirs. So before a checkout is converted, refused or taken back, its orders are read: one that
+carries the SeQura reference, in whatever status, was placed by this app.
+https://docs.bigcommerce.com/docs/rest-management/orders
+"""
+
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from bigcommerce.api import Rejected
 from bigcommerce.documents import Checkout
+from bigcommerce.documents import Order as OrderDocument
 from payloads.checkout.lines import Claim, credit_balance, store_credit
 from payloads.checkout.parts import customer_number
 from payloads.checkout.reasons import NotOffered
@@ -12,8 +21,8 @@ from payloads.money import NotMoney, to_cents
 from payments.models import Solicitation
 from payments.solicited_order import order_of
 from payments.steps.outcomes import Refused
-from payments.steps.placed_orders import is_unpaid, shows_credit
 from stores.clients import bigcommerce_for
+from stores.models import Store
 
 
 def check_cart(solicitation: Solicitation) -> None:
@@ -30,7 +39,7 @@ def check_cart(solicitation: Solicitation) -> None:
     if order and not is_unpaid(order, credit):
         raise Refused("already_ordered", f"as order {ordered}")
     # An order unknown to this restored row may have used the credit: the balance is lower.
-    is_used = order is not None and shows_credit(order, credit)
+    is_used = order is not None and _shows_credit(order, credit)
     if _current_fingerprint(solicitation, checkout, is_used=is_used) != solicitation.fingerprint:
         raise Refused("cart_changed", f"it is {checkout.get('grand_total')} now")
     solicitation.is_unordered = not ordered
@@ -59,3 +68,44 @@ def _current_credit(solicitation: Solicitation, checkout: Checkout) -> int:
     api = bigcommerce_for(solicitation.store)
     customer: Any = api.customer(customer_id) if customer_id else None
     return store_credit(credit_balance(customer), to_cents(checkout.get("grand_total", "")), claim)
+
+
+_INCOMPLETE, _PENDING, _CANCELLED = 0, 1, 5
+# Written in one call with the first status, so an order that has them was placed.
+_REFERENCE_FIELDS = ("external_order_id", "payment_provider_id")
+
+
+def finished_order(store: Store, checkout_id: str, reference: UUID) -> OrderDocument | None:
+    """Return the order of this checkout that was placed for this SeQura order, if there is one.
+
+    Archived orders count. Raise Rejected or Unavailable when BigCommerce gives no usable answer.
+    """
+    api = bigcommerce_for(store)
+    found = finished(api.orders(cart_id=checkout_id), reference)
+    return found or finished(api.orders(cart_id=checkout_id, is_deleted="true"), reference)
+
+
+def finished(orders: Iterable[OrderDocument], reference: UUID) -> OrderDocument | None:
+    """Return the order that was placed for this SeQura order, the first that is not cancelled."""
+    ours = [order for order in orders if is_finished(order, reference)]
+    return min(
+        ours, key=lambda order: (order["status_id"] == _CANCELLED, order["id"]), default=None
+    )
+
+
+def is_finished(order: OrderDocument, reference: UUID) -> bool:
+    """Return whether this order was placed for this SeQura order."""
+    written = {str(order.get(name) or "").strip().lower() for name in _REFERENCE_FIELDS}
+    return order["status_id"] != _INCOMPLETE and str(reference) in written
+
+
+def is_unpaid(order: OrderDocument, credit: int) -> bool:
+    """Return whether this order is Incomplete, or Pending by our store credit (cents) alone."""
+    if order["status_id"] != _PENDING:
+        return order["status_id"] == _INCOMPLETE
+    return _shows_credit(order, credit) and not order.get("external_order_id")
+
+
+def _shows_credit(order: OrderDocument, credit: int) -> bool:
+    """Return whether this order has used exactly this store credit (cents), and any at all."""
+    return bool(credit) and to_cents(order["store_credit_amount"]) == credit

@@ -19,8 +19,8 @@ from orders.sync.staff_notes import with_line
 from payloads.money import to_cents
 from payments.models import Solicitation
 from payments.steps import place_order
+from payments.steps.cart_check import finished, is_unpaid
 from payments.steps.outcomes import Later, Refused, failpoint
-from payments.steps.placed_orders import finished, is_unpaid
 from payments.steps.store_credit import show_credit
 from stores.clients import bigcommerce_for
 from stores.models import database_now

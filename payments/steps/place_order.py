@@ -23,8 +23,8 @@ from orders.queue.wakeup import wake_worker
 from payloads.checkout.eligibility import order_name
 from payloads.money import to_cents
 from payments.models import Solicitation
+from payments.steps.cart_check import is_finished
 from payments.steps.outcomes import Later, Refused, failpoint
-from payments.steps.placed_orders import is_finished
 from payments.steps.store_credit import use_credit
 from stores.clients import bigcommerce_for
 from stores.models import Store

@@ -33,7 +33,7 @@ from transport.call import Rejected, Reply, Timeout, Transport, Unavailable, new
 
 log = structlog.get_logger(__name__)
 FILE, FORM = "storefront/sequra-checkout.js", "storefront/sequra-form.js"
-NAME = "SeQura checkout"
+_NAME = "SeQura checkout"
 _DEFAULT_CHANNEL = {"id": 1, "name": "", "origins": []}
 _HASHES = 5  # BigCommerce's limit
 _VERSIONED = re.compile(r"storefront/sequra-(checkout|form)\.[0-9a-f]{12}\.js")
@@ -154,7 +154,7 @@ def _compressed(content: bytes, encoding: str) -> bytes:
 def _wanted(store: Store, channel_id: int) -> dict[str, Any]:
     """Return the script as it is registered; blocking, because the payment step does not wait."""
     return {
-        "name": NAME,
+        "name": _NAME,
         "description": "Offers SeQura's payment methods in the checkout.",
         "kind": "src",
         "src": _script_url(store),
@@ -183,7 +183,7 @@ def _one(
     api: BigCommerce, store: Store, channel: dict[str, Any], scripts: list[Script]
 ) -> list[Change]:
     fields = _wanted(store, channel["id"])
-    label = channel["name"] or NAME
+    label = channel["name"] or _NAME
     ours = [script for script in scripts if script.get("channel_id", 1) == channel["id"]]
     if not ours:
         new = {**fields, "integrity_hashes": [_integrity()]}
@@ -225,7 +225,7 @@ def look_at_page(api: BigCommerce, _: Store) -> list[Problem]:
 def _is_ours(script: Script) -> bool:
     """Return whether the script is ours, by client or name: else it would be added twice."""
     client = script.get("api_client_id")
-    return script.get("name") == NAME or client in (None, "", settings.BIGCOMMERCE_CLIENT_ID)
+    return script.get("name") == _NAME or client in (None, "", settings.BIGCOMMERCE_CLIENT_ID)
 
 
 def _reaches_checkout(script: Script) -> bool:

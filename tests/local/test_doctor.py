@@ -52,12 +52,12 @@ OF_A_STORE = [
 
 @pytest.fixture(autouse=True)
 def afresh() -> Iterator[None]:
-    health.broker.cache_clear()
+    health._broker.cache_clear()
     health._fitting.clear()
     cache.clear()
     yield
     cache.clear()
-    health.broker.cache_clear()
+    health._broker.cache_clear()
     health._fitting.clear()
     health._applied.clear()
 
@@ -165,7 +165,7 @@ def test_other_keys_than_before_are_named(settings: Settings) -> None:
 @pytest.mark.django_db
 def test_a_broker_that_is_away_is_a_warning(settings: Settings) -> None:
     assert finding("broker").state == "ok"
-    health.broker.cache_clear()
+    health._broker.cache_clear()
     settings.REDIS_URL = "redis://127.0.0.1:9/0"
 
     assert (finding("broker").state, finding("workers").state) == ("warning", "unknown")

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import Model
 from django.utils import timezone
 
-from orders.drift.run import check_due
+from orders.drift.checks import check_due
 from orders.models import DriftCheck, Gate, Order, Reconciliation, ReportRun
 from orders.reports.run import send_due
 from payments import tasks as payment_tasks

@@ -20,11 +20,11 @@ def public_https(settings: Settings) -> Iterator[None]:
     """As in production: redirects to https, one allowed host."""
     settings.SECURE_SSL_REDIRECT = True
     settings.ALLOWED_HOSTS = ["app.example.com"]
-    health.broker.cache_clear()
+    health._broker.cache_clear()
     health._fitting.clear()
     health._applied.clear()
     yield
-    health.broker.cache_clear()
+    health._broker.cache_clear()
     health._fitting.clear()
     health._applied.clear()
 

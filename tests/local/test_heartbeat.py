@@ -20,25 +20,25 @@ def app_at(broker: str) -> Celery:
 
 
 @pytest.fixture
-def pulse() -> celery.Pulse:
+def pulse() -> celery._Pulse:
     """The pulse of a main loop that has been silent for a minute."""
-    found = celery.Pulse(app_at(BROKER_AWAY))
+    found = celery._Pulse(app_at(BROKER_AWAY))
     found.last -= 60
     return found
 
 
-def test_a_worker_is_well_while_its_loop_goes_round(pulse: celery.Pulse) -> None:
+def test_a_worker_is_well_while_its_loop_goes_round(pulse: celery._Pulse) -> None:
     pulse.beat()
     pulse.app = app_at("none://the-broker-is-not-asked")
     assert pulse.is_well()
 
 
-def test_an_outage_of_the_broker_is_no_fault_of_the_worker(pulse: celery.Pulse) -> None:
+def test_an_outage_of_the_broker_is_no_fault_of_the_worker(pulse: celery._Pulse) -> None:
     assert pulse.is_well()
 
 
 @pytest.mark.slow
-def test_a_loop_that_is_stuck_is_found(pulse: celery.Pulse, tmp_path: Path) -> None:
+def test_a_loop_that_is_stuck_is_found(pulse: celery._Pulse, tmp_path: Path) -> None:
     with valkey(tmp_path / "valkey", scratch=True) as url:
         pulse.app = app_at(url)
         assert not pulse.is_well()
@@ -46,9 +46,9 @@ def test_a_loop_that_is_stuck_is_found(pulse: celery.Pulse, tmp_path: Path) -> N
 
 def test_without_a_file_nothing_is_written(settings: Settings, tmp_path: Path) -> None:
     settings.HEARTBEAT_FILE = ""
-    celery.touch()
+    celery._touch()
     settings.HEARTBEAT_FILE = str(tmp_path / "alive")
-    celery.touch()
+    celery._touch()
     assert [path.name for path in tmp_path.iterdir()] == ["alive"]
 
 

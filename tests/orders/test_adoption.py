@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from bigcommerce.client import BigCommerce
-from orders.drift import run
+from orders.drift import checks
 from orders.drift.reconcile import reconcile
 from orders.models import Drift, DriftCheck, Order, Reconciliation, WebhookEvent
 from orders.queue import claim
@@ -389,8 +389,8 @@ def test_an_order_that_is_long_over_is_linked_and_nothing_sent(
     before = len(merchant.updates())
     command(merchant.store.hash)
     drain()
-    assert run.start(merchant.store, DriftCheck.Cause.NIGHT)
-    run.check_due()
+    assert checks.start(merchant.store, DriftCheck.Cause.NIGHT)
+    checks.check_due()
     drain()
     assert merchant.entries(order) == [("adopted", "accepted", "adopted_quietly")]
     assert len(merchant.updates()) == before
@@ -450,7 +450,7 @@ def test_every_store_is_looked_at_though_one_fails(merchant: Merchant) -> None:
 def test_a_check_that_is_under_way_is_finished_first(merchant: Merchant) -> None:
     order = merchant.order()
     forget(order)
-    assert run.start(merchant.store, DriftCheck.Cause.NIGHT)
+    assert checks.start(merchant.store, DriftCheck.Cause.NIGHT)
     DriftCheck.objects.update(since=timezone.now() + timedelta(days=1))
     assert "adopted" in command(merchant.store.hash)
     assert [one.state for one in DriftCheck.objects.all()] == ["done", "done"]

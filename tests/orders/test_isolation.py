@@ -19,8 +19,7 @@ from pytest_django import Settings
 from bigcommerce.api import Quota
 from bigcommerce.client import BigCommerce
 from orders import topics
-from orders.drift import reconcile
-from orders.drift import run as drift_run
+from orders.drift import checks, reconcile
 from orders.models import DriftCheck, Gate, Order, ReportRun, WebhookEvent
 from orders.queue import claim, throttle
 from orders.reports import run as report_run
@@ -116,7 +115,7 @@ Loop = tuple[str, Callable[[], object], str]
 LOOPS: list[Loop] = [
     ("watch", reconcile.watch_due, "orders.drift.reconcile.bigcommerce_for"),
     ("reconcile", reconcile.reconcile_due, "orders.drift.reconcile.bigcommerce_for"),
-    ("drift", drift_run.check_due, "orders.nightly._last_moment"),
+    ("drift", checks.check_due, "orders.nightly._last_moment"),
     ("reports", report_run.send_due, "orders.reports.run.start"),
     ("maintenance", lambda: tasks._maintain_all(float("inf")), "stores.registration.is_due"),
     ("retention", log_tasks._delete_closed_entries, "transaction_log.tasks._forget"),
@@ -186,15 +185,15 @@ def test_a_check_that_fails_every_time_is_over_and_keeps_no_other_waiting(
     merchant: People, broken: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for store in (broken, merchant.store):
-        assert drift_run.start(store, DriftCheck.Cause.COMMAND)
+        assert checks.start(store, DriftCheck.Cause.COMMAND)
 
     def fails(store: Store) -> BigCommerce:
         if store.pk == broken.pk:
             raise KeyError("nobody foresaw this")
         return bigcommerce_for(store)
 
-    monkeypatch.setattr(drift_run, "bigcommerce_for", fails)
-    drift_run.check_due()
+    monkeypatch.setattr(checks, "bigcommerce_for", fails)
+    checks.check_due()
     states = dict(DriftCheck.objects.values_list("store__hash", "state"))
     assert states == {broken.hash: "failed", merchant.store.hash: "done"}
 

@@ -8,9 +8,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from orders.management.commands.dry_run import faults
 from orders.models import Order, WebhookEvent
 from orders.queue import claim
-from orders.sync.preview import faults
 from orders.sync.worker import drain, take_events
 from stores.models import Store
 from tests.orders.merchant import Merchant

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from payloads.cart import (
     Line,
     Unbalanced,
+    _discount,
+    _handling,
+    _invoice_fee,
+    _service,
     adjustment,
     balance,
     cart,
-    discount,
-    handling,
-    invoice_fee,
     lines_total,
     other_payment,
     product,
-    service,
 )
 
 cents = st.integers(0, 10**7)
@@ -29,14 +29,14 @@ lines = st.lists(
         st.builds(
             product, reference=st.text(), name=st.text(), quantity=some, total_with_tax=cents
         ),
-        st.builds(handling, reference=st.text(), name=st.text(), total_with_tax=some),
+        st.builds(_handling, reference=st.text(), name=st.text(), total_with_tax=some),
         st.builds(
-            discount, reference=st.text(), name=st.text(), total_with_tax=some.map(int.__neg__)
+            _discount, reference=st.text(), name=st.text(), total_with_tax=some.map(int.__neg__)
         ),
         st.builds(
             other_payment, reference=st.text(), name=st.text(), total_with_tax=some.map(int.__neg__)
         ),
-        st.builds(invoice_fee, total_with_tax=cents),
+        st.builds(_invoice_fee, total_with_tax=cents),
     ),
     max_size=8,
 )
@@ -130,7 +130,7 @@ def test_product_has_what_sequra_requires_and_what_is_known() -> None:
 
 @pytest.mark.parametrize("end", [{"ends_on": "2027-01-31"}, {"ends_in": "P1Y"}])
 def test_service_ends_once(end: dict[str, Any]) -> None:
-    line = service(reference="S", name="S", quantity=2, total_with_tax=999, **end)
+    line = _service(reference="S", name="S", quantity=2, total_with_tax=999, **end)
 
     assert line == {
         "type": "service",
@@ -147,12 +147,12 @@ def test_service_ends_once(end: dict[str, Any]) -> None:
 @pytest.mark.parametrize("ends", [{}, {"ends_on": "2027-01-31", "ends_in": "P1Y"}])
 def test_service_without_one_end_is_refused(ends: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="exactly one"):
-        service(reference="S", name="S", quantity=1, total_with_tax=1, **ends)
+        _service(reference="S", name="S", quantity=1, total_with_tax=1, **ends)
 
 
 @pytest.mark.parametrize(
     ("line", "amount"),
-    [(handling, 0), (handling, -1), (discount, 0), (discount, 1), (other_payment, 0)],
+    [(_handling, 0), (_handling, -1), (_discount, 0), (_discount, 1), (other_payment, 0)],
 )
 def test_lines_of_the_wrong_sign_are_refused(line: Callable[..., Any], amount: int) -> None:
     with pytest.raises(ValueError, match="cents"):

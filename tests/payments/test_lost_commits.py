@@ -13,9 +13,9 @@ from payments.confirm import STEPS, _Step, confirm
 from payments.models import Solicitation
 from payments.notifications import record_state
 from payments.steps import confirm_at_sequra
+from payments.steps.cart_check import finished, finished_order
 from payments.steps.confirm_at_sequra import _NUMBERS_REFUSED
 from payments.steps.outcomes import Refused
-from payments.steps.placed_orders import finished, finished_order
 from tests.payments.crashes import Backup
 from tests.payments.shop import Shop
 from tests.payments.world import CANCELLED, violations

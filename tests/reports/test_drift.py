@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from orders import corrections
-from orders.drift import run
+from orders.drift import checks
 from orders.models import Drift, DriftCheck, Order, Reconciliation
 from orders.queue import throttle
 from orders.sync.worker import drain
@@ -24,9 +24,9 @@ AN_HOUR_AGO = timedelta(hours=1)
 
 def check(merchant: Merchant) -> dict[int, str]:
     """Kinds of drift by order."""
-    assert run.start(merchant.store, DriftCheck.Cause.PERSON)
+    assert checks.start(merchant.store, DriftCheck.Cause.PERSON)
     found = DriftCheck.objects.latest("id")
-    run.CHECKS.continue_run(found.pk)
+    checks.CHECKS.continue_run(found.pk)
     found.refresh_from_db()
     assert found.state == DriftCheck.State.DONE, found.words
     assert found.checked == found.total
@@ -197,8 +197,8 @@ def test_deleted_and_cancelled_orders_are_no_drift(merchant: Merchant) -> None:
 def test_bigcommerce_goes_away_and_the_next_check_goes_on(merchant: Merchant) -> None:
     merchant.order()
     merchant.sandbox.fault("/v2/orders", method="GET", status=503, times=9)
-    run.start(merchant.store, DriftCheck.Cause.NIGHT)
-    run.check_due()
+    checks.start(merchant.store, DriftCheck.Cause.NIGHT)
+    checks.check_due()
 
     broken = DriftCheck.objects.get()
     assert (broken.state, broken.checked) == (DriftCheck.State.FAILED, 0)
@@ -211,27 +211,27 @@ def test_bigcommerce_goes_away_and_the_next_check_goes_on(merchant: Merchant) ->
 def test_after_an_outage_every_open_order_is_looked_at(merchant: Merchant) -> None:
     order = merchant.order()
     DriftCheck.objects.create(store=merchant.store, state=DriftCheck.State.DONE)
-    run.check_due()
+    checks.check_due()
     assert DriftCheck.objects.count() == 1
 
     throttle.after_outage(merchant.store)
     gate = merchant.store.gates.get(host="bigcommerce")
     gate.failures = 6
     gate.save()
-    run.check_due()
+    checks.check_due()
     assert DriftCheck.objects.count() == 1  # not while it lasts
 
     gate.failures = 0
     gate.save()
     merchant.acts("ship", order)
-    run.check_due()
+    checks.check_due()
 
     assert DriftCheck.objects.latest("id").cause == DriftCheck.Cause.OUTAGE
     assert Drift.objects.get().kind == Kind.MISSED
-    run.check_due()
+    checks.check_due()
     assert DriftCheck.objects.count() == 2
 
 
 def test_one_check_at_a_time(merchant: Merchant) -> None:
-    assert run.start(merchant.store, DriftCheck.Cause.PERSON)
-    assert not run.start(merchant.store, DriftCheck.Cause.NIGHT)
+    assert checks.start(merchant.store, DriftCheck.Cause.PERSON)
+    assert not checks.start(merchant.store, DriftCheck.Cause.NIGHT)

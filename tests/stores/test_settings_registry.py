@@ -12,8 +12,8 @@ from panel.forms import (
     GeneralForm,
     ReportsForm,
     RetentionForm,
-    SettingsForm,
     StatusesForm,
+    _SettingsForm,
 )
 from stores import catalogue
 from stores.models import Store
@@ -107,7 +107,7 @@ def test_every_setting_is_on_a_page() -> None:
     forms = (
         ConnectionForm, GeneralForm, StatusesForm, ReportsForm, AlertsForm, RetentionForm,
     )  # fmt: skip
-    assert set(SettingsForm.__subclasses__()) == set(forms)
+    assert set(_SettingsForm.__subclasses__()) == set(forms)
 
     on_pages = [column for form in forms for column in form.columns]
 
@@ -116,7 +116,7 @@ def test_every_setting_is_on_a_page() -> None:
 
 def test_the_forms_save_what_they_say() -> None:
     store = make_store(excluded_categories=[23], excluded_products=["SKU-1"])
-    forms: list[SettingsForm] = [
+    forms: list[_SettingsForm] = [
         GeneralForm(store, {"allowed_ips": "203.0.113.0/24", "channels": ["1"]}, services=True),
         StatusesForm(
             store,

@@ -8,7 +8,7 @@ import structlog
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count, Q
 
-from orders.drift import run
+from orders.drift import checks
 from orders.drift.reconcile import reconcile
 from orders.models import Drift, DriftCheck
 from stores.management import STORE_HELP, add_examples, log_to_standard_error
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             raise CommandError("BigCommerce refuses our access; the app has to be opened again")
         if not reconcile(store, adopting=False):  # the check below adopts, and lists what it did
             raise CommandError("BigCommerce does not say what changed")
-        while not run.start(store, DriftCheck.Cause.COMMAND):
+        while not checks.start(store, DriftCheck.Cause.COMMAND):
             for under_way in DriftCheck.objects.filter(store=store, state=_State.RUNNING):
                 self._finish(under_way)
         check = DriftCheck.objects.filter(store=store).latest("id")
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         """Work on the check until it is finished; if a worker does so already, wait for it."""
         stands_since, before = time.monotonic(), self._position(check)
         while check.state == _State.RUNNING:
-            run.CHECKS.continue_run(check.pk, time.monotonic() + _PROGRESS_SECONDS)
+            checks.CHECKS.continue_run(check.pk, time.monotonic() + _PROGRESS_SECONDS)
             check.refresh_from_db()
             if (now := self._position(check)) != before:
                 stands_since, before = time.monotonic(), now
