@@ -202,7 +202,7 @@ _BEFORE: list[Any] = [
 ]
 
 
-def _formatter() -> structlog.stdlib.ProcessorFormatter:
+def formatter() -> structlog.stdlib.ProcessorFormatter:
     """Return the formatter for structlog and for libraries that use standard logging."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_BEFORE,
@@ -244,7 +244,7 @@ class _NotOurRequestLine(logging.Filter):
 def structured_logging(level: str) -> None:
     """Set up logging for the whole process; the settings call it once."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_formatter())
+    handler.setFormatter(formatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for logger, least in _QUIETER.items():
         logging.getLogger(logger).setLevel(least)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from bigcommerce.api import Rejected, Unavailable
-from orders.drift import checks
+from orders.drift.checks import CHECKS, start
 from orders.models import Drift, DriftCheck, Order
 from orders.queue.wakeup import wake_worker
 from orders.sync.retry import retry
@@ -66,7 +66,7 @@ def reconciliation(request: PanelRequest) -> HttpResponse:
     check = checks.filter(pk=int(named)).first() if is_id else checks.first()
     context: dict[str, Any] = {
         "check": check,
-        "checks": checks[: checks.CHECKS.keep],
+        "checks": checks[: CHECKS.keep],
         "shown": _SHOWN,
     }
     if check:
@@ -88,7 +88,7 @@ def _counts(check: DriftCheck) -> list[dict[str, Any]]:
 @require_POST
 @panel_page
 def check_now(request: PanelRequest) -> HttpResponse:
-    started = checks.start(request.store, DriftCheck.Cause.PERSON)
+    started = start(request.store, DriftCheck.Cause.PERSON)
     wake_worker("check_drift")
     address = reverse("reconciliation", args=[request.panel_token])
     return redirect(f"{address}?done={'checking' if started else 'check_under_way'}")

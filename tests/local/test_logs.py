@@ -9,7 +9,7 @@ import pytest
 import structlog
 from django.test import Client
 
-from sequra_bc.logs import _formatter, _mask
+from sequra_bc.logs import _mask, formatter
 
 CANARIES = [
     "Canaria Pérez",
@@ -31,7 +31,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
     """What was logged since, each physical line parsed on its own."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_formatter())
+    handler.setFormatter(formatter())
     written: list[str] = []
     handler.emit = lambda record: written.append(handler.format(record))  # type: ignore[method-assign]
     logging.getLogger().addHandler(handler)

@@ -26,7 +26,7 @@ from payloads.checkout.shopper import known_moment, language_code, sequra_addres
 from payloads.codes import device_code, mobile_phone, payment_code
 from payments.form import NoForm, _check_sources
 from sequra_bc import logs
-from sequra_bc.logs import _formatter, _mask, _tidy
+from sequra_bc.logs import _mask, _tidy, formatter
 from sequra_bc.middleware import _cleaned as clean_query
 from sequra_bc.middleware import _client_address
 from stores.rate_limit import _network_of
@@ -285,6 +285,6 @@ def test_an_ipv6_household_counts_once(address: str, network: str) -> None:
 def test_where_a_stranger_wrote_it_is_masked() -> None:
     said = {"event": "boom", "where": "ana@canary.example", "message": "TypeError: é"}
     record = logging.LogRecord("x", logging.INFO, "", 0, said, (), None)
-    line = _formatter().format(record)
+    line = formatter().format(record)
     assert "canary" not in line
     assert "TypeError" in line

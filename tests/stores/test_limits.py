@@ -16,8 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from bigcommerce.api import Quota
-from bigcommerce.errors import Unavailable
+from bigcommerce.api import Quota, Unavailable
 from orders import webhooks
 from orders.models import Gate, WebhookEvent
 from orders.queue import throttle
