@@ -27,20 +27,6 @@ class _Product(TypedDict):
     tracking_reference: NotRequired[str]  # names one of the order's `trackings`
 
 
-class _Service(TypedDict):
-    """A service with a duration: exactly one of `ends_on` (a date) and `ends_in` (`P1Y`)."""
-
-    type: Literal["service"]
-    reference: str
-    name: str
-    price_with_tax: int
-    quantity: int
-    total_with_tax: int
-    downloadable: bool
-    ends_on: NotRequired[str]
-    ends_in: NotRequired[str]
-
-
 class _Named(TypedDict):
     """An amount of the whole order."""
 
@@ -67,14 +53,7 @@ class _OtherPayment(_Named):
     type: Literal["other_payment"]
 
 
-class _InvoiceFee(TypedDict):
-    """The fee for paying by invoice; it has neither reference nor name."""
-
-    type: Literal["invoice_fee"]
-    total_with_tax: int
-
-
-Line = _Product | _Service | _Handling | _Discount | _OtherPayment | _InvoiceFee
+Line = _Product | _Handling | _Discount | _OtherPayment
 
 
 class _Cart(TypedDict):
@@ -127,39 +106,6 @@ def product(
     return line
 
 
-def _service(
-    *,
-    reference: str,
-    name: str,
-    quantity: int,
-    total_with_tax: int,
-    ends_on: str | None = None,
-    ends_in: str | None = None,
-    price_with_tax: int | None = None,
-    downloadable: bool = False,
-) -> _Service:
-    """Return a line that ends on a date or after a duration.
-
-    Raise ValueError unless one is given.
-    """
-    if (ends_on is None) == (ends_in is None):
-        raise ValueError("exactly one of ends_on and ends_in")
-    line: _Service = {
-        "type": "service",
-        "reference": reference,
-        "name": name,
-        "price_with_tax": _price(price_with_tax, total_with_tax, quantity),
-        "quantity": quantity,
-        "total_with_tax": total_with_tax,
-        "downloadable": downloadable,
-    }
-    if ends_on is not None:
-        line["ends_on"] = ends_on
-    if ends_in is not None:
-        line["ends_in"] = ends_in
-    return line
-
-
 def _price(price: int | None, total: int, quantity: int) -> int:
     """Return the price of one unit, to be shown: rounded when the total does not divide."""
     if quantity < 1:
@@ -186,10 +132,6 @@ def _named(reference: str, name: str, total: int, *, sign: Literal[1, -1]) -> _N
     if total * sign <= 0:
         raise ValueError(f"{reference} of {total} cents")
     return {"reference": reference, "name": name, "total_with_tax": total}
-
-
-def _invoice_fee(*, total_with_tax: int) -> _InvoiceFee:
-    return {"type": "invoice_fee", "total_with_tax": total_with_tax}
 
 
 def adjustment(*, reference: str, name: str, total_with_tax: int) -> list[Line]:

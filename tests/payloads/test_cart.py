@@ -12,8 +12,6 @@ from payloads.cart import (
     Unbalanced,
     _discount,
     _handling,
-    _invoice_fee,
-    _service,
     adjustment,
     balance,
     cart,
@@ -36,7 +34,6 @@ lines = st.lists(
         st.builds(
             other_payment, reference=st.text(), name=st.text(), total_with_tax=some.map(int.__neg__)
         ),
-        st.builds(_invoice_fee, total_with_tax=cents),
     ),
     max_size=8,
 )
@@ -126,28 +123,6 @@ def test_product_has_what_sequra_requires_and_what_is_known() -> None:
         "url": "https://shop.example/7",
         "category": "Tools",
     }
-
-
-@pytest.mark.parametrize("end", [{"ends_on": "2027-01-31"}, {"ends_in": "P1Y"}])
-def test_service_ends_once(end: dict[str, Any]) -> None:
-    line = _service(reference="S", name="S", quantity=2, total_with_tax=999, **end)
-
-    assert line == {
-        "type": "service",
-        "reference": "S",
-        "name": "S",
-        "price_with_tax": 500,
-        "quantity": 2,
-        "total_with_tax": 999,
-        "downloadable": False,
-        **end,
-    }
-
-
-@pytest.mark.parametrize("ends", [{}, {"ends_on": "2027-01-31", "ends_in": "P1Y"}])
-def test_service_without_one_end_is_refused(ends: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="exactly one"):
-        _service(reference="S", name="S", quantity=1, total_with_tax=1, **ends)
 
 
 @pytest.mark.parametrize(
