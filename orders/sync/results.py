@@ -108,7 +108,7 @@ def _write_together(done: Sequence[tuple[Order, Result]], lease: str) -> set[int
     record.accepted_together(
         (order.subject, result.event, _cart_totals(result))
         for order, result in mine
-        if result.kind is Kind.SENT
+        if result.kind is Kind.SENT and not _is_repeated(order, result)
     )
     return held
 
@@ -200,6 +200,15 @@ def _closing(order: Order, result: Result) -> record.Closing:
         return record.Closing(order.subject, UPDATES, (Entry.Outcome.DELAYED,))
     events = settled_by(result.event) if result.kind is Kind.SENT else UPDATES
     return record.Closing(order.subject, events)
+
+
+def _is_repeated(order: Order, result: Result) -> bool:
+    """Return whether SeQura had accepted this statement and it was sent again in doubt.
+
+    A worker that dies leaves an order in doubt although it may have sent nothing, and so does a
+    commit that nothing confirmed. A failed attempt is in the log, which also shows how it ended.
+    """
+    return result.update == order.accepted_update and order.attempts == 0
 
 
 @repeated_once

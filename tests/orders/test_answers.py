@@ -1,6 +1,7 @@
 """What comes of SeQura's and BigCommerce's answers when they are not a yes."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -9,7 +10,9 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from orders.models import Gate, Order
-from orders.queue import throttle
+from orders.queue import claim, throttle
+from orders.queue.lease import Lease
+from orders.sync import results
 from orders.sync import retry as retrying
 from orders.sync.retry import retry
 from orders.sync.worker import drain
@@ -99,6 +102,52 @@ def test_lost_answer_is_told_again_even_when_the_change_was_taken_back(
     assert again_due(order).unsure
     drain()
     assert merchant.at_sequra(order)["shipped_cart"]["items"] == []
+
+
+def test_what_sequra_accepted_is_sent_again_in_doubt_and_logged_once(
+    merchant: Merchant, order: Order
+) -> None:
+    """A worker dies while it makes sure, after another one has sent the shipment."""
+    merchant.does("ship", order)
+    before = merchant.entries(order)
+    claim.mark_changed(pk=order.pk)
+    assert claim.claim(Lease(), 1) == [order]
+    Order.objects.filter(pk=order.pk).update(leased_until=timezone.now())
+    drain()
+    assert [call["body"] for call in merchant.updates()] == [merchant.updates()[0]["body"]] * 2
+    assert not Order.objects.get(pk=order.pk).unsure
+    assert merchant.entries(order) == before
+
+
+def test_a_result_whose_commit_was_not_confirmed_is_logged_once(
+    merchant: Merchant, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection is lost after the commit: the result is written once more, without a lease."""
+    write, is_repeated = results._write_together, iter([True])
+
+    def loses_its_connection(*arguments: Any) -> set[int]:
+        if next(is_repeated, False):
+            write(*arguments)
+        return write(*arguments)
+
+    monkeypatch.setattr(results, "_write_together", loses_its_connection)
+    merchant.does("ship", order)
+    assert len(merchant.updates()) == 2
+    assert merchant.entries(order)[1:] == [("ship", "accepted", "")]
+
+
+def test_a_delayed_statement_that_was_taken_back_is_logged_as_sent(
+    merchant: Merchant, order: Order
+) -> None:
+    """It closes what the log shows as delayed, although SeQura accepted the same before."""
+    merchant.does("edit_billing_address", order, city="Girona")
+    merchant.sandbox.fault(UPDATE, method="PUT", status=503, times=1, effect="before")
+    shipment = merchant.does("ship", order)
+    merchant.acts("unship", order, shipment_id=shipment["id"])
+    again_due(order)
+    drain()
+    assert open_entries(order) == []
+    assert [entry[1] for entry in merchant.entries(order)][2:] == ["delayed", "accepted"]
 
 
 def test_refused_credentials_pause_the_account_and_one_order_asks_again(
