@@ -101,12 +101,16 @@ def make_cluster(data: Path) -> None:
         return
     fresh = data.with_name(data.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
-    command = [*as_unprivileged_user(), postgres_binary("initdb"), "-D", str(fresh)]
-    command += ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+    locale = ("-A", "trust", "-E", "UTF8", "--no-locale")
+    _made("initdb", "-D", str(fresh), "-U", "postgres", *locale, "--no-sync")
+    fresh.rename(data)
+
+
+def _made(program: str, *arguments: str) -> None:
+    command = [*as_unprivileged_user(), postgres_binary(program), *arguments]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode != 0:
-        raise StartFailed(f"initdb failed\n{made.stdout}{made.stderr}")
-    fresh.rename(data)
+        raise StartFailed(f"{program} failed\n{made.stdout}{made.stderr}")
 
 
 def speaks_postgres(url: str) -> bool:
@@ -137,9 +141,15 @@ def running(process: Process) -> Iterator[Process]:
 
 
 @contextmanager
-def postgres(folder: Path, *, scratch: bool = False) -> Iterator[str]:
-    """Run a PostgreSQL with its data in the folder. Yield the URL of its `postgres` database."""
+def postgres(folder: Path, *, scratch: bool = False, primary: str = "") -> Iterator[str]:
+    """Run a PostgreSQL with its data in the folder. Yield the URL of its `postgres` database.
+
+    With the URL of a `primary` it is a streaming replica of that.
+    """
     with owned(folder) as lock:
+        if primary:
+            copy = ("-X", "stream", "--checkpoint", "fast", "--no-sync", "--write-recovery-conf")
+            _made("pg_basebackup", "-D", str(folder / "data"), "-d", primary, *copy)
         make_cluster(folder / "data")
         port = free_port()
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres"

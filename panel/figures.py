@@ -15,6 +15,7 @@ from django.utils import timezone
 from orders.drift.checks import open_orders
 from orders.models import Order
 from stores.models import Store
+from stores.replica import replica
 from transaction_log.models import Entry
 
 _MANY = 100
@@ -45,6 +46,7 @@ def last_days(store: Store, connections: Collection[int], days: int = _DAYS) -> 
     since = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     rows = (
         _paid(store)
+        .using(replica())
         .filter(connection__in=connections, placed_at__gte=since - timedelta(days=days - 1))
         .values(day=TruncDate("placed_at"))
         .annotate(orders=Count("*"), cents=Sum("amount"))
@@ -58,7 +60,7 @@ def last_days(store: Store, connections: Collection[int], days: int = _DAYS) -> 
 def _paid_between(
     store: Store, connections: Collection[int], since: datetime, until: datetime
 ) -> QuerySet[Order]:
-    found = _paid(store).filter(connection__in=connections)
+    found = _paid(store).using(replica()).filter(connection__in=connections)
     return found.filter(placed_at__gte=since, placed_at__lt=until)
 
 

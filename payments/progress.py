@@ -15,6 +15,7 @@ from payments.models import Offer, Solicitation
 from payments.retention import ABANDONED_AFTER, OFFERS_FOR
 from payments.solicited_order import confirmation_url, return_url
 from stores.models import Store
+from stores.replica import replica
 from stores.storefronts import language_of
 
 _Phase = Solicitation.Phase
@@ -125,7 +126,7 @@ class Period:
 
     @property
     def attempts(self) -> QuerySet[Solicitation]:
-        return Solicitation.objects.filter(
+        return Solicitation.objects.using(replica()).filter(
             store=self.store,
             connection__in=self.connections,
             erased_at=None,
@@ -135,7 +136,7 @@ class Period:
 
     @property
     def offers(self) -> QuerySet[Offer]:
-        return Offer.objects.filter(
+        return Offer.objects.using(replica()).filter(
             store=self.store,
             environment=self.store.environment,
             at__gte=self.since,

@@ -48,6 +48,7 @@ SECRETS = (
     "BIGCOMMERCE_CLIENT_SECRET",
     "DATABASE_URL",
     "DATABASE_PASSWORD",
+    "REPLICA_URL",
     "REDIS_URL",
     "REDIS_PASSWORD",
     "BROKER_URL",
@@ -300,6 +301,18 @@ DATABASES = {
         "OPTIONS": {"connect_timeout": 5, **KEEPALIVES, **SESSION, **DATABASE.get("OPTIONS", {})},
     }
 }
+# A streaming replica of the same database, for the figures of a period and exports. One that does
+# not answer costs a page two seconds, and then the primary answers.
+if REPLICA_URL := server_url("REPLICA_URL", ""):
+    REPLICA: dict[str, Any] = env.db_url_config(with_password(REPLICA_URL, "DATABASE_PASSWORD"))
+    if not REPLICA.get("ENGINE", "").endswith("postgresql"):
+        faults.append("REPLICA_URL is no address of a PostgreSQL")
+    DATABASES["replica"] = {
+        **DATABASES["default"],
+        **REPLICA,
+        "OPTIONS": {"connect_timeout": 2, **KEEPALIVES, **REPLICA.get("OPTIONS", {})},
+    }
+DATABASE_ROUTERS = ["stores.replica.PrimaryRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},

@@ -32,6 +32,7 @@ from panel.notices import back
 from panel.session import PanelRequest, bad_form, no_such_thing, panel_error, panel_page
 from panel.templatetags.labels import explained, outcome_name
 from stores.models import Store
+from stores.replica import replica
 from stores.storefronts import order_link, portal_link
 from transaction_log import record
 from transaction_log.explanations import event_choices, event_label, outcome_choices
@@ -353,7 +354,7 @@ def _csv_lines(store: Store, entries: QuerySet[Entry], language: str) -> Iterato
 
     It is read after the view has returned, so both are fixed now.
     """
-    return _lines(store, entries, language, timezone.get_current_timezone())
+    return _lines(store, entries.using(replica()), language, timezone.get_current_timezone())
 
 
 def _lines(store: Store, entries: QuerySet[Entry], language: str, zone: tzinfo) -> Iterator[str]:

@@ -27,6 +27,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 HOOKS = re.compile(
     r"__\w+__|clean_\w+|has_\w+_permission|handle_starttag|process_view|get_fieldsets|lookups"
     r"|from_db_value|build_response|get_prep_value|get_search_results|reject|emit|generate_trace_id|\w+(Admin|Config)"
+    r"|db_for_(read|write)|allow_(relation|migrate)"
 )
 
 

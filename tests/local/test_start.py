@@ -174,6 +174,7 @@ SECRETS = {
     "BIGCOMMERCE_CLIENT_SECRET": "a-client-secret-of-production",
     "DATABASE_URL": "postgresql://app@db:5432/shop",
     "DATABASE_PASSWORD": "p@ss/w#rd:100%",
+    "REPLICA_URL": "postgresql://reader:word@replica:5432/shop",
     "REDIS_URL": "redis://valkey:6379/3",
     "REDIS_PASSWORD": "r/e#d@s",
     "BROKER_URL": "amqp://user:word@broker:5672//",
