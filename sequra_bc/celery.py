@@ -13,7 +13,9 @@ be started anew, though nothing is wrong with it. Without HEARTBEAT_FILE nothing
 """
 
 import fcntl
+import gc
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -34,6 +36,7 @@ from celery.signals import (
     setup_logging,
     task_postrun,
     task_prerun,
+    worker_before_create_process,
     worker_shutting_down,
 )
 from celery.worker.request import Request
@@ -166,14 +169,17 @@ def _lane_of(task: str) -> str:
     return lane
 
 
-app = Celery("sequra_bc", task_cls=_LaneTask)
+# Beat sends names and runs no task: it loads no apps, which would be half of its memory.
+_IS_BEAT = Path(sys.argv[0]).name == "celery" and "beat" in sys.argv and "worker" not in sys.argv
+app = Celery("sequra_bc", task_cls=_LaneTask, fixups=[] if _IS_BEAT else None)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_queues = [Queue(lane, routing_key=lane, no_ack=True) for lane in (FAST, SLOW)]
 app.conf.task_default_queue = SLOW
 app.conf.task_routes = {
     task: {"queue": FAST} for task in [*PERIODIC, *WAKE_UPS] if _lane_of(task) == FAST
 }
-app.autodiscover_tasks()
+if not _IS_BEAT:
+    app.autodiscover_tasks()
 app.conf.beat_schedule = {
     # A slow task that was not fetched in time may expire: the next one does the same work.
     name: {
@@ -212,6 +218,13 @@ def _keep_slots_for_the_fast_lane(instance: Any, **_: Any) -> None:
     """Create the slots in `celery worker` when it knows its queues, before it forks."""
     if set(instance.app.amqp.queues.consume_from) == {FAST, SLOW}:
         _slots[:] = [_Slots(max(1, instance.concurrency - _KEPT_FOR_FAST))]
+
+
+@worker_before_create_process.connect
+def _share_memory(**_: Any) -> None:
+    """Keep the garbage collector of a child from writing to what it shares with its parent."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_shutting_down.connect

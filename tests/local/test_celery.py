@@ -85,6 +85,34 @@ def test_every_task_exists_that_somebody_names() -> None:
     assert {*PERIODIC, *WAKE_UPS, *wakeup.NAMES.values()} - set(app.tasks) == set()
 
 
+BEAT = """
+import json
+import sys
+sys.argv = ["/bin/celery", "-A", "sequra_bc", *sys.argv[1:]]
+from sequra_bc.celery import app
+app.loader.init_worker()
+app.finalize()
+queues = {name: app.amqp.router.route({}, name)["queue"].name for name in app.conf.beat_schedule}
+print(json.dumps(["orders.models" in sys.modules, queues]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "has_apps"),
+    [(["beat"], False), (["worker", "--hostname", "beat"], True)],
+    ids=["beat", "a worker of that name"],
+)
+def test_beat_sends_to_the_lanes_without_loading_the_apps(
+    arguments: list[str], has_apps: bool
+) -> None:
+    command = [sys.executable, "-c", BEAT, *arguments]
+    found = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    assert json.loads(found.stdout) == [
+        has_apps,
+        {name: lane for name, (lane, _) in PERIODIC.items()},
+    ]
+
+
 def test_only_messages_of_the_slow_lane_expire() -> None:
     """A fast one waits for its turn; a slow one is made up for by the next."""
     expiring = {
