@@ -15,7 +15,7 @@ WORKERS ?= 4
 # The suite starts hundreds of processes; without bytecode each would compile the whole project.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-sandbox quick load restarts kills crashes histories bench bench-quick lint docs majors openapi format golden migrations messages compose-check deploy screenshots recording release-check lock types rules collect
+.PHONY: help setup demo test test-sandbox quick load restarts kills crashes histories growth bench bench-quick lint docs majors openapi format golden migrations messages compose-check deploy screenshots recording release-check lock types rules collect
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -61,6 +61,11 @@ HISTORIES ?= 2000
 
 histories: setup ## two thousand random histories of orders; HISTORIES=… names another number
 	@HISTORIES=$(HISTORIES) $(BIN)/pytest -n $(WORKERS) -q tests/orders/test_histories.py tests/orders/test_accepted_facts.py $(ARGS)
+
+EACH ?= 1000
+
+growth: setup ## what the queue reads at ten million orders of 10,000 stores; EACH=… orders of a store
+	@ORDERS_OF_A_STORE=$(EACH) $(BIN)/pytest -q tests/orders/test_growth.py $(ARGS)
 
 load: setup ## attacks on two web processes, and what others see meanwhile
 	@$(BIN)/python -m local.load $(ARGS)

@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 from local.bench import runner
 
-PARTS = ("intake", "checkout", "script", "mapping", "drain", "growth")
+PARTS = ("intake", "checkout", "script", "mapping", "drain", "growth", "memory")
 
 
 def main() -> int:

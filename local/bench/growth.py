@@ -31,10 +31,10 @@ def copies(model: Any, where: str, **own: str) -> None:
     """Copy the first row, with these expressions in place of its values."""
     fields = [one for one in model._meta.concrete_fields if not one.primary_key]
     names = [str(one.column) for one in fields if not one.generated]
-    values = ", ".join(own.get(name, f"one.{name}") for name in names)
-    table = model._meta.db_table
+    values = ", ".join(own.get(name, f'one."{name}"') for name in names)
+    columns, table = ", ".join(f'"{name}"' for name in names), model._meta.db_table
     run(
-        f"INSERT INTO {table} ({', '.join(names)}) SELECT {values}"  # noqa: S608 (names of ours)
+        f"INSERT INTO {table} ({columns}) SELECT {values}"  # noqa: S608 (names of ours)
         f" FROM (SELECT * FROM {table} ORDER BY id LIMIT 1) one, {where}"
     )
 
@@ -42,6 +42,26 @@ def copies(model: Any, where: str, **own: str) -> None:
 def run(statement: str, values: Any = None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
+
+
+@contextmanager
+def without_indexes(model: Any) -> Iterator[None]:
+    """Drop the indexes of a table that hold no constraint, and make them again for all its rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
+            " WHERE indrelid = %s::regclass"
+            " AND indexrelid NOT IN (SELECT conindid FROM pg_constraint)",
+            [model._meta.db_table],
+        )
+        found = cursor.fetchall()
+    for name, _ in found:
+        run(f"DROP INDEX {name}")
+    try:
+        yield
+    finally:
+        for _, definition in found:
+            run(definition)
 
 
 def first_order(api_url: str) -> Order:
@@ -74,20 +94,21 @@ def multiply(first: Order, stores: int, orders: int) -> None:
     series = f"generate_series(2, {stores}) AS n"
     copies(Store, series, hash="'store' || n", public_id="gen_random_uuid()")
     copies(Connection, f"stores_store s WHERE s.id <> {first.store_id}", store_id="s.id")
-    copies(
-        Order,
-        f"stores_connection c, generate_series(1, {orders}) AS n",
-        store_id="c.store_id",
-        connection_id="c.id",
-        bigcommerce_id="n",
-        order_ref_1="n::text",
-        reference="gen_random_uuid()",
-    )
+    with without_indexes(Order):
+        copies(
+            Order,
+            f"stores_connection c, generate_series(1, {orders}) AS n",
+            store_id="c.store_id",
+            connection_id="c.id",
+            bigcommerce_id="n",
+            order_ref_1="n::text",
+            reference="gen_random_uuid()",
+        )
 
 
-def seed(stores: int) -> None:
+def seed(stores: int, orders: int) -> None:
     """Make so many stores, with orders of which nothing is due, and parked events."""
-    multiply(first_order("http://127.0.0.1:9"), stores, ORDERS)
+    multiply(first_order("http://127.0.0.1:9"), stores, orders)
     run(
         "INSERT INTO orders_gate (store_id, host, failures, budget, window_until)"
         " SELECT id, 'bigcommerce', 0, 1000, now() + interval '1 hour' FROM stores_store"
@@ -167,9 +188,9 @@ def buffers(work: Callable[[], object]) -> int:
     return touched
 
 
-def touched(stores: int) -> dict[str, int]:
-    """Return the buffers that each work touches at so many stores."""
-    seed(stores)
+def touched(stores: int, orders: int = ORDERS) -> dict[str, int]:
+    """Return the buffers that each work touches at so many stores with so many orders each."""
+    seed(stores, orders)
     found = {}
     for name, (prepare, work) in WORK.items():
         with transaction.atomic():

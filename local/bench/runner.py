@@ -123,13 +123,14 @@ def _fresh(folder: Path) -> Iterator[Path]:
 def cpu_seconds(root: int) -> float:
     """Return the processor time of a process, its living descendants and their dead children."""
     ticks = 0
-    for pid in _family(root):
+    for pid in family(root):
         with suppress(OSError):
             ticks += sum(map(int, _stat(pid)[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _family(root: int) -> list[int]:
+def family(root: int) -> list[int]:
+    """Return a process and its living descendants."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").iterdir():
         if path.name.isdecimal():
