@@ -67,6 +67,12 @@ class Entry(models.Model):
                 condition=models.Q(closed_at__isnull=True),
                 name="entry_open",
             ),
+            # The metrics count them by outcome, of all stores.
+            models.Index(
+                fields=["outcome"],
+                condition=models.Q(closed_at__isnull=True),
+                name="entry_open_outcome",
+            ),
             models.Index(
                 fields=["store", "at"],
                 condition=~models.Q(words="") | ~models.Q(note="") | ~models.Q(ignored_by=""),

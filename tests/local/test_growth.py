@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from orders.drift.checks import check_due
-from orders.models import DriftCheck, Gate, Order, Reconciliation, ReportRun
+from orders.models import DriftCheck, Gate, Order, Reconciliation, ReportRun, WebhookEvent
 from orders.reports.run import send_due
 from payments import tasks as payment_tasks
 from payments.models import Offer, Solicitation
@@ -131,6 +131,29 @@ def test_an_idle_run_reads_no_more_rows_for_a_hundred_times_the_stores(db: None)
     assert max(read[MANY].values()) < FEW
     grown = {name: (few, read[MANY][name]) for name, few in read[FEW].items()}
     assert {name: pair for name, pair in grown.items() if pair[1] > 1.5 * pair[0] + 5} == {}
+
+
+def test_a_scrape_stops_counting_what_waits(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = one_store()
+    Order.objects.update(changed=5, synced=4, due_at=timezone.now())
+    Entry.objects.update(outcome="rejected", closed_at=None)
+    event = WebhookEvent(store_id=rows[0].pk, scope="store/order/updated", payload={})
+    event.save()
+    for row in [*rows, event]:
+        copy(row, 1, MANY - 1)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    monkeypatch.setattr(metrics, "_MOST", FEW)
+    found = {
+        (one.name, *one.labels.values()): one.value
+        for family in metrics.queues()
+        for one in family.samples
+    }
+
+    assert found["sequra_bc_orders_waiting", "due"] == FEW
+    assert found["sequra_bc_webhook_events_waiting", "new"] == FEW
+    assert found["sequra_bc_entries_open", "rejected"] == FEW
+    assert rows_read(TICKS["metrics"]) < 10 * FEW
 
 
 def test_a_run_reads_the_stores_that_are_due_and_no_others(db: None) -> None:

@@ -156,6 +156,17 @@ def test_a_dry_run_shows_the_statement_and_sends_nothing(merchant: Merchant) -> 
     assert merchant.updates()[-1]["body"]["order"] == first["update"]
 
 
+def test_a_dry_run_shows_the_statement_that_sequra_rejected(merchant: Merchant) -> None:
+    order = merchant.order()
+    lines = [{"name": "Engraving", "price": "5000.00", "quantity": 1}]
+    merchant.acts("edit_order", order, lines=lines)
+    merchant.notices(order)
+    (found,) = map(json.loads, run("dry_run", merchant.store.hash).splitlines())
+
+    assert (found["outcome"], found["event"]) == ("already_rejected", "edit")
+    assert found["update"] == merchant.updates()[-1]["body"]["order"]
+
+
 def test_an_order_that_cannot_be_read_ends_the_dry_run_non_zero(merchant: Merchant) -> None:
     order = merchant.order()
     merchant.sandbox.fault(f"/v2/orders/{order.bigcommerce_id}$", status=500)

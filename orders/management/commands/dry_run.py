@@ -19,6 +19,8 @@ from stores.clients import UNREADABLE, bigcommerce_for
 from stores.management import STORE_HELP, add_examples, log_to_standard_error, store_of
 from stores.models import Store
 
+# What SeQura does not know: it would be sent, or was rejected and waits for the merchant.
+_SHOWN = (Kind.SENT, Kind.ALREADY_REJECTED)
 _UNKNOWN = (Kind.LATER, Kind.NO_ACCESS)  # BigCommerce did not show the order
 
 
@@ -84,7 +86,7 @@ def _previews(store: Store, orders: list[Order]) -> Iterator[dict[str, Any]]:
             "event": result.event if result.update else "",
             "reason": result.reason,
             "faults": problems,
-            "update": result.update if result.kind is Kind.SENT else None,
+            "update": result.update if result.kind in _SHOWN else None,
         }
         wait_for_quota(shop, store.pk)
 
