@@ -242,7 +242,7 @@ class Order(models.Model):
         return self.settle_step > 0 and is_held and not is_in_doubt and not is_elsewhere
 
     def facts(self) -> OrderFacts:
-        """Return what an order update needs of this row."""
+        """Return what an order update needs of this row and its store."""
         return OrderFacts(
             merchant_ref=self.merchant_ref,
             order_ref_1=self.order_ref_1,
@@ -253,15 +253,11 @@ class Order(models.Model):
             shipped_word=self.shipped_word,
             shipped_status_seen=self.shipped_status_seen,
             ledger=self.ledger,
-        )
-
-    @property
-    def rules(self) -> Rules:
-        """Return the merchant's settings for statuses."""
-        return Rules(
-            shipped_statuses=frozenset(self.store.shipped_statuses),
-            cancelling_statuses=frozenset(self.store.cancelling_statuses),
-            refunded_status_refunds=self.store.refunded_status_refunds,
+            rules=Rules(
+                shipped_statuses=frozenset(self.store.shipped_statuses),
+                cancelling_statuses=frozenset(self.store.cancelling_statuses),
+                refunded_status_refunds=self.store.refunded_status_refunds,
+            ),
         )
 
     @property

@@ -29,7 +29,7 @@ from orders.sync.snapshot import UNREADABLE, read_snapshot
 from payloads.codes import INCOMPLETE
 from payloads.order import people
 from payloads.order.lines import Document, cents, text
-from payloads.order.order_update import Held, OrderFacts, Rules, Snapshot, moment, order_update
+from payloads.order.order_update import Held, OrderFacts, Rules, Snapshot, compute, moment
 from stores.clients import platform_facts, sequra_for
 from stores.isolation import Busy, only_one
 from stores.models import Connection, Merchant, Store
@@ -363,6 +363,7 @@ def _solicited(snapshot: Snapshot, merchant_ref: str, reference: str) -> Documen
         reference=reference,
         currency=str(order["default_currency_code"]),
         solicited=known,
+        rules=Rules(shipped_statuses=frozenset(), cancelling_statuses=frozenset()),
     )
     fresh: Snapshot = {
         **snapshot,
@@ -370,10 +371,9 @@ def _solicited(snapshot: Snapshot, merchant_ref: str, reference: str) -> Documen
         "refunds": [],
         "shipments": [],
     }
-    update = order_update(
-        fresh, facts, Rules(shipped_statuses=frozenset(), cancelling_statuses=frozenset())
-    )
-    if isinstance(update, Held):
+    try:
+        update = compute(fresh, facts).update
+    except Held:
         return known
     names = ("merchant", "delivery_method", "delivery_address", "invoice_address", "customer")
     kept = {name: update[name] for name in names if name in update}

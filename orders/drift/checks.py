@@ -31,8 +31,9 @@ from orders.queue.claim import mark_changed
 from orders.queue.throttle import wait_for_quota
 from orders.queue.wakeup import wake_worker
 from orders.sync.snapshot import Unreadable, read_snapshot
-from orders.sync.sync import NotNow, Reading, reading_of
+from orders.sync.sync import Reading, reading_of
 from payloads.codes import INCOMPLETE
+from payloads.order.order_update import Held
 from stores.clients import bigcommerce_for
 from stores.isolation import each
 from stores.models import Store
@@ -138,8 +139,8 @@ def _may_differ(order: Order, known: _Listed | None) -> bool:
 def _by_reading(order: Order, api: BigCommerce) -> Iterator[_Found]:
     try:
         reading = _read(order, api)
-    except NotNow as error:
-        yield _Found(_Kind.UNREADABLE, error.held.reason)
+    except Held as error:
+        yield _Found(_Kind.UNREADABLE, error.reason)
     except Unreadable as error:
         yield _Found(_Kind.UNREADABLE, error.kind)
     else:

@@ -117,21 +117,13 @@ class Reading:
     digest: str = ""  # of the order's document, if everything follows from it
 
 
-class NotNow(Exception):
-    """No statement can be made of these documents: `held` carries the reason code."""
-
-    def __init__(self, held: Held) -> None:
-        super().__init__(held.reason)
-        self.held = held
-
-
 def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Result:
     """Synchronise one order with SeQura. Never raise what a system or its data may cause."""
     try:
         return _sync(order, shop, provider, lease)
     except StoodStill:
         return _stood_still(order)
-    except (NotNow, Unreadable) as error:
+    except (Held, Unreadable) as error:
         return _not_now(order, error)
     except bigcommerce.api.Rejected as error:
         return _refused_by_shop(error)
@@ -160,7 +152,7 @@ def _closed(order: Order, shop: BigCommerce) -> Result:
     """Report goods that leave after SeQura cancelled the order. Nothing is sent any more."""
     try:
         reading = read(order, shop)
-    except (NotNow, Unreadable):
+    except (Held, Unreadable):
         return Result(kind=Kind.CLOSED)
     known = (order.accepted_update or {}).get("shipped_cart", {}).get("items") or []
     left = reading.update["shipped_cart"]["items"]
@@ -189,19 +181,17 @@ def read(order: Order, shop: BigCommerce, *, known: str = "") -> Reading:
 
 @reading_documents()
 def reading_of(order: Order, snapshot: Snapshot) -> Reading:
-    """Return the statement of these documents. Raise NotNow, or Unreadable."""
+    """Return the statement of these documents. Raise Held, or Unreadable."""
     facts = order.facts()
     if not facts.solicited.get("customer"):  # erased: take what the order shows, as for adoption
         customer = people.known_of(snapshot["order"])
         facts = replace(facts, solicited={**facts.solicited, "customer": customer})
-    computed = compute(snapshot, facts, order.rules)
-    if isinstance(computed, Held):
-        raise NotNow(computed)
+    computed = compute(snapshot, facts)
     update = overlaid(computed.update, order.corrected)
     return Reading(
         update=update,
         computed=computed,
-        event=what_happened(order.accepted_update, update, snapshot, order.rules),
+        event=what_happened(order.accepted_update, update, snapshot, facts.rules),
         agreed=tuple(agreeing(computed.update, order.corrected)),
         shipped_at=shipped_at(snapshot),
         status_id=int(snapshot["order"]["status_id"]),
@@ -277,13 +267,13 @@ def _delayed(result: Result, host: str, error: Unavailable) -> Result:
     )
 
 
-def _not_now(order: Order, error: NotNow | Unreadable) -> Result:
+def _not_now(order: Order, error: Held | Unreadable) -> Result:
     """Return the result for an order of which no statement can be made.
 
     An order without products is not complete in BigCommerce yet.
     """
-    if isinstance(error, NotNow):
-        reason, message, detail = error.held.reason, error.held.detail, error.held.detail
+    if isinstance(error, Held):
+        reason, message, detail = error.reason, error.detail, error.detail
     else:
         log.error(
             "order_unreadable",

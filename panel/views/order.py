@@ -24,14 +24,14 @@ from orders.corrections import brought_along, with_open_rows
 from orders.models import Correction, Order
 from orders.sync.retry import retry
 from orders.sync.snapshot import UNREADABLE, read_snapshot
-from orders.sync.sync import NotNow, reading_of
+from orders.sync.sync import reading_of
 from panel.figures import with_approved
 from panel.notices import back
 from panel.session import PanelRequest, no_such_thing, panel_error, panel_page
 from panel.templatetags.labels import label, newest_first
 from payloads.order.comparison import Comparison, Update, as_accepted, cart_total, compare
 from payloads.order.corrections import PATHS
-from payloads.order.order_update import Snapshot
+from payloads.order.order_update import Held, Snapshot
 from stores.clients import bigcommerce_for
 from stores.storefronts import order_link, portal_home, portal_link
 from transaction_log.models import Entry
@@ -150,8 +150,8 @@ def _compare(order: Order) -> tuple[Comparison | None, str, str]:
         return _compare_shop(snapshot, accepted), "closed", ""
     try:
         return compare(snapshot, accepted, reading_of(order, snapshot).update), "", ""
-    except NotNow as error:
-        return _compare_shop(snapshot, accepted), error.held.reason, error.held.detail
+    except Held as error:
+        return _compare_shop(snapshot, accepted), error.reason, error.detail
     except UNREADABLE:
         return None, "unreadable", ""
 

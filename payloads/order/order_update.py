@@ -54,8 +54,17 @@ class Snapshot(TypedDict):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The merchant's settings for statuses."""
+
+    shipped_statuses: frozenset[int] = frozenset({2, 10})
+    cancelling_statuses: frozenset[int] = frozenset({5, 6})
+    refunded_status_refunds: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class OrderFacts:
-    """What the database knows of the order and BigCommerce does not."""
+    """What the database knows of the order and BigCommerce does not, and the store's rules."""
 
     merchant_ref: str
     order_ref_1: str
@@ -68,23 +77,15 @@ class OrderFacts:
     shipped_word: int | None = None
     shipped_status_seen: bool = False
     ledger: Ledger = field(default_factory=Ledger)  # what SeQura accepted
+    rules: Rules = field(default_factory=Rules)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """The merchant's settings for statuses."""
+class Held(Exception):
+    """There is no update yet: the documents contradict each other or the agreement."""
 
-    shipped_statuses: frozenset[int] = frozenset({2, 10})
-    cancelling_statuses: frozenset[int] = frozenset({5, 6})
-    refunded_status_refunds: bool = False
-
-
-@dataclass(frozen=True)
-class Held:
-    """Why there is no update yet: the documents contradict each other or the agreement."""
-
-    reason: str
-    detail: str = ""
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
 
 
 class _Question(NamedTuple):
@@ -105,28 +106,22 @@ class Computed:
     questions: Sequence[_Question]
 
 
-def order_update(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> OrderUpdate | Held:
-    """Return the order update, or why there is none."""
-    computed = compute(snapshot, facts, rules)
-    return computed if isinstance(computed, Held) else computed.update
-
-
-def compute(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> Computed | Held:
-    """Return the order update with the facts it states, or why there is none."""
+def compute(snapshot: Snapshot, facts: OrderFacts) -> Computed:
+    """Return the order update with the facts it states. Raise Held when there is none."""
     order = snapshot["order"]
     if order["default_currency_code"] != facts.currency:
-        return Held("currency_changed", str(order["default_currency_code"]))
+        raise Held("currency_changed", str(order["default_currency_code"]))
     goods = snapshot.get("goods") or lines.goods(snapshot["products"])
-    is_cancelled = _is_cancelled(snapshot, facts.ledger, rules)
+    is_cancelled = _is_cancelled(snapshot, facts.ledger, facts.rules)
     if not goods and not is_cancelled and lines.cents(order, "total_inc_tax") > 0:
-        return Held("no_products")
+        raise Held("no_products")
     remains = _remains(snapshot, goods, facts.ledger)
-    left = _shipped_by_status(snapshot, goods, facts, rules)
+    left = _shipped_by_status(snapshot, goods, facts)
     shipped = _shipped(snapshot, remains, left, facts.ledger)
     carts = _carts(snapshot, remains, shipped, facts, is_cancelled=is_cancelled)
     ledger = _ledger(snapshot, goods, carts, shipped, facts, is_cancelled=is_cancelled)
     kept = carts
-    if _refunded_by_status(snapshot, rules):
+    if _refunded_by_status(snapshot, facts.rules):
         ledger["refunds"][BY_STATUS] = _all_of(carts, ledger)
         kept = Carts([], [], {})
     elif remains.owed <= 0:
@@ -137,12 +132,14 @@ def compute(snapshot: Snapshot, facts: OrderFacts, rules: Rules) -> Computed | H
         "unshipped_cart": {**cart(facts.currency, kept.unshipped)},
         "shipped_cart": {**cart(facts.currency, kept.shipped)},
     }
-    questions = _questions(order["status_id"], facts, rules, ledger, kept)
-    return Computed(update, ledger, left, _shipped_status(order["status_id"], rules), questions)
+    questions = _questions(order["status_id"], facts, ledger, kept)
+    return Computed(
+        update, ledger, left, _shipped_status(order["status_id"], facts.rules), questions
+    )
 
 
 def _shipped_by_status(
-    snapshot: Snapshot, goods: Sequence[Goods], facts: OrderFacts, rules: Rules
+    snapshot: Snapshot, goods: Sequence[Goods], facts: OrderFacts
 ) -> list[Document]:
     """Return the goods that left because of the status alone, as a shipment names them.
 
@@ -150,7 +147,7 @@ def _shipped_by_status(
     there; goods added while it stays in that status have not left.
     """
     units = shipped_units(goods, [{"items": _remembered(goods, facts)}])
-    for key, left in _units_by_status(snapshot, goods, facts, rules).items():
+    for key, left in _units_by_status(snapshot, goods, facts).items():
         units[key] = max(units[key], left)
     return [
         {"order_product_id": line.id, "product_id": line.product_id, "quantity": found}
@@ -167,10 +164,10 @@ def _remembered(goods: Sequence[Goods], facts: OrderFacts) -> Sequence[Document]
 
 
 def _units_by_status(
-    snapshot: Snapshot, goods: Sequence[Goods], facts: OrderFacts, rules: Rules
+    snapshot: Snapshot, goods: Sequence[Goods], facts: OrderFacts
 ) -> Mapping[int, int]:
     """Return the units that leave because of the current status or one that a webhook carried."""
-    status, ledger = _shipped_status(snapshot["order"]["status_id"], rules), facts.ledger
+    status, ledger = _shipped_status(snapshot["order"]["status_id"], facts.rules), facts.ledger
     if status is None:
         seen = facts.shipped_status_seen and not facts.shipped_by_status
         if not seen or _are_in_parcels(snapshot, goods, ledger):
@@ -286,14 +283,14 @@ def _ledger(
 
 
 def _questions(
-    status_id: int, facts: OrderFacts, rules: Rules, ledger: Ledger, kept: Carts
+    status_id: int, facts: OrderFacts, ledger: Ledger, kept: Carts
 ) -> tuple[_Question, ...]:
     """Return what only the merchant can decide, with the cents it is about."""
     waiting, gone = kept.totals
     if ledger["cancelled"]:
         unclear = sum(ledger["refunds"][key]["amount"][0] for key in ledger["unclear"])
         found = {"shipped_before_cancelling": gone, "refund_of_cancelled": gone and unclear}
-    elif _shipped_status(status_id, rules) is not None:
+    elif _shipped_status(status_id, facts.rules) is not None:
         found = {"added_after_shipping": waiting}
     else:
         sent_back = bool(facts.shipped_by_status) and status_id in _NOT_SENT and not waiting

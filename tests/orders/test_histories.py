@@ -23,7 +23,7 @@ from orders.models import Gate, Order, WebhookEvent
 from orders.queue import claim
 from orders.sync.snapshot import read_snapshot
 from orders.sync.worker import drain
-from payloads.order.order_update import _NOT_REOPENING, PARTLY_REFUNDED, Snapshot, order_update
+from payloads.order.order_update import _NOT_REOPENING, PARTLY_REFUNDED, Snapshot, compute
 from stores.clients import bigcommerce_for
 from stores.registration import parts
 from tests.orders.merchant import Merchant
@@ -165,8 +165,7 @@ def difference(merchant: Merchant, order: Order, told: dict[str, Any], *, is_giv
         bigcommerce_for(merchant.store), order.bigcommerce_id, has_shipments=True
     )
     facts = order.facts()
-    should = order_update(snapshot, facts, order.rules)
-    assert isinstance(should, dict)
+    should = compute(snapshot, facts).update
     if Entry.objects.filter(
         bigcommerce_id=order.bigcommerce_id, event__in=UPDATES, outcome="rejected", closed_at=None
     ).exists():

@@ -196,8 +196,8 @@ def test_statuses_are_chosen_by_the_merchant_s_own_labels(panel: Panel) -> None:
     assert store.cancelling_statuses == [5, 13]
     order = store.orders.select_related("store").first()
     assert order is not None
-    assert order.rules.refunded_status_refunds is True
-    assert order.rules.cancelling_statuses == {5, 13}
+    assert order.facts().rules.refunded_status_refunds is True
+    assert order.facts().rules.cancelling_statuses == {5, 13}
 
 
 def test_a_status_cannot_both_ship_and_cancel(panel: Panel) -> None:

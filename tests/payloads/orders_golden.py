@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from payloads.order.order_update import Held, OrderFacts, Rules, order_update
+from payloads.order.order_update import Held, OrderFacts, Rules, compute
 
 CASES = Path(__file__).with_name("orders")
 
@@ -39,15 +39,14 @@ def facts(known: dict[str, Any], solicited: dict[str, Any]) -> OrderFacts:
         reference="0b9a4c6e-6d52-4d0c-9d7b-0c9b6f8d3f6a",
         solicited=SOLICITED | solicited,
         shipped_by_status=known.get("shipped_by_status", False),
+        rules=Rules(refunded_status_refunds=known.get("refunded_status_refunds", False)),
     )
-
-
-def rules(known: dict[str, Any]) -> Rules:
-    return Rules(refunded_status_refunds=known.get("refunded_status_refunds", False))
 
 
 def update_of(folder: Path) -> dict[str, Any]:
     snapshot = json.loads((folder / "snapshot.json").read_text())
     known, solicited = snapshot.pop("known", {}), snapshot.pop("solicited", {})
-    update = order_update(snapshot, facts(known, solicited), rules(known))
-    return {"held": update.reason, "detail": update.detail} if isinstance(update, Held) else update
+    try:
+        return compute(snapshot, facts(known, solicited)).update
+    except Held as held:
+        return {"held": held.reason, "detail": held.detail}

@@ -13,7 +13,7 @@ import pytest
 
 from payloads.money import to_cents
 from payloads.order.order_update import Computed, compute
-from tests.payloads.orders_golden import CASES, facts, folders, rules, update_of
+from tests.payloads.orders_golden import CASES, facts, folders, update_of
 
 PART_REFUNDED = CASES / "awkward_rounding_part_shipped_part_refunded"
 
@@ -98,10 +98,10 @@ def test_an_order_costs_no_more_than_its_lines(renumbered: int) -> None:
     """Eight times the lines: eight times the work, where looking through all takes far more."""
 
     def work(count: int) -> Callable[[], object]:
-        first = compute(of_many_lines(count), facts({}, {}), rules({}))
+        first = compute(of_many_lines(count), facts({}, {}))
         assert isinstance(first, Computed)
         known = replace(facts({}, {}), ledger=first.ledger)
-        return partial(compute, of_many_lines(count, renumbered), known, rules({}))
+        return partial(compute, of_many_lines(count, renumbered), known)
 
     assert isinstance(work(100)(), Computed)
     assert steps_of(work(800)) < 10 * steps_of(work(100))
