@@ -9,7 +9,7 @@ released after the commit of its own row, never before.
 
 A statement that fails does so for no neighbour: each of its requests then stores its row alone,
 through Django and a connection of its own. One connection per process belongs to the inbox. It is
-used without blocking, so that a server that is silent holds no request longer than `SECONDS`.
+used without blocking, so that a server that is silent holds no request longer than `_SECONDS`.
 """
 
 import os
@@ -29,9 +29,9 @@ from orders.queue.wakeup import wake_worker
 
 log = structlog.get_logger(__name__)
 
-SECONDS = 4.0  # until a request gives up, and stores its row alone
+_SECONDS = 4.0  # until a request gives up, and stores its row alone
 # Seconds for which a connection is used: the database may have moved to another server meanwhile.
-MAX_AGE = 60.0
+_MAX_AGE = 60.0
 _AT_ONCE = 200  # rows of a statement
 # Seconds for which a leader waits in a crowd: those whose commit was a moment ago come again. A
 # lone request, and whoever follows one, waits for nobody.
@@ -116,7 +116,7 @@ class _Waiting:
         self.stored = False  # by a statement of many rows
 
 
-class Inbox:
+class _Inbox:
     """The rows of one process. The server's threads bound how many wait (`sequra_bc.bulkheads`)."""
 
     def __init__(self) -> None:
@@ -142,7 +142,7 @@ class Inbox:
         return mine.stored
 
     def _is_woken_to_lead(self, mine: _Waiting) -> bool:
-        if not mine.woken.acquire(timeout=SECONDS):
+        if not mine.woken.acquire(timeout=_SECONDS):
             with self._lock, suppress(ValueError):  # a leader is writing it
                 if not mine.leads:
                     self._waiting.remove(mine)
@@ -208,7 +208,7 @@ class _Session:
         a repeated delivery. Raise psycopg2.Error when PostgreSQL refuses the statement, and
         ValueError when psycopg2 cannot write a value.
         """
-        deadline, columns = time.monotonic() + SECONDS, as_columns(rows)
+        deadline, columns = time.monotonic() + _SECONDS, as_columns(rows)
         if time.monotonic() > self._old_at:
             self._close()
         for _ in range(2):
@@ -239,7 +239,7 @@ class _Session:
             parameters["options"] = f"{given} -c lock_timeout={_LOCK_TIMEOUT}"
         fresh = psycopg2.connect(**parameters, async_=True)
         _finish(fresh, deadline)
-        self._connection, self._old_at = fresh, time.monotonic() + MAX_AGE
+        self._connection, self._old_at = fresh, time.monotonic() + _MAX_AGE
         if not settings.DATABASE_POOLED:
             preparing = fresh.cursor()  # psycopg2 expects it to exist until the end
             preparing.execute(_PREPARE)
@@ -262,7 +262,7 @@ def _finish(connection: Any, deadline: float) -> None:
             raise _Unavailable
 
 
-_inboxes: dict[int, Inbox] = {}
+_inboxes: dict[int, _Inbox] = {}
 _first = threading.Lock()
 
 
@@ -271,5 +271,5 @@ def store(row: Row) -> bool:
     inbox = _inboxes.get(os.getpid())
     if inbox is None:
         with _first:
-            inbox = _inboxes.setdefault(os.getpid(), Inbox())
+            inbox = _inboxes.setdefault(os.getpid(), _Inbox())
     return inbox.store(row)

@@ -52,7 +52,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Receiver:
+class _Receiver:
     """A store and the secret to compare a webhook with. A new installation has a new secret."""
 
     pk: int
@@ -62,7 +62,7 @@ class Receiver:
     uninstalled: bool
 
 
-class Event(NamedTuple):
+class _Event(NamedTuple):
     """The content of an authentic webhook."""
 
     scope: str
@@ -104,11 +104,11 @@ def store_if_known(environ: Mapping[str, Any]) -> bool:
     if receiver is None or not isinstance(body, io.BytesIO):
         return False
     _check_signature(body.getvalue(), environ)
-    event = _coalesced(read_event(body.getvalue(), receiver), receiver)
+    event = _coalesced(_read_event(body.getvalue(), receiver), receiver)
     return inbox.store(_row(receiver, event))
 
 
-def _known_receiver(environ: Mapping[str, Any]) -> "Receiver | None":
+def _known_receiver(environ: Mapping[str, Any]) -> "_Receiver | None":
     """Return the store whose secret this POST carries, if this process knows it."""
     if environ.get("REQUEST_METHOD") != "POST":
         return None
@@ -132,7 +132,7 @@ def _receive(request: HttpRequest, public_id: str) -> None:
     receiver = _authentic_receiver(public_id, secret, signed=signed)
     if receiver is None:
         return
-    event = _coalesced(read_event(body, receiver), receiver)
+    event = _coalesced(_read_event(body, receiver), receiver)
     if not _store_event(receiver, event):
         _receivers.pop(public_id, None)
         receiver = _authentic_receiver(public_id, secret, signed=signed)
@@ -176,11 +176,11 @@ def _check_signature(body: bytes, environ: Mapping[str, Any]) -> bool:
     return True
 
 
-_receivers: dict[str, Receiver] = {}
+_receivers: dict[str, _Receiver] = {}
 _rate_limit = LocalRateLimit()
 
 
-def _authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> Receiver | None:
+def _authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> _Receiver | None:
     """Return the store that this secret belongs to; None when it does not exist or is uninstalled.
 
     Secrets are cached per process. A secret that does not match is read again before it is refused,
@@ -202,7 +202,7 @@ def _authentic_receiver(public_id: str, secret: bytes, *, signed: bool) -> Recei
     return fresh
 
 
-def _read_receiver(public_id: str) -> Receiver | None:
+def _read_receiver(public_id: str) -> _Receiver | None:
     """Read a store from the database and cache it."""
     _receivers.pop(public_id, None)
     store = _once_more(
@@ -217,13 +217,13 @@ def _read_receiver(public_id: str) -> Receiver | None:
         return None
     uninstalled = store.state == Store.State.UNINSTALLED
     secret = readable(store, "webhook_secret").encode()
-    receiver = Receiver(store.pk, store.hash, secret, store.sealed, uninstalled)
+    receiver = _Receiver(store.pk, store.hash, secret, store.sealed, uninstalled)
     if secret and not uninstalled:
         _receivers[public_id] = receiver
     return receiver
 
 
-def read_event(body: bytes, receiver: Receiver) -> Event:
+def _read_event(body: bytes, receiver: _Receiver) -> _Event:
     """Return the content of the body. Raise Refused: 400 for no webhook, 401 for another store's.
 
     Everything authentic is stored. Odd data names no order; an invalid scope is ignored like one
@@ -241,10 +241,10 @@ def read_event(body: bytes, receiver: Receiver) -> Event:
         log.warning("webhook_unreadable", store=receiver.hash, scope=scope)
     data = payload.get("data")
     status = data.get("status") if isinstance(data, dict) else None
-    return Event(scope, _event_hash(payload, body), number, status, write_json(payload).decode())
+    return _Event(scope, _event_hash(payload, body), number, status, write_json(payload).decode())
 
 
-def _read_payload(body: bytes, receiver: Receiver) -> dict[str, Any]:
+def _read_payload(body: bytes, receiver: _Receiver) -> dict[str, Any]:
     try:
         payload = read_json(body, _DEEPEST)
     except RecursionError as error:
@@ -266,7 +266,7 @@ def _event_hash(payload: dict[str, Any], body: bytes) -> str:
     return value if isinstance(value, str) and _HASH.fullmatch(value) else sha256(body).hexdigest()
 
 
-def _coalesced(event: Event, receiver: Receiver) -> Event:
+def _coalesced(event: _Event, receiver: _Receiver) -> _Event:
     """Above the rate limit, let the events of one order share a row, except for a status change.
 
     A status that the order has left again is known from its event alone, so each status has a row.
@@ -279,7 +279,7 @@ def _coalesced(event: Event, receiver: Receiver) -> Event:
     return event
 
 
-def _store_event(receiver: Receiver, event: Event) -> bool:
+def _store_event(receiver: _Receiver, event: _Event) -> bool:
     """Commit one event. Return False when the store no longer has the secret that was compared.
 
     Raise Refused(503) when the database is down: BigCommerce repeats the delivery.
@@ -293,7 +293,7 @@ def _store_event(receiver: Receiver, event: Event) -> bool:
         return False  # deleted while the row was written
 
 
-def _row(receiver: Receiver, event: Event) -> inbox.Row:
+def _row(receiver: _Receiver, event: _Event) -> inbox.Row:
     return inbox.Row(
         receiver.pk, event.scope, event.hash, event.order_id, event.body, receiver.sealed
     )

@@ -32,7 +32,7 @@ _WORK_BEGINS, _WORK_ENDS, _WORK_ZONE = time(9), time(17), ZoneInfo("Europe/Madri
 _CANCEL_WITHIN = timedelta(hours=2)
 
 
-def cancelled(solicitation: Solicitation, _: QueryDict) -> _Answer:
+def _cancelled(solicitation: Solicitation, _: QueryDict) -> _Answer:
     """Cancel the order in the shop because SeQura has cancelled it. Nothing is sent back."""
     record_state(solicitation, _State.CANCELLED)
     confirm_within(solicitation.pk, _ANSWER_SECONDS)
@@ -82,7 +82,7 @@ def _risk_assessment(solicitation: Solicitation, parameters: QueryDict) -> _Answ
 
 
 EVENTS: dict[str, Callable[[Solicitation, QueryDict], _Answer]] = {
-    "cancelled": cancelled,
+    "cancelled": _cancelled,
     "cancel": _cancel,
     "risk_assessment": _risk_assessment,
 }

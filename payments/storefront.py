@@ -23,10 +23,10 @@ from stores.rate_limit import LIMITS, KeyLimit, RateLimited, caller, check_limit
 from stores.storefronts import browser_origin, language_of, may_ask, origin_of
 from transport.reading import clean_text
 
-ROBOTS = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
-CALLS_OF_A_QUESTION = 4  # at most: checkout, customer, orders, products
+_ROBOTS = re.compile(r"(?<!cu)bot\b|crawl|spider|slurp|facebookexternalhit|preview", re.IGNORECASE)
+_CALLS_OF_A_QUESTION = 4  # at most: checkout, customer, orders, products
 _ANY = 1_000_000_000
-GUESSES = LIMITS["guess"]
+_GUESSES = LIMITS["guess"]
 
 
 # SeQura's script explains every product except this one.
@@ -36,7 +36,7 @@ _LOCALES = {"es": "es-ES", "fr": "fr-FR", "it": "it-IT", "pt": "pt-PT"}
 
 
 # What the script shows when its second file can't be loaded: it has room for few texts of its own.
-TEXTS = {
+_TEXTS = {
     "opening": gettext_noop("Opening SeQura…"),
     "gone": gettext_noop("SeQura is no longer available for this order."),
     "retry": gettext_noop(
@@ -68,7 +68,7 @@ class MethodsAnswer(TypedDict):
 def methods_for(store: Store, request: Request, body: dict[str, Any]) -> MethodsAnswer:
     """Return the payment methods for a checkout. Raise RateLimited and UnknownCheckout."""
     shopper, checkout_id = _shopper(request, body), body["checkout_id"]
-    if ROBOTS.search(shopper.user_agent) or not shopper.user_agent:
+    if _ROBOTS.search(shopper.user_agent) or not shopper.user_agent:
         return {
             "solicitation": None,
             "methods": [],
@@ -83,7 +83,7 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Methods
     try:
         _consume(store, checkout_id, network, guesses)
     except RateLimited:
-        check_limit(guesses, **GUESSES)  # whoever guesses leaves no trace for the merchant
+        check_limit(guesses, **_GUESSES)  # whoever guesses leaves no trace for the merchant
         _remember_refusal(store, checkout_id)
         raise
     claim = Claim.of(body["store_credit_applied"], body["outstanding_balance"])
@@ -93,7 +93,7 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Methods
     except Busy as error:  # a double click; the script asks again
         raise RateLimited(retry_after=1) from error
     except UnknownCheckout:
-        consume(guesses, **GUESSES)
+        consume(guesses, **_GUESSES)
         raise
     public_id = str(offered.solicitation.public_id) if offered.solicitation else None
     return {
@@ -103,14 +103,14 @@ def methods_for(store: Store, request: Request, body: dict[str, Any]) -> Methods
         "message": _message(store, checkout_id, offered.reasons, shopper.locale),
         "info": _info(offered, shopper.locale),
         "terms": offered.solicitation is not None and _requires_terms(offered.solicitation),
-        "texts": texts_in(shopper.locale),
+        "texts": _texts_in(shopper.locale),
     }
 
 
-def texts_in(locale: str) -> dict[str, str]:
+def _texts_in(locale: str) -> dict[str, str]:
     """Return the script's texts in the shopper's language."""
     with translation.override(language_of(locale)):
-        return {name: _(text) for name, text in TEXTS.items()}
+        return {name: _(text) for name, text in _TEXTS.items()}
 
 
 def _requires_terms(solicitation: Solicitation) -> bool:
@@ -161,7 +161,7 @@ def _consume(store: Store, checkout_id: str, network: str, guesses: str) -> None
     much as is left for all others.
     """
     of_store, of_address = LIMITS["question of a store"], LIMITS["question of an address"]
-    room = (cast(Any, store).calls_left or 0) // CALLS_OF_A_QUESTION
+    room = (cast(Any, store).calls_left or 0) // _CALLS_OF_A_QUESTION
     if room > 0:
         of_store = {**of_store, "allowed": _ANY}
         of_address = {**of_address, "allowed": max(room, of_address["allowed"])}
@@ -172,7 +172,7 @@ def _consume(store: Store, checkout_id: str, network: str, guesses: str) -> None
             KeyLimit(f"ip {store.pk} {network}", **of_address),
             KeyLimit(f"checkout {store.pk} {checkout_id}", **LIMITS["question of a checkout"]),
             KeyLimit(f"store {store.pk}", **of_store),
-            KeyLimit(guesses, **GUESSES, counted=False),
+            KeyLimit(guesses, **_GUESSES, counted=False),
         ],
     )
 

@@ -29,7 +29,7 @@ _FOLD_AT_ONCE = 2000
 # Secrets that are not needed here and take time to decrypt.
 _UNUSED = ("store__webhook_secret", "store__report_token")
 _STORE_EVENTS = timedelta(days=2)
-LIMITS: dict[str, str | int | float] = {
+_LIMITS: dict[str, str | int | float] = {
     "at_once": 4,  # calls in flight per store
     "calls": CALLS_PER_ORDER,
     "failures": FAILURES,
@@ -175,7 +175,7 @@ _BUSY = """
 """
 # The stores of the orders that have waited longest, and, so that a flood of one store hides no
 # other, some more: from store to store by the index, from the first one and from any one.
-CANDIDATES = f"""
+_CANDIDATES = f"""
 WITH RECURSIVE oldest AS (
     SELECT o.store_id FROM {_CLAIMABLE} ORDER BY o.due_at LIMIT %(room)s
 ), walk AS (
@@ -205,7 +205,7 @@ FROM (SELECT DISTINCT (id %% 2147483647)::int AS store FROM unnest(%(stores)s::b
       ORDER BY store) AS ordered
 """
 # The holder of an expired lease may have sent an update before it died: the order is in doubt.
-CLAIM = f"""
+_CLAIM = f"""
 WITH picked AS (
     SELECT p.id FROM (SELECT s.id, {_CAPACITY} AS capacity FROM stores_store s {_BUSY}
                       WHERE s.id = ANY(%(stores)s)) AS store
@@ -227,7 +227,7 @@ RETURNING o.id
 def settle() -> None:
     """Make orders due whose settle time has come."""
     with connection.cursor() as cursor:
-        cursor.execute(_SETTLE, LIMITS)
+        cursor.execute(_SETTLE, _LIMITS)
 
 
 @transaction.atomic
@@ -238,10 +238,10 @@ def fold() -> list[tuple[int, str]]:
     transaction if it opened one.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, LIMITS)
+        cursor.execute(_TAKE, _LIMITS)
         if not (taken := [pk for (pk,) in cursor.fetchall()]):
             return []
-        cursor.execute(_FOLD, {**LIMITS, "events": taken})
+        cursor.execute(_FOLD, {**_LIMITS, "events": taken})
         events: list[tuple[int, str]] = cursor.fetchall()
     return [(store, scope) for store, scope in events if scope in (UNINSTALLED, INFORMATION)]
 
@@ -259,14 +259,14 @@ def park(store: int, scope: str) -> None:
 def unpark() -> None:
     """Make parked events new again whose order exists now; ignore those that waited too long."""
     with connection.cursor() as cursor:
-        cursor.execute(_NEW_ORDERS, LIMITS)
+        cursor.execute(_NEW_ORDERS, _LIMITS)
         if rows := cursor.fetchall():
             orders, stores, numbers = (list(column) for column in zip(*rows, strict=True))
             cursor.execute(_MATCH, {"stores": stores, "numbers": numbers})
             cursor.execute(_MATCHED, {"orders": orders})
     with connection.cursor() as cursor:
-        cursor.execute(_RETRY, LIMITS)
-        cursor.execute(_FORGET, LIMITS)
+        cursor.execute(_RETRY, _LIMITS)
+        cursor.execute(_FORGET, _LIMITS)
 
 
 def replay(events: Sequence[int]) -> int:
@@ -332,11 +332,11 @@ def take_along(account: Connection, earlier: list[int], refs: list[str]) -> int:
 @transaction.atomic
 def claim(lease: Lease, room: int) -> list[Order]:
     """Claim up to `room` due orders: oldest first, few per store, none whose host is closed."""
-    values = {**LIMITS, "lock": _LOCK, "lease": lease.id, "room": room}
+    values = {**_LIMITS, "lock": _LOCK, "lease": lease.id, "room": room}
     with connection.cursor() as cursor:
         if not (stores := _stores_in_turn(cursor, values)):
             return []
-        cursor.execute(CLAIM, values | {"stores": stores})
+        cursor.execute(_CLAIM, values | {"stores": stores})
         picked = [pk for (pk,) in cursor.fetchall()]
     if not picked:
         return []
@@ -352,7 +352,7 @@ def _stores_in_turn(cursor: CursorWrapper, values: dict[str, Any]) -> list[int]:
 
     Stores that others claim from at this moment are left to them, unless there is nothing else.
     """
-    cursor.execute(CANDIDATES, values)
+    cursor.execute(_CANDIDATES, values)
     found: dict[int, bool] = dict(cursor.fetchall())
     if free := [store for store, is_locked in found.items() if is_locked]:
         return free

@@ -21,10 +21,10 @@ from sequra.client import TIMEOUT
 from transport.call import longest
 
 SECONDS = 60.0
-RENEW_AFTER = 8.0
+_RENEW_AFTER = 8.0
 # The longest call to SeQura plus a margin. Calls to BigCommerce take no longer:
 # `orders.sync.worker.TIMEOUT`.
-NEEDED = longest(TIMEOUT) + 5.0
+_NEEDED = longest(TIMEOUT) + 5.0
 
 
 @dataclass
@@ -41,9 +41,9 @@ class Lease:
     @property
     def is_safe(self) -> bool:
         """Return whether the lease outlasts one more call."""
-        return self.until - time.monotonic() > NEEDED
+        return self.until - time.monotonic() > _NEEDED
 
     @property
     def wants_renewal(self) -> bool:
         """Return whether the lease is old enough to be renewed."""
-        return self.until - time.monotonic() < SECONDS - RENEW_AFTER
+        return self.until - time.monotonic() < SECONDS - _RENEW_AFTER

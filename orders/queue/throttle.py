@@ -32,7 +32,7 @@ PROBE_AFTER, _PROBE_AT_LEAST_EVERY = 10.0, 60.0
 _GUESS = Quota(left=600, limit=600, window_ms=30_000, reset_ms=30_000)
 
 # Bounds for header values, so that each fits into its column and each window ends.
-MOST_BUDGET, _LONGEST_WINDOW = 1_000_000, 3600.0
+_MOST_BUDGET, _LONGEST_WINDOW = 1_000_000, 3600.0
 
 # Statements about several rows lock them in the order of store and host, and commit by themselves:
 # so workers never wait for each other in a circle.
@@ -148,7 +148,7 @@ def _pause_after(failures: int) -> timedelta:
     return timedelta(seconds=min(_PROBE_AT_LEAST_EVERY, doubled))
 
 
-def record_quota(store: int, quota: Quota | None) -> None:
+def _record_quota(store: int, quota: Quota | None) -> None:
     """Store the quota that BigCommerce reported for this store."""
     record_quotas({store: quota})
 
@@ -165,7 +165,7 @@ def quota_rows(quotas: Mapping[int, Quota | None]) -> dict[str, Any]:
     reported = [quota or _GUESS for quota in quotas.values()]
     return {
         "stores": list(quotas),
-        "budgets": [max(0, min(one.left // 2, MOST_BUDGET)) for one in reported],
+        "budgets": [max(0, min(one.left // 2, _MOST_BUDGET)) for one in reported],
         "seconds": [max(0.1, min(one.reset_ms / 1000, _LONGEST_WINDOW)) for one in reported],
     }
 
@@ -236,12 +236,12 @@ def record_answers(answers: Sequence[Answer]) -> None:
 
 # Jobs that read many pages wait, because all apps of a store share its calls to BigCommerce.
 _LONGEST_WAIT = 30.0
-QUARTER = 4
+_QUARTER = 4
 
 
 def wait_for_quota(api: BigCommerce, store_id: int) -> None:
     """Wait for the next window when at most a quarter of the calls of this one is left."""
     quota = api.quota
-    record_quota(store_id, quota)
-    if quota and quota.left <= quota.limit // QUARTER:
+    _record_quota(store_id, quota)
+    if quota and quota.left <= quota.limit // _QUARTER:
         pause(min(quota.reset_ms / 1000, _LONGEST_WAIT))

@@ -16,16 +16,16 @@ from structlog.contextvars import bind_contextvars, clear_contextvars, get_conte
 
 log = structlog.get_logger(__name__)
 
-PAUSE = 0.05
-PAUSE_AFTER_FAILURE = 5.0
+_PAUSE = 0.05
+_PAUSE_AFTER_FAILURE = 5.0
 # When this many wake-ups wait in the queue no worker fetches them, and another one adds nothing.
-ENOUGH = 50
+_ENOUGH = 50
 # Tasks that a wake-up may name. `orders.tasks` imports this module, not the other way round.
 _Wakeup = Literal["drain", "send_reports", "check_drift"]
-NAMES: dict[_Wakeup, str] = {task: f"orders.tasks.{task}" for task in get_args(_Wakeup)}
+_NAMES: dict[_Wakeup, str] = {task: f"orders.tasks.{task}" for task in get_args(_Wakeup)}
 
 
-class WakeupThread:
+class _WakeupThread:
     """Publish wake-ups for one task in the background; requests close together become one."""
 
     def __init__(self, task: _Wakeup = "drain") -> None:
@@ -42,7 +42,7 @@ class WakeupThread:
     def _run(self) -> None:
         while self._requested.wait():
             self._requested.clear()
-            time.sleep(PAUSE if self._publish() else PAUSE_AFTER_FAILURE)
+            time.sleep(_PAUSE if self._publish() else _PAUSE_AFTER_FAILURE)
 
     def _publish(self) -> bool:
         clear_contextvars()
@@ -57,14 +57,14 @@ class WakeupThread:
 
 
 def publish(task: _Wakeup) -> None:
-    """Send one wake-up by the task's name, unless `ENOUGH` of them wait. It never expires."""
+    """Send one wake-up by the task's name, unless `_ENOUGH` of them wait. It never expires."""
     with current_app.producer_pool.acquire(block=True) as producer:
-        lane = current_app.amqp.router.route({}, NAMES[task])["queue"]
-        if lane(producer.channel).queue_declare().message_count < ENOUGH:
-            current_app.send_task(NAMES[task], producer=producer, ignore_result=True)
+        lane = current_app.amqp.router.route({}, _NAMES[task])["queue"]
+        if lane(producer.channel).queue_declare().message_count < _ENOUGH:
+            current_app.send_task(_NAMES[task], producer=producer, ignore_result=True)
 
 
-_threads: dict[tuple[int, _Wakeup], WakeupThread] = {}
+_threads: dict[tuple[int, _Wakeup], _WakeupThread] = {}
 
 
 def wake_worker(task: _Wakeup = "drain") -> None:
@@ -74,5 +74,5 @@ def wake_worker(task: _Wakeup = "drain") -> None:
     """
     key = (os.getpid(), task)
     if key not in _threads:
-        _threads[key] = WakeupThread(task)
+        _threads[key] = _WakeupThread(task)
     _threads[key].request()

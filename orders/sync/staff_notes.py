@@ -56,7 +56,7 @@ def _written(api: BigCommerce, order: Order, block: str, may_write: Callable[[],
     """
     seen = _read(api, order)
     for _attempt in range(_READINGS - 1):
-        if (wanted := merged(seen, block, order)) == seen:
+        if (wanted := _merged(seen, block, order)) == seen:
             return True
         again = _read(api, order)
         if not may_write():
@@ -118,7 +118,7 @@ def status_in(notes: str) -> str:
     return ""
 
 
-def merged(notes: str, block: str, order: Order) -> str:
+def _merged(notes: str, block: str, order: Order) -> str:
     """Return the notes with our block in its place; the same text when it is there already.
 
     Lines that staff wrote inside our block move below it.

@@ -138,7 +138,7 @@ def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Re
         return _closed(order, shop)
     if order.status == Order.Status.WITHOUT_REFERENCE:
         return Result(kind=Kind.WAITING, reason="without_reference")
-    reading = read(order, shop, known=order.seen_digest if order.is_settled else "")
+    reading = _read(order, shop, known=order.seen_digest if order.is_settled else "")
     if not order.unsure and (known := _known(order, reading)):
         return known
     if order.status == Order.Status.IN_REVIEW:
@@ -151,7 +151,7 @@ def _sync(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Re
 def _closed(order: Order, shop: BigCommerce) -> Result:
     """Report goods that leave after SeQura cancelled the order. Nothing is sent any more."""
     try:
-        reading = read(order, shop)
+        reading = _read(order, shop)
     except (Held, Unreadable):
         return Result(kind=Kind.CLOSED)
     known = (order.accepted_update or {}).get("shipped_cart", {}).get("items") or []
@@ -173,7 +173,7 @@ def _stood_still(order: Order) -> Result:
     )
 
 
-def read(order: Order, shop: BigCommerce, *, known: str = "") -> Reading:
+def _read(order: Order, shop: BigCommerce, *, known: str = "") -> Reading:
     """Return the order as it is now. Raise what `read_snapshot` and `reading_of` raise."""
     number, has_shipments = order.bigcommerce_id, order.has_shipments
     return reading_of(order, read_snapshot(shop, number, has_shipments=has_shipments, known=known))
@@ -220,7 +220,7 @@ def _send(
         refusal = _put(order, reading, provider)
         no_access = _is_about_us(refusal, order, provider)
         if refusal and not no_access:
-            again = read(order, shop)
+            again = _read(order, shop)
             if again.update != reading.update:
                 if not lease.is_safe:  # the first was refused: nothing is in doubt
                     return Result(kind=Kind.LEASE_LOST)

@@ -1,7 +1,7 @@
 """drain: work until nothing is due. The queue is in PostgreSQL; Celery messages only wake workers.
 
 One thread uses the database: it folds events into orders, claims due orders, writes results and
-renews the leases. Up to `THREADS` others send HTTP requests. Each keeps its own connections open
+renews the leases. Up to `_THREADS` others send HTTP requests. Each keeps its own connections open
 and uses no database connection. No transaction is open during a call.
 """
 
@@ -37,15 +37,15 @@ from transport.stopping import Stopping, interruptible, stopping
 
 log = structlog.get_logger(__name__)
 
-THREADS = 64
+_THREADS = 64
 TIMEOUT = (3.0, 10.0)  # seconds to connect, to answer
 # Seconds that one worker waits for orders to become due, so that a burst needs no second wake-up.
 LINGER = 2.5
 # Seconds of one run. Another wake-up continues, so that a due payment gets a free slot in time.
-STOP_AFTER = 20.0
+_STOP_AFTER = 20.0
 _GATHER = 0.02  # results that end together are written together
 
-Done = tuple[Result, Quota | None]
+_Done = tuple[Result, Quota | None]
 
 
 class _Drain:
@@ -53,7 +53,7 @@ class _Drain:
 
     def __init__(self, is_over: Callable[[], bool]) -> None:
         self.lease = Lease()
-        self.working: dict[Future[Done], Order] = {}
+        self.working: dict[Future[_Done], Order] = {}
         self.finished = 0
         self.looked = time.monotonic()
         self._is_over = is_over
@@ -85,12 +85,12 @@ class _Drain:
             return 0
         self.looked = time.monotonic()
         take_events()
-        room = THREADS - len(self.working)
+        room = _THREADS - len(self.working)
         orders = claim.claim(self.lease, room) if room else []
         for order in orders:
             # Log lines and spans of the thread belong to this task.
             work = copy_context().run
-            self.working[_pool().submit(work, synchronise, order, self.lease)] = order
+            self.working[_pool().submit(work, _synchronise, order, self.lease)] = order
         return len(orders)
 
     def _collect(self) -> None:
@@ -105,7 +105,7 @@ class _Drain:
             claim.renew(self.lease, (order.pk for order in self.working.values()))
             self.lease.renewed(asked)
 
-    def _write(self, done: Sequence[tuple[Order, "Future[Done]"]]) -> None:
+    def _write(self, done: Sequence[tuple[Order, "Future[_Done]"]]) -> None:
         """Write results: most in a few statements, the rest, or a batch that fails, one by one."""
         together: list[tuple[Order, Result]] = []
         alone: list[tuple[Order, Result]] = []
@@ -180,7 +180,7 @@ def finish_asides() -> None:
         thread.join()
 
 
-def _outcome(order: Order, future: "Future[Done]") -> Done:
+def _outcome(order: Order, future: "Future[_Done]") -> _Done:
     """Return the result of an order.
 
     A defect of ours becomes a retry, and is logged with its place.
@@ -194,7 +194,7 @@ def _outcome(order: Order, future: "Future[Done]") -> Done:
     return Result(kind=Kind.LATER, reason="internal", may_have_arrived=True), None
 
 
-def synchronise(order: Order, lease: Lease) -> Done:
+def _synchronise(order: Order, lease: Lease) -> _Done:
     """Synchronise one order on a thread of its own."""
     session = _session()
     try:
@@ -242,7 +242,7 @@ def _session() -> requests.Session:
 @cache
 def _pool() -> ThreadPoolExecutor:
     """Return the thread pool. It is created on first use, because a worker forks before."""
-    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sync")
+    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="sync")
 
 
 def take_events() -> None:
@@ -271,12 +271,12 @@ def _handle(store: int, scope: str) -> None:
 
 
 def drain() -> int:
-    """Work until nothing is due and nothing becomes due within moments, or for `STOP_AFTER`.
+    """Work until nothing is due and nothing becomes due within moments, or for `_STOP_AFTER`.
 
     Of several workers one lingers; the others return when nothing is left to claim. The lingering
     worker checks once more after it released the lock, so that no wake-up is missed in between.
     """
-    is_over = partial(_is_over, time.monotonic() + STOP_AFTER)
+    is_over = partial(_is_over, time.monotonic() + _STOP_AFTER)
     run = _Drain(is_over)
     finished = run.run()
     while not is_over():

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Frame, Page, Route
 
-from payments.storefront import texts_in
+from payments.storefront import _texts_in
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "staticfiles" / "storefront"  # as shipped
@@ -400,7 +400,7 @@ class World:
             answer = {"solicitation": found, "methods": methods, "reasons": [],
                       "message": self.message, "info": self.info,
                       "terms": self.terms,
-                      "texts": texts_in(asked[-1]["locale"])}  # fmt: skip
+                      "texts": _texts_in(asked[-1]["locale"])}  # fmt: skip
             return Answer(body=answer)
         if path == f"{base}form":
             return Answer(body=self.form(base))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from payments.storefront import TEXTS
+from payments.storefront import _TEXTS
 from tests.browser.conftest import Open
 from tests.browser.scripted import PP3, ROOT, SP1, Answer, World
 
@@ -280,7 +280,7 @@ def test_the_first_file_shows_no_text_that_only_the_second_one_has() -> None:
     (own,) = re.findall(r"const TEXTS = (.*?)\n  };", source, re.DOTALL)
     shown = set(re.findall(r'text\("(\w+)"\)', source))
 
-    assert shown == set(re.findall(r"^ +(\w+): \"", own, re.MULTILINE)) | set(TEXTS)
+    assert shown == set(re.findall(r"^ +(\w+): \"", own, re.MULTILINE)) | set(_TEXTS)
 
 
 def test_a_refusal_in_words_is_shown(world: World, open_checkout: Open) -> None:

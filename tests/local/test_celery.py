@@ -82,7 +82,7 @@ def test_an_absent_redis_holds_nobody_up() -> None:
 def test_every_task_exists_that_somebody_names() -> None:
     app.loader.import_default_modules()
 
-    assert {*PERIODIC, *WAKE_UPS, *wakeup.NAMES.values()} - set(app.tasks) == set()
+    assert {*PERIODIC, *WAKE_UPS, *wakeup._NAMES.values()} - set(app.tasks) == set()
 
 
 BEAT = """
@@ -189,7 +189,7 @@ def test_a_wake_up_names_the_request_that_asked_for_it(monkeypatch: pytest.Monke
     monkeypatch.setattr(wakeup, "publish", lambda _: seen.put(get_contextvars()))
     bind_contextvars(request_id="the-request-8")
     try:
-        wakeup.WakeupThread().request()
+        wakeup._WakeupThread().request()
     finally:
         unbind_contextvars("request_id")
 

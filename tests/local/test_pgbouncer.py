@@ -26,13 +26,13 @@ import sys
 import django
 django.setup()
 from django.db import connection
-from stores import locks
-locks.LEASE, locks.RENEW_AFTER = 2.0, 0.2
+from stores import isolation
+isolation._LEASE, isolation._RENEW_AFTER = 2.0, 0.2
 try:
-    with locks.only_one("payment"):
+    with isolation.only_one("payment"):
         print("held", flush=True)
         sys.stdin.read()
-except locks.Busy:
+except isolation.Busy:
     print("busy", flush=True)
 """
 

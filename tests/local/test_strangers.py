@@ -20,7 +20,7 @@ from pytest_django import Settings
 
 from bigcommerce.signatures import InvalidSignedPayload, _decoded, read_signed_payload
 from orders.sync.staff_notes import reference_in
-from orders.webhooks import Receiver, Refused, read_event
+from orders.webhooks import Refused, _read_event, _Receiver
 from panel.export import harmless
 from payloads.checkout.shopper import known_moment, language_code, sequra_address
 from payloads.codes import device_code, mobile_phone, payment_code
@@ -79,7 +79,7 @@ def payload_of(part: str) -> Callable[[str], object]:
     return ignoring(read, InvalidSignedPayload)
 
 
-RECEIVER = Receiver(1, "abc", b"s", "s", uninstalled=False)
+RECEIVER = _Receiver(1, "abc", b"s", "s", uninstalled=False)
 WEBHOOK = '{"producer":"stores/abc","scope":"store/order/updated","data":{"id":%s}}'
 ADDRESS = ("first_name", "last_name", "address1", "postal_code", "phone", "country_code")
 JSON = ("[", '{"a":', "1", "-", '"', "\\", "\\u0000", "\\ud800", "1e", "[1,", '{"a":1,', " ", "\0")
@@ -96,9 +96,9 @@ READERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "JSON": (ignoring(read_json), JSON),
     "JSON text": (ignoring(lambda text: read_json(json.dumps({text: [text]}))), TEXTS),
     "JSON with a depth": (ignoring(lambda text: read_json(text, 32)), JSON),
-    "webhook": (ignoring(lambda text: read_event(text.encode(), RECEIVER), Refused), JSON),
+    "webhook": (ignoring(lambda text: _read_event(text.encode(), RECEIVER), Refused), JSON),
     "webhook's data": (
-        ignoring(lambda text: read_event((WEBHOOK % text).encode(), RECEIVER), Refused),
+        ignoring(lambda text: _read_event((WEBHOOK % text).encode(), RECEIVER), Refused),
         JSON,
     ),
     "webhook's signatures": (lambda text: list(_decoded(text)), ("v1,YQ== ", "v1,", ",", "=", " ")),

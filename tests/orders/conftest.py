@@ -19,5 +19,5 @@ def merchant(
     """Bursts are not waited for, nothing is read twice without a reason, nobody lingers."""
     settings.SETTLE_SECONDS = []
     monkeypatch.setattr(worker, "LINGER", 0.0)
-    monkeypatch.setitem(claim.LIMITS, "burst", 0.0)
+    monkeypatch.setitem(claim._LIMITS, "burst", 0.0)
     return Merchant(sandbox)

@@ -67,16 +67,16 @@ def test_a_shop_that_hangs_delays_only_its_own_changes(
 ) -> None:
     """Its calls go on aside: the run that made them ends, and the next one serves the others."""
     release, asked = threading.Event(), threading.Event()
-    slow, tell = orders[0], draining.synchronise
+    slow, tell = orders[0], draining._synchronise
 
-    def synchronise(order: Order, lease: Lease) -> draining.Done:
+    def synchronise(order: Order, lease: Lease) -> draining._Done:
         if order.pk == slow.pk:
             asked.set()
             assert release.wait(60)
         return tell(order, lease)
 
-    monkeypatch.setattr(draining, "synchronise", synchronise)
-    monkeypatch.setattr(draining, "STOP_AFTER", 1.0)
+    monkeypatch.setattr(draining, "_synchronise", synchronise)
+    monkeypatch.setattr(draining, "_STOP_AFTER", 1.0)
     try:
         for _ in orders:  # as wake-ups and sweeps do
             drain()
@@ -245,16 +245,16 @@ def published_at(servers: None, monkeypatch: pytest.MonkeyPatch) -> list[float]:
             raise ConnectionError("the broker is away")
 
     monkeypatch.setattr(app, "send_task", publish)
-    monkeypatch.setattr(wakeup, "PAUSE_AFTER_FAILURE", 0.2)
+    monkeypatch.setattr(wakeup, "_PAUSE_AFTER_FAILURE", 0.2)
     # Nobody serves this broker: what other tests sent is still in its queue.
-    monkeypatch.setattr(wakeup, "ENOUGH", math.inf)
+    monkeypatch.setattr(wakeup, "_ENOUGH", math.inf)
     return published
 
 
 def test_many_requests_are_few_wake_ups_and_never_wait_for_the_broker(
     published_at: list[float],
 ) -> None:
-    thread, requests = wakeup.WakeupThread(), 0
+    thread, requests = wakeup._WakeupThread(), 0
     while len(published_at) < 6:
         thread.request()
         requests += 1
@@ -264,4 +264,4 @@ def test_many_requests_are_few_wake_ups_and_never_wait_for_the_broker(
     pauses = [later - earlier for earlier, later in pairwise(published)]
     assert requests > 10 * len(published)
     assert pauses[0] >= 0.2  # the broker was away
-    assert min(pauses[1:]) >= wakeup.PAUSE
+    assert min(pauses[1:]) >= wakeup._PAUSE

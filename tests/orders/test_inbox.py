@@ -29,7 +29,7 @@ from local.sandbox_control import plain_session
 from local.servers import ROOT
 from local.stack import web_process
 from orders import inbox, webhooks
-from orders.inbox import Inbox, Row
+from orders.inbox import Row, _Inbox
 from orders.models import WebhookEvent
 from sequra_bc.intake import Intake
 from stores.models import Store
@@ -45,7 +45,7 @@ import os, sys
 import django
 django.setup()
 from orders import inbox
-inbox.SECONDS = 60.0
+inbox._SECONDS = 60.0
 store, secret = int(sys.argv[1]), sys.argv[2]
 def row(name):
     return inbox.Row(store, "store/order/updated", name, 5, '{"hash": "%s"}' % name, secret)
@@ -65,11 +65,11 @@ def store(transactional_db: None) -> Store:
 
 
 @pytest.fixture
-def ours(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+def ours(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[_Inbox]:
     """The inbox of this process, with patience, and no connection of it left at the end."""
-    fresh = Inbox()
-    monkeypatch.setattr(inbox, "SECONDS", 60.0)
-    monkeypatch.setattr(inbox, "MAX_AGE", 600.0)
+    fresh = _Inbox()
+    monkeypatch.setattr(inbox, "_SECONDS", 60.0)
+    monkeypatch.setattr(inbox, "_MAX_AGE", 600.0)
     for module in (inbox, webhooks):  # no message of these tests reaches another's broker
         monkeypatch.setattr(module, "wake_worker", lambda: None)
     monkeypatch.setitem(inbox._inboxes, os.getpid(), fresh)
@@ -108,7 +108,7 @@ def wait_until(is_so: Callable[[], Any]) -> Any:
     return found
 
 
-def has_waiting(ours: Inbox, number: int) -> bool:
+def has_waiting(ours: _Inbox, number: int) -> bool:
     return len(ours._waiting) == number
 
 
@@ -131,7 +131,7 @@ class Gate:
 
 @contextmanager
 def gathered(
-    work: Callable[[str], Any], names: list[str], ours: Inbox, gate: Gate
+    work: Callable[[str], Any], names: list[str], ours: _Inbox, gate: Gate
 ) -> Iterator[dict[str, "Future[Any]"]]:
     """The first name leads and is held back; the others wait behind it when the block begins."""
     with ThreadPoolExecutor(len(names)) as pool:
@@ -147,7 +147,7 @@ def gathered(
 
 
 def test_rows_that_wait_together_share_a_statement(
-    store: Store, ours: Inbox, monkeypatch: pytest.MonkeyPatch
+    store: Store, ours: _Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(ours._session, monkeypatch)
     names = ["lone", *(f"n{number}" for number in range(7))]
@@ -163,7 +163,7 @@ def test_rows_that_wait_together_share_a_statement(
 
 
 def test_a_repeated_event_goes_into_the_next_statement(
-    store: Store, ours: Inbox, monkeypatch: pytest.MonkeyPatch
+    store: Store, ours: _Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(ours._session, monkeypatch)
     names = {"lone": "lone", "a": "same", "b": "other", "c": "same"}
@@ -192,7 +192,7 @@ def environ_of(name: str, store: Store) -> dict[str, Any]:
 
 
 @pytest.fixture
-def post(store: Store, ours: Inbox) -> Callable[..., int]:
+def post(store: Store, ours: _Inbox) -> Callable[..., int]:
     """One webhook, answered as by the web server: the status."""
     application = Intake(WSGIHandler())
 
@@ -228,7 +228,7 @@ def test_an_answer_in_front_of_django_has_an_id_and_is_counted(
 
 
 def test_a_locked_store_delays_none_of_its_neighbours(
-    store: Store, ours: Inbox, post: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+    store: Store, ours: _Inbox, post: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Store.objects.create(hash="other", access_token="token")
     assert post("known from now on", other) == 204
@@ -247,16 +247,16 @@ def test_a_locked_store_delays_none_of_its_neighbours(
 
 
 def test_a_bad_row_fails_none_of_its_neighbours(
-    store: Store, ours: Inbox, post: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
+    store: Store, ours: _Inbox, post: Callable[[str], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing that a client can send is known to be bad: this one is no JSON for PostgreSQL."""
-    read = webhooks.read_event
+    read = webhooks._read_event
 
-    def reading(body: bytes, receiver: Any) -> webhooks.Event:
+    def reading(body: bytes, receiver: Any) -> webhooks._Event:
         found = read(body, receiver)
         return found._replace(body="{") if found.hash == "bad" else found
 
-    monkeypatch.setattr(webhooks, "read_event", reading)
+    monkeypatch.setattr(webhooks, "_read_event", reading)
     gate = Gate(ours._session, monkeypatch)
     names = ["lone", "good", "bad", "better"]
     with gathered(post, names, ours, gate) as asked:
@@ -267,7 +267,7 @@ def test_a_bad_row_fails_none_of_its_neighbours(
 
 
 def test_the_secret_of_an_ended_installation_stores_nothing_beside_others(
-    store: Store, ours: Inbox, monkeypatch: pytest.MonkeyPatch
+    store: Store, ours: _Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Store.objects.create(hash="other", access_token="token")
     rows = {"lone": row(store, "lone"), "mine": row(store, "mine"), "old": row(other, "old")}
@@ -285,13 +285,13 @@ def test_the_secret_of_an_ended_installation_stores_nothing_beside_others(
 
 
 def test_a_request_that_waited_too_long_leaves_and_the_others_go_on(
-    store: Store, ours: Inbox, monkeypatch: pytest.MonkeyPatch
+    store: Store, ours: _Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = Gate(ours._session, monkeypatch)
     lone, late, later = (row(store, name) for name in ("lone", "late", "later"))
     with gathered(lambda _: inbox.store(lone), ["lone"], ours, gate) as asked:
         with monkeypatch.context() as patched:
-            patched.setattr(inbox, "SECONDS", 0.0)
+            patched.setattr(inbox, "_SECONDS", 0.0)
             assert inbox.store(late) is False  # the request stores it alone
         assert ours._waiting == []
         gate.open.set()
@@ -312,7 +312,7 @@ def lost_port(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def test_a_database_that_refuses_or_is_silent_is_a_503(
     store: Store,
-    ours: Inbox,
+    ours: _Inbox,
     post: Callable[[str], int],
     monkeypatch: pytest.MonkeyPatch,
     lost_port: int,
@@ -323,7 +323,7 @@ def test_a_database_that_refuses_or_is_silent_is_a_503(
         django_connection = type(connections["default"])
         patched.setattr(django_connection, "get_connection_params", lambda _: where)
         connection.close()
-        patched.setattr(inbox, "SECONDS", 0.5)
+        patched.setattr(inbox, "_SECONDS", 0.5)
         assert post("lost") == 503
     assert stored() == {}
     assert post("found") == 204
@@ -332,7 +332,7 @@ def test_a_database_that_refuses_or_is_silent_is_a_503(
 
 def test_a_webhook_is_stored_while_the_inbox_alone_gets_no_connection(
     store: Store,
-    ours: Inbox,
+    ours: _Inbox,
     post: Callable[[str], int],
     monkeypatch: pytest.MonkeyPatch,
     lost_port: int,
@@ -347,13 +347,13 @@ def test_a_webhook_is_stored_while_the_inbox_alone_gets_no_connection(
 
     with monkeypatch.context() as patched:
         patched.setattr(psycopg2, "connect", connect_elsewhere)
-        patched.setattr(inbox, "SECONDS", 0.5)
+        patched.setattr(inbox, "_SECONDS", 0.5)
         assert post("mine") == 204
     assert stored() == {"mine": 1}
 
 
 def test_a_connection_is_opened_anew_when_it_is_old(
-    store: Store, ours: Inbox, monkeypatch: pytest.MonkeyPatch
+    store: Store, ours: _Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database may have moved to another server, and this one only reads by now."""
     first, second, third = (row(store, name) for name in ("first", "second", "third"))
@@ -368,7 +368,7 @@ def test_a_connection_is_opened_anew_when_it_is_old(
     assert stored() == {"first": 1, "second": 1, "third": 1}
 
 
-def test_a_connection_at_rest_notices_a_server_that_vanished(store: Store, ours: Inbox) -> None:
+def test_a_connection_at_rest_notices_a_server_that_vanished(store: Store, ours: _Inbox) -> None:
     assert inbox.store(row(store, "mine"))
     options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
     with socket.socket(fileno=os.dup(ours._session._connection.fileno())) as kept:
@@ -377,7 +377,7 @@ def test_a_connection_at_rest_notices_a_server_that_vanished(store: Store, ours:
 
 
 def test_a_connection_that_died_unnoticed_is_opened_again(
-    store: Store, ours: Inbox, post: Callable[[str], int]
+    store: Store, ours: _Inbox, post: Callable[[str], int]
 ) -> None:
     assert post("first") == 204
     end_backend(ours._session._connection.info.backend_pid)

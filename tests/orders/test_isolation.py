@@ -261,8 +261,8 @@ def test_a_result_that_cannot_be_written_is_its_own_order_s_trouble(
 
 def test_a_quota_that_no_column_holds_is_cut(merchant: People) -> None:
     huge = 10**30
-    throttle.record_quota(merchant.store.pk, Quota(huge, huge, huge, huge))
-    assert Gate.objects.get(store=merchant.store).budget == throttle.MOST_BUDGET
+    throttle._record_quota(merchant.store.pk, Quota(huge, huge, huge, huge))
+    assert Gate.objects.get(store=merchant.store).budget == throttle._MOST_BUDGET
 
 
 def test_webhooks_of_a_store_with_an_unreadable_secret(broken: Store) -> None:

@@ -40,7 +40,7 @@ def host(wrong: timedelta) -> Iterator[None]:
 
 @pytest.mark.parametrize("timeout", [client.TIMEOUT, TIMEOUT])
 def test_the_lease_outlasts_a_call_of_either_client(timeout: tuple[float, float]) -> None:
-    assert longest(timeout) < lease.NEEDED < lease.SECONDS - lease.RENEW_AFTER
+    assert longest(timeout) < lease._NEEDED < lease.SECONDS - lease._RENEW_AFTER
 
 
 def test_the_second_statement_needs_a_lease_as_well(

@@ -81,7 +81,7 @@ def due(*orders: Order) -> None:
 
 
 def open_window(store: Store, left: int = 150) -> None:
-    throttle.record_quota(store.pk, Quota(left=left, limit=150, window_ms=30_000, reset_ms=30_000))
+    throttle._record_quota(store.pk, Quota(left=left, limit=150, window_ms=30_000, reset_ms=30_000))
 
 
 def claimed(room: int = 64, lease: Lease | None = None) -> list[int]:
@@ -125,7 +125,7 @@ def test_events_of_the_newest_orders_come_first(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A flood of rebuilt orders takes many sweeps, and an event waits for an hour at most."""
-    monkeypatch.setitem(claim.LIMITS, "fold", 1)
+    monkeypatch.setitem(claim._LIMITS, "fold", 1)
     orders = [make() for _ in range(3)]
     Order.objects.filter(pk=orders[0].pk).update(amount=1)  # moves the row to the table's end
     for order in orders:
@@ -478,9 +478,9 @@ def test_claim_reads_a_large_queue_by_its_index(make: Make) -> None:
     open_window(first.store)
     with connections["default"].cursor() as cursor:
         cursor.execute("ANALYZE orders_order")
-        given = {**claim.LIMITS, "lease": "x", "room": 64, "lock": 1, "stores": [first.store_id]}
+        given = {**claim._LIMITS, "lease": "x", "room": 64, "lock": 1, "stores": [first.store_id]}
         plan = ""
-        for statement in (claim.CANDIDATES, claim.CLAIM):
+        for statement in (claim._CANDIDATES, claim._CLAIM):
             cursor.execute(f"EXPLAIN {statement}", given)
             plan += "\n".join(line for (line,) in cursor.fetchall())
     assert "order_due" in plan

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orders.models import Order
-from orders.sync.sync import read
+from orders.sync.sync import _read
 from payments.confirm import confirm
 from payments.models import Solicitation
 from payments.solicited_order import sent_order
@@ -165,7 +165,7 @@ def update(shop: Shop) -> tuple[Order, Payload]:
     """A confirmed order and the order update that says how it is."""
     confirm(shop.approved().pk)
     order = Order.objects.select_related("store", "connection").get()
-    return order, deepcopy(read(order, bigcommerce_for(order.store)).update)
+    return order, deepcopy(_read(order, bigcommerce_for(order.store)).update)
 
 
 def refused_update(order: Order, payload: Payload) -> tuple[int, str]:

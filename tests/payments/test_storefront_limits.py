@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from payments import storefront
 from payments.models import Offer
 from payments.solicit import UnknownCheckout
-from payments.storefront import ROBOTS
+from payments.storefront import _ROBOTS
 from stores import clients
 from stores.models import Allowance, Store
 from stores.rate_limit import RateLimited, check_limit, consume
@@ -106,7 +106,7 @@ def test_one_an_hour_is_one_an_hour(db: None) -> None:
 
 @pytest.mark.parametrize("agent", ["CUBOT X30", "CUBOT_NOTE", "Googlebot/2.1", "AhrefsBot"])
 def test_a_phone_called_cubot_is_no_robot(agent: str) -> None:
-    assert bool(ROBOTS.search(f"Mozilla/5.0 (Linux; {agent}) x")) is not agent.startswith("CUBOT")
+    assert bool(_ROBOTS.search(f"Mozilla/5.0 (Linux; {agent}) x")) is not agent.startswith("CUBOT")
 
 
 @pytest.mark.parametrize(

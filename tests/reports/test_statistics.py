@@ -69,7 +69,7 @@ def test_many_pages_wait_for_the_stores_calls(
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(statistics, "PAGE", 1)
-    monkeypatch.setattr(throttle, "QUARTER", 1)
+    monkeypatch.setattr(throttle, "_QUARTER", 1)
     monkeypatch.setattr(throttle, "pause", waits.append)
     for _ in range(3):
         merchant.order()

@@ -182,7 +182,7 @@ def question(installed: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
         raise UnknownCheckout
 
     monkeypatch.setattr(storefront, "solicit", unknown)
-    monkeypatch.setattr(storefront, "GUESSES", {"allowed": 10_000, "seconds": 30})
+    monkeypatch.setattr(storefront, "_GUESSES", {"allowed": 10_000, "seconds": 30})
 
     def ask(address: str) -> int:
         client = Client(headers={"user-agent": "Mozilla/5.0"}, REMOTE_ADDR=address)
@@ -209,11 +209,11 @@ def test_questions_of_a_store(question: Callable[[str], int], installed: Store) 
     offer = Offer.objects.get(reasons=[Reason.TOO_MANY_QUESTIONS])  # one for all of the minute
     assert offer.store == installed
 
-    throttle.record_quota(
+    throttle._record_quota(
         installed.pk, Quota(left=100, limit=150, window_ms=30_000, reset_ms=30_000)
     )
     assert {ask(number) for number in range(100, 140)} == {404}  # BigCommerce has room
-    Gate.objects.update(budget=storefront.CALLS_OF_A_QUESTION - 1)
+    Gate.objects.update(budget=storefront._CALLS_OF_A_QUESTION - 1)
     assert ask(250) == 429
     Gate.objects.update(budget=99, window_until=timezone.now() - timedelta(seconds=1))
     assert ask(251) == 429  # of the new window nothing is known
@@ -225,8 +225,8 @@ def test_an_address_gets_as_much_as_is_left_for_others(
     def ask(_: int) -> int:
         return question("203.0.113.9")
 
-    per_question = storefront.CALLS_OF_A_QUESTION
-    throttle.record_quota(
+    per_question = storefront._CALLS_OF_A_QUESTION
+    throttle._record_quota(
         installed.pk, Quota(left=100 * per_question, limit=450, window_ms=1, reset_ms=30_000)
     )
     assert granted(ask, 429) == 50  # we take half of what BigCommerce has left

@@ -9,7 +9,7 @@ from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import BigCommerce
 from orders.models import Order
 from orders.sync import staff_notes
-from orders.sync.staff_notes import block_of, merged
+from orders.sync.staff_notes import _merged, block_of
 from stores.clients import bigcommerce_for
 from tests.orders.merchant import Merchant
 from tests.transaction_log.conftest import MakeOrder
@@ -36,12 +36,12 @@ def test_block_says_reference_status_and_link_in_the_store_s_language(order: Ord
 
 @pytest.mark.parametrize("notes", ["", "  \n"])
 def test_block_stands_alone_in_empty_notes(order: Order, notes: str) -> None:
-    assert merged(notes, block_of(order), order) == block_of(order)
+    assert _merged(notes, block_of(order), order) == block_of(order)
 
 
 @pytest.mark.parametrize("notes", ["Ring twice", "Ring twice\r\n", "a\n\nb\n"])
 def test_block_comes_after_what_staff_wrote(order: Order, notes: str) -> None:
-    assert merged(notes, block_of(order), order) == f"{notes.rstrip()}\n\n{block_of(order)}"
+    assert _merged(notes, block_of(order), order) == f"{notes.rstrip()}\n\n{block_of(order)}"
 
 
 @pytest.mark.parametrize(("before", "after"), [("", ""), ("above\n", "\nbelow"), ("x", "y\r\n z ")])
@@ -51,13 +51,13 @@ def test_only_the_block_changes(order: Order, before: str, after: str, newline: 
     order.status = Order.Status.CANCELLED
     new = block_of(order)
     assert "Estado: Cancelado" in new
-    assert merged(f"{before}{old}{after}", new, order) == f"{before}{new}{after}"
+    assert _merged(f"{before}{old}{after}", new, order) == f"{before}{new}{after}"
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_current_block_is_left_as_it_stands(order: Order, newline: str) -> None:
     notes = f"above{newline}{block_of(order)}{newline}below".replace("\n", newline)
-    assert merged(notes, block_of(order), order) == notes
+    assert _merged(notes, block_of(order), order) == notes
 
 
 def test_lines_that_staff_wrote_inside_move_below(order: Order) -> None:
@@ -65,21 +65,21 @@ def test_lines_that_staff_wrote_inside_move_below(order: Order) -> None:
     inside = "\n".join([begin, reference, "call Ana!", status, link, f"{link} ?", end])
     order.status = Order.Status.CANCELLED
     new = block_of(order)
-    assert merged(f"x\n{inside}\ny", new, order) == f"x\n{new}\ncall Ana!\n{link} ?\ny"
+    assert _merged(f"x\n{inside}\ny", new, order) == f"x\n{new}\ncall Ana!\n{link} ?\ny"
 
 
 def test_block_of_another_language_is_replaced_whole(order: Order) -> None:
     spanish = block_of(order)
     order.store.language = "fr"
-    assert merged(spanish, block_of(order), order) == block_of(order)
+    assert _merged(spanish, block_of(order), order) == block_of(order)
 
 
 def test_block_without_its_end_is_staff_s_text(order: Order) -> None:
     broken = "\n".join(lines(order)[:-1]) + "\nkeep me"
-    assert merged(broken, block_of(order), order) == f"{broken}\n\n{block_of(order)}"
-    twice = merged(broken, block_of(order), order)
+    assert _merged(broken, block_of(order), order) == f"{broken}\n\n{block_of(order)}"
+    twice = _merged(broken, block_of(order), order)
     order.status = Order.Status.CANCELLED
-    assert merged(twice, block_of(order), order) == f"{broken}\n\n{block_of(order)}"
+    assert _merged(twice, block_of(order), order) == f"{broken}\n\n{block_of(order)}"
 
 
 class Shop:
