@@ -1,7 +1,7 @@
 """drain: work until nothing is due. The queue is in PostgreSQL; Celery messages only wake workers.
 
 One thread uses the database: it folds events into orders, claims due orders, writes results and
-renews the leases. Up to `_THREADS` others send HTTP requests. Each keeps its own connections open
+renews the leases. Up to `THREADS` others send HTTP requests. Each keeps its own connections open
 and uses no database connection. No transaction is open during a call.
 """
 
@@ -37,7 +37,7 @@ from transport.stopping import Stopping, interruptible, stopping
 
 log = structlog.get_logger(__name__)
 
-_THREADS = 64
+THREADS = 64
 TIMEOUT = (3.0, 10.0)  # seconds to connect, to answer
 # Seconds that one worker waits for orders to become due, so that a burst needs no second wake-up.
 LINGER = 2.5
@@ -85,7 +85,7 @@ class _Drain:
             return 0
         self.looked = time.monotonic()
         take_events()
-        room = _THREADS - len(self.working)
+        room = THREADS - len(self.working)
         orders = claim.claim(self.lease, room) if room else []
         for order in orders:
             # Log lines and spans of the thread belong to this task.
@@ -242,7 +242,7 @@ def _session() -> requests.Session:
 @cache
 def _pool() -> ThreadPoolExecutor:
     """Return the thread pool. It is created on first use, because a worker forks before."""
-    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="sync")
+    return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="sync")
 
 
 def take_events() -> None:
