@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLong
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache, partial
 
@@ -58,7 +59,6 @@ HELPERS = 4
 _WAITERS_OF_A_STORE, _HELPERS_OF_A_STORE, _WAITING_OF_A_STORE = 6, 2, 3
 _SLOW_AFTER = 4.0  # seconds: most purchases are finished by then
 _threads = Bulkhead(MOST_WAITERS, _WAITERS_OF_A_STORE)
-_turns = Turns(_HELPERS_OF_A_STORE)
 _waiting = Concurrency(_WAITING_OF_A_STORE)
 # Solicitations that wait for a thread, so that the next sweep does not queue them again.
 _queued: set[int] = set()
@@ -118,6 +118,15 @@ def within(seconds: float, work: Callable[[], None], store: int | None = None) -
             log.info("work_continues_in_background")
             return False
     return True
+
+
+def _help_later(work: Callable[[], None]) -> None:
+    """Let a helper do this when it is free."""
+    with suppress(RuntimeError):  # the process ends: another one's next sweep finds the work
+        _helpers().submit(work)
+
+
+_turns = Turns(_HELPERS_OF_A_STORE, _help_later)
 
 
 def help_along(pk: int) -> None:

@@ -10,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 
 from django.db import connection
 
@@ -69,28 +70,31 @@ class Bulkhead:
 class Turns:
     """Limit how many threads of a shared pool one store uses for background work.
 
-    Further work queues behind that of its store, and occupies no thread.
+    Further work queues behind that of its store, and occupies no thread. When its turn comes it
+    goes to the end of the pool's queue: several stores that hang leave turns to the others.
     """
 
-    def __init__(self, each: int) -> None:
-        self._each = each
+    def __init__(self, each: int, submit: Callable[[Callable[[], None]], object]) -> None:
+        self._each, self._submit = each, submit
         self._busy: Counter[object] = Counter()
         self._waiting: dict[object, list[Callable[[], None]]] = {}
         self._lock = threading.Lock()
 
     def take(self, key: object, work: Callable[[], None]) -> None:
-        """Do this now, then what was queued meanwhile; queue it if the store's threads are busy."""
+        """Do this now; queue it if the store's threads are busy."""
         with self._lock:
             if self._busy[key] >= self._each:
                 self._waiting.setdefault(key, []).append(work)
                 return
             self._busy[key] += 1
-        following: Callable[[], None] | None = work
-        while following:
-            try:
-                following()
-            finally:
-                following = self._next(key)
+        self._do(key, work)
+
+    def _do(self, key: object, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            if following := self._next(key):
+                self._submit(partial(self._do, key, following))
 
     def _next(self, key: object) -> Callable[[], None] | None:
         with self._lock:

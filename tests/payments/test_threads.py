@@ -99,22 +99,51 @@ def test_what_fails_in_time_is_raised_and_frees_its_place(hang: Hang) -> None:
 
 
 def test_helpers_of_a_store_take_turns(hang: Hang) -> None:
-    turns, done = Turns(confirm._HELPERS_OF_A_STORE), []
+    done = threading.Semaphore(0)
 
-    def then(number: int) -> None:
+    def slow() -> None:
         hang()
-        done.append(number)
+        done.release()
 
     with ThreadPoolExecutor(confirm.HELPERS) as helpers:
-        slow = [helpers.submit(turns.take, SLOW, partial(then, number)) for number in range(9)]
+        turns = Turns(confirm._HELPERS_OF_A_STORE, helpers.submit)
+        for _ in range(9):
+            helpers.submit(turns.take, SLOW, slow)
         quick: list[Callable[[], None]] = [threading.Event().set for _ in range(3)]
         for work in [helpers.submit(turns.take, QUICK, one) for one in quick]:
             work.result(timeout=60)
-        assert done == []
+        assert not done.acquire(blocking=False)
         hang.released.set()
-        for one in slow:
-            one.result(timeout=60)
-    assert sorted(done) == list(range(9))
+        assert all(done.acquire(timeout=60) for _ in range(9))
+
+
+def test_stores_that_hang_leave_turns_to_the_others() -> None:
+    """All helpers are busy with two stores that have more: the first to be free helps a third."""
+    order: list[str] = []
+    ends = {name: threading.Semaphore(0) for name in "ab"}
+    begun, over = threading.Semaphore(0), threading.Semaphore(0)
+
+    def slow(name: str) -> None:
+        begun.release()
+        assert ends[name].acquire(timeout=60)
+        order.append(name)
+        over.release()
+
+    with ThreadPoolExecutor(confirm.HELPERS) as helpers:
+        turns = Turns(confirm.HELPERS // 2, helpers.submit)
+        for name in "aabb":
+            helpers.submit(turns.take, name, partial(slow, name))
+            assert begun.acquire(timeout=60)
+        for name in "ab":  # their turns come later
+            turns.take(name, partial(slow, name))
+        other = helpers.submit(turns.take, "c", lambda: order.append("c"))
+        ends["a"].release()
+        other.result(timeout=60)
+        assert order == ["a", "c"]
+        for name, end in ends.items():
+            end.release(2 if name == "a" else 3)
+        assert all(over.acquire(timeout=60) for _ in range(6))
+    assert sorted(order) == ["a", "a", "a", "b", "b", "b", "c"]
 
 
 @pytest.mark.django_db
