@@ -17,19 +17,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import structlog
 from django.db import connections
 
+from sequra_bc.metrics import count_request
+from sequra_bc.middleware import ahead, largest_of, request_id
+
+log = structlog.get_logger(__name__)
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-_LARGEST = 64 * 1024
-# The bodies of questions and of SeQura's news are small; the form of a page and a webhook are not.
-_SMALLER = {
-    "/storefront/": 4 * 1024,
-    "/sequra/notification/": 16 * 1024,
-    "/sequra/event/": 16 * 1024,
-}
+REQUEST_ID = "HTTP_X_REQUEST_ID"
 _LONGEST_TYPE = 256  # characters of a Content-Type; a boundary has 70 at most
 # Seconds within which a client must send more of its body; twice as many for all of it.
 _DEADLINE = 10.0
@@ -124,14 +123,15 @@ class Bulkheads:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if self._first.acquire(blocking=False):  # once: only now is the server listening for sure
             _end_unread_connections()
-        path = str(environ.get("PATH_INFO", ""))
+        path, started = str(environ.get("PATH_INFO", "")), time.monotonic()
         _drop_odd_content_type(environ)
         share = self.shares.of(path)
         try:
             self.bodies.read(environ)
             share.take()
         except _Refused as refusal:
-            return _refuse(refusal.status, start_response)
+            identity = _count(environ, refusal.status, time.monotonic() - started)
+            return _refuse(refusal.status, identity, start_response)
         held = _Held(share)
         try:
             answer = self.application(environ, start_response)
@@ -219,9 +219,22 @@ class _Held:
         self.close()
 
 
-def _refuse(status: int, start_response: StartResponse) -> list[bytes]:
+def _count(environ: Environ, status: int, seconds: float) -> str:
+    """Log and count a refused request as Django's middleware does the others. Return its id.
+
+    An alert on a share that is too small needs it.
+    """
+    identity = request_id(str(environ.get(REQUEST_ID, "")))
+    method, route = str(environ.get("REQUEST_METHOD", "")), ahead(str(environ.get("PATH_INFO", "")))
+    count_request(method, route, status, seconds)
+    log.warning("request_refused", request_id=identity, route=route, status=status)
+    return identity
+
+
+def _refuse(status: int, identity: str, start_response: StartResponse) -> list[bytes]:
     """Answer without a body and close the connection. After a 503 there is soon a free place."""
     headers = [("Content-Length", "0"), ("Cache-Control", "no-store"), ("Connection", "close")]
+    headers.append(("X-Request-Id", identity))
     if status == 503:
         headers.append(("Retry-After", "2"))
     start_response(f"{status} {REASONS[status]}", headers)
@@ -287,11 +300,6 @@ class _Bodies:
             self._unanswered = _end_unanswered_connections(self._unanswered, _DEADLINE)
         else:
             self._unanswered = {}
-
-
-def largest_of(path: str) -> int:
-    """Return how many bytes the body of a request to this path may have."""
-    return next((size for start, size in _SMALLER.items() if path.startswith(start)), _LARGEST)
 
 
 def _declared_length(environ: Environ, largest: int) -> int:

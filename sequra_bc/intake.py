@@ -10,14 +10,12 @@ import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from orders.webhooks import PREFIX, Refused, store_if_known
-from sequra_bc.bulkheads import REASONS, Application, Environ, StartResponse
+from sequra_bc.bulkheads import REASONS, REQUEST_ID, Application, Environ, StartResponse
 from sequra_bc.metrics import count_request
 from sequra_bc.middleware import WEBHOOKS, request_id
 from transport.tracing import span
 
 log = structlog.get_logger(__name__)
-
-_REQUEST_ID = "HTTP_X_REQUEST_ID"
 
 
 class Intake:
@@ -31,7 +29,7 @@ class Intake:
             return self.application(environ, start_response)
         started = time.monotonic()
         # Django finds the same id when it goes on with the request.
-        identity = environ[_REQUEST_ID] = request_id(environ.get(_REQUEST_ID, ""))
+        identity = environ[REQUEST_ID] = request_id(environ.get(REQUEST_ID, ""))
         clear_contextvars()
         bind_contextvars(request_id=identity)
         try:

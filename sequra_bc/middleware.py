@@ -26,7 +26,6 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from sequra_bc.bulkheads import largest_of
 from sequra_bc.logs import route
 from sequra_bc.metrics import count_request
 from transport.reading import clean_text, read_json
@@ -70,18 +69,18 @@ class RequestIdMiddleware:
         response["X-Request-Id"] = request.META[_ID]
         if _COUNTED not in request.META:
             seconds = time.monotonic() - started
-            count_request(request.method or "", _ahead(request), response.status_code, seconds)
+            where = ahead(request.path_info)
+            count_request(request.method or "", where, response.status_code, seconds)
         return response
 
 
 def _name(request: HttpRequest) -> str:
     """Return the route, or the name of what answered ahead of the routes."""
-    return route(request) if request.resolver_match else _ahead(request)
+    return route(request) if request.resolver_match else ahead(request.path_info)
 
 
-def _ahead(request: HttpRequest) -> str:
+def ahead(path: str) -> str:
     """Return the name of what answered ahead of the routes."""
-    path = request.path_info
     return next((name for begin, name in _AHEAD.items() if path.startswith(begin)), "(none)")
 
 
@@ -116,7 +115,19 @@ def request_id(given: str) -> str:
     return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
+_LARGEST = 64 * 1024
+# The bodies of questions and of SeQura's news are small; the form of a page and a webhook are not.
+_SMALLER = {
+    "/storefront/": 4 * 1024,
+    "/sequra/notification/": 16 * 1024,
+    "/sequra/event/": 16 * 1024,
+}
 FORWARDED = ("FOR", "PROTO", "HOST", "PORT", "SERVER", "PREFIX")
+
+
+def largest_of(path: str) -> int:
+    """Return how many bytes the body of a request to this path may have."""
+    return next((size for start, size in _SMALLER.items() if path.startswith(start)), _LARGEST)
 
 
 class ProxyMiddleware:

@@ -4,6 +4,7 @@ import io
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,8 +15,9 @@ import requests
 from django.test import Client
 
 from local.load import bystanders, idle, made_up_codes, slow_bodies, unread_answers
-from sequra_bc import bulkheads
+from sequra_bc import bulkheads, metrics
 from sequra_bc.bulkheads import Bulkheads, _Share, _Shares
+from sequra_bc.middleware import WEBHOOKS, largest_of
 from stores.models import Store
 from tests.stores.conftest import panel_for
 from transaction_log.models import Entry
@@ -93,6 +95,26 @@ def test_a_full_share_refuses_at_once_and_leaves_the_others_alone() -> None:
     assert ask(app, "/auth")[0] == 200
 
 
+def test_a_refusal_is_counted_and_has_an_id_like_every_answer() -> None:
+    app, seen = Bulkheads(Answering(), tiny()), []
+    app.shares.webhooks.take()
+    webhook = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": f"/webhooks/bigcommerce/{uuid.uuid4()}",
+        "HTTP_X_REQUEST_ID": "proxys-own-1",
+        "wsgi.input": io.BytesIO(b""),
+    }
+    counted = metrics._REQUESTS.labels("POST", WEBHOOKS, "503")._value
+    before = counted.get()
+
+    app(webhook, lambda status, headers: seen.append((status[:3], dict(headers))))
+
+    assert [(status, headers["X-Request-Id"]) for status, headers in seen] == [
+        ("503", "proxys-own-1")
+    ]
+    assert counted.get() == before + 1
+
+
 def test_whoever_waits_for_a_moment_is_served() -> None:
     share = _Share(1, waiting=1, seconds=30)
     share.take()
@@ -130,7 +152,7 @@ def test_a_body_without_length_ends_at_the_limit() -> None:
     application = Answering()
     chunked = {"HTTP_TRANSFER_ENCODING": "chunked"}
     app = Bulkheads(application)
-    body = b"x" * bulkheads._LARGEST
+    body = b"x" * largest_of("")
     assert ask(app, "/x", **chunked, **{"wsgi.input": io.BytesIO(body)})[0] == 200
     assert ask(app, "/x", **chunked, **{"wsgi.input": io.BytesIO(body + b"y")})[0] == 413
     assert application.bodies == [body]
