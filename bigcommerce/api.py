@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self, cast
 
 import requests
+from prometheus_client import Histogram
 
 from bigcommerce.documents import TokenGrant, User
 from transport import call
@@ -47,6 +48,11 @@ class Quota:
             return None
 
 
+_QUOTA_LEFT = Histogram(
+    "sequra_bc_quota_left",
+    "Share of a store's quota that a response of BigCommerce leaves",
+    buckets=(0.05, 0.1, 0.25, 0.5, 0.75, 1),
+)
 PAGE = 250  # rows: the documented maximum
 PAGES = 400  # the most pages of a list
 TIMEOUT: Timeout = (3, 15)
@@ -75,7 +81,9 @@ class Api:
         )
 
     def _read_quota(self, headers: Mapping[str, str]) -> None:
-        self.quota = Quota.read(headers) or self.quota
+        if quota := Quota.read(headers):
+            self.quota = quota
+            _QUOTA_LEFT.observe(quota.left / max(quota.limit, 1))
 
     def _url(self, *path: object) -> str:
         """Return the URL of `path`. Raise Rejected(404) for what cannot be an id."""

@@ -18,6 +18,7 @@ from typing import Any
 import requests
 import structlog
 from django.db import connection, transaction
+from prometheus_client import Counter
 
 from bigcommerce.api import Quota
 from bigcommerce.client import BigCommerce
@@ -37,6 +38,7 @@ from transport.stopping import Stopping, interruptible, stopping
 
 log = structlog.get_logger(__name__)
 
+_SYNCED = Counter("sequra_bc_synced", "Orders synchronised, by how it ended", ["outcome"])
 THREADS = 64
 TIMEOUT = (3.0, 10.0)  # seconds to connect, to answer
 # Seconds that one worker waits for orders to become due, so that a burst needs no second wake-up.
@@ -207,6 +209,7 @@ def _synchronise(order: Order, lease: Lease) -> _Done:
         result = sync_order(order, shop, provider, lease)
         if result.kind not in (Kind.GONE, Kind.LATER, Kind.LEASE_LOST, Kind.NO_ACCESS):
             result = replace(result, staff_note=_staff_note(shop, order, lease))
+    _SYNCED.labels(result.kind.value).inc()
     log.info(
         "order_synced",
         store=order.store.hash,

@@ -11,6 +11,7 @@ from django.utils import timezone
 from kombu import Exchange, Queue
 from prometheus_client.parser import text_string_to_metric_families
 
+from bigcommerce.client import BigCommerce
 from local.sandbox_control import SandboxControl
 from orders.models import Gate, Order, WebhookEvent
 from sequra.client import Rejected, Sequra, Unavailable
@@ -148,6 +149,19 @@ def test_a_call_is_counted_by_how_it_ended(db: None, sandbox: SandboxControl) ->
 
     for outcome in ("accepted", "unavailable", "rejected"):
         assert after[name % outcome] == before.get(name % outcome, 0) + 1
+
+
+def test_the_quota_that_a_response_leaves_is_counted_by_its_share(db: None) -> None:
+    def at_most(share: str) -> float:
+        return figures().get(f'sequra_bc_quota_left_bucket{{le="{share}"}}', 0)
+
+    before = at_most("0.05"), at_most("0.5")
+    shop = BigCommerce("http://127.0.0.1:9", "abc", "token")
+    names = ("Requests-Left", "Requests-Quota", "Time-Window-Ms", "Time-Reset-Ms")
+    shop._read_quota(dict(zip((f"X-Rate-Limit-{name}" for name in names), "3921", strict=True)))
+    shop._read_quota({})
+
+    assert (at_most("0.05"), at_most("0.5")) == (before[0], before[1] + 1)
 
 
 def test_each_worker_adds_what_it_counted_once(store: Store) -> None:

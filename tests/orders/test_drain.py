@@ -17,6 +17,7 @@ from django.db import connection, connections
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
+from prometheus_client import REGISTRY
 from pytest_django.fixtures import Settings
 
 from orders import tasks
@@ -60,6 +61,16 @@ def drains_in_threads(number: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_how_orders_ended_is_counted(orders: list[Order]) -> None:
+    def sent() -> float:
+        return REGISTRY.get_sample_value("sequra_bc_synced_total", {"outcome": "sent"}) or 0
+
+    before = sent()
+    drain()
+
+    assert sent() == before + len(orders)
 
 
 def test_a_shop_that_hangs_delays_only_its_own_changes(
