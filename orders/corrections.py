@@ -20,7 +20,7 @@ from orders.models import Correction, Order
 from orders.queue.claim import mark_changed
 from orders.queue.wakeup import wake_worker
 from payloads.order.comparison import as_accepted
-from payloads.order.corrections import clean, differences, in_bigcommerce, overlaid, read
+from payloads.order.people import clean, differences, in_bigcommerce, overlaid, read_corrections
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transaction_log import record
@@ -44,7 +44,7 @@ def receive(
     source: str,
 ) -> None:
     """Store the details that came with a notification or an event. Most carry none."""
-    values = read(parameters)
+    values = read_corrections(parameters)
     if values and reference:
         _note(store, reference, solicited, values, source=source)
 

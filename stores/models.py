@@ -99,7 +99,7 @@ class Store(ModelWithSecrets):
     language = models.CharField(max_length=16, blank=True)
     # Storefront channels: [{"id": 1, "name": "...", "origins": ["https://..."]}]
     channels = models.JSONField(default=list)
-    # The registration at the last check: `stores.registration.changes.Health` per part of
+    # The registration at the last check: `stores.registration.parts.Health` per part of
     # `stores.registration.PARTS`.
     registration = models.JSONField(default=dict)
     registration_started_at = models.DateTimeField(null=True, blank=True)

@@ -30,7 +30,6 @@ from orders.sync.snapshot import (
 )
 from payloads.order import people
 from payloads.order.comparison import agrees, what_happened
-from payloads.order.corrections import agreeing, overlaid
 from payloads.order.order_update import (
     Computed,
     Held,
@@ -40,6 +39,7 @@ from payloads.order.order_update import (
     last_change,
     shipped_at,
 )
+from payloads.order.people import agreeing, overlaid
 from sequra.client import Sequra
 from transaction_log.record import reason_digest, statement_digest
 from transport.call import Unavailable

@@ -30,8 +30,8 @@ from panel.notices import back
 from panel.session import PanelRequest, no_such_thing, panel_error, panel_page
 from panel.templatetags.labels import label, newest_first
 from payloads.order.comparison import Comparison, Update, as_accepted, cart_total, compare
-from payloads.order.corrections import PATHS
 from payloads.order.order_update import Held, Snapshot
+from payloads.order.people import PATHS
 from stores.clients import bigcommerce_for
 from stores.storefronts import order_link, portal_home, portal_link
 from transaction_log.models import Entry

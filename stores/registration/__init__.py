@@ -19,16 +19,27 @@ from bigcommerce.api import TIMEOUT
 from stores.clients import bigcommerce_for
 from stores.isolation import Busy, only_one
 from stores.models import AT_ONCE, Store
-from stores.registration import checkout_script, parts
-from stores.registration.changes import Health, Part, Plan, health, only_look, put_right
+from stores.registration import checkout_script
+from stores.registration.parts import (
+    INFORMATION,
+    Health,
+    Part,
+    Plan,
+    health,
+    only_look,
+    panel_changes,
+    put_right,
+    read_information,
+    webhook_changes,
+)
 from transport.call import Timeout
 
 log = structlog.get_logger(__name__)
 
 _PLANS: dict[str, Plan] = {
-    "webhooks": parts.webhook_changes,
+    "webhooks": webhook_changes,
     "script": checkout_script.plan,
-    "panel": parts.panel_changes,
+    "panel": panel_changes,
 }
 PARTS = ("information", *_PLANS)
 # Checked and shown, but repaired by the merchant only.
@@ -186,8 +197,8 @@ def _remember_version(store: Store) -> None:
 
 
 def _read_information(store: Store) -> dict[str, Health]:
-    found = _run(store, {"information": parts.read_information})
-    store.save(update_fields=parts.INFORMATION)
+    found = _run(store, {"information": read_information})
+    store.save(update_fields=INFORMATION)
     return found
 
 

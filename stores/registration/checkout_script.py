@@ -28,7 +28,7 @@ from prometheus_client import Counter
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Script
 from stores.models import ScriptVersion, Store
-from stores.registration.changes import Change, Kind, Problem
+from stores.registration.parts import Change, Kind, Problem
 from transport.call import Rejected, Reply, Timeout, Transport, Unavailable, new_session
 
 log = structlog.get_logger(__name__)

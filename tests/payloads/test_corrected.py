@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payloads.order.corrections import (
+from payloads.order.people import (
     PATHS,
     _value_at,
     agreeing,
     differences,
     in_bigcommerce,
     overlaid,
-    read,
+    read_corrections,
 )
 
 TOLD: dict[str, Any] = {
@@ -41,7 +41,7 @@ TOLD: dict[str, Any] = {
     ],
 )
 def test_spellings(name: str, path: str) -> None:
-    assert read({name: " new  value "}) == {path: "new value"}
+    assert read_corrections({name: " new  value "}) == {path: "new value"}
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,12 @@ def test_spellings(name: str, path: str) -> None:
     ["m_email", "event", "order_ref", "order_ref_1", "customer[nin]", "delivery_address[country]"],
 )
 def test_other_parameters_are_no_details(name: str) -> None:
-    assert read({name: "x"}) == {}
+    assert read_corrections({name: "x"}) == {}
 
 
 @given(st.dictionaries(st.text(), st.text()))
 def test_anything_may_come(parameters: dict[str, str]) -> None:
-    for path, value in read(parameters).items():
+    for path, value in read_corrections(parameters).items():
         assert path in PATHS
         assert 0 < len(value) <= 255
 

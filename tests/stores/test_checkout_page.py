@@ -16,7 +16,7 @@ from stores import registration
 from stores.clients import bigcommerce_for
 from stores.models import Connection, Store
 from stores.registration import checkout_script
-from stores.registration.changes import Problem
+from stores.registration.parts import Problem
 from tests.stores.world import World
 
 OPTIMIZED = {"id": 1, "name": "Casa Montseny", "checkout_type": "optimized_one_page"}

@@ -15,7 +15,7 @@ from stores import registration, tasks
 from stores.isolation import only_one
 from stores.models import PanelSession, PanelUser, SpentPayload, Store
 from stores.registration import checkout_script, parts
-from stores.registration.changes import Health
+from stores.registration.parts import Health
 from tests.stores.world import World
 
 pytestmark = pytest.mark.django_db
