@@ -121,3 +121,22 @@ def test_goods_left_with_the_last_parcel_or_with_the_status(
     }
 
     assert shipped_at(snapshot) == (datetime(2026, 11, day, 10, tzinfo=UTC) if day else None)
+
+
+@pytest.mark.parametrize(("credit", "units", "amount"), [("0.01", 1, 0), ("0.02", 0, -1500)])
+def test_a_refund_shared_with_store_credit_by_more_than_rounding_settles_no_line(
+    credit: str, units: int, amount: int
+) -> None:
+    payments = [("sequra", "15.00"), ("storecredit", credit)]
+    refund = {
+        "id": 1,
+        "total_amount": f"15.{credit[-2:]}",
+        "items": [{"item_type": "PRODUCT", "item_id": MUG.id, "quantity": 1}],
+        "payments": [{"provider_id": name, "amount": paid} for name, paid in payments],
+    }
+
+    remains = after_refunds([MUG, PEN], [SHIPPING], [refund])
+
+    assert remains.units[MUG.id] == units
+    assert sum(one.amount for one in remains.amounts) == amount
+    assert remains.owed == 3000 + 500 + 500 - 1500
