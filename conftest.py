@@ -4,6 +4,7 @@
 behind granian on the test's own database; `stack` is the whole system; `browser` a Chromium.
 """
 
+import gc
 import os
 import re
 import signal
@@ -101,6 +102,12 @@ def pytest_collection_modifyitems(
         items[:] = [item for item in items if item.get_closest_marker("quick")]
     yield  # pytest-django sorts by database, and tests without one would come last
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay for the whole run: the garbage collector need not look at them."""
+    gc.collect()
+    gc.freeze()
 
 
 def place(item: pytest.Item) -> tuple[bool, bool, bool]:
