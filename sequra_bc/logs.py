@@ -231,6 +231,7 @@ _QUIETER = {
     "django.template": logging.WARNING,
     "asyncio": logging.WARNING,
     "faker": logging.WARNING,
+    "opentelemetry": logging.ERROR,
 }
 
 

@@ -59,9 +59,11 @@ def report_errors(dsn: str) -> None:
 
 
 class _SentryHandler(logging.Handler):
-    """Send each line as an event."""
+    """Send each line as an event, but those of a collector that is away: they come every 5 s."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("opentelemetry."):
+            return
         try:
             event: Any = event_of(json.loads(self.format(record)))
             sentry_sdk.capture_event(event)
@@ -117,7 +119,8 @@ def collect_traces(endpoint: str) -> None:
     """Send the spans of this process to the collector at this address, by OTLP over HTTP."""
     about = {"service.name": "sequra-bigcommerce", "service.version": __version__}
     provider = TracerProvider(resource=Resource(about), id_generator=_RequestIds())
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+    # No process waits longer for a collector that is away when it ends.
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_PATIENCE)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     tracer = provider.get_tracer("sequra_bc", __version__)
     # The children of a worker end without Python's own shutdown.

@@ -1,5 +1,6 @@
 """A05: an app without proper secrets does not start, and says which setting, not its value."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,9 @@ def test_the_deployment_check_is_clean() -> None:
         ("DATABASE_URL", "postgresql://canary@127.0.0.1:port/x"),
         ("REDIS_URL", "canary"),
         ("BROKER_OPTIONS", "canary"),
+        ("SENTRY_DSN", "https://canary@sentry.example.com/project"),
+        ("SENTRY_DSN", "canary"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://canary:4317"),
     ],
 )
 def test_it_does_not_start_with(name: str, value: str) -> None:
@@ -104,6 +108,29 @@ def test_a_secret_may_begin_with_a_dollar() -> None:
     read = run("-c", code, BIGCOMMERCE_CLIENT_SECRET="$ecret-0123456789abcdef")
 
     assert read.stdout == "$ecret-0123456789abcdef\n"
+
+
+MONITORED = """
+import logging, sys
+from sequra_bc import settings
+from transport.tracing import span
+with span("call", "client"):
+    logging.getLogger("mine").error("it failed")
+print({"sentry_sdk", "opentelemetry"} & {*sys.modules} or None)
+"""
+
+
+def test_monitoring_that_is_not_set_is_not_loaded() -> None:
+    assert run("-c", MONITORED).stdout.splitlines()[-1] == "None"
+
+
+def test_a_process_goes_on_and_ends_when_nothing_collects_what_it_sends() -> None:
+    away = "http://key@127.0.0.1:9"
+    ended = run("-c", MONITORED, SENTRY_DSN=f"{away}/1", OTEL_EXPORTER_OTLP_ENDPOINT=away)
+    logged = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith('{"')]
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [line["event"] for line in logged if line["logger"] == "mine"] == ["it failed"]
 
 
 def test_settings_do_not_touch_the_database() -> None:
