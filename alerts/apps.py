@@ -11,9 +11,10 @@ class AlertsConfig(lifecycle.StoreApp):
     name = "alerts"
 
     def uninstalled(self, store: "Store", /) -> Collection[int]:
-        """Delete the addresses with the mails that wait for them, and what they were about."""
-        from alerts.models import Alert, Recipient
+        """Delete what waits to be sent, with its addresses, and what it was about."""
+        from alerts.models import Alert, Delivery, Recipient
 
+        Delivery.objects.filter(store=store).delete()
         Recipient.objects.filter(store=store).delete()
         Alert.objects.filter(store=store).delete()
         return ()

@@ -1,6 +1,6 @@
 """What needs a person in a store now, and the mail about it, in its reader's language."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -31,7 +31,7 @@ from transport.reading import clean_text
 # would end its alert, and be mailed again when it is back.
 _MOST = 1000
 _UPDATES = UPDATES | {"report"}
-_DECISIONS = frozenset({"correction", DECISION})
+_DECISIONS = frozenset({"correction", "return", DECISION})
 _PARTS: dict[str, Text] = {
     "information": gettext_lazy("Store details"),
     "webhooks": gettext_lazy("Order sync"),
@@ -50,6 +50,7 @@ class _Concern:
     what: str
     todo: str
     link: str = ""
+    order: int | None = None
 
 
 def concerns(store: Store) -> list[_Concern]:
@@ -121,6 +122,7 @@ def _entries(store: Store) -> Iterator[_Concern]:
             str(explanation.what),
             str(explanation.todo),
             order_link(store, order),
+            order,
         )
 
 
@@ -133,7 +135,7 @@ def _kind_of(event: str) -> str:
 _LOOKS: tuple[Callable[[Store], Iterator[_Concern]], ...] = (_access, _account, _setup, _entries)
 
 
-def _subject(kind: str, found: Sequence[_Concern]) -> str:
+def subject(kind: str, found: Sequence[_Concern]) -> str:
     """Return the subject of the mail about these."""
     n = len(found)
     if kind == "rejected":
@@ -212,15 +214,19 @@ def _question(store: Store) -> dict[str, object]:
     }
 
 
-def _alert(mail: Mail) -> dict[str, object] | None:
-    store = mail.recipient.store
-    open_ones = Alert.objects.filter(pk__in=mail.alerts, ended_at=None)
+def open_concerns(store: Store, alerts: Collection[int]) -> list[_Concern]:
+    """Return what is still open of these alerts of a store."""
+    open_ones = Alert.objects.filter(store=store, pk__in=alerts, ended_at=None)
     topics = set(open_ones.values_list("topic", flat=True))
-    found = [one for one in concerns(store) if one.topic in topics]
+    return [one for one in concerns(store) if one.topic in topics]
+
+
+def _alert(mail: Mail) -> dict[str, object] | None:
+    found = open_concerns(mail.recipient.store, mail.alerts)
     if not found:
         return None
     return {
-        "title": _subject(mail.kind, found),
+        "title": subject(mail.kind, found),
         "items": found[:_LISTED],
         "more": max(0, len(found) - _LISTED),
     }

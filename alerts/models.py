@@ -1,4 +1,4 @@
-"""Who receives alerts by email, what needs a person, and which mails are on their way."""
+"""Who receives alerts, what needs a person, and which mails and requests are on their way."""
 
 import uuid
 
@@ -78,13 +78,10 @@ class Alert(models.Model):
         return f"{self.kind}: {self.topic} of {self.store}"
 
 
-class Mail(models.Model):
-    """One mail to one recipient. It is composed when it is sent, of what is still open then."""
+class Message(models.Model):
+    """A row of the outbox. Its text is composed when it is sent, of what is still open then."""
 
-    CONFIRM = "confirm"  # the question whether the address wants alerts
-
-    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="mails")
-    # In the Message-ID: a mail that is sent twice after a crash counts as one where it arrives.
+    # It names the message: one that is sent twice after a crash counts as one where it arrives.
     key = models.UUIDField(default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=16)
     alerts = models.JSONField(default=list)  # ids
@@ -93,6 +90,17 @@ class Mail(models.Model):
     next_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
     sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Mail(Message):
+    """One mail to one recipient."""
+
+    CONFIRM = "confirm"  # the question whether the address wants alerts
+
+    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="mails")
 
     class Meta:
         indexes = [
@@ -104,3 +112,24 @@ class Mail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.recipient}"
+
+
+class Delivery(Message):
+    """One signed request to a store's webhook."""
+
+    TEST = "test"  # what the merchant sends to see whether it arrives
+
+    store = models.ForeignKey(Store, on_delete=models.CASCADE, related_name="deliveries")
+    failure = models.CharField(max_length=100, blank=True)  # of the last attempt
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_at"], condition=models.Q(next_at__isnull=False), name="delivery_due"
+            ),
+            models.Index(fields=["created_at"], name="delivery_age"),
+            models.Index(fields=["store", "-id"], name="delivery_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} to the webhook of {self.store}"

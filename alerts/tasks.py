@@ -1,17 +1,19 @@
-"""Find what needs a person, write its mails, and send what is due.
+"""Find what needs a person, write its mails and requests, and send what is due.
 
-At least once: a mail is a row from the moment its alerts count as mailed, and it is marked as sent
-after the mail server took it. A process that dies between the two leaves a row that is due again,
-and the mail that is sent twice has the same Message-ID. Two processes never send one row at once:
-each takes it by moving its time.
+At least once: a message is a row from the moment its alerts count as mailed, and it is marked as
+sent after the mail server, or the store's webhook, took it. A process that dies between the two
+leaves a row that is due again, and what is sent twice has the same id. Two processes never send one
+row at once: each takes it by moving its time.
 """
 
 import smtplib
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -22,24 +24,28 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
+from requests import Session
 
+from alerts import webhook
 from alerts.compose import compose, concerns
-from alerts.models import Alert, Mail, Recipient
+from alerts.models import Alert, Delivery, Mail, Recipient
 from stores.isolation import delete_in_batches, in_turn, isolated
 from stores.models import Store
 from stores.storefronts import time_zone_of
 from transport.stopping import stopping
 
 log = structlog.get_logger(__name__)
-_SECONDS = 60.0  # for looking, and as many for sending
-_MOST = 500  # mails of one run
+_SECONDS = 60.0  # for looking, as many for mails, and again for requests
+_MOST = 500  # messages of one run
+# Webhooks are strangers': some stores' at a time, a few requests of each, none after a failure.
+_STORES_AT_ONCE, _MOST_OF_A_STORE = 8, 5
 _LOOK_EVERY = timedelta(minutes=5)
 _WITHOUT_RECIPIENTS = timedelta(days=1)  # a confirmation makes the turn due
 # More may follow what has just happened, and a failing check may be mended in its next run.
 _WAIT, _WAIT_FOR_CHECK = timedelta(minutes=10), timedelta(hours=1)
 _BETWEEN = timedelta(hours=4)  # two mails of one kind
 # Not needed here, and takes time to decrypt.
-_SECRETS = ("access_token", "webhook_secret", "report_token")
+_SECRETS = ("access_token", "webhook_secret", "report_token", "alert_secrets")
 _LEASE = timedelta(minutes=10)  # longer than a mail server may take
 _PAUSES = [timedelta(minutes=minutes) for minutes in (2, 10, 30, 60, 180, 360)]  # then the last
 _GIVE_UP_AFTER = timedelta(days=3)
@@ -48,23 +54,25 @@ _KEPT, _UNCONFIRMED_FOR = timedelta(days=30), timedelta(days=7)
 
 @shared_task
 def send_alerts() -> None:
-    """Find what needs a person and send what is due; without a mail server only forget."""
+    """Find what needs a person and send what is due; without a mail server only to webhooks."""
     _forget()
+    stores = Store.objects.exclude(state=Store.State.UNINSTALLED).defer(*_SECRETS)
+    in_turn("alerts", stores, "alert_due_at", _look, time.monotonic() + _SECONDS)
     if settings.EMAIL_URL:
-        stores = Store.objects.exclude(state=Store.State.UNINSTALLED).defer(*_SECRETS)
-        in_turn("alerts", stores, "alert_due_at", _look, time.monotonic() + _SECONDS)
         _send_due(time.monotonic() + _SECONDS)
+    _send_requests(time.monotonic() + _SECONDS)
 
 
 def _look(store: Store) -> datetime:
-    """Bring the alerts of a store up to date, and write the mails about new ones."""
+    """Bring the alerts of a store up to date, and write the messages about new ones."""
     now = timezone.now()
-    recipients = list(store.recipients.exclude(confirmed_at=None))
-    if not recipients:
+    confirmed = store.recipients.exclude(confirmed_at=None)
+    recipients = list(confirmed) if settings.EMAIL_URL else []
+    if not (recipients or store.alert_webhook):
         return now + _WITHOUT_RECIPIENTS
     _note(store, now)
     if not _is_quiet(store, now):
-        _write_mails(store, recipients, now)
+        _write_messages(store, recipients, now)
     return now + _LOOK_EVERY
 
 
@@ -90,8 +98,8 @@ def _is_quiet(store: Store, now: datetime) -> bool:
 
 
 @transaction.atomic
-def _write_mails(store: Store, recipients: Sequence[Recipient], now: datetime) -> None:
-    """Write one mail per kind and recipient about what no mail was written about."""
+def _write_messages(store: Store, recipients: Sequence[Recipient], now: datetime) -> None:
+    """Write one message per kind and recipient about what none was written about."""
     new = Alert.objects.filter(store=store, ended_at=None, mailed_at=None).select_for_update()
     by_kind: dict[str, list[Alert]] = {}
     for alert in new.order_by("pk"):
@@ -109,6 +117,8 @@ def _write_mails(store: Store, recipients: Sequence[Recipient], now: datetime) -
         Mail.objects.bulk_create(
             Mail(recipient=recipient, kind=kind, alerts=keys) for recipient in recipients
         )
+        if store.alert_webhook:
+            Delivery.objects.create(store=store, kind=kind, alerts=keys)
         Alert.objects.filter(pk__in=keys).update(mailed_at=now)
 
 
@@ -121,7 +131,7 @@ def _send_due(until: float) -> None:
                 return
             work = partial(_send, server, mail)
             if _claim(mail) and not isolated("alerts", mail.recipient.store, work):
-                _put_off(mail)
+                _settle(mail, "later")
 
 
 def _due_mails() -> QuerySet[Mail]:
@@ -130,11 +140,26 @@ def _due_mails() -> QuerySet[Mail]:
     return due.select_related("recipient__store").defer(*secrets)
 
 
-def _claim(mail: Mail) -> bool:
-    """Take a mail by moving its time, unless another process took it."""
+def _claim(message: Mail | Delivery) -> bool:
+    """Take a message by moving its time, unless another process took it."""
     taken = timezone.now() + _LEASE
-    mine = Mail.objects.filter(pk=mail.pk, next_at=mail.next_at)
+    mine = type(message).objects.filter(pk=message.pk, next_at=message.next_at)
     return bool(mine.update(next_at=taken, attempts=F("attempts") + 1))
+
+
+def _settle(message: Mail | Delivery, outcome: str, **columns: str) -> None:
+    """Store what became of a message: sent, over, or tried again after a growing pause.
+
+    After some days nobody needs it any more.
+    """
+    now = timezone.now()
+    pause = _PAUSES[min(message.attempts, len(_PAUSES) - 1)]
+    waits = outcome == "later" and now - message.created_at < _GIVE_UP_AFTER
+    type(message).objects.filter(pk=message.pk).update(
+        next_at=now + pause if waits else None,
+        sent_at=now if outcome == "sent" else None,
+        **columns,
+    )
 
 
 class _Server:
@@ -175,11 +200,7 @@ def _send(server: _Server, mail: Mail) -> None:
     now, store = timezone.now(), mail.recipient.store
     waits = mail.kind != Mail.CONFIRM and _is_quiet(store, now)
     outcome = "later" if waits else server.take(mail)
-    sent = Mail.objects.filter(pk=mail.pk)
-    if outcome == "later":
-        _put_off(mail)
-    else:
-        sent.update(next_at=None, sent_at=now if outcome == "sent" else None)
+    _settle(mail, outcome)
     recipient = Recipient.objects.filter(pk=mail.recipient_id)
     if outcome == "sent":
         recipient.update(reached_at=now, failed_at=None)
@@ -188,12 +209,62 @@ def _send(server: _Server, mail: Mail) -> None:
     log.info("alert_mail", store=store.hash, kind=mail.kind, outcome=outcome)
 
 
-def _put_off(mail: Mail) -> None:
-    """Try again after a growing pause. After some days nobody needs the mail any more."""
-    now = timezone.now()
-    pause = _PAUSES[min(mail.attempts, len(_PAUSES) - 1)]
-    next_at = now + pause if now - mail.created_at < _GIVE_UP_AFTER else None
-    Mail.objects.filter(pk=mail.pk).update(next_at=next_at)
+def _send_requests(until: float) -> None:
+    """Send the requests that are due, to several webhooks at once, until the time is up."""
+    by_store: dict[int, list[Delivery]] = {}
+    due = Delivery.objects.filter(next_at__lte=timezone.now()).order_by("next_at", "pk")
+    for delivery in due.select_related("store")[:_MOST]:
+        by_store.setdefault(delivery.store_id, []).append(delivery)
+    sending = partial(_send_to_store, webhook.new_session(), until)
+    with ThreadPoolExecutor(_STORES_AT_ONCE) as threads:
+        prepared = (_prepare(rows[:_MOST_OF_A_STORE]) for rows in by_store.values())
+        for answers in threads.map(sending, prepared):
+            for delivery, answer in answers:
+                isolated("alerts", delivery.store, partial(_sent, delivery, answer))
+
+
+def _prepare(rows: Sequence[Delivery]) -> list[webhook.Request]:
+    """Take a store's requests, and compose them: no thread needs the database."""
+    ready: list[webhook.Request] = []
+    for delivery in rows:
+        work = partial(_compose, delivery, ready)
+        if _claim(delivery) and not isolated("alerts", delivery.store, work):
+            _settle(delivery, "later")
+    return ready
+
+
+def _compose(delivery: Delivery, ready: list[webhook.Request]) -> None:
+    if delivery.kind != Delivery.TEST and _is_quiet(delivery.store, timezone.now()):
+        _settle(delivery, "later")
+    elif request := webhook.compose(delivery):
+        ready.append(request)
+    else:
+        _settle(delivery, "over")
+
+
+def _send_to_store(
+    session: Session, until: float, requests: Sequence[webhook.Request]
+) -> list[tuple[Delivery, webhook.Answer]]:
+    """Send a store's requests one after the other. After a failure the others wait, too."""
+    answers: list[tuple[Delivery, webhook.Answer]] = []
+    failed: webhook.Answer | None = None
+    for request in requests:
+        is_over = stopping() or time.monotonic() > until
+        answer = failed or (webhook.Answer("later") if is_over else webhook.send(session, request))
+        failed = answer if answer.outcome == "later" else None
+        answers.append((request.delivery, answer))
+    return answers
+
+
+def _sent(delivery: Delivery, answer: webhook.Answer) -> None:
+    _settle(delivery, answer.outcome, failure=answer.failure)
+    store = delivery.store.hash
+    log.info("alert_request", store=store, kind=delivery.kind, outcome=answer.outcome)
+
+
+def send_test(store: Store) -> None:
+    """Write a request that only shows whether the store's webhook takes one."""
+    Delivery.objects.create(store=store, kind=Delivery.TEST)
 
 
 def ask_for_confirmation(recipient: Recipient) -> None:
@@ -212,9 +283,10 @@ def confirm(recipient: Recipient) -> None:
 def _forget() -> None:
     """Delete addresses that were never confirmed, and old mails and alerts."""
     now = timezone.now()
-    old: Iterable[QuerySet[Recipient] | QuerySet[Mail] | QuerySet[Alert]] = (
+    old: Iterable[QuerySet[Any]] = (
         Recipient.objects.filter(confirmed_at=None, added_at__lt=now - _UNCONFIRMED_FOR),
         Mail.objects.filter(created_at__lt=now - _KEPT),
+        Delivery.objects.filter(created_at__lt=now - _KEPT),
         Alert.objects.filter(ended_at__lt=now - _KEPT),
     )
     for rows in old:

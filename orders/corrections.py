@@ -202,7 +202,7 @@ def _decide(
     order.corrected = left
     reason = "correction_kept" if decision == _Decision.KEPT else "correction_applied"
     words = ", ".join(sorted(paths))
-    record.accepted(order.subject, "correction", reason=reason, words=words)
+    record.accepted(order.subject, "correction", reason=reason, words=words, by=person)
     _settle_reminders(order, paths)
 
 

@@ -26,7 +26,7 @@ from transport.stopping import stopping
 # Each store has its own moment within so many minutes of the hour, to spread the load.
 _JITTER_MINUTES = 55
 # Not needed here, and takes time to decrypt.
-_SECRETS = ("access_token", "webhook_secret", "report_token")
+_SECRETS = ("access_token", "webhook_secret", "report_token", "alert_secrets")
 # A run that was under way when the next night began.
 _AGAIN = timedelta(minutes=4)
 

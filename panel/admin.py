@@ -107,7 +107,7 @@ def _uuid(text: str) -> UUID | None:
 class _StoreAdmin(_ReadOnlyAdmin):
     list_display = ("hash", "name", "state", "environment", "installed_at", "uninstalled_at")
     list_filter = ("state", "environment")
-    exclude = ("access_token", "webhook_secret", "report_token")
+    exclude = ("access_token", "webhook_secret", "report_token", "alert_secrets")
     text_columns = ("hash", "name")
     uuid_columns = ("public_id",)
 

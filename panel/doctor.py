@@ -42,6 +42,7 @@ _QUEUE_SECONDS = 600
 _ROUNDS = 20  # attempts to find one server session behind two connections
 _PATIENCE = 4.0  # seconds for our own public address
 _ON_ITS_WAY, _EVENTS_ARE_KEPT = timedelta(minutes=10), timedelta(days=13)
+_SECRETS = ("access_token", "webhook_secret", "report_token", "alert_secrets")
 _ICONS: dict[str, _State] = {"success": "ok", "todo": "warning"}  # others are named as here
 
 
@@ -344,8 +345,8 @@ _REMEDIES = {
 
 def examine(store: Store) -> list[Finding]:
     """Ask BigCommerce and SeQura about the store, repair nothing, and return what stands there."""
-    silent: list[str] = []
-    if not isolated("doctor", store, partial(_ask, store, silent)):
+    silent = ask(store)
+    if silent is None:
         return [_unexamined(store)]
     store.refresh_from_db()
     sequra = Finding("sequra", "ok", "No account was left without an answer.", store=store.hash)
@@ -353,6 +354,25 @@ def examine(store: Store) -> list[Finding]:
         message, remedy = " ".join(silent), "Nothing is lost: work waits. Run this again later."
         sequra = Finding("sequra", "warning", message, remedy, store.hash)
     return [*known(store), sequra]
+
+
+def ask(store: Store) -> list[str] | None:
+    """Ask BigCommerce and SeQura, and store their answers.
+
+    Return why accounts were left without an answer; None when the store cannot be examined.
+    """
+    silent: list[str] = []
+    return silent if isolated("doctor", store, partial(_ask, store, silent)) else None
+
+
+def lines(findings: Sequence[Finding]) -> list[str]:
+    """Return the findings as lines of text, each with its remedy below."""
+    found: list[str] = []
+    for one in findings:
+        found.append(f"{one.state:8} {one.check:14} {one.message}")
+        if one.remedy:
+            found.append(f"{'':23} → {one.remedy}")
+    return found
 
 
 def _ask(store: Store, silent: list[str]) -> None:
@@ -380,7 +400,7 @@ def _known(store: Store) -> list[Finding]:
     if store.state != Store.State.UNINSTALLED:
         steps = named_steps(store, _accounts(store), connect.selling(store))
         found += [_scopes(store), _secrets(store), _last_webhook(store)]
-        found += [_of_step(name, step) for name, step in steps.items()]
+        found += [of_step(name, step) for name, step in steps.items()]
     return [Finding(one.check, one.state, one.message, one.remedy, store.hash) for one in found]
 
 
@@ -408,7 +428,7 @@ def _scopes(store: Store) -> Finding:
 
 
 def _secrets(store: Store) -> Finding:
-    rows = [(store, name) for name in ("access_token", "webhook_secret", "report_token")]
+    rows = [(store, name) for name in _SECRETS]
     passwords = [(account, "password") for account in _accounts(store)]
     broken = [name for row, name in [*rows, *passwords] if _is_sealed(row, name)]
     if not broken:
@@ -443,14 +463,14 @@ def _last_webhook(store: Store) -> Finding:
     return Finding("last_webhook", "ok", text)
 
 
-def _of_step(name: str, step: Step) -> Finding:
+def of_step(name: str, step: Step) -> Finding:
     """A line of the merchant's set-up list, with what an operator does about it."""
     # An icon without an entry is named like its state.
     state: _State = _ICONS.get(step.icon, step.icon)  # type: ignore[arg-type]
     if state == "ok":
         return Finding(name, state, f"{step.title}: {step.text}")
     reasons = " ".join(step.details) if step.icon != "todo" else step.text
-    return Finding(name, state, f"{step.title}: {reasons or step.text}", _REMEDIES[name])
+    return Finding(name, state, f"{step.title}: {reasons or step.text}", _REMEDIES.get(name, ""))
 
 
 def _when(moment: datetime | None) -> str:

@@ -27,6 +27,7 @@ from stores.models import (
 from stores.settings_file import ALERTS, LABELS, LEAST_LOG_DAYS, MOST_LOG_DAYS, STATISTICS
 from stores.store_settings import Author, recorded
 from stores.storefronts import language_of
+from transport import outside
 
 _SOMEBODY = Author(SettingChange.Source.PAGE)
 _HOURS = [(hour, f"{hour:02d}:00") for hour in range(24)]
@@ -57,7 +58,7 @@ class _DeploymentFields:
         self.id, self.name = deployment.id, deployment.name
         self.username = form[f"{deployment.id}-username"]
         self.password = form[f"{deployment.id}-password"]
-        self.connected = deployment.id in form.connected
+        self.connected = deployment.id in form.connected and not form.goes_live
         self.error = form.refusals.get(deployment.id, "")
 
 
@@ -71,8 +72,16 @@ class ConnectionForm(_SettingsForm):
     send_statistics = forms.BooleanField(label=LABELS["send_statistics"], required=False)
     replace = forms.BooleanField(label=_("Yes, replace the connected account"), required=False)
 
-    def __init__(self, store: Store, deployments: list[Deployment], data: Any = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        deployments: list[Deployment],
+        data: Any = None,
+        *,
+        goes_live: bool = False,
+    ) -> None:
         connections = store.connections.exclude(state="archived")
+        self.goes_live = goes_live  # from the sandbox, with another account
         self.store, self.deployments = store, deployments
         self.connected: dict[str, Connection] = {one.deployment: one for one in connections}
         self.refusals: dict[str, str] = {}
@@ -81,9 +90,10 @@ class ConnectionForm(_SettingsForm):
             self._add_fields(deployment)
 
     def _initial(self) -> dict[str, Any]:
-        usernames = {f"{name}-username": one.username for name, one in self.connected.items()}
+        known = {} if self.goes_live else self.connected
+        usernames = {f"{name}-username": one.username for name, one in known.items()}
         return {
-            "environment": self.store.environment,
+            "environment": "live" if self.goes_live else self.store.environment,
             "send_statistics": self.store.send_statistics,
             **usernames,
         }
@@ -396,6 +406,39 @@ class AlertsForm(_SettingsForm):
             "alerts_quiet_from": chosen["quiet_from"],
             "alerts_quiet_until": chosen["quiet_until"],
         }
+
+
+class WebhookForm(_SettingsForm):
+    """Where alerts are sent as signed requests."""
+
+    columns = ("alert_webhook",)
+    url = forms.CharField(
+        label=LABELS["alert_webhook"],
+        help_text=_("Leave blank to send no requests."),
+        required=False,
+        max_length=500,
+        widget=forms.URLInput(
+            attrs={"class": "input", "autocomplete": "off", "placeholder": "https://"}
+        ),
+    )
+
+    def __init__(self, store: Store, data: Any = None) -> None:
+        super().__init__(data, initial={"url": store.alert_webhook}, auto_id="webhook_%s")
+
+    def clean_url(self) -> str:
+        """Refuse an address to which no request would be sent."""
+        url: str = self.cleaned_data["url"]
+        problem = outside.problem_of(url) if url else ""
+        if problem == "not_https":
+            raise forms.ValidationError(_("Enter an address that begins with https://."))
+        if problem == "not_public":
+            raise forms.ValidationError(_("This address isn't on the public internet."))
+        if problem:
+            raise forms.ValidationError(_("Enter a valid URL without a password."))
+        return url
+
+    def values(self) -> dict[str, Any]:
+        return {"alert_webhook": self.cleaned_data["url"]}
 
 
 class RecipientForm(forms.Form):

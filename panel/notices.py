@@ -33,6 +33,8 @@ _NOTICES = {
     "asked_too_often": Notice(
         "warning", _("Too many confirmation emails were sent. Try again tomorrow.")
     ),
+    "tested": Notice("info", _("We're sending a test request. Its result appears below.")),
+    "tested_too_often": Notice("warning", _("Too many tests in the last hour. Try again later.")),
     "removed": Notice("success", _("Address removed. It no longer receives alerts.")),
     "undone": Notice("success", _("Setting restored.")),
     "not_undone": Notice(

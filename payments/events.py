@@ -20,8 +20,10 @@ from payments.notifications import record_state
 from payments.steps.confirm_at_sequra import order_of
 from payments.steps.place_order import gone_before, has_left
 from stores.clients import bigcommerce_for
+from stores.models import Store
 from stores.statuses import cancelled_status
 from transaction_log import record
+from transport.reading import clean_text
 
 _State = Solicitation.State
 _Answer = tuple[int, dict[str, Any] | str]
@@ -74,10 +76,11 @@ def _cancel_in_shop(solicitation: Solicitation) -> bool:
 
 
 def _risk_assessment(solicitation: Solicitation, parameters: QueryDict) -> _Answer:
-    """Store SeQura's risk level, to show it."""
+    """Store SeQura's risk level, to show it, and log the change."""
     level = parameters.get("risk_level", "")
-    if level in ("low_risk", "high_risk", "under_evaluation"):
+    if level in ("low_risk", "high_risk", "under_evaluation") and level != solicitation.risk_level:
         solicitation.note(risk_level=level)
+        record.accepted(solicitation.subject, "risk_assessment", level)
     return 200, "Message received!"
 
 
@@ -92,8 +95,26 @@ def handle(event: str, solicitation: Solicitation, parameters: QueryDict) -> _An
     """Handle an event. SeQura expects 501 with JSON for an unknown one."""
     function = EVENTS.get(event)
     if function is None:
+        _note(event[:64], solicitation)
         return 501, {"error": f"Unknown event '{event[:64]}'"}
     return function(solicitation, parameters)
+
+
+def _note(event: str, solicitation: Solicitation) -> None:
+    """Show the merchant an event that the app cannot answer: a return is a person's decision.
+
+    What SeQura sends with a return is not documented, so that no refund is computed from it.
+    """
+    if solicitation.store.state == Store.State.UNINSTALLED:
+        return
+    if event == "return":
+        digest = record.reason_digest("return_reported", str(solicitation.reference))
+        record.rejected(solicitation.subject, "return", "return_reported", statement=digest)
+    else:
+        name = clean_text(event)
+        digest = record.reason_digest("unknown_event", name)
+        about = solicitation.subject
+        record.ignored(about, "unknown_event", "unknown_event", words=name, statement=digest)
 
 
 def _working_time(since: datetime, until: datetime) -> timedelta:

@@ -21,6 +21,7 @@ from sequra.documents import (
 )
 from transport import call
 from transport.call import Timeout, Transport, new_session, segment
+from transport.reading import clean_text
 
 
 class Rejected(call.Rejected):
@@ -36,6 +37,7 @@ class Unavailable(call.Unavailable):
 TIMEOUT: Timeout = (3, 10)
 _REPORT_TIMEOUT: Timeout = (3, 60)
 _FORM_LIMIT = 1_000_000  # bytes
+_NOT_OFFERED = {400, 404, 405, 406, 410, 501}  # of an address that is not documented
 _JSON_HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
 
 Read = TypeVar("Read")
@@ -183,6 +185,25 @@ class Sequra:
         """Send the full statement of a confirmed order: both carts, addresses, customer."""
         path = ("merchants", merchant, "orders", order_ref_1)
         self._send("PUT", merchant, *path, body={"order": update}, timeout=timeout)
+
+    def order_state(
+        self, merchant: str, reference: UUID | str, *, timeout: Timeout | None = None
+    ) -> str:
+        """Return the state that SeQura gives an order now; empty where it gives none.
+
+        Not documented: SeQura may answer 404 or 405, or with a document of another shape.
+        """
+        url = self._url("orders", reference)
+        headers = {**self._for(merchant), "Accept": "application/json"}
+        try:
+            document = self._transport.json("GET", url, headers=headers, timeout=timeout)
+        except Rejected as refusal:
+            if refusal.status in _NOT_OFFERED:
+                return ""
+            raise
+        order = document.get("order", document) if isinstance(document, dict) else {}
+        state = order.get("state") or order.get("status") if isinstance(order, dict) else ""
+        return clean_text(state)[:64] if isinstance(state, str) else ""
 
     def send_delivery_report(
         self, merchant: str, report: Mapping[str, Any], *, timeout: Timeout = _REPORT_TIMEOUT

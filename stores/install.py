@@ -192,6 +192,7 @@ def uninstall(store: Store) -> None:
     store = Store.objects.select_for_update().get(pk=store.pk)
     # Never an empty secret: an unknown one refuses every request that still arrives.
     store.access_token, store.webhook_secret, store.report_token = "", new_secret(), new_secret()
+    store.alert_webhook, store.alert_secrets, store.alert_secrets_at = "", "", None
     store.state, store.uninstalled_at = Store.State.UNINSTALLED, timezone.now()
     store.uninstall_asked_at = store.erased_at = None
     store.save()

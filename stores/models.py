@@ -1,5 +1,6 @@
 """Stores that installed the app, their settings, SeQura accounts and users."""
 
+import base64
 import secrets
 import uuid
 from collections.abc import Iterable
@@ -158,6 +159,11 @@ class Store(ModelWithSecrets):
     alerts_without = models.JSONField(default=list, db_default=[], blank=True)
     alerts_quiet_from = models.PositiveSmallIntegerField(default=21, db_default=21)
     alerts_quiet_until = models.PositiveSmallIntegerField(default=8, db_default=8)
+    # Where alerts are sent as signed requests, if anywhere; one secret, or for a day after it was
+    # replaced both, divided by a space.
+    alert_webhook = models.CharField(max_length=500, blank=True, default="", db_default="")
+    alert_secrets = EncryptedTextField(blank=True, default="", db_default="")
+    alert_secrets_at = models.DateTimeField(null=True, blank=True)
     # Checks passed before going live, and when (ISO 8601): {"paid": "2026-…"}.
     go_live = models.JSONField(default=dict, blank=True)
 
@@ -165,7 +171,7 @@ class Store(ModelWithSecrets):
     _MOVE_TURNS = frozenset(
         {
             "timezone", "reports_hour", "reports_enabled", "log_retention_days", "state",
-            "alerts_without", "alerts_quiet_from", "alerts_quiet_until",
+            "alerts_without", "alerts_quiet_from", "alerts_quiet_until", "alert_webhook",
         }
     )  # fmt: skip
     _TURNS = (
@@ -249,6 +255,14 @@ class Store(ModelWithSecrets):
         """Was the token replaced since this row was read?"""
         current = Store.objects.filter(pk=self.pk, authorised_at=self.authorised_at)
         return not current.exists()
+
+    def replace_alert_secret(self) -> str:
+        """Return a new secret for the webhook of alerts. The last one is valid for another day."""
+        secret = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+        newest = readable(self, "alert_secrets").partition(" ")[0]
+        self.alert_secrets = f"{secret} {newest}".strip()
+        self.alert_secrets_at = timezone.now()
+        return secret
 
     def look_for_alerts(self) -> None:
         """Make the store's turn in the loop of alerts due."""

@@ -59,6 +59,9 @@ LIMITS: dict[str, _Limit] = {
     "script error": {"allowed": 30, "seconds": 60},  # a store
     "probe": {"allowed": 1, "seconds": 3600},  # of a store whose token BigCommerce refused
     "report address": {"allowed": 10, "seconds": 60},  # wrong ones, of an address
+    "self-test": {"allowed": 10, "seconds": 3600},  # of a store
+    # Requests that show whether the webhook of a store's alerts takes one.
+    "test of a webhook": {"allowed": 10, "seconds": 3600},
     # Mails that ask whether an address wants alerts: of a store, and to an address of all stores.
     "confirmation of a store": {"allowed": 10, "seconds": 24 * 3600},
     "confirmation to": {"allowed": 2, "seconds": 24 * 3600},

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from stores.models import SELLING_COUNTRIES
+from transport import outside
 
 # What the statistics in a delivery report may hold of each order. Merchants may leave parts out.
 #
@@ -31,7 +32,7 @@ STATISTICS = {
 }
 
 
-# What an email is sent about, unless the merchant switched it off.
+# What an alert is sent about, unless the merchant switched it off.
 ALERTS = {
     "account": _("SeQura rejects your account"),
     "access": _("BigCommerce no longer accepts our access"),
@@ -94,6 +95,12 @@ def _network(text: str) -> None:
         ipaddress.ip_network(text)
     except ValueError as error:
         raise serializers.ValidationError(str(error)) from error
+
+
+def _webhook(url: str) -> None:
+    """Refuse an address to which no alert can be sent; empty means none is."""
+    if url and (problem := outside.problem_of(url)):
+        raise serializers.ValidationError(problem)
 
 
 def _selling_country(code: str) -> None:
@@ -250,7 +257,7 @@ SETTINGS = (
     _Setting(
         "alerts_without",
         "alerts.without",
-        _("Send an email when"),
+        _("Send an alert when"),
         _listed(serializers.ChoiceField(list(ALERTS))),
     ),
     _Setting(
@@ -264,6 +271,12 @@ SETTINGS = (
         "alerts.quiet_until",
         _("Quiet hours until"),
         _Integer(min_value=0, max_value=23, required=False),
+    ),
+    _Setting(
+        "alert_webhook",
+        "alerts.webhook",
+        _("Webhook URL"),
+        _Text(allow_blank=True, max_length=500, required=False, validators=[_webhook]),
     ),
     _Setting(
         "log_retention_days",

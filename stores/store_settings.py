@@ -24,7 +24,8 @@ _STATUS_LISTS = ("shipped_statuses", "cancelling_statuses")
 # What the history keeps besides the registry: SeQura has to agree to it, or it is a secret.
 ENVIRONMENT, ACCOUNTS, COUNTRIES = "connection.environment", "connection.accounts", "countries"
 PASSWORDS, TRIGGER = "connection.passwords", "reports.trigger_url"
-_SECRET = (PASSWORDS, TRIGGER)
+ALERT_SECRET = "alerts.webhook_secret"  # noqa: S105 (its name in the history)
+SECRET = (PASSWORDS, TRIGGER, ALERT_SECRET)
 
 
 class Refused(Exception):
@@ -63,8 +64,8 @@ def recorded(store: Store, author: Author) -> Iterator[Mapping[str, Any]]:
                 source=author.source,
                 by=author.name[:255],
                 key=key,
-                before=None if key in _SECRET else before[key],
-                after=None if key in _SECRET else value,
+                before=None if key in SECRET else before[key],
+                after=None if key in SECRET else value,
             )
             for key, value in after.items()
             if value != before[key]
@@ -80,6 +81,7 @@ def _values(store: Store) -> dict[str, Any]:
         PASSWORDS: {name: readable(one, "password") for name, one in accounts.items()},
         COUNTRIES: {merchant.country: merchant.ref for merchant in connect.selling(store)},
         TRIGGER: readable(store, "report_token"),
+        ALERT_SECRET: readable(store, "alert_secrets"),
         **{setting.key: getattr(store, setting.column) for setting in SETTINGS},
     }
 
@@ -220,4 +222,7 @@ def _save(store: Store, document: _Document, accounts: list[Account] | None) -> 
     found = {column: value for one in SETTINGS for column, value in one.found(document).items()}
     for column, value in found.items():
         setattr(store, column, value)
+    if store.alert_webhook and not store.alert_secrets:
+        store.replace_alert_secret()
+        found |= {"alert_secrets": "", "alert_secrets_at": None}
     store.save(update_fields=found)

@@ -40,6 +40,10 @@ _EVENTS: Mapping[str, Text] = {
     "report": _("Delivery report"),
     "correction": _("Correction from SeQura"),
     "adopted": _("Unknown order linked"),
+    "risk_assessment": _("Risk assessment"),
+    "return": _("Return reported"),
+    "unknown_event": _("Unknown event"),
+    "retry": _("Retry requested"),
     DECISION: _("Your decision"),
 }
 # What became of an entry, for the filter; `outcome_label` says it of one entry.
@@ -50,10 +54,17 @@ _OUTCOMES: Mapping[str, Text] = {
     "ignored": _("Dismissed or skipped"),
 }
 # Open entries of these are questions to the merchant: nobody has rejected anything.
-_QUESTIONS = frozenset({"correction", DECISION})
+_QUESTIONS = frozenset({"correction", "return", DECISION})
 
 # Received from SeQura; everything else was sent to SeQura.
-HEARD = frozenset({"review_approved", "cancelled_by_sequra", "cancel_requested", "correction"})
+HEARD = frozenset(
+    {
+        "review_approved", "cancelled_by_sequra", "cancel_requested", "correction",
+        "risk_assessment", "return", "unknown_event",
+    }
+)  # fmt: skip
+# What people did here: neither sent nor received.
+OURS = frozenset({"retry", DECISION})
 
 # What a success settles: of an update all that was wrong with updates, of a payment all that was
 # wrong with the payment. Reports and corrections are settled where they came from.
@@ -65,6 +76,8 @@ _ADOPTIONS = frozenset({"adopted"})
 
 def settled_by(event: str) -> frozenset[str]:
     """The events whose open entries an accepted one of this kind closes."""
+    if event == "refund":
+        return UPDATES | {"return"}
     return next(
         (family for family in (UPDATES, _PAYMENTS, _ADOPTIONS) if event in family), frozenset()
     )
@@ -443,6 +456,28 @@ REASONS: Mapping[str, Explanation] = {
         retry=False,
         speaker=_DETAILS,
     ),
+    # SeQura's events after the purchase.
+    "low_risk": Explanation(_("SeQura rates the risk of this order as low."), retry=False),
+    "high_risk": Explanation(_("SeQura rates the risk of this order as high."), retry=False),
+    "under_evaluation": Explanation(
+        _("SeQura is still assessing the risk of this order."), retry=False
+    ),
+    "return_reported": Explanation(
+        _("SeQura reports that the customer returns products of this order."),
+        _(
+            "If you accept the return, refund the products in BigCommerce; the refund is then sent"
+            " to SeQura and resolves this entry. Otherwise dismiss it."
+        ),
+        retry=False,
+    ),
+    "unknown_event": Explanation(
+        _(
+            "SeQura sent an event that this version of the app doesn't know. Check the order in"
+            " SeQura's portal."
+        ),
+        retry=False,
+        speaker=_DETAILS,
+    ),
     # An order that the app had no record of, though it was paid with SeQura.
     "adopted": Explanation(
         _(
@@ -570,6 +605,8 @@ def outcome_label(outcome: str, event: str, *, is_open: bool, dismissed: bool = 
     """Return the outcome of an entry in the reader's language, true of what it is about."""
     if outcome == "ignored":
         return _("Dismissed") if dismissed else _("Skipped")
+    if event in ("retry", "risk_assessment") and outcome == "accepted":
+        return _("Recorded")
     if outcome == "rejected" and event in _QUESTIONS:
         return _("Decision needed") if is_open else _("Resolved")
     if outcome == "delayed" and not is_open:

@@ -33,7 +33,7 @@ class Entry(models.Model):
     last_at = models.DateTimeField(default=timezone.now)
     next_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
-    # The e-mail address of the user who ignored it, and the note.
+    # The e-mail address of the user who dismissed it, or pressed the button behind it; the note.
     ignored_by = models.CharField(max_length=255, blank=True)
     note = models.CharField(max_length=500, blank=True)
 

@@ -55,6 +55,7 @@ class _Details(TypedDict, total=False):
     statement: str  # the digest of what was sent, or of what prevented it
     totals: CartTotals
     next_at: datetime | Combinable | None  # when it is retried
+    by: str  # the e-mail address of the user who asked for it
 
 
 def accepted(subject: Subject, event: str, reason: str = "", **details: Unpack[_Details]) -> Entry:
@@ -206,6 +207,7 @@ def _entry(
         unshipped=totals.unshipped,
         shipped=totals.shipped,
         next_at=details.get("next_at"),
+        ignored_by=details.get("by", ""),
     )
 
 

@@ -140,7 +140,7 @@ _CALLS = Counter("sequra_bc_calls", "Calls to other systems", ["system", "method
 _CALL_SECONDS = Histogram("sequra_bc_call_seconds", "Time until a call was over", ["system"])
 
 
-class _LeanAdapter(HTTPAdapter):
+class LeanAdapter(HTTPAdapter):
     """An adapter whose responses hold what this module reads of them: no cookies, no encoding."""
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
@@ -154,7 +154,7 @@ def new_session(idle: int = 10) -> requests.Session:
     """Return a session that keeps up to `idle` connections to each host open."""
     session = requests.Session()
     for scheme in ("https://", "http://"):
-        session.mount(scheme, _LeanAdapter(pool_maxsize=idle))
+        session.mount(scheme, LeanAdapter(pool_maxsize=idle))
     return session
 
 

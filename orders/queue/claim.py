@@ -27,7 +27,7 @@ from stores.models import Connection
 _LOCK = 7_318_441  # of the queue, beside a store's number: any that no other lock uses
 _FOLD_AT_ONCE = 2000
 # Secrets that are not needed here and take time to decrypt.
-_UNUSED = ("store__webhook_secret", "store__report_token")
+_UNUSED = ("store__webhook_secret", "store__report_token", "store__alert_secrets")
 _STORE_EVENTS = timedelta(days=2)
 _LIMITS: dict[str, str | int | float] = {
     "at_once": 4,  # calls in flight per store

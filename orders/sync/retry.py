@@ -13,7 +13,8 @@ from django.db.models import QuerySet
 from orders.models import Order
 from orders.queue import claim
 from orders.queue.wakeup import wake_worker
-from transaction_log.explanations import DECISION
+from transaction_log import record
+from transaction_log.explanations import OURS
 from transaction_log.models import Entry
 
 _PATIENCE = 8.0
@@ -25,8 +26,10 @@ _SILENT: dict[str, str] = {
 }
 
 
-def retry(order: Order, patience: float = _PATIENCE) -> str:
-    """Synchronise this order now. Return the key of a notice in `panel.notices`."""
+def retry(order: Order, patience: float = _PATIENCE, *, person: str = "") -> str:
+    """Synchronise this order now for a person. Return the key of a notice in `panel.notices`."""
+    if person:
+        record.accepted(order.subject, "retry", by=person)
     before = set(_written(order).values_list("pk", "last_at"))
     Order.objects.filter(pk=order.pk).update(refused="")
     claim.mark_changed(pk=order.pk)
@@ -62,7 +65,7 @@ def _came_of(order: Order, before: set[tuple[int, datetime]]) -> str:
 
 def _written(order: Order) -> QuerySet[Entry]:
     entries = Entry.objects.filter(store=order.store_id, bigcommerce_id=order.bigcommerce_id)
-    return entries.exclude(event=DECISION)
+    return entries.exclude(event__in=OURS)
 
 
 def _outcome_of(entry: Entry) -> str:

@@ -11,13 +11,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from alerts.models import Delivery
 from orders.models import Drift, DriftCheck, Order, ReportRun
 from panel.templatetags.panel import money
 from payloads.order.comparison import Row
+from stores.settings_file import ALERTS
 from stores.storefronts import order_link, portal_link
 from transaction_log.explanations import (
-    DECISION,
     HEARD,
+    OURS,
     Explanation,
     Text,
     event_label,
@@ -235,6 +237,13 @@ def _above_approved(entry: Entry) -> int:
 
 
 @register.filter
+def amount(entry: Entry) -> int | None:
+    """Return the cents of the statement that an entry is about, else what SeQura approved."""
+    approved: int | None = getattr(entry, "approved", None)
+    return approved if entry.unshipped is None else entry.unshipped + (entry.shipped or 0)
+
+
+@register.filter
 def advises_retry(entry: Entry) -> bool:
     """Return whether the merchant should retry: what SeQura rejected must change before."""
     is_ours = entry.outcome == Entry.Outcome.DELAYED  # retried without anybody
@@ -277,7 +286,7 @@ def can_retry(entry: Entry) -> bool:
 @register.filter
 def can_compare(entry: Entry) -> bool:
     """Is there an order to compare? A failed purchase left none; a correction is decided."""
-    is_about_an_order = entry.event not in ("purchase", "correction")
+    is_about_an_order = entry.event not in ("purchase", "correction", "return")
     return entry.is_open and entry.bigcommerce_id is not None and is_about_an_order
 
 
@@ -296,7 +305,7 @@ def words(entry: Entry) -> str:
 @register.filter
 def direction(entry: Entry) -> Text:
     """Return whether the entry was sent or received; nothing for a decision of the merchant."""
-    if entry.event == DECISION:
+    if entry.event in OURS:
         return ""
     return _RECEIVED if entry.event in HEARD else _SENT
 
@@ -326,6 +335,49 @@ _CHARGES = {
     "Refund": _("Refund"),
 }
 _DETAILS = {**_PARTS, "trackings": _("Parcels")}
+
+
+_DECISIONS = {
+    "approved": _("Approved"),
+    "needs_review": _("In review"),
+    "cancelled": _("Cancelled"),
+}
+_RISKS = {
+    "low_risk": _("Low"),
+    "high_risk": _("High"),
+    "under_evaluation": _("Being assessed"),
+}
+
+
+@register.filter
+def decision(state: str) -> Text:
+    """Return SeQura's last decision about a payment."""
+    return _DECISIONS.get(state, state)
+
+
+@register.filter
+def risk_level(level: str) -> Text:
+    return _RISKS.get(level, level)
+
+
+# Why a request to the merchant's webhook failed, besides a status such as "HTTP 500".
+_FAILURES: dict[str, Text] = {
+    "unreachable": _("The address can't be reached, or isn't on the public internet."),
+    "no_answer": _("The address didn't answer in time."),
+    "not_allowed": _("Requests to this address aren't allowed."),
+}
+
+
+@register.filter
+def failure(code: str) -> Text:
+    """Return why a request to the merchant's webhook failed."""
+    return _FAILURES.get(code, code)
+
+
+@register.filter
+def alert_kind(kind: str) -> Text:
+    """Return what a request to the merchant's webhook is about."""
+    return _("Test request") if kind == Delivery.TEST else ALERTS.get(kind, kind)
 
 
 @register.simple_tag

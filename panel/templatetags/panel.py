@@ -32,9 +32,9 @@ def tab(context: dict[str, Any], name: str, label: str, others: str = "", *args:
 
 
 @register.simple_tag(takes_context=True)
-def side_tab(context: dict[str, Any], name: str, label: str) -> str:
-    """One page of the settings."""
-    return _link(context, "side-tab", name, label, "")
+def side_tab(context: dict[str, Any], name: str, label: str, others: str = "") -> str:
+    """One page of the settings; `others` are the names of what it answers with itself."""
+    return _link(context, "side-tab", name, label, others)
 
 
 def _link(

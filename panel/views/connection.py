@@ -15,6 +15,7 @@ from panel.notices import show
 from panel.session import PanelRequest, panel_page
 from panel.setup_steps import guide, milestones
 from panel.state import setup_of
+from panel.views.dashboard import gaps
 from sequra.client import Rejected, Unavailable
 from sequra.documents import Deployment
 from stores import connect, registration
@@ -30,7 +31,9 @@ def connection(request: PanelRequest) -> HttpResponse:
     if known is None:
         return render(request, "stores/connection.html", {"form": None}, status=503)
     data = request.POST if request.method == "POST" else None
-    form = ConnectionForm(request.store, known, data)
+    wanted = (data or request.GET).get("environment")
+    goes_live = wanted == "live" and request.store.environment == "sandbox"
+    form = ConnectionForm(request.store, known, data, goes_live=goes_live)
     if data is not None and form.is_valid() and _connect(request, form):
         return show(request, "countries" if not form.connected else "connection", "connected")
     context = _about(request, form)
@@ -40,8 +43,11 @@ def connection(request: PanelRequest) -> HttpResponse:
 def _about(request: PanelRequest, form: ConnectionForm) -> dict[str, object]:
     store, connections = request.store, list(form.connected.values())
     merchants = connect.selling(store)
+    going = form.goes_live and bool(connections)
     return {
         "form": form,
+        "gaps": gaps(store) if going else [],
+        "goes_live": going,
         "connected": bool(connections),
         "orders": figures.recent(store) if connections else 0,
         "setup": setup_of(store, connections, merchants),

@@ -203,6 +203,11 @@ def _checklist(store: Store, seen: dict[str, Any]) -> list[_Check]:
     ]
 
 
+def gaps(store: Store) -> list[_Check]:
+    """Return what was not seen to work in the sandbox yet."""
+    return [check for check in _checklist(store, _facts(store)) if not check.at]
+
+
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 

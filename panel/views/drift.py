@@ -136,7 +136,7 @@ def tell_again(request: PanelRequest, order_id: int) -> HttpResponse:
     if order is None:
         return no_such_thing(request)
     Order.objects.filter(pk=order.pk).update(unsure=True, changed=F("changed") + 1)
-    return back(request, retry(order), order_id)
+    return back(request, retry(order, person=request.panel_user.email), order_id)
 
 
 @require_POST

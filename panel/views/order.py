@@ -10,7 +10,7 @@ from typing import Any
 
 from django import forms
 from django.core.validators import validate_email
-from django.db.models import F
+from django.db.models import F, OuterRef, Subquery
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 import bigcommerce.api
+import sequra.client
 from bigcommerce.api import Rejected, Unavailable
 from orders import corrections
 from orders.corrections import brought_along, with_open_rows
@@ -29,11 +30,14 @@ from panel.figures import with_approved
 from panel.notices import back
 from panel.session import PanelRequest, no_such_thing, panel_error, panel_page
 from panel.templatetags.labels import label, newest_first
-from payloads.order.comparison import Comparison, Update, as_accepted, cart_total, compare
+from payloads.order.comparison import Comparison, Update, as_accepted, cart_total, compare, standing
 from payloads.order.order_update import Held, Snapshot
 from payloads.order.people import PATHS
-from stores.clients import bigcommerce_for
+from payments.models import Solicitation
+from stores.clients import bigcommerce_for, sequra_for
+from stores.encryption import Undecryptable
 from stores.storefronts import order_link, portal_home, portal_link
+from transaction_log.explanations import Text
 from transaction_log.models import Entry
 
 _MANY = 100
@@ -59,12 +63,32 @@ def order_panel(request: PanelRequest, order_id: int) -> HttpResponse:
     if order is None:
         context = {"order_id": order_id, "portal": portal_home(request.store.environment)}
         return render(request, "orders/not_sequra.html", context)
-    return render(request, "orders/panel.html", _about(request, order))
+    context = _about(request, order)
+    if "live" in request.GET:
+        context["live"] = _live_state(order)
+    return render(request, "orders/panel.html", context)
+
+
+def _live_state(order: Order) -> Text:
+    """Ask SeQura for the order's state now. Where it gives none, say so."""
+    try:
+        api = sequra_for(order.connection)
+        state = api.order_state(order.merchant_ref, order.reference, timeout=_TIMEOUT)
+    except (sequra.client.Rejected, sequra.client.Unavailable, Undecryptable):
+        return _("SeQura didn't respond. Open the order in SeQura's portal instead.")
+    if not state:
+        return _("SeQura gives apps no current state. Open the order in SeQura's portal instead.")
+    return _("SeQura's current state: %(state)s") % {"state": state}
 
 
 def _find(request: PanelRequest, order_id: int) -> Order | None:
     """The store's order; its store is the session's, so that it costs no query."""
-    orders = with_open_rows(Order.objects.select_related("connection"))
+    payments = Solicitation.objects.filter(store=OuterRef("store"), reference=OuterRef("reference"))
+    orders = with_open_rows(Order.objects.select_related("connection")).annotate(
+        risk_level=Subquery(payments.values("risk_level")[:1]),
+        decision=Subquery(payments.values("state")[:1]),
+        decided_at=Subquery(payments.values("notified_at")[:1]),
+    )
     order = orders.filter(store=request.store, bigcommerce_id=order_id).first()
     if order:
         order.store = request.store
@@ -77,6 +101,8 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
         "order": order,
         "order_id": order.bigcommerce_id,
         "amounts": _amounts_of(order),
+        "lines": standing(order.solicited, as_accepted(order.accepted_update, order.solicited)),
+        "parcels": (order.accepted_update or {}).get("trackings") or (),
         "entries": entries,
         # Corrections have a place of their own on the page, with both values.
         "problems": [one for one in entries if _is_for_the_merchant(one)],
@@ -171,7 +197,7 @@ def retry_order(request: PanelRequest, order_id: int) -> HttpResponse:
     order = _find(request, order_id)
     if order is None:
         return no_such_thing(request)
-    return back(request, retry(order), order_id)
+    return back(request, retry(order, person=request.panel_user.email), order_id)
 
 
 def _choices() -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from alerts.models import Mail, Recipient
-from alerts.tasks import ask_for_confirmation, send_alerts
+from alerts.tasks import ask_for_confirmation, send_alerts, send_test
 from bigcommerce.api import Rejected, Unavailable
 from orders.nightly import next_moment
 from panel import figures
@@ -28,6 +28,7 @@ from panel.forms import (
     RecipientForm,
     ReportsForm,
     StatusesForm,
+    WebhookForm,
 )
 from panel.notices import show
 from panel.session import PanelRequest, bad_form, no_such_thing, panel_page
@@ -168,11 +169,12 @@ _LABELS: dict[str, Text] = {
     store_settings.PASSWORDS: gettext_lazy("Password"),
     store_settings.COUNTRIES: gettext_lazy("Selling countries"),
     store_settings.TRIGGER: gettext_lazy("Trigger URL"),
+    store_settings.ALERT_SECRET: gettext_lazy("Signing secret"),
     **{setting.key: setting.label for setting in SETTINGS},
     # These are stored as what is off, while their forms show what is on.
     "general.disabled_channels": gettext_lazy("Storefronts without SeQura"),
     "reports.statistics_without": gettext_lazy("Not included for each order"),
-    "alerts.without": gettext_lazy("No email when"),
+    "alerts.without": gettext_lazy("No alert when"),
 }
 # Labels that are clear on their own page only.
 _SECTIONS: dict[str, Text] = {
@@ -233,7 +235,7 @@ def _label(key: str) -> Text:
 
 def _value(store: Store, key: str, value: Any) -> str:
     """Return a setting's value as its form shows it; of a secret, that there was one."""
-    if key in (store_settings.PASSWORDS, store_settings.TRIGGER):
+    if key in store_settings.SECRET:
         return "•••"
     if isinstance(value, bool):
         return _("On") if value else _("Off")
@@ -269,6 +271,7 @@ def _names_of(store: Store, kind: str) -> dict[Any, str]:
 
 
 _MOST = 5  # addresses of a store
+_DELIVERIES = 5  # requests that are shown
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -280,7 +283,48 @@ def alerts(request: PanelRequest) -> HttpResponse:
     if data is not None and form.is_valid():
         form.save(request.store, request.author)
         return show(request, "alerts", "saved")
-    return _page(request, form, RecipientForm(request.panel_user))
+    return _page(request, form=form)
+
+
+@require_POST
+@panel_page
+def alert_webhook(request: PanelRequest) -> HttpResponse:
+    """Save the webhook's address, replace its secret, or send it a test.
+
+    A new secret is shown in this one answer, and never again.
+    """
+    store = request.store
+    if "test" in request.POST:
+        return show(request, "alerts", _test(store))
+    if "secret" in request.POST and store.alert_webhook:
+        return _with_new_secret(request)
+    form = WebhookForm(store, request.POST)
+    if not form.is_valid():
+        return _page(request, webhook=form)
+    form.save(store, request.author)
+    if store.alert_webhook and not store.alert_secrets:
+        return _with_new_secret(request)
+    return show(request, "alerts", "saved")
+
+
+def _test(store: Store) -> str:
+    """Send a test request; return the notice."""
+    if not store.alert_webhook:
+        return ""
+    try:
+        consume(f"test of the webhook of {store.pk}", **LIMITS["test of a webhook"])
+    except RateLimited:
+        return "tested_too_often"
+    send_test(store)
+    wake(send_alerts)
+    return "tested"
+
+
+def _with_new_secret(request: PanelRequest) -> HttpResponse:
+    with recorded(request.store, request.author):
+        secret = request.store.replace_alert_secret()
+        request.store.save(update_fields=["alert_secrets", "alert_secrets_at"])
+    return _page(request, secret=secret)
 
 
 @require_POST
@@ -293,7 +337,7 @@ def add_recipient(request: PanelRequest) -> HttpResponse:
             form.add_error("address", problem)
         else:
             return show(request, "alerts", "asked")
-    return _page(request, AlertsForm(request.store), form)
+    return _page(request, adding=form)
 
 
 def _add(store: Store, address: str, language: str) -> str:
@@ -348,17 +392,30 @@ def _ask(recipient: Recipient) -> None:
     wake(send_alerts)
 
 
-def _page(request: PanelRequest, form: AlertsForm, adding: RecipientForm) -> HttpResponse:
+def _page(
+    request: PanelRequest,
+    *,
+    form: AlertsForm | None = None,
+    adding: RecipientForm | None = None,
+    webhook: WebhookForm | None = None,
+    secret: str = "",
+) -> HttpResponse:
+    form = form or AlertsForm(request.store)
+    adding = adding or RecipientForm(request.panel_user)
+    webhook = webhook or WebhookForm(request.store)
     recipients = list(request.store.recipients.order_by("added_at"))
     waiting = Mail.objects.filter(recipient__in=recipients, kind=Mail.CONFIRM)
     context = {
         "form": form,
         "adding": adding,
+        "webhook": webhook,
+        "secret": secret,
+        "deliveries": list(request.store.deliveries.order_by("-id")[:_DELIVERIES]),
         "recipients": recipients,
         "unsent": set(waiting.exclude(next_at=None).values_list("recipient_id", flat=True)),
         "is_set_up": bool(settings.EMAIL_URL),
         "is_full": len(recipients) >= _MOST,
         "most": _MOST,
     }
-    status = 400 if form.errors or adding.errors else 200
+    status = 400 if form.errors or adding.errors or webhook.errors else 200
     return render(request, "stores/alerts.html", context, status=status)

@@ -53,6 +53,12 @@ class Row:
         return "removed" if self.wanted is None else "changed"
 
     @property
+    def taken_back(self) -> int:
+        """Return the cents that SeQura no longer asks for this line: refunded or removed."""
+        approved, accepted = self.shop or _Cell(), self.accepted or _Cell()
+        return max(0, approved.amount - accepted.amount)
+
+    @property
     def difference(self) -> int:
         """Return by how many cents the next update changes the line."""
         wanted, accepted = self.wanted or _Cell(), self.accepted or _Cell()
@@ -107,6 +113,14 @@ def compare(snapshot: Snapshot, accepted: Update, wanted: Update | None) -> Comp
         _totals(shop_total, accepted, wanted),
         _texts(snapshot, accepted, wanted),
     )
+
+
+def standing(solicited: Update, accepted: Update) -> list[Row]:
+    """Return each line as it was approved (`shop`), and as SeQura holds it now (`accepted`)."""
+    rows: dict[str, Row] = {}
+    _sequra(rows, "shop", as_accepted(None, solicited))
+    _sequra(rows, "accepted", accepted)
+    return list(rows.values())
 
 
 def as_accepted(order_update: Update | None, solicited: Update) -> Update:

@@ -89,6 +89,8 @@ _MAP: tuple[tuple[str, str, dict[str, str]], ...] = (
     }),
     ("stores.Store", _AT_ONCE, {
         "access_token": "Calls to BigCommerce",
+        "alert_webhook": "Where alerts are sent as requests",
+        "alert_secrets": "Sign alerts, so that their receiver can verify them",
     }),
     ("stores.Store", _REPLACED, {
         "webhook_secret": "Proves that a webhook is BigCommerce's",

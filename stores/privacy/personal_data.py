@@ -207,6 +207,7 @@ TABLES: dict[str, _Table] = {
     ),
     "alerts.Alert": _Table(impersonal=("kind", "topic")),
     "alerts.Mail": _Table(impersonal=("kind", "alerts")),
+    "alerts.Delivery": _Table(impersonal=("kind", "alerts", "failure")),
     "stores.SettingChange": _Table(
         people={"by": ""}, impersonal=("key", "before", "after"),
         holding=~Q(by=""), dates=("at",),
@@ -218,7 +219,7 @@ TABLES: dict[str, _Table] = {
         "registration", "script_file", "allowed_ips", "excluded_categories", "excluded_products",
         "excluded_subcategories", "catalogue_names", "disabled_channels", "shipped_statuses",
         "cancelling_statuses", "status_labels", "report_token", "statistics_without", "go_live",
-        "alerts_without",
+        "alerts_without", "alert_webhook", "alert_secrets",
     )),
     "stores.Connection": _Table(impersonal=(
         "deployment", "environment", "username", "password", "api_url", "assets_url",

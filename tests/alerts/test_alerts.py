@@ -339,7 +339,7 @@ def test_each_kind_can_be_switched_off_and_only_that(panel: Panel, mail_server: 
     assert [subject_of(mail) for mail in mail_server.take()] == [
         "SeQura rejects your account · Calzados Marina"
     ]
-    assert "No email when" in panel.get("settings/history/").content.decode()
+    assert "No alert when" in panel.get("settings/history/").content.decode()
 
 
 @pytest.mark.parametrize(

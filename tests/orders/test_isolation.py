@@ -36,7 +36,7 @@ from tests.orders.merchant import Merchant as People
 from transaction_log import tasks as log_tasks
 from transaction_log.models import Entry
 
-SECRETS = ("access_token", "webhook_secret", "report_token")
+SECRETS = ("access_token", "webhook_secret", "report_token", "alert_secrets")
 
 
 @pytest.fixture

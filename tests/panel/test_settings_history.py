@@ -136,8 +136,8 @@ def test_every_setting_of_the_registry_is_recorded_and_undone(panel: Panel, sett
     after = [] if before == after else after
     setting.export(document, after)
     import_settings(store, document)
-    change = store.setting_changes.get()
-    assert (change.key, change.before, change.after) == (setting.key, before, after)
+    change = store.setting_changes.get(key=setting.key)  # a first webhook has a secret, too
+    assert (change.before, change.after) == (before, after)
     assert panel.get("settings/history/").status_code == 200
 
     assert undo(panel, change) == "undone"

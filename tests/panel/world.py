@@ -10,6 +10,7 @@ from orders.models import Order, WebhookEvent
 from panel.session import open_session
 from payments.models import Offer
 from stores.models import Connection, Merchant, PanelUser, Store
+from tests.stores.conftest import ALL_SCOPES
 from transaction_log import record
 
 CHECKOUT = "0f6cb3d2-8a4e-4a3f-9d7c-3b1b2c4d5e6f"
@@ -59,6 +60,7 @@ PAGES = (
     "settings/alerts/",
     "settings/history/",
     "connection/",
+    "self-test/",
     "orders/1001/",
     "orders/77/",
 )
@@ -80,6 +82,7 @@ def empty_store(store_hash: str = "abc123", **fields: Any) -> Store:
         timezone="Europe/Madrid",
         currency="EUR",
         **{
+            "scopes": ALL_SCOPES,
             "registration": healthy(),
             "status_labels": {"11": "Por preparar", "2": "Enviado"},
             "channels": [

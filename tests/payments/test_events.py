@@ -9,6 +9,8 @@ from pytest_django.live_server_helper import LiveServer
 from payments.events import _CANCEL_WITHIN, _working_time
 from payments.models import Solicitation
 from tests.payments.conftest import MakeSolicitation
+from transaction_log import record
+from transaction_log.models import Entry
 
 
 @pytest.mark.parametrize(
@@ -91,3 +93,41 @@ def test_cancelled_before_any_order_refuses_the_solicitation(
     solicitation.refresh_from_db()
     assert (answer.status_code, answer.content) == (200, b"")
     assert (solicitation.phase, solicitation.refusal) == ("refused", "cancelled_by_sequra")
+
+
+def test_a_risk_assessment_is_logged_once_with_its_time(
+    live_server: LiveServer, make_solicitation: MakeSolicitation
+) -> None:
+    solicitation = make_solicitation()
+    for level in ("under_evaluation", "high_risk", "high_risk"):
+        send(live_server, solicitation, event="risk_assessment", risk_level=level)
+
+    entries = Entry.objects.filter(event="risk_assessment").order_by("id")
+    assert [entry.reason for entry in entries] == ["under_evaluation", "high_risk"]
+
+
+def test_an_unknown_event_is_logged_and_a_return_waits_for_a_person(
+    live_server: LiveServer, make_solicitation: MakeSolicitation
+) -> None:
+    solicitation = make_solicitation()
+    answers = [
+        send(live_server, solicitation, event=name).status_code
+        for name in ("teleported", "teleported", "return", "return")
+    ]
+
+    assert answers == [501] * 4
+    unknown, returned = Entry.objects.order_by("id")
+    assert (unknown.outcome, unknown.words, unknown.attempts) == ("ignored", "teleported", 2)
+    assert (returned.event, returned.outcome, returned.is_open) == ("return", "rejected", True)
+    assert returned.attempts == 2
+
+
+def test_a_refund_that_sequra_accepts_settles_a_reported_return(
+    live_server: LiveServer, make_solicitation: MakeSolicitation
+) -> None:
+    solicitation = make_solicitation()
+    send(live_server, solicitation, event="return")
+    record.accepted(solicitation.subject, "edit")
+    assert Entry.objects.get(event="return").is_open
+    record.accepted(solicitation.subject, "refund")
+    assert not Entry.objects.get(event="return").is_open

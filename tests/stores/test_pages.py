@@ -1,8 +1,12 @@
 """The pages of the control panel: A13, A14, A16, A20, A21, and what a merchant does on them."""
 
+import re
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from panel.views import dashboard
 from stores import connect
 from stores.connect import Login
 from stores.models import Connection, PanelSession, Store
@@ -296,3 +300,36 @@ def test_hostile_names_are_text(panel: Panel) -> None:
     panel.store.save()
 
     assert "<script>alert(1)" not in panel.get().content.decode()
+
+
+def test_going_live_shows_what_was_not_tested_and_has_a_button_of_its_own(
+    connected: Panel,
+) -> None:
+    page = connected.get("connection/?environment=live").content.decode()
+
+    assert ">Go live</button>" in page
+    assert "6 sandbox tests haven't passed yet. You can go live without them." in page
+    assert "Ship a test order in BigCommerce." in page
+    assert re.search(r'value="live"[^>]*checked', page)
+    assert "Leave blank to keep the current password." not in page
+    assert 'value="sequra"' not in page  # the live account is another one
+
+    connected.store.go_live = dict.fromkeys(dashboard._CHECKS, timezone.now().isoformat())
+    connected.store.save()
+    page = connected.get("connection/?environment=live").content.decode()
+    assert "All sandbox tests passed." in page
+
+
+def test_a_refused_way_to_live_says_what_is_missing_beside_the_field(connected: Panel) -> None:
+    answer = connected.post("connection/", {**FORM, "environment": "live", "sequra-password": ""})
+    page = answer.content.decode()
+
+    field = page.partition('id="sequra-password"')[2]
+    assert "This field is required." in field
+    assert ">Go live</button>" in page
+    assert "Leave blank to keep the current password." not in page
+
+
+def test_there_is_no_way_to_live_without_an_account_or_from_live(panel: Panel) -> None:
+    page = panel.get("connection/?environment=live").content.decode()
+    assert ">Go live</button>" not in page

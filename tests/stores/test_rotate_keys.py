@@ -21,6 +21,7 @@ def test_every_secret_of_every_app_is_rotated() -> None:
         "stores.Store.access_token",
         "stores.Store.webhook_secret",
         "stores.Store.report_token",
+        "stores.Store.alert_secrets",
         "stores.Connection.password",
         "payments.Solicitation.token",
         "payments.Solicitation.signature",

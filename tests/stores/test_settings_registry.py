@@ -13,6 +13,7 @@ from panel.forms import (
     ReportsForm,
     RetentionForm,
     StatusesForm,
+    WebhookForm,
     _SettingsForm,
 )
 from stores import catalogue
@@ -42,6 +43,7 @@ CHANGED: dict[str, Any] = {
     "alerts_without": ["decision"],
     "alerts_quiet_from": 22,
     "alerts_quiet_until": 6,
+    "alert_webhook": "https://hooks.example.com/in",
 }
 COLUMNS = {setting.column for setting in SETTINGS}
 # What else a row of Store holds.
@@ -55,7 +57,7 @@ NOT_OURS = {
     "maintain_due_at", "erase_due_at", "report_due_at", "check_due_at", "forget_due_at",
     "alert_due_at",
     # Secrets.
-    "access_token", "webhook_secret", "report_token",
+    "access_token", "webhook_secret", "report_token", "alert_secrets", "alert_secrets_at",
     # What follows from a setting, or is known of it.
     "excluded_subcategories", "catalogue_names", "status_labels", "go_live",
     # SeQura has to agree to it: `stores.connect`.
@@ -105,7 +107,8 @@ def test_a_setting_alone_changes_nothing_else(setting: Any) -> None:
 
 def test_every_setting_is_on_a_page() -> None:
     forms = (
-        ConnectionForm, GeneralForm, StatusesForm, ReportsForm, AlertsForm, RetentionForm,
+        ConnectionForm, GeneralForm, StatusesForm, ReportsForm, AlertsForm, WebhookForm,
+        RetentionForm,
     )  # fmt: skip
     assert set(_SettingsForm.__subclasses__()) == set(forms)
 
@@ -138,6 +141,7 @@ def test_the_forms_save_what_they_say() -> None:
                 "quiet_until": "6",
             },
         ),
+        WebhookForm(store, {"url": "https://hooks.example.com/in"}),
         RetentionForm({"days": "30"}),
     ]
 

@@ -23,7 +23,7 @@ def test_rejected_entry_says_everything_without_a_click(
     make_rejected(reference=REFERENCE, attempts=3)
     html = panel.get("log/").content.decode()
     for text in (
-        "SeQura - Paga en 3",
+        "Paga en 3",
         "Shipment",
         "Rejected",
         "The sum of the items is 11088 and the order&#x27;s total is 11089",

@@ -5,12 +5,15 @@ import uuid
 from typing import Any
 
 import pytest
+import responses
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from orders.corrections import brought_along, with_open_rows
 from orders.models import Correction, Order
 from panel.views.order import _Amounts, _amounts_of
+from payloads.order.comparison import standing
+from payments.models import Solicitation
 from tests.orders.merchant import Merchant
 from tests.stores.conftest import Panel, panel_for
 from tests.transaction_log.conftest import NOON, MakeEntry, MakeOrder
@@ -316,3 +319,111 @@ def test_a_dismissed_entry_says_when_it_comes_back(
     make_rejected(outcome="ignored", note="Agreed by phone", closed_at=timezone.now())
     words = "Agreed by phone It reappears if the order changes and SeQura rejects it again."
     assert words in panel.get("orders/250/").content.decode()
+
+
+def test_panel_shows_sequra_s_decision_and_risk_level(panel: Panel, make_order: MakeOrder) -> None:
+    order = make_order(reference=REFERENCE)
+    Solicitation.objects.create(
+        store=order.store,
+        connection=order.connection,
+        reference=REFERENCE,
+        checkout_id="c",
+        token_digest="d",
+        order={},
+        fingerprint="f",
+        amount=11089,
+        currency="EUR",
+        country="ES",
+        state="approved",
+        risk_level="high_risk",
+        notified_at=NOON,
+    )
+
+    html = panel.get("orders/250/").content.decode()
+
+    for text in ("<dt>SeQura&#x27;s decision</dt>", "<dt>Risk level</dt>", "<dd>High</dd>"):
+        assert text in html.replace("SeQura's", "SeQura&#x27;s")
+
+
+def item(reference: str, total: int, quantity: int = 1) -> dict[str, Any]:
+    return {
+        "type": "product",
+        "reference": reference,
+        "name": f"Shoe {reference}",
+        "quantity": quantity,
+        "total_with_tax": total,
+    }
+
+
+def test_each_line_is_shown_as_approved_as_held_and_as_refunded() -> None:
+    solicited = {"cart": {"items": [item("A", 6000, 3), item("B", 2500)]}}
+    refund = {"type": "other_payment", "reference": "r_7", "name": "Refund", "total_with_tax": -500}
+    accepted = {
+        "unshipped_cart": {"items": [item("A", 2000)]},
+        "shipped_cart": {"items": [item("A", 2000), item("C", 900), refund]},
+    }
+
+    rows = {row.reference: row for row in standing(solicited, accepted)}
+
+    taken = {reference: row.taken_back for reference, row in rows.items()}
+    assert taken == {"A": 2000, "B": 2500, "C": 0, "r_7": 500}
+    assert rows["A"].accepted is not None
+    assert (rows["A"].accepted.units, rows["A"].accepted.shipped) == (2, 1)
+    # What was not taken back, and what was added, is what SeQura still asks for.
+    held = sum(row.accepted.amount for row in rows.values() if row.accepted)
+    assert held == sum(row.shop.amount for row in rows.values() if row.shop) - 5000 + 900
+
+
+def test_a_return_offers_to_record_the_refund(
+    panel: Panel, make_order: MakeOrder, make_entry: MakeEntry
+) -> None:
+    make_order(reference=REFERENCE)
+    make_entry(
+        event="return", outcome="rejected", reason="return_reported", closed_at=None,
+        reference=REFERENCE,
+    )  # fmt: skip
+
+    html = panel.get("orders/250/").content.decode()
+
+    assert "Record this refund" in html
+    assert "Decision needed" in html
+    assert ">Retry<" not in html
+
+
+def test_the_timeline_names_who_pressed_a_button(
+    panel: Panel, make_order: MakeOrder, make_entry: MakeEntry
+) -> None:
+    make_order(reference=REFERENCE)
+    make_entry(event="retry", ignored_by="ana@example.com")
+    make_entry(event="correction", reason="correction_kept", ignored_by="luis@example.com")
+
+    html = panel.get("orders/250/").content.decode()
+
+    assert "By ana@example.com" in html
+    assert "By luis@example.com" in html
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        ({"status": 200, "json": {"order": {"state": "confirmed"}}}, "current state: confirmed"),
+        ({"status": 200, "json": {"state": "<b>on_hold</b>"}}, "current state: &lt;b&gt;on_hold"),
+        ({"status": 200, "json": [1]}, "gives apps no current state"),
+        ({"status": 404}, "gives apps no current state"),
+        ({"status": 405}, "gives apps no current state"),
+        ({"status": 500}, "respond. Open the order"),
+        ({"status": 200, "body": "<html>"}, "respond. Open the order"),
+    ],
+)
+@responses.activate
+def test_the_current_state_is_asked_for_and_a_no_is_survived(
+    panel: Panel, make_order: MakeOrder, answer: dict[str, Any], sentence: str
+) -> None:
+    order = make_order(reference=REFERENCE)
+    order.connection.api_url = "https://sequra.example/"
+    order.connection.save()
+    responses.get(f"https://sequra.example/orders/{REFERENCE}", **answer)
+
+    assert "Ask SeQura now" in panel.get("orders/250/").content.decode()
+    assert len(responses.calls) == 0
+    assert sentence in panel.get("orders/250/?live=1").content.decode()

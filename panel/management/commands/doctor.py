@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import override
 
-from panel.doctor import Finding, examine, installation, known, worst
+from panel.doctor import Finding, examine, installation, known, lines, worst
 from stores.management import add_examples, log_to_standard_error
 from stores.models import Store
 
@@ -59,9 +59,7 @@ class Command(BaseCommand):
             if one.store != of_store:
                 of_store = one.store
                 self.stdout.write(f"\nstore {of_store}")
-            self.stdout.write(f"{one.state:8} {one.check:14} {one.message}")
-            if one.remedy:
-                self.stdout.write(f"{'':23} → {one.remedy}")
+            self.stdout.write("\n".join(lines([one])))
         self.stdout.write(f"\n{state}")
 
 
