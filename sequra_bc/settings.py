@@ -302,7 +302,8 @@ DATABASES = {
     }
 }
 # A streaming replica of the same database, for the figures of a period and exports. One that does
-# not answer costs a page two seconds, and then the primary answers.
+# not answer costs a page two seconds, also on an open connection, and then the primary answers for
+# a while (stores/replica.py). No statement of a replica holds a thread for longer than 20 seconds.
 if REPLICA_URL := server_url("REPLICA_URL", ""):
     REPLICA: dict[str, Any] = env.db_url_config(with_password(REPLICA_URL, "DATABASE_PASSWORD"))
     if not REPLICA.get("ENGINE", "").endswith("postgresql"):
@@ -310,7 +311,14 @@ if REPLICA_URL := server_url("REPLICA_URL", ""):
     DATABASES["replica"] = {
         **DATABASES["default"],
         **REPLICA,
-        "OPTIONS": {"connect_timeout": 2, **KEEPALIVES, **REPLICA.get("OPTIONS", {})},
+        "OPTIONS": {
+            "connect_timeout": 2,
+            "tcp_user_timeout": 2000,  # milliseconds
+            **KEEPALIVES,
+            **({} if DATABASE_POOLED else {"options": "-c statement_timeout=20s"}),
+            **REPLICA.get("OPTIONS", {}),
+        },
+        "TEST": {"MIRROR": "default"},
     }
 DATABASE_ROUTERS = ["stores.replica.PrimaryRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

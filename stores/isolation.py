@@ -147,10 +147,12 @@ def in_turn(
             return
         taken = timezone.now() + _TURN_LASTS
         if _move(store, column, getattr(store, column), taken):
-            isolated(what, store, partial(_take, store, column, work, taken))
+            isolated(what, store, partial(_have_turn, store, column, work, taken))
 
 
-def _take(store: Store, column: str, work: Callable[[Store], datetime], taken: datetime) -> None:
+def _have_turn(
+    store: Store, column: str, work: Callable[[Store], datetime], taken: datetime
+) -> None:
     _move(store, column, taken, work(store))
 
 
@@ -183,7 +185,6 @@ def _delete_some(rows: QuerySet[Any]) -> int:
     return len(keys)
 
 
-log = structlog.get_logger(__name__)
 _POLL_SECONDS = 0.05
 _LEASE = 20.0  # seconds
 _RENEW_AFTER = 5.0

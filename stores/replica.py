@@ -6,6 +6,7 @@ database with `using(replica())`; everything else goes to the primary, also what
 read from the replica leads to.
 """
 
+import time
 from typing import Any
 
 import structlog
@@ -14,17 +15,24 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 
 log = structlog.get_logger(__name__)
 _ALIAS = "replica"
+_AWAY = 10.0  # seconds until a replica that did not answer is tried again
+_away_until = 0.0
 
 
 def replica() -> str:
-    """Return the database for figures and exports: the primary while no replica answers."""
-    if _ALIAS not in settings.DATABASES:
+    """Return the database for figures and exports: the primary while no replica answers.
+
+    A page calls this a dozen times: only the first call waits for a replica that is away.
+    """
+    global _away_until  # noqa: PLW0603 (one replica for each process)
+    if _ALIAS not in settings.DATABASES or time.monotonic() < _away_until:
         return DEFAULT_DB_ALIAS
     connection = connections[_ALIAS]
     try:
         connection.close_if_health_check_failed()
         connection.ensure_connection()
     except OperationalError as error:
+        _away_until = time.monotonic() + _AWAY
         log.warning("replica_away", reason=str(error).strip())
         return DEFAULT_DB_ALIAS
     return _ALIAS

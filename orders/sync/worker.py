@@ -183,6 +183,13 @@ def finish_asides() -> None:
 
 
 def _outcome(order: Order, future: "Future[_Done]") -> _Done:
+    """Return the result of an order, and count how it ended."""
+    done = _ended(order, future)
+    _SYNCED.labels(done[0].kind.value).inc()
+    return done
+
+
+def _ended(order: Order, future: "Future[_Done]") -> _Done:
     """Return the result of an order.
 
     A defect of ours becomes a retry, and is logged with its place.
@@ -209,7 +216,6 @@ def _synchronise(order: Order, lease: Lease) -> _Done:
         result = sync_order(order, shop, provider, lease)
         if result.kind not in (Kind.GONE, Kind.LATER, Kind.LEASE_LOST, Kind.NO_ACCESS):
             result = replace(result, staff_note=_staff_note(shop, order, lease))
-    _SYNCED.labels(result.kind.value).inc()
     log.info(
         "order_synced",
         store=order.store.hash,

@@ -29,6 +29,7 @@ from orders.sync import worker as draining
 from orders.sync.sync import Result
 from orders.sync.worker import drain
 from sequra_bc.celery import app
+from stores.clients import UNREADABLE
 from tests.orders.merchant import Merchant
 from tests.orders.test_queue import rolled_back
 
@@ -63,14 +64,29 @@ def drains_in_threads(number: int) -> None:
         thread.join()
 
 
-def test_how_orders_ended_is_counted(orders: list[Order]) -> None:
-    def sent() -> float:
-        return REGISTRY.get_sample_value("sequra_bc_synced_total", {"outcome": "sent"}) or 0
+def ended(outcome: str) -> float:
+    return REGISTRY.get_sample_value("sequra_bc_synced_total", {"outcome": outcome}) or 0
 
-    before = sent()
+
+def test_how_orders_ended_is_counted(orders: list[Order]) -> None:
+    before = ended("sent")
     drain()
 
-    assert sent() == before + len(orders)
+    assert ended("sent") == before + len(orders)
+
+
+@pytest.mark.parametrize("error", [TypeError("ours"), UNREADABLE[0]])
+def test_orders_that_a_defect_or_an_unreadable_secret_delays_are_counted(
+    orders: list[Order], error: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(draining, "bigcommerce_for", fails)
+    before = ended("later")
+    drain()
+
+    assert ended("later") == before + len(orders)
 
 
 def test_a_shop_that_hangs_delays_only_its_own_changes(
