@@ -43,8 +43,10 @@ class Replica:
         with closing(psycopg2.connect(self.url)) as connection:
             connection.autocommit = True
             connection.cursor().execute("SELECT pg_wal_replay_pause()")
-            yield
-            connection.cursor().execute("SELECT pg_wal_replay_resume()")
+            try:
+                yield
+            finally:
+                connection.cursor().execute("SELECT pg_wal_replay_resume()")
 
 
 @pytest.fixture(scope="module")
