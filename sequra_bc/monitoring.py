@@ -119,8 +119,7 @@ def collect_traces(endpoint: str) -> None:
     """Send the spans of this process to the collector at this address, by OTLP over HTTP."""
     about = {"service.name": "sequra-bigcommerce", "service.version": __version__}
     provider = TracerProvider(resource=Resource(about), id_generator=_RequestIds())
-    # No process waits longer for a collector that is away when it ends.
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_PATIENCE)
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter))
     tracer = provider.get_tracer("sequra_bc", __version__)
     # The children of a worker end without Python's own shutdown.
