@@ -67,9 +67,9 @@ class Entry(models.Model):
                 condition=models.Q(closed_at__isnull=True),
                 name="entry_open",
             ),
-            # The metrics count them by outcome, of all stores.
+            # The metrics count them by outcome, of all stores; a page of orders asks for each one.
             models.Index(
-                fields=["outcome"],
+                fields=["outcome", "store", "bigcommerce_id"],
                 condition=models.Q(closed_at__isnull=True),
                 name="entry_open_outcome",
             ),

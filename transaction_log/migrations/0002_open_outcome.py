@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='entry',
-            index=models.Index(condition=models.Q(('closed_at__isnull', True)), fields=['outcome'], name='entry_open_outcome'),
+            index=models.Index(condition=models.Q(('closed_at__isnull', True)), fields=['outcome', 'store', 'bigcommerce_id'], name='entry_open_outcome'),
         ),
     ]
