@@ -19,7 +19,7 @@ from orders.queue.wakeup import wake_worker
 from orders.sync.retry import retry
 from panel.export import BYTE_ORDER_MARK, few_per_store, harmless
 from panel.notices import back
-from panel.session import PanelRequest, no_such_thing, panel_page
+from panel.session import PanelRequest, no_such_thing, panel_page, waiting_page
 from panel.templatetags.labels import detail_words, drift_kind, explain_drift
 from payloads.codes import INCOMPLETE
 from stores.clients import bigcommerce_for
@@ -129,18 +129,19 @@ def _order(request: PanelRequest, order_id: int) -> Order | None:
 
 
 @require_POST
-@panel_page
+@waiting_page
 def tell_again(request: PanelRequest, order_id: int) -> HttpResponse:
     """Tell SeQura the whole order even where nothing seems to differ: its portal may say else."""
     order = _order(request, order_id)
     if order is None:
         return no_such_thing(request)
-    Order.objects.filter(pk=order.pk).update(unsure=True, changed=F("changed") + 1)
+    # As after a failed attempt, the log says how this one ended, though SeQura accepts the same.
+    Order.objects.filter(pk=order.pk).update(unsure=True, attempts=F("attempts") + 1)
     return back(request, retry(order, person=request.panel_user.email), order_id)
 
 
 @require_POST
-@panel_page
+@waiting_page
 def finish_order(request: PanelRequest, order_id: int) -> HttpResponse:
     """Give an order that was paid and stayed Incomplete the status of paid ones."""
     order = _order(request, order_id)

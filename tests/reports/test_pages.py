@@ -142,12 +142,16 @@ def test_sequra_is_told_again_even_where_nothing_differs(
     merchant: Merchant, merchants_panel: Panel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = merchant.order()
-    monkeypatch.setattr("panel.views.drift.retry", lambda _: str(drain() and "accepted"))
+    merchant.does("ship", order)
+    before = len(merchant.entries(order))
+    monkeypatch.setattr("orders.sync.retry.wake_worker", drain)
 
     answer = merchants_panel.post(f"orders/{order.bigcommerce_id}/again", {"page": "order_panel"})
 
     assert answer["Location"].endswith("done=accepted")
-    assert len(merchant.updates()) == 1
+    assert [call["body"] for call in merchant.updates()] == [merchant.updates()[0]["body"]] * 2
+    assert [one[1] for one in merchant.entries(order)[before:]] == ["accepted"]
+    assert Order.objects.get(pk=order.pk).attempts == 0
 
 
 def test_a_correction_is_entered_shown_and_decided_on_the_panel(
