@@ -222,7 +222,11 @@ def _keep_slots_for_the_fast_lane(instance: Any, **_: Any) -> None:
 
 @worker_before_create_process.connect
 def _share_memory(**_: Any) -> None:
-    """Keep the garbage collector of a child from writing to what it shares with its parent."""
+    """Keep the garbage collector of a child from writing to what it shares with its parent.
+
+    Each fork freezes anew: what became garbage since the last one is collected before.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 
