@@ -38,11 +38,10 @@ R = TypeVar("R", bound=HttpResponseBase)  # a page, or a file that is streamed
 _USED_AT_RESOLUTION = timedelta(minutes=1)
 # https://docs.bigcommerce.com: the control panel is https://store-{hash}.mybigcommerce.com
 _rate_limit = LocalRateLimit()  # of pages; a page has a fixed number of statements
-# Pages of one store at once, of a process. Some of them wait for BigCommerce, SeQura or a worker:
-# with the storefront's calls (`payments.views`) they leave one of the eight in
-# `sequra_bc.bulkheads` to other stores.
-_PAGES_OF_A_STORE, _BUSY_SECONDS = 3, 2
-_pages = Concurrency(_PAGES_OF_A_STORE)
+# Waiting pages of one store at once, of a process: with the storefront's calls (`payments.views`)
+# they leave one of the eight in `sequra_bc.bulkheads` to other stores.
+_WAITING_PAGES, _BUSY_SECONDS = 3, 2
+_waiting = Concurrency(_WAITING_PAGES)
 _CONTROL_PANEL = "https://*.mybigcommerce.com"
 
 
@@ -176,6 +175,21 @@ def _too_fast(request: HttpRequest, limited: RateLimited) -> HttpResponse:
     return page
 
 
+def _busy(request: PanelRequest) -> HttpResponse:
+    page = panel_error(
+        request,
+        429,
+        _("Other pages are still loading"),
+        _(
+            "Several pages of your store are waiting for BigCommerce or SeQura. Nothing was"
+            " changed. Go back and try again in a few seconds."
+        ),
+        request.store,
+    )
+    page["Retry-After"] = str(_BUSY_SECONDS)
+    return page
+
+
 def _forged(request: HttpRequest) -> HttpResponse:
     return panel_error(
         request,
@@ -214,13 +228,22 @@ def panel_page(
             if not safe and not _csrf_holds(request, panel.panel_csrf):
                 return _forged(request)
             _keep_open(found)
-            with _pages.entered(panel.store.pk) as has_place:
-                if not has_place:
-                    return _too_fast(request, RateLimited(_BUSY_SECONDS))
-                response = view(panel, *args, **kwargs)
-            return frame_in_control_panel(response, panel.store)
+            return frame_in_control_panel(view(panel, *args, **kwargs), panel.store)
 
     return page
+
+
+def waiting_page(
+    view: Callable[Concatenate[PanelRequest, P], HttpResponseBase],
+) -> Callable[..., HttpResponseBase]:
+    """A page of the control panel that may wait for BigCommerce, SeQura or a worker."""
+
+    @wraps(view)
+    def limited(request: PanelRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        with _waiting.entered(request.store.pk) as has_place:
+            return view(request, *args, **kwargs) if has_place else _busy(request)
+
+    return panel_page(limited)
 
 
 def _speaking_for(request: HttpRequest, session: PanelSession, token: str) -> PanelRequest:

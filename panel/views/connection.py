@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from panel import figures
 from panel.forms import ConnectionForm, CountriesForm, DisconnectForm
 from panel.notices import show
-from panel.session import PanelRequest, panel_page
+from panel.session import PanelRequest, panel_page, waiting_page
 from panel.setup_steps import guide, milestones
 from panel.state import setup_of
 from panel.views.dashboard import gaps
@@ -25,7 +25,7 @@ from stores.store_settings import recorded
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@panel_page
+@waiting_page
 def connection(request: PanelRequest) -> HttpResponse:
     known = _deployments()
     if known is None:
@@ -90,7 +90,7 @@ def disconnect(request: PanelRequest) -> HttpResponse:
 
 
 @require_POST
-@panel_page
+@waiting_page
 def repair(request: PanelRequest) -> HttpResponse:
     """Put everything in place again; what BigCommerce still refuses stays on the page."""
     healthy = registration.register(request.store, wait=0)
@@ -100,7 +100,7 @@ def repair(request: PanelRequest) -> HttpResponse:
 
 # Selling countries: which merchant id serves which country.
 @require_http_methods(["GET", "HEAD", "POST"])
-@panel_page
+@waiting_page
 def countries(request: PanelRequest) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = CountriesForm(connect.available(request.store), data)
@@ -116,7 +116,7 @@ def countries(request: PanelRequest) -> HttpResponse:
 
 # What SeQura lets the merchant sell, country by country.
 @require_safe
-@panel_page
+@waiting_page
 def payment_methods(request: PanelRequest) -> HttpResponse:
     merchants = connect.selling(request.store)
     asked = request.GET.get("country", "")
@@ -141,7 +141,7 @@ def _moment(text: str | None) -> datetime | None:
 
 
 @require_POST
-@panel_page
+@waiting_page
 def refresh(request: PanelRequest) -> HttpResponse:
     failed = methods.refresh(request.store)
     return show(request, "payment_methods", "not_refreshed" if failed else "refreshed")

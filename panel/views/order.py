@@ -28,7 +28,7 @@ from orders.sync.snapshot import UNREADABLE, read_snapshot
 from orders.sync.sync import reading_of
 from panel.figures import with_approved
 from panel.notices import back
-from panel.session import PanelRequest, no_such_thing, panel_error, panel_page
+from panel.session import PanelRequest, no_such_thing, panel_error, panel_page, waiting_page
 from panel.templatetags.labels import label, newest_first
 from payloads.order.comparison import Comparison, Update, as_accepted, cart_total, compare, standing
 from payloads.order.order_update import Held, Snapshot
@@ -143,7 +143,7 @@ def _amounts_of(order: Order) -> _Amounts:
 
 
 @require_safe
-@panel_page
+@waiting_page
 def order_comparison(request: PanelRequest, order_id: int) -> HttpResponse:
     """What BigCommerce has now, what SeQura last accepted, and what would be sent."""
     order = _find(request, order_id)
@@ -191,7 +191,7 @@ def _compare_shop(snapshot: Snapshot, accepted: Update) -> Comparison | None:
 
 
 @require_POST
-@panel_page
+@waiting_page
 def retry_order(request: PanelRequest, order_id: int) -> HttpResponse:
     """Tell SeQura about the order as it is now, and say what really came of it."""
     order = _find(request, order_id)
@@ -229,14 +229,14 @@ class _CorrectionForm(forms.Form):
 
 
 @require_POST
-@panel_page
+@waiting_page
 def apply_correction(request: PanelRequest, order_id: int, correction_id: int) -> HttpResponse:
     """Write SeQura's value into the BigCommerce order."""
     return _decide(request, order_id, correction_id, corrections.apply, "applied")
 
 
 @require_POST
-@panel_page
+@waiting_page
 def keep_correction(request: PanelRequest, order_id: int, correction_id: int) -> HttpResponse:
     """Keep BigCommerce's value and send it to SeQura."""
     return _decide(request, order_id, correction_id, corrections.keep_ours, "kept")
@@ -260,7 +260,7 @@ def _decide(
 
 
 @require_POST
-@panel_page
+@waiting_page
 def enter_correction(request: PanelRequest, order_id: int) -> HttpResponse:
     """SeQura told the merchant otherwise."""
     order = _find(request, order_id)

@@ -31,7 +31,7 @@ from panel.forms import (
     WebhookForm,
 )
 from panel.notices import show
-from panel.session import PanelRequest, bad_form, no_such_thing, panel_page
+from panel.session import PanelRequest, bad_form, no_such_thing, panel_page, waiting_page
 from stores import catalogue, connect, statuses, store_settings
 from stores.models import SettingChange, Store, country_name, new_secret
 from stores.rate_limit import LIMITS, KeyLimit, RateLimited, consume
@@ -59,7 +59,7 @@ def general(request: PanelRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@panel_page
+@waiting_page
 def order_statuses(request: PanelRequest) -> HttpResponse:
     store = request.store
     known = bool(store.status_labels) or statuses.refresh(store)
@@ -108,7 +108,7 @@ _LONGEST = 100
 
 
 @require_safe
-@panel_page
+@waiting_page
 def exclusions(request: PanelRequest) -> HttpResponse:
     text = request.GET.get("q", "").replace("\0", "").strip()[:_LONGEST]
     found, problem = _search(request, text) if text else ([], "")
@@ -133,7 +133,7 @@ def _search(request: PanelRequest, text: str) -> tuple[list[catalogue.Thing], st
 
 
 @require_POST
-@panel_page
+@waiting_page
 def change_exclusions(request: PanelRequest) -> HttpResponse:
     form = ExclusionForm(request.POST)
     if not form.is_valid():

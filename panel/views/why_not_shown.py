@@ -17,7 +17,7 @@ from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import BigCommerce
 from orders.models import Order
 from panel.forms import WhatIfForm
-from panel.session import PanelRequest, panel_page
+from panel.session import PanelRequest, waiting_page
 from panel.templatetags.panel import money
 from payloads.checkout.eligibility import Rules, availability, reasons_against
 from payloads.checkout.reasons import NOW, SENTENCES, Reason
@@ -297,7 +297,7 @@ _LONGEST = 300
 
 
 @require_safe
-@panel_page
+@waiting_page
 def why_not(request: PanelRequest) -> HttpResponse:
     text = request.GET.get("q", "").replace("\0", "").strip()[:_LONGEST]
     asks = "amount" in request.GET
