@@ -12,6 +12,7 @@ from django.utils import timezone
 from prometheus_client import REGISTRY, Counter, Histogram
 
 from local.servers import ROOT
+from orders.sync import worker  # noqa: F401 (its counter is among what processes count)
 from payments.models import Solicitation
 from sequra_bc import metrics
 from stores.models import Connection, ScriptVersion, Store
