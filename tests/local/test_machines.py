@@ -65,7 +65,7 @@ def replica(primary: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="module")
 def world(primary: str, replica: Replica) -> Iterator[World]:
     env = {"DATABASE_URL": primary, "REPLICA_URL": replica.url}
-    with Stack(name=NAME, env=env, redis_database=9) as stack:
+    with Stack(name=NAME, env=env, redis_database=15) as stack:
         stack.urls["DATABASE_URL"] = primary
         yield World(stack)
 
