@@ -327,8 +327,8 @@ class _Pulse:
 
 
 @celeryd_after_setup.connect
-def _start(instance: Any, **_: Any) -> None:
-    """Begin before the worker looks for its broker, which may be away for long."""
+def _start_heartbeat(instance: Any, **_: Any) -> None:
+    """Start before the worker looks for its broker, which may be away for long."""
     if settings.HEARTBEAT_FILE:
         pulse = _Pulse(instance.app)
         heartbeat_sent.connect(pulse.beat, weak=False)

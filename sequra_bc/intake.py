@@ -12,8 +12,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from orders.webhooks import PREFIX, Refused, store_if_known
 from sequra_bc.bulkheads import REASONS, REQUEST_ID, Application, Environ, StartResponse
 from sequra_bc.metrics import count_request
-from sequra_bc.middleware import WEBHOOKS, request_id
-from transport.tracing import span
+from sequra_bc.middleware import WEBHOOKS, request_id, request_span
 
 log = structlog.get_logger(__name__)
 
@@ -32,19 +31,23 @@ class Intake:
         identity = environ[REQUEST_ID] = request_id(environ.get(REQUEST_ID, ""))
         clear_contextvars()
         bind_contextvars(request_id=identity)
-        try:
-            with span("POST", "server") as facts:
-                facts["route"] = WEBHOOKS
-                known = store_if_known(environ)
-            if not known:
+        with request_span(environ) as facts:
+            status = _status(environ)
+            if not status:
                 return self.application(environ, start_response)
-            status = 204
-        except Refused as refusal:
-            status = refusal.status
-        except Exception:
-            # Django stores the webhook, or shows to operators why it cannot be stored.
-            log.exception("intake_failed")
-            return self.application(environ, start_response)
+            facts |= {"route": WEBHOOKS, "status": status}
         count_request("POST", WEBHOOKS, status, time.monotonic() - started)
         start_response(f"{status} {REASONS[status]}", [("X-Request-Id", identity)])
         return [b""]
+
+
+def _status(environ: Environ) -> int:
+    """Return the status of the response; 0 when Django has to answer."""
+    try:
+        return 204 if store_if_known(environ) else 0
+    except Refused as refusal:
+        return refusal.status
+    except Exception:
+        # Django stores the webhook, or shows to operators why it cannot be stored.
+        log.exception("intake_failed")
+        return 0

@@ -16,7 +16,8 @@ import ipaddress
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import structlog
@@ -27,13 +28,14 @@ from rest_framework.parsers import JSONParser
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from sequra_bc.logs import route
-from sequra_bc.metrics import count_request
+from sequra_bc.metrics import count_request, known_method
 from transport.reading import clean_text, read_json
-from transport.tracing import span
+from transport.tracing import Facts, span
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _COUNTED = "sequra_bc.counted"
-_ID = "sequra_bc.request_id"  # in the WSGI environment
+# In the WSGI environment: the id of the request, and the facts of its span.
+_ID, _FACTS = "sequra_bc.request_id", "sequra_bc.facts"
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _TEXT = {"utf-8", "ascii"}
 # Responses made ahead of the routes, as the metrics name them.
@@ -46,6 +48,7 @@ _AHEAD = {
     "/health/serving": "health/serving",
     "/metrics": "metrics",
 }
+_PROBES = ("/health/", "/metrics")
 
 
 class RequestIdMiddleware:
@@ -63,7 +66,7 @@ class RequestIdMiddleware:
         request.META[_ID] = request_id(request.META.get("HTTP_X_REQUEST_ID", ""))
         clear_contextvars()
         bind_contextvars(request_id=request.META[_ID])
-        with span(request.method or "", "server") as facts:
+        with request_span(request.META) as facts:
             response = self.get_response(request)
             facts |= {"route": _name(request), "status": response.status_code}
         response["X-Request-Id"] = request.META[_ID]
@@ -72,6 +75,20 @@ class RequestIdMiddleware:
             where = ahead(request.path_info)
             count_request(request.method or "", where, response.status_code, seconds)
         return response
+
+
+@contextmanager
+def request_span(environ: dict[str, Any]) -> Iterator[Facts]:
+    """Open the span of a request, or add to it: Django answers some webhooks within theirs.
+
+    Probes and scrapes have none: they would be most of all.
+    """
+    if _FACTS in environ or environ["PATH_INFO"].startswith(_PROBES):
+        yield environ.get(_FACTS, {})
+        return
+    with span(known_method(environ["REQUEST_METHOD"]), "server") as facts:
+        environ[_FACTS] = facts
+        yield facts
 
 
 def _name(request: HttpRequest) -> str:

@@ -12,12 +12,13 @@ import hashlib
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.util import Finalize
 from typing import Any
 
 import sentry_sdk
-from celery.signals import worker_process_shutdown
+from celery.signals import worker_process_init, worker_process_shutdown
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -33,29 +34,41 @@ from transport.tracing import Facts, Kind, collect_with
 
 _PLACE = re.compile(r"(.+):(\d+) (.+)")
 _TAGS = ("request_id", "task", "route", "status", "store", "api", "call")
-_PATIENCE = 2  # seconds for what is unsent when a process ends
+_PATIENCE = 2  # seconds for events that are unsent when a process ends
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def report_errors(dsn: str) -> None:
     """Send log lines of level ERROR to Sentry. Raise ValueError for an unusable DSN."""
-    sentry_sdk.init(
-        dsn,
-        release=__version__,
-        default_integrations=False,
-        auto_enabling_integrations=False,
-        integrations=[AtexitIntegration(callback=lambda _pending, _seconds: None)],
-        auto_session_tracking=False,
-        max_breadcrumbs=0,
-        shutdown_timeout=_PATIENCE,
-    )
+
+    def connect(**_: Any) -> None:
+        sentry_sdk.init(
+            dsn,
+            release=__version__,
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            integrations=[AtexitIntegration(callback=lambda _pending, _seconds: None)],
+            auto_session_tracking=False,
+            max_breadcrumbs=0,
+            shutdown_timeout=_PATIENCE,
+        )
+
+    connect()
     handler = _SentryHandler(logging.ERROR)
     handler.setFormatter(formatter())
     logging.getLogger().addHandler(handler)
-    # The children of a worker end without Python's own shutdown.
-    worker_process_shutdown.connect(
-        lambda **_: sentry_sdk.flush(_PATIENCE), weak=False, dispatch_uid="errors"
-    )
+    # A worker's child would send on the open connection of its parent.
+    worker_process_init.connect(connect, weak=False, dispatch_uid="errors")
+    _at_the_end(lambda: sentry_sdk.flush(_PATIENCE), "errors")
+
+
+def _at_the_end(send: Callable[[], object], what: str) -> None:
+    """Send what is unsent when a process ends, also a child of granian or of a worker.
+
+    Those end without Python's own shutdown: each in the way of its library.
+    """
+    Finalize(None, send, exitpriority=0)  # type: ignore[no-untyped-call, unused-ignore]
+    worker_process_shutdown.connect(lambda **_: send(), weak=False, dispatch_uid=what)
 
 
 class _SentryHandler(logging.Handler):
@@ -122,10 +135,7 @@ def collect_traces(endpoint: str) -> None:
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter))
     tracer = provider.get_tracer("sequra_bc", __version__)
-    # The children of a worker end without Python's own shutdown.
-    worker_process_shutdown.connect(
-        lambda **_: provider.force_flush(1000 * _PATIENCE), weak=False, dispatch_uid="spans"
-    )
+    _at_the_end(provider.force_flush, "spans")
 
     @contextmanager
     def opened(name: str, kind: Kind) -> Iterator[Facts]:

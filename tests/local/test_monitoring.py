@@ -3,11 +3,14 @@
 import gzip
 import json
 import logging
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
 
@@ -19,10 +22,11 @@ from structlog.contextvars import bound_contextvars
 
 from local.demo import buy, install
 from local.merchant import Merchant
-from local.processes import free_port
+from local.processes import Process, environment, free_port
 from local.sandbox_control import SandboxControl
+from local.servers import ROOT, running
 from local.shopper import ADDRESS, PERSON, Shopper, Stuck
-from local.stack import Stack
+from local.stack import BIN, Stack, fetch
 from sequra_bc.logs import formatter
 from sequra_bc.monitoring import _RequestIds, event_of
 
@@ -36,10 +40,15 @@ PEOPLE += [json.dumps(word)[1:-1] for word in PEOPLE]
 
 
 class Receiver(NamedTuple):
-    """Sentry and a collector in one: every body that was sent, by its path."""
+    """Sentry and a collector in one: every body that was sent, by its path, and from which port."""
 
     url: str
     bodies: list[tuple[str, bytes]]
+    ports: list[int]
+
+    @property
+    def dsn(self) -> str:
+        return self.url.replace("://", "://key@") + "/1"
 
     def events(self) -> list[dict[str, Any]]:
         """What Sentry got: the items of its envelopes that are events."""
@@ -74,16 +83,21 @@ class Receiver(NamedTuple):
         ]
 
 
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
+@contextmanager
+def receiving() -> Iterator[Receiver]:
     bodies: list[tuple[str, bytes]] = []
+    ports: list[int] = []
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # connections stay open
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             opened = OPEN.get(self.headers.get("Content-Encoding", ""), bytes)(body)
             bodies.append((self.path, opened))
+            ports.append(self.client_address[1])
             self.send_response(200)
+            self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -91,16 +105,30 @@ def receiver() -> Iterator[Receiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
     Thread(target=server.serve_forever, daemon=True).start()
-    yield Receiver(f"http://127.0.0.1:{server.server_port}", bodies)
+    yield Receiver(f"http://127.0.0.1:{server.server_port}", bodies, ports)
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    """The one of the whole system."""
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture
+def lone() -> Iterator[Receiver]:
+    """One for a single test."""
+    with receiving() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def watched(receiver: Receiver, worker_id: str) -> Iterator[Stack]:
     """The whole system with both settings."""
     env = {
-        "SENTRY_DSN": receiver.url.replace("://", "://key@") + "/1",
+        "SENTRY_DSN": receiver.dsn,
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
         "OTEL_BSP_SCHEDULE_DELAY": "200",  # milliseconds
     }
@@ -160,6 +188,71 @@ def test_errors_and_spans_of_web_and_worker_arrive_without_people(
     assert until(lambda: all(map(receiver.named, (hooks, "POST SeQura", "GET BigCommerce", DRAIN))))
     everything = b"".join(body for _, body in receiver.bodies)
     assert [word for word in PEOPLE if word.encode() in everything] == []
+
+
+FORKING = """
+import logging, os, sys
+import sentry_sdk
+from celery.signals import worker_process_init
+from sequra_bc.monitoring import report_errors
+
+def fail():
+    logging.getLogger("x").error("it failed")
+    sentry_sdk.flush(60)
+
+report_errors(sys.argv[1])
+fail()
+if not os.fork():
+    worker_process_init.send(sender=None)
+    fail()
+    os._exit(0)
+assert os.wait()[1] == 0
+fail()
+"""
+
+
+def test_a_child_of_a_worker_has_a_connection_of_its_own(lone: Receiver) -> None:
+    command = [sys.executable, "-c", FORKING, lone.dsn]
+    subprocess.run(command, cwd=ROOT, env=environment(), check=True)
+
+    assert [event["message"] for event in lone.events()] == ["it failed"] * 3
+    first, of_child, last = lone.ports
+    assert first == last != of_child
+
+
+SERVED = """
+import os
+from sequra_bc.monitoring import collect_traces
+from transport.tracing import span
+
+collect_traces(os.environ["COLLECTOR"])
+
+def application(environ, start_response):
+    with span("GET", "server") as facts:
+        facts["route"] = "last"
+    start_response("200 OK", [])
+    return [b"{}"]
+"""
+
+
+def test_a_web_process_that_ends_sends_its_last_spans(lone: Receiver, tmp_path: Path) -> None:
+    (tmp_path / "served.py").write_text(SERVED)
+    port = free_port()
+    web = Process(
+        "web",
+        [str(BIN / "granian"), "--interface", "wsgi", "--port", str(port), "served:application"],
+        tmp_path / "web.log",
+        env=environment(
+            COLLECTOR=lone.url, PYTHONPATH=str(ROOT), OTEL_BSP_SCHEDULE_DELAY="3600000"
+        ),
+        ready=lambda: fetch(f"http://127.0.0.1:{port}/") is not None,
+        grace=60,
+        cwd=tmp_path,
+    )
+    with running(web):
+        assert lone.spans() == []
+
+    assert lone.named("GET last")
 
 
 def line_about(person: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import pytest
 import requests
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, connections, transaction
+from django.test import Client
 from prometheus_client import REGISTRY
 
 from local.processes import Process, environment, free_port
@@ -32,8 +33,10 @@ from orders import inbox, webhooks
 from orders.inbox import Row, _Inbox
 from orders.models import WebhookEvent
 from sequra_bc.intake import Intake
+from sequra_bc.middleware import WEBHOOKS
 from stores.models import Store
 from tests.orders.world import descendants
+from transport import tracing
 
 SCOPE = "store/order/updated"
 WAITING = """
@@ -225,6 +228,53 @@ def test_an_answer_in_front_of_django_has_an_id_and_is_counted(
     assert answers == [("204 No Content", [("X-Request-Id", "proxys-own-1")])]
     assert REGISTRY.get_sample_value("sequra_bc_requests_total", labels) == before + 1
     assert stored() == {"mine": 1}
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tracing.Facts]]:
+    """The spans that ended without an error."""
+    ended: list[tuple[str, tracing.Facts]] = []
+
+    @contextmanager
+    def opened(name: str, _: tracing.Kind) -> Iterator[tracing.Facts]:
+        facts: tracing.Facts = {}
+        yield facts
+        ended.append((name, facts))
+
+    monkeypatch.setattr(tracing, "_opener", opened)
+    return ended
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "status"),
+    [
+        ({}, "POST", 204),
+        ({"wsgi.input": io.BytesIO(b"[]")}, "POST", 400),  # refused in front of Django
+        ({"HTTP_X_WEBHOOK_SECRET": "forged"}, "POST", 401),  # by Django
+        ({"REQUEST_METHOD": "BREW"}, "other", 405),
+    ],
+)
+def test_a_webhook_is_one_span_with_its_status_whoever_answers(
+    store: Store,
+    post: Callable[..., int],
+    spans: list[tuple[str, tracing.Facts]],
+    changes: dict[str, Any],
+    name: str,
+    status: int,
+) -> None:
+    spans.clear()
+    statuses: list[str] = []
+    webhook = environ_of("mine", store) | changes
+    Intake(WSGIHandler())(webhook, lambda status, _: statuses.append(status))
+    connection.close()
+
+    assert [int(one[:3]) for one in statuses] == [status]
+    assert spans == [(name, {"route": WEBHOOKS, "status": status})]
+
+
+def test_probes_are_no_spans(client: Client, spans: list[tuple[str, tracing.Facts]]) -> None:
+    assert client.get("/health/live").status_code == 200
+    assert spans == []
 
 
 def test_a_locked_store_delays_none_of_its_neighbours(
