@@ -286,9 +286,11 @@ def _routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLP
     """Yield every public route with its pattern: no pages of merchants, readers and operators."""
     for pattern in resolver.url_patterns:
         route = prefix + str(pattern.pattern)
+        if route.startswith((_PANEL, _MAILS, _ADMIN)):
+            continue
         if isinstance(pattern, URLPattern):
             yield route, pattern
-        elif not route.startswith((_PANEL, _MAILS, _ADMIN)):
+        else:
             yield from _routes(pattern, route)
 
 
