@@ -34,7 +34,12 @@ FULL: dict[str, Any] = {
     "cancelling_statuses": [5, 6, 13],
     "refunded_status_refunds": True,
     "reports": {"enabled": False, "hour": 23, "statistics_without": ["device"]},
-    "alerts": {"without": ["setup"], "quiet_from": 22, "quiet_until": 7},
+    "alerts": {
+        "without": ["setup"],
+        "quiet_from": 22,
+        "quiet_until": 7,
+        "webhook": "https://hooks.example.com/1",
+    },
     "log": {"retention_days": 30},
 }
 
@@ -82,7 +87,7 @@ def test_export_of_an_unconnected_store(store: Store) -> None:
             "statistics_without": [],
             "trigger_url": store.report_url,
         },
-        "alerts": {"without": [], "quiet_from": 21, "quiet_until": 8},
+        "alerts": {"without": [], "quiet_from": 21, "quiet_until": 8, "webhook": ""},
         "log": {"retention_days": 90},
     }
 
