@@ -9,25 +9,28 @@ import os
 import signal
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psycopg2
 import requests
 
 from local.merchant import Merchant
 from local.processes import StartFailed, free_port, take
 from local.sandbox_control import ControlRefused, SandboxControl
 from local.servers import LOCAL
-from local.shopper import Shopper, Stuck
+from local.shopper import PERSON, PHONE, Shopper, Stuck
 from local.stack import Stack
 from payloads.money import euros, to_cents
 
 STORE = "demo123"
+ACCOUNT = {"username": "demo", "password": "demo-secret"}  # at SeQura, and in the admin
 CONNECTION = {
     "connection": {
         "environment": "sandbox",
-        "deployments": {"sequra": {"username": "demo", "password": "demo-secret"}},
+        "deployments": {"sequra": ACCOUNT},
         "send_statistics": False,
     }
 }
@@ -65,6 +68,23 @@ def install(stack: Stack, sandbox: SandboxControl) -> None:
         time.sleep(0.2)
     counted = f"{len(world['hooks'])} webhooks, {len(world['scripts'])} script"
     show("Registered", f"{counted}, {len(world['extensions'])} order panel")
+
+
+def fill_the_month(stack: Stack) -> None:
+    """Fill the days before today once: later starts only look whether they are there."""
+    if not has_operator(stack.urls["DATABASE_URL"]):
+        work = f"seed({STORE!r}); add_operator(**{ACCOUNT!r})"
+        stack.manage(
+            "shell", "-v0", "-c", f"from local.demo_days import add_operator, seed; {work}"
+        )
+    show("The days before today", "invented: charts of the overview and of the sales page")
+
+
+def has_operator(database: str) -> bool:
+    """Return whether `add_operator`, the last step, was done: a query costs no start of Django."""
+    with closing(psycopg2.connect(database)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT FROM auth_user WHERE username = %s", [ACCOUNT["username"]])
+        return cursor.fetchone() is not None
 
 
 def registered(world: dict[str, Any]) -> bool:
@@ -129,15 +149,26 @@ def show_change(merchant: Merchant, title: str, action: str, **details: Any) -> 
     show(title, f"SeQura holds {held} after {seconds:.1f} s")
 
 
-def show_where_to_click(stack: Stack) -> None:
+def show_the_rest(stack: Stack) -> None:
+    """Print where to click, who to be there, and what to try first."""
+    shop, panel = stack.origin("shop"), stack.origin("panel")
+    born, nin = PERSON["date_of_birth"], PERSON["nin"]
     print("\nWhere to click:\n")
-    panel = stack.origin("panel")
-    show("The order's side panel", f"{panel}/manage/orders → Action → SeQura order")
-    show("The transaction log", f"{panel}/manage/app → Transaction log")
-    show("The order at SeQura", f"{stack.origin('sequra')}/portal")
-    show(
-        "Buy something yourself", f"{stack.origin('shop')}/ (the code is the phone's last 5 digits)"
-    )
+    show("Shop", f"{shop}/")
+    show("Control panel", f"{panel}/ (logged in as owner@mardefondo.example)")
+    show("The app in the panel", f"{panel}/manage/app")
+    show("SeQura's portal", f"{stack.origin('sequra')}/portal (no login)")
+    show("Operators' admin", f"{stack.app_url}/admin/ ({', '.join(ACCOUNT.values())})")
+    print("\nWho to be on SeQura's form:\n")
+    show("Approved", f"Ana García, {PHONE}, {born}, {nin}")
+    show("Reviewed, then approved", "given names: Review Test Approve")
+    show("Reviewed, then rejected", "given names: Review Test Cancel")
+    show("Declined", "given names: Test Decline")
+    show("SMS code", f"the phone's last 5 digits: {PHONE[-5:]}")
+    print("\nFirst steps:\n")
+    show("1. Buy in the shop", "choose SeQura at the payment step, be one of the four")
+    show("2. Ship or refund it", f"{panel}/manage/orders → Action → SeQura order")
+    show("3. Read the overview", f"{panel}/manage/app → Sales in detail, Transaction log")
 
 
 def end_when_asked() -> None:
@@ -174,12 +205,13 @@ def run(folder: Path) -> None:
         show_addresses(stack)
         print(f"\nready after {time.monotonic() - started:.1f} s. Now somebody buys:\n", flush=True)
         install(stack, sandbox)
+        fill_the_month(stack)
         outcome = buy(Shopper(stack.origin("shop")))
         number = int(outcome["order"])
         show_both_sides(sandbox, number)
         print("\nNow the merchant works on the order in BigCommerce:\n", flush=True)
         ship_refund_and_edit(Merchant(sandbox, number), stack.app_port)
-        show_where_to_click(stack)
+        show_the_rest(stack)
         print("\nEverything stays up until Ctrl-C.", flush=True)
         while True:
             signal.pause()

@@ -19,6 +19,7 @@ STEPS = [
     "Installed in BigCommerce",
     "Connected to SeQura",
     "Registered",
+    "The days before today",
     "Script on the payment step",
     "SeQura offers",
     "The app says                 confirmed",
@@ -28,6 +29,13 @@ STEPS = [
     "Ships one piece",
     "Refunds that piece",
     "The transaction log says",
+    "Where to click:",
+    "Operators' admin",
+    "Who to be on SeQura's form:",
+    "Review Test Approve",
+    "Test Decline",
+    "SMS code                     the phone's last 5 digits: 45678",
+    "First steps:",
     "Everything stays up until Ctrl-C.",
 ]
 MARKER = "SEQURA_BC_DEMO_UNDER_TEST"
