@@ -67,6 +67,7 @@ def _at_the_end(send: Callable[[], object], what: str) -> None:
 
     Those end without Python's own shutdown: each in the way of its library.
     """
+    # typeshed knows its arguments for some versions of Python only.
     Finalize(None, send, exitpriority=0)  # type: ignore[no-untyped-call, unused-ignore]
     worker_process_shutdown.connect(lambda **_: send(), weak=False, dispatch_uid=what)
 

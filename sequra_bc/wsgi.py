@@ -13,7 +13,7 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402
 _django = get_wsgi_application()
 
 from sequra_bc.bulkheads import Bulkheads, Keeper  # noqa: E402 (imports models)
-from sequra_bc.intake import Intake  # noqa: E402
+from sequra_bc.intake import Intake  # noqa: E402 (imports models)
 
 keeper = Keeper()
 request_finished.connect(keeper.after_request, weak=False)

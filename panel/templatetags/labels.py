@@ -390,6 +390,7 @@ def status_badge(order: Order) -> SafeString:
 def shipped_state(order: Order) -> Text:
     """Return how much of a listed order has shipped, as SeQura last accepted it."""
     # Both are annotated by the list's query.
+    # The query of the page adds both sums to each order.
     shipped, unshipped = order.shipped or 0, order.unshipped  # type: ignore[attr-defined]
     if not shipped:
         return _("Not shipped")

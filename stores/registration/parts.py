@@ -231,6 +231,7 @@ def _one_webhook(api: BigCommerce, store: Store, scope: str, hooks: list[Hook]) 
     fields = {"destination": _destination(store), "headers": {_SECRET_HEADER: store.webhook_secret}}
     ours = [hook for hook in hooks if hook["scope"] == scope]
     if not ours:
+        # mypy does not match the values of a dict with the types of keywords.
         return [Change("missing", scope, partial(api.create_hook, scope, **fields))]  # type: ignore[arg-type]
     ours.sort(key=lambda hook: hook["destination"] != fields["destination"])
     kept, *others = ours

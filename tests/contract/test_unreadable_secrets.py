@@ -38,7 +38,7 @@ def lose_every_key(*kept: str) -> None:
             for field in model._meta.concrete_fields:
                 if isinstance(field, EncryptedTextField) and field.name not in kept:
                     table, column = quote(model._meta.db_table), quote(str(field.column))
-                    cursor.execute(f"UPDATE {table} SET {column} = %s", [token])  # noqa: S608
+                    cursor.execute(f"UPDATE {table} SET {column} = %s", [token])  # noqa: S608 (ours)
 
 
 @pytest.fixture

@@ -148,6 +148,7 @@ def test_every_change_arrives_once_and_no_limit_counts_twice(
     assert max(in_flight) <= AT_ONCE
     for number in numbers:
         # A change that is read half-way is two statements; none is sent or logged twice.
+        # mypy cannot infer a lambda with a default.
         world.wait(lambda n=number: len(entries(world, n)) == 1 + len(world.updates(n)), "logged")  # type: ignore[misc]
         sent = [json.dumps(update["body"], sort_keys=True) for update in world.updates(number)]
         assert len(sent) == len(set(sent))

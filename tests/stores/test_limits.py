@@ -133,6 +133,7 @@ def test_pages_of_a_store_that_hangs(installed: Store, monkeypatch: pytest.Monke
     assert found == [(429, {200}), *[(200, {200})] * (_WAITING_PAGES - 1)]
     assert int(answers[0]["Retry-After"]) > 0
     of_a_store = _WAITING_PAGES + _CALLS_OF_A_STORE
+    # A semaphore shows its size nowhere else.
     assert of_a_store < _Shares.usual().pages._running._initial_value  # type: ignore[attr-defined]
 
 
