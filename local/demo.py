@@ -70,6 +70,15 @@ def install(stack: Stack, sandbox: SandboxControl) -> None:
     show("Registered", f"{counted}, {len(world['extensions'])} order panel")
 
 
+def uninstall_second_store(stack: Stack) -> None:
+    """Uninstall what an earlier start installed there: onboarding begins at its beginning."""
+    second = SandboxControl(stack.second_port, stack.app_port)
+    (store,) = second.held("stores")
+    if store["scopes"]:
+        second.control("POST", "uninstall", {})
+    show("A second store", f"{store['hash']}, where SeQura is not installed")
+
+
 def fill_the_month(stack: Stack) -> None:
     """Fill the days before today once: later starts only look whether they are there."""
     if not has_operator(stack.urls["DATABASE_URL"]):
@@ -165,6 +174,11 @@ def show_the_rest(stack: Stack) -> None:
     show("Reviewed, then rejected", "given names: Review Test Cancel")
     show("Declined", "given names: Test Decline")
     show("SMS code", f"the phone's last 5 digits: {PHONE[-5:]}")
+    second, account = stack.second_origin("panel"), " / ".join(ACCOUNT.values())
+    print("\nFrom the installation on, in a second store:\n")
+    show("Install SeQura", f"{second}/manage/apps → Install")
+    show("Connect it", f"Apps → Launch; SeQura's account is {account}")
+    show("Its shop", f"{stack.second_origin('shop')}/")
     print("\nFirst steps:\n")
     show("1. Buy in the shop", "choose SeQura at the payment step, be one of the four")
     show("2. Ship or refund it", f"{panel}/manage/orders → Action → SeQura order")
@@ -197,14 +211,17 @@ def preferred(port: int) -> int:
 
 def run(folder: Path) -> None:
     started = time.monotonic()
-    app, sandbox_port = preferred(8000), preferred(8100)
+    app, sandbox_port, second = preferred(8000), preferred(8100), preferred(8101)
     # Addresses are part of what both systems remember: other ports, other databases.
-    name = f"demo_{app}_{sandbox_port}"
-    with Stack(folder, name=name, app_port=app, sandbox_port=sandbox_port) as stack:
+    name = f"demo_{app}_{sandbox_port}_{second}"
+    with Stack(
+        folder, name=name, app_port=app, sandbox_port=sandbox_port, second_port=second
+    ) as stack:
         sandbox = SandboxControl(stack.sandbox_port, stack.app_port)
         show_addresses(stack)
         print(f"\nready after {time.monotonic() - started:.1f} s. Now somebody buys:\n", flush=True)
         install(stack, sandbox)
+        uninstall_second_store(stack)
         fill_the_month(stack)
         outcome = buy(Shopper(stack.origin("shop")))
         number = int(outcome["order"])

@@ -31,6 +31,11 @@ from local.static_files import collect
 from local.tls import make_certificate
 
 BIN = Path(sys.executable).parent
+SECOND_STORE = {
+    "SANDBOX_STORE_HASH": "second456",
+    "SANDBOX_STORE_NAME": "Sierra Clara",
+    "SANDBOX_SITE": "second.localhost",
+}
 
 
 @dataclass
@@ -47,6 +52,7 @@ class Stack:
     redis_database: int = 0
     app_port: int = 0
     sandbox_port: int = 0
+    second_port: int = 0  # of a second store's sandbox; 0: there is one store
 
     def __post_init__(self) -> None:
         self.app_port = self.app_port or free_port()
@@ -70,6 +76,10 @@ class Stack:
     def origin(self, name: str) -> str:
         """Where browsers find the sandbox's `shop`, `panel` and `sequra`."""
         return f"http://{name}.localhost:{self.sandbox_port}"
+
+    def second_origin(self, name: str) -> str:
+        """Where browsers find the second store's `shop` and `panel`."""
+        return f"http://{name}.{SECOND_STORE['SANDBOX_SITE']}:{self.second_port}"
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -101,7 +111,8 @@ class Stack:
         self.urls["REDIS_URL"] = urlunsplit(broker._replace(path=f"/{self.redis_database}"))
         self.app_env = environment(**self._settings())
         self._stack.callback(self._stop_all)  # before the servers go
-        self._launch(sandbox_process(self.home / "logs", self.app_env, self.sandbox_port))
+        for process in self._sandboxes():
+            self._launch(process)
         web, *others = self._app()
         with ThreadPoolExecutor() as pool:
             migrated = pool.submit(self.manage, "migrate", "--noinput", "-v0", "--run-syncdb")
@@ -167,6 +178,21 @@ class Stack:
             **self.env,
         }
 
+    def _sandboxes(self) -> list[Process]:
+        """The sandbox, and beside it that of a second store."""
+        logs, ports = self.home / "logs", (self.sandbox_port, self.second_port)
+        if not self.second_port:
+            return [sandbox_process(logs, self.app_env, self.sandbox_port)]
+        neighbour = f"{SECOND_STORE['SANDBOX_STORE_HASH']}:{self.second_port}"
+        database = create_database(self.urls["DATABASE_URL"], f"{self.name}_second_store")
+        second = {"SANDBOX_DATABASE_URL": database, "SANDBOX_API_PORT": str(self.sandbox_port)}
+        environments = ({"SANDBOX_NEIGHBOUR": neighbour}, SECOND_STORE | second)
+        names = ("sandbox", "second store")
+        return [
+            sandbox_process(logs, {**self.app_env, **own}, port, name)
+            for name, port, own in zip(names, ports, environments, strict=True)
+        ]
+
     def _process(self, name: str, *command: str, **more: Any) -> Process:
         log = self.home / "logs" / f"{name}.log"
         return Process(name, command, log, env=self.app_env, cwd=ROOT, **more)
@@ -209,14 +235,16 @@ def sandbox_settings(sandbox_port: int, app_port: int) -> dict[str, str]:
     }
 
 
-def sandbox_process(logs: Path, env: Mapping[str, str], port: int) -> Process:
+def sandbox_process(
+    logs: Path, env: Mapping[str, str], port: int, name: str = "sandbox"
+) -> Process:
     """`python -m sandbox`, which gets none of the app's secrets but the shared client secret."""
     hidden = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS")
     return Process(
-        "sandbox",
+        name,
         [sys.executable, "-m", "sandbox", "--port", str(port)],
-        logs / "sandbox.log",
-        env={name: value for name, value in env.items() if name not in hidden},
+        logs / f"{name.replace(' ', '-')}.log",
+        env={key: value for key, value in env.items() if key not in hidden},
         cwd=ROOT,
         ready=lambda: fetch(f"http://127.0.0.1:{port}/_control/knobs") is not None,
     )

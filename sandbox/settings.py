@@ -11,10 +11,16 @@ PORT = int(os.environ.get("SANDBOX_PORT", "8100"))
 # their own machine, each an origin of its own.
 HOST = os.environ.get("SANDBOX_HOST", "127.0.0.1")
 SVEA_HOST = os.environ.get("SANDBOX_SVEA_HOST", "localhost")
-API_URL = f"http://{HOST}:{PORT}"
-SHOP_URL = f"http://shop.localhost:{PORT}"
-PANEL_URL = f"http://panel.localhost:{PORT}"
-SEQURA_URL = f"http://sequra.localhost:{PORT}"
+# One process serves one store. That of a second store stands behind the API addresses of the first
+# one (`sandbox.gate` passes requests on), and uses the first one's SeQura.
+API_PORT = int(os.environ.get("SANDBOX_API_PORT", PORT))
+NEIGHBOUR_HASH, _, NEIGHBOUR_PORT = os.environ.get("SANDBOX_NEIGHBOUR", "").partition(":")
+# Cookies know no ports: shops and control panels of two stores need host names of their own.
+SITE = os.environ.get("SANDBOX_SITE", "localhost")
+API_URL = f"http://{HOST}:{API_PORT}"
+SHOP_URL = f"http://shop.{SITE}:{PORT}"
+PANEL_URL = f"http://panel.{SITE}:{PORT}"
+SEQURA_URL = f"http://sequra.localhost:{API_PORT}"
 # Where the app under test answers.
 APP_URL = os.environ.get("SANDBOX_APP_URL", "http://127.0.0.1:8000").rstrip("/")
 # Its address as browsers know it, when that is another one.
@@ -24,7 +30,8 @@ BIGCOMMERCE_CLIENT_ID = os.environ.get("BIGCOMMERCE_CLIENT_ID", "sandbox-client-
 BIGCOMMERCE_CLIENT_SECRET = os.environ.get(
     "BIGCOMMERCE_CLIENT_SECRET", "sandbox-client-secret-0123456789"
 )
-STORE_HASH = "demo123"
+STORE_HASH = os.environ.get("SANDBOX_STORE_HASH", "demo123")
+STORE_NAME = os.environ.get("SANDBOX_STORE_NAME", "Mar de Fondo")
 
 DATABASE_URL = os.environ.get(
     "SANDBOX_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/sequra_sandbox"

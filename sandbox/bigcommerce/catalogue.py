@@ -51,9 +51,9 @@ def picture(background: str, colour: str, shape: str) -> str:
     return "data:image/svg+xml," + quote(svg)
 
 
-def seed(shop_url: str) -> None:
+def seed(store_name: str, shop_url: str) -> None:
     """Channel, catalogue, customers, coupons, gift certificates."""
-    Channel.objects.create(id=1, name="Mar de Fondo", url=shop_url, checkout_url=shop_url)
+    Channel.objects.create(id=1, name=store_name, url=shop_url, checkout_url=shop_url)
     Category.objects.bulk_create(Category(id=i, name=name) for i, name in CATEGORIES.items())
     Product.objects.bulk_create(
         Product(

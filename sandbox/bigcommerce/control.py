@@ -66,7 +66,7 @@ def seed() -> None:
     Store.objects.create(hash=settings.STORE_HASH)
     start_numbers_at(Order, 1000)
     start_numbers_at(Customer, 100)
-    catalogue.seed(settings.SHOP_URL)
+    catalogue.seed(settings.STORE_NAME, settings.SHOP_URL)
 
 
 def start_numbers_at(model: type[Order | Customer], first: int) -> None:

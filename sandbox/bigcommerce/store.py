@@ -21,7 +21,7 @@ def store(_request: HttpRequest, store_hash: str) -> JsonResponse:
     own: Document = {
         "id": store_hash, "account_uuid": ACCOUNT_UUID, "domain": shop.partition("//")[2],
         "secure_url": shop, "control_panel_base_url": settings.PANEL_URL, "status": "live",
-        "name": "Mar de Fondo", "first_name": "Núria", "last_name": "Vidal",
+        "name": settings.STORE_NAME, "first_name": "Núria", "last_name": "Vidal",
         "address": "Carrer del Rec 15, 08003 Barcelona", "country": "Spain", "country_code": "ES",
         "infrastructure_region": "us-central1", "phone": "+34 932 000 000",
         "admin_email": "owner@mardefondo.example", "order_email": "orders@mardefondo.example",
@@ -254,7 +254,7 @@ SETTINGS: dict[str, Document] = {
     },
     "store/profile": {
         "store_address": "Carrer del Rec 15, 08003 Barcelona", "store_address_type": "Retail",
-        "store_email": "owner@mardefondo.example", "store_name": "Mar de Fondo",
+        "store_email": "owner@mardefondo.example", "store_name": settings.STORE_NAME,
         "store_phone": "+34 932 000 000",
     },
     "email-statuses": {"invoice_email": True, "combined_order_status_email": True},

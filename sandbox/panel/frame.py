@@ -57,6 +57,7 @@ def page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
     context |= {
         "locale": locale, "locales": LOCALES, "user": user_of(request), "users": USERS,
         "installed": bool(store().access_token), "extensions": extensions(locale),
+        "store_name": settings.STORE_NAME,
         "shop_url": settings.SHOP_URL, "sequra_url": settings.SEQURA_URL,
         "said": json.loads(unquote(said)) if said else None,
     }  # fmt: skip

@@ -56,7 +56,7 @@ def scripts(channel_id: int, place: str) -> list[dict[str, Any]]:
 
 def strict_policy(response: HttpResponse, nonce: str) -> HttpResponse:
     """The header of a merchant with nonce-based script authorization and a tight policy."""
-    sequra = f"{settings.SEQURA_URL} http://localhost:{settings.PORT} {settings.API_URL}"
+    sequra = f"{settings.SEQURA_URL} http://localhost:{settings.API_PORT} {settings.API_URL}"
     response.headers["Content-Security-Policy"] = "; ".join((
         "default-src 'none'",
         f"script-src 'nonce-{nonce}'",

@@ -1,6 +1,7 @@
 """`make demo`: the purchase on the screen, and nothing left behind, however it ends."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from local.merchant import until
 from local.processes import environment
+from local.sandbox_control import SandboxControl
 from local.servers import ROOT
 
 pytestmark = pytest.mark.slow
@@ -19,6 +22,7 @@ STEPS = [
     "Installed in BigCommerce",
     "Connected to SeQura",
     "Registered",
+    "A second store               second456, where SeQura is not installed",
     "The days before today",
     "Script on the payment step",
     "SeQura offers",
@@ -35,6 +39,8 @@ STEPS = [
     "Review Test Approve",
     "Test Decline",
     "SMS code                     the phone's last 5 digits: 45678",
+    "From the installation on, in a second store:",
+    "SeQura's account is demo / demo-secret",
     "First steps:",
     "Everything stays up until Ctrl-C.",
 ]
@@ -95,10 +101,22 @@ def lines_until(demo: Demo, last: str) -> list[str]:
     return read
 
 
+def sandbox_ports(shown: str) -> list[int]:
+    """The ports of the two stores' sandboxes, in the addresses of their control panels."""
+    sites = ("panel.localhost", "panel.second.localhost")
+    found = [re.search(rf"http://{site}:(\d+)", shown) for site in sites]
+    return [int(one[1]) for one in found if one]
+
+
 def test_the_demo_buys_and_ctrl_c_ends_it(demo: Demo, tmp_path: Path) -> None:
     shown = "".join(lines_until(demo, STEPS[-1]))
     assert [step for step in STEPS if step not in shown] == []
     assert len(family(tmp_path)) > 10
+    first, second = (SandboxControl(port) for port in sandbox_ports(shown))
+    assert second.control("POST", "install", {})["auth"] == 200
+    assert until(lambda: second.held("hooks") and second.held("scripts"))
+    assert {hook["store_hash"] for hook in first.held("hooks")} == {"demo123"}
+    assert {hook["store_hash"] for hook in second.held("hooks")} == {"second456"}
 
     os.killpg(demo.pid, signal.SIGINT)
     demo.wait(60)
