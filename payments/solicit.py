@@ -39,7 +39,7 @@ from payments.models import Offer, Solicitation
 from payments.notifications import digest
 from payments.solicited_order import keep, order_of, sent_order
 from stores.clients import bigcommerce_for, sequra_for, storefront_session
-from stores.models import Connection, Merchant, Store
+from stores.models import SELLING_COUNTRIES, Connection, Merchant, Store
 from transport.reading import clean_text, number_of
 
 _NOT_FOUND = 404
@@ -318,7 +318,8 @@ def no_access(store: Store, merchants: dict[str, Merchant]) -> Reason | None:
 
 def selling_merchants(store: Store, **also: Exists) -> dict[str, Merchant]:
     """Return the merchant id of each selling country, of connections that are in use."""
-    merchants = Merchant.objects.select_related("connection").filter(store=store, selling=True)
+    merchants = Merchant.objects.select_related("connection")
+    merchants = merchants.filter(store=store, selling=True, country__in=SELLING_COUNTRIES)
     merchants = merchants.annotate(**also)
     in_use = merchants.exclude(connection__state=Connection.State.ARCHIVED)
     return {merchant.country: merchant for merchant in in_use}

@@ -15,7 +15,7 @@ from functools import partial
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -27,6 +27,7 @@ from stores.isolation import each
 from stores.lifecycle import store_apps
 from stores.models import (
     AT_ONCE,
+    NOT_OFFERED_COUNTRIES,
     PROBE_AFTER,
     SELLING_COUNTRIES,
     Connection,
@@ -115,8 +116,9 @@ def _account(deployment: Deployment | None, name: str, environment: str, login: 
         raise Refused({name: _refusal(refusal, deployment.name)}) from refusal
     except Unavailable as failure:
         raise Refused({name: _unavailable(deployment.name)}) from failure
-    merchants = [row for row in rows if row.get("ref") and row.get("country") in SELLING_COUNTRIES]
-    if not merchants:
+    known = SELLING_COUNTRIES.keys() | NOT_OFFERED_COUNTRIES
+    merchants = [row for row in rows if row.get("ref") and row.get("country") in known]
+    if not any(row["country"] in SELLING_COUNTRIES for row in merchants):
         raise Refused({name: _no_merchant(deployment.name)})
     return Account(name, environment, addresses, login, merchants)
 
@@ -219,18 +221,30 @@ def _archive(connections: Iterable[Connection]) -> None:
         connection.save(update_fields=["state"])
 
 
+def _open_merchants(store: Store) -> QuerySet[Merchant]:
+    """Return the merchants of the open connections, in countries where SeQura is offered."""
+    offered = store.merchants.filter(country__in=SELLING_COUNTRIES)
+    return offered.exclude(connection__state="archived").select_related("connection")
+
+
 def available(store: Store) -> dict[str, list[Merchant]]:
     """Return the merchants of the open connections, by country."""
     found: dict[str, list[Merchant]] = {}
-    for merchant in store.merchants.exclude(connection__state="archived").order_by("pk"):
+    for merchant in _open_merchants(store).order_by("pk"):
         found.setdefault(merchant.country, []).append(merchant)
     return found
 
 
 def selling(store: Store) -> list[Merchant]:
     """Return the merchant of each country in which the store offers SeQura."""
-    found = store.merchants.filter(selling=True).exclude(connection__state="archived")
-    return list(found.select_related("connection").order_by("country"))
+    return list(_open_merchants(store).filter(selling=True).order_by("country"))
+
+
+def not_offered(store: Store) -> list[str]:
+    """Return the countries of the open connections in which SeQura is not offered."""
+    others = store.merchants.filter(country__in=NOT_OFFERED_COUNTRIES)
+    others = others.exclude(connection__state="archived").order_by("country")
+    return list(others.values_list("country", flat=True).distinct())
 
 
 def _choice(store: Store, before: list[Merchant]) -> dict[str, str]:
@@ -336,9 +350,7 @@ _THREADS = 4
 
 def refresh(store: Store) -> list[str]:
     """Fetch the payment methods of each merchant id. Return the ids that keep their old ones."""
-    merchants = list(
-        store.merchants.exclude(connection__state="archived").select_related("connection")
-    )
+    merchants = list(_open_merchants(store))
     with ThreadPoolExecutor(max_workers=_THREADS) as pool:
         answers = list(pool.map(_fetch, merchants))
     for merchant, methods in zip(merchants, answers, strict=True):

@@ -15,20 +15,20 @@ from django.utils.translation import gettext_lazy as _
 
 from stores.encryption import EncryptedTextField, ModelWithSecrets, readable
 
-# The countries in which SeQura operates, by ISO 3166 code, and their names.
+# The countries in which SeQura is offered, by ISO 3166 code, and their names: those with euros.
 SELLING_COUNTRIES = {
     "ES": _("Spain"),
     "FR": _("France"),
     "IT": _("Italy"),
     "PT": _("Portugal"),
-    "CO": _("Colombia"),
-    "PE": _("Peru"),
 }
+# SeQura has merchant ids here too, in other currencies. Accounts and earlier settings name them.
+NOT_OFFERED_COUNTRIES = {"CO": _("Colombia"), "PE": _("Peru")}
 
 
 def country_name(code: str) -> str:
     """Return the country's name in the reader's language, or its code when SeQura is not there."""
-    return str(SELLING_COUNTRIES.get(code, code))
+    return str((SELLING_COUNTRIES | NOT_OFFERED_COUNTRIES).get(code, code))
 
 
 # All processes share the database's clock, because a host's own clock may be wrong.

@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from stores.models import SELLING_COUNTRIES
+from stores.models import NOT_OFFERED_COUNTRIES, SELLING_COUNTRIES
 from transport import outside
 
 # What the statistics in a delivery report may hold of each order. Merchants may leave parts out.
@@ -104,6 +104,10 @@ def _webhook(url: str) -> None:
 
 
 def _selling_country(code: str) -> None:
+    if code in NOT_OFFERED_COUNTRIES:
+        offered = ", ".join(SELLING_COUNTRIES)
+        sentence = f"{code} is not offered: this app sells in euros, in {offered}. Leave it out."
+        raise serializers.ValidationError(sentence)
     if code not in SELLING_COUNTRIES:
         raise serializers.ValidationError(f"SeQura does not sell in {code!r}")
 

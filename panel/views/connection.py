@@ -110,7 +110,11 @@ def countries(request: PanelRequest) -> HttpResponse:
             connect.choose(request.store, form.choice())
         ready = guided and form.choice()
         return show(request, "dashboard" if ready else "countries", "ready" if ready else "saved")
-    context = {"form": form, "guide": milestones("countries") if guided else []}
+    context = {
+        "form": form,
+        "guide": milestones("countries") if guided else [],
+        "not_offered": connect.not_offered(request.store),
+    }
     return render(request, "stores/countries.html", context, status=400 if form.errors else 200)
 
 

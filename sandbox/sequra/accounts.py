@@ -9,11 +9,12 @@ from sandbox.settings import HOST, PORT, SVEA_HOST
 
 @dataclass(frozen=True)
 class Merchant:
-    """A merchant id: it sells to one country, in euros."""
+    """A merchant id: it sells to one country, in its currency."""
 
     ref: str
     country: str
     contract_options: tuple[str, ...] = ()
+    currency: str = "EUR"
 
     def row(self, realm: str) -> dict[str, Any]:
         """The merchant as `GET /merchants/credentials` lists it."""
@@ -23,7 +24,7 @@ class Merchant:
             "name": None,
             "country": self.country,
             "allowed_countries": [self.country],
-            "currency": "EUR",
+            "currency": self.currency,
             "assets_key": digest[:10],
             "contract_options": list(self.contract_options),
             "extra_information": {"type": "regular", "phone_number": ""},
@@ -61,6 +62,7 @@ ACCOUNTS = {
                 Merchant("demo_fr", "FR"),
                 Merchant("demo_it", "IT"),
                 Merchant("demo_pt", "PT"),
+                Merchant("demo_co", "CO", currency="COP"),
             ),
         ),
         Account(

@@ -31,6 +31,7 @@ def test_credentials_list_the_merchants_of_the_account(sequra: Client) -> None:
         ("demo_fr", "FR", "sequra"),
         ("demo_it", "IT", "sequra"),
         ("demo_pt", "PT", "sequra"),
+        ("demo_co", "CO", "sequra"),
     ]
     assert set(rows[0]) == {
         "ref",

@@ -3,6 +3,7 @@
 import pytest
 from django.core.cache import cache
 
+from payments.solicit import selling_merchants
 from stores import connect
 from stores.clients import _FRESH, deployments
 from stores.connect import Login, Refused
@@ -67,6 +68,43 @@ def test_every_other_answer_is_explained(
         connect._connect(store, "sandbox", {"sequra": SEQURA})
 
     assert not Connection.objects.exists()
+
+
+def account_with(world: World, *countries: str) -> None:
+    rows = [{"ref": f"demo_{country.lower()}", "country": country} for country in countries]
+    world.refuse["GET /sequra/merchants/credentials"] = (200, rows)
+
+
+def test_an_account_with_other_currencies_alone_sells_nowhere(store: Store, world: World) -> None:
+    account_with(world, "CO", "PE")
+
+    with pytest.raises(Refused, match="no merchant ID in a supported country"):
+        connect._connect(store, "sandbox", {"sequra": SEQURA})
+
+    assert not Merchant.objects.exists()
+
+
+def test_a_country_with_another_currency_is_named_and_not_offered(
+    panel: Panel, world: World
+) -> None:
+    account_with(world, "ES", "PE", "CO")
+    connect._connect(panel.store, "sandbox", {"sequra": SEQURA})
+    # As an earlier version may have left it.
+    Merchant.objects.update(selling=True)
+
+    assert selling(panel.store) == {"ES": "demo_es"}
+    assert list(selling_merchants(panel.store)) == ["ES"]
+    assert list(connect.available(panel.store)) == ["ES"]
+    assert {path for verb, path in world.calls if "payment_methods" in path} == set()
+    connect.refresh(panel.store)
+    paths = {path for verb, path in world.calls if "payment_methods" in path}
+    assert paths == {"/sequra/merchants/demo_es/payment_methods"}
+    page = panel.get("countries/").content.decode()
+    assert "it doesn't offer SeQura there: Colombia, Peru." in page
+    assert '<select name="ES"' in page
+    assert '<select name="CO"' not in page
+    with pytest.raises(Refused, match="isn't a merchant ID"):
+        connect.choose(panel.store, {"CO": "demo_co"})
 
 
 def test_a_deployment_outside_the_document_is_refused(store: Store) -> None:

@@ -201,6 +201,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"reports": {"hour": 24}}, "reports.hour: Ensure this value"),
     ({"reports": {"enabled": "yes"}}, "reports.enabled: is not true or false"),
     ({"countries": {"DE": "x"}}, "SeQura does not sell in 'DE'"),
+    ({"countries": {"PE": "x"}}, "PE is not offered: this app sells in euros, in ES, FR, IT, PT."),
     ({"countries": {"ES": "demo_fr"}}, "“demo_fr” isn't a merchant ID"),
     ({"connection": {"environment": "production"}}, "connection.environment"),
     ({"connection": {"deployments": {"svea": {}}}}, "a new account needs its username"),

@@ -63,6 +63,7 @@ def test_installing_opening_and_connecting(sandbox: SandboxControl, live_app: st
         "demo_it",
         "demo_pt",
     ]
+    assert connect.not_offered(store) == ["CO"]
 
 
 def test_many_at_once_leave_one_of_each(sandbox: SandboxControl, live_app: str) -> None:
