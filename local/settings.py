@@ -10,14 +10,14 @@ DEVELOPMENT = {
     "ENCRYPTION_KEYS": "ZGV2ZWxvcG1lbnQtb25seS0wMTIzNDU2Nzg5YWJjZGU=",
     "DEBUG": "false",
     "ADMIN_ENABLED": "true",
-    "APP_URL": "http://app.localhost:8000",
+    # Port 9 is "discard": nothing listens there, so an unintended call fails at once.
+    "APP_URL": "http://app.localhost:9",
     "ALLOWED_HOSTS": "app.localhost,localhost,127.0.0.1",
     "TRUSTED_PROXIES": "0",
     "SANDBOX": "false",
     "BIGCOMMERCE_CLIENT_ID": "demo-client-id",
     "BIGCOMMERCE_CLIENT_SECRET": "demo-client-secret-0123456789abcdef",
     "BIGCOMMERCE_APP_ID": "12345",
-    # Port 9 is "discard": nothing listens there, so an unintended call fails at once.
     "BIGCOMMERCE_LOGIN_URL": "http://127.0.0.1:9",
     "BIGCOMMERCE_API_URL": "http://127.0.0.1:9",
     "BIGCOMMERCE_PAYMENTS_URL": "http://127.0.0.1:9",

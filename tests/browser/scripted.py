@@ -157,7 +157,10 @@ def run_timers(page: Page | Frame, ms: int) -> None:
 
 @contextmanager
 def held(page: Page, address: str) -> Iterator[Callable[[], None]]:
-    """Hold the requests to an address until the function that this yields is called."""
+    """Hold the requests to an address until the function that this yields is called.
+
+    That function waits for the first of them: the page may be slower than the test.
+    """
     waiting: list[Route] = []
     released: list[bool] = []
 
@@ -165,10 +168,13 @@ def held(page: Page, address: str) -> Iterator[Callable[[], None]]:
         route.continue_() if released else waiting.append(route)
 
     def release() -> None:
+        deadline = time.monotonic() + 20
+        while not waiting:
+            assert time.monotonic() < deadline, f"the page asked for nothing at {address}"
+            page.wait_for_timeout(20)
         released.append(True)
         for route in waiting:
             route.continue_()
-        assert waiting
 
     page.route(address, hold)
     yield release

@@ -42,7 +42,7 @@ def test_auth_stores_the_token_and_registers_everything(client: Client, world: W
         "context": "stores/abc123",
         "scope": ALL_SCOPES,
         "grant_type": "authorization_code",
-        "redirect_uri": "http://app.localhost:8000/auth",
+        "redirect_uri": "http://app.localhost:9/auth",
     }
 
 

@@ -45,7 +45,7 @@ def test_webhooks_are_explicit_and_carry_the_store_s_secret(store: Store, world:
         (hook["destination"], hook["is_active"], str(hook["headers"])) for hook in world.hooks
     } == {
         (
-            f"http://app.localhost:8000/webhooks/bigcommerce/{store.public_id}",
+            f"http://app.localhost:9/webhooks/bigcommerce/{store.public_id}",
             True,
             str({"X-Webhook-Secret": store.webhook_secret}),
         )
@@ -58,7 +58,7 @@ def test_script_carries_its_hash_and_the_store(store: Store, world: World) -> No
         "name": "SeQura checkout",
         "description": "Offers SeQura's payment methods in the checkout.",
         "kind": "src",
-        "src": f"http://app.localhost:8000/static/{HASHED}?store={store.public_id}",
+        "src": f"http://app.localhost:9/static/{HASHED}?store={store.public_id}",
         "location": "footer",
         "load_method": "default",
         "visibility": "checkout",
@@ -106,7 +106,7 @@ def test_what_was_changed_or_doubled_is_put_right(store: Store, world: World) ->
 
 def test_a_new_script_keeps_the_old_hash_along(store: Store, world: World) -> None:
     old = [f"sha384-{number}" for number in range(5)]
-    world.scripts[0] |= {"src": "http://app.localhost:8000/old.js", "integrity_hashes": old}
+    world.scripts[0] |= {"src": "http://app.localhost:9/old.js", "integrity_hashes": old}
 
     registration.register(store)
 
@@ -323,7 +323,7 @@ def test_a_wake_up_that_cannot_be_sent_breaks_nothing(store: Store) -> None:
 def test_a_new_version_of_the_script_reaches_every_store(store: Store, world: World) -> None:
     """After a deployment the old file may be gone; nobody waits for a merchant to notice."""
     world.scripts[0] |= {
-        "src": "http://app.localhost:8000/old.js",
+        "src": "http://app.localhost:9/old.js",
         "integrity_hashes": ["sha384-x"],
     }
     store.script_file = "storefront/old.js"
