@@ -31,6 +31,7 @@ _EVENTS: Mapping[str, Text] = {
     "review_approved": _("Review approved"),
     "edit": _("Order edited"),
     "address": _("Address changed"),
+    "resend": _("Order sent again"),
     "ship": _("Shipment"),
     "refund": _("Refund"),
     "cancel": _("Cancellation"),
@@ -68,7 +69,7 @@ OURS = frozenset({"retry", DECISION})
 
 # What a success settles: of an update all that was wrong with updates, of a payment all that was
 # wrong with the payment. Reports and corrections are settled where they came from.
-UPDATES = frozenset({"edit", "address", "ship", "refund", "cancel"})
+UPDATES = frozenset({"edit", "address", "resend", "ship", "refund", "cancel"})
 _PAYMENTS = frozenset({"purchase", "reference", "review_approved", "cancelled_by_sequra"})
 # Linking an order that the app had no record of settles why it was not linked before.
 _ADOPTIONS = frozenset({"adopted"})
@@ -586,6 +587,13 @@ _REJECTED_EVENTS: Mapping[str, Explanation] = {
         _(
             "Change the details back in BigCommerce, or contact SeQura through its portal and"
             " retry."
+        ),
+    ),
+    "resend": Explanation(
+        _("SeQura rejected the order when it was sent again, although it accepted it before."),
+        _(
+            "Check the order in SeQura's portal. If it's closed there, dismiss this entry."
+            " Otherwise contact SeQura, then retry."
         ),
     ),
     "report": Explanation(

@@ -30,7 +30,15 @@ from panel.figures import with_approved
 from panel.notices import back
 from panel.session import PanelRequest, no_such_thing, panel_error, panel_page, waiting_page
 from panel.templatetags.labels import label, newest_first
-from payloads.order.comparison import Comparison, Update, as_accepted, cart_total, compare, standing
+from payloads.order.comparison import (
+    Comparison,
+    Update,
+    as_accepted,
+    cart_total,
+    compare,
+    parcels,
+    standing,
+)
 from payloads.order.order_update import Held, Snapshot
 from payloads.order.people import PATHS
 from payments.models import Solicitation
@@ -97,12 +105,14 @@ def _find(request: PanelRequest, order_id: int) -> Order | None:
 
 def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
     entries = _entries(order)
+    accepted = as_accepted(order.accepted_update, order.solicited)
+    lines = standing(order.solicited, accepted)
     return {
         "order": order,
         "order_id": order.bigcommerce_id,
         "amounts": _amounts_of(order),
-        "lines": standing(order.solicited, as_accepted(order.accepted_update, order.solicited)),
-        "parcels": (order.accepted_update or {}).get("trackings") or (),
+        "lines": lines,
+        "parcels": parcels(accepted, order.ledger, lines),
         "entries": entries,
         # Corrections have a place of their own on the page, with both values.
         "problems": [one for one in entries if _is_for_the_merchant(one)],

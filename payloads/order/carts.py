@@ -215,6 +215,26 @@ def parcels(shipments: Iterable[Document]) -> dict[int, str]:
     return carried
 
 
+def parcel_units(
+    goods: Sequence[Goods], shipments: Iterable[Document]
+) -> dict[str, dict[str, int]]:
+    """Return the units of each line in each parcel, by the parcel's and the line's reference.
+
+    SeQura's lines name one parcel; a line whose units travel in several is divided here only.
+    """
+    by_id = {line.id: line.reference for line in goods}
+    by_product = {line.product_id: line.reference for line in reversed(goods)}
+    found: dict[str, dict[str, int]] = {}
+    for shipment in _by_id(shipments):
+        units = found.setdefault(str(shipment["id"]), {})
+        for item in shipment.get("items") or ():
+            product = int(item.get("product_id") or 0)
+            known = by_id.get(int(item["order_product_id"])) or by_product.get(product)
+            reference = known or str(product)
+            units[reference] = units.get(reference, 0) + int(item["quantity"])
+    return found
+
+
 def _by_id(shipments: Iterable[Document]) -> list[Document]:
     return sorted(shipments, key=lambda shipment: int(shipment["id"]))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from payloads.order import lines, people
 from payloads.order.carts import shipped_units, trackings
+from payloads.order.ledger import Ledger
 from payloads.order.order_update import Rules, Snapshot
 from payloads.order.refunds import refunded, through_sequra
 
@@ -63,6 +64,14 @@ class Row:
         """Return by how many cents the next update changes the line."""
         wanted, accepted = self.wanted or _Cell(), self.accepted or _Cell()
         return wanted.amount - accepted.amount
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """How SeQura knows a parcel, if it can be followed, and its units by name of the line."""
+
+    tracking: Update
+    units: list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,20 @@ def standing(solicited: Update, accepted: Update) -> list[Row]:
     _sequra(rows, "shop", as_accepted(None, solicited))
     _sequra(rows, "accepted", accepted)
     return list(rows.values())
+
+
+def parcels(accepted: Update, ledger: Ledger, rows: Iterable[Row]) -> list[_Parcel]:
+    """Return the parcels, by their number, with the units of each line that travelled in it."""
+    units = ledger.get("parcels", {})
+    followed = {str(one["reference"]): one for one in accepted.get("trackings") or ()}
+    names = {row.reference: row.name for row in rows}
+    return [
+        _Parcel(
+            followed.get(key, {}),
+            [(names.get(line, line), count) for line, count in units.get(key, {}).items()],
+        )
+        for key in sorted({*units, *followed}, key=lambda key: (len(key), key))
+    ]
 
 
 def as_accepted(order_update: Update | None, solicited: Update) -> Update:
@@ -250,8 +273,11 @@ def _joined(document: Mapping[str, Any], *keys: str) -> str:
 def what_happened(before: Update | None, after: Update, snapshot: Snapshot, rules: Rules) -> str:
     """Return `cancel`, `refund`, `ship`, `address` or `edit`: the most important that applies.
 
-    Without a `before` the whole order is new: then the order itself decides.
+    Without a `before` the whole order is new: then the order itself decides. What SeQura accepted
+    before is a `resend` of the whole order.
     """
+    if before == after:
+        return "resend"
     if _is_cancelled(after, snapshot, rules) and (
         before is None or before["unshipped_cart"]["items"]
     ):

@@ -45,6 +45,8 @@ class Ledger(TypedDict, total=False):
     unclear: list[str]
     # What the merchant is asked about: cents by reason of the transaction log.
     asked: dict[str, int]
+    # What travelled in which parcel: units by reference of the line, by id of the shipment.
+    parcels: dict[str, dict[str, int]]
 
 
 def products(ledger: Ledger) -> dict[int, int]:

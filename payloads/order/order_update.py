@@ -14,7 +14,15 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from payloads.cart import cart
 from payloads.order import lines, people
-from payloads.order.carts import Carts, all_shipped, parcels, shipped_units, split, trackings
+from payloads.order.carts import (
+    Carts,
+    all_shipped,
+    parcel_units,
+    parcels,
+    shipped_units,
+    split,
+    trackings,
+)
 from payloads.order.ledger import (
     BY_STATUS,
     Ledger,
@@ -267,12 +275,14 @@ def _ledger(
         if key in before.get("unclear", ())
         or (key not in accepted and taken["amount"][0] and not before.get("cancelled"))
     ]
+    travelled = parcel_units(goods, snapshot.get("shipments") or ())
     return written(
         before,
         goods,
         shipped,
         carts.taken | kept,
         snapshot["refunds"],
+        **{"parcels": travelled} if travelled else {},
         cancelled=is_cancelled,
         reopened=reopened,
         status=snapshot["order"]["status_id"],

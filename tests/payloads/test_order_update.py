@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from payloads.order.carts import parcel_units
+from payloads.order.comparison import _Parcel, parcels, standing
 from payloads.order.ledger import Ledger, known_goods, written
 from payloads.order.lines import Charge, Goods, rounding
 from payloads.order.order_update import Held, compute, shipped_at
@@ -140,3 +142,40 @@ def test_a_refund_shared_with_store_credit_by_more_than_rounding_settles_no_line
     assert remains.units[MUG.id] == units
     assert sum(one.amount for one in remains.amounts) == amount
     assert remains.owed == 3000 + 500 + 500 - 1500
+
+
+def test_units_are_counted_in_each_parcel_that_a_line_travels_in() -> None:
+    shipments: list[dict[str, Any]] = [
+        {"id": 12, "items": [{"order_product_id": 9, "product_id": 42, "quantity": 1}]},
+        {
+            "id": 11,
+            "items": [
+                {"order_product_id": 9, "product_id": 42, "quantity": 1},
+                {"order_product_id": 10, "product_id": 43, "quantity": 1},
+                {"order_product_id": 7, "product_id": 43, "quantity": 2},  # an edit renumbered it
+                {"order_product_id": 6, "product_id": 41, "quantity": 3},  # an edit removed it
+            ],
+        },
+        {"id": 13, "items": None},
+    ]
+
+    found = parcel_units([MUG, PEN], shipments)
+
+    assert found == {"11": {"MUG": 1, "PEN": 3, "41": 3}, "12": {"MUG": 1}, "13": {}}
+    assert list(found) == ["11", "12", "13"]
+
+
+def test_a_parcel_is_shown_with_its_tracking_and_its_lines_by_name() -> None:
+    followed = {"type": "postal", "reference": "9", "carrier": "seur", "tracking_number": "ES1"}
+    foreign = {"type": "postal", "reference": "100", "carrier": "ups"}  # of an earlier version
+    accepted = {"trackings": [foreign, followed]}
+    items = [{"reference": "MUG", "name": "Mug", "total_with_tax": 3000}]
+    rows = standing({"cart": {"items": items}}, accepted)
+
+    found = parcels(accepted, {"parcels": {"10": {"MUG": 1, "GONE": 2}, "9": {"MUG": 1}}}, rows)
+
+    assert found == [
+        _Parcel(followed, [("Mug", 1)]),
+        _Parcel({}, [("Mug", 1), ("GONE", 2)]),
+        _Parcel(foreign, []),
+    ]

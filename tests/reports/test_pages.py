@@ -150,8 +150,9 @@ def test_sequra_is_told_again_even_where_nothing_differs(
 
     assert answer["Location"].endswith("done=accepted")
     assert [call["body"] for call in merchant.updates()] == [merchant.updates()[0]["body"]] * 2
-    assert [one[1] for one in merchant.entries(order)[before:]] == ["accepted"]
+    assert merchant.entries(order)[before:] == [("resend", "accepted", "")]
     assert Order.objects.get(pk=order.pk).attempts == 0
+    assert "Order sent again" in text(merchants_panel.get(f"orders/{order.bigcommerce_id}/"))
 
 
 def test_a_correction_is_entered_shown_and_decided_on_the_panel(

@@ -75,6 +75,10 @@ BY_EVENT = {
         "SeQura rejected the new address or customer details.",
         "Change the details back in BigCommerce",
     ),
+    "resend": (
+        "SeQura rejected the order when it was sent again, although it accepted it before.",
+        "If it's closed there, dismiss this entry.",
+    ),
     "report": ("SeQura rejected the delivery report.", "fix the orders it names"),
 }
 

@@ -427,3 +427,17 @@ def test_the_current_state_is_asked_for_and_a_no_is_survived(
     assert "Ask SeQura now" in panel.get("orders/250/").content.decode()
     assert len(responses.calls) == 0
     assert sentence in panel.get("orders/250/?live=1").content.decode()
+
+
+def test_the_units_of_a_line_are_shown_in_each_of_its_parcels(merchant: Merchant) -> None:
+    order = merchant.order(lines=[{"product_id": 102, "quantity": 3}])
+    (lamp,) = merchant.lines(order)
+    two, one = ([{"order_product_id": lamp["id"], "quantity": units}] for units in (2, 1))
+    merchant.acts("ship", order, items=two, tracking_number="ES123", carrier="seur")
+    merchant.does("ship", order, items=one)
+
+    html = panel_for(merchant.store).get(f"orders/{order.bigcommerce_id}/").content.decode()
+
+    text = " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    name = lamp["name"]
+    assert f"Parcels SEUR ES123 2 × {name} Without tracking 1 × {name} Timeline" in text
