@@ -233,6 +233,9 @@ class BigCommerce(Api):
     def customers(self, customer_ids: Iterable[int]) -> list[documents.Customer]:
         return self._by_id(customer_ids, "id:in", "v3", "customers", include="storecredit")
 
+    def customer_groups(self) -> list[documents.CustomerGroup]:
+        return self._v2_rows("v2", "customer_groups")
+
     def products(self, product_ids: Iterable[int]) -> list[documents.Product]:
         path = ("v3", "catalog", "products")
         return self._by_id(product_ids, "id:in", *path, include_fields=_PRODUCT_FIELDS)

@@ -456,7 +456,13 @@ class Customer(TypedDict, total=False):
     company: str
     phone: str
     date_created: str
+    customer_group_id: int  # 0: in no group
     store_credit_amounts: list[_StoreCreditAmount]
+
+
+class CustomerGroup(TypedDict, total=False):
+    id: int
+    name: str
 
 
 class Product(TypedDict, total=False):

@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from payloads.order.order_update import OrderFacts, Rules
+from stores.channels import ChannelSettings
 from stores.models import Connection, Merchant, Store
 from transaction_log.record import Subject
 
@@ -80,6 +81,8 @@ class Order(models.Model):
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+")
     merchant_ref = models.CharField(max_length=255)
     bigcommerce_id = models.BigIntegerField()
+    # The storefront of the purchase: its settings decide what the order's statuses mean.
+    channel_id = models.IntegerField(default=1, db_default=1)
     reference = models.UUIDField()  # SeQura's order
     order_ref_1 = models.CharField(max_length=255)
     status = models.CharField(max_length=20, choices=Status, default=Status.WITHOUT_REFERENCE)
@@ -254,11 +257,16 @@ class Order(models.Model):
             shipped_status_seen=self.shipped_status_seen,
             ledger=self.ledger,
             rules=Rules(
-                shipped_statuses=frozenset(self.store.shipped_statuses),
-                cancelling_statuses=frozenset(self.store.cancelling_statuses),
+                shipped_statuses=frozenset(self.settings.shipped_statuses),
+                cancelling_statuses=frozenset(self.settings.cancelling_statuses),
                 refunded_status_refunds=self.store.refunded_status_refunds,
             ),
         )
+
+    @property
+    def settings(self) -> ChannelSettings:
+        """Return the settings of the storefront in which it was bought."""
+        return ChannelSettings(self.store, self.channel_id)
 
     @property
     def subject(self) -> Subject:

@@ -34,9 +34,23 @@ class _Day:
 
 def _paid(store: Store) -> QuerySet[Order]:
     """Return the store's orders that neither SeQura nor the shop has cancelled."""
-    cancelled_in_shop = Q(seen_status__in=store.cancelling_statuses, seen_status__isnull=False)
     orders = Order.objects.filter(store=store).exclude(status=Order.Status.CANCELLED)
-    return orders.exclude(cancelled_in_shop)
+    return orders.exclude(_cancelled_in_shop(store), seen_status__isnull=False)
+
+
+def _cancelled_in_shop(store: Store) -> Q:
+    """Return the statuses that cancel an order, of the store and of storefronts with their own."""
+    found = Q(seen_status__in=store.cancelling_statuses)
+    own = {
+        int(channel): values["cancelling_statuses"]
+        for channel, values in store.channel_settings.items()
+        if "cancelling_statuses" in values
+    }
+    if own:
+        found &= ~Q(channel_id__in=own)
+    for channel, cancelling in own.items():
+        found |= Q(channel_id=channel, seen_status__in=cancelling)
+    return found
 
 
 def last_days(store: Store, connections: Collection[int], days: int = _DAYS) -> list[_Day]:

@@ -1,5 +1,6 @@
 """The forms of the control panel. Every value is checked here; no model is filled by name."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -12,7 +13,7 @@ from django.utils.translation import ngettext
 from panel import figures
 from payloads.money import to_cents
 from sequra.documents import Deployment
-from stores import settings_file, statuses
+from stores import channels, settings_file, statuses
 from stores.connect import Login
 from stores.encryption import readable
 from stores.models import (
@@ -212,10 +213,7 @@ class GeneralForm(_SettingsForm):
     services = forms.BooleanField(label=LABELS["offers_services"], required=False)
 
     def __init__(self, store: Store, data: Any = None, *, services: bool = False) -> None:
-        self.names = {
-            str(one["id"]): one["name"] or _("Storefront %(id)s") % {"id": one["id"]}
-            for one in store.channels
-        }
+        self.names = {str(number): name for number, name in channels.names(store).items()}
         disabled = {str(one) for one in store.disabled_channels}
         initial = {
             "allowed_ips": "\n".join(store.allowed_ips),
@@ -240,6 +238,36 @@ class GeneralForm(_SettingsForm):
             values["disabled_channels"] = [int(one) for one in self.names if one not in chosen]
         if "services" in self.fields:
             values["offers_services"] = self.cleaned_data["services"]
+        return values
+
+
+class AudienceForm(_SettingsForm):
+    """Who of the customers does not see SeQura: companies, and groups of customers."""
+
+    columns = ("offers_companies", "excluded_groups")
+    companies = forms.BooleanField(label=LABELS["offers_companies"], required=False)
+    groups = forms.TypedMultipleChoiceField(
+        label=LABELS["excluded_groups"],
+        required=False,
+        coerce=int,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Customers in these groups don't see SeQura. Guests are in no group."),
+    )
+
+    def __init__(self, store: Store, groups: Mapping[int, str], data: Any = None) -> None:
+        initial = {"companies": store.offers_companies, "groups": store.excluded_groups}
+        super().__init__(data, initial=initial, auto_id="%s")
+        # A group that BigCommerce does not list is kept until the merchant removes it.
+        unlisted = {one: _("Group %(id)s") % {"id": one} for one in store.excluded_groups}
+        field: Any = self.fields["groups"]
+        field.choices = list((unlisted | dict(groups)).items())
+        if not field.choices:
+            del self.fields["groups"]
+
+    def values(self) -> dict[str, Any]:
+        values = {"offers_companies": self.cleaned_data["companies"]}
+        if "groups" in self.fields:
+            values["excluded_groups"] = sorted(self.cleaned_data["groups"])
         return values
 
 
@@ -539,9 +567,20 @@ class WhatIfForm(forms.Form):
         help_text=_("Up to 5 SKUs, separated by commas (optional)"),
     )
     digital = forms.BooleanField(label=_("Digital products or services only"), required=False)
+    company = forms.BooleanField(label=_("The customer is a company"), required=False)
+    storefront = forms.TypedChoiceField(
+        label=_("Storefront"),
+        coerce=int,
+        widget=forms.Select(attrs={"class": "input"}),
+    )
 
-    def __init__(self, data: Any = None) -> None:
+    def __init__(self, store: Store, data: Any = None) -> None:
         super().__init__(data, auto_id="if-%s", initial={"country": "ES", "amount": "100"})
+        storefronts: Any = self.fields["storefront"]
+        storefronts.choices = list(channels.names(store).items())
+        self.only: int = next(iter(channels.names(store)), 1)
+        if len(storefronts.choices) < 2:
+            del self.fields["storefront"]
         countries = [*SELLING_COUNTRIES.items(), ("", _("Another country"))]
         field: Any = self.fields["country"]
         field.required, field.choices = False, countries
@@ -551,6 +590,11 @@ class WhatIfForm(forms.Form):
     @property
     def cents(self) -> int:
         return to_cents(self.cleaned_data["amount"])
+
+    @property
+    def channel(self) -> int:
+        """Return the storefront; the only one where there is no choice."""
+        return self.cleaned_data.get("storefront") or self.only
 
     @property
     def skus(self) -> list[str]:

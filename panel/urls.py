@@ -25,6 +25,7 @@ app_pages = [
     path("why/", why_not_shown.why_not, name="why_not"),
     path("logout", session.logout, name="logout"),
     path("settings/", settings.general, name="settings"),
+    path("settings/audience/", settings.audience, name="audience"),
     path("settings/exclusions/", settings.exclusions, name="exclusions"),
     path("settings/exclusions/change", settings.change_exclusions, name="change_exclusions"),
     path("settings/order-statuses/", settings.order_statuses, name="order_statuses"),

@@ -68,10 +68,11 @@ def _cancel_in_shop(solicitation: Solicitation) -> bool:
     """Cancel the BigCommerce order unless goods have left. Its webhook causes the order update."""
     api, order_id = bigcommerce_for(solicitation.store), solicitation.bigcommerce_order
     order = api.order(order_id)
-    if gone_before(solicitation) or has_left(solicitation.store, order):
+    if gone_before(solicitation) or has_left(solicitation.settings, order):
         return False
-    if order["status_id"] not in solicitation.store.cancelling_statuses:
-        api.update_order(order_id, {"status_id": cancelled_status(solicitation.store)})
+    cancelling = solicitation.settings.cancelling_statuses
+    if order["status_id"] not in cancelling:
+        api.update_order(order_id, {"status_id": cancelled_status(cancelling)})
     return True
 
 

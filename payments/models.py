@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
+from stores.channels import ChannelSettings
 from stores.encryption import EncryptedTextField, ModelWithSecrets
 from stores.models import Connection, Store, new_secret
 from transaction_log.record import Subject
@@ -173,6 +174,11 @@ class Solicitation(ModelWithSecrets):
 
     def __str__(self) -> str:
         return f"solicitation {self.reference or self.public_id}"
+
+    @property
+    def settings(self) -> ChannelSettings:
+        """Return the settings of the storefront in which the shopper pays."""
+        return ChannelSettings(self.store, self.channel_id)
 
     @property
     def sequra_order(self) -> uuid.UUID:

@@ -5,6 +5,7 @@ only when it explains the amount to the cent. https://docs.sequra.com/docs/start
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any, cast
@@ -38,8 +39,9 @@ from payloads.money import NotMoney, to_cents
 from payments.models import Offer, Solicitation
 from payments.notifications import digest
 from payments.solicited_order import keep, order_of, sent_order
+from stores.channels import ChannelSettings, in_use, selling_in
 from stores.clients import bigcommerce_for, sequra_for, storefront_session
-from stores.models import SELLING_COUNTRIES, Connection, Merchant, Store
+from stores.models import Connection, Merchant, Store
 from transport.reading import clean_text, number_of
 
 _NOT_FOUND = 404
@@ -65,7 +67,7 @@ def _customer_of(api: BigCommerce, checkout: Checkout, *, needed: bool) -> Any:
     """Return the registered customer with the store credit; None for a guest.
 
     Also None when BigCommerce does not return the customer and nothing depends on it: a purchase
-    without store credit needs no more than the checkout.
+    without store credit needs no more than the checkout, unless a customer group is excluded.
     """
     customer_id = customer_number(checkout)
     if not customer_id:
@@ -152,8 +154,8 @@ def solicit(store: Store, checkout_id: str, claim: Claim, shopper: Shopper, orig
         claim=asdict(claim),
         shopper=asdict(shopper),
     )
-    merchants = selling_merchants(store, **_known(attempt))
-    if any(cast(Any, merchant).is_unknown for merchant in merchants.values()):
+    merchants = merchants_in_use(store, **_known(attempt))
+    if any(cast(Any, merchant).is_unknown for merchant in merchants):
         raise UnknownCheckout  # as a moment ago
     quotas: _Quotas = {}
     try:
@@ -167,7 +169,7 @@ def solicit(store: Store, checkout_id: str, claim: Claim, shopper: Shopper, orig
 
 
 def _or_reason(
-    attempt: Solicitation, claim: Claim, merchants: dict[str, Merchant], quotas: _Quotas
+    attempt: Solicitation, claim: Claim, merchants: Sequence[Merchant], quotas: _Quotas
 ) -> Offered:
     """Run `_solicit` and turn every failure into a reason."""
     try:
@@ -239,7 +241,7 @@ def _remember(
 
 
 def _solicit(
-    attempt: Solicitation, claim: Claim, merchants: dict[str, Merchant], quotas: _Quotas
+    attempt: Solicitation, claim: Claim, merchants: Sequence[Merchant], quotas: _Quotas
 ) -> Offered:
     """Check first what costs no call: each later check costs one."""
     _check_without_calls(attempt.store, merchants, attempt.shopper["ip"])
@@ -265,21 +267,26 @@ def _known(attempt: Solicitation) -> dict[str, Exists]:
 
 
 def _ask(
-    attempt: Solicitation, claim: Claim, api: BigCommerce, merchants: dict[str, Merchant]
+    attempt: Solicitation, claim: Claim, api: BigCommerce, known: Sequence[Merchant]
 ) -> Offered:
-    rules = rules_of(attempt.store, merchants)
     checkout = _read_checkout(api, attempt.checkout_id)
+    attempt.channel_id = channel_of(checkout)
+    merchants = selling_in(attempt.store, attempt.channel_id, known)
+    rules = rules_of(attempt.store, attempt.channel_id, merchants)
     total, ip = to_cents(checkout.get("grand_total", "")), attempt.shopper["ip"]
     if reasons := availability(rules, checkout, amount=total, ip=ip):
         return Offered(reasons=reasons)
-    customer = _customer_of(api, checkout, needed=claim.applied)
+    needed = claim.applied or bool(rules.excluded_groups)
+    customer = _customer_of(api, checkout, needed=needed)
     balance = credit_balance(customer) if claim.applied else 0
     attempt.store_credit = store_credit(balance, total, claim)
     attempt.amount = total - attempt.store_credit
     if total > MOST:
         raise NotOffered(Reason.AMOUNT)
     products = _products_of(api, rules, checkout)
-    if reasons := availability(rules, checkout, amount=attempt.amount, ip=ip, products=products):
+    if reasons := availability(
+        rules, checkout, amount=attempt.amount, ip=ip, products=products, customer=customer
+    ):
         return Offered(reasons=reasons)
     merchant = merchants[merchant_country(checkout)]
     _address(attempt, checkout, merchant)
@@ -295,13 +302,12 @@ def _ask(
 
 
 def _address(attempt: Solicitation, checkout: Checkout, merchant: Merchant) -> None:
-    """Set the SeQura merchant that this attempt goes to, and its country, currency and channel."""
+    """Set the SeQura merchant that this attempt goes to, and its country and currency."""
     attempt.connection, attempt.merchant_ref = merchant.connection, merchant.ref
     attempt.country, attempt.currency = merchant.country, currency_of(checkout)
-    attempt.channel_id = channel_of(checkout)
 
 
-def _check_without_calls(store: Store, merchants: dict[str, Merchant], ip: str) -> None:
+def _check_without_calls(store: Store, merchants: Sequence[Merchant], ip: str) -> None:
     """Raise NotOffered for reasons that are known without a call."""
     if reason := no_access(store, merchants):
         raise NotOffered(reason)
@@ -309,31 +315,31 @@ def _check_without_calls(store: Store, merchants: dict[str, Merchant], ip: str) 
         raise NotOffered(Reason.IP_NOT_ALLOWED)
 
 
-def no_access(store: Store, merchants: dict[str, Merchant]) -> Reason | None:
+def no_access(store: Store, merchants: Sequence[Merchant]) -> Reason | None:
     """Return why no checkout of the store can be offered SeQura: an account is missing."""
     if merchants and store.state == Store.State.NEEDS_REAUTHORISATION:
         return Reason.ACCESS_LOST
     return None if merchants and store.is_installed else Reason.NOT_CONNECTED
 
 
-def selling_merchants(store: Store, **also: Exists) -> dict[str, Merchant]:
-    """Return the merchant id of each selling country, of connections that are in use."""
-    merchants = Merchant.objects.select_related("connection")
-    merchants = merchants.filter(store=store, selling=True, country__in=SELLING_COUNTRIES)
-    merchants = merchants.annotate(**also)
-    in_use = merchants.exclude(connection__state=Connection.State.ARCHIVED)
-    return {merchant.country: merchant for merchant in in_use}
+def merchants_in_use(store: Store, **also: Exists) -> list[Merchant]:
+    """Return the merchant ids with which any storefront of the store sells."""
+    return list(in_use(store).select_related("connection").annotate(**also))
 
 
-def rules_of(store: Store, merchants: dict[str, Merchant]) -> Rules:
+def rules_of(store: Store, channel_id: int, merchants: dict[str, Merchant]) -> Rules:
+    """Return the rules of a storefront, which sells with these merchant ids."""
+    own = ChannelSettings(store, channel_id)
     return Rules(
-        connected=bool(merchants),
+        connected=True,
         countries={country: found.contract_options for country, found in merchants.items()},
         allowed_ips=store.allowed_ips,
-        excluded_products=store.excluded_products,
-        excluded_categories=[*store.excluded_categories, *store.excluded_subcategories],
+        excluded_products=own.excluded_products,
+        excluded_categories=own.excluded_categories,
         disabled_channels=store.disabled_channels,
         offers_services=store.offers_services,
+        offers_companies=store.offers_companies,
+        excluded_groups=store.excluded_groups,
     )
 
 

@@ -36,9 +36,8 @@ def confirmation_url(solicitation: Solicitation) -> str | None:
 
     https://docs.bigcommerce.com/docs/rest-management/checkouts/create-checkout-token
     """
-    store = solicitation.store
-    approved = solicitation.accepted_state == "confirmed"
-    status = store.status_approved if approved else store.status_needs_review
+    own, approved = solicitation.settings, solicitation.accepted_state == "confirmed"
+    status = own.status_approved if approved else own.status_needs_review
     if solicitation.phase not in Solicitation.WITH_ORDER or status is None:
         return None
     address = f"{solicitation.origin}/checkout/order-confirmation/{solicitation.order_id}"

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.documents import Category
+from stores import channels
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transport.call import Timeout
@@ -92,7 +93,8 @@ def refresh(store: Store) -> None:
     When BigCommerce fails, the stored ones stay until the next day.
     """
     rows: list[Category] = []
-    if store.excluded_categories:
+    roots = channels.excluded_roots(store)
+    if roots:
         if not store.is_installed:
             return
         try:
@@ -101,10 +103,11 @@ def refresh(store: Store) -> None:
             log.warning("categories_unknown", store=store.hash, reason=str(error))
             return
     names = {f"category {row['category_id']}": row.get("name", "") for row in rows}
-    kept = {f"category {number}" for number in store.excluded_categories}
+    kept = {f"category {number}" for number in roots}
     store.excluded_subcategories = _below(store.excluded_categories, rows)
     store.catalogue_names |= {key: name for key, name in names.items() if key in kept}
     store.save(update_fields=["excluded_subcategories", "catalogue_names"])
+    channels.keep_subcategories(store, lambda own: _below(own, rows))
 
 
 def _below(roots: Iterable[int], categories: Iterable[Any]) -> list[int]:

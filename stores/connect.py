@@ -260,12 +260,17 @@ def _choice(store: Store, before: list[Merchant]) -> dict[str, str]:
 
 def choose(store: Store, choice: Mapping[str, str]) -> None:
     """Sell in exactly these countries with these merchant ids. Raise Refused."""
-    merchants = [_merchant(store, country, ref) for country, ref in choice.items()]
+    merchants = check_choice(store, choice)
     with transaction.atomic():
         store.merchants.update(selling=False)
         Merchant.objects.filter(pk__in=[merchant.pk for merchant in merchants]).update(selling=True)
         # A store that sells nowhere has no delivery reports; its first may be due.
         Store.objects.filter(pk=store.pk).update(report_due_at=AT_ONCE)
+
+
+def check_choice(store: Store, choice: Mapping[str, str]) -> list[Merchant]:
+    """Return the merchant ids of these countries. Raise Refused for one that is not the store's."""
+    return [_merchant(store, country, ref) for country, ref in choice.items()]
 
 
 def _merchant(store: Store, country: str, ref: str) -> Merchant:

@@ -133,6 +133,12 @@ class Store(ModelWithSecrets):
     catalogue_names = models.JSONField(default=dict, blank=True)
     # Storefront channels in which SeQura is not offered, by id.
     disabled_channels = models.JSONField(default=list, blank=True)
+    # What storefronts set for themselves, by id and column: {"3": {"status_approved": 9}}. They
+    # inherit the rest: see `stores.channels`.
+    channel_settings = models.JSONField(default=dict, db_default={}, blank=True)
+    # Customer groups, by id, to which SeQura is not offered; and is it offered to companies?
+    excluded_groups = models.JSONField(default=list, db_default=[], blank=True)
+    offers_companies = models.BooleanField(default=True, db_default=True)
     # Is SeQura offered for carts in which nothing is shipped, where the contract has services?
     offers_services = models.BooleanField(default=True)
     # BigCommerce status ids; null is "None": leave the status alone.

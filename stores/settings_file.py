@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from stores.channels import COUNTRIES, INHERIT
 from stores.models import NOT_OFFERED_COUNTRIES, SELLING_COUNTRIES
 from transport import outside
 
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
 # https://docs.bigcommerce.com order statuses: Incomplete (0) to Partially Refunded (14)
 _LAST_STATUS = 14
 _LARGEST_ID = 2**31 - 1
+# What a storefront has of its own, in the document: {"channels": {"3": {"countries": {…}}}}.
+CHANNELS = "channels"
+_CHANNEL = re.compile(r"[1-9]\d{0,8}")
 LEAST_LOG_DAYS, MOST_LOG_DAYS = 7, 3650
 
 
@@ -148,6 +152,7 @@ class _Setting:
     key: str
     label: "StrPromise"
     field: serializers.Field[Any, Any, Any, Any]
+    by_channel: bool = False  # may a storefront have a value of its own?
 
     @property
     def path(self) -> tuple[str, str]:
@@ -156,6 +161,7 @@ class _Setting:
         return part, name
 
     def export(self, document: dict[str, Any], value: Any) -> None:
+        """Write the value to its place in a document, or in a storefront's part of one."""
         part, name = self.path
         (document.setdefault(part, {}) if part else document)[name] = value
 
@@ -185,12 +191,14 @@ SETTINGS = (
         "general.excluded_categories",
         _("Excluded categories"),
         _listed(_Integer(min_value=1, max_value=_LARGEST_ID)),
+        by_channel=True,
     ),
     _Setting(
         "excluded_products",
         "general.excluded_products",
         _("Excluded products"),
         _listed(_Text(max_length=255)),
+        by_channel=True,
     ),
     _Setting(
         "disabled_channels",
@@ -205,34 +213,51 @@ SETTINGS = (
         _Boolean(required=False),
     ),
     _Setting(
+        "offers_companies",
+        "general.offers_companies",
+        _("Offer SeQura to companies"),
+        _Boolean(required=False),
+    ),
+    _Setting(
+        "excluded_groups",
+        "general.excluded_groups",
+        _("Customer groups without SeQura"),
+        _listed(_Integer(min_value=1, max_value=_LARGEST_ID)),
+    ),
+    _Setting(
         "status_approved",
         "order_statuses.approved",
         _("Paid"),
         _Status(allow_null=True, required=False),
+        by_channel=True,
     ),
     _Setting(
         "status_needs_review",
         "order_statuses.needs_review",
         _("In review"),
         _Status(allow_null=True, required=False),
+        by_channel=True,
     ),
     _Setting(
         "status_cancelled",
         "order_statuses.cancelled",
         _("Cancelled"),
         _Status(allow_null=True, required=False),
+        by_channel=True,
     ),
     _Setting(
         "shipped_statuses",
         "shipped_statuses",
         _("Statuses that count as shipped"),
         _listed(_Status()),
+        by_channel=True,
     ),
     _Setting(
         "cancelling_statuses",
         "cancelling_statuses",
         _("Statuses that cancel the order at SeQura"),
         _listed(_Status()),
+        by_channel=True,
     ),
     _Setting(
         "refunded_status_refunds",
@@ -290,6 +315,45 @@ SETTINGS = (
     ),
 )
 LABELS = {setting.column: setting.label for setting in SETTINGS}
+BY_CHANNEL = tuple(setting for setting in SETTINGS if setting.by_channel)
+
+
+class _Own(serializers.Field[Any, Any, Any, Any]):
+    """A storefront's own value of a setting, or "inherit"."""
+
+    def __init__(self, field: serializers.Field[Any, Any, Any, Any]) -> None:
+        super().__init__(required=False, allow_null=field.allow_null)
+        self.own = field
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data if data == INHERIT else self.own.run_validation(data)
+
+
+def _channel_class() -> type[_Strict]:
+    """Return the serializer of what one storefront has of its own."""
+    parts: dict[str, dict[str, Any]] = {"": {COUNTRIES: _Own(_CountriesPart())}}
+    for setting in BY_CHANNEL:
+        part, name = setting.path
+        parts.setdefault(part, {})[name] = _Own(setting.field)
+    top = parts.pop("")
+    return type("ChannelPart", (_Strict,), top | _nested(parts))
+
+
+class _ChannelsPart(serializers.DictField):
+    """What storefronts have of their own, by their ids."""
+
+    def __init__(self) -> None:
+        super().__init__(child=_channel_class()(), required=False)
+
+    def to_internal_value(self, data: Any) -> Any:
+        ids = data if isinstance(data, Mapping) else {}
+        if odd := [str(key) for key in ids if not _CHANNEL.fullmatch(str(key))]:
+            raise serializers.ValidationError({key: ["is not a storefront's id"] for key in odd})
+        return super().to_internal_value(data)
+
+
+def _nested(parts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    return {part: type(part, (_Strict,), fields)(required=False) for part, fields in parts.items()}
 
 
 def _document_class() -> type[_Strict]:
@@ -308,9 +372,8 @@ def _document_class() -> type[_Strict]:
     for setting in SETTINGS:
         part, name = setting.path
         own.setdefault(part, {})[name] = setting.field
-    top = {"countries": _CountriesPart(required=False), **own.pop("")}
-    parts = {part: type(part, (_Strict,), fields)(required=False) for part, fields in own.items()}
-    return type("SettingsFile", (_Strict,), top | parts)
+    top = {COUNTRIES: _CountriesPart(required=False), CHANNELS: _ChannelsPart(), **own.pop("")}
+    return type("SettingsFile", (_Strict,), top | _nested(own))
 
 
 SettingsFile = _document_class()

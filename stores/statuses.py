@@ -54,9 +54,8 @@ def in_both(shipped: Collection[int], cancelling: Collection[int]) -> list[int]:
     return sorted(set(shipped) & set(cancelling))
 
 
-def cancelled_status(store: Store) -> int:
-    """Return the status that cancels an order of this store: Cancelled, where that one counts."""
-    cancelling = store.cancelling_statuses
+def cancelled_status(cancelling: Collection[int]) -> int:
+    """Return the status that cancels an order, out of those: Cancelled, where that one counts."""
     return _CANCELLED if _CANCELLED in cancelling or not cancelling else min(cancelling)
 
 

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from rest_framework.exceptions import ValidationError
 
-from stores import catalogue, connect, statuses
+from stores import catalogue, channels, connect, statuses
+from stores.channels import INHERIT
 from stores.connect import Account, Login
 from stores.encryption import readable
 from stores.models import Connection, SettingChange, Store
-from stores.settings_file import SETTINGS, SettingsFile, complaints
+from stores.settings_file import BY_CHANNEL, CHANNELS, SETTINGS, SettingsFile, complaints
 
 _Document = Mapping[str, Any]
 
@@ -22,7 +23,9 @@ _STATUS_LISTS = ("shipped_statuses", "cancelling_statuses")
 
 
 # What the history keeps besides the registry: SeQura has to agree to it, or it is a secret.
-ENVIRONMENT, ACCOUNTS, COUNTRIES = "connection.environment", "connection.accounts", "countries"
+ENVIRONMENT, ACCOUNTS, COUNTRIES = (
+    "connection.environment", "connection.accounts", channels.COUNTRIES,
+)  # fmt: skip
 PASSWORDS, TRIGGER = "connection.passwords", "reports.trigger_url"
 ALERT_SECRET = "alerts.webhook_secret"  # noqa: S105 (its name in the history)
 SECRET = (PASSWORDS, TRIGGER, ALERT_SECRET)
@@ -64,11 +67,12 @@ def recorded(store: Store, author: Author) -> Iterator[Mapping[str, Any]]:
                 source=author.source,
                 by=author.name[:255],
                 key=key,
-                before=None if key in SECRET else before[key],
-                after=None if key in SECRET else value,
+                before=None if key in SECRET else before.get(key, INHERIT),
+                after=None if key in SECRET else after.get(key, INHERIT),
             )
-            for key, value in after.items()
-            if value != before[key]
+            # A storefront's own setting comes and goes; every other is in both.
+            for key in after | before
+            if after.get(key, INHERIT) != before.get(key, INHERIT)
         )
 
 
@@ -83,7 +87,24 @@ def _values(store: Store) -> dict[str, Any]:
         TRIGGER: readable(store, "report_token"),
         ALERT_SECRET: readable(store, "alert_secrets"),
         **{setting.key: getattr(store, setting.column) for setting in SETTINGS},
+        **{
+            f"{CHANNELS}.{channel}.{key}": own[column]
+            for channel, own in store.channel_settings.items()
+            for column, key in _KEYS.items()
+            if column in own
+        },
     }
+
+
+# What a storefront may have of its own, by column: its key in the storefront's part.
+_KEYS = {COUNTRIES: COUNTRIES, **{setting.column: setting.key for setting in BY_CHANNEL}}
+
+
+def of_channel(key: str) -> tuple[int, str] | None:
+    """Return the storefront and its setting, of a key of the history; None for the store's own."""
+    part, _dot, rest = key.partition(".")
+    channel, _dot, name = rest.partition(".")
+    return (int(channel), name) if part == CHANNELS and channel.isdecimal() else None
 
 
 def undo(store: Store, change: SettingChange, author: Author) -> bool:
@@ -93,12 +114,16 @@ def undo(store: Store, change: SettingChange, author: Author) -> bool:
     """
     if not can_undo(change):
         return False
+    channel, name = of_channel(change.key) or (None, change.key)
     document: dict[str, Any] = {}
     for setting in SETTINGS:
-        if setting.key == change.key:
+        if setting.key == name:
             setting.export(document, change.before)
+    document = document or {COUNTRIES: change.before}
+    if channel is not None:
+        document = {CHANNELS: {str(channel): document}}
     try:
-        import_settings(store, document or {COUNTRIES: change.before}, author, undoes=change)
+        import_settings(store, document, author, undoes=change)
     except _ChangedSince:
         return False
     return True
@@ -106,6 +131,8 @@ def undo(store: Store, change: SettingChange, author: Author) -> bool:
 
 def can_undo(change: SettingChange) -> bool:
     """Return whether the earlier value is enough to set it back: SeQura needs no password."""
+    if of_channel(change.key):
+        return True
     return change.key == COUNTRIES or change.key in {setting.key for setting in SETTINGS}
 
 
@@ -123,7 +150,27 @@ def export_settings(store: Store) -> dict[str, Any]:
     }
     for setting in SETTINGS:
         setting.export(document, getattr(store, setting.column))
+    if own := _export_channels(store):
+        document[CHANNELS] = own
     return document
+
+
+def _export_channels(store: Store) -> dict[str, Any]:
+    """Return what each storefront has of its own; nothing for a store in which none has.
+
+    What is inherited is named, so that an import takes later settings of a storefront back.
+    """
+    if not store.channel_settings:
+        return {}
+    ids = {*store.channel_settings, *(str(one["id"]) for one in store.channels)}
+    found: dict[str, Any] = {}
+    for channel in sorted(ids, key=int):
+        own = channels.own(store, int(channel))
+        part: dict[str, Any] = {COUNTRIES: own.get(COUNTRIES, INHERIT)}
+        for setting in BY_CHANNEL:
+            setting.export(part, own.get(setting.column, INHERIT))
+        found[channel] = part
+    return found
 
 
 def _open(store: Store) -> dict[str, Connection]:
@@ -141,12 +188,12 @@ def import_settings(
     document = _validated(given)
     if store.state == Store.State.UNINSTALLED and "connection" in document:
         raise Refused("connection: the store has not installed the app")
-    categories = store.excluded_categories
+    categories = channels.excluded_roots(store)
     _check_status_lists(store, document)
     try:
         accounts = _accounts(store, document.get("connection", {}))
         with recorded(store, author) as before:
-            if undoes and before[undoes.key] != undoes.after:
+            if undoes and before.get(undoes.key, INHERIT) != undoes.after:
                 raise _ChangedSince
             _save(store, document, accounts)
     except connect.Refused as refusal:
@@ -154,7 +201,7 @@ def import_settings(
         raise Refused(" ".join(sentences)) from refusal
     if accounts is not None:
         connect.refresh(store)
-    if store.excluded_categories != categories:
+    if channels.excluded_roots(store) != categories:
         catalogue.refresh(store)
 
 
@@ -172,11 +219,20 @@ def _validated(given: Any) -> _Document:
 
 def _check_status_lists(store: Store, document: _Document) -> None:
     """Refuse a status that would be in both lists once the import is stored."""
-    shipped, cancelling = (document.get(name, getattr(store, name)) for name in _STATUS_LISTS)
-    if both := statuses.in_both(shipped, cancelling):
+    lists = {name: document.get(name, getattr(store, name)) for name in _STATUS_LISTS}
+    _check_status_list("", lists)
+    given = document.get(CHANNELS, {})
+    for channel in {*store.channel_settings, *given}:
+        own = {**channels.own(store, int(channel)), **given.get(channel, {})}
+        own = {name: value for name, value in own.items() if value != INHERIT}
+        _check_status_list(f"{CHANNELS}.{channel}.", {**lists, **own})
+
+
+def _check_status_list(where: str, lists: Mapping[str, Any]) -> None:
+    if both := statuses.in_both(*(lists[name] for name in _STATUS_LISTS)):
         listed = ", ".join(map(str, both))
         raise Refused(
-            f"cancelling_statuses: {listed} is in shipped_statuses too;"
+            f"{where}cancelling_statuses: {listed} is in shipped_statuses too;"
             " a status either ships an order or cancels it"
         )
 
@@ -226,3 +282,14 @@ def _save(store: Store, document: _Document, accounts: list[Account] | None) -> 
         store.replace_alert_secret()
         found |= {"alert_secrets": "", "alert_secrets_at": None}
     store.save(update_fields=found)
+    for channel, part in document.get(CHANNELS, {}).items():
+        _save_channel(store, int(channel), part)
+
+
+def _save_channel(store: Store, channel_id: int, part: _Document) -> None:
+    own = {column: value for one in BY_CHANNEL for column, value in one.found(part).items()}
+    if COUNTRIES in part:
+        own[COUNTRIES] = part[COUNTRIES]
+        if own[COUNTRIES] != INHERIT:
+            connect.check_choice(store, own[COUNTRIES])
+    channels.change(store, channel_id, own)

@@ -74,7 +74,8 @@ def may_ask(store: Store, origin: str) -> bool:
 _OF_A_CHECKOUT = (
     "hash", "public_id", "state", "access_token", "authorised_at", "secure_url", "channels",
     "environment", "checkout_asked_at", "allowed_ips", "excluded_categories", "excluded_products",
-    "excluded_subcategories", "disabled_channels", "offers_services",
+    "excluded_subcategories", "disabled_channels", "channel_settings", "offers_services",
+    "excluded_groups", "offers_companies",
 )  # fmt: skip
 
 

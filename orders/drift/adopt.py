@@ -30,11 +30,13 @@ from payloads.codes import INCOMPLETE
 from payloads.order import people
 from payloads.order.lines import Document, cents, text
 from payloads.order.order_update import Held, OrderFacts, Rules, Snapshot, compute, moment
+from stores.channels import ChannelSettings
 from stores.clients import platform_facts, sequra_for
 from stores.isolation import Busy, only_one
 from stores.models import Connection, Merchant, Store
 from transaction_log import record
 from transport.call import Rejected, Unavailable
+from transport.reading import number_of
 
 log = structlog.get_logger(__name__)
 
@@ -116,7 +118,8 @@ def _is_paid(store: Store, order: Document) -> bool:
     """
     if any(sign in _notes(order) for sign in _TAKEN_BACK):
         return False
-    status, mapped = order["status_id"], {store.status_approved, store.status_needs_review}
+    own, status = _settings(store, order), order["status_id"]
+    mapped = {own.status_approved, own.status_needs_review}
     if status not in _NOT_PAID or status in mapped - {INCOMPLETE}:
         return True
     ours = order.get("external_order_id") and order["external_order_id"] == str(
@@ -128,12 +131,26 @@ def _is_paid(store: Store, order: Document) -> bool:
 def _is_over(store: Store, order: Document) -> bool:
     """Return whether no change is expected and the order has been unchanged for a month."""
     changed = moment(order.get("date_modified")) or moment(order.get("date_created"))
-    statuses = {*_OVER, *store.shipped_statuses, *store.cancelling_statuses}
+    own = _settings(store, order)
+    statuses = {*_OVER, *own.shipped_statuses, *own.cancelling_statuses}
     return (
         order["status_id"] in statuses
         and changed is not None
         and changed < timezone.now() - _STOOD_STILL
     )
+
+
+def _is_cancelled(store: Store, order: Document) -> bool:
+    return order["status_id"] in _settings(store, order).cancelling_statuses
+
+
+def _settings(store: Store, order: Document) -> ChannelSettings:
+    """Return the settings of the order's storefront."""
+    return ChannelSettings(store, _channel(order))
+
+
+def _channel(order: Document) -> int:
+    return number_of(order.get("channel_id")) or 1
 
 
 def _references(order: Document) -> list[UUID]:
@@ -194,10 +211,10 @@ def _adopt(store: Store, api: BigCommerce, number: int) -> Finding | None:
 
 def _yield_to_living(store: Store, api: BigCommerce, order: Document, reference: UUID) -> None:
     """Raise if the order is cancelled and another order with its SeQura reference is not."""
-    if order["status_id"] not in store.cancelling_statuses:
+    if not _is_cancelled(store, order):
         return
     for other in api.orders(external_order_id=str(reference)):
-        if _is_paid(store, other) and other["status_id"] not in store.cancelling_statuses:
+        if _is_paid(store, other) and not _is_cancelled(store, other):
             raise _NotAdoptable("adoption_reference_taken", str(reference))
 
 
@@ -304,6 +321,7 @@ def _made(store: Store, snapshot: Snapshot, reference: UUID, payment: _Payment) 
     quiet = _is_over(store, order)
     fields = {
         **_facts_of(snapshot, payment, reference),
+        "channel_id": _channel(order),
         **payment.known,
         "status": _status(store, order),
         "placed_at": moment(order.get("date_created")) or timezone.now(),
@@ -388,8 +406,9 @@ def _status(store: Store, order: Document) -> str:
     noted, status = staff_notes.status_in(_notes(order)), order["status_id"]
     if noted == Order.Status.CANCELLED:
         return Order.Status.CANCELLED
-    approved = status == store.status_approved or noted == Order.Status.APPROVED
-    in_review = status == store.status_needs_review or noted == Order.Status.IN_REVIEW
+    own = _settings(store, order)
+    approved = status == own.status_approved or noted == Order.Status.APPROVED
+    in_review = status == own.status_needs_review or noted == Order.Status.IN_REVIEW
     return Order.Status.IN_REVIEW if in_review and not approved else Order.Status.APPROVED
 
 

@@ -181,7 +181,7 @@ def _strays(store: Store, api: BigCommerce) -> Iterator[_Listed]:
 
 def _is_stray(order: Order, status_id: object) -> bool:
     """Return whether the order is paid and still Incomplete, against the merchant's mapping."""
-    wanted = order.store.status_approved not in (None, INCOMPLETE)
+    wanted = order.settings.status_approved not in (None, INCOMPLETE)
     old = timezone.now() - order.placed_at > _ON_ITS_WAY
     return wanted and old and status_id == INCOMPLETE
 

@@ -60,10 +60,10 @@ WITH waiting AS (
     SELECT w.store_id, w.bigcommerce_order_id, count(*) AS events,
         bool_or(w.scope LIKE %(shipments)s) AS shipments,
         bool_or(w.scope LIKE %(refunds)s) AS refunds,
-        bool_or(coalesce(
-            s.shipped_statuses @> (w.payload #> '{data,status,new_status_id}'), false)) AS shipped
+        array_agg(w.payload #> '{data,status,new_status_id}') AS statuses,
+        s.shipped_statuses, s.channel_settings
     FROM waiting w JOIN stores_store s ON s.id = w.store_id
-    WHERE w.bigcommerce_order_id IS NOT NULL GROUP BY 1, 2
+    WHERE w.bigcommerce_order_id IS NOT NULL GROUP BY 1, 2, s.id
 ), locked AS (
     SELECT o.id FROM orders_order o JOIN news n
         ON o.store_id = n.store_id AND o.bigcommerce_id = n.bigcommerce_order_id
@@ -76,7 +76,10 @@ WITH waiting AS (
         settle_step = 0,
         has_shipments = o.has_shipments OR n.shipments,
         has_refunds = o.has_refunds OR n.refunds,
-        shipped_status_seen = o.shipped_status_seen OR n.shipped
+        shipped_status_seen = o.shipped_status_seen OR EXISTS (
+            SELECT FROM unnest(n.statuses) AS status WHERE coalesce(
+                n.channel_settings #> ARRAY[o.channel_id::text, 'shipped_statuses'],
+                n.shipped_statuses) @> status)
     FROM locked, news n
     WHERE o.id = locked.id
         AND o.store_id = n.store_id AND o.bigcommerce_id = n.bigcommerce_order_id

@@ -16,8 +16,9 @@ from django.utils import timezone
 from orders.models import MerchantReport, Order
 from payloads.reports import PAGE, Report, Shipped, delivery_report, sort_out
 from sequra.client import Rejected, Sequra
+from stores.channels import in_use
 from stores.clients import platform_facts
-from stores.models import Connection, Merchant, Store
+from stores.models import Connection, Store
 from transaction_log import record
 
 log = structlog.get_logger(__name__)
@@ -40,12 +41,11 @@ class Addressee:
 
 
 def addressees(store: Store, waiting: Iterable[tuple[int, str]] | None = None) -> list[Addressee]:
-    """Every merchant id the store sells with, and those that still have orders to tell.
+    """Every merchant id that a storefront sells with, and those that still have orders to tell.
 
     `waiting`: connection and merchant id of the latter, for those who have asked already.
     """
-    merchants = Merchant.objects.filter(store=store, selling=True)
-    selling = merchants.exclude(connection__state="archived").order_by("country")
+    selling = in_use(store).order_by("country", "pk")
     found = [(one.connection_id, one.ref) for one in selling]
     if waiting is None:
         waiting = to_report(store).values_list("connection_id", "merchant_ref").distinct()

@@ -37,6 +37,7 @@ from orders.reports.pages import (
 from orders.reports.statistics import statistics_of
 from payloads.reports import PAGE, Report
 from sequra.client import Rejected, Unavailable
+from stores.channels import in_use
 from stores.clients import sequra_for
 from stores.encryption import readable
 from stores.models import Connection, Store, database_now
@@ -60,7 +61,7 @@ def send_due() -> None:
 
 def _start_at_night(store: Store) -> bool:
     """Start a run where the merchant wants one. Return whether nothing is left to start."""
-    wanted = store.reports_enabled and store.merchants.filter(selling=True).exists()
+    wanted = store.reports_enabled and in_use(store).exists()
     return start(store, ReportRun.Cause.NIGHT) if wanted else True
 
 

@@ -151,7 +151,7 @@ def finish_order(request: PanelRequest, order_id: int) -> HttpResponse:
 
 
 def _finish(order: Order) -> str:
-    status = order.store.status_approved
+    status = order.settings.status_approved
     if order.status != Order.Status.APPROVED or status is None:
         return "not_finished"
     try:

@@ -23,6 +23,7 @@ from orders.nightly import next_moment
 from panel import figures
 from panel.forms import (
     AlertsForm,
+    AudienceForm,
     ExclusionForm,
     GeneralForm,
     RecipientForm,
@@ -32,14 +33,17 @@ from panel.forms import (
 )
 from panel.notices import show
 from panel.session import PanelRequest, bad_form, no_such_thing, panel_page, waiting_page
-from stores import catalogue, connect, statuses, store_settings
+from stores import catalogue, channels, connect, statuses, store_settings
+from stores.clients import bigcommerce_for
 from stores.models import SettingChange, Store, country_name, new_secret
 from stores.rate_limit import LIMITS, KeyLimit, RateLimited, consume
 from stores.settings_file import ALERTS, SETTINGS, STATISTICS
 from stores.store_settings import recorded
 from stores.tasks import wake
 from transaction_log.explanations import Text
+from transport.call import Timeout
 
+_BRIEF: Timeout = (2, 4)  # seconds: somebody waits for the page
 # What a contract with SeQura may hold that concerns carts in which nothing is shipped.
 _SERVICES = "services"
 
@@ -56,6 +60,32 @@ def general(request: PanelRequest) -> HttpResponse:
         return show(request, "settings", "saved")
     context = {"form": form, "services": countries}
     return render(request, "stores/general.html", context, status=400 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@waiting_page
+def audience(request: PanelRequest) -> HttpResponse:
+    """Show and save which customers do not see SeQura."""
+    store = request.store
+    groups, problem = _groups(store)
+    data = request.POST if request.method == "POST" else None
+    form = AudienceForm(store, groups, data)
+    if data is not None and form.is_valid():
+        form.save(store, request.author)
+        return show(request, "audience", "saved")
+    context = {"form": form, "problem": problem}
+    return render(request, "stores/audience.html", context, status=400 if form.errors else 200)
+
+
+def _groups(store: Store) -> tuple[dict[int, str], str]:
+    """Return the names of the store's customer groups, or why BigCommerce did not return them."""
+    try:
+        rows = bigcommerce_for(store, _BRIEF).customer_groups()
+    except Rejected as refusal:
+        return {}, _("BigCommerce answered: %(words)s") % {"words": refusal.message}
+    except Unavailable:
+        return {}, _("BigCommerce didn't respond. Try again in a moment.")
+    return {row["id"]: row.get("name") or str(row["id"]) for row in rows}, ""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -207,9 +237,10 @@ def settings_history(request: PanelRequest) -> HttpResponse:
     seen: set[str] = set()
     changes = []
     for row in rows:
+        label = _label(request.store, row.key)
         before, after = (_value(request.store, row.key, one) for one in (row.before, row.after))
         is_newest = row.key not in seen and store_settings.can_undo(row)
-        changes.append(_Change(row, _label(row.key), before, after, is_newest))
+        changes.append(_Change(row, label, before, after, is_newest))
         seen.add(row.key)
     return render(request, "stores/history.html", {"changes": changes})
 
@@ -228,7 +259,10 @@ def undo_setting(request: PanelRequest, change_id: int) -> HttpResponse:
     return show(request, "settings_history", "undone" if is_undone else "not_undone")
 
 
-def _label(key: str) -> Text:
+def _label(store: Store, key: str) -> Text:
+    if found := store_settings.of_channel(key):
+        channel, key = found
+        return f"{channels.name_of(store, channel)}: {_label(store, key)}"
     label, section = _LABELS.get(key, key), _SECTIONS.get(key.partition(".")[0])
     return f"{section}: {label}" if section else label
 
@@ -237,6 +271,10 @@ def _value(store: Store, key: str, value: Any) -> str:
     """Return a setting's value as its form shows it; of a secret, that there was one."""
     if key in store_settings.SECRET:
         return "•••"
+    if found := store_settings.of_channel(key):
+        _channel, key = found
+        if value == channels.INHERIT:
+            return _("As in the store")
     if isinstance(value, bool):
         return _("On") if value else _("Off")
     if isinstance(value, dict):

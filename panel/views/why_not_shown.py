@@ -22,8 +22,9 @@ from panel.templatetags.panel import money
 from payloads.checkout.eligibility import Rules, availability, reasons_against
 from payloads.checkout.reasons import NOW, SENTENCES, Reason
 from payments.models import Offer, Solicitation
-from payments.solicit import UNKNOWN, no_access, rules_of, selling_merchants
+from payments.solicit import UNKNOWN, merchants_in_use, no_access, rules_of
 from sequra.documents import PaymentMethod
+from stores.channels import selling_in
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transaction_log.explanations import Text
@@ -41,6 +42,7 @@ _CHECKOUT_ID = re.compile(
 # Where a merchant can do something about it: a page, its place there, and what the link is called.
 _CONNECTION = ("connection", "", gettext_lazy("Connection settings"))
 _EXCLUSIONS = ("exclusions", "", gettext_lazy("Edit exclusions"))
+_AUDIENCE = ("audience", "", gettext_lazy("Edit companies and groups"))
 _METHODS = ("payment_methods", "", gettext_lazy("View payment methods"))
 _SETUP = ("dashboard", "#setup", gettext_lazy("Setup check"))
 _PAGES: dict[Reason, tuple[str, str, Text]] = {
@@ -50,6 +52,8 @@ _PAGES: dict[Reason, tuple[str, str, Text]] = {
     Reason.COUNTRY: ("countries", "", gettext_lazy("Edit countries")),
     Reason.CHANNEL: ("settings", "#who", gettext_lazy("Edit storefronts")),
     Reason.IP_NOT_ALLOWED: ("settings", "#who", gettext_lazy("Edit IP list")),
+    Reason.COMPANY: _AUDIENCE,
+    Reason.CUSTOMER_GROUP: _AUDIENCE,
     Reason.DIGITAL_ONLY: ("settings", "#services", gettext_lazy("Edit services")),
     Reason.EXCLUDED_PRODUCT: _EXCLUSIONS,
     Reason.EXCLUDED_CATEGORY: _EXCLUSIONS,
@@ -187,18 +191,18 @@ class _WhatIf:
 
 def _what_if(store: Store, form: WhatIfForm) -> _WhatIf:
     """Would SeQura be offered for this cart?"""
-    merchants = selling_merchants(store)
-    # Of the storefront it says nothing: that one is offered.
-    rules, asked = replace(rules_of(store, merchants), disabled_channels=()), form.cleaned_data
+    known, asked, channel = merchants_in_use(store), form.cleaned_data, form.channel
+    merchants = selling_in(store, channel, known)
+    rules = rules_of(store, channel, merchants)
     if not asked["ip"]:
         rules = replace(rules, allowed_ips=())
     products, problem = _products(store, rules, form.skus)
-    lost = no_access(store, merchants)
+    lost = no_access(store, known)
     against = (
         [lost]
         if lost
         else availability(
-            rules, _checkout(asked, form.skus), amount=form.cents, ip=asked["ip"], products=products
+            rules, _checkout(form), amount=form.cents, ip=asked["ip"], products=products
         )
     )
     merchant = merchants.get(asked["country"])
@@ -276,15 +280,18 @@ def _with_sku(api: BigCommerce, sku: str) -> list[Any]:
     return [row for row in found if row.get("sku", "").casefold() == sku.casefold()]
 
 
-def _checkout(asked: dict[str, Any], skus: list[str]) -> dict[str, Any]:
+def _checkout(form: WhatIfForm) -> dict[str, Any]:
     """Return the least that the rules need of a checkout, with every field a shopper fills in."""
+    asked = form.cleaned_data
     country = asked["country"] or "XX"
-    goods = [{"id": str(n), "sku": sku} for n, sku in enumerate(skus or [""])]
-    address = {"country_code": country, "email": "shopper@example.com"}
+    goods = [{"id": str(n), "sku": sku} for n, sku in enumerate(form.skus or [""])]
+    company = "Example" if asked["company"] else ""
+    address = {"country_code": country, "email": "shopper@example.com", "company": company}
     kind = "digital_items" if asked["digital"] else "physical_items"
     parcel = {"address": address, "selected_shipping_option": {"id": "1"}}
     return {
         "cart": {
+            "channel_id": form.channel,
             "currency": {"code": asked["currency"].upper()},
             "line_items": {kind: goods},
         },
@@ -301,7 +308,7 @@ _LONGEST = 300
 def why_not(request: PanelRequest) -> HttpResponse:
     text = request.GET.get("q", "").replace("\0", "").strip()[:_LONGEST]
     asks = "amount" in request.GET
-    form = WhatIfForm(request.GET if asks else None)
+    form = WhatIfForm(request.store, request.GET if asks else None)
     context = {
         "text": text,
         "found": _find(request.store, text) if text else None,

@@ -42,15 +42,24 @@ class Rules:
     excluded_categories: Collection[int | str] = ()  # ids, with those of the categories below
     disabled_channels: Collection[int] = ()  # ids of storefronts
     offers_services: bool = True  # where the contract has them
+    offers_companies: bool = True
+    excluded_groups: Collection[int] = ()  # ids of customer groups
 
 
 def availability(
-    rules: Rules, checkout: Document, *, amount: int, ip: str, products: Iterable[Document] = ()
+    rules: Rules,
+    checkout: Document,
+    *,
+    amount: int,
+    ip: str,
+    products: Iterable[Document] = (),
+    customer: Document | None = None,
 ) -> list[Reason]:
     """Every reason not to offer SeQura for this checkout, in a fixed order.
 
     `amount` is what the shopper still has to pay, in cents; `ip` the shopper's address; `products`
-    the catalogue's documents of what is in the cart, needed only when something is excluded.
+    the catalogue's documents of what is in the cart, needed only when something is excluded;
+    `customer` the registered customer, needed only when a customer group is.
     """
     if not rules.connected:
         return [Reason.NOT_CONNECTED]
@@ -63,6 +72,8 @@ def availability(
         Reason.COUNTRY: not _sells_in(rules, checkout),
         Reason.CURRENCY: currency_of(checkout) != "EUR",
         Reason.IP_NOT_ALLOWED: not ip_allowed(ip, rules.allowed_ips),
+        Reason.COMPANY: not rules.offers_companies and _is_company(checkout, customer),
+        Reason.CUSTOMER_GROUP: _group_of(customer) in rules.excluded_groups,
         Reason.EXCLUDED_PRODUCT: _has_excluded_product(rules, checkout, catalogue),
         Reason.EXCLUDED_CATEGORY: _has_excluded_category(rules, catalogue),
         Reason.DIGITAL_ONLY: _is_digital(checkout) and not _sells_services(rules, checkout),
@@ -75,6 +86,19 @@ def channel_of(checkout: Document) -> int:
     """Return the storefront channel; the first one where none, or an invalid one, is given."""
     channel = number_of(cart_of(checkout).get("channel_id"))
     return channel if channel and channel <= MOST else 1
+
+
+def _is_company(checkout: Document, customer: Document | None) -> bool:
+    """Return whether a company is billed, or the customer's account is a company's.
+
+    A company in the address of delivery alone is where somebody works.
+    """
+    billed = section(checkout.get("billing_address")).get("company")
+    return any(text(name).strip() for name in (billed, section(customer).get("company")))
+
+
+def _group_of(customer: Document | None) -> int | None:
+    return number_of(section(customer).get("customer_group_id"))
 
 
 def _incomplete(checkout: Document) -> dict[Reason, bool]:

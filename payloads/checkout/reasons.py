@@ -15,6 +15,8 @@ class Reason(StrEnum):
     COUNTRY = "country"
     CURRENCY = "currency"
     IP_NOT_ALLOWED = "ip_not_allowed"
+    COMPANY = "company"
+    CUSTOMER_GROUP = "customer_group"
     EXCLUDED_PRODUCT = "excluded_product"
     EXCLUDED_CATEGORY = "excluded_category"
     DIGITAL_ONLY = "digital_only_without_services"
@@ -58,6 +60,8 @@ SENTENCES: dict[Reason, str] = {
     Reason.IP_NOT_ALLOWED: _(
         "The customer's IP address wasn't on your list of allowed IP addresses."
     ),
+    Reason.COMPANY: _("The customer was a company, and SeQura was off for companies."),
+    Reason.CUSTOMER_GROUP: _("SeQura was off for the customer's group."),
     Reason.EXCLUDED_PRODUCT: _("The cart contained an excluded product."),
     Reason.EXCLUDED_CATEGORY: _("The cart contained a product from an excluded category."),
     Reason.DIGITAL_ONLY: _(
@@ -99,6 +103,8 @@ NOW: dict[Reason, str] = SENTENCES | {
     Reason.IP_NOT_ALLOWED: _(
         "The customer's IP address isn't on your list of allowed IP addresses."
     ),
+    Reason.COMPANY: _("The customer is a company, and SeQura is off for companies."),
+    Reason.CUSTOMER_GROUP: _("SeQura is off for the customer's group."),
     Reason.EXCLUDED_PRODUCT: _("The cart contains an excluded product."),
     Reason.EXCLUDED_CATEGORY: _("The cart contains a product from an excluded category."),
     Reason.DIGITAL_ONLY: _(
@@ -121,6 +127,7 @@ FOR_SHOPPERS: dict[Reason, str] = {
     Reason.GIFT_CERTIFICATE: _(
         "SeQura can't be combined with a gift certificate. Remove it to pay with SeQura."
     ),
+    Reason.COMPANY: _("SeQura isn't available to companies."),
     Reason.EXCLUDED_PRODUCT: _NOT_IN_THE_CART,
     Reason.EXCLUDED_CATEGORY: _NOT_IN_THE_CART,
     Reason.DIGITAL_ONLY: _("SeQura is only available for orders with products to ship."),
@@ -133,6 +140,7 @@ FOR_SHOPPERS: dict[Reason, str] = {
 } | dict.fromkeys(
     [
         Reason.NOT_CONNECTED, Reason.ACCESS_LOST, Reason.CHANNEL, Reason.IP_NOT_ALLOWED,
+        Reason.CUSTOMER_GROUP,
         Reason.NOT_YET_AVAILABLE, Reason.NO_LONGER_AVAILABLE, Reason.NO_METHODS,
         Reason.REFUSED_BY_SEQURA, Reason.ACCOUNT_REFUSED, Reason.REFUSED_BY_BIGCOMMERCE,
         Reason.UNBALANCED, Reason.UNREADABLE,

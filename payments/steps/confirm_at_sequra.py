@@ -170,7 +170,7 @@ def _is_over(solicitation: Solicitation) -> bool:
     if solicitation.numbers_refused >= _NUMBERS_REFUSED and not is_held:
         return True
     document = place_order.order_document(solicitation)
-    return document is None or document["status_id"] in solicitation.store.cancelling_statuses
+    return document is None or document["status_id"] in solicitation.settings.cancelling_statuses
 
 
 def _put_other_reference(solicitation: Solicitation, order: Order, refusal: Refused) -> bool:

@@ -26,6 +26,7 @@ from payments.models import Solicitation
 from payments.steps.cart_check import is_finished
 from payments.steps.outcomes import Later, Refused, failpoint
 from payments.steps.store_credit import use_credit
+from stores.channels import ChannelSettings
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transaction_log import record
@@ -95,6 +96,7 @@ def _link(solicitation: Solicitation) -> Order:
         defaults={
             "connection": solicitation.connection,
             "merchant_ref": solicitation.merchant_ref,
+            "channel_id": solicitation.channel_id,
             "reference": solicitation.sequra_order,
             "order_ref_1": merchant_reference(store, solicitation.merchant_ref, order_id),
             "product": solicitation.product,
@@ -159,7 +161,7 @@ def adopt(solicitation: Solicitation, document: OrderDocument) -> None:
 
     What SeQura accepted since then is unknown, so the order update is sent in any case.
     """
-    state = solicitation.state or _state_shown(solicitation.store, document)
+    state = solicitation.state or _state_shown(solicitation.settings, document)
     accepted = "on_hold" if state == Solicitation.State.NEEDS_REVIEW else "confirmed"
     log.warning(
         "order_adopted", reference=str(solicitation.reference), order=document["id"], state=state
@@ -186,9 +188,9 @@ def adopt(solicitation: Solicitation, document: OrderDocument) -> None:
         raise Later("another payment of this checkout is looked at first", seconds=1) from error
 
 
-def _state_shown(store: Store, document: OrderDocument) -> Solicitation.State:
+def _state_shown(own: ChannelSettings, document: OrderDocument) -> Solicitation.State:
     """Return SeQura's decision by the order's status: its notification is lost too."""
-    is_in_review = document["status_id"] == store.status_needs_review
+    is_in_review = document["status_id"] == own.status_needs_review
     return Solicitation.State.NEEDS_REVIEW if is_in_review else Solicitation.State.APPROVED
 
 
@@ -208,13 +210,13 @@ def show_approved(solicitation: Solicitation) -> None:
 
     Updates are sent again.
     """
-    store = solicitation.store
-    waiting = {*_NOT_PLACED, store.status_needs_review}
+    store, own = solicitation.store, solicitation.settings
+    waiting = {*_NOT_PLACED, own.status_needs_review}
     document = order_document(solicitation)
     is_waiting = document is not None and document["status_id"] in waiting
-    if store.status_approved is not None and is_waiting:
+    if own.status_approved is not None and is_waiting:
         bigcommerce_for(store).update_order(
-            solicitation.bigcommerce_order, {"status_id": store.status_approved}
+            solicitation.bigcommerce_order, {"status_id": own.status_approved}
         )
     failpoint("approval_shown")
     _show(
@@ -227,16 +229,16 @@ def show_approved(solicitation: Solicitation) -> None:
 
 def show_cancelled(solicitation: Solicitation) -> None:
     """Set the cancelled status, unless goods have left or the order is over."""
-    store = solicitation.store
+    store, own = solicitation.store, solicitation.settings
     document = order_document(solicitation)
-    over = {*store.cancelling_statuses, store.status_cancelled}
+    over = {*own.cancelling_statuses, own.status_cancelled}
     is_over = document is None or document["status_id"] in over
     too_late = gone_before(solicitation) or (
-        document is not None and _is_too_late(store, document, is_over=is_over)
+        document is not None and _is_too_late(own, document, is_over=is_over)
     )
-    if store.status_cancelled is not None and not (too_late or is_over):
+    if own.status_cancelled is not None and not (too_late or is_over):
         bigcommerce_for(store).update_order(
-            solicitation.bigcommerce_order, {"status_id": store.status_cancelled}
+            solicitation.bigcommerce_order, {"status_id": own.status_cancelled}
         )
     failpoint("cancellation_shown")
     _show(
@@ -247,19 +249,19 @@ def show_cancelled(solicitation: Solicitation) -> None:
     )
 
 
-def _is_too_late(store: Store, document: OrderDocument, *, is_over: bool) -> bool:
+def _is_too_late(own: ChannelSettings, document: OrderDocument, *, is_over: bool) -> bool:
     """Return whether goods left or, unless the order is over, money went back."""
     if is_over:
         return bool(document.get("items_shipped"))
-    return has_left(store, document) or document["status_id"] in _HAS_REFUNDS
+    return has_left(own, document) or document["status_id"] in _HAS_REFUNDS
 
 
-def has_left(store: Store, document: OrderDocument) -> bool:
+def has_left(own: ChannelSettings, document: OrderDocument) -> bool:
     """Return whether goods have left the shop, by status or by shipments.
 
     A later refund changes the status from Shipped; the goods are still gone.
     """
-    statuses = {*_HAS_SHIPPED, *store.shipped_statuses}
+    statuses = {*_HAS_SHIPPED, *own.shipped_statuses}
     return document["status_id"] in statuses or bool(document.get("items_shipped"))
 
 
@@ -350,8 +352,8 @@ def _first_status(solicitation: Solicitation) -> int | None:
 
     A payment that SeQura has cancelled meanwhile is never shown as paid, not even for a moment.
     """
-    store = solicitation.store
+    own = solicitation.settings
     if solicitation.state == Solicitation.State.CANCELLED:
-        return store.status_cancelled
+        return own.status_cancelled
     confirmed = solicitation.accepted_state == "confirmed"
-    return store.status_approved if confirmed else store.status_needs_review
+    return own.status_approved if confirmed else own.status_needs_review

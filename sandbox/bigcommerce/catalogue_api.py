@@ -4,10 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from sandbox.bigcommerce.answers import body, data, listing, v3
-from sandbox.bigcommerce.models import Category, Customer, Document, Product
+from sandbox.bigcommerce.answers import body, data, listing, v2_listing, v3
+from sandbox.bigcommerce.models import Category, Customer, CustomerGroup, Document, Product
 from sandbox.bigcommerce.totals import number
 
 
@@ -106,7 +106,7 @@ def customer_as_v3(customer: Customer, include: str) -> Document:
     shown: Document = {
         "id": customer.id, "email": customer.email, "first_name": customer.first_name,
         "last_name": customer.last_name, "company": customer.company, "phone": customer.phone,
-        "notes": "", "tax_exempt_category": "", "customer_group_id": 0,
+        "notes": "", "tax_exempt_category": "", "customer_group_id": customer.group_id,
         "accepts_product_review_abandoned_cart_emails": True, "channel_ids": [1],
         "origin_channel_id": 1, "registration_ip_address": "", "address_count": 0,
         "authentication": {"force_password_reset": False},
@@ -126,6 +126,19 @@ def customers(request: HttpRequest, **_parts: Any) -> JsonResponse:
         rows = rows.filter(email__in=request.GET["email:in"].split(","))
     include = request.GET.get("include", "")
     return listing(request, [customer_as_v3(row, include) for row in rows])
+
+
+def customer_groups(request: HttpRequest, **_parts: Any) -> HttpResponse:
+    """`GET /v2/customer_groups`."""
+    rows = [
+        {
+            "id": group.id, "name": group.name, "is_default": False,
+            "category_access": {"type": "all"}, "discount_rules": [],
+            "is_group_for_guests": False,
+        }
+        for group in CustomerGroup.objects.order_by("id")
+    ]  # fmt: skip
+    return v2_listing(request, rows)
 
 
 def update_customers(request: HttpRequest, **_parts: Any) -> JsonResponse:

@@ -7,7 +7,7 @@ POST install | auth_url | load_url | uninstall | remove_user       install.py's 
 POST webhooks/hold | release | reorder | duplicate | drop | emit | redeliver
 GET  webhooks               every event sent: hook, body, attempts, status; `pending` ones
 POST channels               add a storefront {"id", "name", "url", …}
-POST products | customers   add one {"name", "price", …}
+POST products | customers | groups   add one {"name", "price", …}
 POST scripts/delete | hooks/deactivate | extensions/delete | token/revoke | store | channel
 """
 
@@ -38,6 +38,7 @@ from sandbox.bigcommerce.models import (
     Channel,
     Checkout,
     Customer,
+    CustomerGroup,
     Document,
     Hook,
     Order,
@@ -179,7 +180,9 @@ def list_webhooks(_request: HttpRequest) -> Document:
 
 def add_row(kind: str, **given: Any) -> Document:
     """A channel, product or customer more; prices and balances as text or numbers."""
-    models: dict[str, Any] = {"channels": Channel, "products": Product, "customers": Customer}
+    models: dict[str, Any] = {
+        "channels": Channel, "products": Product, "customers": Customer, "groups": CustomerGroup,
+    }  # fmt: skip
     for name in ("price", "store_credit", "tax_rate", "weight"):
         if name in given:
             given[name] = Decimal(str(given[name]))
@@ -211,7 +214,7 @@ SPOILS = (
     "scripts/delete", "extensions/delete", "hooks/delete", "hooks/deactivate", "token/revoke",
     "store",
 )  # fmt: skip
-ROWS = ("channels", "products", "customers")
+ROWS = ("channels", "products", "customers", "groups")
 
 urlpatterns = [
     path("merchant/<str:action>", posting(act_as_merchant)),

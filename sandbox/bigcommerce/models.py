@@ -79,7 +79,13 @@ class Customer(models.Model):
     phone = models.CharField(max_length=50, blank=True)
     company = models.CharField(max_length=140, blank=True)
     store_credit = models.DecimalField(max_digits=20, decimal_places=4, default=0)
+    group_id = models.IntegerField(default=0)  # 0: in no group
     created = models.DateTimeField(default=timezone.now)
+
+
+class CustomerGroup(models.Model):
+    id = models.IntegerField(primary_key=True)
+    name = models.CharField(max_length=50)
 
 
 class Coupon(models.Model):

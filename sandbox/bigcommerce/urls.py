@@ -76,6 +76,7 @@ catalogue = [
     path(f"{V3}catalog/products/<int:product_id>", endpoint(*PRODUCTS, GET=catalogue_api.product)),
     path(f"{V3}catalog/categories", endpoint(*PRODUCTS, GET=catalogue_api.categories)),
     path(f"{V3}catalog/trees/categories", endpoint(*PRODUCTS, GET=catalogue_api.tree_categories)),
+    path(f"{V2}customer_groups", endpoint(*CUSTOMERS, GET=catalogue_api.customer_groups)),
     path(
         f"{V3}customers",
         endpoint(*CUSTOMERS, GET=catalogue_api.customers, PUT=catalogue_api.update_customers),

@@ -96,6 +96,10 @@ STORE = [
     ),
     Call("site", lambda bc: bc.site(1), "GET", "v3/channels/1/site", "site", result=data),
     Call(
+        "customer_groups", lambda bc: bc.customer_groups(), "GET", "v2/customer_groups",
+        "customer_groups", query=ALL,
+    ),
+    Call(
         "order_statuses", lambda bc: bc.order_statuses(), "GET", "v2/order_statuses",
         "order_statuses",
     ),

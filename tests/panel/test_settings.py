@@ -8,8 +8,9 @@ from django.test import Client
 
 from panel.session import _csrf_token
 from payloads.checkout.eligibility import Rules
-from payments.solicit import rules_of, selling_merchants
+from payments.solicit import merchants_in_use, rules_of
 from stores import catalogue, statuses
+from stores.channels import selling_in
 from stores.models import Connection, Store
 from stores.store_settings import export_settings
 from tests.panel.world import filled_store, session_of
@@ -40,7 +41,7 @@ def panel() -> Panel:
 
 
 def rules(store: Store) -> Rules:
-    return rules_of(store, selling_merchants(store))
+    return rules_of(store, 1, selling_in(store, 1, merchants_in_use(store)))
 
 
 def test_addresses_and_storefronts_are_saved(panel: Panel) -> None:
@@ -329,4 +330,49 @@ def test_a_merchant_may_stop_everything(panel: Panel) -> None:
     connection = Connection.objects.get()
     assert connection.state == "archived"
     assert connection.stopped_at is not None
-    assert selling_merchants(panel.store) == {}
+    assert merchants_in_use(panel.store) == []
+
+
+@responses.activate
+def test_companies_and_groups_are_saved(panel: Panel) -> None:
+    groups = [{"id": 4, "name": "Empresas"}, {"id": 5, "name": "Amigos"}]
+    responses.get(f"{API}/v2/customer_groups", json=groups)
+    assert "Empresas" in panel.get("settings/audience/").content.decode()
+
+    answer = panel.post("settings/audience/", groups=["4"])
+
+    assert answer["Location"] == f"{panel.session}settings/audience/?done=saved"
+    assert (panel.store.offers_companies, panel.store.excluded_groups) == (False, [4])
+    found = rules(panel.store)
+    assert (found.offers_companies, found.excluded_groups) == (False, [4])
+
+
+@responses.activate
+def test_groups_that_cannot_be_read_are_kept_and_the_page_says_so(panel: Panel) -> None:
+    responses.get(f"{API}/v2/customer_groups", json=[{"message": "No scope"}], status=403)
+    panel.store.excluded_groups = [4]
+    panel.store.save()
+
+    page = panel.get("settings/audience/").content.decode()
+    answer = panel.post("settings/audience/", companies="on", groups=["4"])
+
+    assert "We couldn&#x27;t read your customer groups from BigCommerce" in page
+    assert "No scope" in page
+    assert answer["Location"].endswith("?done=saved")
+    assert (panel.store.offers_companies, panel.store.excluded_groups) == (True, [4])
+
+
+def test_a_cart_is_tested_in_a_storefront_and_for_a_company(panel: Panel) -> None:
+    panel.store.channel_settings = {"7": {"countries": {"PT": "calzados_pt"}}}
+    panel.store.offers_companies = False
+    panel.store.save()
+
+    def answer(**more: str) -> str:
+        asked = {"country": "ES", "amount": "100", "currency": "EUR", **more}
+        query = "&".join(f"{name}={value}" for name, value in asked.items())
+        return str(panel.get(f"why/?{query}").content.decode())
+
+    assert "SeQura would appear" in answer(storefront="1")
+    assert "SeQura is off for this shipping country." in answer(storefront="7")
+    assert "SeQura would appear" in answer(storefront="7", country="PT")
+    assert "SeQura is off for companies" in answer(storefront="1", company="on")

@@ -205,3 +205,13 @@ def test_the_orders_that_a_change_affects_are_seen_before_it_is_saved(panel: Pan
     assert page.count("Awaiting Shipment: 3 open orders") == 2  # in both lists; 1012 is cancelled
     assert page.count("Enviado: 1 open order<") == 2
     assert "A change affects 2 orders in review." in page
+
+
+def test_a_storefront_s_own_setting_is_named_with_it(panel: Panel) -> None:
+    import_settings(panel.store, {"channels": {"7": {"order_statuses": {"approved": None}}}})
+
+    page = panel.get("settings/history/").content.decode()
+
+    assert "Outlet: Order status settings: Paid" in page
+    assert "As in the store" in page
+    assert undo(panel, panel.store.setting_changes.get()) == "undone"

@@ -8,6 +8,7 @@ from django.test import Client
 
 from panel.forms import (
     AlertsForm,
+    AudienceForm,
     ConnectionForm,
     GeneralForm,
     ReportsForm,
@@ -30,6 +31,8 @@ CHANGED: dict[str, Any] = {
     "excluded_products": ["SKU-1"],
     "disabled_channels": [7],
     "offers_services": False,
+    "offers_companies": False,
+    "excluded_groups": [4],
     "status_approved": 9,
     "status_needs_review": None,
     "status_cancelled": 13,
@@ -60,6 +63,8 @@ NOT_OURS = {
     "access_token", "webhook_secret", "report_token", "alert_secrets", "alert_secrets_at",
     # What follows from a setting, or is known of it.
     "excluded_subcategories", "catalogue_names", "status_labels", "go_live",
+    # What storefronts have of their own: test_channels.py.
+    "channel_settings",
     # SeQura has to agree to it: `stores.connect`.
     "environment",
 }  # fmt: skip
@@ -108,7 +113,7 @@ def test_a_setting_alone_changes_nothing_else(setting: Any) -> None:
 def test_every_setting_is_on_a_page() -> None:
     forms = (
         ConnectionForm, GeneralForm, StatusesForm, ReportsForm, AlertsForm, WebhookForm,
-        RetentionForm,
+        RetentionForm, AudienceForm,
     )  # fmt: skip
     assert set(_SettingsForm.__subclasses__()) == set(forms)
 
@@ -143,6 +148,7 @@ def test_the_forms_save_what_they_say() -> None:
         ),
         WebhookForm(store, {"url": "https://hooks.example.com/in"}),
         RetentionForm({"days": "30"}),
+        AudienceForm(store, {4: "Empresas"}, {"groups": ["4"]}),
     ]
 
     for form in forms:
