@@ -99,7 +99,7 @@ def by_method(
 def in_review(store: Store) -> list[Order]:
     """Orders that SeQura reviews, the one that waits longest first; no more than `_MANY`."""
     waiting = _paid(store).filter(status=Order.Status.IN_REVIEW)
-    wanted = ("bigcommerce_id", "placed_at", "amount", "payment_method")
+    wanted = ("bigcommerce_id", "channel_id", "placed_at", "amount", "payment_method")
     return list(waiting.only(*wanted).order_by("placed_at")[:_MANY])
 
 
@@ -125,11 +125,17 @@ class _Unsynced:
 
 
 def with_approved(entries: QuerySet[Entry]) -> QuerySet[Entry]:
-    """Return the entries with the cents that SeQura approved for their order, as `approved`."""
+    """Return the entries with what their order's row holds.
+
+    `approved` are the cents that SeQura approved, `channel_id` is where it was bought.
+    """
     orders = Order.objects.filter(
         store=OuterRef("store"), bigcommerce_id=OuterRef("bigcommerce_id")
     )
-    return entries.annotate(approved=Subquery(orders.values("amount")[:1]))
+    return entries.annotate(
+        approved=Subquery(orders.values("amount")[:1]),
+        channel_id=Subquery(orders.values("channel_id")[:1]),
+    )
 
 
 def unsynced_shipments(store: Store, *, explained: bool = False) -> list[_Unsynced]:

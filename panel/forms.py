@@ -32,6 +32,9 @@ from transport import outside
 
 _SOMEBODY = Author(SettingChange.Source.PAGE)
 _HOURS = [(hour, f"{hour:02d}:00") for hour in range(24)]
+_IN_BOTH = _(
+    "A status can't both ship and cancel an order. Remove %(labels)s from one of the two lists."
+)
 _ENVIRONMENTS = [("live", _("Live")), ("sandbox", _("Sandbox"))]
 
 
@@ -338,14 +341,7 @@ class StatusesForm(_SettingsForm):
         both = statuses.in_both(cleaned.get("shipped", ()), cleaned.get("cancelling", ()))
         if both:
             labels = ", ".join(f"“{statuses.label(self.store, one)}”" for one in both)
-            self.add_error(
-                "cancelling",
-                _(
-                    "A status can't both ship and cancel an order. Remove %(labels)s from one"
-                    " of the two lists."
-                )
-                % {"labels": labels},
-            )
+            self.add_error("cancelling", _IN_BOTH % {"labels": labels})
         return cleaned
 
     def mapped(self) -> list[forms.BoundField]:
@@ -359,6 +355,122 @@ class StatusesForm(_SettingsForm):
             "cancelling_statuses": chosen["cancelling"],
             "refunded_status_refunds": chosen["refunded_status_refunds"],
         }
+
+
+class StorefrontForm(forms.Form):
+    """What one storefront sets for itself. What it does not, it inherits from the store."""
+
+    LISTS = (
+        ("shipped_statuses", _("Other statuses count as shipped here")),
+        ("cancelling_statuses", _("Other statuses cancel the order here")),
+    )
+    EXCLUSIONS = ("excluded_categories", "excluded_products")
+    own_countries = forms.BooleanField(
+        label=_("Other countries or merchant IDs here"), required=False
+    )
+    own_exclusions = forms.BooleanField(
+        label=_("Other categories and products are excluded here"), required=False
+    )
+
+    def __init__(
+        self,
+        store: Store,
+        channel_id: int,
+        available: Mapping[str, list[Merchant]],
+        data: Any = None,
+    ) -> None:
+        self.store, self.own = store, channels.own(store, channel_id)
+        super().__init__(data, auto_id="%s")
+        self._add_countries(available)
+        self._add_statuses()
+        self.fields["own_exclusions"].initial = "excluded_products" in self.own
+
+    def _add_countries(self, available: Mapping[str, list[Merchant]]) -> None:
+        chosen = self.own.get(channels.COUNTRIES)
+        self.fields["own_countries"].initial = chosen is not None
+        self.countries = list(available)
+        for country, merchants in available.items():
+            selling = next((one.ref for one in merchants if one.selling), "")
+            refs = [(one.ref, one.ref) for one in merchants]
+            self.fields[f"country_{country}"] = forms.ChoiceField(
+                label=country_name(country),
+                choices=[("", _("Don't offer SeQura")), *refs],
+                required=False,
+                initial=selling if chosen is None else chosen.get(country, ""),
+                widget=forms.Select(attrs={"class": "input"}),
+            )
+
+    def _add_statuses(self) -> None:
+        found = statuses.choices(self.store)
+        none = _("None (don't change the status)")
+        for name, _help in StatusesForm.MAPPED:
+            of_store = getattr(self.store, name)
+            label = none if of_store is None else statuses.label(self.store, of_store)
+            inherited = _("As in the store: %(status)s") % {"status": label}
+            self.fields[name] = forms.TypedChoiceField(
+                label=LABELS[name],
+                choices=[(channels.INHERIT, inherited), ("", none), *found],
+                coerce=lambda value: value if value == channels.INHERIT else int(value),
+                empty_value=None,
+                required=False,
+                initial=self.own.get(name, channels.INHERIT),
+                widget=forms.Select(attrs={"class": "input"}),
+            )
+        for name, label in self.LISTS:
+            self.fields[f"own_{name}"] = forms.BooleanField(
+                label=label, required=False, initial=name in self.own
+            )
+            self.fields[name] = forms.TypedMultipleChoiceField(
+                label=LABELS[name],
+                choices=found,
+                required=False,
+                coerce=int,
+                initial=self.own.get(name, getattr(self.store, name)),
+                widget=forms.CheckboxSelectMultiple,
+            )
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a status that would ship and cancel, be it chosen here or in the store."""
+        cleaned = super().clean() or {}
+        lists = (
+            cleaned.get(name, ()) if cleaned.get(f"own_{name}") else getattr(self.store, name)
+            for name, _label in self.LISTS
+        )
+        if both := statuses.in_both(*lists):
+            labels = ", ".join(f"“{statuses.label(self.store, one)}”" for one in both)
+            self.add_error("cancelling_statuses", _IN_BOTH % {"labels": labels})
+        return cleaned
+
+    def country_fields(self) -> list[forms.BoundField]:
+        return [self[f"country_{country}"] for country in self.countries]
+
+    def mapped(self) -> list[forms.BoundField]:
+        return [self[name] for name, _help in StatusesForm.MAPPED]
+
+    def lists(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
+        return [(self[f"own_{name}"], self[name]) for name, _label in self.LISTS]
+
+    def values(self) -> dict[str, Any]:
+        """Return the storefront's own settings by column; INHERIT for the others."""
+        chosen = self.cleaned_data
+        countries = {
+            one: ref for one in self.countries if (ref := chosen[f"country_{one}"])
+        }  # fmt: skip
+        return {
+            channels.COUNTRIES: countries if chosen["own_countries"] else channels.INHERIT,
+            **{name: chosen[name] for name, _help in StatusesForm.MAPPED},
+            **{
+                name: chosen[name] if chosen[f"own_{name}"] else channels.INHERIT
+                for name, _label in self.LISTS
+            },
+            **self._exclusions(),
+        }
+
+    def _exclusions(self) -> dict[str, Any]:
+        """Begin with the store's exclusions; they are changed on a page of their own."""
+        if not self.cleaned_data["own_exclusions"]:
+            return dict.fromkeys(self.EXCLUSIONS, channels.INHERIT)
+        return {name: getattr(self.store, name) for name in self.EXCLUSIONS if name not in self.own}
 
 
 class ReportsForm(_SettingsForm):
@@ -503,6 +615,7 @@ class ExclusionForm(forms.Form):
     kind = forms.ChoiceField(choices=[("category", "category"), ("product", "product")])
     key = forms.CharField(max_length=255)
     name = forms.CharField(max_length=255, required=False)
+    storefront = forms.IntegerField(required=False)
     action = forms.ChoiceField(choices=[("exclude", "exclude"), ("allow", "allow")])
 
     def clean(self) -> dict[str, Any]:

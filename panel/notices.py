@@ -44,6 +44,8 @@ _NOTICES = {
             " no longer valid."
         ),
     ),
+    "storefront_on": Notice("success", _("SeQura is on in the new storefront.")),
+    "storefront_off": Notice("success", _("SeQura stays off in the new storefront.")),
     "connected": Notice("success", _("SeQura accepted your credentials.")),
     "disconnected": Notice(
         "success", _("SeQura is disconnected. It no longer appears in your checkout.")

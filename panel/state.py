@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from panel import figures
 from panel.setup_steps import Step, named_steps
 from panel.templatetags.panel import ago
-from stores import registration, statuses
+from stores import channels, registration, statuses
 from stores.models import Connection, Merchant, Store, country_name
 
 _SEVERITY = ("error", "warning", "info")
@@ -159,6 +159,19 @@ def _account(facts: _Facts) -> Iterator[_Finding]:
         )
 
 
+def _storefronts(facts: _Facts) -> Iterator[_Finding]:
+    store, link = facts.store, ("storefronts", _("View storefronts"))
+    if new := [str(one["name"]) for one in store.channels if one.get("new")]:
+        title = _("New storefront: %(names)s") % {"names": ", ".join(new)}
+        yield _Finding("info", title, _("Decide whether to offer SeQura there."), *link)
+    for key in store.channel_settings:
+        if lost := channels.lost_merchants(store, int(key)):
+            names = {"name": channels.name_of(store, int(key)), "refs": ", ".join(lost)}
+            title = _("SeQura is hidden in countries of %(name)s") % names
+            text = _("Its merchant IDs aren't in your SeQura account any more: %(refs)s.") % names
+            yield _Finding("warning", title, text, *link)
+
+
 def _visibility(facts: _Facts) -> Iterator[_Finding]:
     store, link = facts.store, ("settings", _("Edit storefronts"))
     off = [str(one["name"]) for one in store.channels if one["id"] in store.disabled_channels]
@@ -247,6 +260,7 @@ def _methods(facts: _Facts) -> Iterator[_Finding]:
 _LOOKS: tuple[Callable[[_Facts], Iterator[_Finding]], ...] = (
     _account,
     _visibility,
+    _storefronts,
     _registration,
     _statuses,
     _methods,

@@ -15,6 +15,7 @@ from panel.views import (
     self_test,
     settings,
     shipping,
+    storefronts,
     why_not_shown,
 )
 
@@ -25,6 +26,13 @@ app_pages = [
     path("why/", why_not_shown.why_not, name="why_not"),
     path("logout", session.logout, name="logout"),
     path("settings/", settings.general, name="settings"),
+    path("settings/storefronts/", storefronts.storefronts, name="storefronts"),
+    path("settings/storefronts/<int:channel_id>/", storefronts.storefront, name="storefront"),
+    path(
+        "settings/storefronts/<int:channel_id>/decide",
+        storefronts.decide_storefront,
+        name="decide_storefront",
+    ),
     path("settings/audience/", settings.audience, name="audience"),
     path("settings/exclusions/", settings.exclusions, name="exclusions"),
     path("settings/exclusions/change", settings.change_exclusions, name="change_exclusions"),

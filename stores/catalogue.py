@@ -35,15 +35,23 @@ class Thing(NamedTuple):
     excluded: bool = False
 
 
-def excluded(store: Store, kind: _Kind) -> list[Thing]:
+def _keys(store: Store, kind: _Kind, channel: int | None) -> list[Any]:
+    """Return what the store excludes, or a storefront with a list of its own."""
+    column = _COLUMNS[kind]
+    if channel is None:
+        return list(getattr(store, column))
+    return list(channels.own(store, channel).get(column, ()))
+
+
+def excluded(store: Store, kind: _Kind, channel: int | None = None) -> list[Thing]:
     """Return what is excluded, with names as far as they are known."""
     names = store.catalogue_names
-    keys = [str(key) for key in getattr(store, _COLUMNS[kind])]
+    keys = [str(key) for key in _keys(store, kind, channel)]
     things = [Thing(kind, key, names.get(f"{kind} {key}", ""), excluded=True) for key in keys]
     return sorted(things, key=lambda thing: (thing.name.casefold(), thing.key))
 
 
-def search(store: Store, text: str) -> list[Thing]:
+def search(store: Store, text: str, channel: int | None = None) -> list[Thing]:
     """Return categories and products whose name contains `text`. Raise Rejected, Unavailable."""
     api = bigcommerce_for(store, _BRIEF)
     categories = [
@@ -55,36 +63,51 @@ def search(store: Store, text: str) -> list[Thing]:
         for row in api.search_products(text, _MOST)
         if row.get("sku", "").strip()
     ]
-    return [_marked(store, thing) for thing in categories + products]
+    return [_marked(store, thing, channel) for thing in categories + products]
 
 
-def _marked(store: Store, thing: Thing) -> Thing:
-    keys = {str(key).casefold() for key in getattr(store, _COLUMNS[thing.kind])}
+def _marked(store: Store, thing: Thing, channel: int | None) -> Thing:
+    keys = {str(key).casefold() for key in _keys(store, thing.kind, channel)}
     return thing._replace(excluded=thing.key.casefold() in keys)
 
 
-def exclude(store: Store, kind: _Kind, key: int | str, name: str) -> None:
-    """Exclude this category or product from SeQura. Repeating it is no error.
+def exclude(
+    store: Store, kind: _Kind, key: int | str, name: str, channel: int | None = None
+) -> None:
+    """Exclude this category or product from SeQura, in the store or in a storefront.
 
-    Call `refresh` after a category.
+    Repeating it is no error. Call `refresh` after a category.
     """
     with transaction.atomic():
         store = Store.objects.select_for_update().get(pk=store.pk)
-        keys = getattr(store, _COLUMNS[kind])
-        if key not in keys:
-            keys.append(key)
+        keys = [one for one in _keys(store, kind, channel) if one != key]
         store.catalogue_names[f"{kind} {key}"] = name
-        store.save(update_fields=[_COLUMNS[kind], "catalogue_names"])
+        _keep(store, kind, [*keys, key], channel)
 
 
-def allow(store: Store, kind: _Kind, key: int | str) -> None:
+def allow(store: Store, kind: _Kind, key: int | str, channel: int | None = None) -> None:
     """Offer SeQura for it again. Call `refresh` after a category."""
     with transaction.atomic():
         store = Store.objects.select_for_update().get(pk=store.pk)
-        column = _COLUMNS[kind]
-        setattr(store, column, [one for one in getattr(store, column) if one != key])
-        store.catalogue_names.pop(f"{kind} {key}", None)
-        store.save(update_fields=[column, "catalogue_names"])
+        keys = [one for one in _keys(store, kind, channel) if one != key]
+        _keep(store, kind, keys, channel)
+
+
+def _keep(store: Store, kind: _Kind, keys: list[Any], channel: int | None) -> None:
+    """Store a list, and no names but those of what the store or a storefront excludes."""
+    column = _COLUMNS[kind]
+    if channel is None:
+        setattr(store, column, keys)
+    else:
+        channels.change(store, channel, {column: keys})
+    own = store.channel_settings.values()
+    lists = [getattr(store, column), *(one.get(column, ()) for one in own)]
+    kept = {f"{kind} {key}" for one in lists for key in one}
+    names = store.catalogue_names.items()
+    store.catalogue_names = {
+        name: text for name, text in names if name in kept or not name.startswith(kind)
+    }
+    store.save(update_fields=[column, "catalogue_names"])
 
 
 def refresh(store: Store) -> None:

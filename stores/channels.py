@@ -123,6 +123,22 @@ def selling_in(store: Store, channel_id: int, merchants: Iterable[Merchant]) -> 
     return {one.country: one for one in merchants if chosen.get(one.country) == one.ref}
 
 
+def lost_merchants(store: Store, channel_id: int) -> list[str]:
+    """Return the merchant ids of a storefront that SeQura no longer gives to the account."""
+    chosen = own(store, channel_id).get(COUNTRIES, {})
+    found = {(one.country, one.ref) for one in in_use(store)} if chosen else set()
+    return [ref for country, ref in chosen.items() if (country, ref) not in found]
+
+
+def switch(store: Store, channel_id: int, *, on: bool) -> None:
+    """Offer SeQura in a storefront, or keep it off there."""
+    with transaction.atomic():
+        locked = Store.objects.select_for_update().only("disabled_channels").get(pk=store.pk)
+        others = [one for one in locked.disabled_channels if one != channel_id]
+        store.disabled_channels = others if on else [*others, channel_id]
+        store.save(update_fields=["disabled_channels"])
+
+
 def names(store: Store) -> dict[int, str]:
     """Return the name of each storefront that is open, by id."""
     return {one["id"]: one["name"] or _numbered(one["id"]) for one in store.channels}

@@ -98,7 +98,8 @@ class Store(ModelWithSecrets):
     currency = models.CharField(max_length=3, blank=True)
     timezone = models.CharField(max_length=64, default="UTC")
     language = models.CharField(max_length=16, blank=True)
-    # Storefront channels: [{"id": 1, "name": "...", "origins": ["https://..."]}]
+    # Storefront channels: [{"id": 1, "name": "...", "origins": ["https://..."]}]; `new` is one that
+    # was opened since the last registration.
     channels = models.JSONField(default=list)
     # The registration at the last check: `stores.registration.parts.Health` per part of
     # `stores.registration.PARTS`.

@@ -29,7 +29,9 @@ _MARK = """
 UPDATE orders_order o SET reported_shipment = sent.shipment, reported_at = now()
 FROM unnest(%s::bigint[], %s::text[]) AS sent(id, shipment) WHERE o.id = sent.id
 """
-COLUMNS = ("pk", "shipment", "shipped_at", "accepted_update", "bigcommerce_id", "reference")
+COLUMNS = (
+    "pk", "channel_id", "shipment", "shipped_at", "accepted_update", "bigcommerce_id", "reference",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

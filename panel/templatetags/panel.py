@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from panel.notices import Notice, notice_of
 from payloads.money import euros
+from stores import channels
 from stores.models import Store, country_name
 
 register = template.Library()
@@ -29,6 +30,13 @@ def tab(context: dict[str, Any], name: str, label: str, others: str = "", *args:
     `others` are the names of pages that stand behind the same tab; `args` are the page's own.
     """
     return _link(context, "tab", name, label, others, *args)
+
+
+@register.simple_tag
+def storefront(store: Store, channel_id: int | None) -> str:
+    """Return where an order was bought; empty in a store with one storefront, where all are."""
+    known = {one["id"] for one in store.channels} | {channel_id}
+    return channels.name_of(store, channel_id) if channel_id and len(known) > 1 else ""
 
 
 @register.simple_tag(takes_context=True)

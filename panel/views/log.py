@@ -31,6 +31,7 @@ from panel.forms import IgnoreForm, RetentionForm
 from panel.notices import back
 from panel.session import PanelRequest, bad_form, no_such_thing, panel_error, panel_page
 from panel.templatetags.labels import explained, outcome_name
+from stores import channels
 from stores.models import Store
 from stores.replica import replica
 from stores.storefronts import order_link, portal_link
@@ -388,6 +389,7 @@ def _heading(language: str) -> list[str]:
             _("Note"),
             "BigCommerce",
             "SeQura",
+            _("Storefront"),
         ]
 
 
@@ -414,7 +416,13 @@ def _row(store: Store, entry: Entry, zone: tzinfo) -> list[object]:
         entry.note,
         order_link(store, entry.bigcommerce_id),
         portal_link(entry.environment, entry.reference),
+        _storefront(store, getattr(entry, "channel_id", None)),
     ]
+
+
+def _storefront(store: Store, channel_id: int | None) -> str:
+    """Return the storefront of the entry's order; empty for an entry about none."""
+    return channels.name_of(store, channel_id) if channel_id else ""
 
 
 def _euros(cents: int | None) -> str:

@@ -153,8 +153,8 @@ def _with_columns(orders: QuerySet[Order]) -> QuerySet[Order]:
         unshipped=F("accepted_update__unshipped_cart__order_total_with_tax"),
         needs_action=Exists(open_ones),
     ).only(
-        "bigcommerce_id", "amount", "status", "payment_method", "placed_at", "changed", "synced",
-        "reported_at",
+        "bigcommerce_id", "channel_id", "amount", "status", "payment_method", "placed_at",
+        "changed", "synced", "reported_at",
     )  # fmt: skip
 
 

@@ -140,21 +140,40 @@ _LONGEST = 100
 @require_safe
 @waiting_page
 def exclusions(request: PanelRequest) -> HttpResponse:
+    store, channel = request.store, _excluding(request.store, request.GET.get("storefront", ""))
     text = request.GET.get("q", "").replace("\0", "").strip()[:_LONGEST]
-    found, problem = _search(request, text) if text else ([], "")
+    found, problem = _search(request, text, channel) if text else ([], "")
     context = {
         "text": text,
         "found": found,
         "problem": problem,
-        "categories": catalogue.excluded(request.store, "category"),
-        "products": catalogue.excluded(request.store, "product"),
-    }
+        "categories": catalogue.excluded(store, "category", channel),
+        "products": catalogue.excluded(store, "product", channel),
+        "storefront": channel,
+        "storefront_name": channels.name_of(store, channel) if channel else "",
+        "excluding": [
+            (one, channels.name_of(store, one)) for one in map(int, store.channel_settings)
+            if _excludes(store, one)
+        ],
+    }  # fmt: skip
     return render(request, "stores/exclusions.html", context)
 
 
-def _search(request: PanelRequest, text: str) -> tuple[list[catalogue.Thing], str]:
+def _excluding(store: Store, asked: str) -> int | None:
+    """Return the storefront whose exclusions are asked for; None for the store's."""
+    is_number = asked.isascii() and asked.isdigit() and len(asked) < 10
+    return int(asked) if is_number and _excludes(store, int(asked)) else None
+
+
+def _excludes(store: Store, channel: int) -> bool:
+    return "excluded_products" in channels.own(store, channel)
+
+
+def _search(
+    request: PanelRequest, text: str, channel: int | None
+) -> tuple[list[catalogue.Thing], str]:
     try:
-        return catalogue.search(request.store, text), ""
+        return catalogue.search(request.store, text, channel), ""
     except Rejected as refusal:
         words = _("BigCommerce rejected the search: %(words)s") % {"words": refusal.message}
         return [], words
@@ -170,11 +189,14 @@ def change_exclusions(request: PanelRequest) -> HttpResponse:
         return bad_form(request)
     kind, key = form.cleaned_data["kind"], form.cleaned_data["key"]
     store, is_excluded = request.store, form.cleaned_data["action"] == "exclude"
+    channel = form.cleaned_data["storefront"]
+    if channel is not None and not _excludes(store, channel):
+        return bad_form(request)  # it has inherited the store's again meanwhile
     with recorded(store, request.author):
         if is_excluded:
-            catalogue.exclude(store, kind, key, form.cleaned_data["name"])
+            catalogue.exclude(store, kind, key, form.cleaned_data["name"], channel)
         else:
-            catalogue.allow(store, kind, key)
+            catalogue.allow(store, kind, key, channel)
     if kind == "category":
         store.refresh_from_db()
         catalogue.refresh(store)
@@ -182,10 +204,11 @@ def change_exclusions(request: PanelRequest) -> HttpResponse:
 
 
 def _back(request: PanelRequest, word: str) -> HttpResponse:
-    """To the page with the search as it stood."""
+    """Return to the page with the search and the storefront as they were."""
     query = {"done": word}
-    if text := request.POST.get("q", "")[:_LONGEST]:
-        query["q"] = text
+    for name in ("q", "storefront"):
+        if text := request.POST.get(name, "")[:_LONGEST]:
+            query[name] = text
     address = reverse("exclusions", args=[request.panel_token])
     return redirect(f"{address}?{urlencode(query)}")
 

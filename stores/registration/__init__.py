@@ -15,7 +15,7 @@ import structlog
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from bigcommerce.api import TIMEOUT
+from bigcommerce.api import TIMEOUT, Rejected, Unavailable
 from stores.clients import bigcommerce_for
 from stores.isolation import Busy, only_one
 from stores.models import AT_ONCE, Store
@@ -111,6 +111,24 @@ def repair_registration(store: Store) -> bool:
     return is_healthy(store)
 
 
+def find_storefronts(store: Store) -> bool:
+    """Read the storefronts anew while a page request waits. Return False when that fails.
+
+    One call, unless one was opened or closed.
+    """
+    try:
+        ids = {one["id"] for one in bigcommerce_for(store, _BRIEF).channels()}
+        if ids != {one["id"] for one in store.channels}:
+            with only_one(_lock(store)):
+                _record(store, _read_information(store))
+    except Busy:
+        store.refresh_from_db()
+    except (Rejected, Unavailable) as error:
+        log.warning("storefronts_unknown", store=store.hash, reason=str(error))
+        return False
+    return True
+
+
 def is_healthy(store: Store) -> bool:
     """Return whether everything was in place at the last check."""
     return all(store.registration.get(part, {}).get("ok", False) for part in PARTS)
@@ -180,6 +198,9 @@ def _register(store: Store, until: float) -> None:
     checkout_script.keep_version()
     # Scripts are registered per channel, so the channels come first.
     found = _read_information(store)
+    for channel in store.channels:
+        channel.pop("new", None)
+    store.save(update_fields=["channels"])
     _record(store, found | _run(store, _parts(tuple(_PLANS), until)))
     store.registration_due = not is_healthy(store)
     store.save(update_fields=["registration_due"])

@@ -185,6 +185,8 @@ def _one(
     fields = _wanted(store, channel["id"])
     label = channel["name"] or _NAME
     ours = [script for script in scripts if script.get("channel_id", 1) == channel["id"]]
+    if not ours and channel.get("new"):
+        return []  # until a registration, which the merchant starts
     if not ours:
         new = {**fields, "integrity_hashes": [_integrity()]}
         return [Change("missing", label, partial(api.create_script, new))]

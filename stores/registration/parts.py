@@ -155,7 +155,11 @@ def read_information(api: BigCommerce, store: Store) -> list[Problem]:
     store.currency = _text(facts.get("currency"), 3)
     store.timezone = _text((facts.get("timezone") or {}).get("name"), 64) or "UTC"
     store.language = _text(facts.get("language"), 16)
-    store.channels = [_channel(api, store, channel) for channel in api.channels()]
+    known = {one["id"]: one.get("new", False) for one in store.channels}
+    store.channels = [
+        _channel(api, store, channel, is_new=bool(known) and known.get(channel["id"], True))
+        for channel in api.channels()
+    ]
     return []
 
 
@@ -163,8 +167,10 @@ def _text(value: object, limit: int) -> str:
     return str(value or "").replace("\0", "")[:limit]
 
 
-def _channel(api: BigCommerce, store: Store, channel: Channel) -> dict[str, Any]:
+def _channel(api: BigCommerce, store: Store, channel: Channel, *, is_new: bool) -> dict[str, Any]:
     return {
+        # Since the last registration: the merchant has not decided about it.
+        **({"new": True} if is_new else {}),
         "id": channel["id"],
         "name": _text(channel.get("name"), 255),
         "origins": _origins(store, channel["id"], api.site(channel["id"])),

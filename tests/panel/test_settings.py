@@ -356,7 +356,7 @@ def test_groups_that_cannot_be_read_are_kept_and_the_page_says_so(panel: Panel) 
     page = panel.get("settings/audience/").content.decode()
     answer = panel.post("settings/audience/", companies="on", groups=["4"])
 
-    assert "We couldn&#x27;t read your customer groups from BigCommerce" in page
+    assert "We couldn't read your customer groups from BigCommerce" in page
     assert "No scope" in page
     assert answer["Location"].endswith("?done=saved")
     assert (panel.store.offers_companies, panel.store.excluded_groups) == (True, [4])

@@ -53,6 +53,8 @@ PAGES = (
     "why/?country=ES&amount=20000&currency=USD&products=SKU-1&ip=8.8.8.8",
     "why/?country=ES&amount=99.50&currency=EUR&products=&ip=",
     "settings/",
+    "settings/storefronts/",
+    "settings/storefronts/7/",
     "settings/audience/",
     "settings/exclusions/",
     "countries/",

@@ -305,9 +305,29 @@ def test_looking_after_a_store_notices_a_new_storefront(store: Store, world: Wor
 
     store.refresh_from_db()
     assert "https://boutique.example" in store.origins
-    assert store.registration["script"]["problems"] == [
-        {"kind": "missing", "name": "Boutique", "words": ""}
+    # It is offered to the merchant, and nothing is missing before he has decided.
+    assert [one.get("new", False) for one in store.channels] == [False, True]
+    assert [script["channel_id"] for script in world.scripts] == [1]
+    assert registration.is_healthy(store)
+
+    registration.register(store)
+
+    assert ["new" in one for one in store.channels] == [False, False]
+    assert [script["channel_id"] for script in world.scripts] == [1, 2]
+
+
+def test_storefronts_cost_a_page_one_call_unless_one_is_new(store: Store, world: World) -> None:
+    registration.register(store)
+    before = len(world.calls)
+    assert registration.find_storefronts(store)
+    assert [path.split("?")[0] for _verb, path in world.calls[before:]] == [
+        "/stores/abc123/v3/channels"
     ]
+
+    world.channels.append({"id": 2, "name": "Boutique"})
+    assert registration.find_storefronts(store)
+
+    assert [one.get("new", False) for one in store.channels] == [False, True]
 
 
 def test_a_wake_up_that_cannot_be_sent_breaks_nothing(store: Store) -> None:
