@@ -684,6 +684,7 @@ class WhatIfForm(forms.Form):
     storefront = forms.TypedChoiceField(
         label=_("Storefront"),
         coerce=int,
+        required=False,
         widget=forms.Select(attrs={"class": "input"}),
     )
 
@@ -691,7 +692,9 @@ class WhatIfForm(forms.Form):
         super().__init__(data, auto_id="if-%s", initial={"country": "ES", "amount": "100"})
         storefronts: Any = self.fields["storefront"]
         storefronts.choices = list(channels.names(store).items())
-        self.only: int = next(iter(channels.names(store)), 1)
+        # Without a choice it is one in which SeQura is on.
+        on = [one for one in channels.names(store) if one not in store.disabled_channels]
+        self.usual: int = next(iter([*on, *channels.names(store)]), 1)
         if len(storefronts.choices) < 2:
             del self.fields["storefront"]
         countries = [*SELLING_COUNTRIES.items(), ("", _("Another country"))]
@@ -706,8 +709,7 @@ class WhatIfForm(forms.Form):
 
     @property
     def channel(self) -> int:
-        """Return the storefront; the only one where there is no choice."""
-        return self.cleaned_data.get("storefront") or self.only
+        return self.cleaned_data.get("storefront") or self.usual
 
     @property
     def skus(self) -> list[str]:

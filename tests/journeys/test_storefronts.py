@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from local.stack import Stack
 from tests.journeys.shopper import Shopper
-from tests.journeys.system import NEEDED, SETTINGS, System
+from tests.journeys.system import NEEDED, SETTINGS, System, cents, eventually
 
 pytestmark = pytest.mark.xdist_group("production")
 
@@ -107,6 +107,72 @@ def test_a_shopper_of_the_second_storefront_goes_back_to_it(
     page.get_by_role("link", name="Volver a la tienda").click()
 
     page.wait_for_url(f"{storefronts.stack.origin('outlet')}/")
+
+
+FRENCH = {"nin": "123456789012"}
+BOTH = {
+    "sequra": {"username": "demo", "password": "demo-secret"},
+    "svea": {"username": "svea-demo", "password": "svea-secret"},
+}
+AWAITING_SHIPMENT, AWAITING_FULFILLMENT = 9, 11
+
+
+@pytest.fixture
+def an_outlet_of_its_own(storefronts: System) -> Iterator[None]:
+    """The outlet sells in France alone, under SVEA's merchant id, to a status of its own."""
+    own = {"countries": {"FR": "svea_fr"}, "order_statuses": {"approved": AWAITING_SHIPMENT}}
+    countries = {"ES": "demo_es", "FR": "demo_fr"}
+    storefronts.configure({"connection": {"deployments": BOTH}})
+    storefronts.configure({"countries": countries, "channels": {str(OUTLET): own}})
+    yield
+    inherited = {"countries": "inherit", "order_statuses": {"approved": "inherit"}}
+    storefronts.configure({"channels": {str(OUTLET): inherited}})
+
+
+@pytest.mark.usefixtures("an_outlet_of_its_own")
+def test_a_second_storefront_sells_under_its_own_merchant_id(
+    storefronts: System, browsers: Callable[..., BrowserContext]
+) -> None:
+    system = storefronts
+    outlet = Shopper(browsers().new_page(), system, storefront="outlet")
+    with outlet.waiting_for_the_offer() as offer:
+        outlet.come_with("lang=es", channel_id=OUTLET, country="ES")
+    assert offer["reasons"] == ["country"]
+    outlet.come_with("lang=en", channel_id=OUTLET, country="FR")
+
+    number = outlet.buy(**FRENCH)
+
+    [order] = system.orders(outlet.checkout_id)
+    assert (order["id"], order["channel_id"]) == (number, OUTLET)
+    assert order["status_id"] == AWAITING_SHIPMENT
+    assert system.sequra_order(number)["merchant"] == "svea_fr"
+
+    # What the setting says later is about later orders.
+    system.configure({"channels": {str(OUTLET): {"countries": {"FR": "demo_fr"}}}})
+    system.sandbox.control("POST", "merchant/ship", {"order_id": number})
+    assert eventually(lambda: system.sequra_order(number)["shipped_cart"]["items"])
+    assert system.sequra_order(number)["merchant"] == "svea_fr"
+
+
+def test_a_shop_with_two_currencies_offers_sequra_in_euros_alone(
+    storefronts: System, browsers: Callable[..., BrowserContext]
+) -> None:
+    system, page = storefronts, browsers().new_page()
+    shopper = Shopper(page, system, storefront="outlet")
+    with shopper.waiting_for_the_offer() as offer:
+        shopper.come_with("lang=es", channel_id=OUTLET, currency="GBP")
+    assert offer["reasons"] == ["currency"]
+    expect(shopper.options).to_have_count(0)
+
+    # The shopper changes to the other currency: another cart, in euros.
+    shopper.come_with("lang=es", channel_id=OUTLET, currency="EUR")
+    number = shopper.buy()
+
+    [order] = system.orders(shopper.checkout_id)
+    assert (order["id"], order["default_currency_code"]) == (number, "EUR")
+    sequra = system.sequra_order(number)
+    assert sequra["solicited"]["cart"]["currency"] == "EUR"
+    assert sequra["total"] == cents(order["total_inc_tax"])
 
 
 def test_the_system_of_the_journeys_has_exactly_the_scopes_that_the_app_asks_for(
