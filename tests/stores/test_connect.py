@@ -3,7 +3,7 @@
 import pytest
 from django.core.cache import cache
 
-from payments.solicit import selling_merchants
+from payments.solicit import merchants_in_use
 from stores import connect
 from stores.clients import _FRESH, deployments
 from stores.connect import Login, Refused
@@ -93,7 +93,7 @@ def test_a_country_with_another_currency_is_named_and_not_offered(
     Merchant.objects.update(selling=True)
 
     assert selling(panel.store) == {"ES": "demo_es"}
-    assert list(selling_merchants(panel.store)) == ["ES"]
+    assert [one.country for one in merchants_in_use(panel.store)] == ["ES"]
     assert list(connect.available(panel.store)) == ["ES"]
     assert {path for verb, path in world.calls if "payment_methods" in path} == set()
     connect.refresh(panel.store)
