@@ -157,6 +157,20 @@ def test_an_order_that_stays_incomplete_by_wish_is_paid(merchant: Merchant) -> N
     assert known(order).reference == order.reference
 
 
+def test_an_order_is_paid_by_the_statuses_of_its_storefront(merchant: Merchant) -> None:
+    own = {"3": {"status_approved": None}}
+    order = merchant.order(channel_id=3)
+    rewrite(merchant, order, status_id=0)
+    forget(order)
+    command(merchant.store.hash)
+    assert not Order.objects.exists()
+
+    Store.objects.filter(pk=merchant.store.pk).update(channel_settings=own)
+    command(merchant.store.hash)
+
+    assert (known(order).reference, known(order).channel_id) == (order.reference, 3)
+
+
 def test_an_order_that_was_taken_back_is_left_alone(merchant: Merchant) -> None:
     order = merchant.order()
     rewrite(merchant, order, status_id=5, staff_notes="SeQura: not paid (cart_changed).")

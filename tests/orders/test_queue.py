@@ -171,6 +171,24 @@ def test_status_that_says_shipped_is_seen_even_if_it_moves_on(
     assert order.shipped_status_seen is seen
 
 
+def test_a_status_says_shipped_as_the_order_s_storefront_has_it(make: Make) -> None:
+    here, there = make(bigcommerce_id=301), make(bigcommerce_id=302, channel_id=3)
+    Store.objects.update(channel_settings={"3": {"shipped_statuses": [9]}})
+    for order in (here, there):
+        event(order, "store/order/statusUpdated", status={"new_status_id": 2})
+        event(order, "store/order/statusUpdated", status={"new_status_id": 8})
+    claim.fold()
+    assert [Order.objects.get(pk=one.pk).shipped_status_seen for one in (here, there)] == [
+        True,
+        False,
+    ]
+
+    event(there, "store/order/statusUpdated", status={"new_status_id": 9})
+    claim.fold()
+    there.refresh_from_db()
+    assert there.shipped_status_seen
+
+
 def test_shipment_event_says_that_there_are_shipments(make: Make) -> None:
     order = make()
     event(order, "store/shipment/created")
