@@ -62,6 +62,10 @@ PANEL: dict[str, str] = {
     "report_settings": "GET POST",
     "alerts": "GET POST",
     "alert_webhook": "POST",
+    "storefronts": "GET",
+    "storefront": "GET POST",
+    "decide_storefront": "POST",
+    "audience": "GET POST",
     "self_test": "GET",
     "run_self_test": "POST",
     "add_recipient": "POST",
@@ -126,6 +130,7 @@ def filled(route: str, session: str = TOKEN, number: int = 1) -> str:
         "<int:check_id>": str(number),
         "<int:change_id>": str(number),
         "<int:recipient_id>": str(number),
+        "<int:channel_id>": str(number),
     }.items():
         route = route.replace(place, value)
     assert "<" not in route, f"fill in {route}"
