@@ -1,6 +1,6 @@
 """collectstatic's storage: hashed, compressed names; the checkout's scripts minified."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.files.base import ContentFile
@@ -17,6 +17,7 @@ except ImportError:  # on Apple silicon, for which there is no wheel: larger, th
         return str(rjsmin.jsmin(source))
 
 
+_OPERATORS = ("admin/", "rest_framework/")  # files of pages that no shop and no merchant opens
 _REFERENCE = '"sequra-form.js",""'  # to the second file, as the minified script has it
 
 
@@ -37,6 +38,11 @@ class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
             self.save(path, ContentFile(body))
             paths[path] = (self, path)
         yield from super().post_process(paths, *args, **options)
+
+    def compress_files(self, paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Compress what shops and merchants load: Django's own files took eight of nine seconds."""
+        ours = (path for path in paths if not path.startswith(_OPERATORS))
+        yield from super().compress_files(ours)
 
     def hashed_name(self, name: str, *args: Any, **options: Any) -> str:
         """Return the name of this content; the second file's is one that every release serves.
