@@ -25,10 +25,17 @@ from pytest_django.fixtures import Settings
 from local import chromium
 from local.processes import environment, free_port
 from local.sandbox_control import SandboxControl
-from local.servers import create_database
+from local.servers import SCRATCH, create_database
 from local.servers import servers as start_servers
 from local.settings import DEVELOPMENT
-from local.stack import Stack, sandbox_process, sandbox_settings, web_process
+from local.stack import (
+    Stack,
+    migrated,
+    sandbox_process,
+    sandbox_settings,
+    sandbox_tables,
+    web_process,
+)
 from local.static_files import collect
 from tests.clients.openapi import VARIABLE, folder
 
@@ -54,6 +61,8 @@ def start() -> None:
         os.environ.update(DEVELOPMENT)
         # Playwright keeps an event loop in the main thread; Django would refuse its database there.
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+        if not QUICK and not os.environ.get("DATABASE_URL"):
+            os.environ[SCRATCH] = "1"
         os.environ.update(NO_SERVERS if QUICK else running.enter_context(start_servers()))
         collect(os.environ)
     django.setup()
@@ -177,6 +186,17 @@ def one_window(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """Workers copy one migrated database, instead of migrating one each; without workers there
+    is nothing to share."""
+    from django.db import connection
+
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        template = migrated(os.environ["DATABASE_URL"])
+        connection.settings_dict["TEST"]["TEMPLATE"] = template
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Threads of the app that still run keep their connections, and nobody could drop it then."""
     yield
@@ -200,7 +220,8 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sandbox_process_control(servers: None, logs: Path, worker_id: str) -> Iterator[SandboxControl]:
     """One sandbox for all tests of this worker."""
     control = SandboxControl(free_port(), free_port())
-    database = create_database(os.environ["DATABASE_URL"], f"test_sandbox_{worker_id}")
+    url = os.environ["DATABASE_URL"]
+    database = create_database(url, f"test_sandbox_{worker_id}", sandbox_tables(url))
     settings = sandbox_settings(control.port, control.app_port)
     process = sandbox_process(
         logs, environment(**settings, SANDBOX_DATABASE_URL=database), control.port
@@ -253,7 +274,8 @@ def live_app(transactional_db: None, live_app_process: str) -> str:
 def stack(servers: None, worker_id: str) -> Iterator[Stack]:
     """Sandbox, app, worker and beat on databases of their own."""
     number = int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
-    with Stack(name=f"stack_{worker_id}", redis_database=number + 1) as running_stack:
+    name = f"stack_{worker_id}"
+    with Stack(name=name, redis_database=number + 1, copies=True) as running_stack:
         yield running_stack
 
 

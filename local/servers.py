@@ -15,20 +15,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg2
 from psycopg2 import errors, sql
+from psycopg2.extensions import cursor
 
 from local.processes import Process, StartFailed, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
+EMPTY = "template1"  # what PostgreSQL copies by default
+SCRATCH = "SCRATCH_POSTGRES"  # set where the server of DATABASE_URL ends with this run
 # This data may be lost in a power cut.
 FAST = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
 
@@ -190,19 +193,45 @@ def valkey(folder: Path, *, scratch: bool = False) -> Iterator[str]:
             yield f"redis://127.0.0.1:{port}/0"
 
 
-def create_database(url: str, name: str) -> str:
+def create_database(url: str, name: str, template: str = EMPTY) -> str:
     """Create a database next to the one in the URL if it is missing. Return its URL."""
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-            if not cursor.fetchone():
-                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    except (errors.DuplicateDatabase, errors.UniqueViolation):  # the latter in a race
-        pass
-    finally:
-        connection.close()
+    command = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    with _server(url) as server, suppress(errors.DuplicateDatabase, errors.UniqueViolation):
+        if not _exists(server, name):  # or another process was quicker: two kinds of errors
+            server.execute(command.format(sql.Identifier(name), sql.Identifier(template)))
+    return _beside(url, name)
+
+
+def make_template(url: str, name: str, fill: Callable[[str], object]) -> str:
+    """Create a database to copy, unless it is there; `fill` gets its URL. Return its name.
+
+    Whoever comes meanwhile waits, and a database that was not filled has another name.
+    """
+    with _server(url) as server:
+        server.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
+        if not _exists(server, name):
+            fill(create_database(url, f"{name}_new"))
+            command = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+            server.execute(command.format(sql.Identifier(f"{name}_new"), sql.Identifier(name)))
+    return name
+
+
+@contextmanager
+def _server(url: str) -> Iterator[cursor]:
+    """Open a cursor that commits each statement."""
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        with connection.cursor() as opened:
+            yield opened
+
+
+def _exists(server: cursor, name: str) -> bool:
+    server.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+    return server.fetchone() is not None
+
+
+def _beside(url: str, name: str) -> str:
+    """Return the URL of another database of the same server."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 

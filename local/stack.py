@@ -25,7 +25,7 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 
 from local.processes import Process, StartFailed, answers, environment, free_port
-from local.servers import LOCAL, ROOT, create_database, servers
+from local.servers import EMPTY, LOCAL, ROOT, SCRATCH, create_database, make_template, servers
 from local.settings import DEVELOPMENT
 from local.static_files import collect
 from local.tls import make_certificate
@@ -50,6 +50,7 @@ class Stack:
     env: Mapping[str, str] = field(default_factory=dict)  # on top of development's
     name: str = "sequra_bc"  # of the database; the sandbox's is called {name}_sandbox
     redis_database: int = 0
+    copies: bool = False  # of databases that were made once, instead of empty ones
     app_port: int = 0
     sandbox_port: int = 0
     second_port: int = 0  # of a second store's sandbox; 0: there is one store
@@ -104,9 +105,15 @@ class Stack:
             self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sequra-bc-stack-"))
         )
         self.urls = self._stack.enter_context(servers(self.folder))
-        database = create_database(self.urls["DATABASE_URL"], self.name)
+        server = self.urls["DATABASE_URL"]
+        template, tables = (
+            (migrated(server), sandbox_tables(server)) if self.copies else (EMPTY, EMPTY)
+        )
+        database = create_database(server, self.name, template)
         self.urls["DATABASE_URL"] = database
-        self.urls["SANDBOX_DATABASE_URL"] = create_database(database, f"{self.name}_sandbox")
+        self.urls["SANDBOX_DATABASE_URL"] = create_database(
+            database, f"{self.name}_sandbox", tables
+        )
         broker = urlsplit(self.urls["REDIS_URL"])
         self.urls["REDIS_URL"] = urlunsplit(broker._replace(path=f"/{self.redis_database}"))
         self.app_env = environment(**self._settings())
@@ -115,10 +122,11 @@ class Stack:
             self._launch(process)
         web, *others = self._app()
         with ThreadPoolExecutor() as pool:
-            migrated = pool.submit(self.manage, "migrate", "--noinput", "-v0", "--run-syncdb")
+            migration = pool.submit(migrate, self.app_env) if template == EMPTY else None
             collect(self.app_env)
             self._launch(web)  # uses no table before the first request
-            migrated.result()
+            if migration:
+                migration.result()
         for process in others:
             self._launch(process)
         with ThreadPoolExecutor() as pool:
@@ -150,18 +158,7 @@ class Stack:
 
     def manage(self, *arguments: str, text: str = "") -> str:
         """Runs a management command of the app with text on its input; returns its output."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.app_env,
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise StartFailed(f"manage.py {arguments[0]} failed\n{done.stdout}{done.stderr}")
-        return done.stdout
+        return finished("manage.py", *arguments, env=self.app_env, text=text)
 
     # --- the parts -------------------------------------------------------------------------------
 
@@ -217,6 +214,52 @@ class Stack:
         )
 
 
+def finished(*arguments: str, env: Mapping[str, str], text: str = "") -> str:
+    """Run a Python program of the project with text on its input; return its output."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=dict(env),
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise StartFailed(f"{' '.join(arguments[:2])} failed\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def migrate(env: Mapping[str, str]) -> None:
+    finished("manage.py", "migrate", "--noinput", "-v0", "--run-syncdb", env=env)
+
+
+def migrated(url: str) -> str:
+    """Return the name of a database to copy: one with the app's tables, or an empty one.
+
+    A server that outlives its users gets no such database: it would be an earlier version's.
+    """
+    if SCRATCH not in os.environ:
+        return EMPTY
+
+    def fill(made: str) -> None:
+        migrate(environment(**DEVELOPMENT, DATABASE_URL=made))
+
+    return make_template(url, "migrated", fill)
+
+
+def sandbox_tables(url: str) -> str:
+    """Return the name of a database to copy: one with the sandbox's tables, or an empty one."""
+    if SCRATCH not in os.environ:
+        return EMPTY
+
+    def fill(made: str) -> None:
+        env = sandbox_environment(environment(SANDBOX_DATABASE_URL=made))
+        finished("-m", "sandbox", "--tables", env=env)
+
+    return make_template(url, "sandbox_tables", fill)
+
+
 def sandbox_settings(sandbox_port: int, app_port: int) -> dict[str, str]:
     """What makes the app speak to the sandbox, and the sandbox to the app."""
     sandbox = f"http://127.0.0.1:{sandbox_port}"
@@ -235,16 +278,21 @@ def sandbox_settings(sandbox_port: int, app_port: int) -> dict[str, str]:
     }
 
 
+def sandbox_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """None of the app's secrets but the shared client secret."""
+    hidden = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS")
+    return {key: value for key, value in env.items() if key not in hidden}
+
+
 def sandbox_process(
     logs: Path, env: Mapping[str, str], port: int, name: str = "sandbox"
 ) -> Process:
-    """`python -m sandbox`, which gets none of the app's secrets but the shared client secret."""
-    hidden = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS")
+    """`python -m sandbox`."""
     return Process(
         name,
         [sys.executable, "-m", "sandbox", "--port", str(port)],
         logs / f"{name.replace(' ', '-')}.log",
-        env={key: value for key, value in env.items() if key not in hidden},
+        env=sandbox_environment(env),
         cwd=ROOT,
         ready=lambda: fetch(f"http://127.0.0.1:{port}/_control/knobs") is not None,
     )

@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--port", type=int, default=int(os.environ.get("SANDBOX_PORT", "8100")))
     parser.add_argument("--host", default="127.0.0.1", help="whoever reaches it controls it")
+    parser.add_argument("--tables", action="store_true", help="make the tables, and end")
     arguments = parser.parse_args()
     port = arguments.port
     os.environ["SANDBOX_PORT"] = str(port)
@@ -40,7 +41,10 @@ def main() -> None:
 
     database.create()
     application = get_wsgi_application()
-    if database.synchronise():
+    database.synchronise()
+    if arguments.tables:
+        return
+    if database.is_empty():
         from sandbox.control import seed
 
         seed()

@@ -35,17 +35,21 @@ def fingerprint() -> str:
     return hashlib.sha256(b"".join(Path(source).read_bytes() for source in sources)).hexdigest()
 
 
-def synchronise() -> bool:
-    """Bring the tables up to date; True when they are new and wait for their seed."""
+def synchronise() -> None:
+    """Bring the tables up to date; new ones wait for their seed."""
     wanted = fingerprint()
     with connection.cursor() as cursor:
         cursor.execute("SELECT obj_description(oid) FROM pg_namespace WHERE nspname = 'public'")
         if cursor.fetchone()[0] == wanted:
-            return False
+            return
         cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         call_command("migrate", run_syncdb=True, verbosity=0)
         cursor.execute("COMMENT ON SCHEMA public IS %s", [wanted])
-    return True
+
+
+def is_empty() -> bool:
+    """Return whether no store was seeded."""
+    return not apps.get_model("bigcommerce", "Store").objects.exists()
 
 
 def empty() -> None:

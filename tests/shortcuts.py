@@ -4,43 +4,46 @@ A process of production does these things once, a test run thousands of times. D
 for any of them, so methods are replaced; mypy objects to any such assignment.
 """
 
-from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from django.core.management.commands import flush
-from django.db.backends.postgresql.operations import DatabaseOperations
+from django.db import connection
+from django.test import TransactionTestCase
 from whitenoise.base import WhiteNoise
 
 SMALL = 512 * 1024  # bytes of a table
 # Rows that Django writes from the code and that no test changes.
 KEPT = ("django_content_type", "auth_permission")
 
-truncate = DatabaseOperations.sql_flush
 scan = WhiteNoise.update_files_dictionary
 collected: dict[tuple[str, str], dict[str, Any]] = {}
 
 
-def empty(
-    self: DatabaseOperations, style: Any, tables: Sequence[str], **options: bool
-) -> list[str]:
-    """Django's statements that empty `tables`: DELETE while they are small.
+@cache
+def tables() -> list[str]:
+    """The tables that tests fill. No test makes one that Django knows."""
+    found = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    return [table for table in found if table not in KEPT]
+
+
+def empty(_: TransactionTestCase) -> None:
+    """Leave no rows behind: DELETE while the tables are small, in one transaction.
 
     TRUNCATE makes a new file per table and index: a third of a second after every test. It stays
-    for tables that grew, because their dead rows would slow down what follows.
+    for tables that grew, because their dead rows would slow down what follows. Django's command
+    looks for the tables and for modules of its signals each time, and writes the rows of KEPT anew.
     """
-    if not tables or options.get("reset_sequences"):
-        return truncate(self, style, tables, **options)
-    tables = [table for table in tables if table not in KEPT]
-    with self.connection.cursor() as cursor:
+    names = [connection.ops.quote_name(table) for table in tables()]
+    with connection.cursor() as cursor:
         cursor.execute(
             "SELECT max(pg_relation_size(oid)) FROM pg_class WHERE relname = ANY(%s)",
-            [tables],
+            [tables()],
         )
-        (largest,) = cursor.fetchone()
-    if largest > SMALL:
-        return truncate(self, style, tables, **options)
-    # S608 fears input: these names are Django's own, and its backend quotes them.
-    return [f"DELETE FROM {self.quote_name(table)}" for table in tables]  # noqa: S608
+        # S608 fears input: these names are Django's own, and its backend quotes them.
+        if cursor.fetchone()[0] > SMALL:
+            cursor.execute(f"TRUNCATE {', '.join(names)}")
+        else:
+            cursor.execute(";".join(f"DELETE FROM {name}" for name in names))  # noqa: S608
 
 
 def look_once(self: WhiteNoise, root: str, prefix: str) -> None:
@@ -57,7 +60,5 @@ def look_once(self: WhiteNoise, root: str, prefix: str) -> None:
 def install() -> None:
     """Let every test of this process use them."""
     # mypy allows no method of a class to be replaced, which is all that this function does.
-    DatabaseOperations.sql_flush = empty  # type: ignore[assignment, method-assign]
-    # It would write the rows of KEPT anew. The stubs do not name what the module imports.
-    flush.emit_post_migrate_signal = lambda *_: None  # type: ignore[attr-defined]
+    TransactionTestCase._fixture_teardown = empty  # type: ignore[attr-defined]
     WhiteNoise.update_files_dictionary = look_once

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("production")
 @pytest.fixture
 def fresh(worker_id: str) -> Iterator[System]:
     """A system whose store has never heard of us."""
-    with Stack(name=f"fresh_{worker_id}", redis_database=10) as stack:
+    with Stack(name=f"fresh_{worker_id}", redis_database=10, copies=True) as stack:
         yield System(stack)
 
 

@@ -23,7 +23,7 @@ def storefronts(worker_id: str) -> Iterator[System]:
 
     The Catalyst one has its checkout on the default storefront's domain, the outlet on its own.
     """
-    with Stack(name=f"storefronts_{worker_id}", redis_database=12) as stack:
+    with Stack(name=f"storefronts_{worker_id}", redis_database=12, copies=True) as stack:
         system = System(stack)
         headless = {"id": CATALYST, "name": "Casa headless", "platform": "catalyst",
                     "url": "https://headless.example"}  # fmt: skip

@@ -124,7 +124,7 @@ def test_old_dumps_go_and_other_files_stay(database: str, tmp_path: Path) -> Non
 
 @pytest.fixture
 def world(worker_id: str) -> Iterator[World]:
-    with Stack(name=f"restore_{worker_id}", redis_database=9) as stack:
+    with Stack(name=f"restore_{worker_id}", redis_database=9, copies=True) as stack:
         yield World(stack)
 
 

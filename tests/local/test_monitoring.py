@@ -132,7 +132,7 @@ def watched(receiver: Receiver, worker_id: str) -> Iterator[Stack]:
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
         "OTEL_BSP_SCHEDULE_DELAY": "200",  # milliseconds
     }
-    with Stack(name=f"watched_{worker_id}", env=env, redis_database=14) as stack:
+    with Stack(name=f"watched_{worker_id}", env=env, redis_database=14, copies=True) as stack:
         yield stack
 
 

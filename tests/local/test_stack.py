@@ -4,18 +4,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import psycopg2
 import pytest
 import requests
 from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from local.chromium import third_party_cookies_allowed
+from local.processes import StartFailed
 from local.sandbox_control import SandboxControl
-from local.servers import ROOT
+from local.servers import ROOT, create_database, make_template, postgres
 from local.stack import Stack, fetch
 from stores.models import Store
 
@@ -107,6 +111,32 @@ def test_third_party_cookies_can_be_allowed(
     context: BrowserContext
     with third_party_cookies_allowed(playwright) as context:
         assert cookies_seen(context.new_page(), framed_site) == ("p=1", "a=1")
+
+
+@pytest.mark.slow
+def test_a_template_is_filled_once_and_copied_only_when_it_is_whole(tmp_path: Path) -> None:
+    filled: list[str] = []
+
+    def fill(made: str) -> None:
+        filled.append(made)
+        with psycopg2.connect(made) as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE IF NOT EXISTS filled AS SELECT 1")
+        connection.close()
+
+    def fail(made: str) -> None:
+        fill(made)
+        raise StartFailed("half of it")
+
+    with postgres(tmp_path / "postgres", scratch=True) as url:
+        with pytest.raises(StartFailed):
+            make_template(url, "form", fail)
+        with ThreadPoolExecutor() as pool:
+            made = [*pool.map(lambda _: make_template(url, "form", fill), range(3))]
+        copy = create_database(url, "copy", "form")
+
+        assert (made, len(filled)) == (["form"] * 3, 2)
+        with closing(psycopg2.connect(copy)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM filled")
 
 
 QUICK_TESTS = """

@@ -46,7 +46,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 @pytest.fixture(scope="module")
 def world(broker: Process, worker_id: str) -> Iterator[World]:
     """The whole system on that broker."""
-    with Stack(name=f"broker_{worker_id}", env={"REDIS_URL": broker.name}) as stack:
+    with Stack(name=f"broker_{worker_id}", env={"REDIS_URL": broker.name}, copies=True) as stack:
         yield World(stack)
 
 
@@ -115,7 +115,7 @@ def sentinel(broker: Process, tmp_path: Path) -> Iterator[str]:
 def test_the_whole_system_finds_its_broker_by_a_sentinel(sentinel: str, worker_id: str) -> None:
     env = {"BROKER_URL": sentinel, "BROKER_OPTIONS": '{"master_name": "shop"}'}
     env["REDIS_URL"] = f"redis://127.0.0.1:{free_port()}/0"  # nobody is there
-    with Stack(name=f"sentinel_{worker_id}", env=env) as stack:
+    with Stack(name=f"sentinel_{worker_id}", env=env, copies=True) as stack:
         world = World(stack)
         number = world.buy()
         world.does("ship", number)
