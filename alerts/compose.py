@@ -31,7 +31,7 @@ from transport.reading import clean_text
 # would end its alert, and be mailed again when it is back.
 _MOST = 1000
 _UPDATES = UPDATES | {"report"}
-_DECISIONS = frozenset({"correction", "return", DECISION})
+_DECISIONS = frozenset({"correction", "customer", "return", DECISION})
 _PARTS: dict[str, Text] = {
     "information": gettext_lazy("Store details"),
     "webhooks": gettext_lazy("Order sync"),

@@ -3,7 +3,7 @@
 https://developer.bigcommerce.com/docs/rest-management
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, cast
 
@@ -19,6 +19,8 @@ _ORDER_PARTS = {
     "include": "consignments.line_items,fees",
     "consignment_structure": "object",
 }
+# A page of the control panel waits while an address book is read.
+_BOOK_PAGES = 4
 _PRODUCT_FIELDS = "name,sku,type,categories"
 _STORE_CREDIT = {
     "payment": {
@@ -235,6 +237,34 @@ class BigCommerce(Api):
 
     def customer_groups(self) -> list[documents.CustomerGroup]:
         return self._v2_rows("v2", "customer_groups")
+
+    def update_customer(self, customer_id: int, fields: Mapping[str, Any]) -> None:
+        """Update a customer's account. Needs the scope Customers: modify."""
+        body = [{"id": customer_id, **fields}]
+        self._data("PUT", "v3", "customers", kind=list, body=body)
+
+    def customer_addresses(self, customer_id: int) -> list[documents.CustomerAddress]:
+        """Return the customer's address book. Raise Rejected for one that no person keeps."""
+        path, params = ("v3", "customers", "addresses"), {"customer_id:in": customer_id}
+        rows: list[documents.CustomerAddress] = []
+        for page in range(1, _BOOK_PAGES + 1):
+            paged = {**params, "page": page, "limit": PAGE}
+            found = self._data("GET", *path, kind=list, params=paged)
+            rows += found
+            if len(found) < PAGE:
+                return rows
+        raise Rejected(413, [f"The address book has {len(rows)} addresses or more."])
+
+    def update_customer_addresses(
+        self, changes: Sequence[Mapping[str, Any]]
+    ) -> list[documents.CustomerAddress]:
+        """Update addresses of address books, each named by its `id`. Return those that changed.
+
+        BigCommerce leaves out, and leaves as it is, what would become a copy of another address.
+        """
+        path = ("v3", "customers", "addresses")
+        data = self._data("PUT", *path, kind=list, body=list(changes))
+        return cast(list[documents.CustomerAddress], data)
 
     def products(self, product_ids: Iterable[int]) -> list[documents.Product]:
         path = ("v3", "catalog", "products")

@@ -465,6 +465,21 @@ class CustomerGroup(TypedDict, total=False):
     name: str
 
 
+class CustomerAddress(TypedDict, total=False):
+    id: int
+    customer_id: int
+    first_name: str
+    last_name: str
+    company: str
+    phone: str
+    address1: str
+    address2: str
+    city: str
+    state_or_province: str
+    postal_code: str
+    country_code: str
+
+
 class Product(TypedDict, total=False):
     id: int
     name: str

@@ -3,24 +3,39 @@
 While one is open, updates carry SeQura's own value in that detail, so that none overwrites it; the
 transaction log and the order's panel show the difference. An applied value is written into
 BigCommerce, and no update is needed. A declined one is replaced by ours in the next update.
+
+Where the merchant wants it, an applied value is also written into the customer's account and into
+those entries of the address book that are the order's address, before the order itself: until the
+order is written it shows which entries were meant. So an attempt that breaks off is repeated as a
+whole, and what it changed before stays as it is.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet
+from django.db.models import F, OuterRef, QuerySet
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
+from bigcommerce.api import Rejected
 from bigcommerce.client import BigCommerce
 from orders.models import Correction, Order
 from orders.queue.claim import mark_changed
 from orders.queue.wakeup import wake_worker
 from payloads.order.comparison import as_accepted
-from payloads.order.people import clean, differences, in_bigcommerce, overlaid, read_corrections
+from payloads.order.people import (
+    clean,
+    differences,
+    for_address_book,
+    in_account,
+    in_address_book,
+    in_bigcommerce,
+    overlaid,
+    read_corrections,
+)
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transaction_log import record
@@ -30,6 +45,8 @@ from transaction_log.record import reason_digest
 _Document = Mapping[str, Any]
 _Source, _Decision = Correction.Source, Correction.Decision
 _OPEN = _Decision.OPEN
+_MOST = 100  # corrections on a page
+_NO_ACCESS = 401
 _WRITABLE = (
     "first_name", "last_name", "company", "street_1", "street_2", "city", "state", "zip",
     "country", "country_iso2", "phone", "email",
@@ -87,19 +104,20 @@ def open_for(store: Store, reference: UUID) -> dict[str, str]:
 
 
 def open_rows(store: Store, reference: UUID) -> list[Correction]:
-    return list(_open_of(store=store, reference=reference))
+    return list(_of(store=store, reference=reference).filter(decision=_OPEN))
 
 
-def with_open_rows(orders: QuerySet[Order]) -> QuerySet[Order]:
-    """Add each order's open corrections to the query: see `brought_along`."""
-    rows = _open_of(store=OuterRef("store"), reference=OuterRef("reference"))
+def with_corrections(orders: QuerySet[Order]) -> QuerySet[Order]:
+    """Add each order's corrections to the query: see `brought_along`."""
+    rows = _of(store=OuterRef("store"), reference=OuterRef("reference"))
     columns = {field.attname: field.attname for field in Correction._meta.concrete_fields}
-    return orders.annotate(open_corrections=ArraySubquery(rows.values(row=JSONObject(**columns))))
+    found = ArraySubquery(rows.values(row=JSONObject(**columns))[:_MOST])
+    return orders.annotate(corrections=found)
 
 
 def brought_along(order: Order) -> list[Correction]:
-    """Return the open corrections of an order that was found `with_open_rows`."""
-    return [_row(columns) for columns in vars(order)["open_corrections"]]
+    """Return the corrections of an order that was found `with_corrections`: open ones first."""
+    return [_row(columns) for columns in vars(order)["corrections"]]
 
 
 def _row(columns: _Document) -> Correction:
@@ -108,8 +126,10 @@ def _row(columns: _Document) -> Correction:
     return Correction(**{one.attname: one.to_python(columns[one.attname]) for one in fields})
 
 
-def _open_of(**whose: Any) -> QuerySet[Correction]:
-    return Correction.objects.filter(decision=_OPEN, **whose).order_by("path")
+def _of(**whose: Any) -> QuerySet[Correction]:
+    """Return corrections, open ones before those that were decided last."""
+    newest = F("decided_at").desc(nulls_first=True)
+    return Correction.objects.filter(**whose).order_by(newest, "path")
 
 
 def _believe(order: Order, rows: Collection[Correction]) -> None:
@@ -144,36 +164,107 @@ def _remind(order: Order, rows: Collection[Correction]) -> None:
     )
 
 
-def keep_ours(order: Order, correction: Correction, person: str) -> None:
-    """Decline the correction: the next update carries our value."""
+def keep_ours(order: Order, correction: Correction, person: str) -> str:
+    """Decline the correction: the next update carries our value.
+
+    Return a key of `panel.notices`.
+    """
     _decide(order, [correction.path], _Decision.KEPT, person)
     mark_changed(pk=order.pk)
     wake_worker()
+    return "kept"
 
 
-def apply(order: Order, correction: Correction, person: str) -> None:
-    """Write the value into the BigCommerce order. On Rejected or Unavailable it stays open.
+def apply(order: Order, correction: Correction, person: str) -> str:
+    """Write the value into BigCommerce. On Rejected or Unavailable it stays open.
 
-    The webhook that follows finds SeQura's own value in the order, so no update is needed.
+    Return a key of `panel.notices`. The webhook that follows finds SeQura's own value in the order,
+    so no update is needed.
     """
-    theirs = {correction.path: correction.theirs}
-    _write(bigcommerce_for(order.store), order.bigcommerce_id, theirs)
-    _decide(order, list(theirs), _Decision.APPLIED, person)
+    api, theirs = bigcommerce_for(order.store), {correction.path: correction.theirs}
+    reached, refusal = _write(api, order, theirs)
+    with transaction.atomic():
+        _decide(order, list(theirs), _Decision.APPLIED, person, reached)
+        if problem := reached.get("problem"):
+            statement = reason_digest(problem, str(correction.pk))
+            record.rejected(order.subject, "customer", problem, words=refusal, statement=statement)
+    return "applied_to_order" if problem else "applied"
 
 
-def _write(api: BigCommerce, order_id: int, corrections: Mapping[str, str]) -> None:
-    """Write corrected details into both addresses, or the billing one if there is no other."""
-    billing, shipping = in_bigcommerce(corrections)
-    if shipping:
-        addresses = api.shipping_addresses(order_id)
-        if addresses:
-            api.update_shipping_address(order_id, addresses[0]["id"], shipping)
-        else:
-            billing |= shipping
+def _write(
+    api: BigCommerce, order: Order, corrections: Mapping[str, str]
+) -> tuple[dict[str, Any], str]:
+    """Write corrected details into the address that they are about, and to the customer if wanted.
+
+    Without a shipping address they are about the billing one. Return what `Correction.reached`
+    holds, and BigCommerce's message when it rejected the customer's part.
+    """
+    number = order.bigcommerce_id
+    document, (billing, shipping) = api.order(number), in_bigcommerce(corrections)
+    address: _Document = document["billing_address"]
+    parcels = api.shipping_addresses(number) if shipping else []
+    reached: dict[str, Any] = {}
+    refusal = ""
+    if order.store.corrects_customers and (customer := document.get("customer_id")):
+        about = parcels[0] if parcels else address
+        reached, refusal = _correct_customer(api, customer, corrections, (address, about))
+    if parcels:
+        api.update_shipping_address(number, parcels[0]["id"], shipping)
+    else:
+        billing |= shipping
     if billing:
-        known: _Document = api.order(order_id)["billing_address"]
-        whole = {name: known[name] for name in _WRITABLE if known.get(name) is not None}
-        api.update_order(order_id, {"billing_address": {**whole, **billing}})
+        whole = {name: address[name] for name in _WRITABLE if address.get(name) is not None}
+        api.update_order(number, {"billing_address": {**whole, **billing}})
+    return reached, refusal
+
+
+def _correct_customer(
+    api: BigCommerce,
+    customer_id: int,
+    corrections: Mapping[str, str],
+    addresses: tuple[_Document, _Document],
+) -> tuple[dict[str, Any], str]:
+    """Correct the account and the address book, as far as they hold what the order holds.
+
+    `addresses` are the order's billing address and the one that the corrections are about. What
+    BigCommerce rejects here keeps nothing from the order, unless it rejects our access.
+    """
+    reached: dict[str, Any] = {}
+    billing, about = addresses
+    try:
+        if (account := api.customer(customer_id)) is None:
+            return reached, ""
+        if fields := in_account(corrections, billing, account):
+            if _differ(fields, account):
+                api.update_customer(customer_id, fields)
+            reached["account"] = True
+        if entry := for_address_book(corrections):
+            book = api.customer_addresses(customer_id)
+            own = [one for one in book if one.get("customer_id") == customer_id]
+            reached |= _correct_book(api, about, entry, own)
+    except Rejected as refusal:
+        if refusal.status == _NO_ACCESS:
+            raise
+        problem = "customer_forbidden" if refusal.is_unauthorised else "customer_refused"
+        return {**reached, "problem": problem}, refusal.message
+    return reached, ""
+
+
+def _correct_book(
+    api: BigCommerce, address: _Document, corrected: Mapping[str, str], book: Sequence[_Document]
+) -> dict[str, Any]:
+    """Correct the entries that are this address. Return how many have the value now."""
+    wanted = in_address_book(address, corrected, book)
+    known = {entry["id"]: entry for entry in book}
+    changes = [one for one in wanted if _differ(one, known[one["id"]])]
+    changed = api.update_customer_addresses(changes) if changes else []
+    copies = len(changes) - len(changed)
+    found: dict[str, Any] = {"addresses": len(wanted) - copies} if wanted else {}
+    return found | ({"problem": "customer_has_both"} if copies else {})
+
+
+def _differ(fields: _Document, known: _Document) -> bool:
+    return any(known.get(name) != value for name, value in fields.items())
 
 
 def agreed(order: Order, paths: Collection[str]) -> None:
@@ -183,7 +274,11 @@ def agreed(order: Order, paths: Collection[str]) -> None:
 
 @transaction.atomic
 def _decide(
-    order: Order, paths: Collection[str], decision: Correction.Decision, person: str
+    order: Order,
+    paths: Collection[str],
+    decision: Correction.Decision,
+    person: str,
+    reached: _Document | None = None,
 ) -> None:
     """Store the decision, log it, and close the reminder when no correction is left open."""
     rows = Correction.objects.filter(
@@ -194,15 +289,18 @@ def _decide(
     )
     # The order first, like everybody who locks more than one row: see `orders.sync.results`.
     locked = Order.objects.select_for_update(no_key=True).only("corrected").get(pk=order.pk)
-    rows.update(decision=decision, decided_at=timezone.now(), decided_by=person)
+    decided = rows.update(
+        decision=decision, decided_at=timezone.now(), decided_by=person, reached=reached or {}
+    )
     left = dict(locked.corrected)
     for path in paths:
         left.pop(path, None)
     Order.objects.filter(pk=order.pk).update(corrected=left)
     order.corrected = left
-    reason = "correction_kept" if decision == _Decision.KEPT else "correction_applied"
-    words = ", ".join(sorted(paths))
-    record.accepted(order.subject, "correction", reason=reason, words=words, by=person)
+    if decided:  # nobody else decided meanwhile
+        reason = "correction_kept" if decision == _Decision.KEPT else "correction_applied"
+        words = ", ".join(sorted(paths))
+        record.accepted(order.subject, "correction", reason=reason, words=words, by=person)
     _settle_reminders(order, paths)
 
 

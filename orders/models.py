@@ -411,6 +411,8 @@ class Correction(models.Model):
     decision = models.CharField(max_length=8, choices=Decision, blank=True, default="")
     decided_at = models.DateTimeField(null=True, blank=True)
     decided_by = models.CharField(max_length=255, blank=True)
+    # Beside the order: {"account": true, "addresses": 2}, or {"problem": "customer_refused"}.
+    reached = models.JSONField(default=dict, db_default={}, blank=True)
 
     class Meta:
         constraints = [

@@ -419,7 +419,7 @@ def _state(store: Store) -> Finding:
 
 
 def _scopes(store: Store) -> Finding:
-    missing = install.missing_scopes(store.scopes)
+    missing = install.missing_scopes(store)
     if not missing:
         return Finding("scopes", "ok", "All scopes were granted.")
     message = f"These scopes were not granted: {', '.join(missing)}."

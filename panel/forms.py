@@ -199,7 +199,7 @@ class CountriesForm(forms.Form):
 class GeneralForm(_SettingsForm):
     """Who sees SeQura: shoppers' addresses, storefronts, carts in which nothing is shipped."""
 
-    columns = ("allowed_ips", "disabled_channels", "offers_services")
+    columns = ("allowed_ips", "disabled_channels", "offers_services", "corrects_customers")
     allowed_ips = forms.CharField(
         label=LABELS["allowed_ips"],
         required=False,
@@ -214,6 +214,7 @@ class GeneralForm(_SettingsForm):
         label=LABELS["disabled_channels"], required=False, widget=forms.CheckboxSelectMultiple
     )
     services = forms.BooleanField(label=LABELS["offers_services"], required=False)
+    corrects_customers = forms.BooleanField(label=LABELS["corrects_customers"], required=False)
 
     def __init__(self, store: Store, data: Any = None, *, services: bool = False) -> None:
         self.names = {str(number): name for number, name in channels.names(store).items()}
@@ -222,6 +223,7 @@ class GeneralForm(_SettingsForm):
             "allowed_ips": "\n".join(store.allowed_ips),
             "channels": [one for one in self.names if one not in disabled],
             "services": store.offers_services,
+            "corrects_customers": store.corrects_customers,
         }
         super().__init__(data, initial=initial, auto_id="%s")
         field: Any = self.fields["channels"]
@@ -235,7 +237,7 @@ class GeneralForm(_SettingsForm):
         return settings_file.parse_networks(self.cleaned_data["allowed_ips"])
 
     def values(self) -> dict[str, Any]:
-        values = {"allowed_ips": self.cleaned_data["allowed_ips"]}
+        values = {name: self.cleaned_data[name] for name in ("allowed_ips", "corrects_customers")}
         if "channels" in self.fields:
             chosen = self.cleaned_data["channels"]
             values["disabled_channels"] = [int(one) for one in self.names if one not in chosen]

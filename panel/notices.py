@@ -109,11 +109,18 @@ _NOTICES = {
     "finished": Notice("success", _("The order now has the status for paid orders.")),
     "not_finished": Notice("warning", _("The order isn't approved, so its status wasn't changed.")),
     "applied": Notice("success", _("BigCommerce now has SeQura's value.")),
+    "applied_to_order": Notice(
+        "warning",
+        _(
+            "The order now has SeQura's value, but the customer's account or address book doesn't."
+            " The page shows why."
+        ),
+    ),
     "kept": Notice("success", _("We kept BigCommerce's value and will send it to SeQura.")),
     "entered": Notice("success", _("Correction saved. Choose which value to keep.")),
     "no_news": Notice("info", _("SeQura already has this value, so there's nothing to record.")),
     "bigcommerce_failed": Notice(
-        "error", _("BigCommerce rejected the change, so nothing was changed. Try again.")
+        "error", _("BigCommerce didn't complete the change. Try again: nothing is changed twice.")
     ),
 }
 

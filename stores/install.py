@@ -236,9 +236,18 @@ _REQUIRED_SCOPES: dict[str, tuple[str, ...]] = {
 }
 
 
-def missing_scopes(granted: str) -> list[str]:
-    """Return missing scopes by their Developer Portal names. `granted` is space-separated."""
-    scopes = set(granted.split())
-    return [
-        name for name, spellings in _REQUIRED_SCOPES.items() if not scopes.intersection(spellings)
-    ]
+# What only a setting needs, by its column.
+CHANGE_CUSTOMERS = "Customers: modify"
+_OPTIONAL_SCOPES = {"corrects_customers": {CHANGE_CUSTOMERS: ("store_v2_customers",)}}
+
+
+def missing_scopes(store: Store) -> list[str]:
+    """Return the scopes that the store's settings need and BigCommerce did not grant.
+
+    They have their Developer Portal names.
+    """
+    granted, needed = set(store.scopes.split()), dict(_REQUIRED_SCOPES)
+    for column, scopes in _OPTIONAL_SCOPES.items():
+        if getattr(store, column):
+            needed |= scopes
+    return [name for name, spellings in needed.items() if not granted.intersection(spellings)]

@@ -155,6 +155,8 @@ class Store(ModelWithSecrets):
     status_labels = models.JSONField(default=dict, blank=True)
     # Does the status Refunded, set by hand without a refund record, mean that all was refunded?
     refunded_status_refunds = models.BooleanField(default=False)
+    # Is what SeQura corrected also changed in the customer's account and address book?
+    corrects_customers = models.BooleanField(default=False, db_default=False)
     reports_enabled = models.BooleanField(default=True)
     reports_hour = models.PositiveSmallIntegerField(default=4)
     report_token = EncryptedTextField(default=new_secret)

@@ -225,6 +225,12 @@ SETTINGS = (
         _listed(_Integer(min_value=1, max_value=_LARGEST_ID)),
     ),
     _Setting(
+        "corrects_customers",
+        "general.corrects_customers",
+        _("Also correct the customer's account and address book"),
+        _Boolean(required=False),
+    ),
+    _Setting(
         "status_approved",
         "order_statuses.approved",
         _("Paid"),

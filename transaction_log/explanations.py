@@ -40,6 +40,7 @@ _EVENTS: Mapping[str, Text] = {
     "archived": _("Order deleted"),
     "report": _("Delivery report"),
     "correction": _("Correction from SeQura"),
+    "customer": _("Customer correction"),
     "adopted": _("Unknown order linked"),
     "risk_assessment": _("Risk assessment"),
     "return": _("Return reported"),
@@ -65,7 +66,7 @@ HEARD = frozenset(
     }
 )  # fmt: skip
 # What people did here: neither sent nor received.
-OURS = frozenset({"retry", DECISION})
+OURS = frozenset({"retry", "customer", DECISION})
 
 # What a success settles: of an update all that was wrong with updates, of a payment all that was
 # wrong with the payment. Reports and corrections are settled where they came from.
@@ -456,6 +457,36 @@ REASONS: Mapping[str, Explanation] = {
         _("BigCommerce's value was kept. SeQura receives it with the next update."),
         retry=False,
         speaker=_DETAILS,
+    ),
+    "customer_forbidden": Explanation(
+        _(
+            "The order has SeQura's value. The customer's account and address book don't, because"
+            " the app isn't allowed to change customers."
+        ),
+        _(
+            "Correct the customer in BigCommerce, then dismiss this entry. For the next correction,"
+            " ask the app's support for the permission “Customers: modify”, then open the app from"
+            " the Apps menu and confirm it."
+        ),
+        retry=False,
+        speaker=_BIGCOMMERCE,
+    ),
+    "customer_refused": Explanation(
+        _(
+            "The order has SeQura's value. BigCommerce rejected it for the customer's account or"
+            " address book."
+        ),
+        _("Correct the customer in BigCommerce, then dismiss this entry."),
+        retry=False,
+        speaker=_BIGCOMMERCE,
+    ),
+    "customer_has_both": Explanation(
+        _(
+            "The order has SeQura's value. The customer's address book holds the corrected address"
+            " already, next to the old one."
+        ),
+        _("Delete the old address of the customer in BigCommerce, then dismiss this entry."),
+        retry=False,
     ),
     # SeQura's events after the purchase.
     "low_risk": Explanation(_("SeQura rates the risk of this order as low."), retry=False),

@@ -10,9 +10,10 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from alerts.models import Delivery
-from orders.models import Drift, DriftCheck, Order, ReportRun
+from orders.models import Correction, Drift, DriftCheck, Order, ReportRun
 from panel.templatetags.panel import money
 from payloads.order.comparison import Row
 from stores.settings_file import ALERTS
@@ -286,7 +287,7 @@ def can_retry(entry: Entry) -> bool:
 @register.filter
 def can_compare(entry: Entry) -> bool:
     """Is there an order to compare? A failed purchase left none; a correction is decided."""
-    is_about_an_order = entry.event not in ("purchase", "correction", "return")
+    is_about_an_order = entry.event not in ("purchase", "correction", "customer", "return")
     return entry.is_open and entry.bigcommerce_id is not None and is_about_an_order
 
 
@@ -300,6 +301,33 @@ def speaker(entry: Entry) -> Text:
 def words(entry: Entry) -> str:
     """Return the message, with details by the names that merchants know."""
     return labels(entry.words) if entry.event == "correction" else entry.words
+
+
+_Decision = Correction.Decision
+_DECIDED: dict[str, Text] = {
+    _Decision.APPLIED: _("SeQura's value was saved in the order."),
+    _Decision.KEPT: _("BigCommerce's value was kept and is sent to SeQura."),
+    _Decision.AGREED: _("The order was changed to SeQura's value in BigCommerce."),
+}
+
+
+@register.filter
+def decided_how(correction: Correction) -> str:
+    """Return what was decided about a correction, and where SeQura's value is now."""
+    problem = correction.reached.get("problem")
+    places = [explain(problem).what if problem else _DECIDED[correction.decision]]
+    if correction.reached.get("account"):
+        places.append(_("The customer's account has it, too."))
+    if found := correction.reached.get("addresses"):
+        places.append(
+            ngettext(
+                "One address in the address book has it.",
+                "%(n)s addresses in the address book have it.",
+                found,
+            )
+            % {"n": found}
+        )
+    return " ".join(map(str, places))
 
 
 @register.filter

@@ -75,7 +75,7 @@ def _installed(request: HttpRequest, store: Store) -> HttpResponse:
         "stores/installed.html",
         {
             "store": store,
-            "missing_scopes": missing_scopes(store.scopes),
+            "missing_scopes": missing_scopes(store),
             "healthy": registration.is_healthy(store),
             "app_id": settings.BIGCOMMERCE_APP_ID,
         },

@@ -21,7 +21,7 @@ import bigcommerce.api
 import sequra.client
 from bigcommerce.api import Rejected, Unavailable
 from orders import corrections
-from orders.corrections import brought_along, with_open_rows
+from orders.corrections import brought_along, with_corrections
 from orders.models import Correction, Order
 from orders.sync.retry import retry
 from orders.sync.snapshot import UNREADABLE, read_snapshot
@@ -40,7 +40,7 @@ from payloads.order.comparison import (
     standing,
 )
 from payloads.order.order_update import Held, Snapshot
-from payloads.order.people import PATHS
+from payloads.order.people import PATHS, value_at
 from payments.models import Solicitation
 from stores.clients import bigcommerce_for, sequra_for
 from stores.encryption import Undecryptable
@@ -92,7 +92,7 @@ def _live_state(order: Order) -> Text:
 def _find(request: PanelRequest, order_id: int) -> Order | None:
     """The store's order; its store is the session's, so that it costs no query."""
     payments = Solicitation.objects.filter(store=OuterRef("store"), reference=OuterRef("reference"))
-    orders = with_open_rows(Order.objects.select_related("connection")).annotate(
+    orders = with_corrections(Order.objects.select_related("connection")).annotate(
         risk_level=Subquery(payments.values("risk_level")[:1]),
         decision=Subquery(payments.values("state")[:1]),
         decided_at=Subquery(payments.values("notified_at")[:1]),
@@ -106,7 +106,7 @@ def _find(request: PanelRequest, order_id: int) -> Order | None:
 def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
     entries = _entries(order)
     accepted = as_accepted(order.accepted_update, order.solicited)
-    lines = standing(order.solicited, accepted)
+    lines, rows = standing(order.solicited, accepted), brought_along(order)
     return {
         "order": order,
         "order_id": order.bigcommerce_id,
@@ -123,7 +123,10 @@ def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
         "is_waiting": order.changed > order.synced,
         "portal": portal_link(order.connection.environment, order.reference),
         "shop": order_link(request.store, order.bigcommerce_id),
-        "corrections": brought_along(order),
+        "corrections": [row for row in rows if not row.decision],
+        "decided": [
+            {"row": row, "held": value_at(accepted, row.path)} for row in rows if row.decision
+        ],
         "correction_form": _CorrectionForm(auto_id="correction_%s"),
     }
 
@@ -214,7 +217,7 @@ def _choices() -> list[tuple[str, str]]:
     return [(path, label(path)) for path in PATHS]
 
 
-_Decide = Callable[[Order, Correction, str], None]
+_Decide = Callable[[Order, Correction, str], str]  # returns a key of `panel.notices`
 
 
 class _CorrectionForm(forms.Form):
@@ -242,18 +245,18 @@ class _CorrectionForm(forms.Form):
 @waiting_page
 def apply_correction(request: PanelRequest, order_id: int, correction_id: int) -> HttpResponse:
     """Write SeQura's value into the BigCommerce order."""
-    return _decide(request, order_id, correction_id, corrections.apply, "applied")
+    return _decide(request, order_id, correction_id, corrections.apply)
 
 
 @require_POST
 @waiting_page
 def keep_correction(request: PanelRequest, order_id: int, correction_id: int) -> HttpResponse:
     """Keep BigCommerce's value and send it to SeQura."""
-    return _decide(request, order_id, correction_id, corrections.keep_ours, "kept")
+    return _decide(request, order_id, correction_id, corrections.keep_ours)
 
 
 def _decide(
-    request: PanelRequest, order_id: int, correction_id: int, decide: _Decide, word: str
+    request: PanelRequest, order_id: int, correction_id: int, decide: _Decide
 ) -> HttpResponse:
     order = _find(request, order_id)
     if order is None:
@@ -263,7 +266,7 @@ def _decide(
     if found is None:
         return back(request, "settled", order_id)
     try:
-        decide(order, found, request.panel_user.email)
+        word = decide(order, found, request.panel_user.email)
     except (Rejected, Unavailable):
         word = "bigcommerce_failed"
     return back(request, word, order_id)

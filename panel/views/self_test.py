@@ -111,7 +111,7 @@ def self_test(request: PanelRequest) -> HttpResponse:
 
 
 def _permissions(store: Store) -> Step:
-    title, missing = _("App permissions"), install.missing_scopes(store.scopes)
+    title, missing = _("App permissions"), install.missing_scopes(store)
     if not missing:
         return Step("success", title, _("BigCommerce granted all permissions."))
     text = _("BigCommerce hasn't granted these permissions: %(names)s. Contact the app's support.")

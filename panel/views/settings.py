@@ -35,6 +35,7 @@ from panel.notices import show
 from panel.session import PanelRequest, bad_form, no_such_thing, panel_page, waiting_page
 from stores import catalogue, channels, connect, statuses, store_settings
 from stores.clients import bigcommerce_for
+from stores.install import CHANGE_CUSTOMERS, missing_scopes
 from stores.models import SettingChange, Store, country_name, new_secret
 from stores.rate_limit import LIMITS, KeyLimit, RateLimited, consume
 from stores.settings_file import ALERTS, SETTINGS, STATISTICS
@@ -58,7 +59,11 @@ def general(request: PanelRequest) -> HttpResponse:
     if data is not None and form.is_valid():
         form.save(request.store, request.author)
         return show(request, "settings", "saved")
-    context = {"form": form, "services": countries}
+    context = {
+        "form": form,
+        "services": countries,
+        "must_not_correct": CHANGE_CUSTOMERS in missing_scopes(request.store),
+    }
     return render(request, "stores/general.html", context, status=400 if form.errors else 200)
 
 

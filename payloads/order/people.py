@@ -140,7 +140,7 @@ def clean(value: str) -> str:
 
 def differences(sent: _Update, received: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Return path → what SeQura was sent and what it reports, where the two differ."""
-    pairs = {path: (_value_at(sent, path), theirs) for path, theirs in received.items()}
+    pairs = {path: (value_at(sent, path), theirs) for path, theirs in received.items()}
     return {path: pair for path, pair in pairs.items() if not _same(path, *pair)}
 
 
@@ -150,7 +150,8 @@ def _same(path: str, one: str, other: str) -> bool:
     return one == other
 
 
-def _value_at(update: _Update, path: str) -> str:
+def value_at(update: _Update, path: str) -> str:
+    """Return a detail of a statement; empty where it has none."""
     part, name = path.split(".")
     return clean(str((update.get(part) or {}).get(name) or ""))
 
@@ -178,7 +179,7 @@ def _with(document: dict[str, Any], name: str, value: str) -> dict[str, Any]:
 def agreeing(update: _Update, corrections: Mapping[str, str]) -> list[str]:
     """Return the details in which the shop now has SeQura's value."""
     return [
-        path for path, theirs in corrections.items() if _same(path, _value_at(update, path), theirs)
+        path for path, theirs in corrections.items() if _same(path, value_at(update, path), theirs)
     ]
 
 
@@ -187,6 +188,64 @@ def in_bigcommerce(corrections: Mapping[str, str]) -> tuple[dict[str, str], dict
     billing = dict(_fields(corrections, ("customer", "invoice_address")))
     shipping = dict(_fields(corrections, ("delivery_address",)))
     return billing, shipping
+
+
+# Of an order's address, the names of an address book.
+_BOOK = {
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "company": "company",
+    "phone": "phone",
+    "street_1": "address1",
+    "street_2": "address2",
+    "city": "city",
+    "state": "state_or_province",
+    "zip": "postal_code",
+}
+
+
+def in_account(
+    corrections: Mapping[str, str], billing: Document, account: Document
+) -> dict[str, str]:
+    """Return what to write into the customer's account: details that are the order's there, too."""
+    found = dict(_fields(corrections, ("customer",)))
+    return {
+        name: theirs
+        for name, theirs in found.items()
+        if _alike(account.get(name), billing.get(name)) or _alike(account.get(name), theirs)
+    }
+
+
+def for_address_book(corrections: Mapping[str, str]) -> dict[str, str]:
+    """Return the corrected fields as an address book names them; it holds no e-mail address."""
+    billing, shipping = in_bigcommerce(corrections)
+    fields = (billing | shipping).items()
+    return {_BOOK[name]: theirs for name, theirs in fields if name in _BOOK}
+
+
+def in_address_book(
+    address: Document, corrected: Mapping[str, str], book: Sequence[Document]
+) -> list[dict[str, Any]]:
+    """Return the entries of the address book that are this address, with the corrected fields.
+
+    An entry that was corrected before is among them, so that a repetition finds the same ones.
+    """
+    before = {ours: address.get(name) for name, ours in _BOOK.items()}
+    before["country_code"] = address.get("country_iso2")
+    return [
+        {"id": entry["id"], **corrected}
+        for entry in book
+        if _is(entry, before) or _is(entry, {**before, **corrected})
+    ]
+
+
+def _is(entry: Document, wanted: Document) -> bool:
+    return all(_alike(entry.get(name), value) for name, value in wanted.items())
+
+
+def _alike(one: object, other: object) -> bool:
+    """Return whether two values are the same but for spaces and the case of letters."""
+    return text(one or "").casefold() == text(other or "").casefold()
 
 
 def _fields(corrections: Mapping[str, str], parts: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,14 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from sandbox.bigcommerce.answers import body, data, listing, v2_listing, v3
-from sandbox.bigcommerce.models import Category, Customer, CustomerGroup, Document, Product
+from sandbox.bigcommerce.models import (
+    Category,
+    Customer,
+    CustomerAddress,
+    CustomerGroup,
+    Document,
+    Product,
+)
 from sandbox.bigcommerce.totals import number
 
 
@@ -101,6 +108,9 @@ def tree_categories(request: HttpRequest, **parts: Any) -> JsonResponse:
 # --- Customers -----------------------------------------------------------------------------------
 
 
+MOST_CUSTOMERS = 10  # of one request that changes them
+
+
 def customer_as_v3(customer: Customer, include: str) -> Document:
     moment = customer.created.isoformat()
     shown: Document = {
@@ -108,7 +118,8 @@ def customer_as_v3(customer: Customer, include: str) -> Document:
         "last_name": customer.last_name, "company": customer.company, "phone": customer.phone,
         "notes": "", "tax_exempt_category": "", "customer_group_id": customer.group_id,
         "accepts_product_review_abandoned_cart_emails": True, "channel_ids": [1],
-        "origin_channel_id": 1, "registration_ip_address": "", "address_count": 0,
+        "origin_channel_id": 1, "registration_ip_address": "",
+        "address_count": CustomerAddress.objects.filter(customer=customer).count(),
         "authentication": {"force_password_reset": False},
         "date_created": moment, "date_modified": moment,
     }  # fmt: skip
@@ -142,14 +153,60 @@ def customer_groups(request: HttpRequest, **_parts: Any) -> HttpResponse:
 
 
 def update_customers(request: HttpRequest, **_parts: Any) -> JsonResponse:
-    """`PUT /v3/customers`: only the store credit can be set here."""
-    shown = []
-    for fields in body(request, list):
+    """`PUT /v3/customers`: at most ten; an e-mail address belongs to one customer."""
+    shown, given = [], body(request, list)
+    if len(given) > MOST_CUSTOMERS:
+        raise v3(413, "The request payload is too large.")
+    for fields in given:
         customer = Customer.objects.select_for_update().filter(id=fields.get("id")).first()
         if customer is None:
             raise v3(422, "The customer does not exist", {"id": "error.invalid"})
         for credit in fields.get("store_credit_amounts", []):
             customer.store_credit = Decimal(str(credit["amount"]))
+        email = fields.get("email", customer.email)
+        if Customer.objects.filter(email__iexact=email).exclude(id=customer.id).exists():
+            raise v3(422, "email address is already in use", {"0.email": "error.duplicate"})
+        for name in ("email", "first_name", "last_name", "company", "phone"):
+            setattr(customer, name, fields.get(name, getattr(customer, name)))
         customer.save()
         shown.append(customer_as_v3(customer, "storecredit"))
+    return data(shown)
+
+
+# What makes an address another one: an address book holds no two that are the same in these.
+UNIQUE = (
+    "first_name", "last_name", "company", "phone", "address_type", "address1", "address2", "city",
+    "country_code", "state_or_province", "postal_code",
+)  # fmt: skip
+
+
+def address_as_v3(address: CustomerAddress) -> Document:
+    return {
+        "id": address.id, "customer_id": address.customer_id, "country": "",
+        **{name: getattr(address, name) for name in UNIQUE},
+    }  # fmt: skip
+
+
+def addresses(request: HttpRequest, **_parts: Any) -> JsonResponse:
+    """`GET /v3/customers/addresses?customer_id:in`."""
+    rows = CustomerAddress.objects.order_by("id")
+    if "customer_id:in" in request.GET:
+        wanted = ids(request.GET["customer_id:in"], "customer_id:in")
+        rows = rows.filter(customer__in=wanted)
+    return listing(request, [address_as_v3(row) for row in rows])
+
+
+def update_addresses(request: HttpRequest, **_parts: Any) -> JsonResponse:
+    """`PUT /v3/customers/addresses`: what would become a copy stays, and is not in the answer."""
+    shown = []
+    for fields in body(request, list):
+        address = CustomerAddress.objects.filter(id=fields.get("id")).first()
+        if address is None:
+            raise v3(422, "The address does not exist", {"0.id": "error.invalid"})
+        wanted = {name: fields.get(name, getattr(address, name)) for name in UNIQUE}
+        if not CustomerAddress.objects.filter(customer=address.customer_id, **wanted).exists():
+            for name, value in wanted.items():
+                setattr(address, name, value)
+            address.save()
+            shown.append(address_as_v3(address))
     return data(shown)

@@ -7,7 +7,7 @@ POST install | auth_url | load_url | uninstall | remove_user       install.py's 
 POST webhooks/hold | release | reorder | duplicate | drop | emit | redeliver
 GET  webhooks               every event sent: hook, body, attempts, status; `pending` ones
 POST channels               add a storefront {"id", "name", "url", …}
-POST products | customers | groups   add one {"name", "price", …}
+POST products | customers | groups | addresses   add one {"name", "price", …}
 POST scripts/delete | hooks/deactivate | extensions/delete | token/revoke | store | channel
 """
 
@@ -22,6 +22,7 @@ from django.urls import path
 from sandbox import knobs, settings
 from sandbox.bigcommerce import (
     catalogue,
+    catalogue_api,
     checkouts,
     extensions,
     hooks,
@@ -38,6 +39,7 @@ from sandbox.bigcommerce.models import (
     Channel,
     Checkout,
     Customer,
+    CustomerAddress,
     CustomerGroup,
     Document,
     Hook,
@@ -97,6 +99,9 @@ def world() -> dict[str, Callable[[], list[Any]]]:
         "customers": lambda: [
             {"id": c.id, "email": c.email, "store_credit": f"{c.store_credit:.2f}"}
             for c in Customer.objects.order_by("id")
+        ],
+        "addresses": lambda: [
+            catalogue_api.address_as_v3(one) for one in CustomerAddress.objects.order_by("id")
         ],
         "hooks": lambda: [hooks.as_v3(hook) for hook in Hook.objects.order_by("id")],
         "scripts": lambda: [scripts.as_v3(one) for one in Script.objects.order_by("created")],
@@ -182,6 +187,7 @@ def add_row(kind: str, **given: Any) -> Document:
     """A channel, product or customer more; prices and balances as text or numbers."""
     models: dict[str, Any] = {
         "channels": Channel, "products": Product, "customers": Customer, "groups": CustomerGroup,
+        "addresses": CustomerAddress,
     }  # fmt: skip
     for name in ("price", "store_credit", "tax_rate", "weight"):
         if name in given:
@@ -214,7 +220,7 @@ SPOILS = (
     "scripts/delete", "extensions/delete", "hooks/delete", "hooks/deactivate", "token/revoke",
     "store",
 )  # fmt: skip
-ROWS = ("channels", "products", "customers", "groups")
+ROWS = ("channels", "products", "customers", "groups", "addresses")
 
 urlpatterns = [
     path("merchant/<str:action>", posting(act_as_merchant)),

@@ -88,6 +88,24 @@ class CustomerGroup(models.Model):
     name = models.CharField(max_length=50)
 
 
+class CustomerAddress(models.Model):
+    """An entry of a customer's address book."""
+
+    id = models.BigAutoField(primary_key=True)
+    customer = models.ForeignKey(Customer, models.CASCADE)
+    first_name = models.CharField(max_length=255)
+    last_name = models.CharField(max_length=255)
+    company = models.CharField(max_length=255, blank=True)
+    phone = models.CharField(max_length=50, blank=True)
+    address1 = models.CharField(max_length=255)
+    address2 = models.CharField(max_length=255, blank=True)
+    city = models.CharField(max_length=100)
+    state_or_province = models.CharField(max_length=100, blank=True)
+    postal_code = models.CharField(max_length=30, blank=True)
+    country_code = models.CharField(max_length=2)
+    address_type = models.CharField(max_length=16, default="residential")
+
+
 class Coupon(models.Model):
     """`type` is BigCommerce's number: 0 per item, 1 percentage, 2 per total, 3 shipping, 4 free."""
 

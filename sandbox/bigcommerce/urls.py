@@ -81,6 +81,10 @@ catalogue = [
         f"{V3}customers",
         endpoint(*CUSTOMERS, GET=catalogue_api.customers, PUT=catalogue_api.update_customers),
     ),
+    path(
+        f"{V3}customers/addresses",
+        endpoint(*CUSTOMERS, GET=catalogue_api.addresses, PUT=catalogue_api.update_addresses),
+    ),
 ]
 
 checkout = [

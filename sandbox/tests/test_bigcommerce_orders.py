@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.sandbox_control import ControlRefused, SandboxControl
-from sandbox.tests.bigcommerce_app import Api, Ears
+from sandbox.tests.bigcommerce_app import Api, Ears, exchange
 
 LAMP, BOOK, VIDEO = {"product_id": 102}, {"product_id": 107}, {"product_id": 108}
 
@@ -380,6 +380,38 @@ def test_other_documents_of_the_store(api: Api) -> None:
     assert customer["store_credit_amounts"] == [{"amount": 50}]
     assert api.get("v3/settings/inventory")["data"]["update_stock_behavior"] == "order_placed"
     assert api.get("v3/settings/storefront/security")["data"]["csp_header"]["enabled"] is False
+
+
+def test_customers_and_their_addresses_are_changed_with_the_scope_for_it(api: Api) -> None:
+    entry = {
+        "customer_id": 11, "first_name": "Lucía", "last_name": "Fernández", "address1": "Calle 1",
+        "city": "Madrid", "country_code": "ES", "postal_code": "28013",
+    }  # fmt: skip
+    home, work = (
+        api.sandbox.control("POST", "addresses", entry | change)["id"]
+        for change in ({}, {"address1": "Calle 2"})
+    )
+    api.call("PUT", "v3/customers/addresses", [{"id": home, "city": "Getafe"}], expect=403)
+    granted = api.sandbox.held("stores")[0]["scopes"] + " store_v2_customers"
+    address = api.sandbox.control("POST", "auth_url", {"scope": granted})["url"]
+    api.token = str(exchange(api.sandbox, address).json()["access_token"])
+
+    changes = [{"id": home, "address1": "Calle 2"}, {"id": work, "city": "Getafe"}]
+    changed = api.call("PUT", "v3/customers/addresses", changes)["data"]
+
+    assert [(one["id"], one["city"]) for one in changed] == [(work, "Getafe")]  # no copies
+    found = api.get("v3/customers/addresses?customer_id:in=11")["data"]
+    assert [(one["address1"], one["city"]) for one in found] == [
+        ("Calle 1", "Madrid"),
+        ("Calle 2", "Getafe"),
+    ]
+    assert api.get("v3/customers/addresses?customer_id:in=12")["data"] == []
+    account = {"id": 11, "email": "right@example.com", "phone": "93 000 00 00"}
+    api.call("PUT", "v3/customers", [account])
+    customer = api.get("v3/customers?id:in=11")["data"][0]
+    assert (customer["email"], customer["address_count"]) == ("right@example.com", 2)
+    api.call("PUT", "v3/customers", [{"id": 12, "email": "RIGHT@example.com"}], expect=422)
+    api.call("PUT", "v3/customers", [account] * 11, expect=413)
 
 
 def test_refund_in_two_payments(api: Api) -> None:

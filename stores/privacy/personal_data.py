@@ -162,7 +162,8 @@ TABLES: dict[str, _Table] = {
         in_work=_IS_SYNCED,
     ),
     "orders.Correction": _Table(
-        people={"ours": "", "theirs": "", "heard_by": "", "decided_by": ""}, impersonal=("path",),
+        people={"ours": "", "theirs": "", "heard_by": "", "decided_by": ""},
+        impersonal=("path", "reached"),
         forgotten=_ALL, dates=("heard_at", "decided_at"), reference="reference",
         users=("heard_by", "decided_by"),
     ),

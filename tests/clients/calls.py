@@ -202,6 +202,22 @@ BUYING = [
         result=lambda answer: answer["data"][0],
     ),
     Call(
+        "update_customer", lambda bc: bc.update_customer(10457, {"email": "fulano@example.es"}),
+        "PUT", "v3/customers", "customers", body=[{"id": 10457, "email": "fulano@example.es"}],
+        result=always(None),
+    ),
+    Call(
+        "customer_addresses", lambda bc: bc.customer_addresses(10457), "GET",
+        "v3/customers/addresses", "customer_addresses", query={"customer_id:in": "10457", **ALL},
+        result=data,
+    ),
+    Call(
+        "update_customer_addresses",
+        lambda bc: bc.update_customer_addresses([{"id": 7, "city": "Girona"}]),
+        "PUT", "v3/customers/addresses", "customer_addresses", body=[{"id": 7, "city": "Girona"}],
+        result=data,
+    ),
+    Call(
         "products", lambda bc: bc.products([101, 101, 99]), "GET", "v3/catalog/products",
         "products", result=data,
         query={"id:in": "99,101", "include_fields": "name,sku,type,categories", **ALL},

@@ -6,7 +6,8 @@ import pytest
 import responses
 from django.conf import settings
 
-from bigcommerce.api import Quota, Unavailable
+from bigcommerce import client
+from bigcommerce.api import Quota, Rejected, Unavailable
 from bigcommerce.client import _CONVERSION_TIMEOUT, _STORE_CREDIT, BigCommerce, exchange_code
 from tests.clients.asked import body_of, query_of, requests_of, timeout_of
 from tests.clients.calls import API, CALLS, PAYMENTS, Call, fixture
@@ -230,6 +231,21 @@ def test_what_is_gone_needs_no_deleting(
     paths = {"delete_cart": "carts", "delete_script": "content/scripts", "delete_hook": "hooks"}
     remote.delete(f"{API}/stores/abc123/v3/{paths[call]}/7", json={"status": 404}, status=404)
     assert getattr(bigcommerce, call)(7) is None
+
+
+def test_an_address_book_that_no_person_keeps_is_not_read_to_its_end(
+    remote: responses.RequestsMock, bigcommerce: BigCommerce
+) -> None:
+    url = f"{API}/stores/abc123/v3/customers/addresses"
+    pages = [250, 20, *[250] * client._BOOK_PAGES]
+    for rows in pages:
+        remote.get(url, json={"data": [{"id": number} for number in range(rows)], "meta": {}})
+
+    assert len(bigcommerce.customer_addresses(7)) == 270
+    with pytest.raises(Rejected, match="has 1000 addresses or more"):
+        bigcommerce.customer_addresses(7)
+    asked = [query_of(sent)["page"] for sent in requests_of(remote)]
+    assert asked == ["1", "2", "1", "2", "3", "4"]
 
 
 def test_customer_who_is_gone_is_none(

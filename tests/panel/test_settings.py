@@ -1,5 +1,6 @@
 """What a merchant can set, what is refused, and what comes of it in the checkout."""
 
+import html
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from payloads.checkout.eligibility import Rules
 from payments.solicit import merchants_in_use, rules_of
 from stores import catalogue, statuses
 from stores.channels import selling_in
+from stores.install import missing_scopes
 from stores.models import Connection, Store
 from stores.store_settings import export_settings
 from tests.panel.world import filled_store, session_of
@@ -55,6 +57,21 @@ def test_addresses_and_storefronts_are_saved(panel: Panel) -> None:
     assert panel.store.offers_services is False
     found = rules(panel.store)
     assert (found.disabled_channels, found.offers_services) == ([7], False)
+
+
+def test_changing_customers_needs_a_permission_only_where_it_is_switched_on(panel: Panel) -> None:
+    refused = "BigCommerce doesn&#x27;t allow the app to change customers yet."
+    assert refused not in panel.get("settings/").content.decode()
+
+    panel.post("settings/", allowed_ips="", channels=["1", "7"], corrects_customers="on")
+
+    assert panel.store.corrects_customers is True
+    assert missing_scopes(panel.store) == ["Customers: modify"]
+    assert refused in html.unescape(panel.get("settings/").content.decode()).replace("'", "&#x27;")
+    assert "Customers: modify" in panel.get("self-test/").content.decode()
+
+    Store.objects.update(scopes=f"{panel.store.scopes} store_v2_customers")
+    assert refused not in panel.get("settings/").content.decode().replace("'", "&#x27;")
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 
 from payloads.order.people import (
     PATHS,
-    _value_at,
     agreeing,
     differences,
+    for_address_book,
+    in_account,
+    in_address_book,
     in_bigcommerce,
     overlaid,
     read_corrections,
+    value_at,
 )
 
 TOLD: dict[str, Any] = {
@@ -70,7 +73,7 @@ def test_an_update_with_corrections_agrees_with_them(corrections: dict[str, str]
     changed = overlaid(TOLD, known)
     assert changed["shipped_cart"] == TOLD["shipped_cart"]
     assert set(agreeing(changed, known)) == {
-        path for path in known if _value_at(changed, path) == known[path]
+        path for path in known if value_at(changed, path) == known[path]
     }
 
 
@@ -93,3 +96,60 @@ def test_where_it_stands_in_bigcommerce() -> None:
         {"email": "a@b.es", "zip": "08009"},
         {"street_1": "Rambla, 1"},
     )
+
+
+ADDRESS = {
+    "first_name": "Fulana", "last_name": "De Tal", "company": "", "street_1": "Gran Vía, 1",
+    "street_2": "", "city": "Madrid", "state": "Madrid", "zip": "28013", "phone": "666 666 666",
+    "country": "Spain", "country_iso2": "ES", "email": "fulana@example.com",
+}  # fmt: skip
+ENTRY = {
+    "id": 7, "customer_id": 3, "first_name": "Fulana", "last_name": "De Tal", "company": "",
+    "address1": "Gran Vía, 1", "address2": "", "city": "Madrid", "state_or_province": "Madrid",
+    "postal_code": "28013", "country_code": "ES", "phone": "666 666 666",
+    "address_type": "residential",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("difference", "is_meant"),
+    [
+        ({}, True),
+        ({"address1": " gran  vía, 1"}, True),
+        ({"company": None}, True),
+        ({"address_type": "commercial"}, True),
+        ({"city": "Getafe"}, True),  # corrected before
+        ({"city": "Barcelona"}, False),
+        ({"phone": ""}, False),
+        ({"country_code": "PT"}, False),
+        ({"first_name": "Mengano"}, False),
+        ({"city": "Getafe", "phone": ""}, False),
+    ],
+)
+def test_entries_of_an_address_book_are_meant_that_are_the_order_s_address(
+    difference: dict[str, Any], *, is_meant: bool
+) -> None:
+    corrected = for_address_book({"delivery_address.city": "Getafe"})
+    found = in_address_book(ADDRESS, corrected, [ENTRY | difference])
+    assert found == ([{"id": 7, "city": "Getafe"}] if is_meant else [])
+
+
+def test_an_address_book_holds_no_email_address() -> None:
+    assert for_address_book({"customer.email": "right@example.com"}) == {}
+    assert for_address_book({"customer.surnames": "De Cual"}) == {"last_name": "De Cual"}
+
+
+@pytest.mark.parametrize(
+    ("account", "written"),
+    [
+        ({"email": "FULANA@example.com"}, {"email": "right@example.com"}),
+        ({"email": "right@example.com"}, {"email": "right@example.com"}),
+        ({"email": "another@example.com"}, {}),
+        ({}, {}),
+    ],
+)
+def test_an_account_is_corrected_where_it_holds_what_the_order_holds(
+    account: dict[str, str], written: dict[str, str]
+) -> None:
+    assert in_account({"customer.email": "right@example.com"}, ADDRESS, account) == written
+    assert in_account({"delivery_address.given_names": "Ana"}, ADDRESS, {"first_name": ""}) == {}

@@ -1,12 +1,14 @@
 """SeQura corrects a shopper's data: shown, never overwritten, applied or declined."""
 
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
 from bigcommerce.api import Unavailable
+from bigcommerce.documents import OrderShippingAddress
 from orders import corrections
 from orders.corrections import open_rows
 from orders.models import Correction, Order
@@ -15,7 +17,8 @@ from panel.session import open_session
 from payments.confirm import confirm
 from payments.models import Solicitation
 from stores.clients import bigcommerce_for
-from stores.models import PanelUser
+from stores.install import install
+from stores.models import PanelUser, Store
 from tests.orders.merchant import Merchant
 from tests.payments.shop import Shop
 from transaction_log import record
@@ -253,3 +256,199 @@ def test_the_log_leads_a_correction_to_its_decision(merchant: Merchant) -> None:
     assert f'/orders/{number}/#corrections">Review correction<' in page
     assert f"orders/{number}/compare/" not in page
     assert 'id="corrections"' in page_of(merchant, f"orders/{number}/")
+
+
+# The customer's account and address book --------------------------------------------------------
+
+OLD = "old@example.com"
+
+
+class Customer:
+    """A customer with an account, who bought; the merchant wants customers corrected."""
+
+    def __init__(self, merchant: Merchant, *, scope: str = "store_v2_customers") -> None:
+        self.merchant, self.sandbox = merchant, merchant.sandbox
+        self.allow(scope)
+        Store.objects.update(corrects_customers=True)
+        account = {"email": OLD, "first_name": "Ana", "last_name": "Ruiz"}
+        self.id = self.sandbox.control("POST", "customers", account)["id"]
+        self.order = merchant.order(customer_id=self.id)
+
+    def allow(self, scope: str) -> None:
+        """The merchant confirms the app's permissions again, with this one for customers."""
+        store = self.merchant.store
+        granted = store.scopes.replace("store_v2_customers_read_only", scope)
+        url = self.sandbox.control("POST", "auth_url", {"scope": granted})["url"]
+        query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        install(query["code"], query["context"], query["scope"])
+        store.refresh_from_db()
+
+    def address(self) -> OrderShippingAddress:
+        api = bigcommerce_for(self.merchant.store)
+        return api.shipping_addresses(self.order.bigcommerce_id)[0]
+
+    def keeps(self, customer_id: int = 0, **changes: Any) -> int:
+        """The order's address, with these changes, in an address book."""
+        known = self.address()
+        entry = {
+            "first_name": known["first_name"], "last_name": known["last_name"],
+            "company": known["company"], "phone": known["phone"], "address1": known["street_1"],
+            "address2": known["street_2"], "city": known["city"], "postal_code": known["zip"],
+            "state_or_province": known["state"], "country_code": known["country_iso2"], **changes,
+        }  # fmt: skip
+        owner = {"customer_id": customer_id or self.id}
+        return int(self.sandbox.control("POST", "addresses", entry | owner)["id"])
+
+    def streets(self) -> dict[int, str]:
+        return {one["id"]: one["address1"] for one in self.sandbox.held("addresses")}
+
+    def email(self) -> str:
+        return next(
+            str(one["email"]) for one in self.sandbox.held("customers") if one["id"] == self.id
+        )
+
+    def is_corrected(self, **parameters: str) -> str:
+        """SeQura's value comes, and the merchant applies it."""
+        hear(self.order, **parameters)
+        return self.decides()
+
+    def decides(self) -> str:
+        return corrections.apply(self.order, only(self.order), "ana@example.com")
+
+    def writes(self) -> list[str]:
+        """What was changed in BigCommerce, by path."""
+        calls = self.sandbox.calls("bigcommerce")
+        return [call["path"].split("/", 3)[3] for call in calls if call["method"] == "PUT"]
+
+
+def test_a_correction_reaches_the_same_addresses_of_the_customer(merchant: Merchant) -> None:
+    customer = Customer(merchant)
+    neighbour = merchant.sandbox.control("POST", "customers", {"email": "n@example.com"})["id"]
+    same, work = customer.keeps(), customer.keeps(company="Work, S. L.")
+    other = customer.keeps(neighbour)
+    before = customer.address()["street_1"]
+
+    word = customer.is_corrected(**{"delivery_address[address_line_1]": STREET})
+
+    assert word == "applied"
+    assert customer.address()["street_1"] == STREET
+    assert customer.streets() == {same: STREET, work: before, other: before}
+    assert customer.email() == OLD
+    row = Correction.objects.get()
+    assert (row.decision, row.reached) == ("applied", {"addresses": 1})
+    assert [call for call in customer.writes() if "v3" in call] == ["v3/customers/addresses"]
+
+
+def test_a_corrected_email_reaches_the_account(merchant: Merchant) -> None:
+    customer = Customer(merchant)
+
+    customer.is_corrected(email=THEIRS)
+
+    assert (customer.email(), in_shop(merchant, customer.order)["email"]) == (THEIRS, THEIRS)
+    assert Correction.objects.get().reached == {"account": True}
+    page = page_of(merchant, f"orders/{customer.order.bigcommerce_id}/")
+    decided = page.split('id="decided"')[1].split("</section>")[0]
+    for text in (OLD, THEIRS, "ana@example.com", "SeQura has now", "account has it, too."):
+        assert text in decided
+    assert f"<b>{THEIRS}</b>" in decided
+
+
+def test_customers_stay_as_they_are_unless_the_merchant_wants_it(merchant: Merchant) -> None:
+    customer = Customer(merchant)
+    entry, before = customer.keeps(), customer.address()["street_1"]
+    Store.objects.update(corrects_customers=False)
+
+    customer.is_corrected(**{"delivery_address[address_line_1]": STREET})
+
+    assert customer.address()["street_1"] == STREET
+    assert customer.streets() == {entry: before}
+    assert [call for call in customer.writes() if "v3" in call] == []
+
+
+def test_a_guest_has_no_account(merchant: Merchant) -> None:
+    Store.objects.update(corrects_customers=True)
+    order = merchant.order()
+    hear(order, email=THEIRS)
+
+    assert corrections.apply(order, only(order), "ana@example.com") == "applied"
+
+    assert in_shop(merchant, order)["email"] == THEIRS
+    assert Correction.objects.get().reached == {}
+
+
+def test_what_broke_off_between_both_is_repeated_and_changes_nothing_twice(
+    merchant: Merchant,
+) -> None:
+    customer = Customer(merchant)
+    entry = customer.keeps()
+    hear(customer.order, **{"delivery_address[address_line_1]": STREET})
+    merchant.sandbox.fault("/shipping_addresses/", method="PUT", status=503)
+    with pytest.raises(Unavailable):
+        customer.decides()
+    assert customer.streets() == {entry: STREET}
+    assert customer.address()["street_1"] != STREET
+    assert only(customer.order).reached == {}
+
+    customer.decides()
+
+    assert customer.address()["street_1"] == STREET
+    assert customer.streets() == {entry: STREET}
+    assert Correction.objects.get().reached == {"addresses": 1}
+    assert customer.writes().count("v3/customers/addresses") == 1
+
+
+def test_a_decision_that_was_made_meanwhile_is_logged_once(merchant: Merchant) -> None:
+    customer = Customer(merchant)
+    hear(customer.order, email=THEIRS)
+    same = only(customer.order)
+
+    for person in ("ana@example.com", "luis@example.com"):
+        corrections.apply(customer.order, same, person)
+
+    assert Correction.objects.get().decided_by == "ana@example.com"
+    assert Entry.objects.filter(event="correction", outcome="accepted").count() == 1
+    assert customer.writes().count("v3/customers") == 1
+
+
+def test_without_the_permission_the_order_is_corrected_and_the_rest_is_named(
+    merchant: Merchant,
+) -> None:
+    customer = Customer(merchant, scope="store_v2_customers_read_only")
+    entry, before = customer.keeps(), customer.address()["street_1"]
+
+    word = customer.is_corrected(**{"delivery_address[address_line_1]": STREET})
+
+    assert word == "applied_to_order"
+    assert customer.address()["street_1"] == STREET
+    assert customer.streets() == {entry: before}
+    problem = Entry.objects.get(event="customer")
+    assert (problem.reason, problem.is_open) == ("customer_forbidden", True)
+    assert STREET not in problem.words
+    page = page_of(merchant, f"orders/{customer.order.bigcommerce_id}/")
+    assert "permission “Customers: modify”" in page
+    assert "isn&#x27;t allowed to change customers" in page
+
+
+def test_an_email_of_another_account_is_refused(merchant: Merchant) -> None:
+    customer = Customer(merchant)
+    merchant.sandbox.control("POST", "customers", {"email": THEIRS})
+
+    assert customer.is_corrected(email=THEIRS) == "applied_to_order"
+
+    assert (customer.email(), in_shop(merchant, customer.order)["email"]) == (OLD, THEIRS)
+    assert Entry.objects.get(event="customer").reason == "customer_refused"
+
+
+def test_a_corrected_address_that_is_there_already_leaves_the_old_one_to_the_merchant(
+    merchant: Merchant,
+) -> None:
+    customer = Customer(merchant)
+    old, right = customer.keeps(), customer.keeps(address1=STREET)
+    before = customer.address()["street_1"]
+
+    word = customer.is_corrected(**{"delivery_address[address_line_1]": STREET})
+
+    assert word == "applied_to_order"
+    assert customer.streets() == {old: before, right: STREET}
+    assert Correction.objects.get().reached == {"addresses": 1, "problem": "customer_has_both"}
+    assert Entry.objects.get(event="customer").reason == "customer_has_both"

@@ -33,6 +33,7 @@ CHANGED: dict[str, Any] = {
     "offers_services": False,
     "offers_companies": False,
     "excluded_groups": [4],
+    "corrects_customers": True,
     "status_approved": 9,
     "status_needs_review": None,
     "status_cancelled": 13,
@@ -125,7 +126,11 @@ def test_every_setting_is_on_a_page() -> None:
 def test_the_forms_save_what_they_say() -> None:
     store = make_store(excluded_categories=[23], excluded_products=["SKU-1"])
     forms: list[_SettingsForm] = [
-        GeneralForm(store, {"allowed_ips": "203.0.113.0/24", "channels": ["1"]}, services=True),
+        GeneralForm(
+            store,
+            {"allowed_ips": "203.0.113.0/24", "channels": ["1"], "corrects_customers": "on"},
+            services=True,
+        ),
         StatusesForm(
             store,
             {

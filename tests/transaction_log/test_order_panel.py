@@ -9,7 +9,7 @@ import responses
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from orders.corrections import brought_along, with_open_rows
+from orders.corrections import brought_along, with_corrections
 from orders.models import Correction, Order
 from panel.views.order import _Amounts, _amounts_of
 from payloads.order.comparison import standing
@@ -190,8 +190,15 @@ def test_corrections_cost_no_query_of_their_own(
         heard_by="ana@example.com",
         heard_at=NOON,
     )
-    Correction.objects.create(
-        store=order.store, reference=order.reference, path="customer.email", decision="kept"
+    kept = Correction.objects.create(
+        store=order.store,
+        reference=order.reference,
+        path="customer.email",
+        theirs="first@example.com",
+        decision="kept",
+        decided_at=NOON,
+        decided_by="luis@example.com",
+        reached={"addresses": 2},
     )
     with django_assert_max_num_queries(3):
         html = panel.get("orders/250/").content.decode()
@@ -202,10 +209,16 @@ def test_corrections_cost_no_query_of_their_own(
         "Entered by hand, ana@example.com",
         "20 Nov 2026, 12:00",
         f'action="/s/{panel.token}/orders/250/corrections/{row.pk}/apply"',
+        "Decided corrections",
+        "first@example.com",
+        "kept and is sent to SeQura.",
+        "2 addresses in the address book have it.",
+        "luis@example.com",
     ):
         assert text in html
-    found = with_open_rows(Order.objects.filter(pk=order.pk)).get()
-    assert brought_along(found) == [row]
+    assert html.count('class="correction"') == 2
+    found = with_corrections(Order.objects.filter(pk=order.pk)).get()
+    assert brought_along(found) == [row, kept]
     assert vars(brought_along(found)[0]) | {"_state": 0} == vars(row) | {"_state": 0}
 
 
