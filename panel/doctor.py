@@ -398,7 +398,7 @@ def _unexamined(store: Store) -> Finding:
 def _known(store: Store) -> list[Finding]:
     found = [_state(store)]
     if store.state != Store.State.UNINSTALLED:
-        steps = named_steps(store, _accounts(store), connect.selling(store))
+        steps = named_steps(store, _accounts(store), connect.selling_anywhere(store))
         found += [_scopes(store), _secrets(store), _last_webhook(store)]
         found += [of_step(name, step) for name, step in steps.items()]
     return [Finding(one.check, one.state, one.message, one.remedy, store.hash) for one in found]

@@ -101,7 +101,8 @@ def state_of(
 
 
 def _live(facts: _Facts, last: datetime | None) -> str:
-    is_live, n = facts.store.environment == "live", len(facts.merchants)
+    is_live = facts.store.environment == "live"
+    n = len({one.country for one in facts.merchants})
     if is_live:
         where = ngettext("SeQura is live in %(n)s country", "SeQura is live in %(n)s countries", n)
     else:

@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from sequra.client import Rejected, Sequra, Unavailable
 from sequra.documents import Addresses, Credentials, Deployment, PaymentMethod
+from stores import channels
 from stores.clients import deployments, sequra_for
 from stores.isolation import each
 from stores.lifecycle import store_apps
@@ -238,6 +239,12 @@ def available(store: Store) -> dict[str, list[Merchant]]:
 def selling(store: Store) -> list[Merchant]:
     """Return the merchant of each country in which the store offers SeQura."""
     return list(_open_merchants(store).filter(selling=True).order_by("country"))
+
+
+def selling_anywhere(store: Store) -> list[Merchant]:
+    """Return the merchants with which the store or a storefront of its own sells, by country."""
+    found = channels.in_use(store).select_related("connection")
+    return list(found.order_by("country", "pk"))
 
 
 def not_offered(store: Store) -> list[str]:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from bigcommerce.api import Rejected, Unavailable
+from stores.channels import ChannelSettings
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transport.call import Timeout
@@ -79,10 +80,14 @@ def refresh(store: Store) -> bool:
     return True
 
 
-def mapping_warnings(store: Store) -> list[str]:
-    """Return what looks wrong about the statuses set after SeQura's decisions."""
+def mapping_warnings(store: Store, of: ChannelSettings | None = None) -> list[str]:
+    """Return what looks wrong about the statuses set after SeQura's decisions.
+
+    `of` is a storefront with statuses of its own; without it, the store.
+    """
+    own: Store | ChannelSettings = of or store
     found = []
-    if store.status_approved in (None, _INCOMPLETE):
+    if own.status_approved in (None, _INCOMPLETE):
         found.append(
             _(
                 "A paid order stays Incomplete: BigCommerce hides it from the order list,"
@@ -90,19 +95,19 @@ def mapping_warnings(store: Store) -> list[str]:
                 " another status."
             )
         )
-    elif store.status_approved in _NOT_PAID:
+    elif own.status_approved in _NOT_PAID:
         found.append(
             _(
                 "A paid order changes to “%(label)s”, as if it had not been paid. Choose"
                 " another status."
             )
-            % {"label": label(store, store.status_approved)}
+            % {"label": label(store, own.status_approved)}
         )
-    if store.status_needs_review in (None, _INCOMPLETE):
+    if own.status_needs_review in (None, _INCOMPLETE):
         found.append(
             _("An order in review stays Incomplete, so you don't see it until SeQura decides.")
         )
-    if store.status_cancelled is None:
+    if own.status_cancelled is None:
         found.append(
             _(
                 "When SeQura cancels a payment, the order status in BigCommerce doesn't change,"
@@ -112,17 +117,18 @@ def mapping_warnings(store: Store) -> list[str]:
     return found
 
 
-def shipped_warnings(store: Store) -> list[str]:
+def shipped_warnings(store: Store, of: ChannelSettings | None = None) -> list[str]:
     """Return what looks wrong about the statuses that count as shipped."""
-    shipped = store.shipped_statuses
+    own: Store | ChannelSettings = of or store
+    shipped = own.shipped_statuses
     found = []
-    if store.status_approved is not None and store.status_approved in shipped:
+    if own.status_approved is not None and own.status_approved in shipped:
         found.append(
             _(
                 "Every order counts as shipped as soon as it is paid, because “%(label)s” is"
                 " your status for paid orders. Remove it from this list."
             )
-            % {"label": label(store, store.status_approved)}
+            % {"label": label(store, own.status_approved)}
         )
     early = [label(store, status) for status in shipped if status in _NOT_SENT]
     if early:
@@ -151,9 +157,10 @@ def shipped_warnings(store: Store) -> list[str]:
     return found
 
 
-def cancelling_warnings(store: Store) -> list[str]:
+def cancelling_warnings(store: Store, of: ChannelSettings | None = None) -> list[str]:
     """Return what looks wrong about the statuses that cancel an order at SeQura."""
-    cancelling = store.cancelling_statuses
+    own: Store | ChannelSettings = of or store
+    cancelling = own.cancelling_statuses
     found = []
     if _CANCELLED not in cancelling:
         found.append(

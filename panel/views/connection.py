@@ -42,7 +42,7 @@ def connection(request: PanelRequest) -> HttpResponse:
 
 def _about(request: PanelRequest, form: ConnectionForm) -> dict[str, object]:
     store, connections = request.store, list(form.connected.values())
-    merchants = connect.selling(store)
+    merchants = connect.selling_anywhere(store)
     going = form.goes_live and bool(connections)
     return {
         "form": form,
@@ -122,9 +122,11 @@ def countries(request: PanelRequest) -> HttpResponse:
 @require_safe
 @waiting_page
 def payment_methods(request: PanelRequest) -> HttpResponse:
-    merchants = connect.selling(request.store)
-    asked = request.GET.get("country", "")
-    merchant = next((one for one in merchants if one.country == asked), None)
+    merchants = connect.selling_anywhere(request.store)
+    asked, ref = request.GET.get("country", ""), request.GET.get("merchant", "")
+    of_country = [one for one in merchants if one.country == asked]
+    # Storefronts may sell in one country with different merchant ids.
+    merchant = next((one for one in of_country if one.ref == ref), next(iter(of_country), None))
     merchant = merchant or next(iter(merchants), None)
     rows = [_row(method) for method in merchant.payment_methods] if merchant else []
     context = {"merchants": merchants, "merchant": merchant, "rows": rows}

@@ -60,7 +60,7 @@ def dashboard(request: PanelRequest) -> HttpResponse:
     store = request.store
     connections = list(store.connections.order_by("deployment"))
     open_ones = [one for one in connections if one.state != Connection.State.ARCHIVED]
-    merchants = connect.selling(store)
+    merchants = connect.selling_anywhere(store)
     seen = _facts(store)
     checks = _checklist(store, seen)
     context = {

@@ -93,7 +93,9 @@ def self_test(request: PanelRequest) -> HttpResponse:
     store, trip = request.store, _Trip.parse(request)
     is_done = "ran" in request.GET
     connections = store.connections.exclude(state=Connection.State.ARCHIVED)
-    steps = named_steps(store, list(connections.order_by("deployment")), connect.selling(store))
+    steps = named_steps(
+        store, list(connections.order_by("deployment")), connect.selling_anywhere(store)
+    )
     steps["permissions"] = _permissions(store)
     if is_done:
         steps["trip"] = trip.step(store)

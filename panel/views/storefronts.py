@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from panel.forms import StorefrontForm
 from panel.notices import show
 from panel.session import PanelRequest, no_such_thing, waiting_page
-from stores import catalogue, channels, connect, registration
+from stores import catalogue, channels, connect, registration, statuses
 from stores.channels import COUNTRIES
 from stores.models import Store
 from stores.settings_file import BY_CHANNEL
@@ -46,7 +46,7 @@ def _listed(store: Store) -> list[_Storefront]:
             own=_labels(channels.own(store, number)),
             lost=channels.lost_merchants(store, number),
         )
-        for number, name in {**kept, **names}.items()
+        for number, name in sorted({**kept, **names}.items())
     ]
 
 
@@ -77,8 +77,16 @@ def storefront(request: PanelRequest, channel_id: int) -> HttpResponse:
             channels.change(store, channel_id, form.values())
         catalogue.refresh(store)
         return show(request, "storefronts", "saved")
+    own = channels.ChannelSettings(store, channel_id)
     context = {
         "form": form,
+        "warnings": [
+            *statuses.mapping_warnings(store, own),
+            *statuses.shipped_warnings(store, own),
+            *statuses.cancelling_warnings(store, own),
+        ]
+        if own.own
+        else [],
         "id": channel_id,
         "name": channels.name_of(store, channel_id),
         "lost": channels.lost_merchants(store, channel_id),

@@ -3,7 +3,15 @@
 from decimal import Decimal
 from urllib.parse import quote
 
-from sandbox.bigcommerce.models import Category, Channel, Coupon, Customer, GiftCertificate, Product
+from sandbox.bigcommerce.models import (
+    Category,
+    Channel,
+    Coupon,
+    Customer,
+    CustomerGroup,
+    GiftCertificate,
+    Product,
+)
 
 CATEGORIES = {23: "Living room", 24: "Kitchen", 25: "Bedroom", 26: "Workshops", 27: "Gifts"}
 
@@ -72,6 +80,9 @@ def seed(store_name: str, shop_url: str) -> None:
             id=number, first_name=first, last_name=last, phone="+34 600 123 456",
             email=f"{first.lower().replace('í', 'i')}@example.com", store_credit=Decimal(credit),
         )  # fmt: skip
+    CustomerGroup.objects.bulk_create(
+        CustomerGroup(id=number, name=name) for number, name in ((1, "Mayoristas"), (2, "Amigos"))
+    )
     for code, name, kind, amount in (
         ("SAVE10", "10 % off", 1, 10),
         ("MINUS20", "20 € off the order", 2, 20),

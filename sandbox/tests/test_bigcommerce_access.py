@@ -55,6 +55,21 @@ def test_missing_scope_is_403(sandbox: SandboxControl) -> None:
     api.http.close()
 
 
+def test_customers_and_their_groups_need_the_scope_of_customers(sandbox: SandboxControl) -> None:
+    sandbox.control("POST", "groups", {"id": 9, "name": "Empresas"})
+    member = sandbox.control("POST", "customers", {"email": "eva@example.com", "group_id": 9})["id"]
+    with Api(sandbox) as api:
+        groups = api.get("v2/customer_groups")
+        (customer,) = api.get("v3/customers", **{"id:in": member})["data"]
+    assert (groups[-1]["id"], groups[-1]["name"]) == (9, "Empresas")
+    assert customer["customer_group_id"] == 9
+
+    address = sandbox.control("POST", "auth_url", {"scope": "store_v2_orders"})["url"]
+    other = Api(sandbox, str(exchange(sandbox, address).json()["access_token"]))
+    assert other.get("v2/customer_groups", expect=403)[0]["status"] == 403
+    other.http.close()
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

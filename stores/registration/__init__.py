@@ -198,9 +198,10 @@ def _register(store: Store, until: float) -> None:
     checkout_script.keep_version()
     # Scripts are registered per channel, so the channels come first.
     found = _read_information(store)
-    for channel in store.channels:
-        channel.pop("new", None)
-    store.save(update_fields=["channels"])
+    accepted = [{key: one[key] for key in one if key != "new"} for one in store.channels]
+    if accepted != store.channels:
+        store.channels = accepted
+        store.save(update_fields=["channels"])
     _record(store, found | _run(store, _parts(tuple(_PLANS), until)))
     store.registration_due = not is_healthy(store)
     store.save(update_fields=["registration_due"])

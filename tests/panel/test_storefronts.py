@@ -211,3 +211,24 @@ def test_the_log_s_file_names_the_storefront(panel: Panel) -> None:
 
     assert lines[0].endswith("Storefront")
     assert {line.rpartition(",")[2] for line in lines[1:] if ",1001," in line} == {"Outlet"}
+
+
+def test_a_store_that_sells_in_one_storefront_only_is_live(panel: Panel) -> None:
+    panel.store.merchants.update(selling=False)
+    own_countries = {str(OUTLET): {"countries": {"PT": "outlet_pt"}}}
+    Store.objects.update(channel_settings=own_countries, allowed_ips=[])
+
+    overview = page(panel, "")
+    methods = page(panel, "payment-methods/?country=PT&merchant=outlet_pt")
+
+    assert "SeQura is off in every country" not in overview
+    assert "in 1 country" in overview
+    assert '<span class="mono">outlet_pt</span>' in methods
+
+
+def test_odd_statuses_of_a_storefront_are_named_on_its_page(panel: Panel) -> None:
+    assert "A paid order stays Incomplete" not in page(panel, f"settings/storefronts/{OUTLET}/")
+    Store.objects.update(channel_settings={str(OUTLET): {"status_approved": None}})
+
+    assert "A paid order stays Incomplete" in page(panel, f"settings/storefronts/{OUTLET}/")
+    assert "A paid order stays Incomplete" not in page(panel, "settings/storefronts/1/")
