@@ -276,6 +276,10 @@ class AudienceForm(_SettingsForm):
         return values
 
 
+# Those of the page of statuses that a storefront may have of its own.
+STATUS_COLUMNS = tuple(one.column for one in settings_file.BY_CHANNEL if "statuses" in one.key)
+
+
 def _with_orders(label: str, orders: int | None) -> str:
     if not orders:
         return label

@@ -275,7 +275,7 @@ def _ask(
     rules = rules_of(attempt.store, attempt.channel_id, merchants)
     total, ip = to_cents(checkout.get("grand_total", "")), attempt.shopper["ip"]
     if reasons := availability(rules, checkout, amount=total, ip=ip):
-        return Offered(reasons=reasons)
+        return Offered(reasons=reasons, detail=_storefront(attempt))
     needed = claim.applied or bool(rules.excluded_groups)
     customer = _customer_of(api, checkout, needed=needed)
     balance = credit_balance(customer) if claim.applied else 0
@@ -287,7 +287,7 @@ def _ask(
     if reasons := availability(
         rules, checkout, amount=attempt.amount, ip=ip, products=products, customer=customer
     ):
-        return Offered(reasons=reasons)
+        return Offered(reasons=reasons, detail=_storefront(attempt))
     merchant = merchants[merchant_country(checkout)]
     _address(attempt, checkout, merchant)
     order = order_of(attempt, checkout, customer=customer)
@@ -299,6 +299,12 @@ def _ask(
         order = order_of(attempt, checkout, customer=customer, orders=history)
     keep(attempt, order)
     return _with_methods(_new(attempt), key)
+
+
+def _storefront(attempt: Solicitation) -> str:
+    """Return the storefront's name for the merchant, where others may have other rules."""
+    known = {one["id"]: str(one["name"]) for one in attempt.store.channels}
+    return known.get(attempt.channel_id, "") if len(known) > 1 else ""
 
 
 def _address(attempt: Solicitation, checkout: Checkout, merchant: Merchant) -> None:

@@ -139,6 +139,12 @@ def switch(store: Store, channel_id: int, *, on: bool) -> None:
         store.save(update_fields=["disabled_channels"])
 
 
+def names_with_own(store: Store, *columns: str) -> list[str]:
+    """Return the storefronts that have one of these settings of their own, by name."""
+    found = [int(key) for key, own in store.channel_settings.items() if {*columns} & {*own}]
+    return [name_of(store, number) for number in sorted(found)]
+
+
 def names(store: Store) -> dict[int, str]:
     """Return the name of each storefront that is open, by id."""
     return {one["id"]: one["name"] or _numbered(one["id"]) for one in store.channels}

@@ -18,7 +18,7 @@ from panel.state import setup_of
 from panel.views.dashboard import gaps
 from sequra.client import Rejected, Unavailable
 from sequra.documents import Deployment
-from stores import connect, registration
+from stores import channels, connect, registration
 from stores import connect as methods
 from stores.clients import deployments
 from stores.store_settings import recorded
@@ -114,6 +114,7 @@ def countries(request: PanelRequest) -> HttpResponse:
         "form": form,
         "guide": milestones("countries") if guided else [],
         "not_offered": connect.not_offered(request.store),
+        "own": channels.names_with_own(request.store, channels.COUNTRIES),
     }
     return render(request, "stores/countries.html", context, status=400 if form.errors else 200)
 

@@ -22,6 +22,7 @@ from bigcommerce.api import Rejected, Unavailable
 from orders.nightly import next_moment
 from panel import figures
 from panel.forms import (
+    STATUS_COLUMNS,
     AlertsForm,
     AudienceForm,
     ExclusionForm,
@@ -104,6 +105,7 @@ def order_statuses(request: PanelRequest) -> HttpResponse:
         form.save(store, request.author)
         return show(request, "order_statuses", "saved")
     context = {
+        "own": channels.names_with_own(store, *STATUS_COLUMNS),
         "in_review": len(figures.in_review(store)),
         "form": form,
         "known": known,

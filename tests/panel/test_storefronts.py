@@ -78,6 +78,8 @@ def test_what_is_set_for_a_storefront_is_listed_and_taken_back(panel: Panel) -> 
     }  # fmt: skip
     labels = "Selling countries, Paid, In review, Statuses that count as shipped"
     assert labels in page(panel)
+    for path in ("countries/", "settings/order-statuses/"):
+        assert "These storefronts have their own: Outlet." in page(panel, path)
 
     panel.post(f"settings/storefronts/{OUTLET}/", **unchanged())
 

@@ -14,8 +14,10 @@ from payments.models import Offer, Solicitation
 from payments.notifications import record_state
 from stores import channels
 from stores.channels import INHERIT
+from stores.clients import bigcommerce_for
 from stores.connect import Login, _connect, choose
 from stores.models import Store
+from stores.registration.parts import read_information
 from stores.store_settings import import_settings
 from tests.payments.shop import Shop
 
@@ -31,7 +33,8 @@ def outlet(shop: Shop) -> Shop:
     shop.sandbox.control("POST", "channels", outlet)
     _connect(shop.store, "sandbox", ACCOUNTS)
     choose(shop.store, {"ES": "demo_es", "FR": "demo_fr"})
-    shop.store.refresh_from_db()
+    read_information(bigcommerce_for(shop.store), shop.store)
+    shop.store.save()
     own(shop, countries={"FR": "svea_fr"})
     return shop
 
@@ -74,6 +77,7 @@ def test_each_storefront_sells_in_its_countries_with_its_merchant_ids(outlet: Sh
     assert (there.merchant_ref, there.channel_id) == ("svea_fr", OUTLET)
     assert [there.connection.deployment, here.connection.deployment] == ["svea", "sequra"]
     assert reasons(outlet, country="ES", channel_id=OUTLET) == ["country"]
+    assert Offer.objects.latest("pk").detail == "Outlet"
     assert reasons(outlet, country="ES", channel_id=SHOP) == []
 
 
