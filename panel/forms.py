@@ -276,10 +276,6 @@ class AudienceForm(_SettingsForm):
         return values
 
 
-# Those of the page of statuses that a storefront may have of its own.
-STATUS_COLUMNS = tuple(one.column for one in settings_file.BY_CHANNEL if "statuses" in one.key)
-
-
 def _with_orders(label: str, orders: int | None) -> str:
     if not orders:
         return label
@@ -389,7 +385,7 @@ class StorefrontForm(forms.Form):
         super().__init__(data, auto_id="%s")
         self._add_countries(available)
         self._add_statuses()
-        self.fields["own_exclusions"].initial = "excluded_products" in self.own
+        self.fields["own_exclusions"].initial = any(name in self.own for name in self.EXCLUSIONS)
 
     def _add_countries(self, available: Mapping[str, list[Merchant]]) -> None:
         chosen = self.own.get(channels.COUNTRIES)

@@ -36,11 +36,10 @@ class Thing(NamedTuple):
 
 
 def _keys(store: Store, kind: _Kind, channel: int | None) -> list[Any]:
-    """Return what the store excludes, or a storefront with a list of its own."""
+    """Return what the store excludes, or a storefront."""
     column = _COLUMNS[kind]
-    if channel is None:
-        return list(getattr(store, column))
-    return list(channels.own(store, channel).get(column, ()))
+    own = {} if channel is None else channels.own(store, channel)
+    return list(own.get(column, getattr(store, column)))
 
 
 def excluded(store: Store, kind: _Kind, channel: int | None = None) -> list[Thing]:
@@ -71,6 +70,11 @@ def _marked(store: Store, thing: Thing, channel: int | None) -> Thing:
     return thing._replace(excluded=thing.key.casefold() in keys)
 
 
+def has_own(store: Store, channel: int) -> bool:
+    """Return whether the storefront excludes other things than the store."""
+    return bool(channels.own(store, channel).keys() & _COLUMNS.values())
+
+
 def exclude(
     store: Store, kind: _Kind, key: int | str, name: str, channel: int | None = None
 ) -> None:
@@ -80,9 +84,9 @@ def exclude(
     """
     with transaction.atomic():
         store = Store.objects.select_for_update().get(pk=store.pk)
-        keys = [one for one in _keys(store, kind, channel) if one != key]
+        keys = _keys(store, kind, channel)
         store.catalogue_names[f"{kind} {key}"] = name
-        _keep(store, kind, [*keys, key], channel)
+        _keep(store, kind, keys if key in keys else [*keys, key], channel)
 
 
 def allow(store: Store, kind: _Kind, key: int | str, channel: int | None = None) -> None:

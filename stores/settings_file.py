@@ -52,7 +52,7 @@ _LAST_STATUS = 14
 _LARGEST_ID = 2**31 - 1
 # What a storefront has of its own, in the document: {"channels": {"3": {"countries": {…}}}}.
 CHANNELS = "channels"
-_CHANNEL = re.compile(r"[1-9]\d{0,8}")
+_CHANNEL = re.compile(r"[1-9][0-9]{0,9}")
 LEAST_LOG_DAYS, MOST_LOG_DAYS = 7, 3650
 
 
@@ -353,9 +353,13 @@ class _ChannelsPart(serializers.DictField):
 
     def to_internal_value(self, data: Any) -> Any:
         ids = data if isinstance(data, Mapping) else {}
-        if odd := [str(key) for key in ids if not _CHANNEL.fullmatch(str(key))]:
+        if odd := [str(key) for key in ids if not _is_channel(str(key))]:
             raise serializers.ValidationError({key: ["is not a storefront's id"] for key in odd})
         return super().to_internal_value(data)
+
+
+def _is_channel(key: str) -> bool:
+    return _CHANNEL.fullmatch(key) is not None and int(key) <= _LARGEST_ID
 
 
 def _nested(parts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from bigcommerce.api import Rejected, Unavailable
 from orders.nightly import next_moment
 from panel import figures
 from panel.forms import (
-    STATUS_COLUMNS,
     AlertsForm,
     AudienceForm,
     ExclusionForm,
@@ -91,7 +90,7 @@ def _groups(store: Store) -> tuple[dict[int, str], str]:
         return {}, _("BigCommerce answered: %(words)s") % {"words": refusal.message}
     except Unavailable:
         return {}, _("BigCommerce didn't respond. Try again in a moment.")
-    return {row["id"]: row.get("name") or str(row["id"]) for row in rows}, ""
+    return {row["id"]: row.get("name") or str(row["id"]) for row in rows if row.get("id")}, ""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -105,7 +104,7 @@ def order_statuses(request: PanelRequest) -> HttpResponse:
         form.save(store, request.author)
         return show(request, "order_statuses", "saved")
     context = {
-        "own": channels.names_with_own(store, *STATUS_COLUMNS),
+        "own": channels.names_with_own(store, *StatusesForm.columns),
         "in_review": len(figures.in_review(store)),
         "form": form,
         "known": known,
@@ -160,7 +159,7 @@ def exclusions(request: PanelRequest) -> HttpResponse:
         "storefront_name": channels.name_of(store, channel) if channel else "",
         "excluding": [
             (one, channels.name_of(store, one)) for one in map(int, store.channel_settings)
-            if _excludes(store, one)
+            if catalogue.has_own(store, one)
         ],
     }  # fmt: skip
     return render(request, "stores/exclusions.html", context)
@@ -169,11 +168,7 @@ def exclusions(request: PanelRequest) -> HttpResponse:
 def _excluding(store: Store, asked: str) -> int | None:
     """Return the storefront whose exclusions are asked for; None for the store's."""
     is_number = asked.isascii() and asked.isdigit() and len(asked) < 10
-    return int(asked) if is_number and _excludes(store, int(asked)) else None
-
-
-def _excludes(store: Store, channel: int) -> bool:
-    return "excluded_products" in channels.own(store, channel)
+    return int(asked) if is_number and catalogue.has_own(store, int(asked)) else None
 
 
 def _search(
@@ -197,7 +192,7 @@ def change_exclusions(request: PanelRequest) -> HttpResponse:
     kind, key = form.cleaned_data["kind"], form.cleaned_data["key"]
     store, is_excluded = request.store, form.cleaned_data["action"] == "exclude"
     channel = form.cleaned_data["storefront"]
-    if channel is not None and not _excludes(store, channel):
+    if channel is not None and not catalogue.has_own(store, channel):
         return bad_form(request)  # it has inherited the store's again meanwhile
     with recorded(store, request.author):
         if is_excluded:

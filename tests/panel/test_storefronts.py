@@ -135,6 +135,24 @@ def test_categories_below_those_of_a_storefront_are_excluded_there(panel: Panel)
     assert shop.excluded_categories == [23, 24]
 
 
+def test_a_storefront_with_categories_of_its_own_begins_with_the_store_s_products(
+    panel: Panel,
+) -> None:
+    Store.objects.update(channel_settings={str(OUTLET): {"excluded_categories": []}})
+    panel.store.refresh_from_db()
+    assert "SKU-1" in page(panel, f"settings/exclusions/?storefront={OUTLET}")
+
+    panel.post(
+        "settings/exclusions/change",
+        kind="product", key="SKU-7", name="", action="exclude", storefront=str(OUTLET),
+    )  # fmt: skip
+    assert own(panel.store, OUTLET)["excluded_products"] == ["SKU-1", "SKU-7"]
+
+    panel.post(f"settings/storefronts/{OUTLET}/", **unchanged(own_exclusions="on"))
+    mine = own(panel.store, OUTLET)
+    assert (mine["excluded_categories"], mine["excluded_products"]) == ([], ["SKU-1", "SKU-7"])
+
+
 def test_exclusions_of_a_storefront_that_inherits_are_refused(panel: Panel) -> None:
     change = {"kind": "product", "key": "SKU-7", "name": "", "action": "exclude"}
 
