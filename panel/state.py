@@ -236,12 +236,17 @@ def _registration(facts: _Facts) -> Iterator[_Finding]:
 
 def _statuses(facts: _Facts) -> Iterator[_Finding]:
     store = facts.store
-    warnings = [*statuses.mapping_warnings(store), *statuses.cancelling_warnings(store)]
-    if store.shipped_statuses:  # without any, only shipments count: a choice, not a defect
-        warnings += statuses.shipped_warnings(store)
-    if warnings:
+    if warnings := statuses.warnings(store):
         title = _("Check your order statuses")
         yield _Finding("warning", title, " ".join(warnings), "order_statuses", _("Edit statuses"))
+    for number in map(int, store.channel_settings):
+        own = channels.ChannelSettings(store, number)
+        # What it inherits is said of the store.
+        if new := [one for one in statuses.warnings(store, own) if one not in warnings]:
+            title = _("Check the order statuses of %(name)s")
+            names = {"name": channels.name_of(store, number)}
+            link = ("storefronts", _("View storefronts"))
+            yield _Finding("warning", title % names, " ".join(new), *link)
 
 
 def _methods(facts: _Facts) -> Iterator[_Finding]:

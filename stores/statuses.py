@@ -180,3 +180,11 @@ def cancelling_warnings(store: Store, of: ChannelSettings | None = None) -> list
             % {"labels": ", ".join(f"“{one}”" for one in alive)}
         )
     return found
+
+
+def warnings(store: Store, of: ChannelSettings | None = None) -> list[str]:
+    """Return what looks wrong about all statuses, of the store or of a storefront."""
+    found = [*mapping_warnings(store, of), *cancelling_warnings(store, of)]
+    if (of or store).shipped_statuses:  # without any, only shipments count: a choice, not a defect
+        found += shipped_warnings(store, of)
+    return found

@@ -80,13 +80,7 @@ def storefront(request: PanelRequest, channel_id: int) -> HttpResponse:
     own = channels.ChannelSettings(store, channel_id)
     context = {
         "form": form,
-        "warnings": [
-            *statuses.mapping_warnings(store, own),
-            *statuses.shipped_warnings(store, own),
-            *statuses.cancelling_warnings(store, own),
-        ]
-        if own.own
-        else [],
+        "warnings": statuses.warnings(store, own) if own.own else [],
         "id": channel_id,
         "name": channels.name_of(store, channel_id),
         "lost": channels.lost_merchants(store, channel_id),

@@ -251,4 +251,5 @@ def test_odd_statuses_of_a_storefront_are_named_on_its_page(panel: Panel) -> Non
     Store.objects.update(channel_settings={str(OUTLET): {"status_approved": None}})
 
     assert "A paid order stays Incomplete" in page(panel, f"settings/storefronts/{OUTLET}/")
+    assert "Check the order statuses of Outlet" in page(panel, "")
     assert "A paid order stays Incomplete" not in page(panel, "settings/storefronts/1/")
