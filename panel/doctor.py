@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import WARNING, run_checks
-from django.db import DatabaseError, connection, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 from django.db.models import Max, Model
 from django.utils import timezone
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -32,6 +32,7 @@ from stores.encryption import Undecryptable
 from stores.isolation import isolated
 from stores.models import Connection, Store, database_now
 from stores.registration import checkout_script
+from stores.replica import is_configured, replica
 from transport.call import Rejected, Unavailable
 
 _State = Literal["ok", "warning", "error", "unknown"]
@@ -72,6 +73,7 @@ def installation() -> Iterator[Finding]:
     yield _static_files()
     database = _database()
     yield database
+    yield from _each({"replica": _replica}, "")
     answers = database.state == "ok"
     yield from _each(_OF_THE_SERVER, "" if answers else "The database is away.")
     obstacle = "" if answers else "The database is away."
@@ -120,6 +122,24 @@ def _database() -> Finding:
         return Finding("database", "error", fault, remedy)
     version = getattr(connection, "pg_version", 0)
     return Finding("database", "ok", f"PostgreSQL {version // 10000}.{version % 10000} answers.")
+
+
+def _replica() -> Finding:
+    """Without a replica nothing stops: the primary answers in its place."""
+    if not is_configured():
+        return Finding("replica", "ok", "REPLICA_URL is empty: the primary answers everything.")
+    if (database := replica()) == DEFAULT_DB_ALIAS:
+        message = "REPLICA_URL does not answer: the primary computes figures and exports meanwhile."
+        remedy = "Start the replica, or correct REPLICA_URL; without a replica, leave it empty."
+        return Finding("replica", "warning", message, remedy)
+    with connections[database].cursor() as cursor:
+        cursor.execute("SELECT pg_is_in_recovery()")
+        (follows,) = cursor.fetchone()
+    if follows:
+        return Finding("replica", "ok", "The replica answers.")
+    message = "REPLICA_URL leads to a server that follows no other: its figures may be old."
+    remedy = "Correct REPLICA_URL, or set the replica up anew: it may have been promoted."
+    return Finding("replica", "warning", message, remedy)
 
 
 def _each(checks: dict[str, Callable[[], Finding]], obstacle: str) -> Iterator[Finding]:

@@ -85,12 +85,16 @@ def product(
     category: str | None = None,
     tracking_reference: str | None = None,
 ) -> _Product:
-    """Return a line of goods. The default price is the total over the quantity, rounded."""
+    """Return a line of goods. The default price, which is only shown, is rounded."""
+    if quantity < 1:
+        raise ValueError(f"a quantity of {quantity}")
+    if price_with_tax is None:
+        price_with_tax = (2 * total_with_tax + quantity) // (2 * quantity)
     line: _Product = {
         "type": "product",
         "reference": reference,
         "name": name,
-        "price_with_tax": _price(price_with_tax, total_with_tax, quantity),
+        "price_with_tax": price_with_tax,
         "quantity": quantity,
         "total_with_tax": total_with_tax,
         "downloadable": downloadable,
@@ -104,13 +108,6 @@ def product(
     if tracking_reference is not None:
         line["tracking_reference"] = tracking_reference
     return line
-
-
-def _price(price: int | None, total: int, quantity: int) -> int:
-    """Return the price of one unit, to be shown: rounded when the total does not divide."""
-    if quantity < 1:
-        raise ValueError(f"a quantity of {quantity}")
-    return (2 * total + quantity) // (2 * quantity) if price is None else price
 
 
 def _handling(*, reference: str, name: str, total_with_tax: int) -> _Handling:
@@ -144,7 +141,7 @@ def adjustment(*, reference: str, name: str, total_with_tax: int) -> list[Line]:
 
 
 def lines_total(lines: Iterable[Line]) -> int:
-    return sum(line["total_with_tax"] for line in lines)
+    return sum([line["total_with_tax"] for line in lines])
 
 
 def cart(currency: str, lines: Sequence[Line], *, cart_ref: str | None = None) -> _Cart:

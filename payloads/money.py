@@ -16,9 +16,6 @@ Amount = str | int | float | Decimal
 # Fifteen digits are enough for any amount. Without a limit "1e999999999" would be a number.
 _WRITTEN = re.compile(r"[+-]?[0-9]{1,15}(?:\.[0-9]{0,40})?(?:[eE](?:\+?[0-9]|1[0-5]|-[0-9]{1,2}))?")
 
-# As V2 writes amounts: to round one, its third decimal is enough.
-_PLAIN = re.compile(r"(-?)([0-9]{1,15})\.([0-9]{2})([0-9])[0-9]?")
-
 # Where the sign stands, decimal mark, mark between thousands, and from how many digits on that one
 # is written, per language: facts of CLDR, as `Intl.NumberFormat` has them. `pt` is for Portugal.
 _NOTATIONS = {
@@ -47,18 +44,7 @@ def to_decimal(value: Amount) -> Decimal:
 
 def to_cents(value: Amount) -> int:
     """Convert major units ("12.3450", 12.345) to cents (1235), half a cent away from zero."""
-    found = _plain_cents(value)
-    return round_half_up(to_decimal(value) * 100) if found is None else found
-
-
-def _plain_cents(value: object) -> int | None:
-    """Return the cents of an amount as V2 writes it; None for any other value."""
-    plain = _PLAIN.fullmatch(value) if isinstance(value, str) else None
-    if plain is None:
-        return None
-    sign, units, cents, next_digit = plain.groups()
-    rounded = int(units + cents) + (next_digit >= "5")
-    return -rounded if sign else rounded
+    return round_half_up(to_decimal(value) * 100)
 
 
 def is_given(value: object) -> bool:
@@ -67,11 +53,15 @@ def is_given(value: object) -> bool:
 
 
 def optional_cents(value: Any) -> int:
-    """Return an optional amount in cents, 0 when it is absent."""
-    found = _plain_cents(value)
-    if found is None:
-        return to_cents(value) if is_given(value) else 0
-    return found
+    """Return an optional amount in cents, 0 when it is absent.
+
+    An order has several for each line, nearly all as V2 writes them: with four decimals.
+    """
+    if isinstance(value, str) and value[-5:-4] == ".":
+        digits = value[:-5] + value[-4:]
+        if digits.isdecimal() and digits.isascii() and 4 < len(digits) < 20:
+            return (int(digits) + 50) // 100
+    return to_cents(value) if is_given(value) else 0
 
 
 def round_half_up(number: Decimal | Fraction) -> int:

@@ -19,13 +19,17 @@ _AWAY = 10.0  # seconds until a replica that did not answer is tried again
 _away_until = 0.0
 
 
+def is_configured() -> bool:
+    return _ALIAS in settings.DATABASES
+
+
 def replica() -> str:
     """Return the database for figures and exports: the primary while no replica answers.
 
     A page calls this a dozen times: only the first call waits for a replica that is away.
     """
     global _away_until  # noqa: PLW0603 (one replica for each process)
-    if _ALIAS not in settings.DATABASES or time.monotonic() < _away_until:
+    if not is_configured() or time.monotonic() < _away_until:
         return DEFAULT_DB_ALIAS
     connection = connections[_ALIAS]
     try:

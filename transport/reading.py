@@ -53,12 +53,12 @@ def section(value: object) -> Mapping[str, Any]:
     What is optional may be absent, null, or of a shape that nobody documents: the document is then
     read without it.
     """
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def sections(value: object) -> list[Mapping[str, Any]]:
     """Return the parts of a list in a document, without nulls and whatever else has no names."""
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def number_of(value: object) -> int | None:

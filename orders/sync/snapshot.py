@@ -111,8 +111,8 @@ def _is_torn(snapshot: Snapshot) -> bool:
     snapshot["goods"] = goods = lines.goods(snapshot["products"])
     if lines.unexplained(snapshot["order"], goods, snapshot.get("fees") or ()):
         return True
-    newest = max((int(product["id"]) for product in snapshot["products"]), default=0)
-    return any(number > newest for number in _lines_named(snapshot))
+    named = max(_lines_named(snapshot), default=0)
+    return named > 0 and all(int(product["id"]) < named for product in snapshot["products"])
 
 
 def _lines_named(snapshot: Snapshot) -> Iterator[int]:
@@ -132,7 +132,7 @@ def _products(order: Document) -> list[Document] | None:
     found: list[Document] = []
     for consignment in _consignments(order):
         rows = consignment.get("line_items")
-        if not isinstance(rows, list) or not all(_is_product(row) for row in rows):
+        if not isinstance(rows, list) or not all(map(_is_product, rows)):
             return None
         found += rows
     known = {row["id"] for row in found}
@@ -142,7 +142,7 @@ def _products(order: Document) -> list[Document] | None:
 
 
 def _is_product(row: object) -> bool:
-    return isinstance(row, Mapping) and "id" in row and str(row.get("quantity")).isdecimal()
+    return isinstance(row, dict) and "id" in row and str(row.get("quantity")).isdecimal()
 
 
 def _consignments(order: Document) -> Iterator[Mapping[str, Any]]:

@@ -96,6 +96,8 @@ def all_shipped(
     goods: Sequence[Goods], shipped: Mapping[int, int], refunded: Mapping[int, int]
 ) -> bool:
     """Return whether shipment records cover every unit that needs one and was not refunded."""
+    if not any(shipped.values()):
+        return False
     physical = [line for line in goods if not line.digital]
     return any(shipped[line.id] for line in physical) and all(
         shipped[line.id] + refunded[line.id] >= line.quantity for line in physical
@@ -125,7 +127,7 @@ def split(
             waiting -= _refunded(line, remains, line.quantity - waiting, (ledger, reported), taken)
         gone = line.quantity - remains.units.get(line.id, 0) - waiting
         amount = remains.amount(line)
-        amounts = share_out(amount, [waiting, gone]) if waiting and gone else [amount, amount]
+        amounts = share_out(amount, [waiting, gone]) if waiting and gone else (amount, amount)
         if waiting:
             unshipped.add(line, waiting, amounts[0])
         if gone:

@@ -82,7 +82,7 @@ def unexplained(order: Document, lines: Sequence[Goods], fees: Sequence[Document
 
 
 def total(lines: Iterable[Goods | Charge]) -> int:
-    return sum(line.amount for line in lines)
+    return sum([line.amount for line in lines])
 
 
 def _goods(product: Document) -> Goods:
@@ -101,15 +101,15 @@ def _goods(product: Document) -> Goods:
 
 def _name(product: Document, reference: str) -> str:
     """The name with the chosen options, as it was solicited: `T-shirt (Size: M, Colour: Red)`."""
-    name = product.get("name")
-    if not isinstance(name, str) or not name.isprintable() or name.isspace():
-        name = text(name)
+    name = text(product.get("name")) or reference
+    if not (options := product.get("product_options")):
+        return name
     chosen = [
         f"{option.get('display_name')}: {option['display_value']}"
-        for option in product.get("product_options") or ()
+        for option in options
         if option.get("display_value")
     ]
-    return text(f"{name or reference} ({', '.join(chosen)})" if chosen else name or reference)
+    return text(f"{name} ({', '.join(chosen)})") if chosen else name
 
 
 def _reference(product: Document) -> str:
@@ -196,7 +196,7 @@ def text(value: object) -> str:
     A list or an object is no text, and becomes an empty one.
     """
     if not isinstance(value, str):
-        value = "" if value is None or isinstance(value, Mapping | list) else str(value)
+        value = "" if value is None or isinstance(value, dict | list) else str(value)
     return " ".join((value if value.isprintable() else clean_text(value)).split())
 
 

@@ -157,6 +157,8 @@ def _shipped_by_status(
     units = shipped_units(goods, [{"items": _remembered(goods, facts)}])
     for key, left in _units_by_status(snapshot, goods, facts).items():
         units[key] = max(units[key], left)
+    if not units:
+        return []
     return [
         {"order_product_id": line.id, "product_id": line.product_id, "quantity": found}
         for line in goods

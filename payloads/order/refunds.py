@@ -29,16 +29,16 @@ class Remains:
     taken: dict[int, Counter[int]] = field(default_factory=dict)  # the same for each refund
     amounts: list[Charge] = field(default_factory=list)  # below zero: refunds of no line
 
-    # Found at once, so that a refund of many lines costs no more than their number. Of each product
-    # the lines in which units are left: what is used up is dropped when it comes first.
-    _by_id: dict[int, Goods] = field(init=False)
-    _by_product: dict[int, deque[Goods]] = field(init=False)
+    # Made for the first refund of a line, so that one of many lines costs no more than their
+    # number. Of each product the lines in which units are left: what is used up is dropped when it
+    # comes first.
+    _by_id: dict[int, Goods] = field(default_factory=dict, init=False)
+    _by_product: dict[int, deque[Goods]] = field(default_factory=dict, init=False)
 
-    def __post_init__(self) -> None:
+    def _index(self) -> None:
         self._by_id = {line.id: line for line in self.goods}
-        self._by_product = {line.product_id: deque() for line in self.goods}
         for line in self.goods:
-            self._by_product[line.product_id].append(line)
+            self._by_product.setdefault(line.product_id, deque()).append(line)
 
     def amount(self, line: Goods) -> int:
         """Return the cents still owed for the units of a line that were not refunded."""
@@ -57,6 +57,8 @@ class Remains:
         """
         if not isinstance(goods_id, int):
             return None
+        if not self._by_id:
+            self._index()
         if same := self._by_id.get(goods_id):
             return same
         product = self.products.get(goods_id)

@@ -40,7 +40,7 @@ from tests.stores.test_with_sandbox import address, fetch, registered
 
 OF_THE_INSTALLATION = [
     *("configuration", "static_files"),
-    *("database", "pooler", "migrations", "clock", "keys", "tasks", "queue"),
+    *("database", "replica", "pooler", "migrations", "clock", "keys", "tasks", "queue"),
     *("broker", "workers", "public_url", "certificate"),
 ]
 OF_A_STORE = [

@@ -4,6 +4,8 @@ Each has its own processes and ports; nothing but the database and the broker is
 """
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from copy import copy
@@ -15,7 +17,7 @@ import psycopg2
 import pytest
 
 from local.processes import free_port
-from local.servers import create_database, postgres
+from local.servers import ROOT, create_database, postgres
 from local.stack import BIN, Stack, web_process
 from tests.orders.test_journeys import entries
 from tests.orders.world import World
@@ -157,6 +159,7 @@ def test_every_change_arrives_once_and_no_limit_counts_twice(
 def test_sums_and_exports_come_from_the_replica_and_nothing_else(
     world: World, replica: Replica, read: Callable[[str], str]
 ) -> None:
+    assert replica_state(world) == "ok"
     with replica.late():
         sums = read("sales/export.csv")
         number = world.buy()
@@ -173,3 +176,18 @@ def test_sums_and_exports_come_from_the_replica_and_nothing_else(
     number = world.buy()
     assert f",{number}," in read("log/export.csv")
     assert world.stack.processes["web"].has_logged("replica_away")
+    assert replica_state(world) == "warning"
+
+
+def replica_state(world: World) -> str:
+    """Return what `manage.py doctor` finds."""
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "doctor", "--json"],
+        cwd=ROOT,
+        env=world.stack.app_env,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    [found] = [one for one in json.loads(ended.stdout)["findings"] if one["check"] == "replica"]
+    return str(found["state"])

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from local.processes import environment
 from local.servers import ROOT
+from panel import doctor
 from stores import replica as asked
 from stores.replica import replica
 
@@ -62,6 +63,28 @@ def test_a_replica_that_is_away_is_asked_once_for_a_whole_page(
 
     assert len(attempts) == 2
     assert [line["event"] for line in lines] == ["replica_away", "replica_away"]
+
+
+def test_the_doctor_warns_of_a_replica_that_is_away(attempts: list[str]) -> None:
+    found = doctor._replica()
+
+    assert (found.state, len(attempts)) == ("warning", 1)
+    assert "the primary computes figures and exports meanwhile" in found.message
+
+
+def test_the_doctor_warns_of_a_replica_that_was_promoted(
+    servers: None, monkeypatch: pytest.MonkeyPatch, django_db_blocker: DjangoDbBlocker
+) -> None:
+    monkeypatch.setitem(settings.DATABASES, "replica", dict(connection.settings_dict))
+    monkeypatch.setattr(asked, "_away_until", 0.0)
+    with django_db_blocker.unblock():
+        try:
+            found = doctor._replica()
+        finally:
+            connections["replica"].close()
+            del connections["replica"]
+
+    assert (found.state, "follows no other" in found.message) == ("warning", True)
 
 
 BOUNDS = """
