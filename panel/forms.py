@@ -1,6 +1,6 @@
 """The forms of the control panel. Every value is checked here; no model is filled by name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from django import forms
@@ -359,6 +359,11 @@ class StatusesForm(_SettingsForm):
         }
 
 
+def _as_in_the_store(values: Iterable[object]) -> str:
+    """Return what a storefront inherits, for people."""
+    return _("As in the store: %(values)s") % {"values": ", ".join(map(str, values)) or "–"}
+
+
 class StorefrontForm(forms.Form):
     """What one storefront sets for itself. What it does not, it inherits from the store."""
 
@@ -391,6 +396,10 @@ class StorefrontForm(forms.Form):
         chosen = self.own.get(channels.COUNTRIES)
         self.fields["own_countries"].initial = chosen is not None
         self.countries = list(available)
+        sold = (one for merchants in available.values() for one in merchants if one.selling)
+        self.inherited_countries = _as_in_the_store(
+            f"{country_name(one.country)} ({one.ref})" for one in sold
+        )
         for country, merchants in available.items():
             selling = next((one.ref for one in merchants if one.selling), "")
             refs = [(one.ref, one.ref) for one in merchants]
@@ -408,7 +417,7 @@ class StorefrontForm(forms.Form):
         for name, _help in StatusesForm.MAPPED:
             of_store = getattr(self.store, name)
             label = none if of_store is None else statuses.label(self.store, of_store)
-            inherited = _("As in the store: %(status)s") % {"status": label}
+            inherited = _as_in_the_store([label])
             self.fields[name] = forms.TypedChoiceField(
                 label=LABELS[name],
                 choices=[(channels.INHERIT, inherited), ("", none), *found],
@@ -449,8 +458,15 @@ class StorefrontForm(forms.Form):
     def mapped(self) -> list[forms.BoundField]:
         return [self[name] for name, _help in StatusesForm.MAPPED]
 
-    def lists(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
-        return [(self[f"own_{name}"], self[name]) for name, _label in self.LISTS]
+    def lists(self) -> list[tuple[forms.BoundField, forms.BoundField, str]]:
+        """Return each list with the box that makes it the storefront's own, and the store's."""
+        return [
+            (self[f"own_{name}"], self[name], _as_in_the_store(self._labels(name)))
+            for name, _label in self.LISTS
+        ]
+
+    def _labels(self, name: str) -> list[str]:
+        return [statuses.label(self.store, status) for status in getattr(self.store, name)]
 
     def values(self) -> dict[str, Any]:
         """Return the storefront's own settings by column; INHERIT for the others."""

@@ -1,14 +1,17 @@
 """The page of storefronts: what each sets for itself, and those that were opened since."""
 
+import re
 from typing import Any
 
 import pytest
 import responses
+from playwright.sync_api import expect
 
 from panel.state import state_of
 from stores import channels, registration
 from stores.channels import own
 from stores.models import Connection, Merchant, Store
+from tests.panel.conftest import Open
 from tests.panel.test_settings import API, Panel
 from tests.panel.world import filled_store
 
@@ -253,3 +256,21 @@ def test_odd_statuses_of_a_storefront_are_named_on_its_page(panel: Panel) -> Non
     assert "A paid order stays Incomplete" in page(panel, f"settings/storefronts/{OUTLET}/")
     assert "Check the order statuses of Outlet" in page(panel, "")
     assert "A paid order stays Incomplete" not in page(panel, "settings/storefronts/1/")
+
+
+def test_what_is_inherited_is_shown_until_the_storefront_has_its_own(open_panel: Open) -> None:
+    page = open_panel(filled_store(), f"settings/storefronts/{OUTLET}/")
+    inherited = page.get_by_text("As in the store: Enviado, Completed")
+    completed = page.get_by_role("group", name="Statuses that count as shipped").get_by_label(
+        "Completed"
+    )
+    expect(inherited).to_be_visible()
+    expect(completed).to_be_hidden()
+
+    page.get_by_label("Other statuses count as shipped here").check()
+
+    expect(inherited).to_be_hidden()
+    completed.uncheck()
+    page.get_by_role("button", name="Save changes").click()
+    expect(page).to_have_url(re.compile(r"/settings/storefronts/(\?done=saved)?$"))
+    assert own(Store.objects.get(), OUTLET) == {"shipped_statuses": [2]}
