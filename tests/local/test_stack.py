@@ -14,6 +14,8 @@ import psycopg2
 import pytest
 import requests
 from django.conf import settings
+from django.db import connection, transaction
+from django.test import TransactionTestCase
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from local.chromium import third_party_cookies_allowed
@@ -22,6 +24,8 @@ from local.sandbox_control import SandboxControl
 from local.servers import ROOT, create_database, make_template, postgres
 from local.stack import Stack, fetch
 from stores.models import Store
+from tests.shortcuts import empty
+from transaction_log.models import Entry
 
 
 def test_the_app_in_this_process_speaks_to_the_sandbox(sandbox: SandboxControl) -> None:
@@ -137,6 +141,38 @@ def test_a_template_is_filled_once_and_copied_only_when_it_is_whole(tmp_path: Pa
         assert (made, len(filled)) == (["form"] * 3, 2)
         with closing(psycopg2.connect(copy)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT * FROM filled")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tables_are_emptied_while_the_app_still_writes() -> None:
+    store = Store.objects.create(hash="late")
+
+    def clean() -> None:
+        try:
+            empty(TransactionTestCase())
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():  # of somebody who still writes what refers to the store
+            Entry.objects.create(store=store, event="ship", outcome="accepted")
+            connection.check_constraints()  # holds the store's row
+            cleaned = pool.submit(clean)
+            while not held_up():
+                assert not cleaned.done()
+        cleaned.result()
+
+    assert (Entry.objects.count(), Store.objects.count()) == (0, 0)
+
+
+def held_up() -> bool:
+    """Return whether somebody waits for a lock of ours."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT FROM pg_locks"
+            " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+        return cursor.fetchone() is not None
 
 
 QUICK_TESTS = """
