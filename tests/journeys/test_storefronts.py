@@ -14,7 +14,7 @@ from tests.journeys.system import NEEDED, SETTINGS, System, cents, eventually
 
 pytestmark = pytest.mark.xdist_group("production")
 
-SHOP, CATALYST, OUTLET = 1, 2, 3
+SHOP, CATALYST, OUTLET, POP_UP = 1, 2, 3, 4
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_second_storefront_sells_on_its_own_domain(
     [solicited] = system.sequra_orders(other.checkout_id)
     assert solicited["state"] == "solicited"
     scripts = system.sandbox.world()["scripts"]
-    assert sorted(script["channel_id"] for script in scripts) == [SHOP, CATALYST, OUTLET]
+    assert sorted(script["channel_id"] for script in scripts)[:3] == [SHOP, CATALYST, OUTLET]
 
 
 @pytest.fixture
@@ -107,6 +107,35 @@ def test_a_shopper_of_the_second_storefront_goes_back_to_it(
     page.get_by_role("link", name="Volver a la tienda").click()
 
     page.wait_for_url(f"{storefronts.stack.origin('outlet')}/")
+
+
+def test_a_storefront_that_is_opened_later_is_offered_and_then_sells(
+    storefronts: System, browsers: Callable[..., BrowserContext]
+) -> None:
+    system, panel = storefronts, browsers().new_page()
+    address = system.stack.origin("outlet")
+    system.sandbox.control("POST", "channels", {"id": POP_UP, "name": "Pop-up", "url": address})
+    before = Shopper(browsers().new_page(), system, storefront="outlet")
+    before.come_with("lang=es", channel_id=POP_UP)
+    expect(before.page.locator(".sequra-item")).to_have_count(0)
+
+    panel.goto(system.sandbox.control("POST", "load_url", {"locale": "en-US"})["url"])
+    panel.get_by_role("link", name="Settings", exact=True).click()
+    panel.get_by_role("link", name="Storefronts", exact=True).click()
+    expect(panel.get_by_role("heading", name="New storefront: Pop-up")).to_be_visible()
+    assert POP_UP not in channels_with_script(system)
+    panel.get_by_role("button", name="Offer SeQura Pop-up", exact=True).click()
+    expect(panel.get_by_text("SeQura is on in the new storefront.")).to_be_visible()
+
+    assert POP_UP in channels_with_script(system)
+    shopper = Shopper(browsers().new_page(), system, storefront="outlet")
+    number = shopper.come_with("lang=es", channel_id=POP_UP).buy()
+    [order] = system.orders(shopper.checkout_id)
+    assert (order["id"], order["channel_id"]) == (number, POP_UP)
+
+
+def channels_with_script(system: System) -> set[int]:
+    return {script["channel_id"] for script in system.sandbox.world()["scripts"]}
 
 
 FRENCH = {"nin": "123456789012"}
