@@ -20,6 +20,7 @@ from orders.models import Order
 from payloads.checkout.reasons import Reason
 from payments.models import Offer, Solicitation
 from stores.models import Connection, Store
+from stores.storefronts import time_zone_of
 
 DAYS = 29  # and today, which the demo itself fills
 _MARK = "demo-"  # what `token_digest` begins with: no token has such a digest
@@ -88,7 +89,8 @@ def seed(store_hash: str) -> None:
     with transaction.atomic():
         if Solicitation.objects.filter(store=store, token_digest__startswith=_MARK).exists():
             return
-        today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        now = timezone.localtime(timezone.now(), time_zone_of(store))
+        today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         found = list(_checkouts(today))
         paid = [one for one in found if one.ending == _PAID]
         numbers = {one: _NEXT_ORDER - len(paid) + place for place, one in enumerate(paid)}

@@ -22,6 +22,7 @@ from sandbox.bigcommerce.models import (
 )
 from sandbox.shop import visits
 from sandbox.shop.pages import language_of, new_nonce, page, scripts, strict_policy
+from sandbox.shop.texts import wares
 
 TERMS_SETTING = "is_order_terms_and_conditions_enabled"
 
@@ -57,6 +58,7 @@ def show(request: HttpRequest, visit: Visit, cart: Checkout) -> HttpResponse:
     response = page(
         request, visit, "shop/checkout.html",
         checkout=cart,
+        wares=json.dumps(wares(language_of(request))),
         nonce=nonce,
         head_scripts=[one for one in found if one.get("location") == "head"],
         footer_scripts=[one for one in found if one.get("location") != "head"],

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_GET, require_POST
 from sandbox.bigcommerce import shopper, totals
 from sandbox.bigcommerce.models import Category, Customer, Product
 from sandbox.shop import visits
-from sandbox.shop.pages import language_of, page
+from sandbox.shop.pages import language_of, page, scripts
 
 
 @require_GET
@@ -28,7 +28,10 @@ def products(request: HttpRequest) -> HttpResponse:
 @require_GET
 def product(request: HttpRequest, product_id: int) -> HttpResponse:
     found = get_object_or_404(Product, id=product_id)
-    return page(request, visits.visit_of(request), "shop/product.html", product=found)
+    visit = visits.visit_of(request)
+    return page(
+        request, visit, "shop/product.html", product=found, scripts=scripts(1, "storefront")
+    )
 
 
 @require_POST

@@ -14,6 +14,8 @@
 
   const root = document.getElementById("checkout-app");
   const { checkoutId, terms: termsOn, spam: spamOn, locale } = root.dataset;
+  const WARES = JSON.parse(root.dataset.wares || "{}"); // what the shop sells, in the page's language
+  const ware = (name) => WARES[name] || name;
   const LOADING = 250; // ms that the skeleton of the payment methods is seen
   const RENDER = 15; // ms; validation is asynchronous, and a render follows it
   const OPENING = 200; // ms that a step takes to open on a wide screen
@@ -50,6 +52,51 @@
       item: "1 artículo", details: "Ver detalles", first: "Nombre", last: "Apellidos", email: "Correo electrónico",
       phone: "Teléfono", street: "Dirección", city: "Ciudad", zip: "Código postal", country: "País",
       failed: "Algo ha ido mal. Inténtalo de nuevo.", option: "Forma de envío", missing: "Elige cómo quieres recibir el pedido.",
+    },
+    fr: {
+      customer: "Client", shipping: "Livraison", payment: "Paiement", edit: "Modifier", save: "Continuer",
+      guest: "Invité", methods: "Mode de paiement", place: "Passer la commande", summary: "Récapitulatif",
+      subtotal: "Sous-total", discount: "Remise", coupon: "Code promo", shippingCost: "Livraison",
+      handling: "Manutention", tax: "TVA incluse", credit: "Avoir", certificate: "Carte cadeau",
+      total: "Total", free: "Gratuit", code: "Code promo ou carte cadeau", apply: "Appliquer",
+      remove: "Retirer", badCode: "Ce code n’est pas valable.", useCredit: "Utiliser {amount} d’avoir pour cette commande",
+      covered: "Cette commande ne nécessite aucun paiement.", terms: "Oui, j’accepte les",
+      termsLink: "conditions générales", termsTitle: "Conditions générales",
+      termsError: "Veuillez accepter les conditions générales.", verify: "Je ne suis pas un robot : continuer",
+      transfer: "Virement bancaire", cash: "Paiement à la livraison", wallet: "Portefeuille", items: "{count} articles",
+      item: "1 article", details: "Voir le détail", first: "Prénom", last: "Nom", email: "E-mail",
+      phone: "Téléphone", street: "Adresse", city: "Ville", zip: "Code postal", country: "Pays",
+      failed: "Une erreur est survenue. Réessayez.", option: "Mode de livraison", missing: "Choisissez comment recevoir la commande.",
+    },
+    it: {
+      customer: "Cliente", shipping: "Spedizione", payment: "Pagamento", edit: "Modifica", save: "Continua",
+      guest: "Ospite", methods: "Metodo di pagamento", place: "Effettua l’ordine", summary: "Riepilogo dell’ordine",
+      subtotal: "Subtotale", discount: "Sconto", coupon: "Coupon", shippingCost: "Spedizione",
+      handling: "Gestione", tax: "IVA inclusa", credit: "Credito del negozio", certificate: "Buono regalo",
+      total: "Totale", free: "Gratis", code: "Coupon o buono regalo", apply: "Applica",
+      remove: "Rimuovi", badCode: "Questo codice non è valido.", useCredit: "Usa {amount} di credito per questo ordine",
+      covered: "Questo ordine non richiede pagamento.", terms: "Sì, accetto i",
+      termsLink: "termini e condizioni", termsTitle: "Termini e condizioni",
+      termsError: "Accetta i termini e condizioni.", verify: "Non sono un robot: continua al pagamento",
+      transfer: "Bonifico bancario", cash: "Contrassegno", wallet: "Portafoglio", items: "{count} articoli",
+      item: "1 articolo", details: "Vedi i dettagli", first: "Nome", last: "Cognome", email: "E-mail",
+      phone: "Telefono", street: "Indirizzo", city: "Città", zip: "CAP", country: "Paese",
+      failed: "Qualcosa è andato storto. Riprova.", option: "Metodo di spedizione", missing: "Scegli come ricevere l’ordine.",
+    },
+    pt: {
+      customer: "Cliente", shipping: "Envio", payment: "Pagamento", edit: "Editar", save: "Continuar",
+      guest: "Convidado", methods: "Método de pagamento", place: "Fazer a encomenda", summary: "Resumo da encomenda",
+      subtotal: "Subtotal", discount: "Desconto", coupon: "Cupão", shippingCost: "Envio",
+      handling: "Manuseamento", tax: "IVA incluído", credit: "Crédito da loja", certificate: "Cartão-presente",
+      total: "Total", free: "Grátis", code: "Cupão ou cartão-presente", apply: "Aplicar",
+      remove: "Remover", badCode: "Este código não é válido.", useCredit: "Usar {amount} de crédito nesta encomenda",
+      covered: "Esta encomenda não precisa de pagamento.", terms: "Sim, aceito os",
+      termsLink: "termos e condições", termsTitle: "Termos e condições",
+      termsError: "Aceite os termos e condições.", verify: "Não sou um robô: continuar para o pagamento",
+      transfer: "Transferência bancária", cash: "Pagamento na entrega", wallet: "Carteira", items: "{count} artigos",
+      item: "1 artigo", details: "Ver detalhes", first: "Nome", last: "Apelido", email: "E-mail",
+      phone: "Telefone", street: "Morada", city: "Cidade", zip: "Código postal", country: "País",
+      failed: "Algo correu mal. Tente de novo.", option: "Forma de envio", missing: "Escolha como quer receber a encomenda.",
     },
   };
   const text = (name) => (TEXTS[locale.slice(0, 2)] || TEXTS.en)[name];
@@ -156,7 +203,7 @@
       h("div", {}, `${to.firstName} ${to.lastName}`),
       h("div", {}, `${to.address1}, ${to.postalCode} ${to.city}`),
       h("div", {}, COUNTRIES[to.countryCode] || to.country),
-      option ? h("div.muted", {}, `${option.description} · ${option.cost ? money(option.cost) : text("free")}`) : null);
+      option ? h("div.muted", {}, `${ware(option.description)} · ${option.cost ? money(option.cost) : text("free")}`) : null);
   }
 
   function field(name, label, value, attributes) {
@@ -213,7 +260,7 @@
                 onchange: () => chooseShipping(consignment, option),
               }),
               h("label.form-label.optimizedCheckout-form-label", { for: `shipping-${option.id}` },
-                h("span.spread", {}, h("span", {}, option.description), h("strong", {}, option.cost ? money(option.cost) : text("free")))))))))),
+                h("span.spread", {}, h("span", {}, ware(option.description)), h("strong", {}, option.cost ? money(option.cost) : text("free")))))))))),
       h("div.form-actions", {},
         h("button.button.button--primary.optimizedCheckout-buttonPrimary",
           { type: "button", "data-test": "shipping-continue", disabled: !chosen, onclick: () => openStep("payment") }, text("save"))),
@@ -510,7 +557,7 @@
         h("ul.productList", {}, lines().map((line) =>
           h("li.productList-item", {},
             line.imageUrl ? h("img.product-image", { src: line.imageUrl, alt: "" }) : h("span.product-image", {}),
-            h("span.product-title", {}, `${line.quantity} × ${line.name}`),
+            h("span.product-title", {}, `${line.quantity} × ${ware(line.name)}`),
             h("span.product-price", {}, money(line.extendedSalePrice || line.amount || 0)))))),
       h("section.cart-section.optimizedCheckout-orderSummary-cartSection", {}, priceRows(), codeBox("summary")),
       h("section.cart-section.optimizedCheckout-orderSummary-cartSection", { "data-test": "cart-total" },
