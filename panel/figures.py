@@ -4,7 +4,7 @@ All of them stay fast with a hundred thousand orders: they read a range of an in
 `_MANY`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -16,6 +16,7 @@ from orders.drift.checks import open_orders
 from orders.models import Order
 from stores.models import Store
 from stores.replica import replica
+from transaction_log.explanations import settled_by
 from transaction_log.models import Entry
 
 _MANY = 100
@@ -136,6 +137,19 @@ def with_approved(entries: QuerySet[Entry]) -> QuerySet[Entry]:
         approved=Subquery(orders.values("amount")[:1]),
         channel_id=Subquery(orders.values("channel_id")[:1]),
     )
+
+
+def mark_outrun(entries: Iterable[Entry]) -> None:
+    """Mark rejections that a later update, which is retried, settles once SeQura accepts it."""
+    listed = list(entries)
+    later = [one for one in listed if one.is_open and one.outcome == Entry.Outcome.DELAYED]
+    for entry in listed:
+        entry.is_outrun = any(  # type: ignore[attr-defined]
+            one.bigcommerce_id == entry.bigcommerce_id is not None
+            and one.at > entry.at
+            and entry.event in settled_by(one.event)
+            for one in later
+        )
 
 
 def unsynced_shipments(store: Store, *, explained: bool = False) -> list[_Unsynced]:

@@ -120,7 +120,8 @@ class ConnectionForm(_SettingsForm):
         for deployment in self.deployments:
             self._clean_login(deployment.id, cleaned)
         if not self.errors and not self.logins():
-            self.add_error(None, _("Enter the username and password of at least one account."))
+            first = next((f"{one.id}-username" for one in self.deployments), None)
+            self.add_error(first, _("Enter the username and password of at least one account."))
         if not self.errors and self._replaces() and not cleaned["replace"]:
             self.add_error(
                 "replace",
@@ -197,9 +198,12 @@ class CountriesForm(forms.Form):
 
 
 class GeneralForm(_SettingsForm):
-    """Who sees SeQura: shoppers' addresses, storefronts, carts in which nothing is shipped."""
+    """Who sees SeQura: shoppers' addresses, storefronts, services; how long the log is kept."""
 
-    columns = ("allowed_ips", "disabled_channels", "offers_services", "corrects_customers")
+    columns = (
+        "allowed_ips", "disabled_channels", "offers_services", "corrects_customers",
+        "log_retention_days",
+    )  # fmt: skip
     allowed_ips = forms.CharField(
         label=LABELS["allowed_ips"],
         required=False,
@@ -215,6 +219,14 @@ class GeneralForm(_SettingsForm):
     )
     services = forms.BooleanField(label=LABELS["offers_services"], required=False)
     corrects_customers = forms.BooleanField(label=LABELS["corrects_customers"], required=False)
+    log_days = forms.IntegerField(
+        label=_("Keep resolved entries for (days)"),
+        required=False,
+        min_value=LEAST_LOG_DAYS,
+        max_value=MOST_LOG_DAYS,
+        widget=forms.NumberInput(attrs={"class": "input input-short"}),
+        help_text=_("Open entries are kept until they are resolved."),
+    )
 
     def __init__(self, store: Store, data: Any = None, *, services: bool = False) -> None:
         self.names = {str(number): name for number, name in channels.names(store).items()}
@@ -224,6 +236,7 @@ class GeneralForm(_SettingsForm):
             "channels": [one for one in self.names if one not in disabled],
             "services": store.offers_services,
             "corrects_customers": store.corrects_customers,
+            "log_days": store.log_retention_days,
         }
         super().__init__(data, initial=initial, auto_id="%s")
         field: Any = self.fields["channels"]
@@ -238,6 +251,8 @@ class GeneralForm(_SettingsForm):
 
     def values(self) -> dict[str, Any]:
         values = {name: self.cleaned_data[name] for name in ("allowed_ips", "corrects_customers")}
+        if self.cleaned_data["log_days"] is not None:
+            values["log_retention_days"] = self.cleaned_data["log_days"]
         if "channels" in self.fields:
             chosen = self.cleaned_data["channels"]
             values["disabled_channels"] = [int(one) for one in self.names if one not in chosen]
@@ -660,21 +675,6 @@ class IgnoreForm(forms.Form):
     note = forms.CharField(label=_("Reason for dismissing"), max_length=500)
 
 
-class RetentionForm(_SettingsForm):
-    """How long the transaction log is kept."""
-
-    columns = ("log_retention_days",)
-    days = forms.IntegerField(
-        label=LABELS["log_retention_days"],
-        min_value=LEAST_LOG_DAYS,
-        max_value=MOST_LOG_DAYS,
-        widget=forms.NumberInput(attrs={"class": "input"}),
-    )
-
-    def values(self) -> dict[str, Any]:
-        return {"log_retention_days": self.cleaned_data["days"]}
-
-
 _MOST_PRODUCTS = 5
 
 
@@ -685,7 +685,7 @@ class WhatIfForm(forms.Form):
     amount = forms.DecimalField(
         label=_("Amount"), min_value=0, max_value=1_000_000, decimal_places=2, localize=True
     )
-    currency = forms.RegexField(label=_("Currency"), regex=r"^[A-Za-z]{3}$", initial="EUR")
+    # The two fields with a hint stand beside each other.
     ip = forms.GenericIPAddressField(
         label=_("Customer's IP address"),
         required=False,
@@ -697,6 +697,7 @@ class WhatIfForm(forms.Form):
         max_length=600,
         help_text=_("Up to 5 SKUs, separated by commas (optional)"),
     )
+    currency = forms.RegexField(label=_("Currency"), regex=r"^[A-Za-z]{3}$", initial="EUR")
     digital = forms.BooleanField(label=_("Digital products or services only"), required=False)
     company = forms.BooleanField(label=_("The customer is a company"), required=False)
     storefront = forms.TypedChoiceField(

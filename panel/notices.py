@@ -61,6 +61,7 @@ _NOTICES = {
         "success", _("The old URL no longer works. Enter the new one in your scheduler.")
     ),
     "ready": Notice("success", _("All set: customers can pay with SeQura.")),
+    "ready_to_test": Notice("success", _("All set: pay for a test order in your store.")),
     "not_refreshed": Notice(
         "warning", _("SeQura didn't respond for some countries. Showing the last known data.")
     ),
@@ -101,7 +102,6 @@ _NOTICES = {
     ),
     "ignored": Notice("success", _("Dismissed. You can still find it in the log.")),
     "settled": Notice("info", _("This was already resolved.")),
-    "retention": Notice("success", _("Your changes have been saved.")),
     "sending": Notice("info", _("Sending the report…")),
     "under_way": Notice("info", _("A report is already being sent.")),
     "checking": Notice("info", _("Comparing all open orders with SeQura…")),
@@ -146,9 +146,10 @@ def back(request: PanelRequest, done: str, order_id: int | None) -> HttpResponse
     if page in _PAGES_OF_ORDER and order_id is not None:
         address = reverse(page, args=[request.panel_token, order_id])
         return redirect(f"{address}?done={done}")
-    if page in _PAGES_OF_STORE:
-        return redirect(f"{reverse(page, args=[request.panel_token])}?done={done}")
-    query = QueryDict(request.POST.get("query", "")[:500], mutable=True)
+    is_listed = page in _PAGES_OF_STORE
+    query = QueryDict("" if is_listed else request.POST.get("query", "")[:500], mutable=True)
     query["done"] = done
-    address = reverse("transaction_log", args=[request.panel_token])
+    if order_id is not None:
+        query["about"] = str(order_id)
+    address = reverse(page if is_listed else "transaction_log", args=[request.panel_token])
     return redirect(f"{address}?{query.urlencode()}")

@@ -90,7 +90,6 @@ order_pages = [
 log_pages = [
     path("log/", log.transaction_log, name="transaction_log"),
     path("log/export.csv", log.export_csv, name="transaction_log_csv"),
-    path("log/keep", log.keep_log, name="keep_log"),
     path("log/<int:entry_id>/ignore", log.ignore_entry, name="ignore_entry"),
 ]
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypedDict
 
-from django.db.models import Count, F, Func, Q, QuerySet, Sum, TextField
+from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum, TextField
 from django.db.models.functions import Now
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from orders.models import Order
 from payments.confirm import help_along
 from payments.models import Offer, Solicitation
 from payments.retention import ABANDONED_AFTER, OFFERS_FOR
@@ -186,9 +187,17 @@ def reasons_not_shown(period: Period) -> list[tuple[str, int]]:
     return list(hidden.values_list("reason").annotate(n=_checkouts()).order_by("-n", "reason"))
 
 
+def _cancelled(store: Store) -> QuerySet[Order]:
+    """Return the payment's order if SeQura or the shop has cancelled it since: no sale any more."""
+    cancelled = Q(status=Order.Status.CANCELLED) | Q(seen_status__in=store.cancelling_statuses)
+    return Order.objects.filter(cancelled, store=store, reference=OuterRef("reference"))
+
+
 def paid_by(period: Period, column: str) -> list[tuple[str, int, int]]:
     """Return orders and cents by a column of the payments that became orders."""
     done = period.attempts.filter(phase__in=Solicitation.WITH_ORDER)
-    done = done.exclude(state=Solicitation.State.CANCELLED)
+    done = done.exclude(state=Solicitation.State.CANCELLED).filter(
+        ~Exists(_cancelled(period.store))
+    )
     rows = done.values_list(column).annotate(n=Count("pk"), cents=Sum("amount"))
     return [(str(name), n, cents) for name, n, cents in rows.order_by("-cents", column)]

@@ -105,7 +105,10 @@ def read_deployment(document: Mapping[str, Any]) -> Deployment:
         if environment in document
     }
     identity = str(document["id"])
-    return Deployment(identity, str(document.get("name") or identity), environments)
+    name = str(document.get("name") or identity)
+    # Here SeQura writes its name in another way than anywhere else.
+    name = "SeQura" if name == "seQura" else name
+    return Deployment(identity, name, environments)
 
 
 def read_payment_methods(document: Mapping[str, Any]) -> list[PaymentMethod]:

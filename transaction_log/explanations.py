@@ -21,6 +21,7 @@ class Explanation:
     todo: Text = ""
     retry: bool = True
     speaker: Text = "SeQura"  # whose words an entry with this reason carries
+    exact: bool = False  # says all that these words say
 
 
 # What only the merchant can decide: neither side has refused anything.

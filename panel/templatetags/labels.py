@@ -15,7 +15,9 @@ from django.utils.translation import ngettext
 from alerts.models import Delivery
 from orders.models import Correction, Drift, DriftCheck, Order, ReportRun
 from panel.templatetags.panel import money
+from payloads.checkout.eligibility import plain_title
 from payloads.order.comparison import Row
+from sequra.documents import PaymentMethod
 from stores.settings_file import ALERTS
 from stores.storefronts import order_link, portal_link
 from transaction_log.explanations import (
@@ -48,6 +50,15 @@ _NAMES: dict[str, Text] = {
     "state": _("Region"),
     "phone": _("Phone"),
 }
+
+
+register.filter("plain_title", plain_title)
+
+
+@register.filter
+def method_code(method: PaymentMethod) -> str:
+    """`pp5 · Campaign`: the product that SeQura's support asks for; campaigns have inner names."""
+    return f"{method['product']} · {_('Campaign')}" if method["campaign"] else method["product"]
 
 
 @register.filter("path_label")
@@ -217,8 +228,20 @@ def explained(entry: Entry) -> Explanation:
     """Return what an entry means, with the amounts in euros where they are the cause."""
     found = explain(entry.reason, entry.event)
     above = _above_approved(entry)
-    if above <= 0:
-        return found
+    if above > 0:
+        found = _in_euros(entry, found, above)
+    return replace(found, todo=_LATER) if _is_outrun(entry) else found
+
+
+_LATER = _("No action needed yet. We're retrying a later change that resolves this entry.")
+
+
+def _is_outrun(entry: Entry) -> bool:
+    """Whether the page found a later update that is retried (`figures.mark_outrun`)."""
+    return entry.outcome == Entry.Outcome.REJECTED and getattr(entry, "is_outrun", False)
+
+
+def _in_euros(entry: Entry, found: Explanation, above: int) -> Explanation:
     total = (entry.unshipped or 0) + (entry.shipped or 0)
     texts = {"now": money(total), "approved": money(total - above), "above": money(above)}
     what = _("The order total of %(now)s is %(above)s above the %(approved)s that SeQura approved.")
@@ -226,7 +249,7 @@ def explained(entry: Entry) -> Explanation:
         "Lower the total by %(above)s in BigCommerce, or charge the difference another way. We then"
         " send it again automatically."
     )
-    return replace(found, what=what % texts, todo=todo % texts)
+    return replace(found, what=what % texts, todo=todo % texts, exact=True)
 
 
 def _above_approved(entry: Entry) -> int:
@@ -247,9 +270,22 @@ def amount(entry: Entry) -> int | None:
 @register.filter
 def advises_retry(entry: Entry) -> bool:
     """Return whether the merchant should retry: what SeQura rejected must change before."""
-    is_ours = entry.outcome == Entry.Outcome.DELAYED  # retried without anybody
-    must_change = entry.reason in _REJECTIONS and entry.event in ("edit", "ship", "address")
-    return not (is_ours or must_change)
+    return not (_needs_nobody(entry) or _must_change(entry))
+
+
+@register.filter
+def advises_compare(entry: Entry) -> bool:
+    """Return whether the merchant should compare the order: to see what must change."""
+    return _must_change(entry) and not _needs_nobody(entry)
+
+
+def _must_change(entry: Entry) -> bool:
+    return entry.reason in _REJECTIONS and entry.event in ("edit", "ship", "address")
+
+
+def _needs_nobody(entry: Entry) -> bool:
+    """Whether the app retries this entry, or a later one that settles it."""
+    return entry.outcome == Entry.Outcome.DELAYED or _is_outrun(entry)
 
 
 @register.filter

@@ -21,6 +21,7 @@ from stores import channels
 from stores.models import Store, country_name
 
 register = template.Library()
+_DIGITS = 20  # of an order's number
 
 
 @register.simple_tag(takes_context=True)
@@ -81,10 +82,14 @@ def csrf_field(context: dict[str, Any]) -> str:
 
 
 @register.inclusion_tag("stores/notice.html", takes_context=True)
-def notice(context: dict[str, Any]) -> dict[str, Notice | None]:
-    """What the form before this page did, named by `?done=` in its redirect."""
+def notice(context: dict[str, Any]) -> dict[str, Notice | int | None]:
+    """What the form before this page did, named by `?done=` in its redirect; to which order."""
     request = context.get("request")
-    return {"notice": notice_of(request.GET.get("done", "")) if request else None}
+    if request is None:
+        return {}
+    about = request.GET.get("about", "")
+    order = int(about) if about.isascii() and about.isdigit() and len(about) < _DIGITS else None
+    return {"notice": notice_of(request.GET.get("done", "")), "order": order}
 
 
 @register.simple_tag

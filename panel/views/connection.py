@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -17,11 +18,13 @@ from panel.setup_steps import guide, milestones
 from panel.state import setup_of
 from panel.views.dashboard import gaps
 from sequra.client import Rejected, Unavailable
-from sequra.documents import Deployment
+from sequra.documents import Deployment, PaymentMethod
 from stores import channels, connect, registration
 from stores import connect as methods
 from stores.clients import deployments
 from stores.store_settings import recorded
+
+_FAR_YEARS = 10
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -108,8 +111,10 @@ def countries(request: PanelRequest) -> HttpResponse:
     if data is not None and form.is_valid():
         with recorded(request.store, request.author):
             connect.choose(request.store, form.choice())
-        ready = guided and form.choice()
-        return show(request, "dashboard" if ready else "countries", "ready" if ready else "saved")
+        if not (guided and form.choice()):
+            return show(request, "countries", "saved")
+        is_live = request.store.environment == "live"
+        return show(request, "dashboard", "ready" if is_live else "ready_to_test")
     context = {
         "form": form,
         "guide": milestones("countries") if guided else [],
@@ -134,17 +139,18 @@ def payment_methods(request: PanelRequest) -> HttpResponse:
     return render(request, "stores/payment_methods.html", context)
 
 
-def _row(method: dict[str, Any]) -> dict[str, Any]:
-    name = " · ".join(filter(None, [method["product"], method["campaign"]]))
+def _row(method: PaymentMethod) -> dict[str, Any]:
     dates = {key: _moment(method[key]) for key in ("starts_at", "ends_at")}
-    return {**method, **dates, "name": name, "icon": ""}
+    return {"method": method, **dates}
 
 
 def _moment(text: str | None) -> datetime | None:
+    """Return a date that says something: SeQura writes the year 2222 for "always"."""
     try:
-        return parse_datetime(text or "")
+        moment = parse_datetime(text or "")
     except ValueError:
         return None
+    return moment if moment and abs(moment.year - timezone.now().year) < _FAR_YEARS else None
 
 
 @require_POST

@@ -41,13 +41,10 @@ class _Problems:
     """Unresolved rejections by age."""
 
     open: list[Entry]  # the oldest first
+    listed: list[Entry]  # with what SeQura approved
     today: int
     week: int
     older: int
-
-    @property
-    def listed(self) -> list[Entry]:
-        return self.open[:_LISTED]
 
     @property
     def many(self) -> bool:
@@ -94,9 +91,11 @@ def _problems(store: Store) -> _Problems:
     """Return the rejected entries that are open, counted no further than `_MANY`."""
     still_open = Entry.objects.filter(store=store, closed_at=None, outcome=Entry.Outcome.REJECTED)
     rejected = list(still_open.order_by("at", "id")[:_MANY])
+    shown = [entry.pk for entry in rejected[:_LISTED]]
+    listed = figures.with_approved(Entry.objects.filter(pk__in=shown)).order_by("at", "id")
     now = timezone.now()
     ages = Counter(_age(now - entry.at) for entry in rejected)
-    return _Problems(rejected, ages["today"], ages["week"], ages["older"])
+    return _Problems(rejected, list(listed), ages["today"], ages["week"], ages["older"])
 
 
 def _age(age: timedelta) -> str:

@@ -26,8 +26,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from panel.export import BYTE_ORDER_MARK, csv_text, few_per_store
-from panel.figures import with_approved
-from panel.forms import IgnoreForm, RetentionForm
+from panel.figures import mark_outrun, with_approved
+from panel.forms import IgnoreForm
 from panel.notices import back
 from panel.session import PanelRequest, bad_form, no_such_thing, panel_error, panel_page
 from panel.templatetags.labels import explained, outcome_name
@@ -254,6 +254,7 @@ def transaction_log(request: PanelRequest) -> HttpResponse:
         page = _page(request, filters)
     except ValueError:
         return _unknown_place(request)
+    mark_outrun(page.entries)
     context = {
         "filters": filters,
         "page": page,
@@ -261,7 +262,6 @@ def transaction_log(request: PanelRequest) -> HttpResponse:
         "is_first": not {"before", "after"} & set(request.GET),
         "needing": _needing_somebody(request.store, _MANY),
         "many": _MANY,
-        "retention": RetentionForm({"days": request.store.log_retention_days}),
     }
     return render(request, "transaction_log/log.html", context)
 
@@ -330,24 +330,6 @@ def ignore_entry(request: PanelRequest, entry_id: int) -> HttpResponse:
         )
     done = record.ignore(entry, request.panel_user.email, form.cleaned_data["note"])
     return back(request, "ignored" if done else "settled", entry.bigcommerce_id)
-
-
-@require_POST
-@panel_page
-def keep_log(request: PanelRequest) -> HttpResponse:
-    """How long closed entries are kept."""
-    form = RetentionForm(request.POST)
-    if not form.is_valid():
-        days = form.errors["days"]
-        return panel_error(
-            request,
-            400,
-            _("Your changes couldn't be saved"),
-            " ".join(map(str, days)),
-            request.store,
-        )
-    form.save(request.store, request.author)
-    return back(request, "retention", None)
 
 
 def _csv_lines(store: Store, entries: QuerySet[Entry], language: str) -> Iterator[str]:

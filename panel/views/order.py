@@ -26,7 +26,7 @@ from orders.models import Correction, Order
 from orders.sync.retry import retry
 from orders.sync.snapshot import UNREADABLE, read_snapshot
 from orders.sync.sync import reading_of
-from panel.figures import with_approved
+from panel.figures import mark_outrun, with_approved
 from panel.notices import back
 from panel.session import PanelRequest, no_such_thing, panel_error, panel_page, waiting_page
 from panel.templatetags.labels import label, newest_first
@@ -140,7 +140,8 @@ def _entries(order: Order) -> list[Entry]:
     entries = with_approved(
         Entry.objects.filter(store=order.store, bigcommerce_id=order.bigcommerce_id)
     )
-    found = entries.order_by(F("closed_at").desc(nulls_first=True), "-id")[:_MANY]
+    found = list(entries.order_by(F("closed_at").desc(nulls_first=True), "-id")[:_MANY])
+    mark_outrun(found)
     return sorted(found, key=lambda entry: (entry.at, entry.pk), reverse=True)
 
 

@@ -141,12 +141,13 @@ def _progress_of(newest: Iterable[ReportRun]) -> _Progress | None:
 def shipping(request: PanelRequest) -> HttpResponse:
     """Show unsent shipments, tonight's report as a dry run, and what SeQura last accepted."""
     store = request.store
-    newest = _runs(store)
+    newest, dry_runs = _runs(store), _dry_runs(store)
     context = {
         "warnings": statuses.shipped_warnings(store),
         "shipped_statuses": [statuses.label(store, one) for one in store.shipped_statuses],
         "unsent": figures.unsynced_shipments(store, explained=True),
-        "dry_runs": _dry_runs(store),
+        "dry_runs": dry_runs,
+        "empty_runs": [run for run in dry_runs if not run.lines],
         "next_at": next_moment(store, timezone.now()) if store.reports_enabled else None,
         "progress": _progress_of(newest),
         "runs": newest,

@@ -79,8 +79,7 @@ class _Why:
 class _Verdict:
     """What the rules say of a payment method."""
 
-    title: str
-    name: str
+    method: PaymentMethod
     reasons: list[_Why]
 
 
@@ -230,14 +229,13 @@ def _verdict(
     sentences: Mapping[Reason, str],
 ) -> _Verdict:
     """Return what a method says of an amount at a moment, in the tense of the sentences."""
-    name = " · ".join(filter(None, [method["product"], method["campaign"]]))
     reasons = [
         _limits(method, cents, country, is_past=sentences is SENTENCES)
         if code == Reason.AMOUNT
         else _explain(code, sentences)
         for code in reasons_against(method, cents, at)
     ]
-    return _Verdict(method["title"] or name, name, reasons)
+    return _Verdict(method, reasons)
 
 
 _LIMITS_NOW: dict[str, Text] = {

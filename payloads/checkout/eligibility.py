@@ -27,6 +27,12 @@ from transport.reading import number_of, section
 
 # Instalments have titles like "from 7.24 € a month"; an order is named after their category.
 _NAMED_AFTER_CATEGORY = {"pp3", "pp6", "pp9"}
+# "Divide en 3 partes de 161,30 €", and "de 0,00 €" where there is no cart.
+_AMOUNT_AT_END = re.compile(
+    r"[\s,]*(?:\b(?:a partir de|à partir de|desde|dès|de|da|from|of)\s+)?"
+    r"(?:€\s?\d[\d.,]*|\d[\d.,]*\s?€)(?:\s?/\s?\w+)?\s*$",
+    re.IGNORECASE,
+)
 MOST = 2**31 - 1  # cents, and ids of channels: what a row holds
 
 
@@ -249,8 +255,12 @@ def find_method(methods: Iterable[Method], product: str, campaign: str | None) -
 
 def order_name(known: Iterable[PaymentMethod], product: str) -> str:
     """Return the name of an order paid with this product; empty for an unknown product."""
-    for method in known:
-        if method["product"] == product:
-            by_category = product in _NAMED_AFTER_CATEGORY and method["category_title"]
-            return method["category_title"] if by_category else _title(method)
-    return ""
+    return next((plain_title(one) for one in known if one["product"] == product), "")
+
+
+def plain_title(method: PaymentMethod) -> str:
+    """Return the method's name without an amount: SeQura's titles speak of one cart, or of none."""
+    if method["product"] in _NAMED_AFTER_CATEGORY and method["category_title"]:
+        return method["category_title"]
+    title = _title(method)
+    return _AMOUNT_AT_END.sub("", title) or title

@@ -19,11 +19,14 @@ document.addEventListener("submit", (event) => {
 const address = new URL(location.href);
 if (address.searchParams.has("done")) {
   address.searchParams.delete("done");
+  address.searchParams.delete("about");
   history.replaceState(history.state, "", address);
 }
 
 // On a narrow screen the tabs scroll: show the one we are on.
-document.querySelector(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+for (const tab of document.querySelectorAll(".tab[aria-current], .side-tab[aria-current]")) {
+  tab.scrollIntoView({ block: "nearest", inline: "center" });
+}
 
 // Coming back with the browser's back button must not leave a form locked.
 window.addEventListener("pageshow", () => {

@@ -238,7 +238,7 @@ def test_deployments_are_read_without_an_account(remote: responses.RequestsMock)
     assert [deployment.id for deployment in found] == ["sequra", "svea"]
     assert found[0] == Deployment(
         "sequra",
-        "seQura",
+        "SeQura",
         {
             "sandbox": Addresses(BASE, "https://sandbox.sequracdn.com/assets"),
             "live": Addresses("https://live.sequrapi.com", "https://live.sequracdn.com/assets"),

@@ -77,7 +77,6 @@ PANEL: dict[str, str] = {
     "order_panel": "GET",
     "transaction_log": "GET",
     "transaction_log_csv": "GET",
-    "keep_log": "POST",
     "ignore_entry": "POST",
     "order_comparison": "GET",
     "retry_order": "POST",

@@ -48,7 +48,7 @@ class Merchant:
     def connect(self, username: str, password: str) -> None:
         """The form with SeQura's credentials."""
         self.app.get_by_label("Sandbox").check()
-        box = self.app.get_by_role("group", name="seQura")
+        box = self.app.get_by_role("group", name="SeQura")
         box.get_by_label("Username").fill(username)
         box.get_by_label("Password").fill(password)
         self.app.get_by_role("button", name="Connect").click()

@@ -62,8 +62,9 @@ def test_refused_update_is_seen_corrected_retried_and_closed(
 
     assert eventually(lambda: outcome_in_log(merchant, number, "Rejected"))
     row = merchant.app.locator("table.log tbody tr").first
-    expect(row.get_by_text("but the approved amount is")).to_be_visible()
     expect(row.get_by_text("that SeQura approved.")).to_be_visible()
+    row.get_by_text("SeQura's message").click()
+    expect(row.get_by_text("but the approved amount is")).to_be_visible()
     shop, portal = row.locator("a.out").all()
     assert (shop.get_attribute("href") or "").endswith(f"/manage/orders/{number}")
     assert portal.get_attribute("href") == (
@@ -110,6 +111,7 @@ def test_refused_update_is_found_and_settled_in_the_log_s_side_panel(
     side.get_by_role("button", name="Search").click()
     row = side.locator("table.log tbody tr")
     expect(row).to_have_count(1)
+    row.get_by_text("SeQura's message").click()
     expect(row.get_by_text("but the approved amount is")).to_be_visible()
     shop, portal = row.locator("a.out").all()
     assert (shop.get_attribute("href") or "").endswith(f"/manage/orders/{number}")

@@ -44,6 +44,11 @@ def test_a_fresh_installation_is_as_good(open_panel: Open) -> None:
     assert complaints(open_panel(empty_store(registration={}), ""), FRESH) == {}
 
 
+def test_the_way_to_the_live_account_is_as_good(open_panel: Open) -> None:
+    page = open_panel(filled_store(environment="sandbox"), "")
+    assert complaints(page, ("connection/?environment=live", "self-test/?ran=1")) == {}
+
+
 def test_what_is_hidden_at_first_is_as_good(open_panel: Open) -> None:
     """Confirmations, the chart's table, and a form that came back."""
     page = open_panel(filled_store(), "connection/")

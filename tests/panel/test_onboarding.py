@@ -32,8 +32,8 @@ def test_a_merchant_gets_from_the_first_click_to_selling(
     page.get_by_label("Italy").select_option("")
     page.get_by_role("button", name="Save and finish").click()
 
-    expect(page.get_by_role("status")).to_contain_text("customers can pay with SeQura")
-    expect(page.get_by_text("Pay for a test order in your store")).to_be_visible()
+    expect(page.get_by_role("status")).to_contain_text("pay for a test order in your store")
+    expect(page.get_by_text("It appears here within seconds")).to_be_visible()
     assert violations(page) == []
     selling = Merchant.objects.filter(selling=True).values_list("country", flat=True)
     assert set(selling) == {"ES", "FR", "PT"}

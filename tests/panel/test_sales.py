@@ -144,6 +144,23 @@ def test_reasons_and_shares_are_counted_the_commonest_first(store: Store) -> Non
     assert paid_by(period(store, 7), "channel_id") == [("1", 2, 20_000), ("7", 1, 5_000)]
 
 
+def test_an_order_that_the_shop_cancelled_is_in_no_share(store: Store) -> None:
+    paid: dict[str, Any] = {"phase": "done", "state": "approved"}
+    orders = list(Order.objects.filter(store=store, bigcommerce_id__in=(1001, 1002)))
+    for order in orders:
+        attempt(store, str(order.pk), **paid, order_id=order.pk, reference=order.reference)
+    Order.objects.exclude(pk__in=[order.pk for order in orders]).delete()
+    now = timezone.now()
+    Order.objects.update(placed_at=now, amount=10_000, seen_status=11)
+    Order.objects.filter(pk=orders[0].pk).update(seen_status=store.cancelling_statuses[0])
+
+    tables = {table.key: table.rows for table in _sales(store, 7).tables}
+
+    assert [sum(row.orders for row in tables[key]) for key in ("method", "country", "channel")] == [
+        1, 1, 1,
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("step", "percent", "change"),
     [

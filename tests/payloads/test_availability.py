@@ -347,6 +347,23 @@ def test_instalments_are_named_after_their_category(product: str, name: str) -> 
     assert (order_name(told, product), order_name(told, "tbs")) == (name, "")
 
 
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Divide en 3 partes de 161,30 €", "Divide en 3 partes"),
+        ("Divide en 3 partes de 0,00\u00a0€", "Divide en 3 partes"),
+        ("Paga Fraccionado desde 0,00 €/mes", "Paga Fraccionado"),
+        ("Payez en plusieurs fois, dès 1.043,32 €/mois", "Payez en plusieurs fois"),
+        ("Payez en 3 fois 33,00 €", "Payez en 3 fois"),
+        ("Split in 3 parts of €33.00", "Split in 3 parts"),
+        ("Paga en 3", "Paga en 3"),
+        ("20 € de regalo", "20 € de regalo"),
+    ],
+)
+def test_names_of_orders_are_the_same_for_every_amount(title: str, name: str) -> None:
+    assert order_name(options(method(product="sp1", title=title)), "sp1") == name
+
+
 def test_chosen_method_is_one_that_was_offered() -> None:
     found = options(method(product="pp5", campaign="a"), method(product="pp5", campaign="b"))
     methods, _ = offered_methods(found, 10000, NOW)

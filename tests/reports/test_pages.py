@@ -133,7 +133,9 @@ def test_an_incomplete_order_gets_the_paid_status(
         f"orders/{order.bigcommerce_id}/finish", {"page": "reconciliation"}
     )
 
-    assert answer["Location"].endswith("/reconciliation/?done=finished")
+    assert answer["Location"].endswith(
+        f"/reconciliation/?done=finished&about={order.bigcommerce_id}"
+    )
     now = bigcommerce_for(merchant.store).order(order.bigcommerce_id)
     assert now["status_id"] == merchant.store.status_approved
 

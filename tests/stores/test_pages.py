@@ -47,7 +47,8 @@ def test_a_merchant_connects_and_chooses_countries(panel: Panel, world: World) -
 
     page = panel.get("payment-methods/").content.decode()
     assert "Paga Después" in page
-    assert "pp3 · summer" in page
+    assert "pp3 · Campaign" in page
+    assert "summer" not in page
     assert "€50.00" in page
     assert "€3,000.00" in page
 
@@ -57,7 +58,7 @@ def test_wrong_credentials_are_explained_and_change_nothing(panel: Panel, world:
 
     page = answer.content.decode()
     assert answer.status_code == 400
-    assert "seQura rejected this username and password." in page
+    assert "SeQura rejected this username and password." in page
     assert 'value="sequra"' in page
     assert "mistyped-secret" not in page
     assert not Connection.objects.exists()
@@ -147,8 +148,8 @@ def test_the_way_to_the_first_sale_is_shown(panel: Panel, world: World) -> None:
     page = panel.get("countries/?done=connected").content.decode()
     assert "Save and finish" in page
     answer = panel.post("countries/", {"ES": "demo_es", "FR": "demo_fr", "guided": "1"})
-    assert answer["Location"] == f"/s/{panel.token}/?done=ready"
-    page = panel.get("?done=ready").content.decode()
+    assert answer["Location"] == f"/s/{panel.token}/?done=ready_to_test"
+    page = panel.get("?done=ready_to_test").content.decode()
     assert "All set" in page
     assert 'aria-current="step"' not in page
 
@@ -292,6 +293,44 @@ def test_amounts_and_dates_are_written_as_the_reader_writes_them(
 
     assert amount in page
     assert date in page
+
+
+def test_dates_that_mean_always_and_amounts_of_no_cart_are_left_out(connected: Panel) -> None:
+    connect.refresh(connected.store)
+    title, always = "Divide en 3 partes de 0,00 €", "2222-02-22T21:22:00Z"
+    for merchant in connect.selling(connected.store):
+        known = {"product": "sp1", "title": title, "starts_at": None, "ends_at": always}
+        merchant.payment_methods = [merchant.payment_methods[0] | known]
+        merchant.save()
+
+    page = connected.get("payment-methods/?country=ES").content.decode()
+
+    assert "<td>Divide en 3 partes<small>sp1</small></td>" in page
+    assert "2222" not in page
+    assert "0,00" not in page
+
+
+def test_a_form_that_names_no_account_marks_where_to_begin(panel: Panel, world: World) -> None:
+    nothing = {**FORM, "sequra-username": "", "sequra-password": ""}
+    page = panel.post("connection/", nothing).content.decode()
+
+    field = page.partition('name="sequra-username"')[2].partition(">")[0]
+    assert 'aria-invalid="true"' in field
+    assert "We couldn&#x27;t connect to SeQura" not in page
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [("sandbox", "pay for a test order in your store"), ("live", "customers can pay with SeQura")],
+)
+def test_the_end_of_the_guide_names_who_can_pay(
+    connected: Panel, environment: str, words: str
+) -> None:
+    connected.store.environment = environment
+    connected.store.save()
+    answer = connected.post("countries/", {"ES": "demo_es", "FR": "", "guided": "1"})
+
+    assert f"All set: {words}." in Client().get(answer["Location"]).content.decode()
 
 
 def test_hostile_names_are_text(panel: Panel) -> None:

@@ -12,7 +12,6 @@ from panel.forms import (
     ConnectionForm,
     GeneralForm,
     ReportsForm,
-    RetentionForm,
     StatusesForm,
     WebhookForm,
     _SettingsForm,
@@ -114,7 +113,7 @@ def test_a_setting_alone_changes_nothing_else(setting: Any) -> None:
 def test_every_setting_is_on_a_page() -> None:
     forms = (
         ConnectionForm, GeneralForm, StatusesForm, ReportsForm, AlertsForm, WebhookForm,
-        RetentionForm, AudienceForm,
+        AudienceForm,
     )  # fmt: skip
     assert set(_SettingsForm.__subclasses__()) == set(forms)
 
@@ -128,7 +127,12 @@ def test_the_forms_save_what_they_say() -> None:
     forms: list[_SettingsForm] = [
         GeneralForm(
             store,
-            {"allowed_ips": "203.0.113.0/24", "channels": ["1"], "corrects_customers": "on"},
+            {
+                "allowed_ips": "203.0.113.0/24",
+                "channels": ["1"],
+                "corrects_customers": "on",
+                "log_days": "30",
+            },
             services=True,
         ),
         StatusesForm(
@@ -152,7 +156,6 @@ def test_the_forms_save_what_they_say() -> None:
             },
         ),
         WebhookForm(store, {"url": "https://hooks.example.com/in"}),
-        RetentionForm({"days": "30"}),
         AudienceForm(store, {4: "Empresas"}, {"groups": ["4"]}),
     ]
 

@@ -34,7 +34,7 @@ def test_ignored_entry_stays_in_the_log_with_its_reason(
     panel.user.save()
     entry = make_rejected()
     reply = panel.post(f"log/{entry.pk}/ignore", {"note": "Settled by phone", "query": "q=250"})
-    assert reply.url == f"/s/{panel.token}/log/?q=250&done=ignored"
+    assert reply.url == f"/s/{panel.token}/log/?q=250&done=ignored&about=250"
     entry.refresh_from_db()
     assert (entry.outcome, entry.note, entry.ignored_by) == (
         "ignored",
@@ -42,7 +42,8 @@ def test_ignored_entry_stays_in_the_log_with_its_reason(
         "ana@example.com",
     )
     assert entry.closed_at
-    html = panel.get("log/?done=ignored").content.decode()
+    html = panel.get("log/?done=ignored&about=250").content.decode()
+    assert "<strong>Order 250</strong>" in html
     assert "Dismissed. You can still find it in the log." in html
     assert "Dismissed by ana@example.com:" in html
     assert "Settled by phone" in html
@@ -222,17 +223,25 @@ def test_word_we_did_not_coin_says_nothing(panel: Panel) -> None:
     assert "hello" not in html
 
 
+@pytest.mark.parametrize("about", ["<b>1</b>", "x", "-1", "²", "9" * 40])
+def test_a_notice_names_an_order_and_nothing_else(panel: Panel, about: str) -> None:
+    html = panel.get(f"log/?done=ignored&about={about}").content.decode()
+    assert "Dismissed. You can still find it in the log." in html
+    assert "<strong>Order" not in html
+
+
 def test_retention_is_a_setting(panel: Panel) -> None:
-    assert panel.post("log/keep", {"days": "30"}).status_code == 302
+    assert panel.post("settings/", {"log_days": "30"}).status_code == 302
     panel.store.refresh_from_db()
     assert panel.store.log_retention_days == 30
-    for days in ("", "0", "6", "3651", "x", "1e3"):
-        assert panel.post("log/keep", {"days": days}).status_code == 400
+    for days in ("0", "6", "3651", "x", "1e3"):
+        assert panel.post("settings/", {"log_days": days}).status_code == 400
+    assert panel.post("settings/", {"log_days": ""}).status_code == 302
     panel.store.refresh_from_db()
     assert panel.store.log_retention_days == 30
 
 
-@pytest.mark.parametrize("path", ["log/1/ignore", "log/keep", "orders/250/retry"])
+@pytest.mark.parametrize("path", ["log/1/ignore", "orders/250/retry"])
 def test_actions_want_post_and_the_form_s_secret(
     panel: Panel, make_order: MakeOrder, path: str
 ) -> None:

@@ -46,7 +46,7 @@ def test_another_store_s_session_changes_nothing(stranger: Panel, store: Store) 
     assert stranger.post(f"log/{entry.pk}/ignore", {"note": "x"}).status_code == 404
     assert stranger.post("orders/987654/retry").status_code == 404
     assert stranger.get("orders/987654/compare/").status_code == 404
-    assert stranger.post("log/keep", {"days": "7"}).status_code == 302
+    assert stranger.post("settings/", {"log_days": "7"}).status_code == 302
     entry.refresh_from_db()
     store.refresh_from_db()
     assert (entry.outcome, store.log_retention_days) == ("rejected", 90)

@@ -330,8 +330,9 @@ def test_a_dismissed_entry_says_when_it_comes_back(
 ) -> None:
     make_order()
     make_rejected(outcome="ignored", note="Agreed by phone", closed_at=timezone.now())
-    words = "Agreed by phone It reappears if the order changes and SeQura rejects it again."
-    assert words in panel.get("orders/250/").content.decode()
+    page = panel.get("orders/250/").content.decode()
+    assert " Agreed by phone</p>" in page
+    assert ">It reappears if the order changes and SeQura rejects it again.</p>" in page
 
 
 def test_panel_shows_sequra_s_decision_and_risk_level(panel: Panel, make_order: MakeOrder) -> None:
@@ -454,3 +455,46 @@ def test_the_units_of_a_line_are_shown_in_each_of_its_parcels(merchant: Merchant
     text = " ".join(re.sub(r"<[^>]+>", " ", html).split())
     name = lamp["name"]
     assert f"Parcels SEUR ES123 2 × {name} Without tracking 1 × {name} Timeline" in text
+
+
+def test_only_the_first_problem_has_a_main_button_and_it_is_what_the_text_advises(
+    panel: Panel, make_order: MakeOrder, make_rejected: MakeEntry
+) -> None:
+    make_order(amount=11_089)
+    make_rejected(event="edit", unshipped=20_089, shipped=0)
+    make_rejected(event="ship", unshipped=0, shipped=20_089)
+    page = panel.get("orders/250/").content.decode()
+    main = re.findall(r'<(?:a|button) class="button button-small"[^>]*>(\w+)', page)
+
+    assert main == ["Compare"]
+    assert re.findall(r'class="button button-small"', panel.get("log/").content.decode()) == []
+
+
+def test_a_rejection_that_a_retried_update_settles_asks_for_nothing(
+    panel: Panel, make_order: MakeOrder, make_entry: MakeEntry, make_rejected: MakeEntry
+) -> None:
+    make_order(amount=11_089)
+    make_rejected(event="edit", unshipped=20_089, shipped=0)
+    asks, waits = "Lower the total by", "retrying a later change that resolves this entry"
+    for path in ("orders/250/", "log/"):
+        page = panel.get(path).content.decode()
+        assert (asks in page, waits in page) == (True, False)
+    make_entry(event="cancel", outcome="delayed", reason="sequra_unavailable")
+    for path in ("orders/250/", "log/"):
+        page = panel.get(path).content.decode()
+        assert (asks in page, waits in page) == (False, True)
+
+
+def test_sequra_s_message_is_one_click_away_where_the_sentence_says_it(
+    panel: Panel, make_order: MakeOrder, make_rejected: MakeEntry
+) -> None:
+    make_order(amount=11_089)
+    words = "but the approved amount is 11089"
+    make_rejected(event="edit", unshipped=20_089, shipped=0, words=words)
+    assert re.search(rf"<details[^>]*><summary>[^<]+</summary><p[^>]*>{words}", panel_text(panel))
+    make_rejected(event="edit", unshipped=5_000, shipped=0, words="Something else")
+    assert "SeQura:</span> Something else" in panel_text(panel)
+
+
+def panel_text(panel: Panel) -> str:
+    return str(panel.get("orders/250/").content.decode())

@@ -88,4 +88,4 @@ def test_ignoring_in_the_side_panel_leads_back_to_its_log(
     reply = side.post(
         f"log/{entry.pk}/ignore", {"note": "known", "page": "transaction_log", "query": "q=250"}
     )
-    assert reply.url == f"/s/{side.token}/log/?q=250&done=ignored"
+    assert reply.url == f"/s/{side.token}/log/?q=250&done=ignored&about=250"
