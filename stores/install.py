@@ -211,6 +211,7 @@ def uninstall(store: Store) -> None:
 # any spelling will do: https://docs.bigcommerce.com/docs/start/authentication/api-accounts
 #
 # As the Developer Portal names them, and the spellings that grant it.
+READ_CUSTOMERS = "Customers: read-only"
 _REQUIRED_SCOPES: dict[str, tuple[str, ...]] = {
     "Orders: modify": ("store_v2_orders",),
     "Order Transactions: read-only": (
@@ -230,7 +231,7 @@ _REQUIRED_SCOPES: dict[str, tuple[str, ...]] = {
     ),
     "Sites & Routes: read-only": ("store_sites_read_only", "store_sites"),
     "App Extensions: manage": ("store_app_extensions_manage",),
-    "Customers: read-only": ("store_v2_customers_read_only", "store_v2_customers"),
+    READ_CUSTOMERS: ("store_v2_customers_read_only", "store_v2_customers"),
     "Products: read-only": ("store_v2_products_read_only", "store_v2_products"),
     "Create Payments": ("store_payments_access_token_create",),
 }

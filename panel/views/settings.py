@@ -35,7 +35,7 @@ from panel.notices import show
 from panel.session import PanelRequest, bad_form, no_such_thing, panel_page, waiting_page
 from stores import catalogue, channels, connect, statuses, store_settings
 from stores.clients import bigcommerce_for
-from stores.install import CHANGE_CUSTOMERS, missing_scopes
+from stores.install import CHANGE_CUSTOMERS, READ_CUSTOMERS, missing_scopes
 from stores.models import SettingChange, Store, country_name, new_secret
 from stores.rate_limit import LIMITS, KeyLimit, RateLimited, consume
 from stores.settings_file import ALERTS, SETTINGS, STATISTICS
@@ -78,7 +78,11 @@ def audience(request: PanelRequest) -> HttpResponse:
     if data is not None and form.is_valid():
         form.save(store, request.author)
         return show(request, "audience", "saved")
-    context = {"form": form, "problem": problem}
+    context = {
+        "form": form,
+        "problem": problem,
+        "must_not_read": READ_CUSTOMERS in missing_scopes(store),
+    }
     return render(request, "stores/audience.html", context, status=400 if form.errors else 200)
 
 

@@ -368,6 +368,8 @@ def test_companies_and_groups_are_saved(panel: Panel) -> None:
 def test_groups_that_cannot_be_read_are_kept_and_the_page_says_so(panel: Panel) -> None:
     responses.get(f"{API}/v2/customer_groups", json=[{"message": "No scope"}], status=403)
     panel.store.excluded_groups = [4]
+    assert "Customers: read-only" not in panel.get("settings/audience/").content.decode()
+    panel.store.scopes = panel.store.scopes.replace("store_v2_customers_read_only", "")
     panel.store.save()
 
     page = panel.get("settings/audience/").content.decode()
@@ -375,6 +377,7 @@ def test_groups_that_cannot_be_read_are_kept_and_the_page_says_so(panel: Panel) 
 
     assert "We couldn't read your customer groups from BigCommerce" in page
     assert "No scope" in page
+    assert "permission “Customers: read-only”" in page
     assert answer["Location"].endswith("?done=saved")
     assert (panel.store.offers_companies, panel.store.excluded_groups) == (True, [4])
 
