@@ -223,6 +223,24 @@ class BigCommerce(Api):
     def refunds(self, order_id: int) -> list[documents.Refund]:
         return self._v3_list("v3", "orders", order_id, "payment_actions", "refunds")
 
+    def refund_quote(
+        self, order_id: int, items: Sequence[Mapping[str, Any]]
+    ) -> documents.RefundQuote:
+        """Return what a refund of these items comes to, and how it can be paid. Changes nothing."""
+        path = ("v3", "orders", order_id, "payment_actions", "refund_quotes")
+        return cast(documents.RefundQuote, self._data("POST", *path, body={"items": list(items)}))
+
+    def create_refund(
+        self,
+        order_id: int,
+        items: Sequence[Mapping[str, Any]],
+        payments: Sequence[Mapping[str, Any]],
+    ) -> documents.Refund:
+        """Refund these items by payments of a quote. NOT repeatable: each call is a refund."""
+        path = ("v3", "orders", order_id, "payment_actions", "refunds")
+        body = {"items": list(items), "payments": list(payments)}
+        return cast(documents.Refund, self._data("POST", *path, body=body))
+
     def transactions(self, order_id: int) -> list[documents.Transaction]:
         return self._v3_list("v3", "orders", order_id, "transactions")
 

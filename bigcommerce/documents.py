@@ -372,6 +372,7 @@ class OrderProduct(TypedDict, total=False):
     discounted_total_inc_tax: str
     quantity: int
     quantity_shipped: int
+    quantity_refunded: int
     wrapping_cost_inc_tax: str
     wrapping_cost_ex_tax: str
     applied_discounts: list[_OrderDiscount]
@@ -428,6 +429,12 @@ class Refund(TypedDict, total=False):
     total_amount: float | str
     items: list[_RefundItem]
     payments: list[_RefundPayment]
+
+
+class RefundQuote(TypedDict, total=False):
+    order_id: int
+    total_refund_amount: float | str
+    refund_methods: list[list[dict[str, Any]]]  # each inner list is one way to pay all of it
 
 
 class Transaction(TypedDict, total=False):

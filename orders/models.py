@@ -152,6 +152,8 @@ class Order(models.Model):
     # Undecided details that SeQura corrected: {"customer.email": "…"}. Until the merchant decides,
     # updates carry SeQura's own value.
     corrected = models.JSONField(default=dict, db_default={}, blank=True)
+    # The refund that `orders.returns` creates in BigCommerce, until its outcome is certain.
+    refunding = models.JSONField(null=True, blank=True)
     # The app's block in BigCommerce's staff notes, as last written.
     staff_note = models.TextField(blank=True, db_default="")
     # When the personal data was erased. The next accepted update stores some again.

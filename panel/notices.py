@@ -116,6 +116,21 @@ _NOTICES = {
             " The page shows why."
         ),
     ),
+    "refund_recorded": Notice(
+        "success", _("The refund was recorded in BigCommerce and is sent to SeQura.")
+    ),
+    "refund_under_way": Notice("info", _("This refund is already being recorded.")),
+    "refund_in_doubt": Notice(
+        "warning",
+        _(
+            "BigCommerce didn't confirm the refund and may have recorded it. Press the button again"
+            " in three minutes: we then look for the refund before we record another one."
+        ),
+    ),
+    "refund_changed": Notice(
+        "warning",
+        _("Nothing was refunded: the amount has changed. Check the new amount, then record it."),
+    ),
     "kept": Notice("success", _("We kept BigCommerce's value and will send it to SeQura.")),
     "entered": Notice("success", _("Correction saved. Choose which value to keep.")),
     "no_news": Notice("info", _("SeQura already has this value, so there's nothing to record.")),

@@ -11,6 +11,7 @@ from panel.views import (
     log,
     order,
     orders,
+    returns,
     sales,
     self_test,
     settings,
@@ -76,6 +77,14 @@ order_pages = [
         "orders/<int:order_id>/corrections/<int:correction_id>/keep",
         order.keep_correction,
         name="keep_correction",
+    ),
+    path(
+        "orders/<int:order_id>/returns/<int:entry_id>/", returns.order_return, name="order_return"
+    ),
+    path(
+        "orders/<int:order_id>/returns/<int:entry_id>/refund",
+        returns.refund_return,
+        name="refund_return",
     ),
     path("shipping/", shipping.shipping, name="shipping"),
     path("shipping/send", shipping.send_report_now, name="send_report_now"),

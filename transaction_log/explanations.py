@@ -498,10 +498,15 @@ REASONS: Mapping[str, Explanation] = {
     "return_reported": Explanation(
         _("SeQura reports that the customer returns products of this order."),
         _(
-            "If you accept the return, refund the products in BigCommerce; the refund is then sent"
-            " to SeQura and resolves this entry. Otherwise dismiss it."
+            "If you accept the return, record the refund; it is then sent to SeQura and resolves"
+            " this entry. Otherwise dismiss it."
         ),
         retry=False,
+    ),
+    "return_refunded": Explanation(
+        _("The refund of the returned products was recorded in BigCommerce. SeQura receives it."),
+        retry=False,
+        speaker=_DETAILS,
     ),
     "unknown_event": Explanation(
         _(
@@ -645,7 +650,7 @@ def outcome_label(outcome: str, event: str, *, is_open: bool, dismissed: bool = 
     """Return the outcome of an entry in the reader's language, true of what it is about."""
     if outcome == "ignored":
         return _("Dismissed") if dismissed else _("Skipped")
-    if event in ("retry", "risk_assessment") and outcome == "accepted":
+    if event in ("retry", "risk_assessment", DECISION) and outcome == "accepted":
         return _("Recorded")
     if outcome == "rejected" and event in _QUESTIONS:
         return _("Decision needed") if is_open else _("Resolved")

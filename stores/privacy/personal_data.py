@@ -150,7 +150,7 @@ TABLES: dict[str, _Table] = {
         impersonal=(
             "merchant_ref", "order_ref_1", "product", "payment_method", "currency", "beginnings",
             "lease", "refused", "left_by_status", "ledger", "seen_modified", "seen_digest",
-            "reported_shipment",
+            "reported_shipment", "refunding",
         ),
         holding=_NOT_ERASED,
         dates=("placed_at", "accepted_at", "adopted_at"),

@@ -48,6 +48,10 @@ def fixture(name: str) -> Any:
     return json.loads((FIXTURES / f"{name}.json").read_text())
 
 
+RETURNED = [{"item_type": "PRODUCT", "item_id": 65, "quantity": 1, "reason": "Returned"}]
+OFFLINE = [{"provider_id": "custom", "amount": 24.99, "offline": True}]
+
+
 @dataclass(frozen=True)
 class Call:
     """One call. `answer` names a fixture; `result` finds in it what the method returns."""
@@ -293,6 +297,16 @@ ORDERS = [
     Call(
         "refunds", lambda bc: bc.refunds(250), "GET", "v3/orders/250/payment_actions/refunds",
         "refunds", result=data,
+    ),
+    Call(
+        "refund_quote", lambda bc: bc.refund_quote(250, RETURNED), "POST",
+        "v3/orders/250/payment_actions/refund_quotes", "refund_quote", status=201,
+        body={"items": RETURNED}, result=data,
+    ),
+    Call(
+        "create_refund", lambda bc: bc.create_refund(250, RETURNED, OFFLINE), "POST",
+        "v3/orders/250/payment_actions/refunds", "refund", status=201,
+        body={"items": RETURNED, "payments": OFFLINE}, result=data,
     ),
     Call(
         "transactions", lambda bc: bc.transactions(250), "GET", "v3/orders/250/transactions",

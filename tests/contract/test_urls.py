@@ -85,6 +85,8 @@ PANEL: dict[str, str] = {
     "enter_correction": "POST",
     "apply_correction": "POST",
     "keep_correction": "POST",
+    "order_return": "GET",
+    "refund_return": "POST",
     "shipping": "GET",
     "send_report_now": "POST",
     "report_progress": "GET",

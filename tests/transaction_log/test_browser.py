@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from orders.models import Order
+from orders.models import Correction, Order
 from stores.models import Connection, PanelUser, Store
 from tests.stores.conftest import Panel, panel_for
 from tests.transaction_log.conftest import NOON, make_store
@@ -40,7 +40,7 @@ def shop(transactional_db: None) -> Panel:
     connection = Connection.objects.create(
         store=store, deployment="sequra", environment="sandbox", username="u", password="p"
     )
-    Order.objects.create(
+    order = Order.objects.create(
         store=store,
         connection=connection,
         merchant_ref="zapateria_del_norte_espana",
@@ -50,6 +50,18 @@ def shop(transactional_db: None) -> Panel:
         status="without_reference",
         payment_method="SeQura - Paga Fraccionado",
         amount=123456789,
+        ledger={"parcels": {"7": {"line_whose_reference_is_as_long_as_they_may_be" * 3: 12}}},
+    )
+    Correction.objects.create(
+        store=store,
+        reference=order.reference,
+        path="delivery_address.address_line_1",
+        ours="Carrer_de_l_Encarnacio_sense_espais_" * 6,
+        theirs="Carrer_de_Mallorca_sense_espais_" * 6,
+        decision="applied",
+        decided_at=NOON,
+        decided_by="somebody.with.a.long.name@a-long-domain-of-a-merchant.example.com",
+        reached={"account": True, "addresses": 2},
     )
     Entry.objects.bulk_create(entry(store, number) for number in range(1000, 1000 + ENTRIES - 1))
     words = "unshipped_cart.items[0].total_with_tax_is_not_what_it_should_be " * 5
