@@ -113,7 +113,8 @@ class _StoreAdmin(_ReadOnlyAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Store | None = None) -> Any:
         """Show the merchant's settings in a section of their own, in the order of the registry."""
-        settings = ["environment", *(setting.column for setting in SETTINGS)]
+        columns = (setting.column for setting in SETTINGS)
+        settings = ["environment", *columns, "channel_settings"]
         shown = self.get_fields(request, obj)
         return [
             (None, {"fields": [name for name in shown if name not in settings]}),
