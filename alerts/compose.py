@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from alerts.models import Alert, Mail
+from orders.models import Order
 from stores import registration
 from stores.models import Connection, Store
 from stores.storefronts import app_link, order_link, time_zone_of
@@ -22,7 +23,7 @@ from transaction_log.explanations import (
     UPDATES,
     Text,
     event_label,
-    explain,
+    explain_amounts,
 )
 from transaction_log.models import Entry
 from transport.reading import clean_text
@@ -110,11 +111,15 @@ def _entries(store: Store) -> Iterator[_Concern]:
     """The merchant's to-do list: what was rejected, or waits for a decision."""
     rejected = Entry.objects.filter(
         store=store, closed_at=None, outcome=Entry.Outcome.REJECTED
-    ).only("pk", "bigcommerce_id", "event", "reason")
-    for entry in reversed(rejected.order_by("at", "id")[:_MOST]):
-        explanation = explain(entry.reason, entry.event)
-        label = str(event_label(entry.event))
+    ).only("pk", "bigcommerce_id", "event", "reason", "unshipped", "shipped")
+    found = list(reversed(rejected.order_by("at", "id")[:_MOST]))
+    approved = _approved(store, [entry.bigcommerce_id for entry in found if entry.total])
+    for entry in found:
         order = entry.bigcommerce_id
+        explanation = explain_amounts(
+            entry.reason, entry.event, entry.total, approved.get(order or 0)
+        )
+        label = str(event_label(entry.event))
         yield _Concern(
             _kind_of(entry.event),
             f"entry {entry.pk}",
@@ -124,6 +129,14 @@ def _entries(store: Store) -> Iterator[_Concern]:
             order_link(store, order),
             order,
         )
+
+
+def _approved(store: Store, numbers: Collection[int | None]) -> dict[int, int]:
+    """Return the cents that SeQura approved, by order."""
+    if not numbers:
+        return {}
+    orders = Order.objects.filter(store=store, bigcommerce_id__in=set(numbers))
+    return dict(orders.values_list("bigcommerce_id", "amount"))
 
 
 def _kind_of(event: str) -> str:

@@ -4,11 +4,14 @@ SeQura's own words are shown beside these sentences, never instead of them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
+
+from payloads.money import euros
 
 Text = str | Promise
 
@@ -640,6 +643,16 @@ _REJECTED_EVENTS: Mapping[str, Explanation] = {
     ),
 }
 
+# SeQura rejected a statement; what it says of the cause is in cents.
+REJECTIONS = frozenset({"sequra_409", "sequra_422"})
+_ABOVE = (
+    _("The order total of %(now)s is %(above)s above the %(approved)s that SeQura approved."),
+    _(
+        "Lower the total by %(above)s in BigCommerce, or charge the difference another way. We then"
+        " send it again automatically."
+    ),
+)
+
 
 def event_label(event: str) -> Text:
     """An event in the reader's language; a code we do not know stays as it is."""
@@ -668,6 +681,21 @@ def explain(reason: str, event: str = "") -> Explanation:
     """Return what a reason means for an event; a code we do not know is a rejection by SeQura."""
     found = REASONS.get(reason, _REJECTED if reason else _NOTHING)
     return _REJECTED_EVENTS.get(event, found) if found is _REJECTED else found
+
+
+def explain_amounts(reason: str, event: str, sent: int | None, approved: int | None) -> Explanation:
+    """Return what a reason means, in euros where a total above the approved one is the cause.
+
+    `sent` is the total of the statement, in cents; either is None where it is unknown.
+    """
+    found = explain(reason, event)
+    if reason not in REJECTIONS or sent is None or approved is None or sent <= approved:
+        return found
+    language = get_language() or "en"
+    cents = {"now": sent, "approved": approved, "above": sent - approved}
+    texts = {name: euros(amount, language) for name, amount in cents.items()}
+    what, todo = _ABOVE
+    return replace(found, what=what % texts, todo=todo % texts, exact=True)
 
 
 def event_choices() -> list[tuple[str, Any]]:

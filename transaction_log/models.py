@@ -87,3 +87,8 @@ class Entry(models.Model):
     def is_open(self) -> bool:
         """Return whether it is open: for the merchant when rejected, for a retry when delayed."""
         return self.closed_at is None
+
+    @property
+    def total(self) -> int | None:
+        """Return the cents of the statement that it is about; None where there is none."""
+        return None if self.unshipped is None else self.unshipped + (self.shipped or 0)

@@ -14,7 +14,6 @@ from django.utils.translation import ngettext
 
 from alerts.models import Delivery
 from orders.models import Correction, Drift, DriftCheck, Order, ReportRun
-from panel.templatetags.panel import money
 from payloads.checkout.eligibility import plain_title
 from payloads.order.comparison import Row
 from sequra.documents import PaymentMethod
@@ -23,10 +22,12 @@ from stores.storefronts import order_link, portal_link
 from transaction_log.explanations import (
     HEARD,
     OURS,
+    REJECTIONS,
     Explanation,
     Text,
     event_label,
     explain,
+    explain_amounts,
     outcome_label,
 )
 from transaction_log.models import Entry
@@ -220,16 +221,13 @@ _OUTCOMES = {
 
 register.filter("event", event_label)
 register.filter("explain", explain)
-_REJECTIONS = frozenset({"sequra_409", "sequra_422"})
 
 
 @register.filter
 def explained(entry: Entry) -> Explanation:
     """Return what an entry means, with the amounts in euros where they are the cause."""
-    found = explain(entry.reason, entry.event)
-    above = _above_approved(entry)
-    if above > 0:
-        found = _in_euros(entry, found, above)
+    approved: int | None = getattr(entry, "approved", None)
+    found = explain_amounts(entry.reason, entry.event, entry.total, approved)
     return replace(found, todo=_LATER) if _is_outrun(entry) else found
 
 
@@ -241,30 +239,10 @@ def _is_outrun(entry: Entry) -> bool:
     return entry.outcome == Entry.Outcome.REJECTED and getattr(entry, "is_outrun", False)
 
 
-def _in_euros(entry: Entry, found: Explanation, above: int) -> Explanation:
-    total = (entry.unshipped or 0) + (entry.shipped or 0)
-    texts = {"now": money(total), "approved": money(total - above), "above": money(above)}
-    what = _("The order total of %(now)s is %(above)s above the %(approved)s that SeQura approved.")
-    todo = _(
-        "Lower the total by %(above)s in BigCommerce, or charge the difference another way. We then"
-        " send it again automatically."
-    )
-    return replace(found, what=what % texts, todo=todo % texts, exact=True)
-
-
-def _above_approved(entry: Entry) -> int:
-    """By how many cents a rejected statement exceeds what SeQura approved; 0 where unknown."""
-    approved: int | None = getattr(entry, "approved", None)
-    if approved is None or entry.unshipped is None or entry.reason not in _REJECTIONS:
-        return 0
-    return entry.unshipped + (entry.shipped or 0) - approved
-
-
 @register.filter
 def amount(entry: Entry) -> int | None:
     """Return the cents of the statement that an entry is about, else what SeQura approved."""
-    approved: int | None = getattr(entry, "approved", None)
-    return approved if entry.unshipped is None else entry.unshipped + (entry.shipped or 0)
+    return getattr(entry, "approved", None) if entry.total is None else entry.total
 
 
 @register.filter
@@ -280,7 +258,7 @@ def advises_compare(entry: Entry) -> bool:
 
 
 def _must_change(entry: Entry) -> bool:
-    return entry.reason in _REJECTIONS and entry.event in ("edit", "ship", "address")
+    return entry.reason in REJECTIONS and entry.event in ("edit", "ship", "address")
 
 
 def _needs_nobody(entry: Entry) -> bool:

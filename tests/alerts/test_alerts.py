@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from alerts import compose, tasks
 from alerts.models import Alert, Mail, Recipient
+from payloads.money import euros
 from stores import install
 from stores.models import Store
 from stores.settings_file import ALERTS
@@ -226,6 +227,22 @@ def test_one_mail_per_kind_collects_what_is_open(panel: Panel, mail_server: Mail
         assert "https://store-abc123.mybigcommerce.com/manage/app/12345" in text
     assert "A refund can't be undone in BigCommerce." in text_of(rejected)
     assert "secret words" not in text_of(rejected) + text_of(rejected, "html")
+
+
+def test_a_mail_says_in_euros_what_is_wrong_in_the_reader_s_language(
+    panel: Panel, mail_server: MailServer
+) -> None:
+    recipient(panel.store, language="es")
+    entry = reject(panel.store)
+    approved = panel.store.orders.get(bigcommerce_id=1007).amount
+    Entry.objects.filter(pk=entry.pk).update(unshipped=approved + 11_100, shipped=0)
+    found_and_mailed()
+
+    (mail,) = mail_server.take()
+    sentence = f"supera en {euros(11_100, 'es')} los {euros(approved, 'es')} que aprobó SeQura."
+    for kind in ("plain", "html"):
+        assert sentence in text_of(mail, kind)
+    assert "Reduce el total en 111,00" in text_of(mail)
 
 
 def test_nothing_is_mailed_twice_and_news_waits_for_the_digest(
