@@ -120,7 +120,7 @@ def refresh(store: Store) -> None:
     When BigCommerce fails, the stored ones stay until the next day.
     """
     rows: list[Category] = []
-    roots = channels.excluded_roots(store)
+    roots = {number for one in channels.excluded_lists(store).values() for number in one}
     if roots:
         if not store.is_installed:
             return

@@ -88,10 +88,14 @@ def change(store: Store, channel_id: int, values: Mapping[str, Any]) -> None:
         store.save(update_fields=["channel_settings"])
 
 
-def excluded_roots(store: Store) -> set[int]:
-    """Return every category that the store or a storefront of it excludes."""
-    lists = [one.get("excluded_categories", ()) for one in store.channel_settings.values()]
-    return {*store.excluded_categories, *(number for one in lists for number in one)}
+def excluded_lists(store: Store) -> dict[str, list[int]]:
+    """Return the categories that the store excludes, and those of storefronts with their own."""
+    own = {
+        key: values["excluded_categories"]
+        for key, values in store.channel_settings.items()
+        if "excluded_categories" in values
+    }
+    return {"": store.excluded_categories, **own}
 
 
 def keep_subcategories(store: Store, below: Callable[[list[int]], list[int]]) -> None:

@@ -188,7 +188,7 @@ def import_settings(
     document = _validated(given)
     if store.state == Store.State.UNINSTALLED and "connection" in document:
         raise Refused("connection: the store has not installed the app")
-    categories = channels.excluded_roots(store)
+    categories = channels.excluded_lists(store)
     _check_status_lists(store, document)
     try:
         accounts = _accounts(store, document.get("connection", {}))
@@ -201,7 +201,7 @@ def import_settings(
         raise Refused(" ".join(sentences)) from refusal
     if accounts is not None:
         connect.refresh(store)
-    if channels.excluded_roots(store) != categories:
+    if channels.excluded_lists(store) != categories:
         catalogue.refresh(store)
 
 

@@ -73,9 +73,11 @@ def storefront(request: PanelRequest, channel_id: int) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = StorefrontForm(store, channel_id, connect.available(store), data)
     if data is not None and form.is_valid():
+        categories = channels.excluded_lists(store)
         with recorded(store, request.author):
             channels.change(store, channel_id, form.values())
-        catalogue.refresh(store)
+        if channels.excluded_lists(store) != categories:
+            catalogue.refresh(store)
         return show(request, "storefronts", "saved")
     own = channels.ChannelSettings(store, channel_id)
     context = {

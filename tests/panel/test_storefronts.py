@@ -11,6 +11,7 @@ from panel.state import state_of
 from stores import channels, registration
 from stores.channels import own
 from stores.models import Connection, Merchant, Store
+from stores.store_settings import import_settings
 from tests.panel.conftest import Open
 from tests.panel.test_settings import API, Panel
 from tests.panel.world import filled_store
@@ -136,6 +137,23 @@ def test_categories_below_those_of_a_storefront_are_excluded_there(panel: Panel)
     outlet, shop = (channels.ChannelSettings(panel.store, one) for one in (OUTLET, 1))
     assert outlet.excluded_categories == [30, 31]
     assert shop.excluded_categories == [23, 24]
+
+
+@responses.activate
+def test_categories_that_the_store_excludes_too_have_theirs_below_in_a_storefront(
+    panel: Panel,
+) -> None:
+    rows = [
+        {"category_id": number, "name": str(number), "parent_id": parent}
+        for number, parent in ((23, 0), (24, 23))
+    ]
+    responses.get(f"{API}/v3/catalog/trees/categories", json={"data": rows})
+    document = {"channels": {str(OUTLET): {"general": {"excluded_categories": [23]}}}}
+
+    import_settings(panel.store, document)
+
+    panel.store.refresh_from_db()
+    assert channels.ChannelSettings(panel.store, OUTLET).excluded_categories == [23, 24]
 
 
 def test_a_storefront_with_categories_of_its_own_begins_with_the_store_s_products(
