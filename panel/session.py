@@ -27,7 +27,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from stores.models import Connection, PanelSession, PanelUser, SettingChange, Store
-from stores.rate_limit import LIMITS, Concurrency, LocalRateLimit, RateLimited
+from stores.rate_limit import LIMITS, Concurrency, LocalRateLimit, RateLimited, may_wait
 from stores.store_settings import Author
 from stores.storefronts import language_of, origin_of, time_zone_of
 
@@ -39,7 +39,7 @@ _USED_AT_RESOLUTION = timedelta(minutes=1)
 # https://docs.bigcommerce.com: the control panel is https://store-{hash}.mybigcommerce.com
 _rate_limit = LocalRateLimit()  # of pages; a page has a fixed number of statements
 # Waiting pages of one store at once, of a process: with the storefront's calls (`payments.views`)
-# they leave one of the eight in `sequra_bc.bulkheads` to other stores.
+# they leave one of those that may wait (`MOST_WAITING`) to other stores.
 _WAITING_PAGES, _BUSY_SECONDS = 3, 2
 _waiting = Concurrency(_WAITING_PAGES)
 _CONTROL_PANEL = "https://*.mybigcommerce.com"
@@ -181,8 +181,8 @@ def _busy(request: PanelRequest) -> HttpResponse:
         429,
         _("Other pages are still loading"),
         _(
-            "Several pages of your store are waiting for BigCommerce or SeQura. Nothing was"
-            " changed. Go back and try again in a few seconds."
+            "Several pages are waiting for BigCommerce or SeQura. Nothing was changed. Go back and"
+            " try again in a few seconds."
         ),
         request.store,
     )
@@ -240,7 +240,7 @@ def waiting_page(
 
     @wraps(view)
     def limited(request: PanelRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        with _waiting.entered(request.store.pk) as has_place:
+        with may_wait(_waiting, request.store.pk) as has_place:
             return view(request, *args, **kwargs) if has_place else _busy(request)
 
     return panel_page(limited)

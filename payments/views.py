@@ -32,7 +32,7 @@ from payments.storefront import methods_for
 from payments.threads import Concurrency
 from stores.encryption import Undecryptable
 from stores.models import Store
-from stores.rate_limit import LIMITS, RateLimited, consume
+from stores.rate_limit import LIMITS, RateLimited, consume, may_wait
 from stores.storefronts import browser_origin, may_ask, storefront_store
 
 
@@ -155,9 +155,10 @@ def form(request: Request, store: Store) -> Response:
 def _place_of(store: Store) -> Iterator[None]:
     """Hold one of the store's places among this process's threads, or raise RateLimited.
 
-    So a store whose BigCommerce API hangs leaves threads to the others.
+    So a store whose BigCommerce API hangs leaves threads to the others, and a SeQura that hangs for
+    all of them leaves threads to what waits for nobody, such as the progress of a payment.
     """
-    with _storefront.entered(store.pk) as has_place:
+    with may_wait(_storefront, store.pk) as has_place:
         if not has_place:
             raise RateLimited(_BUSY_SECONDS)
         yield

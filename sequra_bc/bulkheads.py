@@ -89,7 +89,7 @@ class _Shares(NamedTuple):
     @classmethod
     def usual(cls) -> "_Shares":
         return cls(
-            pages=_Share(8, waiting=6, seconds=3),
+            pages=_Share(10, waiting=6, seconds=3),  # `stores.rate_limit`: 8 wait for others
             exports=_Share(4),  # `panel.export` leaves one store no more than half
             notifications=_Share(8),
             webhooks=_Share(16, waiting=8, seconds=3),  # they share a commit

@@ -19,7 +19,7 @@ from stores.encryption import Undecryptable
 from stores.isolation import Busy, in_no_order, only_one
 from stores.lifecycle import store_apps
 from stores.models import PanelUser, SpentPayload, Store, new_secret
-from stores.rate_limit import Concurrency
+from stores.rate_limit import Concurrency, may_wait
 
 # A signed payload opens the app once, within ten minutes.
 _MAX_AGE = timedelta(minutes=10)
@@ -95,7 +95,7 @@ def install(code: str, context: str, scope: str) -> Store:
     named = CONTEXT.fullmatch(context)
     if not named or not code:
         raise WrongContext(context)
-    with _exchanges.entered("all") as has_place:
+    with may_wait(_exchanges, "all") as has_place:
         if not has_place:
             raise Busy("exchanges")
         # In the order of the exchanges: only the last token stays valid.

@@ -227,3 +227,20 @@ class Concurrency:
         finally:
             with self._lock:
                 self._busy[key] -= mine
+
+
+# Requests of all stores that wait for another system at once, of a process. `sequra_bc.bulkheads`
+# has two threads more: for pages that wait for nobody, and for the progress of payments.
+MOST_WAITING = 8
+_all_waiting = Concurrency(MOST_WAITING)
+
+
+@contextmanager
+def may_wait(own: Concurrency, key: object) -> Iterator[bool]:
+    """Yield whether a request may wait for another system: the key and the process have a place."""
+    with own.entered(key) as mine:
+        if not mine:
+            yield False
+            return
+        with _all_waiting.entered("all") as has_place:
+            yield has_place

@@ -31,7 +31,15 @@ from sequra_bc.bulkheads import _Shares
 from stores import rate_limit
 from stores.isolation import only_one
 from stores.models import Allowance, Store
-from stores.rate_limit import LIMITS, KeyLimit, LocalRateLimit, RateLimited, check_limit, consume
+from stores.rate_limit import (
+    LIMITS,
+    MOST_WAITING,
+    KeyLimit,
+    LocalRateLimit,
+    RateLimited,
+    check_limit,
+    consume,
+)
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.conftest import make_solicitation as make_solicitation  # noqa: PLC0414
 from tests.payments.conftest import merchant as merchant  # noqa: PLC0414
@@ -132,9 +140,43 @@ def test_pages_of_a_store_that_hangs(installed: Store, monkeypatch: pytest.Monke
     assert panel.get("why/?q=77").status_code == 200
     assert found == [(429, {200}), *[(200, {200})] * (_WAITING_PAGES - 1)]
     assert int(answers[0]["Retry-After"]) > 0
-    of_a_store = _WAITING_PAGES + _CALLS_OF_A_STORE
     # A semaphore shows its size nowhere else.
-    assert of_a_store < _Shares.usual().pages._running._initial_value  # type: ignore[attr-defined]
+    pages = _Shares.usual().pages._running._initial_value  # type: ignore[attr-defined]
+    assert _WAITING_PAGES + _CALLS_OF_A_STORE < MOST_WAITING <= pages - 2
+
+
+def test_all_stores_that_hang_leave_threads_to_what_waits_for_nobody(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No shop has used up its own places."""
+    shops = [Store.objects.create(hash=f"shop{n}", state=Store.State.INSTALLED) for n in range(3)]
+    panel, released, begun = panel_for(shops[0]), threading.Event(), threading.Semaphore(0)
+
+    def hang(*_: object) -> dict[str, object]:
+        begun.release()
+        assert released.wait(60)
+        return {"methods": []}
+
+    def ask(shop: Store) -> int:
+        claim = {"checkout_id": "a" * 36}
+        address = f"/storefront/{shop.public_id}/payment-methods"
+        try:
+            return Client().post(address, claim, content_type="application/json").status_code
+        finally:
+            connection.close()
+
+    monkeypatch.setattr("payments.views.methods_for", hang)
+    with ThreadPoolExecutor(MOST_WAITING) as pool:
+        waiting = [pool.submit(ask, shops[n % 3]) for n in range(MOST_WAITING)]
+        try:
+            for _ in waiting:
+                assert begun.acquire(timeout=60)
+            assert [ask(shop) for shop in shops] == [429] * 3
+            assert [panel.get(page).status_code for page in ("why/?q=77", "")] == [429, 200]
+        finally:
+            released.set()
+    assert [one.result() for one in waiting] == [200] * MOST_WAITING
+    assert [ask(shop) for shop in shops] == [200] * 3
 
 
 def test_files_of_a_store(installed: Store) -> None:
