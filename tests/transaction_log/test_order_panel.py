@@ -275,7 +275,9 @@ def test_comparison_lays_the_three_side_by_side(merchant: Merchant) -> None:
     assert "LAMP-01 €100.00 1 unit €89.95 1 unit €100.00 1 unit Changed +€10.05" in text
     assert "CUP-6 €54.90 1 unit €54.90 1 unit €54.90 1 unit" in text
     assert "Still to ship – nothing €149.80 €159.85 Changed +€10.05" in text
-    assert tables(side.content.decode()) == ["table compare compare-differs", "table compare"]
+    # Phones get the lines that differ, and a sentence in place of addresses that do not.
+    assert tables(side.content.decode()) == ["table compare compare-differs"] * 2
+    assert '<p class="narrow">BigCommerce and SeQura match.</p>' in side.content.decode()
     assert merchant.updates() == []
 
 
