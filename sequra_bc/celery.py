@@ -172,7 +172,7 @@ def _lane_of(task: str) -> str:
 # Beat sends names and runs no task: it loads no apps, which would be half of its memory.
 _IS_BEAT = Path(sys.argv[0]).name == "celery" and "beat" in sys.argv and "worker" not in sys.argv
 app = Celery("sequra_bc", task_cls=_LaneTask, fixups=[] if _IS_BEAT else None)
-app.config_from_object("django.conf:settings", namespace="CELERY")
+app.config_from_object("sequra_bc.settings:CELERY")
 app.conf.task_queues = [Queue(lane, routing_key=lane, no_ack=True) for lane in (FAST, SLOW)]
 app.conf.task_default_queue = SLOW
 app.conf.task_routes = {

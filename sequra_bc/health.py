@@ -118,7 +118,7 @@ def keys() -> str:
 
 @cache
 def _broker() -> Connection:
-    return app.connection_for_write(settings.BROKER_URL or settings.REDIS_URL, connect_timeout=1)
+    return app.connection_for_write(settings.BROKER_URL, connect_timeout=1)
 
 
 def broker_state() -> str:

@@ -408,45 +408,49 @@ REST_FRAMEWORK = {
 # --- Celery wakes the workers; PostgreSQL is the queue --------------------------------------------
 
 REDIS_URL = with_password(server_url("REDIS_URL", "redis://127.0.0.1:6379/0"), "REDIS_PASSWORD")
-BROKER_URL = server_url("BROKER_URL", "")
-CELERY_BROKER_URL = BROKER_URL or REDIS_URL
+BROKER_URL = server_url("BROKER_URL", "") or REDIS_URL
 # What Kombu's transport wants to know besides: {"master_name": "…"} for sentinel://.
 BROKER_OPTIONS = json_object("BROKER_OPTIONS")
-IS_REDIS = CELERY_BROKER_URL.startswith(("redis", "sentinel"))
-if CELERY_BROKER_URL.startswith("rediss") and "ssl_" not in CELERY_BROKER_URL:
-    # Kombu checks no certificate by default.
-    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+IS_REDIS = BROKER_URL.startswith(("redis", "sentinel"))
 # A worker and a beat touch this file while they are well: see `sequra_bc.celery`.
 HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", default="")
 # While this file is there, the proxy gives a web process no more requests: see `sequra_bc.health`.
 DRAIN_FILE = env.str("DRAIN_FILE", default="")
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_SERIALIZER = "json"
-CELERY_TIMEZONE = "UTC"
-# Messages are not acknowledged, so nothing but this keeps a worker from fetching them all.
-CELERY_WORKER_DISABLE_PREFETCH = IS_REDIS
-# Reports, comparisons and registrations may take minutes. A worker of both lanes leaves two of
-# these free for changes and payments (sequra_bc/celery.py).
-CELERY_WORKER_CONCURRENCY = max(4, os.cpu_count() or 1)
-CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CHANNEL_ERROR_RETRY = True
-CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 20
-CELERY_TASK_SOFT_TIME_LIMIT = 240
-CELERY_TASK_TIME_LIMIT = 300
-# Intervals only, nothing to remember: no schedule file is written.
-CELERY_BEAT_SCHEDULER = "sequra_bc.celery:Scheduler"
-CELERY_BEAT_ENABLE_REMOTE_CONTROL = True
-# Publishing from a web request never waits for a broker that is away. Worker and beat change
-# these socket options for themselves, in sequra_bc/celery.py.
-CELERY_TASK_PUBLISH_RETRY = False
-CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = 1
-HASTY = {"socket_connect_timeout": 0.3, "socket_timeout": 0.5, "max_retries": 0}
-CELERY_BROKER_TRANSPORT_OPTIONS = (HASTY if IS_REDIS else {}) | BROKER_OPTIONS
+CELERY: dict[str, Any] = {
+    "broker_url": BROKER_URL,
+    "broker_connection_max_retries": None,
+    "broker_connection_retry_on_startup": True,
+    "broker_channel_error_retry": True,
+    # Publishing from a web request never waits for a broker that is away. Worker and beat change
+    # these socket options for themselves, in sequra_bc/celery.py.
+    "task_publish_retry": False,
+    "broker_pool_acquire_timeout": 1,
+    "broker_transport_options": BROKER_OPTIONS,
+    "task_ignore_result": True,
+    "accept_content": ["json"],
+    "task_serializer": "json",
+    "task_soft_time_limit": 240,
+    "task_time_limit": 300,
+    "timezone": "UTC",
+    # Messages are not acknowledged, so nothing but this keeps a worker from fetching them all.
+    "worker_disable_prefetch": IS_REDIS,
+    # Reports, comparisons and registrations may take minutes. A worker of both lanes leaves two of
+    # these free for changes and payments (sequra_bc/celery.py).
+    "worker_concurrency": max(4, os.cpu_count() or 1),
+    "worker_max_tasks_per_child": 500,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_hijack_root_logger": False,
+    "worker_soft_shutdown_timeout": 20,
+    # Intervals only, nothing to remember: no schedule file is written.
+    "beat_scheduler": "sequra_bc.celery:Scheduler",
+    "beat_enable_remote_control": True,
+}
+if IS_REDIS:
+    _hasty = {"socket_connect_timeout": 0.3, "socket_timeout": 0.5, "max_retries": 0}
+    CELERY["broker_transport_options"] = _hasty | BROKER_OPTIONS
+if BROKER_URL.startswith("rediss") and "ssl_" not in BROKER_URL:
+    # Kombu checks no certificate by default.
+    CELERY["broker_use_ssl"] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
 
 # --- E-mail: alerts to merchants -----------------------------------------------------------------
 

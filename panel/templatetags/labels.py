@@ -1,6 +1,6 @@
 """What merchants read about orders, log entries, drifts, checks and reports, as template tags."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,7 +15,6 @@ from django.utils.translation import ngettext
 from alerts.models import Delivery
 from orders.models import Correction, Drift, DriftCheck, Order, ReportRun
 from payloads.checkout.eligibility import plain_title
-from payloads.order.comparison import Row
 from sequra.documents import PaymentMethod
 from stores.settings_file import ALERTS
 from stores.storefronts import order_link, portal_link
@@ -77,105 +76,131 @@ def labels(paths: str) -> str:
     return ", ".join(label(path) for path in paths.split(", "))
 
 
-# Each kind of drift in plain words, with what the merchant can do.
 _Kind = Drift.Kind
 
-_WORDS: dict[str, Text] = {
-    _Kind.MISSED: _(
-        "BigCommerce didn't notify us of a change. We send it to SeQura automatically."
-    ),
-    _Kind.REJECTED: _("SeQura rejected this order. Compare it, fix it in BigCommerce, then retry."),
-    _Kind.PORTAL: _(
-        "SeQura rejects updates to an order that it accepted before. The order may have been"
-        " changed or closed in SeQura's portal. Check it there first."
-    ),
-    _Kind.CORRECTED: _(
-        "SeQura corrected the customer's details. Open the order and choose which value to keep."
-    ),
-    _Kind.REVIEW: _(
-        "SeQura has been reviewing the payment for more than two days. Don't ship yet. Contact"
-        " SeQura."
-    ),
-    _Kind.STRAY: _(
-        "The order was paid with SeQura but is still Incomplete, so BigCommerce hides it."
-        " Change it to the paid status."
-    ),
-    _Kind.WITHOUT_REFERENCE: _(
-        "SeQura confirmed the payment but doesn't have the order number yet, so it can't pay"
-        " you. We'll keep sending it automatically."
-    ),
-    _Kind.UNREADABLE: _(
-        "The order contains something we can't send to SeQura. Compare it and fix it in"
-        " BigCommerce."
-    ),
-    _Kind.ADOPTED: _(
-        "This order was missing from the app and has been linked to its SeQura order again."
-    ),
-    _Kind.NOT_ADOPTED: _(
-        "The order's payment method is SeQura, but the app can't link it to a SeQura order."
-    ),
-    _Kind.NOT_CHECKED: _(
-        "This order is missing from the app, and SeQura or BigCommerce didn't return it. The"
-        " next check tries again."
-    ),
-}
-
-
-# The names of what the models store; the frozen migrations keep the models' own labels.
-_DRIFT_KINDS: dict[str, Text] = {
-    _Kind.MISSED: _("Missed change"),
-    _Kind.REJECTED: _("Rejected by SeQura"),
-    _Kind.PORTAL: _("Possibly changed in portal"),
-    _Kind.CORRECTED: _("Correction pending"),
-    _Kind.REVIEW: _("Review overdue"),
-    _Kind.STRAY: _("Incomplete order"),
-    _Kind.WITHOUT_REFERENCE: _("Missing order number"),
-    _Kind.UNREADABLE: _("Unreadable"),
-    _Kind.ADOPTED: _("Unknown order linked"),
-    _Kind.NOT_ADOPTED: _("Unknown order, not linked"),
-    _Kind.NOT_CHECKED: _("Could not be checked"),
-}
-_CHECK_STATES: dict[str, Text] = {
-    DriftCheck.State.RUNNING: _("Running"),
-    DriftCheck.State.DONE: _("Finished"),
-    DriftCheck.State.FAILED: _("Stopped"),
-}
-_CAUSES: dict[str, Text] = {
-    DriftCheck.Cause.NIGHT: _("Every night"),
-    DriftCheck.Cause.OUTAGE: _("After an outage"),
-    DriftCheck.Cause.PERSON: _("Started manually"),
-    DriftCheck.Cause.COMMAND: _("Command line"),
-    ReportRun.Cause.CALL: _("Trigger URL"),
+# What merchants read for codes that are stored, by what the codes are; the frozen migrations keep
+# the models' own labels.
+_TEXTS: dict[str, Mapping[str, Text]] = {
+    "drift": {
+        _Kind.MISSED: _("Missed change"),
+        _Kind.REJECTED: _("Rejected by SeQura"),
+        _Kind.PORTAL: _("Possibly changed in portal"),
+        _Kind.CORRECTED: _("Correction pending"),
+        _Kind.REVIEW: _("Review overdue"),
+        _Kind.STRAY: _("Incomplete order"),
+        _Kind.WITHOUT_REFERENCE: _("Missing order number"),
+        _Kind.UNREADABLE: _("Unreadable"),
+        _Kind.ADOPTED: _("Unknown order linked"),
+        _Kind.NOT_ADOPTED: _("Unknown order, not linked"),
+        _Kind.NOT_CHECKED: _("Could not be checked"),
+    },
+    # In plain words, with what the merchant can do.
+    "drift_meaning": {
+        _Kind.MISSED: _(
+            "BigCommerce didn't notify us of a change. We send it to SeQura automatically."
+        ),
+        _Kind.REJECTED: _(
+            "SeQura rejected this order. Compare it, fix it in BigCommerce, then retry."
+        ),
+        _Kind.PORTAL: _(
+            "SeQura rejects updates to an order that it accepted before. The order may have been"
+            " changed or closed in SeQura's portal. Check it there first."
+        ),
+        _Kind.CORRECTED: _(
+            "SeQura corrected the customer's details. Open the order and choose which value to"
+            " keep."
+        ),
+        _Kind.REVIEW: _(
+            "SeQura has been reviewing the payment for more than two days. Don't ship yet. Contact"
+            " SeQura."
+        ),
+        _Kind.STRAY: _(
+            "The order was paid with SeQura but is still Incomplete, so BigCommerce hides it."
+            " Change it to the paid status."
+        ),
+        _Kind.WITHOUT_REFERENCE: _(
+            "SeQura confirmed the payment but doesn't have the order number yet, so it can't pay"
+            " you. We'll keep sending it automatically."
+        ),
+        _Kind.UNREADABLE: _(
+            "The order contains something we can't send to SeQura. Compare it and fix it in"
+            " BigCommerce."
+        ),
+        _Kind.ADOPTED: _(
+            "This order was missing from the app and has been linked to its SeQura order again."
+        ),
+        _Kind.NOT_ADOPTED: _(
+            "The order's payment method is SeQura, but the app can't link it to a SeQura order."
+        ),
+        _Kind.NOT_CHECKED: _(
+            "This order is missing from the app, and SeQura or BigCommerce didn't return it. The"
+            " next check tries again."
+        ),
+    },
+    "check_state": {
+        DriftCheck.State.RUNNING: _("Running"),
+        DriftCheck.State.DONE: _("Finished"),
+        DriftCheck.State.FAILED: _("Stopped"),
+    },
+    "cause": {
+        DriftCheck.Cause.NIGHT: _("Every night"),
+        DriftCheck.Cause.OUTAGE: _("After an outage"),
+        DriftCheck.Cause.PERSON: _("Started manually"),
+        DriftCheck.Cause.COMMAND: _("Command line"),
+        ReportRun.Cause.CALL: _("Trigger URL"),
+    },
+    # SeQura's last decision about a payment, and how it rates the risk.
+    "decision": {
+        "approved": _("Approved"),
+        "needs_review": _("In review"),
+        "cancelled": _("Cancelled"),
+    },
+    "risk": {
+        "low_risk": _("Low"),
+        "high_risk": _("High"),
+        "under_evaluation": _("Being assessed"),
+    },
+    # Of requests to the merchant's webhook: the subject, and why one failed, besides a status such
+    # as "HTTP 500".
+    "alert": {**ALERTS, Delivery.TEST: _("Test request")},
+    "failure": {
+        "unreachable": _("The address can't be reached, or isn't on the public internet."),
+        "no_answer": _("The address didn't answer in time."),
+        "not_allowed": _("Requests to this address aren't allowed."),
+    },
+    # What differs in a comparison, in a word: a colour alone says nothing to some.
+    "mark": {"added": _("Added"), "removed": _("Removed"), "changed": _("Changed")},
+    "total": {
+        "unshipped": _("Still to ship"),
+        "shipped": _("Shipped"),
+        "owed": _("Outstanding balance"),
+    },
+    "detail": {**_PARTS, "trackings": _("Parcels")},
+    # Lines that are no goods, under the names they have when BigCommerce gives them none.
+    "line": {
+        "Shipping": _("Shipping cost"),
+        "Handling": _("Handling"),
+        "Gift wrapping": _("Gift wrapping"),
+        "Fee": _("Fee"),
+        "Discount": _("Discount"),
+        "Surcharge": _("Surcharge"),
+        "Store credit": _("Store credit"),
+        "Gift certificate": _("Gift certificate"),
+        "Refund": _("Refund"),
+    },
 }
 
 
 @register.filter
-def drift_kind(kind: str) -> Text:
-    """Return the name of a kind of drift."""
-    return _DRIFT_KINDS.get(kind, kind)
-
-
-@register.filter
-def check_state(state: str) -> Text:
-    """Return how far a check of all open orders is."""
-    return _CHECK_STATES.get(state, state)
-
-
-@register.filter
-def cause(code: str) -> Text:
-    """Return what started a report or a check."""
-    return _CAUSES.get(code, code)
+def named(code: str, table: str) -> Text:
+    """Return the text of a code in one of the tables above; what the table lacks, as it is."""
+    return _TEXTS[table].get(code, code)
 
 
 @register.filter
 def method_name(payment_method: str) -> str:
     """Return a payment method as shoppers read it, without the prefix that all of them have."""
     return payment_method.removeprefix("SeQura - ")
-
-
-@register.filter
-def explain_drift(kind: str) -> Text:
-    return _WORDS.get(kind, "")
 
 
 def detail_words(drift: Drift) -> Text:
@@ -358,68 +383,6 @@ _STATUSES = {
     Order.Status.CANCELLED: "danger",
     Order.Status.WITHOUT_REFERENCE: "secondary",
 }
-_MARKS = {"added": _("Added"), "removed": _("Removed"), "changed": _("Changed")}
-_TOTALS = {
-    "unshipped": _("Still to ship"),
-    "shipped": _("Shipped"),
-    "owed": _("Outstanding balance"),
-}
-# Lines that are no goods, under the names they have when BigCommerce gives them none.
-_CHARGES = {
-    "Shipping": _("Shipping cost"),
-    "Handling": _("Handling"),
-    "Gift wrapping": _("Gift wrapping"),
-    "Fee": _("Fee"),
-    "Discount": _("Discount"),
-    "Surcharge": _("Surcharge"),
-    "Store credit": _("Store credit"),
-    "Gift certificate": _("Gift certificate"),
-    "Refund": _("Refund"),
-}
-_DETAILS = {**_PARTS, "trackings": _("Parcels")}
-
-
-_DECISIONS = {
-    "approved": _("Approved"),
-    "needs_review": _("In review"),
-    "cancelled": _("Cancelled"),
-}
-_RISKS = {
-    "low_risk": _("Low"),
-    "high_risk": _("High"),
-    "under_evaluation": _("Being assessed"),
-}
-
-
-@register.filter
-def decision(state: str) -> Text:
-    """Return SeQura's last decision about a payment."""
-    return _DECISIONS.get(state, state)
-
-
-@register.filter
-def risk_level(level: str) -> Text:
-    return _RISKS.get(level, level)
-
-
-# Why a request to the merchant's webhook failed, besides a status such as "HTTP 500".
-_FAILURES: dict[str, Text] = {
-    "unreachable": _("The address can't be reached, or isn't on the public internet."),
-    "no_answer": _("The address didn't answer in time."),
-    "not_allowed": _("Requests to this address aren't allowed."),
-}
-
-
-@register.filter
-def failure(code: str) -> Text:
-    """Return why a request to the merchant's webhook failed."""
-    return _FAILURES.get(code, code)
-
-
-@register.filter
-def alert_kind(kind: str) -> Text:
-    """Return what a request to the merchant's webhook is about."""
-    return _("Test request") if kind == Delivery.TEST else ALERTS.get(kind, kind)
 
 
 @register.simple_tag
@@ -431,31 +394,8 @@ def status_badge(order: Order) -> SafeString:
 @register.filter
 def shipped_state(order: Order) -> Text:
     """Return how much of a listed order has shipped, as SeQura last accepted it."""
-    # Both are annotated by the list's query.
     # The query of the page adds both sums to each order.
     shipped, unshipped = order.shipped or 0, order.unshipped  # type: ignore[attr-defined]
     if not shipped:
         return _("Not shipped")
     return _("Partly shipped") if unshipped else _("Shipped")
-
-
-@register.simple_tag
-def mark(row: Row) -> Text:
-    """In a word what differs, because a colour alone says nothing to some."""
-    return _MARKS[row.mark]
-
-
-@register.filter
-def detail(name: str) -> Text:
-    return _DETAILS[name]
-
-
-@register.filter
-def line(name: str) -> Text:
-    """A line's name; that of a charge in the reader's language."""
-    return _CHARGES.get(name, name)
-
-
-@register.filter
-def total(name: str) -> Text:
-    return _TOTALS[name]

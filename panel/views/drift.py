@@ -20,7 +20,7 @@ from orders.sync.retry import retry
 from panel.export import BYTE_ORDER_MARK, few_per_store, harmless
 from panel.notices import back
 from panel.session import PanelRequest, no_such_thing, panel_page, waiting_page
-from panel.templatetags.labels import detail_words, drift_kind, explain_drift
+from panel.templatetags.labels import detail_words, named
 from payloads.codes import INCOMPLETE
 from stores.clients import bigcommerce_for
 from stores.storefronts import order_link, portal_link
@@ -40,8 +40,8 @@ def _csv_file(check: DriftCheck) -> str:
         row = [
             one.bigcommerce_id,
             one.reference or "",
-            drift_kind(one.kind),
-            explain_drift(one.kind),
+            named(one.kind, "drift"),
+            named(one.kind, "drift_meaning"),
             detail_words(one),
             _("yes") if one.repaired else _("no"),
             timezone.localtime(one.at).isoformat(timespec="seconds"),
@@ -61,9 +61,9 @@ _MOST_DIGITS = 18  # of an id
 def reconciliation(request: PanelRequest) -> HttpResponse:
     """The newest check, or the one the address names."""
     checks = DriftCheck.objects.filter(store=request.store).order_by("-id")
-    named = request.GET.get("check", "")
-    is_id = named.isascii() and named.isdecimal() and len(named) <= _MOST_DIGITS
-    check = checks.filter(pk=int(named)).first() if is_id else checks.first()
+    wanted = request.GET.get("check", "")
+    is_id = wanted.isascii() and wanted.isdecimal() and len(wanted) <= _MOST_DIGITS
+    check = checks.filter(pk=int(wanted)).first() if is_id else checks.first()
     context: dict[str, Any] = {
         "check": check,
         "checks": checks[: CHECKS.keep],
@@ -82,7 +82,9 @@ def _counts(check: DriftCheck) -> list[dict[str, Any]]:
     )
     known = {row["kind"]: row for row in rows}
     nothing = {"found": 0, "left": 0}
-    return [{"label": drift_kind(kind), **known.get(kind.value, nothing)} for kind in Drift.Kind]
+    return [
+        {"label": named(kind, "drift"), **known.get(kind.value, nothing)} for kind in Drift.Kind
+    ]
 
 
 @require_POST

@@ -161,7 +161,7 @@ def test_a_password_may_hold_anything(password: str) -> None:
         "from sequra_bc import settings as s; from kombu import Connection as C;"
         "d = s.DATABASES['default'];"
         "print(repr((d['USER'], d['PASSWORD'], d['HOST'], d['PORT'], d['NAME'])));"
-        "b = C(s.CELERY_BROKER_URL); print(repr((b.password, b.hostname, b.port, b.virtual_host)))"
+        "b = C(s.BROKER_URL); print(repr((b.password, b.hostname, b.port, b.virtual_host)))"
     )
     read = run(
         *("-c", code),
@@ -179,7 +179,7 @@ def test_a_password_may_hold_anything(password: str) -> None:
 def test_another_broker_gets_its_options_and_no_others() -> None:
     code = (
         "from sequra_bc import settings as s;"
-        "print(s.CELERY_BROKER_URL, s.CELERY_BROKER_TRANSPORT_OPTIONS)"
+        "print(s.BROKER_URL, s.CELERY['broker_transport_options'])"
     )
     rabbit = run("-c", code, BROKER_URL="amqp://u:p@host:5672/v", BROKER_OPTIONS="")
     sentinel = run(
