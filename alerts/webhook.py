@@ -67,7 +67,7 @@ def compose(delivery: Delivery) -> Request | None:
     }
     key, moment = f"msg_{delivery.key.hex}", str(int(now.timestamp()))
     body = write_json(document)
-    signatures = [signature(secret, key, moment, body) for secret in _secrets(store)]
+    signatures = [_signature(secret, key, moment, body) for secret in _secrets(store)]
     headers = {
         # Minutes pass until the next one: a connection that was kept would be broken by then.
         "Connection": "close",
@@ -106,7 +106,7 @@ def _secrets(store: Store) -> list[str]:
     return [newest, *(before if is_new else [])]
 
 
-def signature(secret: str, key: str, moment: str, body: bytes) -> str:
+def _signature(secret: str, key: str, moment: str, body: bytes) -> str:
     """Return `v1,` and the HMAC of id, time and body in Base64."""
     signed = b".".join([key.encode(), moment.encode(), body])
     digest = hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), signed, "sha256")

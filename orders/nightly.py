@@ -30,7 +30,7 @@ _SECRETS = ("access_token", "webhook_secret", "report_token", "alert_secrets")
 # A run that was under way when the next night began.
 _AGAIN = timedelta(minutes=4)
 
-Run = TypeVar("Run", DriftCheck, ReportRun)
+_Run = TypeVar("_Run", DriftCheck, ReportRun)
 
 
 def _moment_on(store: Store, day: date) -> datetime:
@@ -59,17 +59,17 @@ def _last_day(store: Store, now: datetime) -> date:
 
 
 @dataclass(frozen=True)
-class NightlyJob(Generic[Run]):
+class NightlyJob(Generic[_Run]):
     """A job with a row per run, of which one is under way in each store at a time."""
 
     name: str  # in the log and in the metrics
-    runs: type[Run]
+    runs: type[_Run]
     turn: str  # the column of `Store`
     seconds: float  # of one task
     keep: int  # runs of a store
-    work: Callable[[Run, float], None]  # until a monotonic time; ends the run when it is finished
+    work: Callable[[_Run, float], None]  # until a monotonic time; ends the run when it is finished
     # A run that fails in a way that nobody foresaw; without it the next task tries again.
-    give_up: Callable[[Run], None] | None = None
+    give_up: Callable[[_Run], None] | None = None
 
     def start(self, store: Store, **fields: Any) -> bool:
         """Start a run unless one is under way. Return whether it was started."""
@@ -126,5 +126,5 @@ class NightlyJob(Generic[Run]):
         except Busy:
             return
 
-    def _runs(self, **which: Any) -> QuerySet[Run]:
+    def _runs(self, **which: Any) -> QuerySet[_Run]:
         return QuerySet(self.runs).filter(**which)

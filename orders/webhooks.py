@@ -34,7 +34,7 @@ from stores.rate_limit import LIMITS, LocalRateLimit, RateLimited
 from transport.reading import read_json, write_json
 
 log = structlog.get_logger(__name__)
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 PREFIX = "/webhooks/bigcommerce/"
 _PATH = re.compile(PREFIX + r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
@@ -305,7 +305,7 @@ def _execute(columns: list[list[Any]]) -> bool:
         return bool(cursor.rowcount)
 
 
-def _once_more(work: Callable[[], Result]) -> Result:
+def _once_more(work: Callable[[], _Result]) -> _Result:
     """Run a statement.
 
     Retry once with a new connection, because a kept one may have died; then 503.

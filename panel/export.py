@@ -26,19 +26,19 @@ _DIVIDER = re.compile(r"[;\t|\r\n]")
 _BETWEEN_CELLS = re.compile(r"""(?<![\s"';|])([\s"';|]+)([=+\-@%＝＋－＠])?""")
 
 
-P = ParamSpec("P")
+_P = ParamSpec("_P")
 # Files that one store reads at once, of a process: half of what `sequra_bc.bulkheads` lets through.
 _FILES_OF_A_STORE = 2
 _files = Concurrency(_FILES_OF_A_STORE)
 
 
 def few_per_store(
-    view: Callable[Concatenate[PanelRequest, P], HttpResponseBase],
+    view: Callable[Concatenate[PanelRequest, _P], HttpResponseBase],
 ) -> Callable[..., HttpResponseBase]:
     """A view that answers with a file; its place is free when the file is read or given up."""
 
     @wraps(view)
-    def file(request: PanelRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def file(request: PanelRequest, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponseBase:
         with ExitStack() as place:
             if not place.enter_context(_files.entered(request.store.pk)):
                 return _too_many(request)

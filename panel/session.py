@@ -31,8 +31,8 @@ from stores.rate_limit import LIMITS, Concurrency, LocalRateLimit, RateLimited, 
 from stores.store_settings import Author
 from stores.storefronts import language_of, origin_of, time_zone_of
 
-P = ParamSpec("P")
-R = TypeVar("R", bound=HttpResponseBase)  # a page, or a file that is streamed
+_P = ParamSpec("_P")
+_R = TypeVar("_R", bound=HttpResponseBase)  # a page, or a file that is streamed
 
 # `used_at` is not worth a write per request.
 _USED_AT_RESOLUTION = timedelta(minutes=1)
@@ -119,7 +119,7 @@ def _csrf_token(token: str) -> str:
     return salted_hmac("stores.access.csrf", token, algorithm="sha256").hexdigest()
 
 
-def frame_in_control_panel(response: R, store: Store | None = None) -> R:
+def frame_in_control_panel(response: _R, store: Store | None = None) -> _R:
     """Let only the control panel show this page in its iframe, and let no cache store it."""
     own = origin_of(store.control_panel_url) if store else ""
     for mark, value in (  # read by XFrameOptionsMiddleware and CSPMiddleware
@@ -205,7 +205,7 @@ def _csrf_holds(request: HttpRequest, expected: str) -> bool:
 
 
 def panel_page(
-    view: Callable[Concatenate[PanelRequest, P], HttpResponseBase],
+    view: Callable[Concatenate[PanelRequest, _P], HttpResponseBase],
 ) -> Callable[..., HttpResponseBase]:
     """A page of the control panel; the view gets `request.store` and `request.panel_user`."""
 
@@ -234,12 +234,12 @@ def panel_page(
 
 
 def waiting_page(
-    view: Callable[Concatenate[PanelRequest, P], HttpResponseBase],
+    view: Callable[Concatenate[PanelRequest, _P], HttpResponseBase],
 ) -> Callable[..., HttpResponseBase]:
     """A page of the control panel that may wait for BigCommerce, SeQura or a worker."""
 
     @wraps(view)
-    def limited(request: PanelRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def limited(request: PanelRequest, /, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponseBase:
         with may_wait(_waiting, request.store.pk) as has_place:
             return view(request, *args, **kwargs) if has_place else _busy(request)
 

@@ -40,7 +40,7 @@ _FORM_LIMIT = 1_000_000  # bytes
 _NOT_OFFERED = {400, 404, 405, 406, 410, 501}  # of an address that is not documented
 _JSON_HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
 
-Read = TypeVar("Read")
+_Read = TypeVar("_Read")
 
 
 def deployments(
@@ -57,7 +57,7 @@ def deployments(
     )
 
 
-def _shaped(transport: Transport, method: str, url: str, read: Callable[[], Read]) -> Read:
+def _shaped(transport: Transport, method: str, url: str, read: Callable[[], _Read]) -> _Read:
     """Return what `read` makes of a reply. Raise Unavailable when the reply has another shape."""
     try:
         return read()

@@ -15,6 +15,6 @@ _django = get_wsgi_application()
 from sequra_bc.bulkheads import Bulkheads, Keeper  # noqa: E402 (imports models)
 from sequra_bc.intake import Intake  # noqa: E402 (imports models)
 
-keeper = Keeper()
-request_finished.connect(keeper.after_request, weak=False)
+_keeper = Keeper()
+request_finished.connect(_keeper.after_request, weak=False)
 application = Bulkheads(Intake(_django))

@@ -47,9 +47,9 @@ class _OfStore(Protocol):
     store: Store
 
 
-Row = TypeVar("Row", bound="Store | _OfStore")
-Given = ParamSpec("Given")
-Returned = TypeVar("Returned")
+_Row = TypeVar("_Row", bound="Store | _OfStore")
+_Given = ParamSpec("_Given")
+_Returned = TypeVar("_Returned")
 
 
 def is_of_all(error: Exception) -> bool:
@@ -62,7 +62,7 @@ def _is_rolled_back(error: Exception) -> bool:
     return isinstance(error.__cause__, TransactionRollbackError)
 
 
-def repeated_once(work: Callable[Given, Returned]) -> Callable[Given, Returned]:
+def repeated_once(work: Callable[_Given, _Returned]) -> Callable[_Given, _Returned]:
     """Decorate a transaction or a single statement: run it once more after a deadlock.
 
     PostgreSQL has undone all of it by then. Within a larger transaction the error is raised,
@@ -70,7 +70,7 @@ def repeated_once(work: Callable[Given, Returned]) -> Callable[Given, Returned]:
     """
 
     @wraps(work)
-    def run(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
+    def run(*args: _Given.args, **kwargs: _Given.kwargs) -> _Returned:
         try:
             return work(*args, **kwargs)
         except OperationalError as error:
@@ -99,7 +99,7 @@ def isolated(what: str, store: Store, work: Callable[[], object]) -> bool:
     return True
 
 
-def each(what: str, rows: Iterable[Row], work: Callable[[Row], object]) -> list[Row]:
+def each(what: str, rows: Iterable[_Row], work: Callable[[_Row], object]) -> list[_Row]:
     """Call `work` for every row. Return the rows for which it failed."""
     failed = []
     for row in rows:

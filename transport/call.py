@@ -214,24 +214,8 @@ class Transport:
         if data is not None:
             sent["Content-Type"] = "application/json"
         exchange = _Exchange(self, method, url, timeout or self.timeout, limit)
-        with self.counted(method):
+        with _counted(self.rejected.system, method):
             return exchange.run(sent, params, data)
-
-    @contextmanager
-    def counted(self, method: str) -> Iterator[None]:
-        """Count a call and its outcome in the metrics, and make it a span."""
-        system, outcome = self.rejected.system, "unavailable"
-        began = time.monotonic()
-        try:
-            with span(f"{method} {system}", "client"):
-                yield
-            outcome = "accepted"
-        except Rejected:
-            outcome = "rejected"
-            raise
-        finally:
-            _CALLS.labels(system, method, outcome).inc()
-            _CALL_SECONDS.labels(system).observe(time.monotonic() - began)
 
     def json(self, method: str, url: str, **rest: Any) -> Any:
         """Return the document in the reply, None when there is none (204)."""
@@ -252,6 +236,22 @@ class Transport:
         return self.unavailable(reason, None, method not in _READS_ONLY)
 
 
+@contextmanager
+def _counted(system: str, method: str) -> Iterator[None]:
+    """Count a call and its outcome in the metrics, and make it a span."""
+    began, outcome = time.monotonic(), "unavailable"
+    try:
+        with span(f"{method} {system}", "client"):
+            yield
+        outcome = "accepted"
+    except Rejected:
+        outcome = "rejected"
+        raise
+    finally:
+        _CALLS.labels(system, method, outcome).inc()
+        _CALL_SECONDS.labels(system).observe(time.monotonic() - began)
+
+
 def call_of(method: str, url: str) -> str:
     """Return the request in short, without the query, which may hold personal data."""
     return f"{method} {urlsplit(url).path}"
@@ -269,17 +269,17 @@ class _Exchange:
 
     def run(self, headers: Mapping[str, str], params: Params | None, data: bytes | None) -> Reply:
         try:
-            with closing(self.request(headers, params, data)) as response:
+            with closing(self._request(headers, params, data)) as response:
                 if self.transport.on_headers:
                     self.transport.on_headers(response.headers)
                 if not 200 <= response.status_code < 300:
-                    self.refuse(response)
-                content = b"".join(self.chunks(response))
+                    self._refuse(response)
+                content = b"".join(self._chunks(response))
                 return Reply(response.status_code, response.headers, content)
         except _LOST as error:
-            raise self.lost(error) from error
+            raise self._lost(error) from error
 
-    def request(
+    def _request(
         self, headers: Mapping[str, str], params: Params | None, data: bytes | None
     ) -> requests.Response:
         prepared = requests.PreparedRequest()
@@ -290,7 +290,7 @@ class _Exchange:
         adapter = self.transport.session.get_adapter(self.url)
         return adapter.send(prepared, stream=True, timeout=self.timeout)
 
-    def chunks(self, response: requests.Response) -> Iterator[bytes]:
+    def _chunks(self, response: requests.Response) -> Iterator[bytes]:
         """Yield the body as it arrives.
 
         Raise Unavailable beyond the limit or after the deadline.
@@ -299,52 +299,52 @@ class _Exchange:
         while chunk := response.raw.read1(_CHUNK, decode_content=True):
             size += len(chunk)
             if size > self.limit:
-                raise self.unavailable(f"sent more than {self.limit} bytes")
+                raise self._unavailable(f"sent more than {self.limit} bytes")
             if time.monotonic() > deadline:
-                raise self.unavailable(f"took longer than {self.timeout[1]:g} s to answer")
+                raise self._unavailable(f"took longer than {self.timeout[1]:g} s to answer")
             yield chunk
 
-    def refuse(self, response: requests.Response) -> NoReturn:
+    def _refuse(self, response: requests.Response) -> NoReturn:
         """Raise Rejected for a final refusal and Unavailable for a temporary one."""
         status = response.status_code
         if 300 <= status < 400:
-            raise self.unavailable(f"sent us elsewhere ({status}), where we do not go")
+            raise self._unavailable(f"sent us elsewhere ({status}), where we do not go")
         if status >= 500 or status in _NOT_NOW:
-            raise self.unavailable(
+            raise self._unavailable(
                 f"answered {status}", _retry_after(response), status not in _NO_EFFECT
             )
-        body = self.beginning(response)
+        body = self._beginning(response)
         request_id = response.headers.get("X-Request-Id", "")
         text = clean_text(body.decode("utf-8", "replace"))
-        raise self.transport.rejected(status, messages_of(body), request_id, self.call, text)
+        raise self.transport.rejected(status, messages_of(body), request_id, self._call, text)
 
-    def beginning(self, response: requests.Response) -> bytes:
+    def _beginning(self, response: requests.Response) -> bytes:
         """Return as much of an error page as arrives and is worth reading."""
         body, self.limit = b"", _ERROR_LIMIT
         try:
-            for chunk in self.chunks(response):
+            for chunk in self._chunks(response):
                 body += chunk
         except (Unavailable, *_LOST):
             return body
         return body
 
-    def lost(self, error: Exception) -> Unavailable:
+    def _lost(self, error: Exception) -> Unavailable:
         """Return the exception for a missing or partial reply: may the request have arrived?"""
         if any(isinstance(cause, _NEVER_SENT) for cause in _causes(error)):
-            return self.unavailable("cannot be reached", maybe_done=False)
+            return self._unavailable("cannot be reached", maybe_done=False)
         if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-            return self.unavailable(f"did not answer within {self.timeout[1]:g} s")
-        return self.unavailable("broke the connection")
+            return self._unavailable(f"did not answer within {self.timeout[1]:g} s")
+        return self._unavailable("broke the connection")
 
     def unavailable(
         self, what: str, retry_after: float | None = None, maybe_done: bool = True
     ) -> Unavailable:
         effect = maybe_done and self.method not in _READS_ONLY
-        reason = f"{self.transport.rejected.system} {what}: {self.call}"
+        reason = f"{self.transport.rejected.system} {what}: {self._call}"
         return self.transport.unavailable(reason, retry_after, effect)
 
     @property
-    def call(self) -> str:
+    def _call(self) -> str:
         return call_of(self.method, self.url)
 
 

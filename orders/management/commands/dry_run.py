@@ -76,7 +76,7 @@ def _previews(store: Store, orders: list[Order]) -> Iterator[dict[str, Any]]:
     except UNREADABLE as error:
         raise CommandError(error.reason) from error
     for order in orders:
-        result = preview(order, shop)
+        result = _preview(order, shop)
         problems = list(faults(result.update)) if result.update else []
         if result.kind in _UNKNOWN:
             problems.append(f"{result.reason} {result.message}".strip())
@@ -103,7 +103,7 @@ class _KeepsStatements(Sequra):
         """Accept it. The result of `sync_order` carries it."""
 
 
-def preview(order: Order, shop: BigCommerce) -> Result:
+def _preview(order: Order, shop: BigCommerce) -> Result:
     """Return how a synchronisation would end: `Kind.SENT` with what SeQura would be sent.
 
     BigCommerce is read; the row, SeQura and the staff notes are left alone.
