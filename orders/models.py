@@ -107,7 +107,7 @@ class Order(models.Model):
     changed = models.PositiveBigIntegerField(default=0)
     synced = models.PositiveBigIntegerField(default=0)
     due_at = models.DateTimeField(default=timezone.now)
-    # The worker that holds the order, and until when. See `orders.queue.lease`.
+    # The worker that holds the order, and until when. See `orders.queue.claim`.
     lease = models.CharField(max_length=32, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)  # failed ones in a row

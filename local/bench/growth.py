@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from local.bench.runner import Effort, Goal, Measure, Part, Round, Servers
 from orders.models import Order
 from orders.queue import claim
-from orders.queue.lease import Lease
+from orders.queue.claim import Lease
 from stores.models import Connection, Store
 
 FEW, MANY = 100, 10_000  # stores

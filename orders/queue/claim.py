@@ -5,12 +5,27 @@ store take turns. Work begins with what is new or due, so its cost does not grow
 stores. Every statement about several rows locks events before orders, each in the order of their
 ids, or skips what is locked; so workers never wait for each other in a circle. No HTTP happens
 while anything is locked.
+
+One worker works on an order at a time, without an open transaction: it holds a lease. A lease lasts
+a minute and is renewed while its holder lives, so the orders of a killed worker are free again a
+minute later. A holder may also be suspended in the middle (a frozen machine, a very long pause).
+Two rules keep it from leaving a wrong final state:
+
+* Before every statement, its repetition and the staff note, the holder checks that its lease
+  outlasts the call, and gives up if it does not.
+* Results are written only while the lease is held. If it was lost, the holder's statement may have
+  arrived after the next holder's, so it marks the order `unsure` and changed: the statement is sent
+  once more. A worker that takes over an expired lease marks the order `unsure` too, because the
+  former holder may have sent something before it died. An unsure order is sent again even when
+  nothing seems to differ.
 """
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -18,12 +33,18 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from orders.models import Order, WebhookEvent
-from orders.queue.lease import SECONDS, Lease
 from orders.queue.throttle import CALLS_PER_ORDER, FAILURES, PROBE_AFTER, admit
 from orders.topics import INFORMATION, REFUNDS, SHIPMENTS, UNINSTALLED
+from sequra.client import TIMEOUT
 from stores.isolation import repeated_once
 from stores.models import Connection
+from transport.call import longest
 
+_LEASE_SECONDS = 60.0
+_RENEW_AFTER = 8.0
+# The longest call to SeQura plus a margin. Calls to BigCommerce take no longer:
+# `orders.sync.worker.TIMEOUT`.
+_NEEDED = longest(TIMEOUT) + 5.0
 _LOCK = 7_318_441  # of the queue, beside a store's number: any that no other lock uses
 _FOLD_AT_ONCE = 2000
 # Secrets that are not needed here and take time to decrypt.
@@ -34,7 +55,7 @@ _LIMITS: dict[str, str | int | float] = {
     "calls": CALLS_PER_ORDER,
     "failures": FAILURES,
     "fold": _FOLD_AT_ONCE,
-    "lease_seconds": SECONDS,
+    "lease_seconds": _LEASE_SECONDS,
     # A burst of events becomes one update: seconds from an order's first event until it is read.
     "burst": 1.0,
     # Events may arrive before the order's row exists. Orders not paid with SeQura never get a row.
@@ -226,6 +247,28 @@ RETURNING o.id
 """  # noqa: S608 (parts of ours)
 
 
+@dataclass
+class Lease:
+    """The lease of one worker on all orders that it works on."""
+
+    id: str = field(default_factory=lambda: uuid4().hex)
+    until: float = field(default_factory=lambda: time.monotonic() + _LEASE_SECONDS)
+
+    def renewed(self, asked: float) -> None:
+        """Record that the database extended the lease, as of the monotonic time of the request."""
+        self.until = asked + _LEASE_SECONDS
+
+    @property
+    def is_safe(self) -> bool:
+        """Return whether the lease outlasts one more call."""
+        return self.until - time.monotonic() > _NEEDED
+
+    @property
+    def wants_renewal(self) -> bool:
+        """Return whether the lease is old enough to be renewed."""
+        return self.until - time.monotonic() < _LEASE_SECONDS - _RENEW_AFTER
+
+
 @repeated_once
 def settle() -> None:
     """Make orders due whose settle time has come."""
@@ -288,7 +331,7 @@ def renew(lease: Lease, orders: Iterable[int]) -> None:
             " ORDER BY id FOR NO KEY UPDATE)"
             " UPDATE orders_order o SET leased_until = now() + %s * interval '1 second'"
             " FROM held WHERE o.id = held.id",
-            [list(orders), lease.id, SECONDS],
+            [list(orders), lease.id, _LEASE_SECONDS],
         )
 
 

@@ -19,7 +19,7 @@ import bigcommerce.api
 import sequra.client
 from bigcommerce.client import BigCommerce
 from orders.models import Order
-from orders.queue.lease import Lease
+from orders.queue.claim import Lease
 from orders.queue.throttle import BIGCOMMERCE, SEQURA
 from orders.sync.snapshot import (
     PartMissing,

@@ -24,7 +24,7 @@ from bigcommerce.api import Quota
 from bigcommerce.client import BigCommerce
 from orders.models import Order
 from orders.queue import claim, throttle
-from orders.queue.lease import Lease
+from orders.queue.claim import Lease
 from orders.queue.wakeup import wake_worker
 from orders.sync import staff_notes
 from orders.sync.results import TOGETHER, finish, finish_together

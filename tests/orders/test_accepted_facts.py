@@ -17,7 +17,7 @@ import pytest
 
 import sequra.client
 from orders.models import Order
-from orders.queue.lease import Lease
+from orders.queue.claim import Lease
 from orders.sync import results
 from orders.sync.sync import Kind, Result, sync_order
 from stores.models import Connection, Store

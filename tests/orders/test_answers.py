@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 
 from orders.models import Gate, Order
 from orders.queue import claim, throttle
-from orders.queue.lease import Lease
+from orders.queue.claim import Lease
 from orders.sync import results
 from orders.sync import retry as retrying
 from orders.sync.retry import retry

@@ -23,7 +23,7 @@ from pytest_django.fixtures import Settings
 from orders import tasks
 from orders.models import Gate, Order
 from orders.queue import claim, wakeup
-from orders.queue.lease import Lease
+from orders.queue.claim import Lease
 from orders.sync import results
 from orders.sync import worker as draining
 from orders.sync.sync import Result

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from orders.drift import reconcile
 from orders.models import Order, Reconciliation, ReportRun
-from orders.queue import claim, lease
+from orders.queue import claim
 from orders.reports import run as report_run
 from orders.sync.sync import Kind, sync_order
 from orders.sync.worker import TIMEOUT, drain
@@ -40,7 +40,7 @@ def host(wrong: timedelta) -> Iterator[None]:
 
 @pytest.mark.parametrize("timeout", [client.TIMEOUT, TIMEOUT])
 def test_the_lease_outlasts_a_call_of_either_client(timeout: tuple[float, float]) -> None:
-    assert longest(timeout) < lease._NEEDED < lease.SECONDS - lease._RENEW_AFTER
+    assert longest(timeout) < claim._NEEDED < claim._LEASE_SECONDS - claim._RENEW_AFTER
 
 
 def test_the_second_statement_needs_a_lease_as_well(
@@ -51,9 +51,9 @@ def test_the_second_statement_needs_a_lease_as_well(
     merchant.acts("ship", order)
     merchant.sandbox.fault(UPDATE, method="PUT", status=409, times=9)
     order.refresh_from_db()
-    mine = lease.Lease()
+    mine = claim.Lease()
     safe = iter([True, False])
-    monkeypatch.setattr(lease.Lease, "is_safe", property(lambda _: next(safe)))
+    monkeypatch.setattr(claim.Lease, "is_safe", property(lambda _: next(safe)))
     provider, update = sequra_for(order.connection), client.Sequra.update_order
 
     def refuses_late(*arguments: object) -> None:

@@ -16,7 +16,7 @@ from django.utils import timezone
 from bigcommerce.api import Quota
 from orders.models import Gate, Order, WebhookEvent
 from orders.queue import claim, throttle
-from orders.queue.lease import Lease
+from orders.queue.claim import Lease
 from orders.sync import results
 from orders.sync.results import finish
 from orders.sync.sync import Kind, Result

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from bigcommerce.client import BigCommerce
 from orders.drift.checks import open_orders
 from orders.models import Order
-from orders.queue.lease import Lease
+from orders.queue.claim import Lease
 from orders.queue.throttle import wait_for_quota
 from orders.sync.sync import Kind, Result, sync_order
 from payloads.order.comparison import CARTS
