@@ -47,7 +47,7 @@ class _OfStore(Protocol):
     store: Store
 
 
-_Row = TypeVar("_Row", bound="Store | _OfStore")
+_Owned = TypeVar("_Owned", bound="Store | _OfStore")
 _Given = ParamSpec("_Given")
 _Returned = TypeVar("_Returned")
 
@@ -99,7 +99,7 @@ def isolated(what: str, store: Store, work: Callable[[], object]) -> bool:
     return True
 
 
-def each(what: str, rows: Iterable[_Row], work: Callable[[_Row], object]) -> list[_Row]:
+def each(what: str, rows: Iterable[_Owned], work: Callable[[_Owned], object]) -> list[_Owned]:
     """Call `work` for every row. Return the rows for which it failed."""
     failed = []
     for row in rows:

@@ -336,7 +336,7 @@ class _Exchange:
             return self._unavailable(f"did not answer within {self.timeout[1]:g} s")
         return self._unavailable("broke the connection")
 
-    def unavailable(
+    def _unavailable(
         self, what: str, retry_after: float | None = None, maybe_done: bool = True
     ) -> Unavailable:
         effect = maybe_done and self.method not in _READS_ONLY

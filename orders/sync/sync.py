@@ -66,26 +66,40 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class _Seen:
+    """What the order's documents show, as far as they could be read."""
+
+    update: OrderUpdate | None = None
+    computed: Computed | None = None  # the facts of the update
+    event: str = "edit"
+    agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce now has as well
+    shipped_at: datetime | None = None
+    status_id: int | None = None  # BigCommerce's, of the order
+    modified: str = ""  # BigCommerce's own date of the order's last change
+    archived: bool = False  # deleted in the control panel, where it can be restored
+    digest: str = ""  # of the order's document, if everything follows from it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(_Seen):
+    """What they show now, and the statement computed from them."""
+
+    update: OrderUpdate
+    computed: Computed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(_Seen):
     """How a synchronisation ended, and what to store about it."""
 
     kind: Kind
-    event: str = "edit"
-    update: OrderUpdate | None = None
     reason: str = ""
     message: str = ""
     host: str = ""  # the system that rejected it or did not answer
     retry_after: float | None = None
     may_have_arrived: bool = False  # a statement was sent and its answer was lost
-    computed: Computed | None = None  # the facts of the update
     statement: str = ""
     staff_note: str = ""  # the block in the staff notes, if it changed
-    shipped_at: datetime | None = None
-    status_id: int | None = None  # BigCommerce's, of the order
-    modified: str = ""  # BigCommerce's own date of the order's last change
-    digest: str = ""  # of the order's document, if everything follows from it
-    agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce now has as well
-    archived: bool = False  # deleted in the control panel, where it can be restored
 
     @property
     def may_be_known(self) -> bool:
@@ -100,21 +114,6 @@ class _Cause(TypedDict, total=False):
     message: str
     host: str
     may_have_arrived: bool
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What the order's documents show now, and the statement computed from them."""
-
-    update: OrderUpdate
-    computed: Computed  # the facts of the update
-    event: str = "edit"
-    agreed: tuple[str, ...] = ()  # details that SeQura corrected and BigCommerce now has as well
-    shipped_at: datetime | None = None
-    status_id: int | None = None  # BigCommerce's
-    modified: str = ""  # BigCommerce's own date of the order's last change
-    archived: bool = False  # deleted in the control panel, where it can be restored
-    digest: str = ""  # of the order's document, if everything follows from it
 
 
 def sync_order(order: Order, shop: BigCommerce, provider: Sequra, lease: Lease) -> Result:
