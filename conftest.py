@@ -40,37 +40,37 @@ from local.static_files import collect
 from tests.clients.openapi import VARIABLE, folder
 
 LONGEST_TEST = 600  # seconds
-running = ExitStack()
-QUICK = os.environ.get("QUICK") == "1"
-NO_PORT = 1  # nothing listens there
-NO_SERVERS = {
-    "DATABASE_URL": f"postgresql://none@127.0.0.1:{NO_PORT}/none",
-    "REDIS_URL": f"redis://127.0.0.1:{NO_PORT}/0",
+_running = ExitStack()
+_QUICK = os.environ.get("QUICK") == "1"
+_NO_PORT = 1  # nothing listens there
+_NO_SERVERS = {
+    "DATABASE_URL": f"postgresql://none@127.0.0.1:{_NO_PORT}/none",
+    "REDIS_URL": f"redis://127.0.0.1:{_NO_PORT}/0",
     "HISTORIES": "50",  # random ones, per test
 }
 # A test that reaches one of these fixtures, directly or not, needs more than this process.
-SERVED = frozenset({"servers", "django_db_setup", "db", "transactional_db", "browser"})
+_SERVED = frozenset({"servers", "django_db_setup", "db", "transactional_db", "browser"})
 # So does a test with one of these marks, or in a module with one.
-SERVED_MARKS = ("django_db", "xdist_group", "slow")
-NEVER_QUICK = re.compile(rf"^pytestmark = .*\b({'|'.join(SERVED_MARKS)})\b", re.MULTILINE)
+_SERVED_MARKS = ("django_db", "xdist_group", "slow")
+_NEVER_QUICK = re.compile(rf"^pytestmark = .*\b({'|'.join(_SERVED_MARKS)})\b", re.MULTILINE)
 
 
-def start() -> None:
+def _start() -> None:
     """Before Django reads its settings. Workers of pytest-xdist inherit the environment."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ.update(DEVELOPMENT)
         # Playwright keeps an event loop in the main thread; Django would refuse its database there.
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-        if not QUICK and not os.environ.get("DATABASE_URL"):
+        if not _QUICK and not os.environ.get("DATABASE_URL"):
             os.environ[SCRATCH] = "1"
-        os.environ.update(NO_SERVERS if QUICK else running.enter_context(start_servers()))
+        os.environ.update(_NO_SERVERS if _QUICK else _running.enter_context(start_servers()))
         collect(os.environ)
     django.setup()
     import_module("tests.shortcuts").install()
 
 
 # At import, not in a hook: the conftest.py of a folder named on the command line imports models.
-start()
+_start()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -79,16 +79,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """With QUICK=1 do not even import a module that is marked as a whole: half of the time."""
-    if not QUICK or not collection_path.match("test_*.py"):
+    if not _QUICK or not collection_path.match("test_*.py"):
         return None
-    return True if NEVER_QUICK.search(collection_path.read_text()) else None
+    return True if _NEVER_QUICK.search(collection_path.read_text()) else None
 
 
-def is_quick(item: pytest.Item) -> bool:
+def _is_quick(item: pytest.Item) -> bool:
     """Return whether the test needs neither server nor browser nor another process."""
-    if any(item.get_closest_marker(name) for name in SERVED_MARKS):
+    if any(item.get_closest_marker(name) for name in _SERVED_MARKS):
         return False
-    return SERVED.isdisjoint(getattr(item, "fixturenames", ()))
+    return _SERVED.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -103,14 +103,14 @@ def pytest_collection_modifyitems(
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("stack"))
-        if is_quick(item):
+        if _is_quick(item):
             item.add_marker(pytest.mark.quick)
-    if QUICK:
+    if _QUICK:
         served = [item for item in items if not item.get_closest_marker("quick")]
         config.hook.pytest_deselected(items=served)
         items[:] = [item for item in items if item.get_closest_marker("quick")]
     yield  # pytest-django sorts by database, and tests without one would come last
-    items.sort(key=place)
+    items.sort(key=_place)
 
 
 def pytest_collection_finish() -> None:
@@ -119,13 +119,13 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def place(item: pytest.Item) -> tuple[bool, bool, bool]:
+def _place(item: pytest.Item) -> tuple[bool, bool, bool]:
     """Groups first, what starts processes early, and what judges other tests after them."""
     alone = item.get_closest_marker("xdist_group") is None
-    return alone, item.get_closest_marker("last") is not None, not is_long(item)
+    return alone, item.get_closest_marker("last") is not None, not _is_long(item)
 
 
-def is_long(item: pytest.Item) -> bool:
+def _is_long(item: pytest.Item) -> bool:
     """Does it start a whole system of its own?"""
     fixtures = {"db", "transactional_db", "live_app"} & set(getattr(item, "fixturenames", ()))
     return item.get_closest_marker("slow") is not None and not fixtures
@@ -138,7 +138,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    running.close()
+    _running.close()
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +158,7 @@ def _nobody_waits_for_ever() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def servers() -> None:
     """PostgreSQL and Valkey, for a test that asks them in another way than through Django."""
-    assert not QUICK, "QUICK=1 starts no servers, and this fixture keeps a test out of it"
+    assert not _QUICK, "QUICK=1 starts no servers, and this fixture keeps a test out of it"
 
 
 @pytest.fixture(autouse=True)
@@ -167,11 +167,11 @@ def _quick_tests_connect_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     PostgreSQL is refused by pytest-django, with a remedy of its own.
     """
-    if QUICK:
+    if _QUICK:
         connect = socket.socket.connect
 
         def refused(self: socket.socket, address: Any) -> None:
-            if isinstance(address, tuple) and address[1] == NO_PORT:
+            if isinstance(address, tuple) and address[1] == _NO_PORT:
                 pytest.fail("a quick test reached for a server: let it use the fixture `servers`")
             connect(self, address)
 

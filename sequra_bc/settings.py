@@ -23,7 +23,7 @@ from transport import __version__
 faults: list[str] = []
 
 
-class Environment(environ.Env):  # type: ignore[misc]
+class _Environment(environ.Env):  # type: ignore[misc]
     """The process's environment. What makes no sense is a fault, and the default goes on."""
 
     def get_value(self, var: str, cast: Any = None, default: Any = None, **more: Any) -> Any:
@@ -31,12 +31,12 @@ class Environment(environ.Env):  # type: ignore[misc]
             return super().get_value(var, cast=cast, default=default, **more)
         except ValueError:
             item = cast[0] if isinstance(cast, list) else cast
-            faults.append(f"{var} is no {NAMES.get(item, 'valid value')}")
+            faults.append(f"{var} is no {_NAMES.get(item, 'valid value')}")
             return default
 
 
-NAMES = {int: "whole number", float: "number", dict: "JSON object"}
-env = Environment()
+_NAMES = {int: "whole number", float: "number", dict: "JSON object"}
+env = _Environment()
 # An empty variable counts as one that is not set.
 env.ENVIRON = {name: value for name, value in os.environ.items() if value.strip()}
 # What `docker inspect` and the environment of a process should not show: NAME_FILE names a file
@@ -106,8 +106,8 @@ def origin(name: str, default: str) -> str:
 
 
 # scheme, user, password and the rest: the last @ ends the password, whatever stands in it.
-WITH_PASSWORD = re.compile(r"([a-z0-9+]+://)([^:/@]*):(.*)@([^@]*)", re.DOTALL)
-NOT_IN_A_URL = re.compile(r"%(?![0-9A-Fa-f]{2})|[^\w.~%!$&'()*+,;=-]", re.ASCII)
+_WITH_PASSWORD = re.compile(r"([a-z0-9+]+://)([^:/@]*):(.*)@([^@]*)", re.DOTALL)
+_NOT_IN_A_URL = re.compile(r"%(?![0-9A-Fa-f]{2})|[^\w.~%!$&'()*+,;=-]", re.ASCII)
 
 
 def server_url(name: str, default: str) -> str:
@@ -115,9 +115,9 @@ def server_url(name: str, default: str) -> str:
     value: str = env.ENVIRON.get(name, default)
     if not value:
         return value
-    if found := WITH_PASSWORD.fullmatch(value):
+    if found := _WITH_PASSWORD.fullmatch(value):
         scheme, user, password, rest = found.groups()
-        password = NOT_IN_A_URL.sub(lambda odd: quote(odd[0], safe=""), password)
+        password = _NOT_IN_A_URL.sub(lambda odd: quote(odd[0], safe=""), password)
         value = f"{scheme}{user}:{password}@{rest}"
     try:
         port = urlsplit(value.split(";")[0]).port
@@ -129,7 +129,7 @@ def server_url(name: str, default: str) -> str:
     return default
 
 
-def with_password(url: str, name: str) -> str:
+def _with_password(url: str, name: str) -> str:
     """Return the URL with the password of this variable, unless it has one of its own."""
     password: str = env.ENVIRON.get(name, "")
     scheme, _, rest = url.partition("://")
@@ -139,7 +139,7 @@ def with_password(url: str, name: str) -> str:
     return f"{scheme}://{user}:{quote(password, safe='')}@{host}"
 
 
-def up_to(name: str, default: float, most: float) -> float:
+def _up_to(name: str, default: float, most: float) -> float:
     """Return a number from 0 to `most`."""
     value: float = env.float(name, default=default)
     if 0 <= value <= most:
@@ -221,8 +221,8 @@ SETTLE_SECONDS: list[float] = env.list("SETTLE_SECONDS", cast=float, default=[4.
 RECONCILE_SECONDS = env.int("RECONCILE_SECONDS", default=24 * 60 * 60)
 
 # How long personal data stays: after an uninstallation, and of purchases in which nothing changes.
-ERASE_AFTER_UNINSTALL_HOURS = up_to("ERASE_AFTER_UNINSTALL_HOURS", default=48.0, most=24 * 36500)
-ERASE_PURCHASES_AFTER_DAYS = up_to("ERASE_PURCHASES_AFTER_DAYS", default=1827.0, most=36500)
+ERASE_AFTER_UNINSTALL_HOURS = _up_to("ERASE_AFTER_UNINSTALL_HOURS", default=48.0, most=24 * 36500)
+ERASE_PURCHASES_AFTER_DAYS = _up_to("ERASE_PURCHASES_AFTER_DAYS", default=1827.0, most=36500)
 
 # --- Django --------------------------------------------------------------------------------------
 
@@ -278,45 +278,50 @@ TEMPLATES = [
         },
     }
 ]
-DATABASE_URL = with_password(
+DATABASE_URL = _with_password(
     server_url("DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/sequra_bc"),
     "DATABASE_PASSWORD",
 )
-DATABASE: dict[str, Any] = env.db_url_config(DATABASE_URL)
-if not DATABASE.get("ENGINE", "").endswith("postgresql"):
+_DATABASE: dict[str, Any] = env.db_url_config(DATABASE_URL)
+if not _DATABASE.get("ENGINE", "").endswith("postgresql"):
     faults.append("DATABASE_URL is no address of a PostgreSQL")
 # Is DATABASE_URL a pooler in transaction mode (PgBouncer)? Sessions are shared there: no
 # start-up options, no cursors that outlive a transaction, and locks are rows (stores/isolation.py).
 DATABASE_POOLED: bool = env.bool("DATABASE_POOLED", default=False)
 # A server that vanished is noticed within 45 seconds, also by a connection at rest.
-KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 5, "keepalives_count": 3}
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 5, "keepalives_count": 3}
 # A killed lock holder frees its lock in half a second, not when its statement ends.
-SESSION = {} if DATABASE_POOLED else {"options": "-c client_connection_check_interval=1s"}
+_SESSION = {} if DATABASE_POOLED else {"options": "-c client_connection_check_interval=1s"}
 DATABASES = {
     "default": {
         "CONN_MAX_AGE": 0 if DATABASE_POOLED else 60,
         "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": DATABASE_POOLED,
-        **DATABASE,
-        "OPTIONS": {"connect_timeout": 5, **KEEPALIVES, **SESSION, **DATABASE.get("OPTIONS", {})},
+        **_DATABASE,
+        "OPTIONS": {
+            "connect_timeout": 5,
+            **_KEEPALIVES,
+            **_SESSION,
+            **_DATABASE.get("OPTIONS", {}),
+        },
     }
 }
 # A streaming replica of the same database, for the figures of a period and exports. One that does
 # not answer costs a page two seconds, also on an open connection, and then the primary answers for
 # a while (stores/replica.py). No statement of a replica holds a thread for longer than 20 seconds.
 if REPLICA_URL := server_url("REPLICA_URL", ""):
-    REPLICA: dict[str, Any] = env.db_url_config(with_password(REPLICA_URL, "DATABASE_PASSWORD"))
-    if not REPLICA.get("ENGINE", "").endswith("postgresql"):
+    _REPLICA: dict[str, Any] = env.db_url_config(_with_password(REPLICA_URL, "DATABASE_PASSWORD"))
+    if not _REPLICA.get("ENGINE", "").endswith("postgresql"):
         faults.append("REPLICA_URL is no address of a PostgreSQL")
     DATABASES["replica"] = {
         **DATABASES["default"],
-        **REPLICA,
+        **_REPLICA,
         "OPTIONS": {
             "connect_timeout": 2,
             "tcp_user_timeout": 2000,  # milliseconds
-            **KEEPALIVES,
+            **_KEEPALIVES,
             **({} if DATABASE_POOLED else {"options": "-c statement_timeout=20s"}),
-            **REPLICA.get("OPTIONS", {}),
+            **_REPLICA.get("OPTIONS", {}),
         },
         "TEST": {"MIRROR": "default"},
     }
@@ -350,12 +355,12 @@ STORAGES = {
 WHITENOISE_ALLOW_ALL_ORIGINS = True
 
 
-def may_be_embedded(headers: Any, _path: str, _url: str) -> None:
+def _may_be_embedded(headers: Any, _path: str, _url: str) -> None:
     """Let shops load the script and its pictures; pages stay with their own origin."""
     headers["Cross-Origin-Resource-Policy"] = "cross-origin"
 
 
-WHITENOISE_ADD_HEADERS_FUNCTION = may_be_embedded
+WHITENOISE_ADD_HEADERS_FUNCTION = _may_be_embedded
 # What has its hash in its name never changes.
 WHITENOISE_IMMUTABLE_FILE_TEST = r"^.+\.[0-9a-f]{12}\..+$"
 
@@ -407,7 +412,7 @@ REST_FRAMEWORK = {
 
 # --- Celery wakes the workers; PostgreSQL is the queue --------------------------------------------
 
-REDIS_URL = with_password(server_url("REDIS_URL", "redis://127.0.0.1:6379/0"), "REDIS_PASSWORD")
+REDIS_URL = _with_password(server_url("REDIS_URL", "redis://127.0.0.1:6379/0"), "REDIS_PASSWORD")
 BROKER_URL = server_url("BROKER_URL", "") or REDIS_URL
 # What Kombu's transport wants to know besides: {"master_name": "…"} for sentinel://.
 BROKER_OPTIONS = json_object("BROKER_OPTIONS")
