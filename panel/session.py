@@ -17,7 +17,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone, translation
@@ -146,7 +146,7 @@ def bad_form(request: "PanelRequest") -> HttpResponse:
     return panel_error(request, 400, title, text, request.store)
 
 
-def no_such_thing(request: PanelRequest) -> HttpResponse:
+def _no_such_thing(request: PanelRequest) -> HttpResponse:
     """The same answer for what is not there and for what is another store's."""
     text = _(
         "The address may be wrong or out of date. Open SeQura again from the Apps menu of your"
@@ -207,7 +207,10 @@ def _csrf_holds(request: HttpRequest, expected: str) -> bool:
 def panel_page(
     view: Callable[Concatenate[PanelRequest, _P], HttpResponseBase],
 ) -> Callable[..., HttpResponseBase]:
-    """A page of the control panel; the view gets `request.store` and `request.panel_user`."""
+    """A page of the control panel; the view gets `request.store` and `request.panel_user`.
+
+    It raises Http404 for what is not there or another store's.
+    """
 
     @csrf_exempt  # the session's own token is checked below: frames keep no cookies
     @wraps(view)
@@ -228,7 +231,11 @@ def panel_page(
             if not safe and not _csrf_holds(request, panel.panel_csrf):
                 return _forged(request)
             _keep_open(found)
-            return frame_in_control_panel(view(panel, *args, **kwargs), panel.store)
+            try:
+                response = view(panel, *args, **kwargs)
+            except Http404:
+                response = _no_such_thing(panel)
+            return frame_in_control_panel(response, panel.store)
 
     return page
 

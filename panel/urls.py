@@ -61,8 +61,13 @@ order_pages = [
     path("orders/<int:order_id>/", order.order_panel, name="order_panel"),
     path("orders/<int:order_id>/compare/", order.order_comparison, name="order_comparison"),
     path("orders/<int:order_id>/retry", order.retry_order, name="retry_order"),
-    path("orders/<int:order_id>/again", drift.tell_again, name="tell_again"),
-    path("orders/<int:order_id>/finish", drift.finish_order, name="finish_order"),
+    path(
+        "orders/<int:order_id>/again",
+        order.retry_order,
+        {"in_doubt": True},
+        name="tell_again",
+    ),
+    path("orders/<int:order_id>/finish", order.finish_order, name="finish_order"),
     path(
         "orders/<int:order_id>/corrections",
         order.enter_correction,

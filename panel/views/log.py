@@ -19,7 +19,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.http import HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone, translation
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -29,7 +29,7 @@ from panel.export import BYTE_ORDER_MARK, csv_text, few_per_store
 from panel.figures import mark_outrun, with_approved
 from panel.forms import IgnoreForm
 from panel.notices import back
-from panel.session import PanelRequest, bad_form, no_such_thing, panel_error, panel_page
+from panel.session import PanelRequest, bad_form, panel_error, panel_page
 from panel.templatetags.labels import explained, outcome_name
 from stores import channels
 from stores.models import Store
@@ -38,6 +38,7 @@ from stores.storefronts import order_link, portal_link
 from transaction_log import record
 from transaction_log.explanations import event_choices, event_label, outcome_choices
 from transaction_log.models import Entry
+from transport.reading import number_of
 
 PAGE = 50
 _EXPORT_CHUNK = 1000
@@ -50,7 +51,6 @@ _OUTCOMES = [
     (_NEEDS_YOU, gettext_lazy("Needs action")),
     *outcome_choices(),
 ]
-_MOST_DIGITS = 18
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2999, 12, 31)  # within what a database can compare
 _INPUT = {"class": "input"}
 
@@ -163,7 +163,33 @@ def _date(label: Any) -> forms.DateField:
     )
 
 
-class _LogFilter(forms.Form):
+class ListFilter(forms.Form):
+    """A GET form over a list of the store, whose `q` may name one order."""
+
+    def __init__(self, store: Store, data: Any) -> None:
+        self.store = store
+        super().__init__(data, auto_id="filter-%s")
+
+    @property
+    def is_used(self) -> bool:
+        return any(self.data.get(name) for name in self.fields)
+
+    def _named(self) -> Q | None:
+        """Return the order of this number (`250`, `#250`, SeQura's `abc123-250`) or whole uuid.
+
+        Return everything for an empty field, and None for another text.
+        """
+        text = " ".join(self.cleaned_data["q"].split()).removeprefix("#")
+        if not text:
+            return Q()
+        try:
+            return Q(reference=UUID(text))
+        except ValueError:
+            number = number_of(text.removeprefix(f"{self.store.hash}-"))
+        return Q(bigcommerce_id=number) if number and number < 2**63 else None
+
+
+class _LogFilter(ListFilter):
     """A GET form. `entries()` are the store's entries that match, newest first."""
 
     q = forms.CharField(
@@ -187,24 +213,10 @@ class _LogFilter(forms.Form):
     since = _date(gettext_lazy("From"))
     until = _date(gettext_lazy("To"))
 
-    def __init__(self, store: Store, data: Any) -> None:
-        self.store = store
-        super().__init__(data, auto_id="filter-%s")
-
     def clean_q(self) -> Q:
-        """An order number (`250`, `#250`, as SeQura knows it `abc123-250`) or a whole uuid."""
-        text = self.cleaned_data["q"].strip().removeprefix("#")
-        number = text.removeprefix(f"{self.store.hash}-")
-        if not text:
-            return Q()
-        if number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS:
-            return Q(bigcommerce_id=int(number))
-        try:
-            return Q(reference=UUID(text))
-        except ValueError:
-            raise forms.ValidationError(
-                _("Enter an order number or a full SeQura reference.")
-            ) from None
+        if (named := self._named()) is None:
+            raise forms.ValidationError(_("Enter an order number or a full SeQura reference."))
+        return named
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -212,10 +224,6 @@ class _LogFilter(forms.Form):
         if since and until and since > until:
             self.add_error("until", _("“To” must be after “From”."))
         return cleaned
-
-    @property
-    def is_used(self) -> bool:
-        return any(self.data.get(name) for name in self.fields)
 
     def entries(self) -> QuerySet[Entry]:
         """Nothing while the form is not valid: a filter that was misread must not show all."""
@@ -301,7 +309,6 @@ def export_csv(request: PanelRequest) -> HttpResponse | StreamingHttpResponse:
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     name = f"sequra-{request.store.hash}-{timezone.localdate():%Y-%m-%d}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["X-Content-Type-Options"] = "nosniff"
     # Between these two moments lie the entries: what a progress bar needs to know.
     response["X-Export-Since"] = _oldest(request.store)
     return response
@@ -316,9 +323,7 @@ def _oldest(store: Store) -> str:
 @panel_page
 def ignore_entry(request: PanelRequest, entry_id: int) -> HttpResponse:
     """Take an entry off the list, with a reason that stays with it."""
-    entry = Entry.objects.filter(store=request.store, pk=entry_id).first()
-    if entry is None:
-        return no_such_thing(request)
+    entry = get_object_or_404(Entry, store=request.store, pk=entry_id)
     form = IgnoreForm(request.POST)
     if not form.is_valid():
         return panel_error(

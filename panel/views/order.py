@@ -11,7 +11,7 @@ from typing import Any
 from django import forms
 from django.core.validators import validate_email
 from django.db.models import F, OuterRef, Subquery
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -28,8 +28,9 @@ from orders.sync.snapshot import UNREADABLE, read_snapshot
 from orders.sync.sync import reading_of
 from panel.figures import mark_outrun, with_approved
 from panel.notices import back
-from panel.session import PanelRequest, no_such_thing, panel_error, panel_page, waiting_page
+from panel.session import PanelRequest, panel_error, panel_page, waiting_page
 from panel.templatetags.labels import label, newest_first
+from payloads.codes import INCOMPLETE
 from payloads.order.comparison import (
     Comparison,
     Update,
@@ -103,6 +104,12 @@ def _find(request: PanelRequest, order_id: int) -> Order | None:
     return order
 
 
+def _get(request: PanelRequest, order_id: int) -> Order:
+    if order := _find(request, order_id):
+        return order
+    raise Http404
+
+
 def _about(request: PanelRequest, order: Order) -> dict[str, Any]:
     entries = _entries(order)
     accepted = as_accepted(order.accepted_update, order.solicited)
@@ -160,9 +167,7 @@ def _amounts_of(order: Order) -> _Amounts:
 @waiting_page
 def order_comparison(request: PanelRequest, order_id: int) -> HttpResponse:
     """What BigCommerce has now, what SeQura last accepted, and what would be sent."""
-    order = _find(request, order_id)
-    if order is None:
-        return no_such_thing(request)
+    order = _get(request, order_id)
     comparison, problem, words = _compare(order)
     about = _about(request, order)
     context = {
@@ -206,12 +211,37 @@ def _compare_shop(snapshot: Snapshot, accepted: Update) -> Comparison | None:
 
 @require_POST
 @waiting_page
-def retry_order(request: PanelRequest, order_id: int) -> HttpResponse:
-    """Tell SeQura about the order as it is now, and say what really came of it."""
-    order = _find(request, order_id)
-    if order is None:
-        return no_such_thing(request)
+def retry_order(request: PanelRequest, order_id: int, *, in_doubt: bool = False) -> HttpResponse:
+    """Send SeQura the order as it is now, and show how that ended.
+
+    `in_doubt`: even where nothing seems to differ, because SeQura's portal may show otherwise.
+    """
+    order = _get(request, order_id)
+    if in_doubt:
+        # As after a failed attempt, the log shows how it ended though SeQura accepts the same.
+        Order.objects.filter(pk=order.pk).update(unsure=True, attempts=F("attempts") + 1)
     return back(request, retry(order, person=request.panel_user.email), order_id)
+
+
+@require_POST
+@waiting_page
+def finish_order(request: PanelRequest, order_id: int) -> HttpResponse:
+    """Give an order that was paid and stayed Incomplete the status of paid ones."""
+    order = _get(request, order_id)
+    return back(request, _finish(order), order_id)
+
+
+def _finish(order: Order) -> str:
+    status = order.settings.status_approved
+    if order.status != Order.Status.APPROVED or status is None:
+        return "not_finished"
+    try:
+        api = bigcommerce_for(order.store)
+        if api.order(order.bigcommerce_id)["status_id"] == INCOMPLETE:
+            api.update_order(order.bigcommerce_id, {"status_id": status})
+    except (Rejected, Unavailable):
+        return "bigcommerce_failed"
+    return "finished"
 
 
 def _choices() -> list[tuple[str, str]]:
@@ -259,9 +289,7 @@ def keep_correction(request: PanelRequest, order_id: int, correction_id: int) ->
 def _decide(
     request: PanelRequest, order_id: int, correction_id: int, decide: _Decide
 ) -> HttpResponse:
-    order = _find(request, order_id)
-    if order is None:
-        return no_such_thing(request)
+    order = _get(request, order_id)
     rows = corrections.open_rows(order.store, order.reference)
     found = next((row for row in rows if row.pk == correction_id), None)
     if found is None:
@@ -277,9 +305,7 @@ def _decide(
 @waiting_page
 def enter_correction(request: PanelRequest, order_id: int) -> HttpResponse:
     """SeQura told the merchant otherwise."""
-    order = _find(request, order_id)
-    if order is None:
-        return no_such_thing(request)
+    order = _get(request, order_id)
     form = _CorrectionForm(request.POST)
     if not form.is_valid():
         problems = " ".join(str(text) for texts in form.errors.values() for text in texts)

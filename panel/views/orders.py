@@ -1,7 +1,6 @@
 """The list of the store's orders: searched by an index, page by page, whatever their number."""
 
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.core.validators import MinLengthValidator
@@ -16,11 +15,9 @@ from django.views.decorators.http import require_safe
 
 from orders.models import Order, customer, searchable
 from panel.session import PanelRequest, panel_page
-from panel.views.log import PAGE, Position
-from stores.models import Store
+from panel.views.log import PAGE, ListFilter, Position
 from transaction_log.models import Entry
 
-_MOST_DIGITS = 18
 _LEAST = 3  # letters of a name or an e-mail address: fewer match too much
 _STATES: dict[str, Any] = {
     "": _("All"),
@@ -42,7 +39,7 @@ def _begins(part: str, text: str) -> Q:
     return Q(**{f"{column}__gte": searchable(start), f"{column}__lt": beyond})
 
 
-class _OrderFilter(forms.Form):
+class _OrderFilter(ListFilter):
     """A GET form. `orders()` are the store's orders that match, the newest first."""
 
     q = forms.CharField(
@@ -58,29 +55,15 @@ class _OrderFilter(forms.Form):
         widget=forms.Select(attrs={"class": "input"}),
     )
 
-    def __init__(self, store: Store, data: Any) -> None:
-        self.store = store
-        super().__init__(data, auto_id="filter-%s")
-
     def clean_q(self) -> Q:
-        """Return a number, a whole uuid, or the start of a name or an e-mail address."""
-        text = " ".join(self.cleaned_data["q"].split()).removeprefix("#")
-        number = text.removeprefix(f"{self.store.hash}-")
-        if not text:
-            return Q()
-        if number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS:
-            return Q(bigcommerce_id=int(number))
-        try:
-            return Q(reference=UUID(text))
-        except ValueError:
-            MinLengthValidator(_LEAST)(text)
+        """Return one order, or those whose customer's name or e-mail address begins like this."""
+        if (named := self._named()) is not None:
+            return named
+        text = " ".join(self.cleaned_data["q"].split())
+        MinLengthValidator(_LEAST)(text)
         if "@" in text:
             return _begins("email", text)
         return _begins("name", text) | _begins("surnames", text)
-
-    @property
-    def is_used(self) -> bool:
-        return any(self.data.get(name) for name in self.fields)
 
     @property
     def moment(self) -> str:

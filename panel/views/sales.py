@@ -167,7 +167,6 @@ def sales_csv(request: PanelRequest) -> HttpResponse:
     )
     name = f"sequra-sales-{request.store.hash}-{timezone.localdate():%Y-%m-%d}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["X-Content-Type-Options"] = "nosniff"
     return response
 
 

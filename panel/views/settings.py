@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -32,7 +32,7 @@ from panel.forms import (
     WebhookForm,
 )
 from panel.notices import show
-from panel.session import PanelRequest, bad_form, no_such_thing, panel_page, waiting_page
+from panel.session import PanelRequest, bad_form, panel_page, waiting_page
 from stores import catalogue, channels, connect, statuses, store_settings
 from stores.clients import bigcommerce_for
 from stores.install import CHANGE_CUSTOMERS, READ_CUSTOMERS, missing_scopes
@@ -278,9 +278,7 @@ def settings_history(request: PanelRequest) -> HttpResponse:
 @panel_page
 def undo_setting(request: PanelRequest, change_id: int) -> HttpResponse:
     """Set a setting back, unless it has changed since or the old value is valid no more."""
-    change = request.store.setting_changes.filter(pk=change_id).first()
-    if change is None:
-        return no_such_thing(request)
+    change = get_object_or_404(request.store.setting_changes, pk=change_id)
     try:
         is_undone = store_settings.undo(request.store, change, request.author)
     except store_settings.Refused:
@@ -428,9 +426,7 @@ def _add(store: Store, address: str, language: str) -> str:
 @panel_page
 def change_recipient(request: PanelRequest, recipient_id: int) -> HttpResponse:
     """Remove an address, or ask it again."""
-    recipient = request.store.recipients.filter(pk=recipient_id).first()
-    if recipient is None:
-        return no_such_thing(request)
+    recipient = get_object_or_404(request.store.recipients, pk=recipient_id)
     if "again" not in request.POST:
         recipient.delete()
         return show(request, "alerts", "removed")
