@@ -133,6 +133,7 @@ def main() -> None:
         print(row("nothing", bystanders(base, 40)))
         for name, attack in attacks.items():
             if not sys.argv[1:] or any(word in name for word in sys.argv[1:]):
+                # mypy takes the two kinds of context managers for object.
                 with attack():  # type: ignore[attr-defined]
                     time.sleep(2)
                     print(row(name, bystanders(base, 40)), flush=True)

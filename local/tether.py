@@ -62,6 +62,7 @@ def main() -> int:
     if options.remove:
         shutil.rmtree(options.remove, ignore_errors=True)
         with contextlib.suppress(OSError):  # the last one of the servers removes their folder
+            # pathlib would double what this tiny process imports.
             os.rmdir(os.path.dirname(options.remove))  # noqa: PTH106, PTH120
     return code if code >= 0 else 128 - code
 

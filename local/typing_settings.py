@@ -6,6 +6,7 @@ from local.settings import DEVELOPMENT
 
 os.environ.update(DEVELOPMENT)
 
+# django-stubs reads the settings in this module.
 from sequra_bc.settings import *  # noqa: F403
 
 # The sandbox has settings of its own; one type checker looks at both.

@@ -59,6 +59,7 @@ class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         hidden |= {*TABLES[self.model._meta.label].people}.difference(map(str, self.list_display))
         return sorted(hidden)
 
+    # Django passes these arguments.
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False
 
@@ -70,6 +71,7 @@ class _ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_search_results(
         self,
+        # Django passes it.
         request: HttpRequest,  # noqa: ARG002
         queryset: QuerySet[Any],
         search_term: str,
@@ -200,6 +202,7 @@ class _OpenFilter(admin.SimpleListFilter):
     title = "settled"
     parameter_name = "open"
 
+    # Django passes these arguments.
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
         return [("rejected", "needs the merchant"), ("delayed", "is tried again")]
 

@@ -260,6 +260,7 @@ def _speaking_for(request: HttpRequest, session: PanelSession, token: str) -> Pa
     panel.panel_csrf = _csrf_token(token)
     panel.author = Author(SettingChange.Source.PAGE, session.user.email)
     panel.account_refused = vars(session)["account_refused"]
+    # It is a PanelRequest from here on.
     return panel  # type: ignore[no-any-return]
 
 

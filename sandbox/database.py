@@ -60,4 +60,5 @@ def empty() -> None:
     tables = [model._meta.db_table for model in apps.get_models() if model._meta.managed]
     # One transaction: foreign keys are checked at its end. The names come from our models.
     with connection.cursor() as cursor:
+        # The tables are names of ours.
         cursor.execute(";".join(f'DELETE FROM "{table}"' for table in tables))  # noqa: S608

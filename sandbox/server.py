@@ -82,6 +82,7 @@ class Handler(BaseHTTPRequestHandler):
         except HangUp:
             self.hang_up()
 
+    # http.server calls them by these names.
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer_request  # noqa: N815
 
     def environ(self) -> Environ:

@@ -75,6 +75,7 @@ def metrics() -> HttpResponse:
     """Return the page. Without a database it has `sequra_bc_database_up 0`."""
     registry = CollectorRegistry()
     if shared := folder():
+        # prometheus_client does not type it.
         MultiProcessCollector(registry, path=shared)  # type: ignore[no-untyped-call]
     body = generate_latest(registry) if shared else generate_latest(REGISTRY)
     queues = CollectorRegistry()

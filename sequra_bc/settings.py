@@ -23,6 +23,7 @@ from transport import __version__
 faults: list[str] = []
 
 
+# django-environ has no types.
 class _Environment(environ.Env):  # type: ignore[misc]
     """The process's environment. What makes no sense is a fault, and the default goes on."""
 

@@ -21,6 +21,7 @@ _OPERATORS = ("admin/", "rest_framework/")  # files of pages that no shop and no
 _REFERENCE = '"sequra-form.js",""'  # to the second file, as the minified script has it
 
 
+# whitenoise has no types.
 class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """Minify the checkout's scripts, because every shopper loads them; name and hash follow."""
 

@@ -7,6 +7,7 @@ from sequra_bc.shared_counters import share
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sequra_bc.settings")
 share()
 
+# What counts requests comes after `share`.
 from django.core.signals import request_finished  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
 

@@ -121,5 +121,6 @@ def readable(row: models.Model, name: str) -> str:
     try:
         return str(getattr(row, name))
     except Undecryptable:
+        # A traceback adds nothing to a known cause.
         log.error("secret_undecryptable", table=row._meta.db_table, row=row.pk, column=name)  # noqa: TRY400
         return ""

@@ -104,6 +104,7 @@ def each(what: str, rows: Iterable[_Owned], work: Callable[[_Owned], object]) ->
     failed = []
     for row in rows:
         store = row if isinstance(row, Store) else row.store
+        # mypy does not infer the type of a default.
         if not isolated(what, store, lambda row=row: work(row)):  # type: ignore[misc]
             failed.append(row)
     return failed

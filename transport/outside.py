@@ -47,6 +47,7 @@ def is_public(address: str) -> bool:
     if isinstance(ip, IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
         if ip in _NAT64:
+            # 32 bits make an IPv4 address, which mypy does not see.
             inner = ip_address(int(ip) & 0xFFFFFFFF)  # type: ignore[assignment]
         if ip.teredo:
             return False

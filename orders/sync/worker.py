@@ -210,6 +210,7 @@ def _synchronise(order: Order, lease: Lease) -> _Done:
         shop = bigcommerce_for(order.store, TIMEOUT, session)
         provider = sequra_for(order.connection, session)
     except UNREADABLE as error:
+        # A traceback adds nothing to a known cause.
         log.error("store_failed", store=order.store.hash, task="drain", reason=error.reason)  # noqa: TRY400
         return Result(kind=Kind.LATER, reason="secret_unreadable"), None
     with interruptible():

@@ -77,6 +77,7 @@ def start_numbers_at(model: type[Order | Customer], first: int) -> None:
     sequence = f"{model._meta.db_table}_id_seq"
     with connection.cursor() as cursor:
         cursor.execute(
+            # The sequence is a name of ours.
             f"SELECT setval(%s, GREATEST(%s, (SELECT last_value FROM {sequence})))",  # noqa: S608
             [sequence, first],
         )

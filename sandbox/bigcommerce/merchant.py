@@ -256,6 +256,7 @@ def left_to_ship(order: Order) -> dict[int, int]:
     return found
 
 
+# One parameter for each field of the control panel's form.
 def ship(  # noqa: PLR0917
     order_id: int,
     items: list[Document] | None = None,
@@ -350,6 +351,7 @@ def unship(order_id: int, shipment_id: int) -> Document:
 # --- Refunds -------------------------------------------------------------------------------------
 
 
+# One parameter for each field of the control panel's form.
 def refund(  # noqa: PLR0917
     order_id: int,
     items: list[Document] | None = None,

@@ -54,6 +54,7 @@ ELSEWHERE = "29.95"
 USUAL_LINES: list[Document] = [{"product_id": 102, "quantity": 1}, {"product_id": 104}]
 
 
+# One parameter for each thing that a shopper chooses.
 def make_checkout(  # noqa: PLR0917
     lines: list[Document] | None = None,
     country: str = "ES",

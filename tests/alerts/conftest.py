@@ -33,6 +33,7 @@ class MailServer:
         envelope.rcpt_tos.append(args[0])
         return "250 OK"
 
+    # aiosmtpd calls it by this name.
     async def handle_DATA(  # noqa: N802
         self, _server: Any, _session: Any, envelope: Any
     ) -> str:

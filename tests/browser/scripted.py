@@ -120,6 +120,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
+    # http.server calls them by these names.
     do_GET = do_POST = do_PUT = do_DELETE = do_OPTIONS = answer_request  # noqa: N815
 
     def log_message(self, *_args: object) -> None:

@@ -243,6 +243,7 @@ def test_a_body_that_comes_byte_by_byte_ends_its_connection(
                 dripping.sendall(b"x")
                 bodies.end_overdue()
             answered.sendall(b"y")
+            # Which byte meets the end is the kernel's choice.
             with pytest.raises(OSError, match=r"reset|pipe"):  # noqa: PT012
                 while True:
                     dripping.sendall(b"x")

@@ -210,6 +210,7 @@ def test_migrate_web_workers_and_beat_run(run: Run, env: dict[str, str], tmp_pat
     beats = {name: str(tmp_path / f"{name}.alive") for name in ("worker", "worker-slow", "beat")}
     run(
         "web",
+        # Only replaced, never listened at.
         filled(SERVICES["web"]["command"], {"8000": port, "0.0.0.0": "127.0.0.1"}),  # noqa: S104
         env,
         ready=lambda: fetch(live) is not None,
@@ -256,6 +257,7 @@ def test_redis_asks_for_its_password(run: Run, tmp_path: Path) -> None:
     import redis
 
     port = free_port()
+    # Only replaced, never written to.
     command = filled(SERVICES["redis"]["command"], {"/tmp": str(tmp_path)})  # noqa: S108
     client = redis.Redis(port=port, password=PASSWORD)
 
@@ -293,6 +295,7 @@ def test_the_sandbox_answers_by_the_names_that_the_app_is_given(run: Run, tmp_pa
     example = (ROOT / "deploy" / "sandbox.env").read_text()
     given = dict(re.findall(r"^([A-Z_]+)=(.+)$", example, re.MULTILINE))
     here = {"SANDBOX_DATABASE_URL": create_database(os.environ["DATABASE_URL"], "compose_sandbox")}
+    # Only replaced, never listened at.
     names = {"8100": port, "0.0.0.0": "127.0.0.1"}  # noqa: S104
     check = filled(service["healthcheck"]["test"][1:], names)
     env = environment(**{**service["environment"], **here})

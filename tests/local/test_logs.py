@@ -33,6 +33,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter())
     written: list[str] = []
+    # A handler that keeps what it would write.
     handler.emit = lambda record: written.append(handler.format(record))  # type: ignore[method-assign]
     logging.getLogger().addHandler(handler)
     yield lambda: [json.loads(line) for text in written for line in text.split("\n")]

@@ -38,6 +38,7 @@ with servers(Path(sys.argv[1]) if len(sys.argv) > 1 else None) as urls:
 
 def start(*prefix: str, folder: Path | None = None) -> "subprocess.Popen[str]":
     """A process of its own group that runs both servers until its input ends."""
+    # Where the servers would put their folders anyway.
     env = environment(DATABASE_URL="", REDIS_URL="", TMPDIR=os.environ.get("TMPDIR", "/tmp"))  # noqa: S108
     command = [*prefix, sys.executable, "-c", PROGRAM, *([str(folder)] if folder else [])]
     return subprocess.Popen(

@@ -133,6 +133,7 @@ def test_the_commands_lead_to_a_migrated_app(servers: None, server: str, tmp_pat
 
 def unit(path: Path) -> RawConfigParser:
     read = RawConfigParser(strict=False, delimiters="=", comment_prefixes="#")
+    # The documented way to keep the case of keys.
     read.optionxform = str  # type: ignore[assignment, method-assign]
     read.read_string(path.read_text())
     return read
@@ -142,6 +143,7 @@ def unit(path: Path) -> RawConfigParser:
 def test_a_unit_runs_what_compose_runs(name: str) -> None:
     service = unit(UNITS / f"sequra-bc-{name}.service")["Service"]
     program, *arguments = service["ExecStart"].replace("%%", "%").split()
+    # Compared, never listened at.
     ours = [word.replace("127.0.0.1", "0.0.0.0") for word in arguments]  # noqa: S104
     expected = filled(load()[name]["command"])
     compose = load()[name]

@@ -88,6 +88,7 @@ def test_worker_and_beat_outlive_their_broker(world: World, broker: Process) -> 
         assert {name: main_process(world, name) for name in alive} == alive, round_
 
     for number in numbers:
+        # mypy does not infer the type of a default.
         world.wait(lambda n=number: world.totals(n) == (total(world, n), 0), "told", RECOVERED)  # type: ignore[misc]
         assert world.totals(number)[0] != began[number]
     assert not any(world.stack.processes[name].has_logged("Unrecoverable") for name in alive)

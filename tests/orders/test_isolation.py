@@ -70,6 +70,7 @@ def broken(merchant: People) -> Store:
             "UPDATE stores_connection SET password = %s WHERE id = %s", [token, account.pk]
         )
         for name in SECRETS:
+            # The column is a parameter of this test.
             statement = f"UPDATE stores_store SET {name} = %s WHERE id = %s"  # noqa: S608
             cursor.execute(statement, [token, store.pk])
     return Store.objects.get(pk=store.pk)

@@ -97,6 +97,7 @@ def test_nothing_is_lost_with_redis(world: World) -> None:
         broker.flushdb()
     broker.close()
     for number in numbers:
+        # mypy does not infer the type of a default.
         world.wait(lambda n=number: world.totals(n) == (0, 14980), "shipped", RECOVERED)  # type: ignore[misc]
         assert len(world.updates(number)) == 1
 

@@ -58,6 +58,7 @@ def test_the_second_statement_needs_a_lease_as_well(
 
     def refuses_late(*arguments: object) -> None:
         merchant.acts("edit_billing_address", order, city="Girona")
+        # It passes on whatever it is given.
         update(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(client.Sequra, "update_order", refuses_late)
@@ -151,6 +152,7 @@ def test_a_new_user_name_takes_orders_and_payments_along(merchant: People) -> No
         for one in Merchant.objects.filter(connection=old)
     ]
     addresses, login = Addresses(old.api_url, old.assets_url), Login("renamed", old.password)
+    # Fewer fields than SeQura sends.
     account = Account(old.deployment, old.environment, addresses, login, rows)  # type: ignore[arg-type]
     connect.save(merchant.store, old.environment, [account])
 

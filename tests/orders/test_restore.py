@@ -169,6 +169,7 @@ def test_sequras_cancellation_reaches_an_adopted_order(merchant: Merchant, backu
     drain()
     _catch_up()
 
+    # A dict serves as the form of an event.
     handle("cancelled", Solicitation.objects.get(pk=attempt.pk), {})  # type: ignore[arg-type]
 
     assert Order.objects.get(reference=attempt.sequra_order).status == Order.Status.CANCELLED

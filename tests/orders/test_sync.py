@@ -341,6 +341,7 @@ def test_sequra_asks_too_late_once_goods_left_by_status(
     rows = Solicitation.objects.select_related("store", "connection")
     solicitation = rows.get(reference=order.reference)
     status, answer = events.handle("cancel", solicitation, QueryDict())
+    # The answer is a document here, which only this event gives.
     assert (status, dict(answer)["result"]) == (200, "toolate")  # type: ignore[arg-type]
     record_state(solicitation, Solicitation.State.CANCELLED)
     Solicitation.objects.update(next_at=timezone.now())

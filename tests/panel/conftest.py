@@ -48,6 +48,7 @@ def open_panel(browser: Browser, live_app: str) -> Iterator[Open]:
                 else None
             ),
         )
+        # `Open` leaves the type of a store open.
         page.goto(live_app + session_of(store, locale) + path)  # type: ignore[arg-type]
         return page
 

@@ -41,6 +41,8 @@ from stores.rate_limit import (
     consume,
 )
 from tests.payments.conftest import MakeSolicitation
+
+# Fixtures of another folder, imported for pytest to find.
 from tests.payments.conftest import make_solicitation as make_solicitation  # noqa: PLC0414
 from tests.payments.conftest import merchant as merchant  # noqa: PLC0414
 from tests.payments.conftest import store as store  # noqa: PLC0414

@@ -19,6 +19,7 @@ from stores.registration.parts import Health
 from tests.stores.world import World
 
 pytestmark = pytest.mark.django_db
+# The storage of the settings is not Django's default.
 HASHED = staticfiles_storage.stored_name(checkout_script.FILE)  # type: ignore[attr-defined]
 
 
@@ -295,6 +296,7 @@ def test_a_token_granted_as_the_lock_comes_free_is_used(
 
 def test_label_is_compared_whatever_the_order() -> None:
     turned = {**parts._LABEL, "locales": parts._LABEL["locales"][::-1]}
+    # A copy of a TypedDict is a dict to mypy.
     assert parts._texts(turned) == parts._texts(parts._LABEL)  # type: ignore[arg-type]
 
 

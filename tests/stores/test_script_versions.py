@@ -25,9 +25,11 @@ from stores.models import ScriptVersion, Store
 from stores.registration import checkout_script
 from tests.stores.world import World
 
+# The storage of the settings is not Django's default.
 OURS = staticfiles_storage.stored_name(checkout_script.FILE)  # type: ignore[attr-defined]
 # What a release from before there were two files serves of other versions.
 ONE_FILE = r"storefront/sequra-checkout\.[0-9a-f]{12}\.js"
+# The same.
 FORM = staticfiles_storage.stored_name(checkout_script.FORM)  # type: ignore[attr-defined]
 OLD = "storefront/sequra-checkout.0123456789ab.js"
 SECOND = "storefront/sequra-checkout.abcdefabcdef.js"

@@ -203,6 +203,7 @@ def running() -> Iterator[World]:
             self.end_headers()
             self.wfile.write(text.encode())
 
+        # http.server calls them by these names.
         do_GET = do_POST = do_PUT = do_DELETE = respond  # noqa: N815
 
         def log_message(self, *_: Any) -> None:

@@ -99,6 +99,7 @@ _LONG_NUMBER = 10**8  # a telephone number rather than an amount
 _WORD = re.compile(r"\w(?:[\w.+%@'’:/-]*\w)?")
 # Vocabulary of error messages that identifies no person. Everything else is replaced.
 _PLAIN = frozenset(
+    # A list of so many words is read as text.
     "a accepted access account address already amount an and answer answered approved are as"  # noqa: SIM905
     " at be been before bigcommerce body by campaign cancelled cannot cart carts changed"
     " checkout code confirmed conflict connection country credentials currency customer date"

@@ -54,12 +54,14 @@ def _rotate_batch(table: str, column: str, after: int) -> dict[int, str | None]:
     name = quote(column)
     with connection.cursor() as cursor:
         cursor.execute(
+            # Table and column are names of ours.
             f"SELECT id, {name} FROM {quote(table)} WHERE id > %s AND {name} <> ''"  # noqa: S608
             f" ORDER BY id LIMIT {_BATCH} FOR UPDATE",
             [after],
         )
         rows = {key: _again(token) for key, token in cursor.fetchall()}
         cursor.executemany(
+            # As above.
             f"UPDATE {quote(table)} SET {name} = %s WHERE id = %s",  # noqa: S608
             [(token, key) for key, token in rows.items() if token is not None],
         )
