@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from panel.forms import StorefrontForm
 from panel.notices import show
-from panel.session import PanelRequest, no_such_thing, waiting_page
+from panel.session import PanelRequest, waiting_page
 from stores import catalogue, channels, connect, registration, statuses
 from stores.channels import COUNTRIES
 from stores.models import Store
@@ -69,7 +69,7 @@ def storefront(request: PanelRequest, channel_id: int) -> HttpResponse:
     """Show and save what one storefront sets for itself."""
     store = request.store
     if channel_id not in {one.id for one in _listed(store)}:
-        return no_such_thing(request)
+        raise Http404
     data = request.POST if request.method == "POST" else None
     form = StorefrontForm(store, channel_id, connect.available(store), data)
     if data is not None and form.is_valid():
@@ -99,7 +99,7 @@ def decide_storefront(request: PanelRequest, channel_id: int) -> HttpResponse:
     """
     store, is_offered = request.store, "offer" in request.POST
     if channel_id not in channels.names(store):
-        return no_such_thing(request)
+        raise Http404
     with recorded(store, request.author):
         channels.switch(store, channel_id, on=is_offered)
     healthy = registration.register(store, wait=0)
