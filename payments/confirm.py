@@ -26,9 +26,10 @@ from payments.steps import confirm_at_sequra, create_order, place_order
 from payments.steps.cart_check import finished_order
 from payments.steps.outcomes import Later, Refused
 from payments.steps.undo import undo
-from payments.threads import Bulkhead, Concurrency, Turns
+from payments.threads import Bulkhead, Turns
 from stores.isolation import Busy, only_one
 from stores.models import Store
+from stores.rate_limit import Concurrency
 from transaction_log import record
 from transport.stopping import stopping
 

@@ -14,10 +14,6 @@ from functools import partial
 
 from django.db import connection
 
-from stores.rate_limit import Concurrency
-
-__all__ = ["Bulkhead", "Concurrency", "Turns"]
-
 
 class Bulkhead:
     """Run at most `most` threads, and at most `each` of them for one key."""

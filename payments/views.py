@@ -29,10 +29,9 @@ from payments.progress import progress_of, shoppers_language
 from payments.solicit import UnknownCheckout
 from payments.solicited_order import checkout_url
 from payments.storefront import methods_for
-from payments.threads import Concurrency
 from stores.encryption import Undecryptable
 from stores.models import Store
-from stores.rate_limit import LIMITS, RateLimited, consume, may_wait
+from stores.rate_limit import LIMITS, Concurrency, RateLimited, consume, may_wait
 from stores.storefronts import browser_origin, may_ask, storefront_store
 
 

@@ -5,7 +5,7 @@ Amounts are integer cents. https://docs.sequra.com/reference
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
 # Readers of Catalan, Galician or Basque read Spanish; the storefront script has the same rule.
@@ -46,15 +46,6 @@ class Credentials(TypedDict, total=False):
     contract_options: list[str]  # "services", "allow_first_instalment_delay", …
 
 
-class _Cost(TypedDict, total=False):
-    """Amounts in cents; only meaningful for a solicitation."""
-
-    setup_fee: int
-    instalment_fee: int
-    down_payment_fees: int
-    instalment_total: int
-
-
 class PaymentMethod(TypedDict):
     """A payment method, identified by product and campaign, with its category."""
 
@@ -65,7 +56,7 @@ class PaymentMethod(TypedDict):
     claim: str
     description: str
     icon: str  # SVG text, hostile until shown as an image
-    cost: _Cost
+    cost: dict[str, int]  # cents by name; only meaningful for a solicitation
     cost_description: str
     starts_at: str | None
     ends_at: str | None
@@ -133,7 +124,7 @@ def _read_payment_method(method: Mapping[str, Any], category: Mapping[str, Any])
         claim=_text(method, "claim"),
         description=_text(method, "description"),
         icon=_text(method, "icon"),
-        cost=cast(_Cost, method.get("cost") or {}),
+        cost=method.get("cost") or {},
         cost_description=_text(method, "cost_description"),
         starts_at=method.get("starts_at"),
         ends_at=method.get("ends_at"),

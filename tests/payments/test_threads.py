@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from payments import confirm, tasks, views
 from payments.models import Solicitation
-from payments.threads import Bulkhead, Concurrency, Turns
+from payments.threads import Bulkhead, Turns
 from stores.models import Store
+from stores.rate_limit import Concurrency
 from tests.payments.conftest import MakeSolicitation
 
 SLOW, QUICK = 1, 2
