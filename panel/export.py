@@ -2,11 +2,12 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
@@ -14,7 +15,7 @@ from panel.session import PanelRequest, panel_error
 from stores.rate_limit import Concurrency
 
 # Excel takes a CSV file for UTF-8 only when it begins with this mark.
-BYTE_ORDER_MARK = "\ufeff"
+_BYTE_ORDER_MARK = "\ufeff"
 # A cell that begins like this is a formula to a spreadsheet, in full width too.
 # https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－", "＠")
@@ -71,7 +72,7 @@ class _Line:
         return line
 
 
-def harmless(value: object) -> str:
+def _harmless(value: object) -> str:
     """Text that no spreadsheet takes for a formula: an apostrophe in front makes it plain text."""
     text = str(value).replace("\0", "")
     if _DIVIDER.search(text):
@@ -92,7 +93,24 @@ def _disarmed(found: re.Match[str]) -> str:
     return "".join(reversed(reversed_))
 
 
+def csv_file(name: str, text: str | Iterator[str]) -> HttpResponse | StreamingHttpResponse:
+    """Return a file of lines from `csv_text`; of an iterator, one that grows while it is read."""
+    kind = "text/csv; charset=utf-8"
+    response = (
+        HttpResponse(_BYTE_ORDER_MARK + text, content_type=kind)
+        if isinstance(text, str)
+        else StreamingHttpResponse(_marked(text), content_type=kind)
+    )
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _marked(text: Iterator[str]) -> Iterator[str]:
+    yield _BYTE_ORDER_MARK + next(text, "")
+    yield from text
+
+
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
     """Return the lines of a file, or a part of them."""
     writer: Any = csv.writer(_Line())
-    return "".join(writer.writerow([harmless(cell) for cell in row]) for row in rows)
+    return "".join(writer.writerow([_harmless(cell) for cell in row]) for row in rows)

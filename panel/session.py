@@ -15,6 +15,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse
@@ -140,7 +141,7 @@ def panel_error(
     return frame_in_control_panel(response, store)
 
 
-def bad_form(request: "PanelRequest") -> HttpResponse:
+def _bad_form(request: PanelRequest) -> HttpResponse:
     """Return the page for a form that none of our pages sends."""
     title, text = _("Something's not right"), _("Go back and try again.")
     return panel_error(request, 400, title, text, request.store)
@@ -209,7 +210,8 @@ def panel_page(
 ) -> Callable[..., HttpResponseBase]:
     """A page of the control panel; the view gets `request.store` and `request.panel_user`.
 
-    It raises Http404 for what is not there or another store's.
+    It raises Http404 for what is not there or another store's, and BadRequest for a form that none
+    of our pages sends.
     """
 
     @csrf_exempt  # the session's own token is checked below: frames keep no cookies
@@ -235,6 +237,8 @@ def panel_page(
                 response = view(panel, *args, **kwargs)
             except Http404:
                 response = _no_such_thing(panel)
+            except BadRequest:
+                response = _bad_form(panel)
             return frame_in_control_panel(response, panel.store)
 
     return page

@@ -1,11 +1,11 @@
 """The page about drift: what the last look at all open orders found, and what to do about it."""
 
-import csv
-from io import StringIO
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import Count, Q
 from django.http import HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from orders.drift.checks import CHECKS, start
 from orders.models import Drift, DriftCheck
 from orders.queue.wakeup import wake_worker
-from panel.export import BYTE_ORDER_MARK, few_per_store, harmless
+from panel.export import csv_file, csv_text, few_per_store
 from panel.notices import show
 from panel.session import PanelRequest, panel_page
 from panel.templatetags.labels import detail_words, named
@@ -22,18 +22,14 @@ from stores.storefronts import order_link, portal_link
 from transport.reading import number_of
 
 
-# What a check found, as CSV.
-def _csv_file(check: DriftCheck) -> str:
-    """One line for each drift, in the reader's language and the store's time zone."""
-    heading = [
+def _rows(check: DriftCheck) -> Iterator[Sequence[object]]:
+    """Yield what a check found, in the reader's language and the store's time zone."""
+    yield (
         _("Order"), _("SeQura reference"), _("Problem"), _("Explanation"), _("Details"),
         _("Fixed"), _("Date and time"), "BigCommerce", "SeQura",
-    ]  # fmt: skip
-    file = StringIO()
-    writer = csv.writer(file)
-    writer.writerow(heading)
+    )  # fmt: skip
     for one in check.drifts.order_by("bigcommerce_id", "kind").iterator(500):
-        row = [
+        yield (
             one.bigcommerce_id,
             one.reference or "",
             named(one.kind, "drift"),
@@ -43,9 +39,7 @@ def _csv_file(check: DriftCheck) -> str:
             timezone.localtime(one.at).isoformat(timespec="seconds"),
             order_link(check.store, one.bigcommerce_id),
             portal_link(one.environment, one.reference),
-        ]
-        writer.writerow([harmless(cell) for cell in row])
-    return BYTE_ORDER_MARK + file.getvalue()
+        )
 
 
 _SHOWN = 200
@@ -106,10 +100,8 @@ def drift_progress(request: PanelRequest) -> JsonResponse:
 @require_safe
 @panel_page
 @few_per_store
-def drift_csv(request: PanelRequest, check_id: int) -> HttpResponse:
+def drift_csv(request: PanelRequest, check_id: int) -> HttpResponseBase:
     """All that one check found."""
     check = get_object_or_404(DriftCheck, store=request.store, pk=check_id)
-    response = HttpResponse(_csv_file(check), content_type="text/csv; charset=utf-8")
-    name = f"sequra-{request.store.hash}-drift-{timezone.localtime(check.started_at):%Y-%m-%d}.csv"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    day = f"{timezone.localtime(check.started_at):%Y-%m-%d}"
+    return csv_file(f"sequra-{request.store.hash}-drift-{day}.csv", csv_text(_rows(check)))

@@ -15,21 +15,23 @@ from typing import Any, Self
 from uuid import UUID
 
 from django import forms
+from django.core.exceptions import BadRequest
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone, translation
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from panel.export import BYTE_ORDER_MARK, csv_text, few_per_store
+from panel.export import csv_file, csv_text, few_per_store
 from panel.figures import mark_outrun, with_approved
 from panel.forms import IgnoreForm
 from panel.notices import back
-from panel.session import PanelRequest, bad_form, panel_error, panel_page
+from panel.session import PanelRequest, panel_error, panel_page
 from panel.templatetags.labels import explained, outcome_name
 from stores import channels
 from stores.models import Store
@@ -299,16 +301,14 @@ def _unknown_place(request: PanelRequest) -> HttpResponse:
 @require_safe
 @panel_page
 @few_per_store
-def export_csv(request: PanelRequest) -> HttpResponse | StreamingHttpResponse:
+def export_csv(request: PanelRequest) -> HttpResponseBase:
     """Everything that matches the filter, as a file that grows while it is being read."""
     filters = _LogFilter(request.store, request.GET)
     if not filters.is_valid():
-        return bad_form(request)
+        raise BadRequest
     entries = with_approved(filters.entries())
     lines = _csv_lines(request.store, entries, get_language() or "en")
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    name = f"sequra-{request.store.hash}-{timezone.localdate():%Y-%m-%d}.csv"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response = csv_file(f"sequra-{request.store.hash}-{timezone.localdate():%Y-%m-%d}.csv", lines)
     # Between these two moments lie the entries: what a progress bar needs to know.
     response["X-Export-Since"] = _oldest(request.store)
     return response
@@ -346,7 +346,7 @@ def _csv_lines(store: Store, entries: QuerySet[Entry], language: str) -> Iterato
 
 
 def _lines(store: Store, entries: QuerySet[Entry], language: str, zone: tzinfo) -> Iterator[str]:
-    yield BYTE_ORDER_MARK + csv_text([_heading(language)])
+    yield csv_text([_heading(language)])
     for chunk in _chunks(entries):
         with translation.override(language):
             text = csv_text(_row(store, entry, zone) for entry in chunk)

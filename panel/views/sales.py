@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from panel import figures
-from panel.export import BYTE_ORDER_MARK, csv_text
+from panel.export import csv_file, csv_text
 from panel.figures import chart
 from panel.session import PanelRequest, panel_page
 from panel.templatetags.labels import method_name
@@ -159,15 +160,11 @@ def sales(request: PanelRequest) -> HttpResponse:
 
 @require_safe
 @panel_page
-def sales_csv(request: PanelRequest) -> HttpResponse:
+def sales_csv(request: PanelRequest) -> HttpResponseBase:
     """Return every figure of the page, a row each."""
     found = _sales(request.store, _days(request))
-    response = HttpResponse(
-        BYTE_ORDER_MARK + csv_text(_rows(found)), content_type="text/csv; charset=utf-8"
-    )
     name = f"sequra-sales-{request.store.hash}-{timezone.localdate():%Y-%m-%d}.csv"
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return csv_file(name, csv_text(_rows(found)))
 
 
 def _rows(found: _Sales) -> Iterator[Sequence[object]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import BadRequest
 from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -32,7 +33,7 @@ from panel.forms import (
     WebhookForm,
 )
 from panel.notices import show
-from panel.session import PanelRequest, bad_form, panel_page, waiting_page
+from panel.session import PanelRequest, panel_page, waiting_page
 from stores import catalogue, channels, connect, statuses, store_settings
 from stores.clients import bigcommerce_for
 from stores.install import CHANGE_CUSTOMERS, READ_CUSTOMERS, missing_scopes
@@ -192,12 +193,12 @@ def _search(
 def change_exclusions(request: PanelRequest) -> HttpResponse:
     form = ExclusionForm(request.POST)
     if not form.is_valid():
-        return bad_form(request)
+        raise BadRequest
     kind, key = form.cleaned_data["kind"], form.cleaned_data["key"]
     store, is_excluded = request.store, form.cleaned_data["action"] == "exclude"
     channel = form.cleaned_data["storefront"]
     if channel is not None and not catalogue.has_own(store, channel):
-        return bad_form(request)  # it has inherited the store's again meanwhile
+        raise BadRequest  # it has inherited the store's again meanwhile
     with recorded(store, request.author):
         if is_excluded:
             catalogue.exclude(store, kind, key, form.cleaned_data["name"], channel)

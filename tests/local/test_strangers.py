@@ -21,7 +21,7 @@ from pytest_django import Settings
 from bigcommerce.signatures import InvalidSignedPayload, _decoded, read_signed_payload
 from orders.sync.staff_notes import reference_in
 from orders.webhooks import Refused, _read_event, _Receiver
-from panel.export import harmless
+from panel.export import _harmless as harmless
 from payloads.checkout.shopper import known_moment, language_code, sequra_address
 from payloads.codes import device_code, mobile_phone, payment_code
 from payments.form import NoForm, _check_sources

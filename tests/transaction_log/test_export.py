@@ -11,7 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from panel import export
-from panel.export import BYTE_ORDER_MARK, harmless
+from panel.export import _BYTE_ORDER_MARK as BYTE_ORDER_MARK
+from panel.export import _harmless as harmless
 from panel.views import log
 from stores.models import PanelUser
 from tests.stores.conftest import Panel, panel_for
