@@ -1,10 +1,8 @@
 """Celery tasks of the orders: wake-ups, and the periodic tasks that need no wake-up."""
 
 from collections.abc import Callable
-from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_process_shutdown
 
 from orders.drift.checks import check_due
 from orders.drift.reconcile import reconcile_due, watch_due
@@ -12,12 +10,6 @@ from orders.queue import claim
 from orders.reports.run import send_due
 from orders.sync import worker as draining
 from stores.isolation import Busy, only_one
-
-
-@worker_process_shutdown.connect
-def finish(**_: Any) -> None:
-    """Finish open calls before a worker's child process ends."""
-    draining.finish_asides()
 
 
 @shared_task

@@ -15,7 +15,6 @@ class PaymentsConfig(lifecycle.StoreApp):
         """Make unfinished payments due, and delete the tokens that open confirmation pages."""
         from payments import retention
 
-        retention.forget_secrets(store)
         return retention.begin_to_end(store)
 
     def references_needed(self, store: "Store", /) -> Collection[UUID]:

@@ -14,8 +14,10 @@ from concurrent.futures import TimeoutError as TookTooLong
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache, partial
+from typing import Any
 
 import structlog
+from celery.signals import worker_process_shutdown
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
@@ -173,8 +175,9 @@ def _confirm_if_free(pk: int) -> None:
         connection.close()
 
 
-def finish_helping() -> None:
-    """Wait for background work before a worker's process ends."""
+@worker_process_shutdown.connect
+def _finish_helping(**_: Any) -> None:
+    """Wait for background work before a worker's child process ends."""
     if _helpers.cache_info().currsize:
         _helpers().shutdown(cancel_futures=True)
 

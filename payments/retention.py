@@ -44,7 +44,11 @@ BEING_ENDED = Q(store__state=Store.State.UNINSTALLED, connection__erase_at__isnu
 
 
 def begin_to_end(store: Store) -> set[int]:
-    """Make the unfinished payments due and log each. Return the ids of the accounts they need."""
+    """Make the unfinished payments due and log each. Return the ids of the accounts they need.
+
+    The tokens that open confirmation pages are deleted: an uninstalled app keeps none.
+    """
+    Solicitation.objects.filter(store=store).exclude(checkout_token="").update(checkout_token="")
     # A password that no key decrypts counts: the key may come back.
     found = list(_unfinished(store=store).exclude(connection__password=""))
     for solicitation in found:
@@ -125,11 +129,6 @@ def _unfinished(*which: Q, **owner: Any) -> QuerySet[Solicitation]:
 ABANDONED_AFTER = timedelta(days=30)
 OFFERS_FOR = timedelta(days=90)
 _ALLOWANCE_SECONDS = 24 * 60 * 60
-
-
-def forget_secrets(store: Store) -> None:
-    """Delete the tokens that open confirmation pages: an uninstalled app keeps none."""
-    Solicitation.objects.filter(store=store).exclude(checkout_token="").update(checkout_token="")
 
 
 def take_along(account: Connection, earlier: list[int], refs: list[str]) -> int:

@@ -1,11 +1,9 @@
 """Celery tasks of the purchase: the sweep resumes what a crash or an outage interrupted."""
 
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from celery import shared_task
-from celery.signals import worker_process_shutdown
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet, Window
 from django.db.models.functions import Now, RowNumber
@@ -13,7 +11,7 @@ from django.utils import timezone
 
 from orders.models import Order
 from payments import retention
-from payments.confirm import finish_helping, help_along
+from payments.confirm import help_along
 from payments.models import Solicitation
 from payments.retention import forget_abandoned
 from stores.isolation import Busy, each, only_one
@@ -24,12 +22,6 @@ _BATCH, _BATCH_OF_A_STORE = 200, 20
 _Phase, _State = Solicitation.Phase, Solicitation.State
 # The phases whose next step may need SeQura.
 _ASKING_SEQURA = (_Phase.SOLICITED, _Phase.CONFIRMING, _Phase.PLACED, _Phase.DONE, _Phase.REFUSED)
-
-
-@worker_process_shutdown.connect
-def finish(**_: Any) -> None:
-    """Finish background work before a worker's child process ends."""
-    finish_helping()
 
 
 @shared_task

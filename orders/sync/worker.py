@@ -17,6 +17,7 @@ from typing import Any
 
 import requests
 import structlog
+from celery.signals import worker_process_shutdown
 from django.db import connection, transaction
 from prometheus_client import Counter
 
@@ -176,8 +177,9 @@ def _aside(run: _Drain) -> None:
     thread.start()
 
 
-def finish_asides() -> None:
-    """Wait for the threads of earlier runs before the worker's process ends."""
+@worker_process_shutdown.connect
+def finish_asides(**_: Any) -> None:
+    """Wait for the threads of earlier runs before a worker's child process ends."""
     for thread in list(_asides):
         thread.join()
 
