@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -14,7 +14,7 @@ from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import BigCommerce
 from orders.models import Order
 from orders.returns import NoOfflineRefund, quote, refund
-from panel.session import PanelRequest, no_such_thing, waiting_page
+from panel.session import PanelRequest, waiting_page
 from stores.clients import bigcommerce_for
 from stores.storefronts import order_link
 from transaction_log.explanations import Text
@@ -44,7 +44,7 @@ def _find(request: PanelRequest, order_id: int, entry_id: int) -> tuple[Order, E
 def order_return(request: PanelRequest, order_id: int, entry_id: int) -> HttpResponse:
     """Ask which products came back; with units in the address, show what they come to."""
     if (found := _find(request, order_id, entry_id)) is None:
-        return no_such_thing(request)
+        raise Http404
     order, entry = found
     context: dict[str, Any] = {
         "order_id": order_id, "entry": entry, "shop": order_link(request.store, order_id),
