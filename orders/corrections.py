@@ -184,11 +184,19 @@ def apply(order: Order, correction: Correction, person: str) -> str:
     api, theirs = bigcommerce_for(order.store), {correction.path: correction.theirs}
     reached, refusal = _write(api, order, theirs)
     with transaction.atomic():
-        _decide(order, list(theirs), _Decision.APPLIED, person, reached)
+        if not _decide(order, list(theirs), _Decision.APPLIED, person, reached):
+            _take_over(order, correction, person, reached)
         if problem := reached.get("problem"):
             statement = reason_digest(problem, str(correction.pk))
             record.rejected(order.subject, "customer", problem, words=refusal, statement=statement)
     return "applied_to_order" if problem else "applied"
+
+
+def _take_over(order: Order, correction: Correction, person: str, reached: _Document) -> None:
+    """Store who applied a correction that the webhook of this very change has closed meanwhile."""
+    rows = Correction.objects.filter(pk=correction.pk, decision=_Decision.AGREED)
+    if rows.update(decision=_Decision.APPLIED, decided_by=person, reached=reached):
+        _log(order, [correction.path], "correction_applied", person)
 
 
 def _write(
@@ -279,8 +287,11 @@ def _decide(
     decision: Correction.Decision,
     person: str,
     reached: _Document | None = None,
-) -> None:
-    """Store the decision, log it, and close the reminder when no correction is left open."""
+) -> int:
+    """Store the decision, log it, and close the reminder when no correction is left open.
+
+    Return how many corrections it is about: none when they were decided meanwhile.
+    """
     rows = Correction.objects.filter(
         store=order.store_id,
         reference=order.reference,
@@ -297,11 +308,16 @@ def _decide(
         left.pop(path, None)
     Order.objects.filter(pk=order.pk).update(corrected=left)
     order.corrected = left
-    if decided:  # nobody else decided meanwhile
-        reason = "correction_kept" if decision == _Decision.KEPT else "correction_applied"
-        words = ", ".join(sorted(paths))
-        record.accepted(order.subject, "correction", reason=reason, words=words, by=person)
+    if decided:
+        is_kept = decision == _Decision.KEPT
+        _log(order, paths, "correction_kept" if is_kept else "correction_applied", person)
     _settle_reminders(order, paths)
+    return decided
+
+
+def _log(order: Order, paths: Collection[str], reason: str, person: str) -> None:
+    words = ", ".join(sorted(paths))
+    record.accepted(order.subject, "correction", reason=reason, words=words, by=person)
 
 
 def _settle_reminders(order: Order, paths: Collection[str]) -> None:

@@ -410,6 +410,27 @@ def test_a_decision_that_was_made_meanwhile_is_logged_once(merchant: Merchant) -
     assert customer.writes().count("v3/customers") == 1
 
 
+def test_a_webhook_that_is_faster_than_the_decision_leaves_it_to_the_person(
+    merchant: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = merchant.order()
+    hear(order, email=THEIRS)
+    write = corrections._write
+
+    def write_and_hear_of_it(*given: Any) -> Any:
+        found = write(*given)
+        merchant.notices(order)
+        return found
+
+    monkeypatch.setattr(corrections, "_write", write_and_hear_of_it)
+    corrections.apply(order, only(order), "ana@example.com")
+
+    row = Correction.objects.get()
+    assert (row.decision, row.decided_by) == ("applied", "ana@example.com")
+    logged = Entry.objects.filter(event="correction", outcome="accepted").order_by("pk")
+    assert list(logged.values_list("ignored_by", flat=True)) == ["", "ana@example.com"]
+
+
 def test_without_the_permission_the_order_is_corrected_and_the_rest_is_named(
     merchant: Merchant,
 ) -> None:
