@@ -171,9 +171,7 @@ class Api:
         body = {"query": query, "variables": variables}
         document = self._object("POST", "graphql", body=body)
         if errors := document.get("errors"):
-            raise Rejected(
-                200, _graphql_messages(errors), "", call_of("POST", self._url("graphql"))
-            )
+            raise graphql_refusal(self._url("graphql"), errors)
         if not isinstance(data := document.get("data"), dict):
             raise self._unreadable("POST", "graphql")
         return data
@@ -188,9 +186,13 @@ def _total_pages(document: Mapping[str, Any]) -> int:
             return 1
 
 
-def _graphql_messages(errors: Any) -> list[str]:
+def graphql_refusal(url: str, errors: Any) -> Rejected:
+    """Return what the `errors` of a GraphQL response mean."""
     rows = errors if isinstance(errors, list) else [errors]
-    return [str(row.get("message", row) if isinstance(row, dict) else row)[:500] for row in rows]
+    messages = [
+        str(row.get("message", row) if isinstance(row, dict) else row)[:500] for row in rows
+    ]
+    return Rejected(200, messages, "", call_of("POST", url))
 
 
 # Reading the answer to a code.

@@ -10,7 +10,7 @@ from typing import Any, cast
 import requests
 
 from bigcommerce import documents
-from bigcommerce.api import PAGE, TIMEOUT, Api, Rejected, Unavailable, read_grant
+from bigcommerce.api import PAGE, TIMEOUT, Api, Rejected, Unavailable, graphql_refusal, read_grant
 from transport.call import Timeout, Transport, new_session
 
 _CONVERSION_TIMEOUT: Timeout = (3, 30)
@@ -28,6 +28,12 @@ _STORE_CREDIT = {
         "payment_method_id": "bigcommerce.store_credit",
     }
 }
+
+# GraphQL of a storefront: what is left to pay of a checkout, and the certificates that pay a part.
+# https://docs.bigcommerce.com/developer/docs/storefront/guides/graphql-storefront-api
+_CHECKOUT_BALANCE = """query Balance($id: String!) { site { checkout(entityId: $id) {
+  outstandingBalance { value currencyCode }
+  giftCertificates { code balance { value } used { value } } } } }"""
 
 # GraphQL for the entry in an order's Action menu that opens our panel.
 # https://developer.bigcommerce.com/docs/integrations/apps/app-extensions
@@ -78,6 +84,36 @@ def exchange_code(
     if (grant := read_grant(document)) is None:
         raise transport.unreadable("POST", url, "has not the documented shape")
     return grant
+
+
+def checkout_balance(
+    storefront_url: str,
+    token: str,
+    checkout_id: str,
+    customer_id: int | None = None,
+    *,
+    session: requests.Session | None = None,
+    timeout: Timeout = TIMEOUT,
+) -> dict[str, Any] | None:
+    """Return a checkout's balance and gift certificates; None when this token does not see it.
+
+    `customer_id`: whose checkout it is, with a token that may impersonate customers.
+    """
+    transport = Transport(Rejected, Unavailable, timeout, session or new_session())
+    headers = {"Accept": "application/json", "Authorization": f"Bearer {token}"}
+    if customer_id:
+        headers["X-Bc-Customer-Id"] = str(customer_id)
+    url = f"{storefront_url}/graphql"
+    body = {"query": _CHECKOUT_BALANCE, "variables": {"id": checkout_id}}
+    match transport.json("POST", url, headers=headers, body=body):
+        case {"errors": errors} if errors:
+            raise graphql_refusal(url, errors)
+        case {"data": {"site": {"checkout": dict(found)}}}:
+            return found
+        case {"data": {"site": {"checkout": None}}}:
+            return None
+        case _:
+            raise transport.unreadable("POST", url, "has not the documented shape")
 
 
 class BigCommerce(Api):
@@ -137,6 +173,20 @@ class BigCommerce(Api):
                 return token
             case _:
                 raise self._unreadable("POST", *path)
+
+    def storefront_token(self, channel_id: int, expires_at: int, *, impersonates: bool) -> str:
+        """Return a token for a storefront's GraphQL API that is for servers alone.
+
+        `expires_at` is in Unix seconds. Without `impersonates` it sees what nobody signed in for.
+        """
+        kind = "customer-impersonation" if impersonates else "private"
+        path = ("v3", "storefront", f"api-token-{kind}")
+        body: dict[str, Any] = {"channel_ids": [channel_id], "expires_at": expires_at}
+        if not impersonates:
+            body["scopes"] = ["Unauthenticated"]
+        if not isinstance(token := self._data("POST", *path, body=body).get("token"), str):
+            raise self._unreadable("POST", *path)
+        return token
 
     def create_order(self, checkout_id: str, *, timeout: Timeout = _CONVERSION_TIMEOUT) -> int:
         """Create an Incomplete order and return its id.
@@ -322,8 +372,10 @@ class BigCommerce(Api):
             raise self._unreadable("POST", *path)
         return token
 
-    def pay_with_store_credit(self, order_id: int) -> documents.Payment:
-        """Pay an Incomplete order with the customer's store credit. NOT repeatable.
+    def pay_otherwise(self, order_id: int, certificate: str = "") -> documents.Payment:
+        """Pay a part of an Incomplete order. NOT repeatable.
+
+        With the gift certificate of this code, or with all of the customer's store credit.
 
         https://developer.bigcommerce.com/docs/store-operations/payments
         """
@@ -331,7 +383,10 @@ class BigCommerce(Api):
             "Accept": "application/vnd.bc.v1+json",
             "Authorization": f"PAT {self.payment_access_token(order_id)}",
         }
-        document = self._transport.json("POST", self._payments, headers=headers, body=_STORE_CREDIT)
+        instrument = {"type": "gift_certificate", "gift_certificate_code": certificate}
+        payment = {"instrument": instrument, "payment_method_id": "bigcommerce.gift_certificate"}
+        body = {"payment": payment} if certificate else _STORE_CREDIT
+        document = self._transport.json("POST", self._payments, headers=headers, body=body)
         match document:
             case {"data": dict(payment)}:
                 return cast(documents.Payment, payment)

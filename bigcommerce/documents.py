@@ -446,6 +446,7 @@ class Transaction(TypedDict, total=False):
     currency: str
     status: str
     date_created: str
+    gift_certificate: dict[str, Any]
 
 
 # Customers, catalogue, payments -------------------------------------------------------------------

@@ -21,6 +21,7 @@ DEVELOPMENT = {
     "BIGCOMMERCE_LOGIN_URL": "http://127.0.0.1:9",
     "BIGCOMMERCE_API_URL": "http://127.0.0.1:9",
     "BIGCOMMERCE_PAYMENTS_URL": "http://127.0.0.1:9",
+    "BIGCOMMERCE_STOREFRONT_URL": "http://127.0.0.1:9/{store}{channel}",
     "SEQURA_DEPLOYMENTS_URL": "http://127.0.0.1:9/deployments",
     "RECONCILE_SECONDS": "86400",
     "LOG_LEVEL": "INFO",

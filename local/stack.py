@@ -272,6 +272,7 @@ def sandbox_settings(sandbox_port: int, app_port: int) -> dict[str, str]:
         "BIGCOMMERCE_LOGIN_URL": sandbox,
         "BIGCOMMERCE_API_URL": sandbox,
         "BIGCOMMERCE_PAYMENTS_URL": sandbox,
+        "BIGCOMMERCE_STOREFRONT_URL": f"{sandbox}/stores/{{store}}/storefront{{channel}}",
         "SEQURA_DEPLOYMENTS_URL": f"{sandbox}/deployments",
         "PORTAL_URL": portal,
         "PORTAL_SANDBOX_URL": portal,

@@ -191,7 +191,9 @@ class _WebhookEventAdmin(_ReadOnlyAdmin):
 class _SolicitationAdmin(_ReadOnlyAdmin):
     list_display = ("created_at", "store", "reference", "order_id", "state", "phase", "refusal")
     list_select_related = ("store",)
-    exclude = ("token", "token_digest", "signature", "told_addresses", "checkout_token")
+    exclude = (
+        "token", "token_digest", "signature", "told_addresses", "checkout_token", "certificates",
+    )  # fmt: skip
     search_help_text = "A SeQura reference, or an id of ours, in full"
     uuid_columns = ("reference", "public_id")
 

@@ -1,5 +1,6 @@
 """Attempts to pay a checkout with SeQura, and the reasons why SeQura was offered or not."""
 
+import json
 import uuid
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.db import models
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
+from payloads.checkout.other_payments import Certificate, OtherPayments
 from stores.channels import ChannelSettings
 from stores.encryption import EncryptedTextField, ModelWithSecrets
 from stores.models import Connection, Store, new_secret
@@ -72,6 +74,9 @@ class Solicitation(ModelWithSecrets):
     shopper = models.JSONField(default=dict)
     amount = models.PositiveIntegerField()
     store_credit = models.PositiveIntegerField(default=0)
+    # Gift certificates that pay a part, as JSON: [["ABC", 1000]]. Whoever has a code can spend it.
+    certificates = EncryptedTextField(blank=True, default="", db_default="")
+    paid_by_certificates = models.PositiveIntegerField(default=0, db_default=0)
     currency = models.CharField(max_length=3)
     country = models.CharField(max_length=2)
     reference = models.UUIDField(unique=True, null=True, blank=True)
@@ -254,17 +259,34 @@ class Solicitation(ModelWithSecrets):
             )
 
     @property
-    def may_have_spent_credit(self) -> bool:
-        """Return whether store credit may be spent on an order that was not seen to be without it.
+    def other_payments(self) -> OtherPayments:
+        """Return what pays a part of the checkout besides SeQura."""
+        known = json.loads(self.certificates) if self.certificates else []
+        return OtherPayments(tuple(Certificate(*one) for one in known), self.store_credit)
 
-        A conversion may apply the credit to an order that this row does not know.
+    @other_payments.setter
+    def other_payments(self, payments: OtherPayments) -> None:
+        self.store_credit = payments.credit
+        self.paid_by_certificates = payments.by_certificates
+        self.certificates = json.dumps(payments.certificates) if payments.certificates else ""
+
+    @property
+    def paid_otherwise(self) -> int:
+        """Return the cents of other payments, also when their certificates were erased."""
+        return self.store_credit + self.paid_by_certificates
+
+    @property
+    def may_have_spent_credit(self) -> bool:
+        """Return whether store credit, or a gift certificate, may be spent on an unseen order.
+
+        A conversion may apply them to an order that this row does not know.
         """
         if self.credit_intent_at:
             return True
         known = 0 if self.order_id is None else 1
         is_unseen = bool(known) and not self.undone_in_shop_at
         may_have_strays = self.create_attempts > known and not self.strays_voided_at
-        return bool(self.store_credit) and (is_unseen or may_have_strays)
+        return bool(self.paid_otherwise) and (is_unseen or may_have_strays)
 
     @property
     def subject(self) -> Subject:

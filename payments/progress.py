@@ -88,8 +88,8 @@ def _not_paid(solicitation: Solicitation) -> str:
             )
         if solicitation.may_have_spent_credit:
             return _(
-                "The payment with SeQura wasn't completed. Ask the shop about the store credit"
-                " that you used."
+                "The payment with SeQura wasn't completed. Ask the shop about the store credit or"
+                " gift certificate that you used."
             )
         if solicitation.phase in Solicitation.WITH_ORDER:
             return _("SeQura has cancelled the payment of order %(order)s.") % {

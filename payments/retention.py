@@ -46,9 +46,11 @@ BEING_ENDED = Q(store__state=Store.State.UNINSTALLED, connection__erase_at__isnu
 def begin_to_end(store: Store) -> set[int]:
     """Make the unfinished payments due and log each. Return the ids of the accounts they need.
 
-    The tokens that open confirmation pages are deleted: an uninstalled app keeps none.
+    Tokens of confirmation pages and codes of gift certificates are deleted: an uninstalled app
+    keeps none.
     """
-    Solicitation.objects.filter(store=store).exclude(checkout_token="").update(checkout_token="")
+    secret = Solicitation.objects.filter(store=store).exclude(checkout_token="", certificates="")
+    secret.update(checkout_token="", certificates="")
     # A password that no key decrypts counts: the key may come back.
     found = list(_unfinished(store=store).exclude(connection__password=""))
     for solicitation in found:

@@ -1,7 +1,7 @@
 """solicit(): turn a checkout into a SeQura order, and its payment methods into buttons.
 
-Everything is read server to server. Of the browser only its claim about store credit counts, and
-only when it explains the amount to the cent. https://docs.sequra.com/docs/start-solicitation
+Everything is read server to server. Of the browser only its claim about store credit counts, where
+BigCommerce shows it to no app, and only when it explains the amount to the cent. https://docs.sequra.com/docs/start-solicitation
 """
 
 import json
@@ -30,12 +30,14 @@ from payloads.checkout.eligibility import (
     ip_allowed,
     offered_methods,
 )
-from payloads.checkout.lines import Claim, credit_balance, store_credit
+from payloads.checkout.lines import Claim, credit_balance
+from payloads.checkout.other_payments import other_payments
 from payloads.checkout.parts import currency_of, customer_number, items
 from payloads.checkout.reasons import NotOffered, Reason
 from payloads.checkout.shopper import merchant_country
 from payloads.checkout.solicitation import fingerprint
 from payloads.money import NotMoney, to_cents
+from payments.balance import balance_of
 from payments.models import Offer, Solicitation
 from payments.notifications import digest
 from payments.solicited_order import keep, order_of, sent_order
@@ -278,9 +280,10 @@ def _ask(
         return Offered(reasons=reasons, detail=_storefront(attempt))
     needed = claim.applied or bool(rules.excluded_groups)
     customer = _customer_of(api, checkout, needed=needed)
-    balance = credit_balance(customer) if claim.applied else 0
-    attempt.store_credit = store_credit(balance, total, claim)
-    attempt.amount = total - attempt.store_credit
+    shown = balance_of(attempt.store, checkout)
+    balance = credit_balance(customer) if claim.applied or shown else 0
+    attempt.other_payments = other_payments(balance, total, claim, shown)
+    attempt.amount = max(0, total - attempt.other_payments.total)
     if total > MOST:
         raise NotOffered(Reason.AMOUNT)
     products = _products_of(api, rules, checkout)

@@ -71,6 +71,7 @@ def order_of(
             customer=customer,
             orders=orders,
             credit=attempt.store_credit,
+            certificates=attempt.paid_by_certificates,
         ),
     )
 

@@ -18,6 +18,13 @@ class Knobs:
     read_lag: float = 0.0  # seconds during which GET /v2/orders/{id}… may show the old state
     conversion_fails: int = 0  # the next n conversions answer 409, as after a checkout change
     store_credit_carried: bool = False  # does the conversion debit applied store credit itself?
+    pending_payable: bool = True  # may a second payment complete a Pending order?
+    # The storefront's GraphQL API: what an installation grants besides, what a balance holds, and
+    # whether a token that impersonates nobody sees the checkout of somebody who signed in.
+    more_scopes: str = ""
+    balance_without_credit: bool = False
+    balance_without_certificates: bool = False
+    signed_in_hidden: bool = False
     tax_inclusive: bool = True  # do catalogue prices and checkouts include tax?
     edit_renumbers_lines: bool = False  # does an edit in the control panel give lines new ids?
     include_ignored: bool = False  # does GET /v2/orders/{id} ignore `include`?

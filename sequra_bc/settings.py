@@ -206,6 +206,12 @@ BIGCOMMERCE_APP_ID = env.str("BIGCOMMERCE_APP_ID", default="")
 BIGCOMMERCE_LOGIN_URL = origin("BIGCOMMERCE_LOGIN_URL", "https://login.bigcommerce.com")
 BIGCOMMERCE_API_URL = origin("BIGCOMMERCE_API_URL", "https://api.bigcommerce.com")
 BIGCOMMERCE_PAYMENTS_URL = origin("BIGCOMMERCE_PAYMENTS_URL", "https://payments.bigcommerce.com")
+# Where a storefront's GraphQL API is; `{channel}` is empty for the first channel, then "-2".
+BIGCOMMERCE_STOREFRONT_URL = env.str(
+    "BIGCOMMERCE_STOREFRONT_URL", default="https://store-{store}{channel}.mybigcommerce.com"
+)
+if "{store}" not in BIGCOMMERCE_STOREFRONT_URL:
+    faults.append("BIGCOMMERCE_STOREFRONT_URL needs {store}, the place of the store's hash")
 SEQURA_DEPLOYMENTS_URL = env.str(
     "SEQURA_DEPLOYMENTS_URL", default="https://live.sequrapi.com/deployments"
 )

@@ -52,6 +52,7 @@ LIMITS: dict[str, _Limit] = {
     "question of a store": {"allowed": 60, "seconds": 30},
     # Checkouts that do not exist: guessing them must not use up the calls that shoppers need.
     "guess": {"allowed": 6, "seconds": 30},
+    "balance": {"allowed": 60, "seconds": 30},  # of a store's checkouts, counted per process
     "refusal": {"allowed": 1, "seconds": 60},  # remembered for the merchant, of a store
     # Webhooks: above this rate the events of one order share a row. Counted per process.
     "webhook": {"allowed": 100, "seconds": 1},  # a store

@@ -153,10 +153,13 @@ REASONS: Mapping[str, Explanation] = {
         speaker=_DETAILS,
     ),
     "credit_refused": Explanation(
-        _("BigCommerce rejected the store credit that was to pay part of the order."),
         _(
-            "Both orders were cancelled. Check the customer's store credit in BigCommerce, then"
-            " dismiss this entry."
+            "BigCommerce rejected the store credit or gift certificate that was to pay part of the"
+            " order."
+        ),
+        _(
+            "Both orders were cancelled. Check the customer's store credit and gift certificates in"
+            " BigCommerce, then dismiss this entry."
         ),
         retry=False,
         speaker=_BIGCOMMERCE,
@@ -186,10 +189,10 @@ REASONS: Mapping[str, Explanation] = {
         retry=False,
     ),
     "credit_to_return": Explanation(
-        _("The cancelled order had used the customer's store credit."),
+        _("The cancelled order had used the customer's store credit or gift certificates."),
         _(
-            "Check the customer's store credit in BigCommerce. If the cancellation didn't"
-            " return the amount, add it again."
+            "Check the customer's store credit and gift certificates in BigCommerce. If the"
+            " cancellation didn't return the amount, add it again."
         ),
         retry=False,
         speaker=_DETAILS,
@@ -197,11 +200,11 @@ REASONS: Mapping[str, Explanation] = {
     "credit_unseen": Explanation(
         _(
             "The app was uninstalled during this payment. The order may have used the"
-            " customer's store credit."
+            " customer's store credit or gift certificates."
         ),
         _(
             "Cancel the order in BigCommerce if it is still incomplete, and check the customer's"
-            " store credit there."
+            " store credit and gift certificates there."
         ),
         retry=False,
         speaker=_DETAILS,

@@ -34,6 +34,7 @@ from panel.forms import (
 )
 from panel.notices import show
 from panel.session import PanelRequest, panel_page, waiting_page
+from payments.balance import may_ask
 from stores import catalogue, channels, connect, statuses, store_settings
 from stores.clients import bigcommerce_for
 from stores.install import CHANGE_CUSTOMERS, READ_CUSTOMERS, missing_scopes
@@ -64,6 +65,7 @@ def general(request: PanelRequest) -> HttpResponse:
         "form": form,
         "services": countries,
         "must_not_correct": CHANGE_CUSTOMERS in missing_scopes(request.store),
+        "sees_certificates": may_ask(request.store),
     }
     return render(request, "stores/general.html", context, status=400 if form.errors else 200)
 

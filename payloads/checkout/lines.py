@@ -4,10 +4,10 @@
 the document and must add up to it. Where BigCommerce's documentation allows two readings of an
 amount, both are tried, and the first that adds up is used. If none does, SeQura is not offered.
 
-Store credit is what no server API returns. V3 checkouts contain neither store credit nor gift
-certificates as payments (https://docs.bigcommerce.com/docs/storefront/cart-checkout). The browser
-sends what it shows, and its claim is accepted only if the customer's balance, read server to
-server, explains it to the cent.
+V3 checkouts contain neither store credit nor gift certificates as payments
+(https://docs.bigcommerce.com/docs/storefront/cart-checkout). Where nothing else shows them
+(`payloads.checkout.other_payments`), the browser sends what it shows, and its claim is accepted
+only if the customer's balance, read server to server, explains it to the cent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -261,19 +261,29 @@ def _tax_total(checkout: Document) -> int:
     return to_cents(given)
 
 
-def cart_lines(checkout: Document, credit: int = 0) -> list[Line]:
-    """Return the lines of what the shopper still has to pay: `grand_total` less `credit` cents.
+def cart_lines(checkout: Document, credit: int = 0, certificates: int = 0) -> list[Line]:
+    """Return the lines of what the shopper still has to pay.
+
+    That is `grand_total` less store credit and gift certificates, both in cents. Their lines are
+    those of the order that will show them (`payloads.order.lines`).
 
     Raise `NotOffered` when no reading adds up, or when nothing is left to pay.
     """
     total = to_cents(checkout.get("grand_total", ""))
-    if credit < 0 or total - credit <= 0:
+    if min(credit, certificates) < 0 or total - credit - certificates <= 0:
         raise NotOffered(Reason.NOTHING_LEFT_TO_PAY)
-    lines = _balanced_lines(checkout, total)
-    if not credit:
-        return lines
-    paid = other_payment(reference="store_credit", name="Store credit", total_with_tax=-credit)
-    return [*lines, paid]
+    paid = (
+        ("store_credit", "Store credit", credit),
+        ("gift_certificate", "Gift certificate", certificates),
+    )
+    return [
+        *_balanced_lines(checkout, total),
+        *(
+            other_payment(reference=reference, name=name, total_with_tax=-cents)
+            for reference, name, cents in paid
+            if cents
+        ),
+    ]
 
 
 def _balanced_lines(checkout: Document, total: int) -> list[Line]:

@@ -85,8 +85,8 @@ SENTENCES: dict[Reason, str] = {
     ),
     Reason.GIFT_CERTIFICATE: _(
         "Part of the checkout was paid with something other than store credit, usually a gift"
-        " certificate. BigCommerce doesn't share gift certificate amounts with apps, so SeQura"
-        " can't finance the rest."
+        " certificate, and BigCommerce didn't show its amount to the app. General settings explain"
+        " what the app needs for that."
     ),
     Reason.UNBALANCED: _("The cart lines didn't add up to BigCommerce's total."),
     Reason.UNREADABLE: _("The cart contained something that couldn't be sent to SeQura."),

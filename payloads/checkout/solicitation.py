@@ -49,7 +49,8 @@ class Circumstances:
     platform: Mapping[str, str] = field(default_factory=dict)
     customer: Document | None = None  # GET /v3/customers; None for guests
     orders: Iterable[Document] = ()  # GET /v2/orders of that customer
-    credit: int = 0  # store credit in cents, as payloads/checkout/lines.py allows
+    credit: int = 0  # store credit in cents, as payloads/checkout/other_payments.py allows
+    certificates: int = 0  # gift certificates in cents, likewise
 
 
 def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
@@ -63,7 +64,7 @@ def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
         "merchant": _merchant(circumstances),
         "cart": cart(
             currency_of(checkout),
-            _lines(checkout, circumstances.credit),
+            _lines(checkout, circumstances),
             cart_ref=text(checkout.get("id")) or None,
         ),
         "delivery_method": _delivery_method(checkout),
@@ -77,9 +78,9 @@ def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
     return body
 
 
-def _lines(checkout: Document, credit: int) -> list[Line]:
+def _lines(checkout: Document, circumstances: Circumstances) -> list[Line]:
     try:
-        return cart_lines(checkout, credit)
+        return cart_lines(checkout, circumstances.credit, circumstances.certificates)
     except NotMoney as odd:
         raise NotOffered(Reason.UNREADABLE, str(odd)) from odd
 

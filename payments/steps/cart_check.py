@@ -13,11 +13,13 @@ from uuid import UUID
 from bigcommerce.api import Rejected
 from bigcommerce.documents import Checkout
 from bigcommerce.documents import Order as OrderDocument
-from payloads.checkout.lines import Claim, credit_balance, store_credit
+from payloads.checkout.lines import Claim, credit_balance
+from payloads.checkout.other_payments import OtherPayments, Shown, other_payments
 from payloads.checkout.parts import customer_number
 from payloads.checkout.reasons import NotOffered
 from payloads.checkout.solicitation import fingerprint
 from payloads.money import NotMoney, to_cents
+from payments.balance import balance_of, may_ask
 from payments.models import Solicitation
 from payments.solicited_order import order_of
 from payments.steps.outcomes import Refused
@@ -34,12 +36,12 @@ def check_cart(solicitation: Solicitation) -> None:
         if error.status == 404:
             raise Refused("checkout_gone") from error
         raise
-    ordered, credit = checkout.get("order_id"), solicitation.store_credit
+    ordered, agreed = checkout.get("order_id"), solicitation.other_payments
     order = api.order(int(ordered)) if ordered else None
-    if order and not is_unpaid(order, credit):
+    if order and not is_unpaid(order, agreed):
         raise Refused("already_ordered", f"as order {ordered}")
     # An order unknown to this restored row may have used the credit: the balance is lower.
-    is_used = order is not None and _shows_credit(order, credit)
+    is_used = order is not None and _shows_a_part(order, agreed)
     if _current_fingerprint(solicitation, checkout, is_used=is_used) != solicitation.fingerprint:
         raise Refused("cart_changed", f"it is {checkout.get('grand_total')} now")
     solicitation.is_unordered = not ordered
@@ -50,24 +52,30 @@ def _current_fingerprint(
 ) -> str:
     """Return the fingerprint of the checkout as it is now; empty when it cannot be paid any more.
 
-    `is_used`: an unpaid order of this checkout has used the store credit already.
+    `is_used`: an unpaid order of this checkout has used credit or certificates already.
     """
     try:
-        if not is_used and solicitation.store_credit != _current_credit(solicitation, checkout):
+        if not is_used and solicitation.other_payments != _current(solicitation, checkout):
             return ""
         return fingerprint(order_of(solicitation, checkout))
     except (NotOffered, NotMoney):
         return ""
 
 
-def _current_credit(solicitation: Solicitation, checkout: Checkout) -> int:
-    claim = Claim(**solicitation.claim)
-    if not claim.applied:
-        return 0
-    customer_id = customer_number(checkout)
+def _current(solicitation: Solicitation, checkout: Checkout) -> OtherPayments:
+    """Return what pays a part of the checkout now.
+
+    What a storefront's API does not show at the moment is believed to be as before: the order will
+    show whether it is.
+    """
+    claim, shown = Claim(**solicitation.claim), balance_of(solicitation.store, checkout)
+    if shown is None and (solicitation.certificates or may_ask(solicitation.store)):
+        shown = Shown(solicitation.amount, solicitation.other_payments.certificates)
+    customer_id = customer_number(checkout) if claim.applied or shown else None
     api = bigcommerce_for(solicitation.store)
     customer: Any = api.customer(customer_id) if customer_id else None
-    return store_credit(credit_balance(customer), to_cents(checkout.get("grand_total", "")), claim)
+    total = to_cents(checkout.get("grand_total", ""))
+    return other_payments(credit_balance(customer), total, claim, shown)
 
 
 _INCOMPLETE, _PENDING, _CANCELLED = 0, 1, 5
@@ -99,13 +107,19 @@ def is_finished(order: OrderDocument, reference: UUID) -> bool:
     return order["status_id"] != _INCOMPLETE and str(reference) in written
 
 
-def is_unpaid(order: OrderDocument, credit: int) -> bool:
-    """Return whether this order is Incomplete, or Pending by our store credit (cents) alone."""
+def is_unpaid(order: OrderDocument, agreed: OtherPayments) -> bool:
+    """Return whether this order is Incomplete, or Pending by these other payments alone."""
     if order["status_id"] != _PENDING:
         return order["status_id"] == _INCOMPLETE
-    return _shows_credit(order, credit) and not order.get("external_order_id")
+    return _shows_a_part(order, agreed) and not order.get("external_order_id")
 
 
-def _shows_credit(order: OrderDocument, credit: int) -> bool:
-    """Return whether this order has used exactly this store credit (cents), and any at all."""
-    return bool(credit) and to_cents(order["store_credit_amount"]) == credit
+def _shows_a_part(order: OrderDocument, agreed: OtherPayments) -> bool:
+    """Return whether this order has used a part of these payments, and nothing else."""
+    paid, left = paid_otherwise(order), agreed.left(*paid_otherwise(order))
+    return left is not None and any(paid)
+
+
+def paid_otherwise(order: OrderDocument) -> tuple[int, int]:
+    """Return the cents that gift certificates, and store credit, pay of an order."""
+    return to_cents(order["gift_certificate_amount"]), to_cents(order["store_credit_amount"])

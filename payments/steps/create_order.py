@@ -16,10 +16,9 @@ from django.utils import timezone
 from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.documents import Order as OrderDocument
 from orders.sync.staff_notes import with_line
-from payloads.money import to_cents
 from payments.models import Solicitation
 from payments.steps import place_order
-from payments.steps.cart_check import finished, is_unpaid
+from payments.steps.cart_check import finished, is_unpaid, paid_otherwise
 from payments.steps.outcomes import Later, Refused, failpoint
 from payments.steps.store_credit import show_credit
 from stores.clients import bigcommerce_for
@@ -168,7 +167,7 @@ def _candidates(solicitation: Solicitation, orders: list[OrderDocument]) -> list
         order
         for order in orders
         if order["id"] not in taken
-        and is_unpaid(order, solicitation.store_credit)
+        and is_unpaid(order, solicitation.other_payments)
         and parsedate_to_datetime(order["date_created"]) >= first - _CLOCK_SKEW
     ]
 
@@ -188,7 +187,7 @@ def void_strays(solicitation: Solicitation) -> None:
     orders = bigcommerce_for(solicitation.store).orders(cart_id=solicitation.checkout_id)
     for order in _candidates(solicitation, orders):
         if order["id"] != solicitation.order_id:
-            if to_cents(order["store_credit_amount"]):
+            if any(paid_otherwise(order)):
                 show_credit(solicitation, "credit_to_return")
             bigcommerce_for(solicitation.store).update_order(
                 order["id"],

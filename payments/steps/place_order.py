@@ -56,7 +56,7 @@ def settle(solicitation: Solicitation) -> None:
         return
     heed_undoing(document)
     total = to_cents(document["total_inc_tax"])
-    expected = solicitation.amount + solicitation.store_credit
+    expected = solicitation.amount + solicitation.paid_otherwise
     if total != expected or document["default_currency_code"] != solicitation.currency:
         raise Refused("amount_changed", f"{total} cents ordered, {expected} cents approved")
     use_credit(solicitation, document)

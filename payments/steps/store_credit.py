@@ -1,10 +1,12 @@
-"""Use store credit: the part of an order that SeQura does not finance is taken from the balance.
+"""Use gift certificates and store credit: they pay the part of an order that SeQura does not.
 
-It is not documented whether a conversion applies the credit that the shopper chose, so both cases
-work: credit that the order already shows is left alone, otherwise the Payments API takes it while
-the order is Incomplete. https://docs.bigcommerce.com/docs/rest-payments
+It is not documented whether a conversion applies what the shopper chose, so both cases work: what
+the order already shows is left alone, otherwise the Payments API takes it, first the certificates.
+Each is used as a whole, so a second attempt finds nothing left to take.
+https://docs.bigcommerce.com/docs/rest-payments
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import structlog
@@ -13,12 +15,16 @@ from django.conf import settings
 from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import BigCommerce
 from bigcommerce.documents import Order as OrderDocument
+from bigcommerce.documents import Transaction
+from payloads.checkout.other_payments import Certificate, OtherPayments
 from payloads.money import euros, to_cents
 from payments.models import Solicitation
+from payments.steps.cart_check import paid_otherwise
 from payments.steps.outcomes import Later, Refused, failpoint
 from stores.clients import bigcommerce_for
 from stores.models import database_now
 from transaction_log import record
+from transport.reading import section
 
 log = structlog.get_logger()
 _UNAUTHORISED = 401
@@ -28,32 +34,45 @@ _TRIES, _PAUSE_SECONDS = 8, 2.0
 
 
 def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
-    """Use the credit once. Raise Refused when the order shows another credit than approved."""
-    shown = to_cents(document["store_credit_amount"])
-    certificates = to_cents(document["gift_certificate_amount"])
-    if certificates or shown not in (0, solicitation.store_credit):
-        raise Refused("credit_changed", f"{shown} + {certificates} cents paid otherwise")
-    if shown == solicitation.store_credit:
+    """Use certificates and credit once. Raise Refused when the order shows others than approved."""
+    certificates, credit = paid_otherwise(document)
+    left = solicitation.other_payments.left(certificates, credit)
+    if left is None:
+        raise Refused("credit_changed", f"{credit} + {certificates} cents paid otherwise")
+    payments = list(_payments(left))
+    if not payments:
         return
     api = bigcommerce_for(solicitation.store)
-    in_doubt_since = solicitation.credit_intent_at
-    if in_doubt_since:
-        if _taken_earlier(api, solicitation):
+    if in_doubt_since := solicitation.credit_intent_at:
+        payments = _not_taken_yet(api, solicitation, payments)
+        if not payments:
             return
         _wait(in_doubt_since)
-    _pay(api, solicitation, in_doubt_since)
+    for payment in payments:
+        _pay(api, solicitation, payment, solicitation.credit_intent_at)
 
 
 def has_taken_credit(api: BigCommerce, solicitation: Solicitation, document: OrderDocument) -> bool:
-    """Return whether the order has used store credit. Raise Later while BigCommerce may hide it."""
-    if to_cents(document["store_credit_amount"]):
+    """Return whether the order has used a part of the other payments.
+
+    Raise Later while BigCommerce may hide it.
+    """
+    if any(paid_otherwise(document)):
         return True
     if not solicitation.credit_intent_at:
         return False
-    if _taken_earlier(api, solicitation):
+    payments = list(_payments(solicitation.other_payments))
+    if _not_taken_yet(api, solicitation, payments) != payments:
         return True
     _wait(solicitation.credit_intent_at)
     return False
+
+
+def _payments(left: OtherPayments) -> Iterator[Certificate]:
+    """Yield one payment after another; that of store credit has no code."""
+    yield from left.certificates
+    if left.credit:
+        yield Certificate("", left.credit)
 
 
 def show_credit(solicitation: Solicitation, reason: str) -> None:
@@ -62,7 +81,7 @@ def show_credit(solicitation: Solicitation, reason: str) -> None:
         solicitation.subject,
         "purchase",
         reason,
-        words=euros(solicitation.store_credit),
+        words=euros(solicitation.paid_otherwise),
         statement=solicitation.fingerprint,
     )
     if reason == "credit_to_return" and not solicitation.credit_intent_at:  # by the conversion
@@ -76,12 +95,17 @@ def _wait(in_doubt_since: datetime) -> None:
         raise Later("waiting for BigCommerce to show the store credit", seconds=_LOOK_AGAIN_SECONDS)
 
 
-def _pay(api: BigCommerce, solicitation: Solicitation, in_doubt_since: datetime | None) -> None:
+def _pay(
+    api: BigCommerce,
+    solicitation: Solicitation,
+    payment: Certificate,
+    in_doubt_since: datetime | None,
+) -> None:
     """Write the intention before each attempt. An attempt without effect removes it."""
     solicitation.note(credit_intent_at=database_now())
     failpoint("credit_intended")
     try:
-        api.pay_with_store_credit(solicitation.bigcommerce_order)
+        api.pay_otherwise(solicitation.bigcommerce_order, payment.code)
     except Rejected as error:
         solicitation.note(credit_intent_at=in_doubt_since)
         _after_refusal(solicitation, error)
@@ -100,14 +124,28 @@ def _after_refusal(solicitation: Solicitation, error: Rejected) -> None:
         raise error
     if solicitation.credit_intent_at and solicitation.credits_refused + 1 < _TRIES:
         solicitation.note(credits_refused=solicitation.credits_refused + 1)
-        why = f"BigCommerce refused the store credit, which may be taken already: {error.message}"
+        why = f"BigCommerce refused a payment that may be made already: {error.message}"
         raise Later(why, _PAUSE_SECONDS) from error
     raise Refused("credit_refused", error.message) from error
 
 
-def _taken_earlier(api: BigCommerce, solicitation: Solicitation) -> bool:
-    """Return whether the order's transactions show that the credit was taken."""
-    return any(
-        transaction["method"] == "store_credit" and transaction["status"] == "ok"
+def _not_taken_yet(
+    api: BigCommerce, solicitation: Solicitation, payments: list[Certificate]
+) -> list[Certificate]:
+    """Return those of these payments that the order's transactions do not show."""
+    taken = [
+        transaction
         for transaction in api.transactions(solicitation.bigcommerce_order)
-    )
+        if transaction["status"] == "ok"
+    ]
+    return [one for one in payments if not any(_is_of(one, found) for found in taken)]
+
+
+def _is_of(payment: Certificate, transaction: Transaction) -> bool:
+    """Return whether this transaction is that payment. Two certificates differ by their codes."""
+    if not payment.code:
+        return transaction["method"] == "store_credit"
+    code = section(transaction.get("gift_certificate")).get("code")
+    is_same = str(code).casefold() == payment.code.casefold()
+    is_alike = code is None and to_cents(transaction["amount"]) == payment.cents
+    return transaction["method"] == "gift_certificate" and (is_same or is_alike)

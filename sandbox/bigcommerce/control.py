@@ -7,7 +7,7 @@ POST install | auth_url | load_url | uninstall | remove_user       install.py's 
 POST webhooks/hold | release | reorder | duplicate | drop | emit | redeliver
 GET  webhooks               every event sent: hook, body, attempts, status; `pending` ones
 POST channels               add a storefront {"id", "name", "url", …}
-POST products | customers | groups | addresses   add one {"name", "price", …}
+POST products | customers | groups | addresses | certificates   add one {"name", "price", …}
 POST scripts/delete | hooks/deactivate | extensions/delete | token/revoke | store | channel
 """
 
@@ -42,6 +42,7 @@ from sandbox.bigcommerce.models import (
     CustomerAddress,
     CustomerGroup,
     Document,
+    GiftCertificate,
     Hook,
     Order,
     Product,
@@ -103,6 +104,10 @@ def world() -> dict[str, Callable[[], list[Any]]]:
         ],
         "addresses": lambda: [
             catalogue_api.address_as_v3(one) for one in CustomerAddress.objects.order_by("id")
+        ],
+        "certificates": lambda: [
+            {"code": one.code, "balance": f"{one.balance:.2f}"}
+            for one in GiftCertificate.objects.order_by("code")
         ],
         "hooks": lambda: [hooks.as_v3(hook) for hook in Hook.objects.order_by("id")],
         "scripts": lambda: [scripts.as_v3(one) for one in Script.objects.order_by("created")],
@@ -185,16 +190,16 @@ def list_webhooks(_request: HttpRequest) -> Document:
 
 
 def add_row(kind: str, **given: Any) -> Document:
-    """A channel, product or customer more; prices and balances as text or numbers."""
+    """A channel, product, customer, certificate… more; amounts as text or numbers."""
     models: dict[str, Any] = {
         "channels": Channel, "products": Product, "customers": Customer, "groups": CustomerGroup,
-        "addresses": CustomerAddress,
+        "addresses": CustomerAddress, "certificates": GiftCertificate,
     }  # fmt: skip
-    for name in ("price", "store_credit", "tax_rate", "weight"):
+    for name in ("price", "store_credit", "tax_rate", "weight", "balance"):
         if name in given:
             given[name] = Decimal(str(given[name]))
-    row, _ = models[kind].objects.update_or_create(id=given.pop("id", None), defaults=given)
-    return {"id": row.id}
+    row, _ = models[kind].objects.update_or_create(pk=given.pop("id", None), defaults=given)
+    return {"id": row.pk}
 
 
 def spoil(what: str, **given: Any) -> Document:
@@ -221,7 +226,7 @@ SPOILS = (
     "scripts/delete", "extensions/delete", "hooks/delete", "hooks/deactivate", "token/revoke",
     "store",
 )  # fmt: skip
-ROWS = ("channels", "products", "customers", "groups", "addresses")
+ROWS = ("channels", "products", "customers", "groups", "addresses", "certificates")
 
 urlpatterns = [
     path("merchant/<str:action>", posting(act_as_merchant)),

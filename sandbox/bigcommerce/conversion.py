@@ -5,7 +5,6 @@ from sandbox.bigcommerce.geography import CURRENCIES
 from sandbox.bigcommerce.models import (
     Checkout,
     Document,
-    GiftCertificate,
     Order,
     OrderAddress,
     OrderCoupon,
@@ -17,6 +16,7 @@ from sandbox.bigcommerce.orders import (
     new_product,
     pair,
     recompute,
+    use_certificate,
     use_store_credit,
     v2_address,
 )
@@ -132,7 +132,4 @@ def settle(order: Order, sums: totals.Totals) -> None:
     if sums.store_credit:
         use_store_credit(order, sums.store_credit)
     for certificate, used in sums.gift_certificates:
-        GiftCertificate.objects.filter(code=certificate.code).update(
-            balance=certificate.balance - used
-        )
-        order.document["gift_certificate_amount"] = money(used)
+        use_certificate(order, certificate.code, used)

@@ -23,6 +23,7 @@ from sandbox import settings
 from sandbox.bigcommerce.models import AppExtension, Code, Document, Hook, Script, Store
 from sandbox.bigcommerce.oauth import ACCOUNT_UUID
 from sandbox.calling import call
+from sandbox.knobs import knobs
 
 USERS: dict[str, Document] = {
     "owner": {"id": 1, "email": "owner@mardefondo.example"},
@@ -44,7 +45,8 @@ def auth_url(
 ) -> str:
     """The app's `/auth` as the merchant's browser opens it, with a code that works once."""
     code = Code.objects.create(
-        code=secrets.token_hex(8), store_hash=settings.STORE_HASH, scope=scope or SCOPES,
+        code=secrets.token_hex(8), store_hash=settings.STORE_HASH,
+        scope=scope or f"{SCOPES} {knobs.more_scopes}".strip(),
         user=USERS[user] | {"locale": locale},
     )  # fmt: skip
     query = {

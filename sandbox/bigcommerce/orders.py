@@ -15,6 +15,7 @@ from sandbox.bigcommerce.models import (
     Checkout,
     Customer,
     Document,
+    GiftCertificate,
     Order,
     OrderAddress,
     OrderFee,
@@ -129,6 +130,29 @@ def use_store_credit(order: Order, credit: Decimal) -> Transaction:
             "date_created": datetime.now(UTC).isoformat(), "test": False, "status": "ok",
             "fraud_review": False,
             "store_credit": {"remaining_balance": float(customer.store_credit)},
+        },
+    )  # fmt: skip
+
+
+def use_certificate(order: Order, code: str, amount: Decimal) -> Transaction:
+    """Pay part of the order from a gift certificate."""
+    found = GiftCertificate.objects.select_for_update().get(code=code)
+    before, found.balance = found.balance, found.balance - amount
+    found.save()
+    paid = Decimal(order.document["gift_certificate_amount"]) + amount
+    order.document["gift_certificate_amount"] = money(paid)
+    return Transaction.objects.create(
+        order=order,
+        document={
+            "event": "purchase", "method": "gift_certificate", "amount": float(amount),
+            "currency": order.document["default_currency_code"], "gateway": "giftcertificate",
+            "gateway_transaction_id": "", "payment_method_id": "bigcommerce.gift_certificate",
+            "date_created": datetime.now(UTC).isoformat(), "test": False, "status": "ok",
+            "fraud_review": False,
+            "gift_certificate": {
+                "code": code, "original_balance": float(before), "starting_balance": float(before),
+                "remaining_balance": float(found.balance), "status": "active",
+            },
         },
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Store credit by the Payments API, while an order is Incomplete.
+"""Store credit and gift certificates by the Payments API, while an order is not paid in full.
 
 https://developer.bigcommerce.com/docs/store-operations/payments
 """
@@ -16,11 +16,12 @@ from django.http import HttpRequest, JsonResponse
 from sandbox import settings
 from sandbox.bigcommerce import orders, statuses
 from sandbox.bigcommerce.answers import STATUS_PAGE, Refused, body, data, v3
-from sandbox.bigcommerce.models import Customer, Document, Order, PaymentToken
+from sandbox.bigcommerce.models import Customer, Document, GiftCertificate, Order, PaymentToken
 from sandbox.bigcommerce.webhooks import STORE_ID, emit
+from sandbox.knobs import knobs
 
 ACCEPT = "application/vnd.bc.v1+json"
-METHOD = "bigcommerce.store_credit"
+KINDS = ("store_credit", "gift_certificate")
 
 
 def refusal(status: int, title: str, code: int, detail: str = "") -> Refused:
@@ -81,25 +82,42 @@ def payment(request: HttpRequest, **_parts: Any) -> JsonResponse:
         kind, method = given["instrument"]["type"], given["payment_method_id"]
     except (ValueError, KeyError, TypeError):
         raise refusal(400, "Input is invalid", 30002) from None
-    if kind != "store_credit" or method != METHOD:
+    if kind not in KINDS or method != f"bigcommerce.{kind}":
         raise refusal(422, "This payment method is not supported here", 30100)
-    if order.status_id != statuses.INCOMPLETE:
+    if not is_payable(order):
         raise refusal(422, "The order cannot be paid in its status", 30101)
-    credit = min(balance(order), orders.financed(order))
-    if credit <= 0:
-        raise refusal(422, "There is no store credit to pay with", 30102)
-    pay(order, credit)
+    code = given["instrument"].get("gift_certificate_code", "")
+    left = certificate(code).balance if kind == "gift_certificate" else balance(order)
+    amount = min(left, orders.financed(order))
+    if amount <= 0:
+        raise refusal(422, "There is no balance to pay with", 30102)
+    pay(order, amount, code)
     answer = {"id": str(uuid.uuid4()), "transaction_type": "purchase", "status": "success"}
     return JsonResponse({"data": answer}, status=201)
 
 
-def pay(order: Order, credit: Decimal) -> None:
+def is_payable(order: Order) -> bool:
+    """An Incomplete order, or one that is Pending because a part of it is paid already."""
+    is_partly_paid = orders.financed(order) < Decimal(order.document["total_inc_tax"])
+    is_pending = order.status_id == statuses.PENDING and is_partly_paid
+    return order.status_id == statuses.INCOMPLETE or (is_pending and knobs.pending_payable)
+
+
+def certificate(code: str) -> GiftCertificate:
+    found = GiftCertificate.objects.select_for_update().filter(code=code).first()
+    if found is None:
+        raise refusal(422, "The gift certificate is not valid", 30103)
+    return found
+
+
+def pay(order: Order, amount: Decimal, code: str = "") -> None:
     """Debit the balance; fully paid orders await fulfilment, others stay Pending."""
-    transaction = orders.use_store_credit(order, credit)
+    use = orders.use_store_credit
+    transaction = orders.use_certificate(order, code, amount) if code else use(order, amount)
     emit("store/order/transaction/created", event(order, transaction.id))
     paid = orders.financed(order) == 0
     if paid:
-        order.document["payment_method"] = "Store Credit"
+        order.document["payment_method"] = "Gift Certificate" if code else "Store Credit"
     orders.set_status(order, statuses.AWAITING_FULFILLMENT if paid else statuses.PENDING)
 
 

@@ -249,7 +249,8 @@ def remove_coupon(checkout: Checkout, code: str) -> Checkout:
 def apply_gift_certificate(checkout: Checkout, code: str) -> Checkout:
     if not GiftCertificate.objects.filter(code=code).exists():
         raise ValueError(f"The gift certificate {code} isn't valid")
-    checkout.gift_certificates = [code]
+    if code not in checkout.gift_certificates:
+        checkout.gift_certificates = [*checkout.gift_certificates, code]
     return changed(checkout)
 
 

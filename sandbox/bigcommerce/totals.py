@@ -226,7 +226,8 @@ def fee_amount(checkout: Checkout, fee: Document) -> Amount:
 def settle(checkout: Checkout, totals: Totals) -> None:
     """Gift certificates first, then all the store credit there is, up to what is left."""
     left = totals.grand.inc
-    for certificate in GiftCertificate.objects.filter(code__in=checkout.gift_certificates):
+    known = GiftCertificate.objects.in_bulk(checkout.gift_certificates)
+    for certificate in filter(None, map(known.get, checkout.gift_certificates)):
         used = min(left, certificate.balance)
         totals.gift_certificates.append((certificate, used))
         left -= used

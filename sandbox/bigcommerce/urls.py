@@ -1,6 +1,6 @@
 """Paths of BigCommerce's login, API and payments hosts, with the scopes each asks for."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from sandbox.bigcommerce import (
     catalogue_api,
@@ -13,6 +13,7 @@ from sandbox.bigcommerce import (
     refund_api,
     scripts,
     store,
+    storefront_graphql,
 )
 from sandbox.bigcommerce.answers import endpoint
 
@@ -26,6 +27,8 @@ CARTS = ("store_cart", "store_cart_read_only")
 CONTENT = ("store_content_checkout", "store_checkout_content", "store_v2_content")
 CUSTOMERS = ("store_v2_customers", "store_v2_customers_read_only")
 PRODUCTS = ("store_v2_products", "store_v2_products_read_only")
+STOREFRONT = ("store_storefront_api",)
+IMPERSONATION = ("store_storefront_api_customer_impersonation",)
 PAY = ("store_payments_access_token_create",)
 
 V2, V3 = "stores/<str:store_hash>/v2/", "stores/<str:store_hash>/v3/"
@@ -97,6 +100,18 @@ checkout = [
     ),
     path(f"{V3}payments/access_tokens", endpoint(*PAY, POST=payment_api.access_token)),
     path("stores/<str:store_hash>/payments", endpoint(POST=payment_api.payment)),
+    path(
+        f"{V3}storefront/api-token-private",
+        endpoint(*STOREFRONT, POST=storefront_graphql.token("private")),
+    ),
+    path(
+        f"{V3}storefront/api-token-customer-impersonation",
+        endpoint(*IMPERSONATION, POST=storefront_graphql.token("customer")),
+    ),
+    re_path(
+        r"^stores/(?P<store_hash>\w+)/storefront(?P<channel>(-\d+)?)/graphql$",
+        endpoint(POST=storefront_graphql.graphql),
+    ),
 ]
 
 order = [

@@ -109,6 +109,7 @@ _MAP: tuple[tuple[str, str, dict[str, str]], ...] = (
     }),
     ("payments.Solicitation", _AT_ONCE, {
         "checkout_token": "Opens BigCommerce's confirmation page",
+        "certificates": "Codes of the gift certificates that pay a part, to use them",
     }),
     ("auth.User", _OPERATOR, {
         "username": "An operator's login",

@@ -319,3 +319,17 @@ ORDERS = [
 ]  # fmt: skip
 
 CALLS = [*STORE, *REGISTRATION, *BUYING, *ORDERS]
+# Which BigCommerce's OpenAPI files of the REST API do not describe.
+UNDESCRIBED = [
+    Call(
+        "storefront_token", lambda bc: bc.storefront_token(1, 1885635176, impersonates=False),
+        "POST", "v3/storefront/api-token-private", "storefront_token", result=always("sf-token"),
+        body={"channel_ids": [1], "expires_at": 1885635176, "scopes": ["Unauthenticated"]},
+    ),
+    Call(
+        "storefront_token_customer",
+        lambda bc: bc.storefront_token(2, 1885635176, impersonates=True),
+        "POST", "v3/storefront/api-token-customer-impersonation", "storefront_token",
+        result=always("sf-token"), body={"channel_ids": [2], "expires_at": 1885635176},
+    ),
+]  # fmt: skip

@@ -1,6 +1,7 @@
 """Exact method, address, headers and body of every call, and what it makes of the answer."""
 
 import platform
+from typing import Any
 
 import pytest
 import responses
@@ -8,14 +9,21 @@ from django.conf import settings
 
 from bigcommerce import client
 from bigcommerce.api import Quota, Rejected, Unavailable
-from bigcommerce.client import _CONVERSION_TIMEOUT, _STORE_CREDIT, BigCommerce, exchange_code
+from bigcommerce.client import (
+    _CONVERSION_TIMEOUT,
+    _STORE_CREDIT,
+    BigCommerce,
+    checkout_balance,
+    exchange_code,
+)
 from tests.clients.asked import body_of, query_of, requests_of, timeout_of
-from tests.clients.calls import API, CALLS, PAYMENTS, Call, fixture
+from tests.clients.calls import API, CALLS, CHECKOUT, PAYMENTS, UNDESCRIBED, Call, fixture
 
+STOREFRONT = "https://store-abc123.mybigcommerce.com"
 AGENT = f"SeQura-BigCommerce/{settings.VERSION} python/{platform.python_version()}"
 
 
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
+@pytest.mark.parametrize("call", [*CALLS, *UNDESCRIBED], ids=lambda call: call.name)
 def test_call_is_exact(
     remote: responses.RequestsMock, bigcommerce: BigCommerce, call: Call
 ) -> None:
@@ -37,8 +45,8 @@ def test_call_is_exact(
 
 
 def test_every_public_method_has_a_call_here() -> None:
-    elsewhere = {"pay_with_store_credit", "customers"}  # below, and through customer()
-    tested = {name for call in CALLS for name in [call.name.removesuffix("_none")]}
+    elsewhere = {"pay_otherwise", "customers"}  # below, and through customer()
+    tested = {name for call in (*CALLS, *UNDESCRIBED) for name in [call.name.removesuffix("_none")]}
     public = {name for name in dir(BigCommerce) if not name.startswith("_")}
     assert public - elsewhere - tested == set()
 
@@ -92,19 +100,40 @@ def test_exchange_code_believes_only_the_documented_answer(
         )
 
 
-def test_pay_with_store_credit_pays_with_a_token_of_that_order(
-    remote: responses.RequestsMock, bigcommerce: BigCommerce
+@pytest.mark.parametrize(
+    ("certificate", "body"),
+    [
+        ("", _STORE_CREDIT),
+        (
+            "ABC-DEF-GXX",
+            {
+                "payment": {
+                    "instrument": {
+                        "type": "gift_certificate",
+                        "gift_certificate_code": "ABC-DEF-GXX",
+                    },
+                    "payment_method_id": "bigcommerce.gift_certificate",
+                }
+            },
+        ),
+    ],
+)
+def test_another_payment_is_made_with_a_token_of_that_order(
+    remote: responses.RequestsMock,
+    bigcommerce: BigCommerce,
+    certificate: str,
+    body: dict[str, Any],
 ) -> None:
     tokens = f"{API}/stores/abc123/v3/payments/access_tokens"
     remote.post(tokens, json=fixture("bigcommerce/payment_access_token"), status=201)
     payments = f"{PAYMENTS}/stores/abc123/payments"
     remote.post(payments, json=fixture("bigcommerce/payment"), status=201)
 
-    payment = bigcommerce.pay_with_store_credit(250)
+    payment = bigcommerce.pay_otherwise(250, certificate)
 
     sent = requests_of(remote)[1]
     assert payment == fixture("bigcommerce/payment")["data"]
-    assert body_of(sent) == _STORE_CREDIT
+    assert body_of(sent) == body
     assert sent.headers["Authorization"] == "PAT payment-token-for-tests"
     assert sent.headers["Accept"] == "application/vnd.bc.v1+json"
     assert "X-Auth-Token" not in sent.headers
@@ -277,3 +306,55 @@ def test_quota_is_what_the_last_answer_said(
     assert bigcommerce.quota == Quota(34, 150, 30000, 15000)
     bigcommerce.store()
     assert bigcommerce.quota == Quota(34, 150, 30000, 15000)
+
+
+SHOWN = {
+    "outstandingBalance": {"value": 90.89, "currencyCode": "EUR"},
+    "giftCertificates": [{"code": "ABC", "balance": {"value": 20}, "used": {"value": 20}}],
+}
+
+
+def shown(checkout: Any) -> dict[str, Any]:
+    return {"data": {"site": {"checkout": checkout}}}
+
+
+@pytest.mark.parametrize(
+    ("customer", "header"), [(None, None), (10457, "10457")], ids=["guest", "customer"]
+)
+def test_a_balance_is_asked_for_with_a_bearer_token(
+    remote: responses.RequestsMock, customer: int | None, header: str | None
+) -> None:
+    remote.post(f"{STOREFRONT}/graphql", json=shown(SHOWN))
+
+    found = checkout_balance(STOREFRONT, "sf-token", CHECKOUT, customer)
+
+    [sent] = requests_of(remote)
+    assert found == SHOWN
+    assert body_of(sent) == {"query": client._CHECKOUT_BALANCE, "variables": {"id": CHECKOUT}}
+    assert sent.headers["Authorization"] == "Bearer sf-token"
+    assert sent.headers.get("X-Bc-Customer-Id") == header
+    assert "X-Auth-Token" not in sent.headers
+
+
+def test_a_balance_that_the_token_does_not_see_is_none(remote: responses.RequestsMock) -> None:
+    remote.post(f"{STOREFRONT}/graphql", json=shown(None))
+
+    assert checkout_balance(STOREFRONT, "sf-token", CHECKOUT) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure", "words"),
+    [
+        ({"errors": [{"message": "Cannot query field 'used'"}]}, Rejected, "Cannot query field"),
+        ({"data": {"site": None}}, Unavailable, "has not the documented shape"),
+        ({"data": {"site": {"checkout": []}}}, Unavailable, "has not the documented shape"),
+        ([], Unavailable, "has not the documented shape"),
+    ],
+)
+def test_any_other_balance_is_a_failure(
+    remote: responses.RequestsMock, answer: Any, failure: type[Exception], words: str
+) -> None:
+    remote.post(f"{STOREFRONT}/graphql", json=answer)
+
+    with pytest.raises(failure, match=words):
+        checkout_balance(STOREFRONT, "sf-token", CHECKOUT)

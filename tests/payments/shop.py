@@ -1,5 +1,6 @@
 """A store installed in the sandbox and connected to its SeQura, and shoppers who buy there."""
 
+import uuid
 from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -26,12 +27,21 @@ class Shop:
     def __init__(self, sandbox: SandboxControl) -> None:
         cache.clear()
         self.sandbox = sandbox
-        auth_url = sandbox.control("POST", "auth_url", {})["url"]
-        query = {name: values[0] for name, values in parse_qs(urlsplit(auth_url).query).items()}
-        self.store: Store = install(query["code"], query["context"], query["scope"])
+        self.store = self.install()
         read_information(bigcommerce_for(self.store), self.store)
         self.store.save()
         _connect(self.store, "sandbox", {"sequra": Login("demo", "demo-secret")})
+
+    def install(self) -> Store:
+        """The merchant clicks Install, the first time or again."""
+        auth_url = self.sandbox.control("POST", "auth_url", {})["url"]
+        query = {name: values[0] for name, values in parse_qs(urlsplit(auth_url).query).items()}
+        return install(query["code"], query["context"], query["scope"])
+
+    def grant(self, scope: str = "store_storefront_api", **knobs: Any) -> None:
+        """The merchant installs again, and consents to one scope more."""
+        self.sandbox.knobs(more_scopes=scope, **knobs)
+        self.store = self.install()
 
     @property
     def origin(self) -> str:
@@ -86,6 +96,40 @@ class Shop:
         self.approve(offered.solicitation, product)
         record_state(offered.solicitation, Solicitation.State.APPROVED, product)
         return Solicitation.objects.get(pk=offered.solicitation.pk)
+
+    def checkout_with(
+        self, *certificates: str, credit: str = "", signed_in: bool = False
+    ) -> dict[str, Any]:
+        """A checkout to which gift certificates of these amounts are applied, and store credit."""
+        customer = 0
+        if credit or signed_in:
+            new = {"store_credit": credit or "0"}
+            customer = self.sandbox.control("POST", "customers", new)["id"]
+        checkout = self.sandbox.checkout(customer_id=customer, store_credit=bool(credit))
+        for balance in certificates:
+            code = f"GIFT-{uuid.uuid4().hex[:8]}"
+            self.sandbox.control("POST", "certificates", {"id": code, "balance": balance})
+            body = {"checkout_id": checkout["checkout_id"], "code": code}
+            self.sandbox.control("POST", "shopper/apply_gift_certificate", body)
+        return checkout
+
+    def approved_with(self, *certificates: str, credit: str = "") -> Solicitation:
+        """SeQura approved what these gift certificates, and the store credit, leave to pay."""
+        checkout = self.checkout_with(*certificates, credit=credit)
+        used = sum(map(Decimal, filter(None, (*certificates, credit))), Decimal(0))
+        left = Decimal(str(checkout["grand_total"])) - used
+        offered = self.offer(
+            checkout["checkout_id"], applied=bool(credit), outstanding=str(left)
+        ).solicitation
+        assert offered, offered
+        self.approve(offered)
+        record_state(offered, Solicitation.State.APPROVED, "pp3")
+        return Solicitation.objects.get(pk=offered.pk)
+
+    def certificates_left(self) -> dict[str, Decimal]:
+        """The balance of every certificate but the catalogue's."""
+        held = self.sandbox.held("certificates")
+        return {one["code"]: Decimal(one["balance"]) for one in held if one["code"] != "GIFT-30"}
 
     def credit_left(self, solicitation: Solicitation) -> Decimal:
         """The balance of the customer who paid with this solicitation."""

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import product
 from random import Random
 
@@ -137,6 +138,25 @@ def test_crashes_of_a_review_and_of_its_end(
         record_state(solicitation, ends)
         runner.pay(solicitation.pk, [1 + point % 5])
     check(shop, runner)
+
+
+@pytest.mark.parametrize(("carried", "points"), [(False, POINTS[6::2]), (True, POINTS[7::4])])
+def test_crashes_with_gift_certificates_and_store_credit(
+    shop: Shop, runner: CrashRunner, settings: Settings, carried: bool, points: range
+) -> None:
+    """Three payments beside SeQura's, each taken once. `PAIRS=all`: wherever the process dies."""
+    settings.ORDER_LOOKUP_SETTLE_SECONDS = 0.2
+    shop.grant(store_credit_carried=carried)
+    for point in POINTS if ALL_PAIRS else points:
+        solicitation = shop.approved_with("10.00", "5.50", credit="20.00")
+        runner.pay(solicitation.pk, [point])
+        found = Solicitation.objects.get(pk=solicitation.pk)
+        assert (found.phase, shop.credit_left(found)) == ("done", Decimal(0))
+    check(shop, runner)
+    assert set(shop.certificates_left().values()) == {Decimal(0)}
+    placed = [one["order"] for one in shop.sandbox.held("bigcommerce_orders")]
+    paid = {one["gift_certificate_amount"] for one in placed if one["status_id"] != 5}
+    assert paid == {"15.5000"}
 
 
 @pytest.mark.parametrize("carried", [False, True])

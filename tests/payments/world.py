@@ -40,7 +40,7 @@ def sequra_problems(order: dict[str, Any], placed: list[dict[str, Any]]) -> list
 
 def owed(order: dict[str, Any]) -> int:
     """What SeQura finances of a BigCommerce order, in cents."""
-    credit = Decimal(order["store_credit_amount"])
+    credit = Decimal(order["store_credit_amount"]) + Decimal(order["gift_certificate_amount"])
     return int((Decimal(order["total_inc_tax"]) - credit) * 100)
 
 

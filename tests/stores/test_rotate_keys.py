@@ -25,6 +25,7 @@ def test_every_secret_of_every_app_is_rotated() -> None:
         "stores.Connection.password",
         "payments.Solicitation.token",
         "payments.Solicitation.signature",
+        "payments.Solicitation.certificates",
         "payments.Solicitation.checkout_token",
     } <= names
 
