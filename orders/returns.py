@@ -81,11 +81,11 @@ def _refund(order: Order, entry: Entry, units: _Units, expected: int, person: st
         return "settled"
     api = bigcommerce_for(order.store)
     refunds = api.refunds(order.bigcommerce_id)
-    if (attempt := order.refunding) and attempt["entry"] == entry.pk:
-        if any(_is_of(attempt, found) for found in refunds):
-            return _finish(order, entry, attempt, person)
-        if timezone.now() - datetime.fromisoformat(attempt["at"]) < _SETTLED:
+    if earlier := order.refunding:  # of this return, or of another one of the order
+        if not _is_certain(order, earlier, refunds, person):
             return "refund_in_doubt"
+        if not Entry.objects.filter(pk=entry.pk, closed_at__isnull=True).exists():
+            return "refund_recorded"
     quoted = quote(api, order, units)
     if quoted.cents != expected:
         return "refund_changed"
@@ -97,38 +97,50 @@ def _refund(order: Order, entry: Entry, units: _Units, expected: int, person: st
         "at": timezone.now().isoformat(),
     }
     Order.objects.filter(pk=order.pk).update(refunding=attempt)
-    return _create(api, order, entry, (attempt, quoted), person)
+    if not _create(api, order, _items(units), quoted.payment):
+        return "refund_in_doubt"
+    _finish(order, attempt, person)
+    return "refund_recorded"
+
+
+def _is_certain(order: Order, attempt: Document, refunds: list[Any], person: str) -> bool:
+    """Return whether an earlier attempt is finished, or has certainly had no effect."""
+    if any(_is_of(attempt, found) for found in refunds):
+        _finish(order, attempt, person)
+        return True
+    return timezone.now() - datetime.fromisoformat(attempt["at"]) >= _SETTLED
 
 
 def _create(
-    api: BigCommerce, order: Order, entry: Entry, plan: tuple[Document, Quote], person: str
-) -> str:
-    """Create the refund. What BigCommerce certainly did not do leaves no attempt behind."""
-    attempt, quoted = plan
-    units = {int(line): count for line, count in attempt["units"].items()}
+    api: BigCommerce, order: Order, items: list[dict[str, Any]], payment: Mapping[str, Any]
+) -> bool:
+    """Create the refund, and return whether BigCommerce confirmed it.
+
+    What BigCommerce certainly did not do leaves no attempt behind, and is raised.
+    """
     try:
-        api.create_refund(order.bigcommerce_id, _items(units), [quoted.payment])
+        api.create_refund(order.bigcommerce_id, items, [payment])
     except Unavailable as error:
         if error.maybe_done:
-            return "refund_in_doubt"
+            return False
         Order.objects.filter(pk=order.pk).update(refunding=None)
         raise
     except Rejected:
         Order.objects.filter(pk=order.pk).update(refunding=None)
         raise
-    return _finish(order, entry, attempt, person)
+    return True
 
 
-def _finish(order: Order, entry: Entry, attempt: Document, person: str) -> str:
+def _finish(order: Order, attempt: Document, person: str) -> None:
     """Close the return, and let SeQura receive the order as it is now."""
     with transaction.atomic():
         Order.objects.filter(pk=order.pk).update(refunding=None)
-        Entry.objects.filter(pk=entry.pk, closed_at__isnull=True).update(closed_at=timezone.now())
+        entry = Entry.objects.filter(pk=attempt["entry"], closed_at__isnull=True)
+        entry.update(closed_at=timezone.now())
         amount = euros(attempt["cents"], language_of(order.store.language))
         record.accepted(order.subject, DECISION, "return_refunded", words=amount, by=person)
     mark_changed(pk=order.pk)
     wake_worker()
-    return "refund_recorded"
 
 
 def _is_of(attempt: Document, found: Document) -> bool:

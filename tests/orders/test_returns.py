@@ -102,6 +102,27 @@ def test_a_lost_answer_is_looked_for_before_another_refund(
     assert returned.attempt is None
 
 
+def test_an_attempt_in_doubt_is_settled_before_another_return_is_refunded(
+    merchant: Merchant,
+) -> None:
+    returned = Return(merchant, lines=[{"product_id": 102, "quantity": 2}])
+    first = returned.entry
+    other = record.rejected(returned.order.subject, "return", "return_reported", statement="2nd")
+    merchant.sandbox.fault("refunds$", method="POST", status=504)
+    assert returned.refund() == "refund_in_doubt"
+    returned.entry = other
+    assert returned.refund() == "refund_in_doubt"
+    assert returned.attempt["entry"] == first.pk
+
+    one = [{"order_product_id": returned.lamp, "quantity": 1}]
+    merchant.acts("refund", returned.order, items=one)  # as if the first had arrived late
+    assert returned.refund() == "refund_recorded"
+
+    assert not Entry.objects.filter(event="return", closed_at__isnull=True).exists()
+    assert Entry.objects.filter(reason="return_refunded").count() == 2
+    assert (len(returned.refunds()), returned.posts(), returned.attempt) == (2, 2, None)
+
+
 def test_what_never_arrived_is_sent_again_once_that_is_certain(
     merchant: Merchant, returned: Return
 ) -> None:
