@@ -27,6 +27,7 @@ def production(worker_id: str) -> Iterator[System]:
         worker_concurrency=2,
         name=f"journey_{worker_id}",
         redis_database=11,
+        copies=True,
     ) as stack:
         system = System(stack)
         system.install()

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.xdist_group("production")
 def production(worker_id: str) -> Iterator[Stack]:
     """DEBUG=false, an https APP_URL, a TLS proxy, two WSGI processes, worker concurrency 2."""
     options: dict[str, Any] = {"web_processes": 2, "worker_concurrency": 2, "redis_database": 7}
-    with Stack(https=True, name=f"production_{worker_id}", **options) as stack:
+    with Stack(https=True, name=f"production_{worker_id}", copies=True, **options) as stack:
         yield stack
 
 
