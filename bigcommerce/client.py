@@ -338,6 +338,11 @@ class BigCommerce(Api):
         path = ("v3", "catalog", "products")
         return self._by_id(product_ids, "id:in", *path, include_fields=_PRODUCT_FIELDS)
 
+    def custom_fields(self, product_ids: Iterable[int]) -> list[documents.Product]:
+        """Return products with their `custom_fields`."""
+        path = ("v3", "catalog", "products")
+        return self._by_id(product_ids, "id:in", *path, include="custom_fields")
+
     def search_products(self, text: str, limit: int = 20) -> list[documents.Product]:
         """Return the first products whose name, SKU or description contains `text`."""
         params = {"keyword": text, "include_fields": _PRODUCT_FIELDS, "limit": limit}

@@ -494,6 +494,7 @@ class Product(TypedDict, total=False):
     sku: str
     type: str
     categories: list[int]
+    custom_fields: list[dict[str, Any]]
 
 
 class Category(TypedDict, total=False):

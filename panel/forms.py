@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.mail.message import sanitize_address
 from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +13,7 @@ from django.utils.translation import ngettext
 
 from panel import figures
 from payloads.money import to_cents
+from payloads.order.services import is_end
 from sequra.documents import Deployment
 from stores import channels, settings_file, statuses
 from stores.connect import Login
@@ -201,8 +203,8 @@ class GeneralForm(_SettingsForm):
     """Who sees SeQura: shoppers' addresses, storefronts, services; how long the log is kept."""
 
     columns = (
-        "allowed_ips", "disabled_channels", "offers_services", "corrects_customers",
-        "log_retention_days",
+        "allowed_ips", "disabled_channels", "offers_services", "services_end", "completes_digital",
+        "corrects_customers", "log_retention_days",
     )  # fmt: skip
     allowed_ips = forms.CharField(
         label=LABELS["allowed_ips"],
@@ -227,6 +229,17 @@ class GeneralForm(_SettingsForm):
         widget=forms.NumberInput(attrs={"class": "input input-short"}),
         help_text=_("Open entries are kept until they are resolved."),
     )
+    services_end = forms.CharField(
+        label=LABELS["services_end"],
+        required=False,
+        max_length=32,
+        widget=forms.TextInput(attrs={"class": "input mono", "spellcheck": "false"}),
+        help_text=_(
+            "A date such as 2027-12-31, or a duration such as P1Y for a year or P6M for six months."
+            " Leave blank to sell digital products as downloads."
+        ),
+    )
+    completes_digital = forms.BooleanField(label=LABELS["completes_digital"], required=False)
 
     def __init__(self, store: Store, data: Any = None, *, services: bool = False) -> None:
         self.names = {str(number): name for number, name in channels.names(store).items()}
@@ -237,6 +250,8 @@ class GeneralForm(_SettingsForm):
             "services": store.offers_services,
             "corrects_customers": store.corrects_customers,
             "log_days": store.log_retention_days,
+            "services_end": store.services_end,
+            "completes_digital": store.completes_digital,
         }
         super().__init__(data, initial=initial, auto_id="%s")
         field: Any = self.fields["channels"]
@@ -244,10 +259,17 @@ class GeneralForm(_SettingsForm):
         if len(self.names) < 2:
             del self.fields["channels"]
         if not services:
-            del self.fields["services"]
+            for name in ("services", "services_end", "completes_digital"):
+                del self.fields[name]
 
     def clean_allowed_ips(self) -> list[str]:
         return settings_file.parse_networks(self.cleaned_data["allowed_ips"])
+
+    def clean_services_end(self) -> str:
+        end = str(self.cleaned_data["services_end"]).strip()
+        if end and not is_end(end):
+            raise ValidationError(_("Enter a date such as 2027-12-31 or a duration such as P1Y."))
+        return end
 
     def values(self) -> dict[str, Any]:
         values = {name: self.cleaned_data[name] for name in ("allowed_ips", "corrects_customers")}
@@ -258,6 +280,8 @@ class GeneralForm(_SettingsForm):
             values["disabled_channels"] = [int(one) for one in self.names if one not in chosen]
         if "services" in self.fields:
             values["offers_services"] = self.cleaned_data["services"]
+            values["services_end"] = self.cleaned_data["services_end"]
+            values["completes_digital"] = self.cleaned_data["completes_digital"]
         return values
 
 

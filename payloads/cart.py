@@ -27,6 +27,20 @@ class _Product(TypedDict):
     tracking_reference: NotRequired[str]  # names one of the order's `trackings`
 
 
+class _Service(TypedDict):
+    """A service, with either end (`payloads.order.services`)."""
+
+    type: Literal["service"]
+    reference: str
+    name: str
+    price_with_tax: int
+    quantity: int
+    total_with_tax: int
+    downloadable: bool
+    ends_on: NotRequired[str]
+    ends_in: NotRequired[str]
+
+
 class _Named(TypedDict):
     """An amount of the whole order."""
 
@@ -53,7 +67,13 @@ class _OtherPayment(_Named):
     type: Literal["other_payment"]
 
 
-Line = _Product | _Handling | _Discount | _OtherPayment
+class _Registration(_Named):
+    """The part of a service's price that is due at once."""
+
+    type: Literal["registration"]
+
+
+Line = _Product | _Service | _Handling | _Discount | _OtherPayment | _Registration
 
 
 class _Cart(TypedDict):

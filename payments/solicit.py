@@ -32,11 +32,12 @@ from payloads.checkout.eligibility import (
 )
 from payloads.checkout.lines import Claim, credit_balance
 from payloads.checkout.other_payments import other_payments
-from payloads.checkout.parts import currency_of, customer_number, items
+from payloads.checkout.parts import currency_of, customer_number, items, reference_of
 from payloads.checkout.reasons import NotOffered, Reason
 from payloads.checkout.shopper import merchant_country
 from payloads.checkout.solicitation import fingerprint
 from payloads.money import NotMoney, to_cents
+from payloads.order.services import Terms, product_terms
 from payments.balance import balance_of
 from payments.models import Offer, Solicitation
 from payments.notifications import digest
@@ -106,6 +107,27 @@ def _products_of(api: BigCommerce, rules: Rules, checkout: Checkout) -> list[Any
     found = (number_of(item.get("product_id")) for item in items(checkout, *_GOODS))
     ids = {product_id for product_id in found if product_id}
     return list(api.products(ids)) if ids else []
+
+
+def _services_of(
+    api: BigCommerce, store: Store, merchant: Merchant, checkout: Checkout
+) -> dict[str, Terms]:
+    """Return how the digital goods are sold as services, by the reference of their lines.
+
+    Their custom fields are read only when the store sells services, and the contract holds them.
+    """
+    options = merchant.contract_options
+    goods = list(items(checkout, "digital_items"))
+    if not (store.services_end and "services" in options and goods):
+        return {}
+    ids = {key for item in goods if (key := number_of(item.get("product_id")))}
+    known = {product["id"]: product for product in api.custom_fields(ids)}
+    found: dict[str, Terms] = {}
+    for item in goods:
+        product = known.get(number_of(item.get("product_id")) or 0, {})
+        if terms := product_terms(product, store.services_end, options):
+            found[reference_of(item)] = terms
+    return found
 
 
 log = structlog.get_logger()
@@ -293,13 +315,14 @@ def _ask(
         return Offered(reasons=reasons, detail=_storefront(attempt))
     merchant = merchants[merchant_country(checkout)]
     _address(attempt, checkout, merchant)
-    order = order_of(attempt, checkout, customer=customer)
+    services = _services_of(api, attempt.store, merchant, checkout)
+    order = order_of(attempt, checkout, customer=customer, services=services)
     attempt.fingerprint = fingerprint(order)
     key = merchant.assets_key
     if earlier := _earlier(attempt, merchant):
         return _with_methods(earlier, key)
     if history := _orders_of_customer(api, checkout):
-        order = order_of(attempt, checkout, customer=customer, orders=history)
+        order = order_of(attempt, checkout, customer=customer, orders=history, services=services)
     keep(attempt, order)
     return _with_methods(_new(attempt), key)
 

@@ -10,9 +10,11 @@ from django.urls import reverse
 
 from bigcommerce.documents import Checkout
 from payloads.checkout.solicitation import Circumstances, Order, solicitation
+from payloads.order.services import Terms, agreed_terms
 from payments.models import Solicitation
 from stores.clients import platform_facts
 from stores.encryption import readable
+from transport.reading import section
 
 
 def return_url(solicitation: Solicitation) -> str:
@@ -51,9 +53,15 @@ def order_of(
     *,
     customer: Mapping[str, Any] | None = None,
     orders: Iterable[Mapping[str, Any]] = (),
+    services: Mapping[str, Terms] | None = None,
 ) -> Order:
-    """Return the body of `POST /orders` for this attempt. Raise NotOffered."""
+    """Return the body of `POST /orders` for this attempt. Raise NotOffered.
+
+    Without `services`, what was sold as a service before still is.
+    """
     shopper = attempt.shopper
+    if services is None:
+        services = agreed_terms(section(attempt.order["cart"]).get("items") or ())
     return solicitation(
         checkout,
         Circumstances(
@@ -70,6 +78,7 @@ def order_of(
             platform=platform_facts(),
             customer=customer,
             orders=orders,
+            services=services,
             credit=attempt.store_credit,
             certificates=attempt.paid_by_certificates,
         ),

@@ -142,6 +142,10 @@ class Store(ModelWithSecrets):
     offers_companies = models.BooleanField(default=True, db_default=True)
     # Is SeQura offered for carts in which nothing is shipped, where the contract has services?
     offers_services = models.BooleanField(default=True)
+    # Are orders of digital products alone set to Completed, and so reported, when they are paid?
+    completes_digital = models.BooleanField(default=True, db_default=True)
+    # When services end that SeQura sells: a date or an ISO 8601 duration; empty: as downloads.
+    services_end = models.CharField(max_length=32, blank=True, default="", db_default="")
     # BigCommerce status ids; null is "None": leave the status alone.
     status_approved = models.PositiveSmallIntegerField(null=True, blank=True, default=11)
     status_needs_review = models.PositiveSmallIntegerField(null=True, blank=True, default=12)

@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from payloads.order.services import is_end
 from stores.channels import COUNTRIES, INHERIT
 from stores.models import NOT_OFFERED_COUNTRIES, SELLING_COUNTRIES
 from transport import outside
@@ -105,6 +106,12 @@ def _webhook(url: str) -> None:
     """Refuse an address to which no alert can be sent; empty means none is."""
     if url and (problem := outside.problem_of(url)):
         raise serializers.ValidationError(problem)
+
+
+def _end_of_services(text: str) -> None:
+    """Refuse what SeQura takes for no end of a service; empty means that none is sold."""
+    if text and not is_end(text):
+        raise serializers.ValidationError("is neither a date (2027-12-31) nor a duration (P1Y)")
 
 
 def _selling_country(code: str) -> None:
@@ -229,6 +236,18 @@ SETTINGS = (
         "general.corrects_customers",
         _("Also correct the customer's account and address book"),
         _Boolean(required=False),
+    ),
+    _Setting(
+        "completes_digital",
+        "general.completes_digital",
+        _("Set paid orders of digital products alone to Completed"),
+        _Boolean(required=False),
+    ),
+    _Setting(
+        "services_end",
+        "general.services_end",
+        _("Services end"),
+        _Text(allow_blank=True, max_length=32, required=False, validators=[_end_of_services]),
     ),
     _Setting(
         "status_approved",

@@ -49,6 +49,10 @@ from transport.call import Timeout
 _BRIEF: Timeout = (2, 4)  # seconds: somebody waits for the page
 # What a contract with SeQura may hold that concerns carts in which nothing is shipped.
 _SERVICES = "services"
+_OF_SERVICES = {
+    "with_first_charge": "allow_first_instalment_delay",
+    "with_registration": "with_registration",
+}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -66,6 +70,10 @@ def general(request: PanelRequest) -> HttpResponse:
         "services": countries,
         "must_not_correct": CHANGE_CUSTOMERS in missing_scopes(request.store),
         "sees_certificates": may_ask(request.store),
+        **{
+            name: any(option in one.contract_options for one in merchants)
+            for name, option in _OF_SERVICES.items()
+        },
     }
     return render(request, "stores/general.html", context, status=400 if form.errors else 200)
 

@@ -114,13 +114,17 @@ def product_parts(checkout: Document) -> Iterator[Part]:
         yield _certificate(item)
 
 
+def reference_of(item: Document) -> str:
+    """Return the SKU; without one the product's id; a line typed in by hand has only its name."""
+    return text(item.get("sku")) or text(item.get("product_id") or "") or _name(item)
+
+
 def _product(item: Document, *, downloadable: bool) -> Part:
     product_id = text(item.get("product_id") or "")
-    name = _name(item)
     return Part(
         kind="product",
-        reference=text(item.get("sku")) or product_id or name,
-        name=name,
+        reference=reference_of(item),
+        name=_name(item),
         amount=_price_of(item),
         taxed=Fraction(_is_taxed(item)),
         quantity=_quantity(item),

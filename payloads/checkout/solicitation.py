@@ -27,6 +27,7 @@ from payloads.checkout.shopper import (
 )
 from payloads.money import NotMoney
 from payloads.order.lines import text
+from payloads.order.services import Terms, first_charge, sold_as_services
 from transport.reading import cleaned, section
 
 Order = dict[str, Any]
@@ -51,6 +52,7 @@ class Circumstances:
     orders: Iterable[Document] = ()  # GET /v2/orders of that customer
     credit: int = 0  # store credit in cents, as payloads/checkout/other_payments.py allows
     certificates: int = 0  # gift certificates in cents, likewise
+    services: Mapping[str, Terms] = field(default_factory=dict)  # by reference of the line
 
 
 def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
@@ -80,7 +82,8 @@ def solicitation(checkout: Document, circumstances: Circumstances) -> Order:
 
 def _lines(checkout: Document, circumstances: Circumstances) -> list[Line]:
     try:
-        return cart_lines(checkout, circumstances.credit, circumstances.certificates)
+        lines = cart_lines(checkout, circumstances.credit, circumstances.certificates)
+        return sold_as_services(lines, circumstances.services)
     except NotMoney as odd:
         raise NotOffered(Reason.UNREADABLE, str(odd)) from odd
 
@@ -110,6 +113,7 @@ def _without(item: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def _merchant(circumstances: Circumstances) -> dict[str, Any]:
     parameters = dict(circumstances.notification_parameters)
+    charged_on = first_charge(circumstances.services.values())
     return {
         "id": circumstances.merchant,
         "notify_url": circumstances.notify_url,
@@ -117,6 +121,7 @@ def _merchant(circumstances: Circumstances) -> dict[str, Any]:
         "return_url": circumstances.return_url,
         "abort_url": circumstances.abort_url or None,
         "events_webhook": {"url": circumstances.events_url, "parameters": parameters},
+        "options": {"desired_first_charge_on": charged_on} if charged_on else None,
     }
 
 

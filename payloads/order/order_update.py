@@ -35,6 +35,8 @@ from payloads.order.ledger import (
 )
 from payloads.order.lines import Document, Goods
 from payloads.order.refunds import Remains, after_refunds, happened
+from payloads.order.services import agreed_terms, sold_as_services
+from transport.reading import section
 
 REFUNDED = 4
 # Incomplete, Refunded and Disputed do not bring a cancelled order back to life.
@@ -136,9 +138,10 @@ def compute(snapshot: Snapshot, facts: OrderFacts) -> Computed:
         kept = Carts([], [], {})
     elif is_cancelled:
         kept = Carts([], carts.shipped, {})
+    terms = agreed_terms(section(facts.solicited.get("cart")).get("items") or ())
     update = _statement(snapshot, facts) | {
-        "unshipped_cart": {**cart(facts.currency, kept.unshipped)},
-        "shipped_cart": {**cart(facts.currency, kept.shipped)},
+        "unshipped_cart": {**cart(facts.currency, sold_as_services(kept.unshipped, terms))},
+        "shipped_cart": {**cart(facts.currency, sold_as_services(kept.shipped, terms))},
     }
     questions = _questions(order["status_id"], facts, ledger, kept)
     return Computed(

@@ -22,6 +22,7 @@ from orders.models import Order, merchant_reference
 from orders.queue.wakeup import wake_worker
 from payloads.checkout.eligibility import order_name
 from payloads.money import to_cents
+from payloads.order.services import is_digital
 from payments.models import Solicitation
 from payments.steps.cart_check import is_finished
 from payments.steps.outcomes import Later, Refused, failpoint
@@ -30,6 +31,7 @@ from stores.channels import ChannelSettings
 from stores.clients import bigcommerce_for
 from stores.models import Store
 from transaction_log import record
+from transport.reading import section, sections
 
 log = structlog.get_logger()
 
@@ -37,7 +39,7 @@ _Phase = Solicitation.Phase
 _UNAUTHORISED, _NOT_FOUND = 401, 404
 # BigCommerce may hide a new order for a while; an older one that is not found was deleted.
 _NEW_ORDER = timedelta(hours=1)
-_INCOMPLETE, _PENDING, CANCELLED = 0, 1, 5
+_INCOMPLETE, _PENDING, CANCELLED, _COMPLETED = 0, 1, 5, 10
 # Store credit alone moves an Incomplete order to Pending; from both the first status is set.
 _NOT_PLACED = (_INCOMPLETE, _PENDING)
 # The line that `undo` writes into the notes of an order that it cancels.
@@ -212,12 +214,10 @@ def show_approved(solicitation: Solicitation) -> None:
     """
     store, own = solicitation.store, solicitation.settings
     waiting = {*_NOT_PLACED, own.status_needs_review}
-    document = order_document(solicitation)
+    document, status = order_document(solicitation), _paid_status(solicitation)
     is_waiting = document is not None and document["status_id"] in waiting
-    if own.status_approved is not None and is_waiting:
-        bigcommerce_for(store).update_order(
-            solicitation.bigcommerce_order, {"status_id": own.status_approved}
-        )
+    if status is not None and is_waiting:
+        bigcommerce_for(store).update_order(solicitation.bigcommerce_order, {"status_id": status})
     failpoint("approval_shown")
     _show(
         solicitation,
@@ -356,4 +356,18 @@ def _first_status(solicitation: Solicitation) -> int | None:
     if solicitation.state == Solicitation.State.CANCELLED:
         return own.status_cancelled
     confirmed = solicitation.accepted_state == "confirmed"
-    return own.status_approved if confirmed else own.status_needs_review
+    return _paid_status(solicitation) if confirmed else own.status_needs_review
+
+
+def _paid_status(solicitation: Solicitation) -> int | None:
+    """Return the status of a paid order; None leaves it alone.
+
+    Nothing of an order of digital products is shipped, so nobody would complete it. Completed, it
+    is reported as delivered, if the merchant lets that status count as shipped.
+    """
+    own, paid = solicitation.settings, solicitation.settings.status_approved
+    items = sections(section(solicitation.order.get("cart")).get("items"))  # none once erased
+    is_complete = solicitation.store.completes_digital and _COMPLETED in own.shipped_statuses
+    if paid is not None and is_complete and is_digital(items):
+        return _COMPLETED
+    return paid

@@ -35,6 +35,8 @@ def product_as_v3(product: Product, include: str = "") -> Document:
         "availability": "available", "inventory_tracking": "none", "inventory_level": 0,
         "custom_url": {"url": f"/products/{product.id}", "is_customized": False},
     }  # fmt: skip
+    if "custom_fields" in include:
+        shown["custom_fields"] = product.custom_fields
     if "images" in include:
         shown["images"] = [{"id": product.id, "url_standard": product.image, "is_thumbnail": True}]
     return shown

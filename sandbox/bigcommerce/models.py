@@ -69,6 +69,7 @@ class Product(models.Model):
     categories: models.JSONField[list[int], list[int]] = models.JSONField(default=list)
     description = models.TextField(blank=True)
     image = models.TextField(blank=True)
+    custom_fields: models.JSONField[list[Document], list[Document]] = models.JSONField(default=list)
 
 
 class Customer(models.Model):

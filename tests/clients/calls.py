@@ -227,6 +227,10 @@ BUYING = [
         query={"id:in": "99,101", "include_fields": "name,sku,type,categories", **ALL},
     ),
     Call(
+        "custom_fields", lambda bc: bc.custom_fields([101]), "GET", "v3/catalog/products",
+        "products", result=data, query={"id:in": "101", "include": "custom_fields", **ALL},
+    ),
+    Call(
         "search_products", lambda bc: bc.search_products("algodón & más"), "GET",
         "v3/catalog/products", "products", result=data,
         query={

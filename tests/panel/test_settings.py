@@ -100,6 +100,15 @@ def test_services_are_a_setting_only_where_the_contract_has_them(panel: Panel) -
     assert panel.store.offers_services is True
 
 
+@pytest.mark.parametrize("end", ["next year", "P", "2027-02-30", "1Y"])
+def test_an_end_of_services_that_is_none_is_refused(panel: Panel, end: str) -> None:
+    answer = panel.post("settings/", allowed_ips="", channels=["1", "7"], services_end=end)
+
+    assert answer.status_code == 400
+    assert "Enter a date such as 2027-12-31 or a duration such as P1Y." in answer.content.decode()
+    assert panel.store.services_end == ""
+
+
 @responses.activate
 def test_products_and_categories_are_found_by_name(panel: Panel) -> None:
     trees = f"{API}/v3/catalog/trees/categories"
