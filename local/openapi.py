@@ -34,6 +34,7 @@ from payments.models import Solicitation
 from payments.progress import Progress
 from payments.storefront import MethodsAnswer
 from payments.views import CheckoutClaim, MethodChoice, ScriptError
+from payments.widgets import WidgetsAnswer
 from transport import __version__
 
 FILE, RELEASED = ROOT / "docs/api/openapi.yaml", ROOT / "docs/api/released.yaml"
@@ -124,6 +125,23 @@ _OPERATIONS: dict[str, _Operation] = {
         "post",
         request=CheckoutClaim,
         **_storefront({200: _json(MethodsAnswer, "Payment methods, or the reasons for none")}),
+    ),
+    "storefront_widgets": _Operation(
+        "get",
+        parameters=(
+            _query("place", "`product`, `cart` or `listing`"),
+            _query("channel", "The storefront's channel"),
+            _query("currency", "Of the prices on the page"),
+            _query("locale", "The page's language"),
+            _query("product", "A product's id; repeated"),
+            _query("sku", "A variant's SKU; repeated"),
+        ),
+        **_storefront(
+            {
+                200: _json(WidgetsAnswer, "What the page shows; no methods for nothing"),
+                502: _json(_CODE, "`bigcommerce_unavailable`"),
+            }
+        ),
     ),
     "storefront_form": _Operation(
         "post",

@@ -84,7 +84,7 @@ class Shopper:
 
     def fill_cart(self, *products: int) -> None:
         for product in products:
-            self.ask("POST", f"{self.shop}/cart/add", data={"product_id": product, "quantity": 1})
+            self.ask("POST", f"{self.shop}/cart/add", data={"product_id": product, "qty[]": 1})
 
     def go_to_checkout(self) -> str:
         """Gives the address; the page of the payment step, as the browser gets it."""

@@ -1,5 +1,6 @@
 """The forms of the control panel. Every value is checked here; no model is filled by name."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from django.utils.translation import ngettext
 from panel import figures
 from payloads.money import to_cents
 from payloads.order.services import is_end
+from payments.widgets import method_key, widget_methods
 from sequra.documents import Deployment
 from stores import channels, settings_file, statuses
 from stores.connect import Login
@@ -27,7 +29,17 @@ from stores.models import (
     Store,
     country_name,
 )
-from stores.settings_file import ALERTS, LABELS, LEAST_LOG_DAYS, MOST_LOG_DAYS, STATISTICS
+from stores.settings_file import (
+    ALERTS,
+    LABELS,
+    LEAST_LOG_DAYS,
+    MOST_LOG_DAYS,
+    SELECTOR,
+    STATISTICS,
+    WIDGET_PLACES,
+    WIDGET_SELECTORS,
+    WIDGET_THEME,
+)
 from stores.store_settings import Author, recorded
 from stores.storefronts import language_of
 from transport import outside
@@ -37,6 +49,19 @@ _HOURS = [(hour, f"{hour:02d}:00") for hour in range(24)]
 _IN_BOTH = _(
     "A status can't both ship and cancel an order. Remove %(labels)s from one of the two lists."
 )
+# The values of the widgets' look that are words.
+_CHOICES = {
+    "banner": _("Banner"),
+    "text": _("Text only"),
+    "legacy": _("Classic"),
+    "left": _("Left"),
+    "center": _("Centre"),
+    "right": _("Right"),
+    "S": _("Small"),
+    "M": _("Medium"),
+    "L": _("Large"),
+}
+_TRUTHS = ("True", "False")
 _ENVIRONMENTS = [("live", _("Live")), ("sandbox", _("Sandbox"))]
 
 
@@ -603,6 +628,95 @@ class AlertsForm(_SettingsForm):
             "alerts_quiet_from": chosen["quiet_from"],
             "alerts_quiet_until": chosen["quiet_until"],
         }
+
+
+def _theme_field(name: str) -> forms.Field:
+    """Return the field of one part of the widgets' look, by what its values are."""
+    label, pattern, usual = WIDGET_THEME[name]
+    if pattern == "true|false":
+        return forms.BooleanField(label=label, required=False, initial=usual == "true")
+    if "|" in pattern:
+        chosen = [(value, _CHOICES.get(value, value)) for value in pattern.split("|")]
+        widget: forms.Widget = forms.Select(attrs={"class": "input"})
+        return forms.ChoiceField(label=label, choices=chosen, initial=usual, widget=widget)
+    kind = "color" if name.endswith("color") else "number"
+    widget = forms.TextInput(attrs={"class": f"input input-{kind}", "type": kind})
+    return forms.RegexField(rf"\A{pattern}\Z", label=label, initial=usual, widget=widget)
+
+
+class WidgetsForm(_SettingsForm):
+    """Which instalments the shop's pages show, where, and how they look."""
+
+    columns = ("widget_methods", "widget_selectors", "widget_theme")
+
+    def __init__(self, store: Store, data: Any = None) -> None:
+        super().__init__(data, auto_id="%s")
+        for place, label in WIDGET_PLACES.items():
+            chosen = store.widget_methods.get(place, [])
+            self.fields[place] = forms.MultipleChoiceField(
+                label=label,
+                required=False,
+                initial=chosen,
+                choices=_widget_choices(store, place, chosen),
+                widget=forms.CheckboxSelectMultiple,
+            )
+        for name, label in WIDGET_SELECTORS.items():
+            self.fields[f"at-{name}"] = forms.RegexField(
+                rf"\A{SELECTOR}\Z",
+                label=label,
+                required=False,
+                initial=store.widget_selectors.get(name, ""),
+                error_messages={"invalid": _("Enter a CSS selector, such as .product-price.")},
+                widget=forms.TextInput(
+                    attrs={"class": "input mono", "spellcheck": "false", "autocomplete": "off"}
+                ),
+            )
+        for name in WIDGET_THEME:
+            field = self.fields[f"theme-{name}"] = _theme_field(name)
+            if known := store.widget_theme.get(name):
+                field.initial = known == "true" if known in ("true", "false") else known
+
+    def part(self, prefix: str) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name.startswith(prefix)]
+
+    def places(self) -> list[forms.BoundField]:
+        return [self[place] for place in WIDGET_PLACES]
+
+    def selectors(self) -> list[forms.BoundField]:
+        return self.part("at-")
+
+    def theme(self) -> list[forms.BoundField]:
+        return self.part("theme-")
+
+    def values(self) -> dict[str, Any]:
+        """Return what differs from the usual: then a later release may improve that."""
+        given = self.cleaned_data
+        methods = {place: given[place] for place in WIDGET_PLACES if given[place]}
+        selectors = {name: given[f"at-{name}"].strip() for name in WIDGET_SELECTORS}
+        theme = {name: str(given[f"theme-{name}"]) for name in WIDGET_THEME}
+        theme |= {name: value.lower() for name, value in theme.items() if value in _TRUTHS}
+        return {
+            "widget_methods": methods,
+            "widget_selectors": {name: one for name, one in selectors.items() if one},
+            "widget_theme": {
+                name: value for name, value in theme.items() if value != WIDGET_THEME[name][2]
+            },
+        }
+
+
+# Titles hold what an instalment would be, which is nothing while nothing is bought.
+_NO_AMOUNT = re.compile(r",?(?:\s+(?:da|de|des|desde|dès|from))?\s+0[.,]00\s*€(?:\s*/\s*\w+)?")
+
+
+def _widget_choices(store: Store, place: str, chosen: list[str]) -> list[tuple[str, str]]:
+    """Return the methods that a place can show: those that SeQura has, and those chosen before."""
+    named: dict[str, str] = {}
+    merchants = sorted(channels.in_use(store), key=lambda one: one.country != store.country)
+    for merchant in merchants:
+        for method in widget_methods(merchant.payment_methods, place):
+            title = _NO_AMOUNT.sub("", method["title"] or method["category_title"])
+            named.setdefault(method_key(method), f"{title} ({method_key(method)})")
+    return [*named.items(), *((key, key) for key in chosen if key not in named)]
 
 
 class WebhookForm(_SettingsForm):

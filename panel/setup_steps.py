@@ -66,6 +66,8 @@ def named_steps(
 ) -> dict[str, Step]:
     """The health of everything, by name; `connections` are those in use."""
     found = {part: _part(store, part) for part in registration.PARTS}
+    if store.widget_places and "widgets" in store.registration:
+        found["widgets"] = _part(store, "widgets")
     if page := store.registration.get("page"):
         found["page"] = _script_answers(page)
     if store.channels:
@@ -194,6 +196,10 @@ def _titles(part: str) -> tuple[str, str]:
         "script": (
             _("Checkout script"),
             _("The checkout script is installed on every storefront."),
+        ),
+        "widgets": (
+            _("Widget script"),
+            _("The widget script is installed on every storefront with widgets."),
         ),
         "panel": (
             _("Order panel"),

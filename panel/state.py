@@ -218,6 +218,7 @@ def _registration(facts: _Facts) -> Iterator[_Finding]:
         "webhooks": _("BigCommerce doesn't notify us of order changes"),
         "script": _("The SeQura script isn't on your checkout page"),
         "panel": _("The order panel is missing from BigCommerce"),
+        "widgets": _("The script of promotional widgets isn't in your store"),
         "page": _("The SeQura script may not load"),
         "checkout": _("SeQura may not appear on your checkout page"),
         "asked": _("No checkout has requested SeQura for 30 days"),

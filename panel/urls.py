@@ -18,6 +18,7 @@ from panel.views import (
     shipping,
     storefronts,
     why_not_shown,
+    widgets,
 )
 
 app_pages = [
@@ -38,6 +39,9 @@ app_pages = [
     path("settings/exclusions/", settings.exclusions, name="exclusions"),
     path("settings/exclusions/change", settings.change_exclusions, name="change_exclusions"),
     path("settings/order-statuses/", settings.order_statuses, name="order_statuses"),
+    path("settings/widgets/", widgets.widgets, name="widgets"),
+    path("settings/widgets/page", widgets.widget_page, name="widget_page"),
+    path("settings/widgets/preview", widgets.widget_preview, name="widget_preview"),
     path("settings/reports/", settings.report_settings, name="report_settings"),
     path("settings/reports/address", settings.new_report_address, name="new_report_address"),
     path("settings/alerts/", settings.alerts, name="alerts"),

@@ -1,6 +1,7 @@
 """Answer the storefront script: `solicit` within rate limits, one run at a time per checkout."""
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypedDict, cast
@@ -18,7 +19,7 @@ from payments.form import terms_remembered, terms_required
 from payments.models import Offer, Solicitation
 from payments.solicit import Offered, Shopper, UnknownCheckout, solicit
 from stores.isolation import Busy, only_one
-from stores.models import Store
+from stores.models import Connection, Store
 from stores.rate_limit import LIMITS, KeyLimit, RateLimited, caller, check_limit, consume
 from stores.storefronts import browser_origin, language_of, may_ask, origin_of
 from transport.reading import clean_text
@@ -122,25 +123,31 @@ def _requires_terms(solicitation: Solicitation) -> bool:
 
 
 def _info(offered: Offered, locale: str) -> _Info | None:
-    """Return the parameters of SeQura's script; None without a key or script address.
-
-    https://docs.sequra.com/docs/widgets
-    """
+    """Return the parameters of SeQura's script; None without a key or script address."""
     found, key = offered.solicitation, offered.assets_key
     if found is None or not found.connection.assets_url or not key:
         return None
     explained = {method["product"] for method in offered.methods} - _UNEXPLAINED
-    configuration = {
-        "merchant": found.merchant_ref,
+    configuration = configuration_of(
+        found.connection, found.merchant_ref, key, explained, locale
+    ) | {"currency": found.currency}
+    return {"configuration": configuration, "amount": found.amount}
+
+
+def configuration_of(
+    connection: Connection, merchant: str, key: str, products: Iterable[str], locale: str
+) -> dict[str, Any]:
+    """Return the configuration of SeQura's own script: https://docs.sequra.com/docs/widgets"""
+    return {
+        "merchant": merchant,
         "assetKey": key,
-        "products": sorted(explained),
-        "scriptUri": f"{found.connection.assets_url}sequra-checkout.min.js",
+        "products": sorted(products),
+        "scriptUri": f"{connection.assets_url.rstrip('/')}/sequra-checkout.min.js",
         "decimalSeparator": ",",
         "thousandSeparator": ".",
         "locale": _LOCALES.get(language_of(locale), "es-ES"),
-        "currency": found.currency,
+        "currency": "EUR",
     }
-    return {"configuration": configuration, "amount": found.amount}
 
 
 def _shopper(request: Request, body: dict[str, Any]) -> Shopper:

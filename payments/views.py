@@ -19,9 +19,11 @@ from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bigcommerce.api import Rejected, Unavailable
 from orders import corrections
 from orders.models import Correction
 from orders.queue import throttle
+from payloads.checkout.eligibility import MOST
 from payments import events, notifications
 from payments.form import NoForm, show_form
 from payments.models import Solicitation
@@ -29,13 +31,17 @@ from payments.progress import progress_of, shoppers_language
 from payments.solicit import UnknownCheckout
 from payments.solicited_order import checkout_url
 from payments.storefront import methods_for
+from payments.widgets import cached_for, widgets_for
 from stores.encryption import Undecryptable
 from stores.models import Store
 from stores.rate_limit import LIMITS, Concurrency, RateLimited, consume, may_wait
+from stores.settings_file import WIDGET_PLACES
 from stores.storefronts import browser_origin, may_ask, storefront_store
 
+_LOCALE = r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$"
 
-# Requests of the storefront script. Everything that money depends on is read server to server.
+
+# Requests of the storefront scripts. Everything that money depends on is read server to server.
 class CheckoutClaim(serializers.Serializer[object]):
     """`POST payment-methods`: the checkout, and the one claim that no server API returns."""
 
@@ -45,9 +51,7 @@ class CheckoutClaim(serializers.Serializer[object]):
         max_digits=12, decimal_places=4, allow_null=True, default=None, min_value=0
     )
     layout = serializers.ChoiceField(["desktop", "smartphone"], default="desktop")
-    locale = serializers.RegexField(
-        r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35, default="es-ES"
-    )
+    locale = serializers.RegexField(_LOCALE, max_length=35, default="es-ES")
 
 
 class MethodChoice(serializers.Serializer[object]):
@@ -67,6 +71,21 @@ class ScriptError(serializers.Serializer[object]):
     where = serializers.CharField(max_length=100, allow_blank=True, default="")
 
 
+class _WidgetPage(serializers.Serializer[object]):
+    """`GET widgets`: a page of the shop, and what it shows. A number that is none is not known."""
+
+    place = serializers.ChoiceField(list(WIDGET_PLACES))
+    channel = serializers.IntegerField(min_value=1, max_value=MOST, default=1)
+    currency = serializers.RegexField(r"^[A-Z]{3}$")
+    locale = serializers.RegexField(_LOCALE, max_length=35, default="es-ES")
+    product = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=MOST), max_length=100, default=list
+    )
+    sku = serializers.ListField(
+        child=serializers.CharField(max_length=255), max_length=100, default=list
+    )
+
+
 # Cross-origin requests: exactly the origins on which a store's checkout runs, no credentials.
 P = ParamSpec("P")
 _View = Callable[Concatenate[HttpRequest, Store, P], HttpResponseBase]
@@ -74,18 +93,18 @@ _PREFLIGHT_SECONDS = "600"
 
 
 def storefront(
-    *methods: str, also: Callable[[], dict[str, Any]] = dict
+    *methods: str, columns: tuple[str, ...] = (), also: Callable[[], dict[str, Any]] = dict
 ) -> Callable[[_View[P]], Callable[..., HttpResponseBase]]:
     """Decorate a storefront endpoint: pass the store, let its origins read the response.
 
-    `also` returns what to read with the store, in the same statement.
+    `columns` and what `also` returns are read with the store, in the same statement.
     """
 
     def decorate(view: _View[P]) -> Callable[..., HttpResponseBase]:
         @csrf_exempt  # asked by pages of the shop, without a cookie of ours
         @wraps(view)
         def endpoint(request: HttpRequest, public_id: UUID, *args: Any, **kwargs: Any) -> Any:
-            store = storefront_store(public_id, **also())
+            store = storefront_store(public_id, *columns, **also())
             if request.method == "OPTIONS":
                 response: HttpResponseBase = HttpResponse(status=204)
             else:
@@ -102,7 +121,7 @@ def _share(
 ) -> HttpResponseBase:
     origin, named = browser_origin(request), request.headers.get("Origin", "")
     response["Vary"] = "Origin"
-    response["Cache-Control"] = "no-store"
+    response.headers.setdefault("Cache-Control", "no-store")
     if may_ask(store, origin):
         # Browsers compare it with what they sent, letter by letter.
         response["Access-Control-Allow-Origin"] = named if named.isascii() else origin
@@ -148,6 +167,25 @@ def form(request: Request, store: Store) -> Response:
         return Response({"code": no.code, "message": str(no.message)}, status=no.status)
     except RateLimited as limited:
         return _too_many(limited)
+
+
+_OF_WIDGETS = ("country", "widget_methods", "widget_selectors", "widget_theme")
+
+
+@storefront("GET", columns=_OF_WIDGETS)
+@api_view(["GET", "OPTIONS"])
+def widgets(request: Request, store: Store) -> Response:
+    """Return what a page of the shop shows of SeQura; the answer may be kept for minutes."""
+    page = _WidgetPage(data=request.query_params)
+    page.is_valid(raise_exception=True)
+    try:
+        with _place_of(store):
+            found = widgets_for(store, page.validated_data, request.META["REMOTE_ADDR"])
+    except RateLimited as limited:
+        return _too_many(limited)
+    except (Rejected, Unavailable):  # nothing is shown, and nothing is remembered
+        return Response({"code": "bigcommerce_unavailable", "message": ""}, status=502)
+    return Response(found, headers={"Cache-Control": cached_for(store)})
 
 
 @contextmanager

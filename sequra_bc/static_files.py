@@ -1,4 +1,4 @@
-"""collectstatic's storage: hashed, compressed names; the checkout's scripts minified."""
+"""collectstatic's storage: hashed, compressed names; the storefront's scripts minified."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.core.files.base import ContentFile
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-from stores.registration.checkout_script import FILE, FORM, integrity_of
+from stores.registration.checkout_script import FILE, FORM, WIDGETS, integrity_of
 
 try:
     from minify import string as _minify
@@ -23,7 +23,7 @@ _REFERENCE = '"sequra-form.js",""'  # to the second file, as the minified script
 
 # whitenoise has no types.
 class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Minify the checkout's scripts, because every shopper loads them; name and hash follow."""
+    """Minify the storefront's scripts, because every shopper loads them; name and hash follow."""
 
     def post_process(
         self, paths: dict[str, tuple[Any, str]], *args: Any, **options: Any
@@ -34,7 +34,8 @@ class StaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
         if script.count(_REFERENCE) != 1:
             raise ValueError(f"{FILE} does not name its second file")
         script = script.replace(_REFERENCE, f'"{name}","{integrity_of(form)}"')
-        for path, body in ((FORM, form), (FILE, script.encode())):
+        widgets = _minified(paths[WIDGETS])
+        for path, body in ((FORM, form), (FILE, script.encode()), (WIDGETS, widgets)):
             self.delete(path)
             self.save(path, ContentFile(body))
             paths[path] = (self, path)

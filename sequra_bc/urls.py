@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         payments.payment_methods,
         name="storefront_payment_methods",
     ),
+    path("storefront/<uuid:public_id>/widgets", payments.widgets, name="storefront_widgets"),
     path("storefront/<uuid:public_id>/form", payments.form, name="storefront_form"),
     path(
         "storefront/<uuid:public_id>/solicitations/<uuid:solicitation_id>",

@@ -177,6 +177,14 @@ class Store(ModelWithSecrets):
     alert_webhook = models.CharField(max_length=500, blank=True, default="", db_default="")
     alert_secrets = EncryptedTextField(blank=True, default="", db_default="")
     alert_secrets_at = models.DateTimeField(null=True, blank=True)
+    # Promotional widgets: which payment methods are shown in which place, where in the page, and
+    # how they look, as `stores.settings_file` describes them. Without a method a place is off.
+    widget_methods = models.JSONField(default=dict, db_default={}, blank=True)
+    widget_selectors = models.JSONField(default=dict, db_default={}, blank=True)
+    widget_theme = models.JSONField(default=dict, db_default={}, blank=True)
+    # Their script as last registered; empty without. `widgets_due`: a setting changed since.
+    widget_script_file = models.CharField(max_length=255, blank=True, default="", db_default="")
+    widgets_due = models.BooleanField(default=False, db_default=False)
     # Checks passed before going live, and when (ISO 8601): {"paid": "2026-…"}.
     go_live = models.JSONField(default=dict, blank=True)
 
@@ -239,6 +247,11 @@ class Store(ModelWithSecrets):
                 setattr(self, turn, AT_ONCE)
             fields = fields and fields.union(self._TURNS)
         super().save(*args, update_fields=fields, **options)
+
+    @property
+    def widget_places(self) -> list[str]:
+        """Return where promotional widgets are shown: product, cart, listing; none by default."""
+        return [place for place, methods in self.widget_methods.items() if methods]
 
     @property
     def origins(self) -> set[str]:
@@ -345,7 +358,7 @@ class Lock(models.Model):
 
 
 class ScriptVersion(models.Model):
-    """The checkout script as some version of the app had it, under its content-addressed name.
+    """A storefront script as some version of the app had it, under its content-addressed name.
 
     Stores name the file that their script was registered with; every process serves every file.
     """

@@ -12,6 +12,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
@@ -44,6 +45,38 @@ ALERTS = {
     "decision": _("An order needs your decision"),
 }
 
+# Where promotional widgets can be shown, and what a merchant may tell about each page's markup.
+WIDGET_PLACES = {
+    "product": _("Product page"),
+    "cart": _("Cart"),
+    "listing": _("Product lists"),
+}
+WIDGET_SELECTORS = {
+    "product": _("Widget's place on the product page"),
+    "product_price": _("Price on the product page"),
+    "cart": _("Widget's place in the cart"),
+    "cart_price": _("Total in the cart"),
+    "listing": _("Product in a list"),
+    "listing_price": _("Price of a product in a list"),
+}
+SELECTOR = r"[^{}<;]{1,200}"
+# The look of SeQura's components, by the names that they have there, with their usual values.
+# https://docs.sequra.com/docs/widgets
+_HEX = r"#[0-9A-Fa-f]{6}"
+WIDGET_THEME = {
+    "type": (_("Style"), "banner|text|legacy", "banner"),
+    "alignment": (_("Alignment"), "left|center|right", "center"),
+    "size": (_("Size"), "S|M|L", "M"),
+    "amount-font-size": (_("Text size of the amount (px)"), r"[1-9][0-9]?", "15"),
+    "amount-font-bold": (_("Amount in bold"), "true|false", "true"),
+    "link-underline": (_("Underlined link"), "true|false", "true"),
+    "amount-font-color": (_("Colour of the amount"), _HEX, "#1C1C1C"),
+    "font-color": (_("Text colour"), _HEX, "#1C1C1C"),
+    "link-font-color": (_("Colour of the link"), _HEX, "#1C1C1C"),
+    "background-color": (_("Background colour"), _HEX, "#FFFFFF"),
+    "border-color": (_("Border colour"), _HEX, "#B1AEBA"),
+    "border-radius": (_("Rounded corners (px)"), r"[0-9]{1,2}", "0"),
+}
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -139,6 +172,42 @@ class _CountriesPart(serializers.DictField):
         found = super().to_internal_value(data)
         for code in found:
             _selling_country(code)
+        return found
+
+
+class _Named(serializers.DictField):
+    """A JSON object with some of these keys, each with a text that its pattern matches."""
+
+    child = _Text(max_length=200)
+
+    def __init__(self, patterns: Mapping[str, str], **options: Any) -> None:
+        super().__init__(required=False, **options)
+        self.patterns = patterns
+
+    def to_internal_value(self, data: Any) -> Any:
+        found = super().to_internal_value(data)
+        wrong = {
+            name: ["is not valid" if name in self.patterns else "is not a setting"]
+            for name, value in found.items()
+            if not re.fullmatch(self.patterns.get(name, r"(?!)"), value)
+        }
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return found
+
+
+class _WidgetMethods(serializers.DictField):
+    """Payment methods by place, each as `product` or `product/campaign`."""
+
+    child = serializers.ListField(
+        child=_Text(max_length=100, validators=[RegexValidator(r"\A[^\s/]{1,32}(/\S+)?\Z")]),
+        max_length=50,
+    )
+
+    def to_internal_value(self, data: Any) -> Any:
+        found = super().to_internal_value(data)
+        if unknown := sorted(set(found) - set(WIDGET_PLACES)):
+            raise serializers.ValidationError({name: ["is not a place"] for name in unknown})
         return found
 
 
@@ -331,6 +400,24 @@ SETTINGS = (
         "alerts.webhook",
         _("Webhook URL"),
         _Text(allow_blank=True, max_length=500, required=False, validators=[_webhook]),
+    ),
+    _Setting(
+        "widget_methods",
+        "widgets.methods",
+        _("Payment methods"),
+        _WidgetMethods(required=False),
+    ),
+    _Setting(
+        "widget_selectors",
+        "widgets.selectors",
+        _("CSS selectors"),
+        _Named(dict.fromkeys(WIDGET_SELECTORS, SELECTOR)),
+    ),
+    _Setting(
+        "widget_theme",
+        "widgets.theme",
+        _("Look"),
+        _Named({name: pattern for name, (_label, pattern, _usual) in WIDGET_THEME.items()}),
     ),
     _Setting(
         "log_retention_days",

@@ -5,6 +5,7 @@ An import is validated as a whole, then stored as a whole.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -14,8 +15,9 @@ from stores import catalogue, channels, connect, statuses
 from stores.channels import INHERIT
 from stores.connect import Account, Login
 from stores.encryption import readable
-from stores.models import Connection, SettingChange, Store
+from stores.models import AT_ONCE, Connection, SettingChange, Store
 from stores.settings_file import BY_CHANNEL, CHANNELS, SETTINGS, SettingsFile, complaints
+from stores.tasks import place_widgets, wake
 
 _Document = Mapping[str, Any]
 
@@ -29,6 +31,8 @@ ENVIRONMENT, ACCOUNTS, COUNTRIES = (
 PASSWORDS, TRIGGER = "connection.passwords", "reports.trigger_url"
 ALERT_SECRET = "alerts.webhook_secret"  # noqa: S105 (its name in the history)
 SECRET = (PASSWORDS, TRIGGER, ALERT_SECRET)
+# A change of these is a change of the widgets' script.
+_WHERE_WIDGETS_ARE = ("widgets.methods", "widgets.selectors", "general.disabled_channels")
 
 
 class Refused(Exception):
@@ -74,6 +78,15 @@ def recorded(store: Store, author: Author) -> Iterator[Mapping[str, Any]]:
             for key in after | before
             if after.get(key, INHERIT) != before.get(key, INHERIT)
         )
+        if any(after[key] != before[key] for key in _WHERE_WIDGETS_ARE):
+            _place_widgets(store)
+
+
+def _place_widgets(store: Store) -> None:
+    """Have the widgets' script registered where it is wanted now; without widgets do nothing."""
+    shown = Store.objects.exclude(widget_methods={}, widget_script_file="").filter(pk=store.pk)
+    if shown.update(widgets_due=True, maintain_due_at=AT_ONCE):
+        transaction.on_commit(partial(wake, place_widgets, store.pk))
 
 
 def _values(store: Store) -> dict[str, Any]:

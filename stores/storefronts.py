@@ -79,13 +79,14 @@ _OF_A_CHECKOUT = (
 )  # fmt: skip
 
 
-def storefront_store(public_id: UUID, **also: Combinable) -> Store:
+def storefront_store(public_id: UUID, *columns: str, **also: Combinable) -> Store:
     """Return the installed store with this public id, or raise Http404 without a reason.
 
-    `also` are expressions that its row gets as attributes.
+    `columns` are read besides the usual ones; `also` are expressions that its row gets as
+    attributes.
     """
     installed = Store.objects.filter(public_id=public_id, state=Store.State.INSTALLED)
-    store = installed.only(*_OF_A_CHECKOUT).annotate(**also).first()
+    store = installed.only(*_OF_A_CHECKOUT, *columns).annotate(**also).first()
     if store is None:
         raise Http404
     return store

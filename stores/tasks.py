@@ -40,6 +40,14 @@ def register_store(store_id: int) -> None:
         registration.register(store)
 
 
+@shared_task
+def place_widgets(store_id: int) -> None:
+    """Register or remove the widgets' script in this store, after a setting of theirs changed."""
+    store = Store.objects.filter(pk=store_id, state=Store.State.INSTALLED).first()
+    if store:
+        registration.place_widgets(store)
+
+
 @shared_task(name="stores.tasks.look_after_store")
 def refresh_store(store_id: int) -> None:
     """Read the store's settings and storefronts again and repair what is registered."""
@@ -117,6 +125,8 @@ def _maintain(store: Store) -> datetime:
         registration.register(store)
     elif registration.is_outdated(store):
         _refresh(store)
+    elif store.widgets_due:
+        registration.place_widgets(store)
     store.refresh_from_db()
     return registration.next_turn(store)
 

@@ -40,7 +40,14 @@ from stores.clients import bigcommerce_for
 from stores.install import CHANGE_CUSTOMERS, READ_CUSTOMERS, missing_scopes
 from stores.models import SettingChange, Store, country_name, new_secret
 from stores.rate_limit import LIMITS, KeyLimit, RateLimited, consume
-from stores.settings_file import ALERTS, SETTINGS, STATISTICS
+from stores.settings_file import (
+    ALERTS,
+    SETTINGS,
+    STATISTICS,
+    WIDGET_PLACES,
+    WIDGET_SELECTORS,
+    WIDGET_THEME,
+)
 from stores.store_settings import recorded
 from stores.tasks import wake
 from transaction_log.explanations import Text
@@ -252,6 +259,7 @@ _SECTIONS: dict[str, Text] = {
     "reports": gettext_lazy("Reports"),
     "alerts": gettext_lazy("Alerts"),
     "log": gettext_lazy("Transaction log"),
+    "widgets": gettext_lazy("Promotional widgets"),
 }
 _ENVIRONMENTS: dict[str, Text] = {
     "live": gettext_lazy("Live"),
@@ -316,10 +324,23 @@ def _value(store: Store, key: str, value: Any) -> str:
     if isinstance(value, bool):
         return _("On") if value else _("Off")
     if isinstance(value, dict):
-        return ", ".join(f"{country_name(name)}: {one}" for name, one in value.items()) or "–"
+        return _pairs(value)
     if isinstance(value, list):
         return ", ".join(_one(store, key, one) for one in value) or "–"
     return _one(store, key, value)
+
+
+def _pairs(value: dict[str, Any]) -> str:
+    """Return what a setting holds by name: a country, or a part of the promotional widgets."""
+    names: dict[str, object] = {name: label for name, (label, _p, _u) in WIDGET_THEME.items()}
+    names |= WIDGET_SELECTORS
+    shown = [
+        f"{WIDGET_PLACES.get(name, name)}: {', '.join(one)}"
+        if isinstance(one, list)
+        else f"{names.get(name) or country_name(name)}: {one}"
+        for name, one in value.items()
+    ]
+    return ", ".join(shown) or "–"
 
 
 def _one(store: Store, key: str, value: Any) -> str:

@@ -88,6 +88,48 @@ def availability(
     return [reason for reason, is_met in applies.items() if is_met]
 
 
+def availability_before_checkout(
+    rules: Rules, *, country: str, currency: str, channel: int, ip: str
+) -> list[Reason]:
+    """Every reason not to promise SeQura to somebody who is still choosing, in a fixed order.
+
+    `country` is where the shop sells, as far as its page shows it.
+    """
+    applies = {
+        Reason.NOT_CONNECTED: not rules.connected,
+        Reason.CHANNEL: channel in rules.disabled_channels,
+        Reason.COUNTRY: country not in rules.countries,
+        Reason.CURRENCY: currency != "EUR",
+        Reason.IP_NOT_ALLOWED: not ip_allowed(ip, rules.allowed_ips),
+    }
+    return [reason for reason, is_met in applies.items() if is_met]
+
+
+def depends_on_products(rules: Rules, country: str) -> bool:
+    """Return whether what is sold decides too: then the catalogue has to be read."""
+    excludes = bool(rules.excluded_products or rules.excluded_categories)
+    return excludes or not _services_in(rules, country)
+
+
+def goods_allowed(
+    rules: Rules, products: Iterable[Document], country: str, skus: Collection[str] = ()
+) -> bool:
+    """Return whether a cart of these products of the catalogue can be paid with SeQura.
+
+    `skus` are those of the variants in it.
+    """
+    catalogue = list(map(section, products))
+    lines = [{"sku": sku} for sku in skus]
+    excluded = {_sku(sku) for sku in rules.excluded_products}
+    is_excluded = any(_sku(one.get("sku")) in excluded - {""} for one in (*catalogue, *lines))
+    is_digital = bool(catalogue) and all(one.get("type") == "digital" for one in catalogue)
+    return not (
+        is_excluded
+        or _has_excluded_category(rules, catalogue)
+        or (is_digital and not _services_in(rules, country))
+    )
+
+
 def channel_of(checkout: Document) -> int:
     """Return the storefront channel; the first one where none, or an invalid one, is given."""
     channel = number_of(cart_of(checkout).get("channel_id"))
@@ -130,8 +172,11 @@ def _sells_in(rules: Rules, checkout: Document) -> bool:
 def _sells_services(rules: Rules, checkout: Document) -> bool:
     """Return whether services are sold. An unknown country counts: its address is reported."""
     country = merchant_country(checkout)
-    in_contract = not country or "services" in rules.countries.get(country, ())
-    return rules.offers_services and in_contract
+    return rules.offers_services if not country else _services_in(rules, country)
+
+
+def _services_in(rules: Rules, country: str) -> bool:
+    return rules.offers_services and "services" in rules.countries.get(country, ())
 
 
 def _is_digital(checkout: Document) -> bool:

@@ -138,5 +138,6 @@ def confirmation(request: HttpRequest, order_id: int) -> HttpResponse:
         products=[line.document for line in OrderProduct.objects.filter(order=order)],
         address=address.document if address else None,
         scripts=scripts(order.channel_id, "order_confirmation"),
+        storefront_scripts=[],
         lang=language_of(request),
     )  # fmt: skip

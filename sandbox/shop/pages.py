@@ -26,7 +26,7 @@ def page(request: HttpRequest, visit: Visit, template: str, **context: Any) -> H
     """A page with the shop's header and footer."""
     cart = visits.cart_of(visit)
     language = language_of(request)
-    context |= {
+    context = {
         "channel": Channel.objects.get(id=1),
         "language": language,
         "languages": LANGUAGES,
@@ -34,14 +34,15 @@ def page(request: HttpRequest, visit: Visit, template: str, **context: Any) -> H
         "customers": Customer.objects.order_by("id"),
         "cart_count": sum(line["quantity"] for line in cart.lines) if cart else 0,
         "panel_url": settings.PANEL_URL,
-    }
+        "storefront_scripts": scripts(1, "storefront"),
+    } | context
     response = render(request, template, context)
     response.set_cookie(LANGUAGE_COOKIE, language, samesite="Lax")
     return visits.remember(visit, response)
 
 
 def scripts(channel_id: int, place: str) -> list[dict[str, Any]]:
-    """What apps registered with the Scripts API for this place (`checkout` or the confirmation).
+    """What apps registered with the Scripts API: for the shop, `checkout` or the confirmation.
 
     https://docs.bigcommerce.com/docs/rest-management/scripts
     """

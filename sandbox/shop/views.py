@@ -1,4 +1,6 @@
-"""The shop's pages up to the cart."""
+"""The shop's pages up to the cart, with the classes and data of BigCommerce's own theme."""
+
+import json
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -7,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 from sandbox.bigcommerce import shopper, totals
 from sandbox.bigcommerce.models import Category, Customer, Product
 from sandbox.shop import visits
-from sandbox.shop.pages import language_of, page, scripts
+from sandbox.shop.pages import language_of, page
 
 
 @require_GET
@@ -28,9 +30,10 @@ def products(request: HttpRequest) -> HttpResponse:
 @require_GET
 def product(request: HttpRequest, product_id: int) -> HttpResponse:
     found = get_object_or_404(Product, id=product_id)
-    visit = visits.visit_of(request)
+    price = {"formatted": f"€{found.price}", "value": float(found.price), "currency": "EUR"}
+    data = {"product_attributes": {"sku": found.sku, "price": {"with_tax": price}}}
     return page(
-        request, visit, "shop/product.html", product=found, scripts=scripts(1, "storefront")
+        request, visits.visit_of(request), "shop/product.html", product=found, data=json.dumps(data)
     )
 
 
@@ -39,7 +42,7 @@ def add(request: HttpRequest) -> HttpResponse:
     """Put a product into the cart."""
     visit = visits.visit_of(request)
     found = get_object_or_404(Product, id=int(request.POST["product_id"]))
-    quantity = max(1, int(request.POST.get("quantity", 1)))
+    quantity = max(1, int(request.POST.get("qty[]", 1)))
     visits.add_to_cart(visit, found.id, quantity, language_of(request))
     return visits.remember(visit, HttpResponseRedirect("/cart"))
 

@@ -222,7 +222,8 @@ TABLES: dict[str, _Table] = {
         "excluded_subcategories", "catalogue_names", "disabled_channels", "channel_settings",
         "excluded_groups", "shipped_statuses",
         "cancelling_statuses", "status_labels", "report_token", "statistics_without", "go_live",
-        "alerts_without", "alert_webhook", "alert_secrets",
+        "alerts_without", "alert_webhook", "alert_secrets", "widget_methods", "widget_selectors",
+        "widget_theme", "widget_script_file",
     )),
     "stores.Connection": _Table(impersonal=(
         "deployment", "environment", "username", "password", "api_url", "assets_url",

@@ -1,4 +1,4 @@
-"""Register everything we put into a BigCommerce store: webhooks, checkout script, order panel.
+"""Register everything we put into a BigCommerce store: webhooks, scripts, order panel.
 
 Each part is listed first; differences from the wanted state become a list of changes. A
 registration makes the changes, a check only reports them. One lock per store keeps parallel
@@ -8,6 +8,7 @@ installations, repairs and tasks from creating duplicates. No transaction is ope
 import math
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -23,6 +24,7 @@ from stores.registration import checkout_script
 from stores.registration.parts import (
     INFORMATION,
     Health,
+    Kind,
     Part,
     Plan,
     health,
@@ -42,8 +44,12 @@ _PLANS: dict[str, Plan] = {
     "panel": panel_changes,
 }
 PARTS = ("information", *_PLANS)
+# Only where promotional widgets are on, or were: elsewhere BigCommerce gets no call for them.
+_WIDGETS: dict[str, Plan] = {"widgets": checkout_script.plan_widgets}
 # Checked and shown, but repaired by the merchant only.
 PAGE: dict[str, Part] = {"page": checkout_script.look_at_page}
+# What a repair puts right of a script: the rest is the merchant's doing.
+_KEPT: tuple[Kind, ...] = ("outdated", "surplus")
 # A merchant waits for this long; afterwards the task continues where the request stopped.
 _SECONDS = 20.0
 # Between two attempts to finish an installation.
@@ -81,9 +87,10 @@ def check_registration(store: Store, besides: dict[str, Part] | None = None) -> 
 
     Skip the check during a registration: its result will be newer.
     """
+    looks = {name: only_look(plan) for name, plan in _plans(store).items()}
     try:
         with only_one(_lock(store)):
-            _record(store, _run(store, _parts() | (besides or {}), _BRIEF))
+            _record(store, _run(store, looks | (besides or {}), _BRIEF))
     except Busy:
         store.refresh_from_db()
     return is_healthy(store)
@@ -94,17 +101,21 @@ def repair_registration(store: Store) -> bool:
 
     Return whether all is in place.
 
-    A script that the merchant removed from the checkout, or changed, is reported and left: only the
-    merchant puts it back.
+    A script that the merchant removed from the storefront, or changed, is reported and left: only
+    the merchant puts it back.
     """
     try:
         with only_one(_lock(store), wait=_SECONDS):
             checkout_script.keep_version()
             found = _read_information(store)
-            kept = put_right(checkout_script.plan, math.inf, ("outdated", "surplus"))
-            parts = _parts(("webhooks", "panel")) | {"script": kept}
+            plans = _plans(store)
+            scripts = {"script"} if store.widgets_due else {"script", "widgets"}
+            parts = {
+                name: put_right(plan, math.inf, *([_KEPT] if name in scripts else []))
+                for name, plan in plans.items()
+            }
             _record(store, found | _run(store, parts))
-            _remember_version(store)
+            _remember_versions(store)
             _record(store, _run(store, PAGE))
     except Busy:
         store.refresh_from_db()
@@ -129,6 +140,17 @@ def find_storefronts(store: Store) -> bool:
     return True
 
 
+def place_widgets(store: Store) -> None:
+    """Register the widgets' script where a setting wants it now, and remove it elsewhere."""
+    with suppress(Busy), only_one(_lock(store), wait=_SECONDS):
+        store.refresh_from_db()
+        if store.is_installed and store.widgets_due:
+            checkout_script.keep_version()
+            widgets = {name: plan for name, plan in _plans(store).items() if name in _WIDGETS}
+            _record(store, _run(store, {n: put_right(p, math.inf) for n, p in widgets.items()}))
+            _remember_versions(store)
+
+
 def is_healthy(store: Store) -> bool:
     """Return whether everything was in place at the last check."""
     return all(store.registration.get(part, {}).get("ok", False) for part in PARTS)
@@ -149,7 +171,12 @@ def is_outdated(store: Store) -> bool:
 
 def next_turn(store: Store) -> datetime:
     """Return when the registration is retried or checked again."""
-    return min(_retry_at(store), _check_at(store)) if store.registration_due else _check_at(store)
+    due = [_check_at(store)]
+    if store.registration_due:
+        due.append(_retry_at(store))
+    if store.widgets_due:
+        due.append(timezone.now() + _SOON)
+    return min(due)
 
 
 def expect_new_script(stores: QuerySet[Store]) -> None:
@@ -202,33 +229,45 @@ def _register(store: Store, until: float) -> None:
     if accepted != store.channels:
         store.channels = accepted
         store.save(update_fields=["channels"])
-    _record(store, found | _run(store, _parts(tuple(_PLANS), until)))
+    parts = {name: put_right(plan, until) for name, plan in _plans(store).items()}
+    _record(store, found | _run(store, parts))
     store.registration_due = not is_healthy(store)
     store.save(update_fields=["registration_due"])
-    _remember_version(store)
+    _remember_versions(store)
     _record(store, _run(store, PAGE, _BRIEF))
 
 
-def _remember_version(store: Store) -> None:
-    """Store the script's version, unless BigCommerce needs it and does not have it."""
-    kinds = {problem["kind"] for problem in store.registration["script"]["problems"]}
-    if kinds & {"failed", "unauthorised", "outdated"}:
-        return
-    store.script_file = checkout_script.file_name()
-    store.save(update_fields=["script_file"])
+def _remember_versions(store: Store) -> None:
+    """Store the scripts' versions, unless BigCommerce needs them and does not have them."""
+    if not _lacks(store, "script"):
+        store.script_file = checkout_script.file_name()
+        store.save(update_fields=["script_file"])
+    if _has_widgets(store) and not _lacks(store, "widgets"):
+        file = checkout_script.file_name(checkout_script.WIDGETS) if store.widget_places else ""
+        store.widget_script_file, store.widgets_due = file, False
+        same = {name: getattr(store, name) for name in ("widget_methods", "disabled_channels")}
+        # Else a setting changed meanwhile, and the next run takes care of it.
+        Store.objects.filter(pk=store.pk, **same).update(widget_script_file=file, widgets_due=False)
+
+
+def _lacks(store: Store, part: str) -> bool:
+    kinds = {problem["kind"] for problem in store.registration[part]["problems"]}
+    return bool(kinds & {"failed", "unauthorised", "outdated"})
+
+
+def _has_widgets(store: Store) -> bool:
+    """Return whether widgets are on somewhere, or their script may still be registered."""
+    return bool(store.widget_places or store.widget_script_file or store.widgets_due)
+
+
+def _plans(store: Store) -> dict[str, Plan]:
+    return _PLANS | (_WIDGETS if _has_widgets(store) else {})
 
 
 def _read_information(store: Store) -> dict[str, Health]:
     found = _run(store, {"information": read_information})
     store.save(update_fields=INFORMATION)
     return found
-
-
-def _parts(repair: tuple[str, ...] = (), until: float = math.inf) -> dict[str, Part]:
-    return {
-        name: put_right(plan, until) if name in repair else only_look(plan)
-        for name, plan in _PLANS.items()
-    }
 
 
 def _run(store: Store, parts: dict[str, Part], timeout: Timeout = TIMEOUT) -> dict[str, Health]:

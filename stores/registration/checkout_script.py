@@ -1,4 +1,7 @@
-"""The script on the checkout page of every storefront: https://docs.bigcommerce.com Scripts API
+"""The scripts on a storefront: https://docs.bigcommerce.com Scripts API
+
+One is on the checkout page of every storefront. One is on the shop's pages where promotional
+widgets are on; without those it is registered nowhere (ADR 27).
 
 The browser refuses a script that does not match its hash, so the file is content-addressed, and the
 old hash is kept along for pages in caches. Before a name is given to BigCommerce its file is stored
@@ -10,13 +13,15 @@ import gzip
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import brotli
+import requests
 import structlog
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage, staticfiles_storage
@@ -33,10 +38,41 @@ from transport.call import Rejected, Reply, Timeout, Transport, Unavailable, new
 
 log = structlog.get_logger(__name__)
 FILE, FORM = "storefront/sequra-checkout.js", "storefront/sequra-form.js"
-_NAME = "SeQura checkout"
+WIDGETS = "storefront/sequra-widgets.js"
+
+
+@dataclass(frozen=True)
+class _Use:
+    """What one of our scripts is for, and how BigCommerce puts it on its pages."""
+
+    name: str
+    description: str
+    file: str
+    visibility: str
+    load_method: str
+    consent_category: str
+
+
+# The payment step does not wait, so its script is blocking.
+_CHECKOUT = _Use(
+    "SeQura checkout",
+    "Offers SeQura's payment methods in the checkout.",
+    FILE,
+    "checkout",
+    "default",
+    "essential",
+)
+_WIDGETS = _Use(
+    "SeQura widgets",
+    "Shows SeQura's instalments on product, cart and listing pages.",
+    WIDGETS,
+    "storefront",
+    "defer",
+    "functional",
+)
 _DEFAULT_CHANNEL = {"id": 1, "name": "", "origins": []}
 _HASHES = 5  # BigCommerce's limit
-_VERSIONED = re.compile(r"storefront/sequra-(checkout|form)\.[0-9a-f]{12}\.js")
+_VERSIONED = re.compile(r"storefront/sequra-(checkout|form|widgets)\.[0-9a-f]{12}\.js")
 _NAMED_FORM = re.compile(rb"sequra-(?:checkout|form)\.[0-9a-f]{12}\.js")  # by a script
 _VERSIONS_ASKED_FOR = Counter(
     "sequra_bc_script_versions", "Requests for scripts of other versions", ["outcome"]
@@ -56,9 +92,15 @@ class _AppUnavailable(Unavailable):
     """Our own public URL does not answer."""
 
 
-def _script_url(store: Store) -> str:
-    """Return the versioned URL, with the store's public id for the script to read."""
-    return f"{settings.APP_URL}{settings.STATIC_URL}{file_name()}?store={store.public_id}"
+def _script_url(store: Store, use: _Use, channel_id: int) -> str:
+    """Return the versioned URL, with what the script reads of it: it is the same for all stores."""
+    url = f"{settings.APP_URL}{settings.STATIC_URL}{file_name(use.file)}?store={store.public_id}"
+    if use is _CHECKOUT:
+        return url
+    known = {"channel": channel_id, "places": ",".join(sorted(store.widget_places))}
+    if cards := store.widget_selectors.get("listing"):
+        known["cards"] = cards  # without it the script cannot know that a page is a list
+    return f"{url}&{urlencode(known, safe=',')}"
 
 
 def file_name(file: str = FILE) -> str:
@@ -66,9 +108,9 @@ def file_name(file: str = FILE) -> str:
     return cast(ManifestStaticFilesStorage, staticfiles_storage).stored_name(file)
 
 
-def _integrity() -> str:
+def _integrity(file: str = FILE) -> str:
     """Return the hash of the script as it is served."""
-    return integrity_of(_body())
+    return integrity_of(_body(file))
 
 
 def integrity_of(content: bytes) -> str:
@@ -83,7 +125,7 @@ def _body(file: str = FILE) -> bytes:
 
 def keep_version() -> None:
     """Store the files of this version, so that processes of other versions serve them too."""
-    now, names = timezone.now(), {file_name(file): file for file in (FORM, FILE)}
+    now, names = timezone.now(), {file_name(file): file for file in (FORM, FILE, WIDGETS)}
     if ScriptVersion.objects.filter(name__in=names).update(current_at=now) < len(names):
         ScriptVersion.objects.bulk_create(
             [
@@ -99,7 +141,9 @@ def forget_versions() -> None:
     old = ScriptVersion.objects.filter(current_at__lt=timezone.now() - _KEEP)
     if not old.exists():  # then the stores need not be read
         return
-    named = Store.objects.exclude(state=Store.State.UNINSTALLED).values("script_file")
+    stores = Store.objects.exclude(state=Store.State.UNINSTALLED)
+    named = stores.values("script_file")
+    old = old.exclude(name__in=stores.values("widget_script_file"))
     scripts = ScriptVersion.objects.filter(name__in=named).values_list("body", flat=True)
     forms = {name.decode() for script in scripts for name in _NAMED_FORM.findall(bytes(script))}
     old.exclude(name__in=named).exclude(name__in=[f"storefront/{name}" for name in forms]).delete()
@@ -151,17 +195,17 @@ def _compressed(content: bytes, encoding: str) -> bytes:
     return gzip.compress(content, 9, mtime=0) if encoding else content
 
 
-def _wanted(store: Store, channel_id: int) -> dict[str, Any]:
-    """Return the script as it is registered; blocking, because the payment step does not wait."""
+def _wanted(store: Store, use: _Use, channel_id: int) -> dict[str, Any]:
+    """Return the script as it is registered."""
     return {
-        "name": _NAME,
-        "description": "Offers SeQura's payment methods in the checkout.",
+        "name": use.name,
+        "description": use.description,
         "kind": "src",
-        "src": _script_url(store),
+        "src": _script_url(store, use, channel_id),
         "location": "footer",
-        "load_method": "default",
-        "visibility": "checkout",
-        "consent_category": "essential",
+        "load_method": use.load_method,
+        "visibility": use.visibility,
+        "consent_category": use.consent_category,
         "auto_uninstall": True,
         "enabled": True,
         "channel_id": channel_id,
@@ -170,34 +214,46 @@ def _wanted(store: Store, channel_id: int) -> dict[str, Any]:
 
 def plan(api: BigCommerce, store: Store) -> list[Change]:
     """Return the changes to have one script per storefront channel and none for closed ones."""
-    scripts = [script for script in api.scripts() if _is_ours(script)]
-    channels = store.channels or [_DEFAULT_CHANNEL]
+    return _plan(api, store, _CHECKOUT, store.channels or [_DEFAULT_CHANNEL])
+
+
+def plan_widgets(api: BigCommerce, store: Store) -> list[Change]:
+    """Return the changes to have one script per channel with widgets, and none elsewhere."""
+    shown = store.channels or [_DEFAULT_CHANNEL] if store.widget_places else []
+    shown = [channel for channel in shown if channel["id"] not in store.disabled_channels]
+    return _plan(api, store, _WIDGETS, shown)
+
+
+def _plan(
+    api: BigCommerce, store: Store, use: _Use, channels: list[dict[str, Any]]
+) -> list[Change]:
+    scripts = [script for script in api.scripts() if _is_ours(script) and _use_of(script) is use]
     known = {channel["id"] for channel in channels}
-    changes = [change for channel in channels for change in _one(api, store, channel, scripts)]
+    changes = [change for channel in channels for change in _one(api, store, use, channel, scripts)]
     return changes + [
         _surplus(api, script) for script in scripts if script.get("channel_id", 1) not in known
     ]
 
 
 def _one(
-    api: BigCommerce, store: Store, channel: dict[str, Any], scripts: list[Script]
+    api: BigCommerce, store: Store, use: _Use, channel: dict[str, Any], scripts: list[Script]
 ) -> list[Change]:
-    fields = _wanted(store, channel["id"])
-    label = channel["name"] or _NAME
+    fields, integrity = _wanted(store, use, channel["id"]), _integrity(use.file)
+    label = channel["name"] or use.name
     ours = [script for script in scripts if script.get("channel_id", 1) == channel["id"]]
     if not ours and channel.get("new"):
         return []  # until a registration, which the merchant starts
     if not ours:
-        new = {**fields, "integrity_hashes": [_integrity()]}
+        new = {**fields, "integrity_hashes": [integrity]}
         return [Change("missing", label, partial(api.create_script, new))]
     ours.sort(key=lambda script: script.get("src") != fields["src"])
     kept, *others = ours
     changes = [_surplus(api, script) for script in others]
     hashes = _hashes_of(kept)
     differing = {name for name, value in fields.items() if kept.get(name, value) != value}
-    outdated = "src" in differing or hashes[:1] != [_integrity()]
+    outdated = "src" in differing or hashes[:1] != [integrity]
     if differing or outdated:
-        fields["integrity_hashes"] = _with_old(_integrity(), hashes)
+        fields["integrity_hashes"] = _with_old(integrity, hashes)
         update = partial(api.update_script, kept["uuid"], fields)
         kind: Kind = "outdated" if outdated else "changed"
         changes.append(Change(kind, label, update, " ".join(sorted(differing))))
@@ -227,7 +283,14 @@ def look_at_page(api: BigCommerce, _: Store) -> list[Problem]:
 def _is_ours(script: Script) -> bool:
     """Return whether the script is ours, by client or name: else it would be added twice."""
     client = script.get("api_client_id")
-    return script.get("name") == _NAME or client in (None, "", settings.BIGCOMMERCE_CLIENT_ID)
+    named = script.get("name") in (_CHECKOUT.name, _WIDGETS.name)
+    return named or client in (None, "", settings.BIGCOMMERCE_CLIENT_ID)
+
+
+def _use_of(script: Script) -> _Use:
+    """Return which of our scripts it is; a merchant may have given it another name."""
+    is_widgets = "/sequra-widgets." in script.get("src", "") or script.get("name") == _WIDGETS.name
+    return _WIDGETS if is_widgets else _CHECKOUT
 
 
 def _reaches_checkout(script: Script) -> bool:
@@ -249,9 +312,9 @@ def _ask(address: str, hashes: list[str]) -> list[Problem]:
     return [{"kind": "altered", "name": name, "words": ""}]
 
 
-def fetch(address: str) -> Reply:
-    """Fetch one of the app's own public URLs. Raise Rejected or Unavailable."""
-    transport = Transport(_AppRejected, _AppUnavailable, _BRIEF, new_session())
+def fetch(address: str, session: requests.Session | None = None) -> Reply:
+    """Fetch a public URL; without a session one of the app's own. Raise Rejected or Unavailable."""
+    transport = Transport(_AppRejected, _AppUnavailable, _BRIEF, session or new_session())
     url = urlsplit(address)
     target = url._replace(netloc=f"{host_of(url)}:{url.port}" if url.port else host_of(url))
     with transport.session:

@@ -1,4 +1,4 @@
-"""The checkout's scripts as collectstatic makes them and the app serves them: small, and named by
+"""The storefront's scripts as collectstatic makes them and the app serves them: small, and named by
 their hashes."""
 
 import gzip
@@ -15,7 +15,7 @@ from django.core.files.base import ContentFile
 
 from sequra_bc.static_files import StaticFiles
 from stores.registration import checkout_script
-from stores.registration.checkout_script import FILE, FORM, integrity_of
+from stores.registration.checkout_script import FILE, FORM, WIDGETS, integrity_of
 
 DECODERS: dict[str, Callable[[bytes], Any]] = {
     "": bytes,
@@ -33,7 +33,7 @@ def served(address: str, accepted: str) -> tuple[str, bytes]:
         return answer.headers.get("Content-Encoding", ""), answer.raw.read(decode_content=False)
 
 
-@pytest.mark.parametrize("file", [FILE, FORM])
+@pytest.mark.parametrize("file", [FILE, FORM, WIDGETS])
 @pytest.mark.parametrize(
     ("accepted", "encoding"),
     [
@@ -61,6 +61,13 @@ def test_the_first_load_of_the_script_is_small(live_app: str) -> None:
     assert (sizes["gzip"] <= 8_000, sizes["br"] <= 7_100) == (True, True), sizes
 
 
+@pytest.mark.skipif(not find_spec("minify"), reason="Apple silicon has another minifier")
+def test_the_script_of_the_widgets_is_small(live_app: str) -> None:
+    _, content = served(live_app + staticfiles_storage.url(WIDGETS), "gzip")
+
+    assert len(content) <= 8_000
+
+
 def test_the_script_names_its_second_file_with_the_hash_of_what_is_served() -> None:
     script = checkout_script._body().decode()
     form = checkout_script.file_name(FORM).rpartition("/")[2]
@@ -69,7 +76,7 @@ def test_the_script_names_its_second_file_with_the_hash_of_what_is_served() -> N
     assert re.fullmatch(r"sequra-checkout\.[0-9a-f]{12}\.js", form)
 
 
-@pytest.mark.parametrize("file", [FILE, FORM])
+@pytest.mark.parametrize("file", [FILE, FORM, WIDGETS])
 def test_no_comment_or_source_map_is_shipped(file: str) -> None:
     script = checkout_script._body(file).decode()
 
@@ -80,8 +87,8 @@ def test_no_comment_or_source_map_is_shipped(file: str) -> None:
 
 def test_a_script_that_does_not_name_its_second_file_is_not_collected(tmp_path: Any) -> None:
     storage = StaticFiles(location=tmp_path, base_url="/static/")
-    for file in (FILE, FORM):
+    for file in (FILE, FORM, WIDGETS):
         storage.save(file, ContentFile(b"void 0;"))
 
     with pytest.raises(ValueError, match="does not name its second file"):
-        list(storage.post_process({file: (storage, file) for file in (FILE, FORM)}))
+        list(storage.post_process({file: (storage, file) for file in (FILE, FORM, WIDGETS)}))

@@ -59,6 +59,7 @@ PAGES = (
     "settings/exclusions/",
     "countries/",
     "settings/order-statuses/",
+    "settings/widgets/",
     "settings/reports/",
     "settings/alerts/",
     "settings/history/",

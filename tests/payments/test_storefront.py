@@ -67,13 +67,21 @@ def test_sequras_explanations_come_with_what_its_script_needs(web: Web, shop: Sh
             "merchant": found.merchant_ref,
             "assetKey": "a1b2c3d4e5",
             "products": sorted(explained - {"fp1"}),
-            "scriptUri": f"{found.connection.assets_url}sequra-checkout.min.js",
+            "scriptUri": f"{found.connection.assets_url}/sequra-checkout.min.js",
             "decimalSeparator": ",",
             "thousandSeparator": ".",
             "locale": "es-ES",
             "currency": "EUR",
         },
     }
+
+
+def test_sequras_script_is_where_the_explanations_say(web: Web, shop: Shop) -> None:
+    Merchant.objects.update(assets_key="a1b2c3d4e5")
+
+    address = offered(web, shop)["info"]["configuration"]["scriptUri"]
+
+    assert "computeCreditAgreements" in requests.get(address, timeout=60).text
 
 
 def test_without_a_key_sequra_explains_nothing(web: Web, shop: Shop) -> None:

@@ -31,6 +31,7 @@ OURS = staticfiles_storage.stored_name(checkout_script.FILE)  # type: ignore[att
 ONE_FILE = r"storefront/sequra-checkout\.[0-9a-f]{12}\.js"
 # The same.
 FORM = staticfiles_storage.stored_name(checkout_script.FORM)  # type: ignore[attr-defined]
+WIDGETS = staticfiles_storage.stored_name(checkout_script.WIDGETS)  # type: ignore[attr-defined]
 OLD = "storefront/sequra-checkout.0123456789ab.js"
 SECOND = "storefront/sequra-checkout.abcdefabcdef.js"
 OLD_FORM = "storefront/sequra-form.0123456789ab.js"  # as it was called at first
@@ -54,7 +55,7 @@ def other_release(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "manage.py", tmp_path)
     module = tmp_path / "stores/registration/checkout_script.py"
     source = module.read_text()
-    pattern = r"storefront/sequra-(checkout|form)\.[0-9a-f]{12}\.js"
+    pattern = r"storefront/sequra-(checkout|form|widgets)\.[0-9a-f]{12}\.js"
     assert source.count(pattern) == 1
     module.write_text(source.replace(pattern, ONE_FILE))
     for file in (checkout_script.FILE, checkout_script.FORM):
@@ -152,6 +153,7 @@ def test_a_name_is_stored_before_bigcommerce_is_given_it(installed: Store, world
     assert {kept.name: bytes(kept.body) for kept in ScriptVersion.objects.all()} == {
         OURS: checkout_script._body(),
         FORM: checkout_script._body(checkout_script.FORM),
+        WIDGETS: checkout_script._body(checkout_script.WIDGETS),
     }
 
 
@@ -175,12 +177,16 @@ def test_old_versions_stay_while_a_store_names_them_and_for_ninety_days() -> Non
         ("old", 91, b'["sequra-form.ba9876543210.js",""]'),
         (unused, 91, b""),
         ("of nobody", 91, b""),
+        ("named for widgets", 400, b""),
     ):
         ScriptVersion.objects.create(name=name, body=body, current_at=now - timedelta(days=days))
     Store.objects.create(hash="abc123", script_file="named")
     Store.objects.create(hash="def456", script_file="named before")
+    Store.objects.create(hash="widgets", widget_script_file="named for widgets")
     Store.objects.create(hash="gone", script_file="of nobody", state=Store.State.UNINSTALLED)
     tasks.maintain_stores()
 
     kept = set(ScriptVersion.objects.values_list("name", flat=True))
-    assert kept == {"named", SECOND, "named before", OLD_FORM, "young", OURS, FORM}
+    assert kept == {"named", SECOND, "named before", OLD_FORM, "young", OURS, FORM} | {
+        "named for widgets", WIDGETS,
+    }  # fmt: skip

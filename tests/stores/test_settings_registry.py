@@ -14,11 +14,12 @@ from panel.forms import (
     ReportsForm,
     StatusesForm,
     WebhookForm,
+    WidgetsForm,
     _SettingsForm,
 )
 from stores import catalogue
 from stores.models import Store
-from stores.settings_file import SETTINGS
+from stores.settings_file import SETTINGS, WIDGET_THEME
 from stores.store_settings import Refused, export_settings, import_settings
 
 pytestmark = pytest.mark.django_db
@@ -44,11 +45,24 @@ CHANGED: dict[str, Any] = {
     "reports_enabled": False,
     "reports_hour": 7,
     "statistics_without": ["amount", "device"],
+    "widget_methods": {"product": ["pp3", "pp5/summer"], "listing": ["pp3"]},
+    "widget_selectors": {"product": ".price-box > p", "cart_price": "#total"},
+    "widget_theme": {"alignment": "left", "link-underline": "false", "font-color": "#00112C"},
     "log_retention_days": 30,
     "alerts_without": ["decision"],
     "alerts_quiet_from": 22,
     "alerts_quiet_until": 6,
     "alert_webhook": "https://hooks.example.com/in",
+}
+USUAL = {name: usual for name, (_label, _pattern, usual) in WIDGET_THEME.items()}
+WIDGETS: dict[str, Any] = {
+    **CHANGED["widget_methods"],
+    **{f"at-{name}": one for name, one in CHANGED["widget_selectors"].items()},
+    **{
+        f"theme-{name}": one
+        for name, one in (USUAL | CHANGED["widget_theme"]).items()
+        if one != "false"  # as a browser sends a box that is not checked
+    },
 }
 COLUMNS = {setting.column for setting in SETTINGS}
 # What else a row of Store holds.
@@ -58,6 +72,7 @@ NOT_OURS = {
     "erased_at", "uninstall_asked_at", "name", "email", "secure_url", "control_panel_url",
     "country", "currency", "timezone", "language", "channels", "registration",
     "registration_started_at", "registration_due", "script_file", "checkout_asked_at",
+    "widget_script_file", "widgets_due",
     # When the loops over all stores come to it.
     "maintain_due_at", "erase_due_at", "report_due_at", "check_due_at", "forget_due_at",
     "alert_due_at",
@@ -115,7 +130,7 @@ def test_a_setting_alone_changes_nothing_else(setting: Any) -> None:
 def test_every_setting_is_on_a_page() -> None:
     forms = (
         ConnectionForm, GeneralForm, StatusesForm, ReportsForm, AlertsForm, WebhookForm,
-        AudienceForm,
+        AudienceForm, WidgetsForm,
     )  # fmt: skip
     assert set(_SettingsForm.__subclasses__()) == set(forms)
 
@@ -125,7 +140,11 @@ def test_every_setting_is_on_a_page() -> None:
 
 
 def test_the_forms_save_what_they_say() -> None:
-    store = make_store(excluded_categories=[23], excluded_products=["SKU-1"])
+    store = make_store(
+        excluded_categories=[23],
+        excluded_products=["SKU-1"],
+        widget_methods=CHANGED["widget_methods"],  # SeQura has them no longer
+    )
     forms: list[_SettingsForm] = [
         GeneralForm(
             store,
@@ -159,6 +178,7 @@ def test_the_forms_save_what_they_say() -> None:
             },
         ),
         WebhookForm(store, {"url": "https://hooks.example.com/in"}),
+        WidgetsForm(store, WIDGETS),
         AudienceForm(store, {4: "Empresas"}, {"groups": ["4"]}),
     ]
 
@@ -191,6 +211,11 @@ def test_every_setting_is_in_django_s_admin(client: Client) -> None:
         ({"reports": {"statistics_without": ["phone"]}}, "reports.statistics_without.0"),
         ({"log": {"retention_days": 6}}, "log.retention_days"),
         ({"log": {"retention_days": 3651}}, "log.retention_days"),
+        ({"widgets": {"methods": {"home": ["pp3"]}}}, "widgets.methods.home"),
+        ({"widgets": {"methods": {"cart": ["p p"]}}}, "widgets.methods.cart.0"),
+        ({"widgets": {"selectors": {"product": "p { }"}}}, "widgets.selectors.product"),
+        ({"widgets": {"selectors": {"home": "p"}}}, "widgets.selectors.home: is not a setting"),
+        ({"widgets": {"theme": {"size": "XXL"}}}, "widgets.theme.size: is not valid"),
         ({"log": {"days": 30}}, "log.days: is not a setting"),
     ],
 )
