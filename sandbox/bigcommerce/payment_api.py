@@ -84,7 +84,7 @@ def payment(request: HttpRequest, **_parts: Any) -> JsonResponse:
         raise refusal(400, "Input is invalid", 30002) from None
     if kind not in KINDS or method != f"bigcommerce.{kind}":
         raise refusal(422, "This payment method is not supported here", 30100)
-    if not is_payable(order):
+    if not is_payable(order, kind):
         raise refusal(422, "The order cannot be paid in its status", 30101)
     code = given["instrument"].get("gift_certificate_code", "")
     left = certificate(code).balance if kind == "gift_certificate" else balance(order)
@@ -96,10 +96,11 @@ def payment(request: HttpRequest, **_parts: Any) -> JsonResponse:
     return JsonResponse({"data": answer}, status=201)
 
 
-def is_payable(order: Order) -> bool:
-    """An Incomplete order, or one that is Pending because a part of it is paid already."""
+def is_payable(order: Order, kind: str) -> bool:
+    """An Incomplete order, or one that is Pending because another payment paid a part of it."""
     is_partly_paid = orders.financed(order) < Decimal(order.document["total_inc_tax"])
-    is_pending = order.status_id == statuses.PENDING and is_partly_paid
+    is_used = kind == "store_credit" and Decimal(order.document["store_credit_amount"]) > 0
+    is_pending = order.status_id == statuses.PENDING and is_partly_paid and not is_used
     return order.status_id == statuses.INCOMPLETE or (is_pending and knobs.pending_payable)
 
 

@@ -223,7 +223,7 @@ TABLES: dict[str, _Table] = {
         "excluded_groups", "shipped_statuses",
         "cancelling_statuses", "status_labels", "report_token", "statistics_without", "go_live",
         "alerts_without", "alert_webhook", "alert_secrets", "widget_methods", "widget_selectors",
-        "widget_theme", "widget_script_file",
+        "widget_theme", "widget_script_file", "services_end",
     )),
     "stores.Connection": _Table(impersonal=(
         "deployment", "environment", "username", "password", "api_url", "assets_url",
