@@ -75,7 +75,7 @@ _OF_A_CHECKOUT = (
     "hash", "public_id", "state", "access_token", "authorised_at", "secure_url", "channels",
     "environment", "checkout_asked_at", "allowed_ips", "excluded_categories", "excluded_products",
     "excluded_subcategories", "disabled_channels", "channel_settings", "offers_services",
-    "excluded_groups", "offers_companies",
+    "excluded_groups", "offers_companies", "scopes", "services_end",
 )  # fmt: skip
 
 
