@@ -13,6 +13,7 @@ from payloads.checkout.reasons import FOR_SHOPPERS, Reason
 from payments.models import Offer, Solicitation
 from payments.progress import progress_of
 from stores.models import Connection, Merchant, Store
+from stores.registration import checkout_script
 from tests.payments.conftest import MakeSolicitation
 from tests.payments.shop import Shop
 from tests.payments.web import BROWSER, Web, offered
@@ -81,7 +82,7 @@ def test_sequras_script_is_where_the_explanations_say(web: Web, shop: Shop) -> N
 
     address = offered(web, shop)["info"]["configuration"]["scriptUri"]
 
-    assert "computeCreditAgreements" in requests.get(address, timeout=60).text
+    assert b"computeCreditAgreements" in checkout_script.fetch(address).body
 
 
 def test_without_a_key_sequra_explains_nothing(web: Web, shop: Shop) -> None:

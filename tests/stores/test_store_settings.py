@@ -45,6 +45,11 @@ FULL: dict[str, Any] = {
         "quiet_until": 7,
         "webhook": "https://hooks.example.com/1",
     },
+    "widgets": {
+        "methods": {"product": ["pp3", "pp5/summer"]},
+        "selectors": {"cart_price": "#total"},
+        "theme": {"size": "L"},
+    },
     "log": {"retention_days": 30},
 }
 
@@ -98,6 +103,7 @@ def test_export_of_an_unconnected_store(store: Store) -> None:
             "trigger_url": store.report_url,
         },
         "alerts": {"without": [], "quiet_from": 21, "quiet_until": 8, "webhook": ""},
+        "widgets": {"methods": {}, "selectors": {}, "theme": {}},
         "log": {"retention_days": 90},
     }
 
