@@ -198,13 +198,13 @@ def _products(store: Store, ids: Collection[int]) -> dict[int, Any]:
 
     Raise RateLimited, and Rejected or Unavailable.
     """
-    keys = {f"product {store.pk} {number}": number for number in ids}
+    keys = {f"product-{store.pk}-{number}": number for number in ids}
     found = {keys[key]: one for key, one in cache.get_many(keys).items()}
     if missing := set(ids) - set(found):
         consume(f"products {store.pk}", **LIMITS["products of widgets"])
         read = bigcommerce_for(store, session=storefront_session()).products(missing)
         known = {one["id"]: one for one in read}
         news = {number: known.get(number, {}) for number in missing}
-        cache.set_many({f"product {store.pk} {n}": one for n, one in news.items()}, _REMEMBERED)
+        cache.set_many({f"product-{store.pk}-{n}": one for n, one in news.items()}, _REMEMBERED)
         found |= news
     return {number: found[number] for number in ids}
