@@ -40,7 +40,7 @@ _USED_AT_RESOLUTION = timedelta(minutes=1)
 # https://docs.bigcommerce.com: the control panel is https://store-{hash}.mybigcommerce.com
 _rate_limit = LocalRateLimit()  # of pages; a page has a fixed number of statements
 # Waiting pages of one store at once, of a process: with the storefront's calls (`payments.views`)
-# they leave one of those that may wait (`MOST_WAITING`) to other stores.
+# they leave one of those that may wait (`OUTSIDE`) to other stores.
 _WAITING_PAGES, _BUSY_SECONDS = 3, 2
 _waiting = Concurrency(_WAITING_PAGES)
 _CONTROL_PANEL = "https://*.mybigcommerce.com"

@@ -22,6 +22,7 @@ from django.db import connections
 
 from sequra_bc.metrics import count_request
 from sequra_bc.middleware import ahead, largest_of, request_id
+from stores.rate_limit import OUTSIDE, Places
 
 log = structlog.get_logger(__name__)
 Environ = dict[str, Any]
@@ -53,50 +54,26 @@ class _Refused(Exception):
         self.status = status
 
 
-class _Share:
-    """Run so many requests of a kind at a time; some more wait for a moment, others are refused."""
-
-    def __init__(self, running: int, waiting: int = 0, seconds: float = 0) -> None:
-        self._running = threading.BoundedSemaphore(running)
-        self._waiting = threading.BoundedSemaphore(waiting) if waiting else None
-        self._seconds = seconds
-
-    def take(self) -> None:
-        """Take a place. Raise _Refused when there is none."""
-        if self._running.acquire(blocking=False):
-            return
-        if self._waiting is None or not self._waiting.acquire(blocking=False):
-            raise _Refused(503)
-        try:
-            if not self._running.acquire(timeout=self._seconds):
-                raise _Refused(503)
-        finally:
-            self._waiting.release()
-
-    def give_back(self) -> None:
-        self._running.release()
-
-
 class _Shares(NamedTuple):
     """The shares of one process. The server has more threads than all of them plus `_STUCK`."""
 
-    pages: _Share
-    exports: _Share
-    notifications: _Share
-    webhooks: _Share
-    health: _Share
+    pages: Places
+    exports: Places
+    notifications: Places
+    webhooks: Places
+    health: Places
 
     @classmethod
     def usual(cls) -> "_Shares":
         return cls(
-            pages=_Share(10, waiting=6, seconds=3),  # `stores.rate_limit`: 8 wait for others
-            exports=_Share(4),  # `panel.export` leaves one store no more than half
-            notifications=_Share(8),
-            webhooks=_Share(16, waiting=8, seconds=3),  # they share a commit
-            health=_Share(4, waiting=4, seconds=3),
+            pages=Places(OUTSIDE.all + 2, waiting=2, seconds=3),
+            exports=Places(4),  # `panel.export` leaves one store no more than half
+            notifications=Places(8),
+            webhooks=Places(16, waiting=8, seconds=3),  # they share a commit
+            health=Places(4, waiting=4, seconds=3),
         )
 
-    def of(self, path: str) -> _Share:
+    def of(self, path: str) -> Places:
         """Return the share of a request, by its path alone."""
         if path.startswith("/webhooks/"):
             return self.webhooks
@@ -127,8 +104,7 @@ class Bulkheads:
         _drop_odd_content_type(environ)
         share = self.shares.of(path)
         try:
-            self.bodies.read(environ)
-            share.take()
+            self._admit(environ, share)
         except _Refused as refusal:
             identity = _count(environ, refusal.status, time.monotonic() - started)
             return _refuse(refusal.status, identity, start_response)
@@ -140,6 +116,11 @@ class Bulkheads:
             return _whole(answer)
         finally:
             held.close_unless_read()
+
+    def _admit(self, environ: Environ, share: Places) -> None:
+        self.bodies.read(environ)
+        if not share.take():
+            raise _Refused(503)
 
 
 def _drop_odd_content_type(environ: Environ) -> None:
@@ -189,7 +170,7 @@ class _Slot:
 class _Held:
     """A taken share, until the view is done or a streamed response is read."""
 
-    def __init__(self, share: _Share) -> None:
+    def __init__(self, share: Places) -> None:
         self._share, self._open = share, threading.Lock()
         self._answer: Iterable[bytes] | None = None
 

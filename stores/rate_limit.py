@@ -232,18 +232,43 @@ class Concurrency:
                 self._busy[key] -= mine
 
 
-# Requests of all stores that wait for another system at once, of a process. `sequra_bc.bulkheads`
-# has two threads more: for pages that wait for nobody, and for the progress of payments.
-MOST_WAITING = 8
-_all_waiting = Concurrency(MOST_WAITING)
+class Places:
+    """Let so many run at once; some more wait for a moment, others are refused."""
+
+    def __init__(self, running: int, waiting: int = 0, seconds: float = 0) -> None:
+        self.running, self.all = running, running + waiting
+        self._running = threading.BoundedSemaphore(running)
+        self._waiting = threading.BoundedSemaphore(waiting) if waiting else None
+        self._seconds = seconds
+
+    def take(self) -> bool:
+        """Return whether the caller has a place now, which it must give back."""
+        if self._running.acquire(blocking=False):
+            return True
+        if self._waiting is None or not self._waiting.acquire(blocking=False):
+            return False
+        try:
+            return self._running.acquire(timeout=self._seconds)
+        finally:
+            self._waiting.release()
+
+    def give_back(self) -> None:
+        self._running.release()
+
+
+# Requests of all stores that wait for another system at once, of a process, and those that wait for
+# such a place. `sequra_bc.bulkheads` has threads besides: for pages that wait for no other system,
+# and for the progress of payments.
+OUTSIDE = Places(8, waiting=4, seconds=2)
 
 
 @contextmanager
 def may_wait(own: Concurrency, key: object) -> Iterator[bool]:
     """Yield whether a request may wait for another system: the key and the process have a place."""
     with own.entered(key) as mine:
-        if not mine:
-            yield False
-            return
-        with _all_waiting.entered("all") as has_place:
+        has_place = mine and OUTSIDE.take()
+        try:
             yield has_place
+        finally:
+            if has_place:
+                OUTSIDE.give_back()

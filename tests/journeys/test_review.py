@@ -48,7 +48,7 @@ def under_review(shopper: Shopper, persona: str) -> int:
     page.clock.resume()
     page.get_by_role("link", name="Continuar a tu pedido").click()
     number = shopper.confirmed()
-    expect(page.get_by_text("We are reviewing your payment")).to_be_visible()
+    expect(page.get_by_text("Estamos revisando tu pago")).to_be_visible()
     return number
 
 

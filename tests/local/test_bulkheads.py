@@ -16,9 +16,10 @@ from django.test import Client
 
 from local.load import bystanders, idle, made_up_codes, slow_bodies, unread_answers
 from sequra_bc import bulkheads, metrics
-from sequra_bc.bulkheads import Bulkheads, _Share, _Shares
+from sequra_bc.bulkheads import Bulkheads, _Shares
 from sequra_bc.middleware import WEBHOOKS, largest_of
 from stores.models import Store
+from stores.rate_limit import Places
 from tests.stores.conftest import panel_for
 from transaction_log.models import Entry
 
@@ -64,7 +65,7 @@ class Answering:
 
 
 def tiny() -> _Shares:
-    return _Shares(*(_Share(1) for _ in _Shares._fields))
+    return _Shares(*(Places(1) for _ in _Shares._fields))
 
 
 def ask(app: Bulkheads, path: str, **environ: Any) -> tuple[int, Any]:
@@ -116,14 +117,14 @@ def test_a_refusal_is_counted_and_has_an_id_like_every_answer() -> None:
 
 
 def test_whoever_waits_for_a_moment_is_served() -> None:
-    share = _Share(1, waiting=1, seconds=30)
-    share.take()
-    waiter = threading.Thread(target=share.take)
-    waiter.start()
+    share = Places(1, waiting=1, seconds=30)
+    assert share.take()
+    with ThreadPoolExecutor(1) as waiter:
+        served = waiter.submit(share.take)
+        share.give_back()
+        assert served.result()
     share.give_back()
-    waiter.join()
-    share.give_back()
-    share.take()
+    assert share.take()
 
 
 def test_an_export_holds_its_share_until_it_is_read() -> None:

@@ -33,9 +33,10 @@ from stores.isolation import only_one
 from stores.models import Allowance, Store
 from stores.rate_limit import (
     LIMITS,
-    MOST_WAITING,
+    OUTSIDE,
     KeyLimit,
     LocalRateLimit,
+    Places,
     RateLimited,
     check_limit,
     consume,
@@ -142,9 +143,8 @@ def test_pages_of_a_store_that_hangs(installed: Store, monkeypatch: pytest.Monke
     assert panel.get("why/?q=77").status_code == 200
     assert found == [(429, {200}), *[(200, {200})] * (_WAITING_PAGES - 1)]
     assert int(answers[0]["Retry-After"]) > 0
-    # A semaphore shows its size nowhere else.
-    pages = _Shares.usual().pages._running._initial_value  # type: ignore[attr-defined]
-    assert _WAITING_PAGES + _CALLS_OF_A_STORE < MOST_WAITING <= pages - 2
+    assert OUTSIDE.running > _WAITING_PAGES + _CALLS_OF_A_STORE
+    assert OUTSIDE.all == _Shares.usual().pages.running - 2
 
 
 def test_all_stores_that_hang_leave_threads_to_what_waits_for_nobody(
@@ -168,8 +168,10 @@ def test_all_stores_that_hang_leave_threads_to_what_waits_for_nobody(
             connection.close()
 
     monkeypatch.setattr("payments.views.methods_for", hang)
-    with ThreadPoolExecutor(MOST_WAITING) as pool:
-        waiting = [pool.submit(ask, shops[n % 3]) for n in range(MOST_WAITING)]
+    most = OUTSIDE.running
+    monkeypatch.setattr(rate_limit, "OUTSIDE", Places(most))  # none that wait for a place
+    with ThreadPoolExecutor(most) as pool:
+        waiting = [pool.submit(ask, shops[n % 3]) for n in range(most)]
         try:
             for _ in waiting:
                 assert begun.acquire(timeout=60)
@@ -177,7 +179,7 @@ def test_all_stores_that_hang_leave_threads_to_what_waits_for_nobody(
             assert [panel.get(page).status_code for page in ("why/?q=77", "")] == [429, 200]
         finally:
             released.set()
-    assert [one.result() for one in waiting] == [200] * MOST_WAITING
+    assert [one.result() for one in waiting] == [200] * most
     assert [ask(shop) for shop in shops] == [200] * 3
 
 
