@@ -1,7 +1,7 @@
 """The scripts on a storefront: https://docs.bigcommerce.com Scripts API
 
 One is on the checkout page of every storefront. One is on the shop's pages where promotional
-widgets are on; without those it is registered nowhere (ADR 27).
+widgets are on; without those it is registered nowhere (ADR 29).
 
 The browser refuses a script that does not match its hash, so the file is content-addressed, and the
 old hash is kept along for pages in caches. Before a name is given to BigCommerce its file is stored

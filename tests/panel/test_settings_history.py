@@ -40,17 +40,26 @@ def undo(panel: Panel, change: SettingChange) -> str:
     return str(answer["Location"]).rpartition("=")[2]
 
 
+# The form as it is, but for one storefront.
+ONE_CHANNEL: dict[str, Any] = {
+    "allowed_ips": "203.0.113.0/24",
+    "channels": ["1"],
+    "services": "on",
+    "completes_digital": "on",
+}
+
+
 def test_a_form_records_what_differs_and_nothing_else(panel: Panel) -> None:
-    panel.post("settings/", allowed_ips="203.0.113.0/24", channels=["1"], services="on")
+    panel.post("settings/", **ONE_CHANNEL)
     expected: tuple[Any, ...] = ("page", "ana@shop.example", "general.disabled_channels", [], [7])
     assert rows(panel.store) == [expected]
 
-    panel.post("settings/", allowed_ips="203.0.113.0/24", channels=["1"], services="on")
+    panel.post("settings/", **ONE_CHANNEL)
     assert rows(panel.store) == [expected]
 
 
 def test_what_is_stored_as_off_is_named_so(panel: Panel) -> None:
-    panel.post("settings/", allowed_ips="203.0.113.0/24", channels=["1"], services="on")
+    panel.post("settings/", **ONE_CHANNEL)
     assert "Storefronts without SeQura" in panel.get("settings/history/").content.decode()
 
 
