@@ -1,6 +1,6 @@
 """The forms of the control panel. Every value is checked here; no model is filled by name."""
 
-import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from panel import figures
+from payloads.checkout.eligibility import plain_title
 from payloads.money import to_cents
 from payloads.order.services import is_end
 from payments.widgets import method_key, widget_methods
@@ -704,19 +705,19 @@ class WidgetsForm(_SettingsForm):
         }
 
 
-# Titles hold what an instalment would be, which is nothing while nothing is bought.
-_NO_AMOUNT = re.compile(r",?(?:\s+(?:da|de|des|desde|dès|from))?\s+0[.,]00\s*€(?:\s*/\s*\w+)?")
-
-
 def _widget_choices(store: Store, place: str, chosen: list[str]) -> list[tuple[str, str]]:
-    """Return the methods that a place can show: those that SeQura has, and those chosen before."""
+    """Return the methods that a place can show: those that SeQura has, and those chosen before.
+
+    Only methods of one name show SeQura's own codes: nothing else tells them apart.
+    """
     named: dict[str, str] = {}
     merchants = sorted(channels.in_use(store), key=lambda one: one.country != store.country)
     for merchant in merchants:
         for method in widget_methods(merchant.payment_methods, place):
-            title = _NO_AMOUNT.sub("", method["title"] or method["category_title"])
-            named.setdefault(method_key(method), f"{title} ({method_key(method)})")
-    return [*named.items(), *((key, key) for key in chosen if key not in named)]
+            named.setdefault(method_key(method), plain_title(method))
+    often = Counter(named.values())
+    choices = {key: f"{name} ({key})" if often[name] > 1 else name for key, name in named.items()}
+    return [*choices.items(), *((key, key) for key in chosen if key not in named)]
 
 
 class WebhookForm(_SettingsForm):
