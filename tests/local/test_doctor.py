@@ -166,7 +166,7 @@ def test_other_keys_than_before_are_named(settings: Settings) -> None:
 def test_a_broker_that_is_away_is_a_warning(settings: Settings) -> None:
     assert finding("broker").state == "ok"
     health._broker.cache_clear()
-    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    settings.BROKER_URL = "redis://127.0.0.1:9/0"
 
     assert (finding("broker").state, finding("workers").state) == ("warning", "unknown")
 

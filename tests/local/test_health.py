@@ -66,7 +66,7 @@ def test_ready_tells_each_part() -> None:
 
 @pytest.mark.django_db
 def test_ready_does_not_need_redis(settings: Settings) -> None:
-    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    settings.BROKER_URL = "redis://127.0.0.1:9/0"
     response = Client().get("/health/ready")
 
     assert (response.status_code, response.json()["redis"]) == (200, "unreachable")
