@@ -121,11 +121,10 @@ def agreed_terms(items: Iterable[_Item]) -> dict[str, Terms]:
     units = _sums(rows, "service", "quantity")
     return {
         row["reference"]: Terms(
-            row.get("ends_on") or row.get("ends_in") or "",
-            fees.get(f"{row['reference']}-reg", 0) // max(1, units[row["reference"]]),
+            end, fees.get(f"{row['reference']}-reg", 0) // max(1, units[row["reference"]])
         )
         for row in rows
-        if row["type"] == "service"
+        if row["type"] == "service" and (end := row.get("ends_on") or row.get("ends_in"))
     }
 
 

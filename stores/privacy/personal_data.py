@@ -43,7 +43,7 @@ _AGAIN_AFTER, _LATE_WRITES = timedelta(days=1), timedelta(hours=1)
 
 _CARTS = ("cart", "unshipped_cart", "shipped_cart")
 _IMPERSONAL_PARTS = ("merchant", "merchant_reference", "platform")
-_IMPERSONAL_TEXTS = ("type", "reference", "currency")
+_IMPERSONAL_TEXTS = ("type", "reference", "currency", "ends_on", "ends_in")
 
 
 def _without_people(statement: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from orders.models import Order
+from payloads.order.services import agreed_terms
 from stores import connect
 from stores.connect import Login
 from tests.orders.merchant import Merchant
+from tests.orders.test_erased_orders import erase
 from tests.payments.world import violations
 
 COURSE = {"product_id": 108, "quantity": 2}
@@ -118,6 +121,28 @@ def test_a_refund_of_a_service_keeps_its_terms(services: Merchant) -> None:
         "2030-12-31",
     )
     assert services.entries(order)[-1][1] == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("key", "end"), [("ends_in", "P6M"), ("ends_on", "2030-12-31")], ids=["duration", "day"]
+)
+def test_the_end_of_a_service_outlives_the_erasure_of_its_shopper(
+    services: Merchant, settings: Settings, key: str, end: str
+) -> None:
+    settings.ERASE_PURCHASES_AFTER_DAYS = 0
+    sells(services, services_end=end, completes_digital=False)
+    order = services.order(lines=[COURSE])
+    erase()
+    order.refresh_from_db()
+    assert order.erased_at
+
+    services.does("set_status", order, status_id=COMPLETED)
+
+    update = services.updates()[-1]
+    [service] = update["body"]["order"]["shipped_cart"]["items"]
+    assert (update["status"] < 300, service["type"], service.get(key)) == (True, "service", end)
+    endless = [{"type": "service", "reference": "A", "quantity": 1, "total_with_tax": 1}]
+    assert agreed_terms(endless) == {}
 
 
 def test_without_the_setting_no_custom_field_is_read(services: Merchant) -> None:
