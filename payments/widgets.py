@@ -25,7 +25,7 @@ from sequra.documents import PaymentMethod
 from stores.channels import selling_in
 from stores.clients import bigcommerce_for, storefront_session
 from stores.models import Merchant, Store
-from stores.rate_limit import LIMITS, consume
+from stores.rate_limit import LIMITS, KeyLimit, caller, consume
 from stores.settings_file import WIDGET_THEME
 from stores.storefronts import language_of
 
@@ -76,7 +76,7 @@ def widgets_for(store: Store, page: dict[str, Any], ip: str) -> WidgetsAnswer:
     ):
         return _nothing()
     drawn = components(merchant, wanted, page["locale"], place)
-    only = _allowed(store, rules, merchant.country, page) if drawn["methods"] else []
+    only = _allowed(store, rules, merchant.country, page, ip) if drawn["methods"] else []
     if only == []:
         return _nothing()
     return {
@@ -179,21 +179,23 @@ def _texts(locale: str) -> list[str]:
         return [_("From %s/month"), _("Pay in instalments from %s")]
 
 
-def _allowed(store: Store, rules: Rules, country: str, page: dict[str, Any]) -> list[int] | None:
+def _allowed(
+    store: Store, rules: Rules, country: str, page: dict[str, Any], ip: str
+) -> list[int] | None:
     """Return the products that can be paid with SeQura; None when none had to be looked at.
 
     A cart is allowed as a whole. A page that names no product gets none, where that decides.
     """
     if not depends_on_products(rules, country):
         return None
-    known = _products(store, page["product"])
+    known = _products(store, page["product"], ip)
     if page["place"] == "listing":
         return [number for number, one in known.items() if goods_allowed(rules, [one], country)]
     is_allowed = known and goods_allowed(rules, known.values(), country, page["sku"])
     return list(known) if is_allowed else []
 
 
-def _products(store: Store, ids: Collection[int]) -> dict[int, Any]:
+def _products(store: Store, ids: Collection[int], ip: str) -> dict[int, Any]:
     """Return products of the catalogue by id, from memory where that has them.
 
     Raise RateLimited, and Rejected or Unavailable.
@@ -201,10 +203,17 @@ def _products(store: Store, ids: Collection[int]) -> dict[int, Any]:
     keys = {f"product-{store.pk}-{number}": number for number in ids}
     found = {keys[key]: one for key, one in cache.get_many(keys).items()}
     if missing := set(ids) - set(found):
-        consume(f"products {store.pk}", **LIMITS["products of widgets"])
+        _count_read(store, ip)
         read = bigcommerce_for(store, session=storefront_session()).products(missing)
         known = {one["id"]: one for one in read}
         news = {number: known.get(number, {}) for number in missing}
         cache.set_many({f"product-{store.pk}-{n}": one for n, one in news.items()}, _REMEMBERED)
         found |= news
     return {number: found[number] for number in ids}
+
+
+def _count_read(store: Store, ip: str) -> None:
+    """Count a read of the catalogue. One visitor must not use up what all others need."""
+    of_store = KeyLimit(f"products {store.pk}", **LIMITS["products of widgets"])
+    of_visitor = LIMITS["products of an address"]
+    consume(f"products {store.pk} {caller(ip)}", **of_visitor, also=[of_store])

@@ -53,8 +53,9 @@ LIMITS: dict[str, _Limit] = {
     # Checkouts that do not exist: guessing them must not use up the calls that shoppers need.
     "guess": {"allowed": 6, "seconds": 30},
     "balance": {"allowed": 60, "seconds": 30},  # of a store's checkouts, counted per process
-    # Reads of a store's catalogue for its promotional widgets.
+    # Reads of a catalogue for promotional widgets: of a store, and of each of its visitors.
     "products of widgets": {"allowed": 60, "seconds": 60},
+    "products of an address": {"allowed": 15, "seconds": 60},
     "refusal": {"allowed": 1, "seconds": 60},  # remembered for the merchant, of a store
     # Webhooks: above this rate the events of one order share a row. Counted per process.
     "webhook": {"allowed": 100, "seconds": 1},  # a store

@@ -9,6 +9,7 @@ from django.core.cache import cache
 from payments.widgets import WidgetsAnswer, widgets_for
 from stores import connect
 from stores.models import Connection, Merchant, Store
+from stores.rate_limit import LIMITS, RateLimited
 from tests.payments.shop import Shop
 from tests.payments.web import BROWSER, Web
 
@@ -207,3 +208,17 @@ def test_an_account_that_sequra_refuses_promises_nothing(web: Web) -> None:
     Connection.objects.get().pause()
 
     assert answered(web) == NOTHING
+
+
+@pytest.mark.usefixtures("one_window")
+def test_one_visitor_does_not_use_up_the_reads_of_a_store(shop: Shop) -> None:
+    Store.objects.update(excluded_categories=[24])
+    store, most = Store.objects.get(), LIMITS["products of an address"]["allowed"]
+    for number in range(1000, 1000 + most):
+        widgets_for(store, PAGE | {"product": [number], "sku": []}, "203.0.113.7")
+
+    with pytest.raises(RateLimited):
+        widgets_for(store, PAGE | {"product": [2000], "sku": []}, "203.0.113.7")
+
+    widgets_for(store, PAGE | {"product": [2000], "sku": []}, "203.0.113.8")
+    assert len(catalogue_calls(shop)) == most + 1
