@@ -8,6 +8,7 @@ hour holds no query and no memory of ours.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
@@ -23,6 +24,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone, translation
+from django.utils.dateparse import parse_date
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -151,16 +153,23 @@ def _needing_somebody(store: Store, most: int) -> int:
 
 
 class _DateInput(forms.DateInput):
-    input_type = "date"
+    """A date as the panel's languages write it: a native field follows the browser's language."""
+
+    def format_value(self, value: Any) -> str | None:
+        if isinstance(value, str):
+            with suppress(ValueError):  # what is no date is shown as it was entered
+                value = parse_date(value) or value
+        return super().format_value(value)
 
 
 def _date(label: Any) -> forms.DateField:
-    widget = _DateInput(attrs=_INPUT, format="%Y-%m-%d")
+    attrs = {**_INPUT, "placeholder": gettext_lazy("dd/mm/yyyy"), "autocomplete": "off"}
+    widget = _DateInput(attrs=attrs, format="%d/%m/%Y")
     return forms.DateField(
         label=label,
         required=False,
         widget=widget,
-        input_formats=["%Y-%m-%d"],
+        input_formats=["%d/%m/%Y", "%Y-%m-%d"],
         validators=[MinValueValidator(_EARLIEST), MaxValueValidator(_LATEST)],
     )
 

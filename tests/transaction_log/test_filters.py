@@ -86,6 +86,13 @@ def test_dates_the_wrong_way_round_are_refused(panel: Panel) -> None:
     assert "“To” must be after “From”." in html
 
 
+def test_dates_are_written_as_the_page_writes_them(panel: Panel) -> None:
+    for day in ("05/11/2026", "2026-11-05"):
+        html = panel.get(f"log/?since={day}").content.decode()
+        assert 'value="05/11/2026"' in html
+        assert 'placeholder="dd/mm/yyyy"' in html
+
+
 @pytest.mark.parametrize("query", ["outcome=x", "event=x", "since=x", "until=2026-13-01"])
 def test_unknown_values_find_nothing(panel: Panel, make_entry: MakeEntry, query: str) -> None:
     make_entry(bigcommerce_id=987654)
