@@ -99,7 +99,7 @@ class Store(ModelWithSecrets):
     timezone = models.CharField(max_length=64, default="UTC")
     language = models.CharField(max_length=16, blank=True)
     # Storefront channels: [{"id": 1, "name": "...", "origins": ["https://..."]}]; `new` is one that
-    # was opened since the last registration.
+    # was opened since the installation, and not decided about.
     channels = models.JSONField(default=list)
     # The registration at the last check: `stores.registration.parts.Health` per part of
     # `stores.registration.PARTS`.

@@ -102,7 +102,7 @@ def decide_storefront(request: PanelRequest, channel_id: int) -> HttpResponse:
         raise Http404
     with recorded(store, request.author):
         channels.switch(store, channel_id, on=is_offered)
-    healthy = registration.register(store, wait=0)
+    healthy = registration.register(store, wait=0, accepted=frozenset({channel_id}))
     if not healthy:
         return show(request, "dashboard", "not_repaired")
     return show(request, "storefronts", "storefront_on" if is_offered else "storefront_off")

@@ -60,8 +60,10 @@ _CHECK_EVERY = timedelta(days=1)
 _BRIEF: Timeout = (2, 4)
 
 
-def register(store: Store, wait: float = _SECONDS) -> bool:
+def register(store: Store, wait: float = _SECONDS, accepted: frozenset[int] = frozenset()) -> bool:
     """Register every part and record the result. Return whether everything is in place.
+
+    `accepted` are the new storefronts that the merchant decided about. The others stay new.
 
     Parallel callers share one run that began after their call. A caller that cannot wait longer for
     another run gets the recorded state; the other run continues, with the newest access token.
@@ -71,15 +73,17 @@ def register(store: Store, wait: float = _SECONDS) -> bool:
     try:
         with only_one(_lock(store), wait=wait):
             store.refresh_from_db()
-            if store.is_installed and not _done_since(store, asked_at):
-                _register(store, until)
+            if store.is_installed and (accepted or not _done_since(store, asked_at)):
+                _register(store, until, accepted)
         # Whoever stored a newer token before the lock came free found it taken, and left.
         while _is_authorised_anew(store) and time.monotonic() < until:
             with only_one(_lock(store)):
-                _register(store, until)
+                _register(store, until, accepted)
     except Busy:
         store.refresh_from_db()
-    return is_healthy(store)
+    # Another run, which did not end in time, does not know of this decision.
+    is_decided = not any(one.get("new") for one in store.channels if one["id"] in accepted)
+    return is_decided and is_healthy(store)
 
 
 def check_registration(store: Store, besides: dict[str, Part] | None = None) -> bool:
@@ -220,14 +224,14 @@ def _is_authorised_anew(store: Store) -> bool:
     return store.is_installed and store.authorised_at != known
 
 
-def _register(store: Store, until: float) -> None:
+def _register(store: Store, until: float, accepted: frozenset[int]) -> None:
     Store.objects.filter(pk=store.pk).update(registration_started_at=timezone.now())
     checkout_script.keep_version()
     # Scripts are registered per channel, so the channels come first.
     found = _read_information(store)
-    accepted = [{key: one[key] for key in one if key != "new"} for one in store.channels]
-    if accepted != store.channels:
-        store.channels = accepted
+    if decided := [one for one in store.channels if one["id"] in accepted]:
+        for channel in decided:
+            channel.pop("new", None)
         store.save(update_fields=["channels"])
     parts = {name: put_right(plan, until) for name, plan in _plans(store).items()}
     _record(store, found | _run(store, parts))

@@ -242,7 +242,7 @@ def _one(
     label = channel["name"] or use.name
     ours = [script for script in scripts if script.get("channel_id", 1) == channel["id"]]
     if not ours and channel.get("new"):
-        return []  # until a registration, which the merchant starts
+        return []  # until the merchant decides about it
     if not ours:
         new = {**fields, "integrity_hashes": [integrity]}
         return [Change("missing", label, partial(api.create_script, new))]

@@ -169,7 +169,7 @@ def _text(value: object, limit: int) -> str:
 
 def _channel(api: BigCommerce, store: Store, channel: Channel, *, is_new: bool) -> dict[str, Any]:
     return {
-        # Since the last registration: the merchant has not decided about it.
+        # Since the installation: the merchant has not decided about it.
         **({"new": True} if is_new else {}),
         "id": channel["id"],
         "name": _text(channel.get("name"), 255),

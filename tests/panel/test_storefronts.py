@@ -202,9 +202,9 @@ def test_a_new_storefront_is_offered_to_the_merchant(
 ) -> None:
     registered: list[Store] = []
 
-    def register(store: Store, wait: float) -> bool:
+    def register(store: Store, wait: float, accepted: frozenset[int]) -> bool:
         registered.append(store)
-        return wait == 0
+        return wait == 0 and accepted == {9}
 
     monkeypatch.setattr(registration, "register", register)
     panel.store.channels = [

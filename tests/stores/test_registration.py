@@ -16,6 +16,7 @@ from stores.isolation import only_one
 from stores.models import PanelSession, PanelUser, SpentPayload, Store
 from stores.registration import checkout_script, parts
 from stores.registration.parts import Health
+from tests.stores.test_install import held_elsewhere
 from tests.stores.world import World
 
 pytestmark = pytest.mark.django_db
@@ -119,7 +120,7 @@ def test_a_new_script_keeps_the_old_hash_along(store: Store, world: World) -> No
 def test_every_storefront_gets_the_script(store: Store, world: World) -> None:
     world.channels.append({"id": 2, "name": "Boutique"})
 
-    registration.register(store)
+    registration.register(store, accepted=frozenset({2}))
 
     assert sorted(script["channel_id"] for script in world.scripts) == [1, 2]
     store.refresh_from_db()
@@ -135,7 +136,7 @@ def test_every_storefront_gets_the_script(store: Store, world: World) -> None:
 
 def test_the_script_of_a_closed_storefront_goes(store: Store, world: World) -> None:
     world.channels.append({"id": 2, "name": "Boutique"})
-    registration.register(store)
+    registration.register(store, accepted=frozenset({2}))
     world.channels.pop()
 
     registration.register(store)
@@ -312,10 +313,34 @@ def test_looking_after_a_store_notices_a_new_storefront(store: Store, world: Wor
     assert [script["channel_id"] for script in world.scripts] == [1]
     assert registration.is_healthy(store)
 
-    registration.register(store)
+    assert registration.register(store, accepted=frozenset({2}))
 
     assert ["new" in one for one in store.channels] == [False, False]
     assert [script["channel_id"] for script in world.scripts] == [1, 2]
+
+
+def test_a_decision_about_one_storefront_leaves_the_others_to_decide_about(
+    store: Store, world: World
+) -> None:
+    world.channels += [{"id": 2, "name": "Boutique"}, {"id": 3, "name": "Outlet"}]
+
+    assert registration.register(store)
+    assert registration.register(store, accepted=frozenset({3}))
+
+    store.refresh_from_db()
+    assert [one["id"] for one in store.channels if "new" in one] == [2]
+    assert [script["channel_id"] for script in world.scripts] == [1, 3]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_decision_during_another_run_is_not_lost_in_silence(store: Store, world: World) -> None:
+    world.channels.append({"id": 2, "name": "Boutique"})
+    assert registration.register(store)
+
+    with held_elsewhere("registration of abc123"):
+        assert not registration.register(store, wait=0, accepted=frozenset({2}))
+
+    assert registration.register(store, wait=0, accepted=frozenset({2}))
 
 
 def test_storefronts_cost_a_page_one_call_unless_one_is_new(store: Store, world: World) -> None:

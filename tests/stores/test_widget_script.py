@@ -52,7 +52,7 @@ def test_turned_on_every_storefront_gets_the_script_with_what_it_is_to_do(
     store: Store, world: World
 ) -> None:
     world.channels.append({"id": 2, "name": "Boutique"})
-    registration.register(store)
+    registration.register(store, accepted=frozenset({2}))
 
     set_up(store, ON)
 

@@ -21,6 +21,7 @@ SITES = {
         {"url": "https://boutique.example", "type": "primary"},
         {"url": "https://pay.boutique.example", "type": "checkout"},
     ],
+    3: [{"url": "https://outlet.example", "type": "primary"}],
 }
 INFORMATION = {
     "id": "abc123",
