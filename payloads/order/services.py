@@ -83,17 +83,22 @@ def first_charge(terms: Iterable[Terms]) -> str | None:
 
 
 def sold_as_services(lines: Sequence[Line], terms: Mapping[str, Terms]) -> list[Line]:
-    """Return the lines, those of services as such. Their sum stays the same to the cent."""
+    """Return the lines, those of services as such. Their sum stays the same to the cent.
+
+    What is shipped is none, even under the reference of a service.
+    """
     found: list[Line] = []
     for line in lines:
-        known = terms.get(line["reference"]) if line["type"] == "product" else None
+        is_service = line["type"] == "product" and line["downloadable"]
+        known = terms.get(line["reference"]) if is_service else None
         found += [line] if known is None else _service(cast(Any, line), known)
     return found
 
 
 def _service(line: dict[str, Any], terms: Terms) -> list[Line]:
-    """Return a service and, before it, what of its price is due at once."""
-    fee = min(terms.registration * line["quantity"], line["total_with_tax"])
+    """Return a service and, before it, what of its price is due at once: as much of each unit."""
+    each = min(terms.registration, line["total_with_tax"] // line["quantity"])
+    fee = each * line["quantity"]
     rest, reference, name = line["total_with_tax"] - fee, line["reference"], line["name"]
     service = {
         "type": "service",
@@ -115,22 +120,19 @@ def _service(line: dict[str, Any], terms: Terms) -> list[Line]:
 
 
 def agreed_terms(items: Iterable[_Item]) -> dict[str, Terms]:
-    """Return how the services of a solicited cart were sold, by their references."""
-    rows = sections(list(items))
-    fees = _sums(rows, "registration", "total_with_tax")
-    units = _sums(rows, "service", "quantity")
-    return {
-        row["reference"]: Terms(
-            end, fees.get(f"{row['reference']}-reg", 0) // max(1, units[row["reference"]])
-        )
-        for row in rows
-        if row["type"] == "service" and (end := row.get("ends_on") or row.get("ends_in"))
-    }
+    """Return how the services of a solicited cart were sold, by their references.
 
-
-def _sums(rows: Iterable[_Item], kind: str, key: str) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for row in rows:
-        if row["type"] == kind:
-            found[row["reference"]] = found.get(row["reference"], 0) + row[key]
+    Their goods sold on these terms are the same lines again. A cheap line has a smaller fee than
+    others of its reference, and has it again by the highest one.
+    """
+    found: dict[str, Terms] = {}
+    fees: dict[str, int] = {}  # each stands before its service
+    for row in sections(list(items)):
+        reference = row.get("reference", "")
+        if row["type"] == "registration":
+            fees[reference] = row["total_with_tax"]
+        elif row["type"] == "service" and (end := row.get("ends_on") or row.get("ends_in")):
+            each = fees.pop(f"{reference}-reg", 0) // max(1, row["quantity"])
+            known = found.get(reference)
+            found[reference] = Terms(end, max(each, known.registration if known else 0))
     return found

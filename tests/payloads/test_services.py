@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from payloads import cart
@@ -83,26 +83,32 @@ def test_a_service_has_one_end_and_its_registration_fee_is_carved_out() -> None:
 
 
 @given(
-    st.integers(1, 50),
-    st.integers(0, 100_000),
+    st.lists(st.tuples(st.integers(1, 50), st.integers(0, 100_000)), min_size=1, max_size=3),
     st.integers(0, 10_000),
     st.integers(0, 50),
 )
+@example([(3, 10_00)], 5_00, 0)
+@example([(1, 10_00), (1, 3_00)], 5_00, 0)
 def test_services_are_worth_what_the_goods_were(
-    quantity: int, total: int, registration: int, refunded: int
+    lots: list[tuple[int, int]], registration: int, refunded: int
 ) -> None:
     """Also after a refund: what remains is sold on the terms that were agreed."""
-    terms = {"A": Terms("P1Y", registration)}
-    sold = sold_as_services([line("A", total, quantity)], terms)
-    assert cart.lines_total(sold) == total
+    goods = [line("A", total, quantity) for quantity, total in lots]
+    sold = sold_as_services(goods, {"A": Terms("P1Y", registration)})
+    assert cart.lines_total(sold) == cart.lines_total(goods)
     assert all(one["total_with_tax"] >= 0 for one in sold)
+    assert sold_as_services(goods, agreed_terms(sold)) == sold
 
+    quantity, total = lots[0]
     left = max(1, quantity - refunded)
     remains = line("A", total * left // quantity, left)
     again = sold_as_services([remains], agreed_terms(sold))
     assert cart.lines_total(again) == remains["total_with_tax"]
-    if registration * quantity <= total:
-        assert agreed_terms(sold) == terms
+
+
+def test_what_is_shipped_is_no_service_under_the_same_reference() -> None:
+    book = line("A", 30_00, downloadable=False)
+    assert sold_as_services([book], {"A": Terms("P1Y")}) == [book]
 
 
 def fields(**values: str) -> dict[str, Any]:
