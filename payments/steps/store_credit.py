@@ -28,6 +28,7 @@ from transport.reading import section
 
 log = structlog.get_logger()
 _UNAUTHORISED = 401
+_SUCCESS = "success"
 _LOOK_AGAIN_SECONDS = 1.0
 # Tries after a rejection that followed a lost answer: BigCommerce may show the credit late.
 _TRIES, _PAUSE_SECONDS = 8, 2.0
@@ -35,21 +36,42 @@ _TRIES, _PAUSE_SECONDS = 8, 2.0
 
 def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
     """Use certificates and credit once. Raise Refused when the order shows others than approved."""
+    payments = list(_payments(_left(solicitation, document)))
+    if not payments:
+        return
+    api, in_doubt_since = bigcommerce_for(solicitation.store), solicitation.credit_intent_at
+    if in_doubt_since:
+        payments = _not_taken_yet(api, solicitation, payments)
+        if payments:
+            _wait(in_doubt_since)
+    answers = {
+        _pay(api, solicitation, payment, solicitation.credit_intent_at) for payment in payments
+    }
+    _check_paid(api, solicitation, None if answers <= {_SUCCESS} else in_doubt_since)
+
+
+def _left(solicitation: Solicitation, document: OrderDocument) -> OtherPayments:
+    """Return what is not paid yet. Raise Refused when the order shows others than approved."""
     certificates, credit = paid_otherwise(document)
     left = solicitation.other_payments.left(certificates, credit)
     if left is None:
         raise Refused("credit_changed", f"{credit} + {certificates} cents paid otherwise")
-    payments = list(_payments(left))
-    if not payments:
-        return
-    api = bigcommerce_for(solicitation.store)
-    if in_doubt_since := solicitation.credit_intent_at:
-        payments = _not_taken_yet(api, solicitation, payments)
-        if not payments:
-            return
-        _wait(in_doubt_since)
-    for payment in payments:
-        _pay(api, solicitation, payment, solicitation.credit_intent_at)
+    return left
+
+
+def _check_paid(
+    api: BigCommerce, solicitation: Solicitation, in_doubt_since: datetime | None
+) -> None:
+    """Read the order again: a certificate that was spent elsewhere meanwhile pays less.
+
+    The order may show a payment late, so it is waited for: since the newest attempt or, after one
+    that BigCommerce did not call a success, since the attempt before it.
+    """
+    left = _left(solicitation, api.order(solicitation.bigcommerce_order))
+    since = in_doubt_since or solicitation.credit_intent_at
+    if left.total and since:
+        _wait(since)
+        raise Refused("credit_changed", f"{left.total} cents were not paid otherwise")
 
 
 def has_taken_credit(api: BigCommerce, solicitation: Solicitation, document: OrderDocument) -> bool:
@@ -100,23 +122,26 @@ def _pay(
     solicitation: Solicitation,
     payment: Certificate,
     in_doubt_since: datetime | None,
-) -> None:
-    """Write the intention before each attempt. An attempt without effect removes it."""
+) -> str:
+    """Write the intention before each attempt. An attempt without effect removes it.
+
+    Return the status in BigCommerce's answer.
+    """
     solicitation.note(credit_intent_at=database_now())
     failpoint("credit_intended")
     try:
-        api.pay_otherwise(solicitation.bigcommerce_order, payment.code)
+        return str(api.pay_otherwise(solicitation.bigcommerce_order, payment.code).get("status"))
     except Rejected as error:
         solicitation.note(credit_intent_at=in_doubt_since)
-        _after_refusal(solicitation, error)
+        raise _after_refusal(solicitation, error) from error
     except Unavailable as failure:
         if not failure.maybe_done:
             solicitation.note(credit_intent_at=in_doubt_since)
         raise
 
 
-def _after_refusal(solicitation: Solicitation, error: Rejected) -> None:
-    """Raise Refused if the rejection is final.
+def _after_refusal(solicitation: Solicitation, error: Rejected) -> Later | Refused:
+    """Return Refused if the rejection is final.
 
     After a lost answer the credit may be taken: Later.
     """
@@ -125,8 +150,8 @@ def _after_refusal(solicitation: Solicitation, error: Rejected) -> None:
     if solicitation.credit_intent_at and solicitation.credits_refused + 1 < _TRIES:
         solicitation.note(credits_refused=solicitation.credits_refused + 1)
         why = f"BigCommerce refused a payment that may be made already: {error.message}"
-        raise Later(why, _PAUSE_SECONDS) from error
-    raise Refused("credit_refused", error.message) from error
+        return Later(why, _PAUSE_SECONDS)
+    return Refused("credit_refused", error.message)
 
 
 def _not_taken_yet(

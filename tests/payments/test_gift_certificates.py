@@ -9,7 +9,7 @@ from django.db import connection
 from pytest_django.fixtures import Settings
 
 from payments import balance
-from payments.confirm import confirm
+from payments.confirm import STEPS, confirm
 from payments.models import Solicitation
 from stores.rate_limit import LIMITS, LocalRateLimit
 from tests.payments.shop import Shop
@@ -209,6 +209,36 @@ def test_a_certificate_that_was_removed_meanwhile_refuses_before_sequra_confirms
     solicitation = Solicitation.objects.get(pk=solicitation.pk)
     assert (solicitation.phase, solicitation.refusal) == ("refused", "cart_changed")
     assert shop.sandbox.held("bigcommerce_orders") == []
+
+
+@pytest.mark.parametrize("answer", ["success", "pending"])
+def test_a_certificate_that_pays_less_than_agreed_becomes_no_order(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, settings: Settings, answer: str
+) -> None:
+    """It is spent elsewhere between the look at the cart and the payment, or pays nothing yet."""
+    settings.ORDER_LOOKUP_SETTLE_SECONDS = 0
+    shop.grant()
+    solicitation = shop.approved_with("10.00")
+    [code] = shop.certificates_left()
+    real = STEPS[Solicitation.Phase.CREATED]
+
+    def late(attempt: Solicitation) -> None:
+        if answer == "pending":
+            body = {"data": {"id": "1", "transaction_type": "purchase", "status": answer}}
+            shop.sandbox.fault(r"/payments$", method="POST", status=201, body=body)
+        else:
+            shop.sandbox.control("POST", "certificates", {"id": code, "balance": "3.00"})
+        real(attempt)
+
+    monkeypatch.setitem(STEPS, Solicitation.Phase.CREATED, late)
+
+    while (found := Solicitation.objects.get(pk=solicitation.pk)).undone_at is None:
+        confirm(solicitation.pk)
+
+    assert (found.phase, found.refusal) == ("refused", "credit_changed")
+    assert violations(shop.sandbox.world()) == []
+    assert [one["state"] for one in shop.sandbox.held("sequra_orders")] == ["cancelled"]
+    assert shop.certificates_left() == {code: Decimal(10) if answer == "pending" else ZERO}
 
 
 def test_a_silent_storefront_does_not_stop_a_payment(shop: Shop) -> None:
