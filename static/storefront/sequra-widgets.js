@@ -45,10 +45,11 @@
   const seen = (node) => Boolean(node && node.getClientRects().length);
   const first = (selector, root) => (selector ? all(selector, root).find(seen) : undefined);
   const main = () => document.querySelector('main,[role="main"],.body') || document.body;
+  // Language, script, region, one variant: what Intl takes of any page; themes write es_ES too.
   const locale = () =>
-    [document.documentElement.lang, navigator.language].find((tag) =>
-      /^[a-z]{2,3}([-_][a-z0-9]{2,8})*$/i.test(tag || "")
-    ) || "es";
+    [document.documentElement.lang, navigator.language]
+      .map((tag) => (tag || "").replace(/_/g, "-"))
+      .find((tag) => /^[a-z]{2,3}(-[a-z]{4})?(-([a-z]{2}|\d{3}))?(-[a-z0-9]{5,8})?$/i.test(tag)) || "es";
 
   let reports = 0;
 

@@ -305,6 +305,18 @@ def test_a_list_below_the_smallest_amount_loads_nothing_of_sequra(
     assert shop.loads_of_sequra() == 0
 
 
+@pytest.mark.parametrize(("lang", "asked"), [("es_ES", "es-ES"), ("es-ES-ES", "en-US")])
+def test_an_odd_language_of_the_page_hides_nothing(
+    shop: WidgetWorld, visit: Open, lang: str, asked: str
+) -> None:
+    listing = markup("listing").replace('lang="es"', f'lang="{lang}"')
+    shop.pages["/living-room"] = listing
+    page = visit("/living-room")
+
+    expect(page.locator(LINES)).to_have_count(4)
+    assert shop.queries("widgets")[0]["locale"] == [asked]
+
+
 def test_products_that_come_later_get_their_line(shop: WidgetWorld, visit: Open) -> None:
     page = visit("/living-room")
     expect(page.locator(LINES)).to_have_count(4)
