@@ -152,7 +152,7 @@ def place_widgets(store: Store) -> None:
             checkout_script.keep_version()
             widgets = {name: plan for name, plan in _plans(store).items() if name in _WIDGETS}
             _record(store, _run(store, {n: put_right(p, math.inf) for n, p in widgets.items()}))
-            _remember_versions(store)
+            _remember_widgets(store)
 
 
 def is_healthy(store: Store) -> bool:
@@ -246,10 +246,15 @@ def _remember_versions(store: Store) -> None:
     if not _lacks(store, "script"):
         store.script_file = checkout_script.file_name()
         store.save(update_fields=["script_file"])
+    _remember_widgets(store)
+
+
+def _remember_widgets(store: Store) -> None:
     if _has_widgets(store) and not _lacks(store, "widgets"):
         file = checkout_script.file_name(checkout_script.WIDGETS) if store.widget_places else ""
         store.widget_script_file, store.widgets_due = file, False
-        same = {name: getattr(store, name) for name in ("widget_methods", "disabled_channels")}
+        decisive = ("widget_methods", "widget_selectors", "disabled_channels")
+        same = {name: getattr(store, name) for name in decisive}
         # Else a setting changed meanwhile, and the next run takes care of it.
         Store.objects.filter(pk=store.pk, **same).update(widget_script_file=file, widgets_due=False)
 

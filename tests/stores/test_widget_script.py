@@ -80,6 +80,35 @@ def test_turned_on_every_storefront_gets_the_script_with_what_it_is_to_do(
     assert ScriptVersion.objects.filter(name=HASHED).exists()
 
 
+def test_placing_them_says_nothing_about_the_checkout_s_script(store: Store) -> None:
+    Store.objects.update(script_file="an older one", registration={})  # one that nobody finished
+
+    set_up(store, ON)
+
+    assert (store.script_file, store.widget_script_file) == ("an older one", HASHED)
+    assert not store.widgets_due
+
+
+def test_what_is_saved_meanwhile_is_placed_by_the_next_run(
+    store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = registration._run
+
+    def saved_meanwhile(*given: Any) -> Any:
+        found = run(*given)
+        Store.objects.update(widget_selectors={"listing": ".card"}, widgets_due=True)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(registration, "_run", saved_meanwhile)
+        set_up(store, ON)
+    assert store.widgets_due
+
+    tasks.place_widgets(store.pk)
+    (script,) = widget_scripts(world)
+    assert script["src"].endswith("&cards=.card")
+
+
 def test_turned_off_it_is_gone(store: Store, world: World) -> None:
     set_up(store, ON)
 
