@@ -176,7 +176,10 @@ _OF_WIDGETS = ("country", "widget_methods", "widget_selectors", "widget_theme")
 @api_view(["GET", "OPTIONS"])
 def widgets(request: Request, store: Store) -> Response:
     """Return what a page of the shop shows of SeQura; the answer may be kept for minutes."""
-    page = _WidgetPage(data=request.query_params)
+    query = request.query_params
+    lists = {name: query.getlist(name) for name in ("product", "sku")}
+    # Not the query itself: in that the framework looks for names such as product[0] too.
+    page = _WidgetPage(data={**query.dict(), **lists})
     page.is_valid(raise_exception=True)
     try:
         with _place_of(store):

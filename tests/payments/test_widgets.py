@@ -222,3 +222,7 @@ def test_one_visitor_does_not_use_up_the_reads_of_a_store(shop: Shop) -> None:
 
     widgets_for(store, PAGE | {"product": [2000], "sku": []}, "203.0.113.8")
     assert len(catalogue_calls(shop)) == most + 1
+
+
+def test_a_number_too_long_in_a_name_is_nothing(web: Web) -> None:
+    assert asked(web, **{f"product[{'9' * 4301}]": "1"}).status_code == 200
