@@ -187,8 +187,8 @@ def void_strays(solicitation: Solicitation) -> None:
     orders = bigcommerce_for(solicitation.store).orders(cart_id=solicitation.checkout_id)
     for order in _candidates(solicitation, orders):
         if order["id"] != solicitation.order_id:
-            if any(paid_otherwise(order)):
-                show_credit(solicitation, "credit_to_return")
+            if cents := sum(paid_otherwise(order)):
+                show_credit(solicitation, "credit_to_return", cents)
             bigcommerce_for(solicitation.store).update_order(
                 order["id"],
                 {

@@ -29,13 +29,19 @@ from transport.reading import section
 log = structlog.get_logger()
 _UNAUTHORISED = 401
 _SUCCESS = "success"
+_METHODS = ("gift_certificate", "store_credit")
 _LOOK_AGAIN_SECONDS = 1.0
 # Tries after a rejection that followed a lost answer: BigCommerce may show the credit late.
 _TRIES, _PAUSE_SECONDS = 8, 2.0
 
 
 def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
-    """Use certificates and credit once. Raise Refused when the order shows others than approved."""
+    """Use certificates and credit once. Raise Refused when the order shows others than approved.
+
+    Also without the codes: an uninstallation erased them, and the app was installed again.
+    """
+    if solicitation.other_payments.total != solicitation.paid_otherwise:
+        raise Refused("credit_changed", "the codes of the gift certificates were erased")
     payments = list(_payments(_left(solicitation, document)))
     if not payments:
         return
@@ -74,20 +80,19 @@ def _check_paid(
         raise Refused("credit_changed", f"{left.total} cents were not paid otherwise")
 
 
-def has_taken_credit(api: BigCommerce, solicitation: Solicitation, document: OrderDocument) -> bool:
-    """Return whether the order has used a part of the other payments.
+def credit_taken(api: BigCommerce, solicitation: Solicitation, document: OrderDocument) -> int:
+    """Return the cents of other payments that the order has used.
 
-    Raise Later while BigCommerce may hide it.
+    Its transactions count too, whatever their codes. Raise Later while BigCommerce may hide them.
     """
-    if any(paid_otherwise(document)):
-        return True
-    if not solicitation.credit_intent_at:
-        return False
-    payments = list(_payments(solicitation.other_payments))
-    if _not_taken_yet(api, solicitation, payments) != payments:
-        return True
-    _wait(solicitation.credit_intent_at)
-    return False
+    shown = sum(paid_otherwise(document))
+    if not solicitation.credit_intent_at or shown >= solicitation.paid_otherwise:
+        return shown
+    done = [one for one in _transactions(api, solicitation) if one["method"] in _METHODS]
+    taken = max(shown, sum(to_cents(one["amount"]) for one in done))
+    if not taken:
+        _wait(solicitation.credit_intent_at)
+    return taken
 
 
 def _payments(left: OtherPayments) -> Iterator[Certificate]:
@@ -97,13 +102,13 @@ def _payments(left: OtherPayments) -> Iterator[Certificate]:
         yield Certificate("", left.credit)
 
 
-def show_credit(solicitation: Solicitation, reason: str) -> None:
-    """Open an entry about credit that is or may be spent on an order that does not count."""
+def show_credit(solicitation: Solicitation, reason: str, cents: int) -> None:
+    """Open an entry about cents that are or may be spent on an order that does not count."""
     record.rejected(
         solicitation.subject,
         "purchase",
         reason,
-        words=euros(solicitation.paid_otherwise),
+        words=euros(cents),
         statement=solicitation.fingerprint,
     )
     if reason == "credit_to_return" and not solicitation.credit_intent_at:  # by the conversion
@@ -158,12 +163,14 @@ def _not_taken_yet(
     api: BigCommerce, solicitation: Solicitation, payments: list[Certificate]
 ) -> list[Certificate]:
     """Return those of these payments that the order's transactions do not show."""
-    taken = [
-        transaction
-        for transaction in api.transactions(solicitation.bigcommerce_order)
-        if transaction["status"] == "ok"
-    ]
+    taken = _transactions(api, solicitation)
     return [one for one in payments if not any(_is_of(one, found) for found in taken)]
+
+
+def _transactions(api: BigCommerce, solicitation: Solicitation) -> list[Transaction]:
+    """Return the order's transactions that succeeded."""
+    found = api.transactions(solicitation.bigcommerce_order)
+    return [transaction for transaction in found if transaction["status"] == "ok"]
 
 
 def _is_of(payment: Certificate, transaction: Transaction) -> bool:

@@ -18,7 +18,7 @@ from payments.models import Solicitation
 from payments.solicited_order import sent_order
 from payments.steps.outcomes import Later, failpoint
 from payments.steps.place_order import CANCELLED
-from payments.steps.store_credit import has_taken_credit, show_credit
+from payments.steps.store_credit import credit_taken, show_credit
 from sequra.client import Rejected, Sequra
 from stores.clients import bigcommerce_for, sequra_for
 from stores.models import Store
@@ -78,7 +78,7 @@ def _show_unseen_credit(solicitation: Solicitation) -> None:
     """Show store credit that may be spent where the order cannot be read."""
     if solicitation.may_have_spent_credit:
         taken = "credit_to_return" if solicitation.credit_intent_at else "credit_unseen"
-        show_credit(solicitation, taken)
+        show_credit(solicitation, taken, solicitation.paid_otherwise)
 
 
 def _cancel_in_shop(solicitation: Solicitation, order_id: int) -> None:
@@ -94,8 +94,8 @@ def _cancel_in_shop(solicitation: Solicitation, order_id: int) -> None:
             raise
         _show_unseen_credit(solicitation)
         return
-    if has_taken_credit(api, solicitation, document):
-        show_credit(solicitation, "credit_to_return")
+    if cents := credit_taken(api, solicitation, document):
+        show_credit(solicitation, "credit_to_return", cents)
     notes = str(document.get("staff_notes") or "")
     line = f"SeQura: not paid ({solicitation.refusal})."
     api.update_order(order_id, {"status_id": CANCELLED, "staff_notes": with_line(notes, line)})

@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 from payments import balance
 from payments.confirm import STEPS, confirm
 from payments.models import Solicitation
+from stores.install import uninstall
 from stores.rate_limit import LIMITS, LocalRateLimit
 from tests.payments.shop import Shop
 from tests.payments.world import violations
@@ -266,8 +267,28 @@ def test_a_second_payment_that_is_refused_undoes_both_sides_and_says_what_to_ret
     assert found.refusal == "credit_refused"
     assert violations(shop.sandbox.world()) == []
     assert [one["state"] for one in shop.sandbox.held("sequra_orders")] == ["cancelled"]
-    open_reasons = Entry.objects.filter(closed_at=None).values_list("reason", flat=True)
-    assert set(open_reasons) == {"credit_refused", "credit_to_return"}
+    entries = Entry.objects.filter(closed_at=None).values_list("reason", "words")
+    assert dict(entries).keys() == {"credit_refused", "credit_to_return"}
+    assert dict(entries)["credit_to_return"] == "€10.00"
+
+
+def test_an_order_under_way_is_refused_when_an_uninstallation_erased_its_codes(
+    shop: Shop, settings: Settings
+) -> None:
+    settings.ORDER_LOOKUP_SETTLE_SECONDS = 0
+    shop.grant()
+    solicitation = shop.approved_with("10.00", credit="20.00")
+    shop.sandbox.fault(r"/payments$", method="POST", status=503)
+    confirm(solicitation.pk)
+    uninstall(shop.store)
+    shop.install()
+
+    confirm(solicitation.pk)
+
+    found = Solicitation.objects.get(pk=solicitation.pk)
+    assert (found.phase, found.refusal) == ("refused", "credit_changed")
+    assert set(shop.certificates_left().values()) == {Decimal(10)}
+    assert shop.credit_left(found) == 20
 
 
 def test_a_payment_whose_answer_is_lost_is_not_made_twice(shop: Shop, settings: Settings) -> None:
