@@ -553,7 +553,10 @@ class StorefrontForm(forms.Form):
         """Begin with the store's exclusions; they are changed on a page of their own."""
         if not self.cleaned_data["own_exclusions"]:
             return dict.fromkeys(self.EXCLUSIONS, channels.INHERIT)
-        return {name: getattr(self.store, name) for name in self.EXCLUSIONS if name not in self.own}
+        missing = (
+            channels.of_store(self.store, name) for name in self.EXCLUSIONS if name not in self.own
+        )
+        return {name: value for copied in missing for name, value in copied.items()}
 
 
 class ReportsForm(_SettingsForm):

@@ -103,7 +103,8 @@ def _keep(store: Store, kind: _Kind, keys: list[Any], channel: int | None) -> No
     if channel is None:
         setattr(store, column, keys)
     else:
-        channels.change(store, channel, {column: keys})
+        copied = {} if column in channels.own(store, channel) else channels.of_store(store, column)
+        channels.change(store, channel, {**copied, column: keys})
     own = store.channel_settings.values()
     lists = [getattr(store, column), *(one.get(column, ()) for one in own)]
     kept = {f"{kind} {key}" for one in lists for key in one}

@@ -74,6 +74,14 @@ def own(store: Store, channel_id: int) -> Mapping[str, Any]:
     return found
 
 
+def of_store(store: Store, column: str) -> dict[str, Any]:
+    """Return a list of the store's as a storefront copies it, with the categories below."""
+    copied = {column: getattr(store, column)}
+    if column == "excluded_categories":
+        copied[_SUBCATEGORIES] = store.excluded_subcategories
+    return copied
+
+
 def change(store: Store, channel_id: int, values: Mapping[str, Any]) -> None:
     """Set a storefront's own values by column; INHERIT removes one. Other storefronts stay."""
     with transaction.atomic():

@@ -174,6 +174,24 @@ def test_a_storefront_with_categories_of_its_own_begins_with_the_store_s_product
     assert (mine["excluded_categories"], mine["excluded_products"]) == ([], ["SKU-1", "SKU-7"])
 
 
+@pytest.mark.parametrize("has_own", [False, True])
+def test_categories_below_are_taken_over_while_bigcommerce_does_not_answer(
+    panel: Panel, *, has_own: bool
+) -> None:
+    mine = {str(OUTLET): {"excluded_products": []}} if has_own else {}
+    Store.objects.update(excluded_subcategories=[24], channel_settings=mine)
+    panel.store.refresh_from_db()
+
+    if has_own:
+        change = {"kind": "category", "name": "x", "storefront": str(OUTLET)}
+        panel.post("settings/exclusions/change", **change, key="30", action="exclude")
+    else:
+        panel.post(f"settings/storefronts/{OUTLET}/", **unchanged(own_exclusions="on"))
+
+    excluded_ = channels.ChannelSettings(panel.store, OUTLET).excluded_categories
+    assert excluded_ == ([23, 30, 24] if has_own else [23, 24])
+
+
 def test_exclusions_of_a_storefront_that_inherits_are_refused(panel: Panel) -> None:
     change = {"kind": "product", "key": "SKU-7", "name": "", "action": "exclude"}
 
