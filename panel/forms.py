@@ -460,6 +460,8 @@ class StorefrontForm(forms.Form):
     def _add_countries(self, available: Mapping[str, list[Merchant]]) -> None:
         chosen = self.own.get(channels.COUNTRIES)
         self.fields["own_countries"].initial = chosen is not None
+        # A merchant id that the account lost is kept until the merchant removes it.
+        available = {**{country: [] for country in chosen or {}}, **available}
         self.countries = list(available)
         sold = (one for merchants in available.values() for one in merchants if one.selling)
         self.inherited_countries = _as_in_the_store(
@@ -467,12 +469,13 @@ class StorefrontForm(forms.Form):
         )
         for country, merchants in available.items():
             selling = next((one.ref for one in merchants if one.selling), "")
-            refs = [(one.ref, one.ref) for one in merchants]
+            initial = selling if chosen is None else chosen.get(country, "")
+            refs = dict.fromkeys([*(one.ref for one in merchants), *filter(None, [initial])])
             self.fields[f"country_{country}"] = forms.ChoiceField(
                 label=country_name(country),
-                choices=[("", _("Don't offer SeQura")), *refs],
+                choices=[("", _("Don't offer SeQura")), *((ref, ref) for ref in refs)],
                 required=False,
-                initial=selling if chosen is None else chosen.get(country, ""),
+                initial=initial,
                 widget=forms.Select(attrs={"class": "input"}),
             )
 

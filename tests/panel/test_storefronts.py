@@ -178,7 +178,7 @@ def test_a_storefront_with_categories_of_its_own_begins_with_the_store_s_product
 def test_categories_below_are_taken_over_while_bigcommerce_does_not_answer(
     panel: Panel, *, has_own: bool
 ) -> None:
-    mine = {str(OUTLET): {"excluded_products": []}} if has_own else {}
+    mine: dict[str, Any] = {str(OUTLET): {"excluded_products": []}} if has_own else {}
     Store.objects.update(excluded_subcategories=[24], channel_settings=mine)
     panel.store.refresh_from_db()
 
@@ -213,6 +213,21 @@ def test_a_lost_merchant_id_is_named(panel: Panel) -> None:
     assert "Not in your SeQura account any more: gone_pt" in page(panel)
     found = state_of(panel.store, list(Connection.objects.all()), [], None).findings
     assert "SeQura is hidden in countries of Outlet" in [one.title for one in found]
+
+
+def test_merchant_ids_that_the_account_lost_are_kept(panel: Panel) -> None:
+    countries = {"PT": "gone_pt", "IT": "gone_it"}
+    Store.objects.update(channel_settings={str(OUTLET): {"countries": countries}})
+    panel.store.refresh_from_db()
+    path, shown = f"settings/storefronts/{OUTLET}/", page(panel, f"settings/storefronts/{OUTLET}/")
+    assert all(f'<option value="{ref}" selected>' in shown for ref in countries.values())
+    chosen = {f"country_{country}": ref for country, ref in countries.items()}
+
+    panel.post(path, **unchanged(own_countries="on", status_approved="9", **chosen))
+    assert own(panel.store, OUTLET) == {"countries": countries, "status_approved": 9}
+
+    panel.post(path, **unchanged(own_countries="on", **(chosen | {"country_IT": ""})))
+    assert own(panel.store, OUTLET) == {"countries": {"PT": "gone_pt"}}
 
 
 def test_a_new_storefront_is_offered_to_the_merchant(
