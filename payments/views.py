@@ -182,8 +182,7 @@ def widgets(request: Request, store: Store) -> Response:
     page = _WidgetPage(data={**query.dict(), **lists})
     page.is_valid(raise_exception=True)
     try:
-        with _place_of(store):
-            found = widgets_for(store, page.validated_data, request.META["REMOTE_ADDR"])
+        found = widgets_for(store, page.validated_data, request.META["REMOTE_ADDR"])
     except RateLimited as limited:
         return _too_many(limited)
     except (Rejected, Unavailable):  # nothing is shown, and nothing is remembered

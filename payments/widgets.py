@@ -7,10 +7,11 @@ where what is sold decides, and each product is remembered for a while.
 from collections.abc import Collection, Iterable
 from typing import Any, TypedDict
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from bigcommerce.api import Rejected, Unavailable
 from payloads.checkout.eligibility import (
     Rules,
     availability_before_checkout,
@@ -25,12 +26,27 @@ from sequra.documents import PaymentMethod
 from stores.channels import selling_in
 from stores.clients import bigcommerce_for, storefront_session
 from stores.models import Merchant, Store
-from stores.rate_limit import LIMITS, KeyLimit, caller, consume
+from stores.rate_limit import (
+    LIMITS,
+    READS,
+    Concurrency,
+    KeyLimit,
+    RateLimited,
+    caller,
+    consume,
+    may_wait,
+)
 from stores.settings_file import WIDGET_THEME
 from stores.storefronts import language_of
+from transport.call import Timeout
 
 _SECONDS, _SECONDS_OF_TESTERS = 300, 60
-_REMEMBERED = 600  # seconds that a product of the catalogue is not read again
+# Seconds that a product of the catalogue is not read again, and that nothing is after a failure.
+_REMEMBERED, _FAILED = 600, 60
+_BRIEF: Timeout = (1, 3)
+_BUSY_SECONDS = 2
+_reads = Concurrency(1)  # of a store's catalogue at once, of a process
+_catalogue = caches["catalogue"]
 _CATEGORIES = ("part_payment", "pay_later")
 _COUNTRIES = {"es": "ES", "fr": "FR", "it": "IT", "pt": "PT"}  # by the language of a page
 
@@ -201,15 +217,33 @@ def _products(store: Store, ids: Collection[int], ip: str) -> dict[int, Any]:
     Raise RateLimited, and Rejected or Unavailable.
     """
     keys = {f"product-{store.pk}-{number}": number for number in ids}
-    found = {keys[key]: one for key, one in cache.get_many(keys).items()}
+    found = {keys[key]: one for key, one in _catalogue.get_many(keys).items()}
     if missing := set(ids) - set(found):
-        _count_read(store, ip)
-        read = bigcommerce_for(store, session=storefront_session()).products(missing)
-        known = {one["id"]: one for one in read}
+        known = {one["id"]: one for one in _read(store, missing, ip)}
         news = {number: known.get(number, {}) for number in missing}
-        cache.set_many({f"product-{store.pk}-{n}": one for n, one in news.items()}, _REMEMBERED)
+        of_store = {f"product-{store.pk}-{number}": one for number, one in news.items()}
+        _catalogue.set_many(of_store, _REMEMBERED)
         found |= news
     return {number: found[number] for number in ids}
+
+
+def _read(store: Store, ids: Collection[int], ip: str) -> list[Any]:
+    """Return products from BigCommerce; after a failure, none for a minute.
+
+    Raise RateLimited, and Rejected or Unavailable.
+    """
+    failed = f"failed-{store.pk}"
+    if _catalogue.get(failed):
+        raise Unavailable("the catalogue could not be read a moment ago")
+    with may_wait(_reads, store.pk, READS) as has_place:
+        if not has_place:
+            raise RateLimited(_BUSY_SECONDS)
+        _count_read(store, ip)
+        try:
+            return list(bigcommerce_for(store, _BRIEF, storefront_session()).products(ids))
+        except (Rejected, Unavailable):
+            _catalogue.set(failed, 1, _FAILED)
+            raise
 
 
 def _count_read(store: Store, ip: str) -> None:

@@ -22,7 +22,7 @@ from django.db import connections
 
 from sequra_bc.metrics import count_request
 from sequra_bc.middleware import ahead, largest_of, request_id
-from stores.rate_limit import OUTSIDE, Places
+from stores.rate_limit import OUTSIDE, READS, Places
 
 log = structlog.get_logger(__name__)
 Environ = dict[str, Any]
@@ -66,7 +66,7 @@ class _Shares(NamedTuple):
     @classmethod
     def usual(cls) -> "_Shares":
         return cls(
-            pages=Places(OUTSIDE.all + 2, waiting=2, seconds=3),
+            pages=Places(OUTSIDE.all + READS.all + 2, waiting=2, seconds=3),
             exports=Places(4),  # `panel.export` leaves one store no more than half
             notifications=Places(8),
             webhooks=Places(16, waiting=8, seconds=3),  # they share a commit

@@ -347,6 +347,17 @@ LANGUAGES = [
     ("it", "Italiano"),
     ("pt", "Português"),
 ]
+# Memory of each process. The products of catalogues would leave no room for anything else.
+_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
+CACHES = {
+    "default": {"BACKEND": _MEMORY},
+    "catalogue": {
+        "BACKEND": _MEMORY,
+        "LOCATION": "catalogue",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    },
+}
+
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -261,15 +261,18 @@ class Places:
 # such a place. `sequra_bc.bulkheads` has threads besides: for pages that wait for no other system,
 # and for the progress of payments.
 OUTSIDE = Places(8, waiting=4, seconds=2)
+# Reads of catalogues for widgets at once, of a process: they take no place of a checkout.
+READS = Places(2)
 
 
 @contextmanager
-def may_wait(own: Concurrency, key: object) -> Iterator[bool]:
+def may_wait(own: Concurrency, key: object, places: Places | None = None) -> Iterator[bool]:
     """Yield whether a request may wait for another system: the key and the process have a place."""
+    places = places or OUTSIDE
     with own.entered(key) as mine:
-        has_place = mine and OUTSIDE.take()
+        has_place = mine and places.take()
         try:
             yield has_place
         finally:
             if has_place:
-                OUTSIDE.give_back()
+                places.give_back()

@@ -1,15 +1,17 @@
 """What a page of the shop may show of SeQura: the rules of the checkout, in one kept answer."""
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 import requests
-from django.core.cache import cache
+from django.core.cache import cache, caches
 
-from payments.widgets import WidgetsAnswer, widgets_for
+from bigcommerce.api import Unavailable
+from payments.widgets import WidgetsAnswer, _reads, widgets_for
 from stores import connect
 from stores.models import Connection, Merchant, Store
-from stores.rate_limit import LIMITS, RateLimited
+from stores.rate_limit import LIMITS, OUTSIDE, READS, RateLimited
 from tests.payments.shop import Shop
 from tests.payments.web import BROWSER, Web
 
@@ -31,6 +33,7 @@ NOTHING: WidgetsAnswer = {
 @pytest.fixture(autouse=True)
 def on(shop: Shop) -> None:
     """Widgets everywhere, with every instalment; the contract has services."""
+    caches["catalogue"].clear()
     connect.refresh(shop.store)
     shown = {"product": ["pp3", "sp1", "pp5/temporary"], "cart": ["pp3"], "listing": ["pp3"]}
     Store.objects.update(widget_methods=shown)
@@ -155,12 +158,26 @@ def test_who_tests_gets_an_answer_of_their_own(web: Web) -> None:
 
 def test_without_bigcommerce_nothing_is_promised_or_kept(web: Web, shop: Shop) -> None:
     Store.objects.update(excluded_categories=[24])
-    cache.clear()
     shop.sandbox.fault("/catalog/products", status=503, times=10)
 
     answer = asked(web)
 
     assert (answer.status_code, answer.headers["Cache-Control"]) == (502, "no-store")
+
+
+def test_after_a_failure_a_process_waits_for_no_catalogue_for_a_while(shop: Shop) -> None:
+    Store.objects.update(excluded_categories=[24])
+    store = Store.objects.get()
+    shop.sandbox.fault("/catalog/products", status=503, times=10)
+
+    with pytest.raises(Unavailable):
+        widgets_for(store, PAGE | {"sku": []}, "203.0.113.7")
+    read = len(catalogue_calls(shop))
+    with pytest.raises(Unavailable):
+        widgets_for(store, PAGE | {"product": [102], "sku": []}, "203.0.113.7")
+
+    assert read
+    assert len(catalogue_calls(shop)) == read
 
 
 @pytest.mark.parametrize(
@@ -222,6 +239,50 @@ def test_one_visitor_does_not_use_up_the_reads_of_a_store(shop: Shop) -> None:
 
     widgets_for(store, PAGE | {"product": [2000], "sku": []}, "203.0.113.8")
     assert len(catalogue_calls(shop)) == most + 1
+
+
+def test_reads_of_the_catalogue_take_no_place_of_a_checkout(shop: Shop) -> None:
+    Store.objects.update(excluded_categories=[24])
+    store = Store.objects.get()
+
+    def ask(product: int) -> WidgetsAnswer:
+        return widgets_for(store, PAGE | {"product": [product], "sku": []}, "203.0.113.7")
+
+    known = ask(101)
+    with _reads.entered(store.pk):
+        with pytest.raises(RateLimited):
+            ask(102)
+        assert ask(101) == known  # from memory
+    with ExitStack() as held:
+        for _ in range(READS.all):
+            assert READS.take()
+            held.callback(READS.give_back)
+        with pytest.raises(RateLimited):
+            ask(102)
+    with ExitStack() as held:
+        for _ in range(OUTSIDE.running):
+            assert OUTSIDE.take()
+            held.callback(OUTSIDE.give_back)
+        assert ask(102)["methods"]
+
+
+def test_products_leave_the_memory_of_everything_else_alone(shop: Shop) -> None:
+    Store.objects.update(excluded_categories=[24])
+    store = Store.objects.get()
+    pages = [
+        PAGE | {"place": "listing", "product": range(first, first + 100), "sku": []}
+        for first in range(1000, 1500, 100)
+    ]
+    cache.set("other", 1)
+
+    for page in pages:
+        widgets_for(store, page, "203.0.113.7")
+    read = len(catalogue_calls(shop))
+    for page in pages:
+        widgets_for(store, page, "203.0.113.7")
+
+    assert len(catalogue_calls(shop)) == read
+    assert cache.get("other") == 1
 
 
 def test_a_number_too_long_in_a_name_is_nothing(web: Web) -> None:
