@@ -25,6 +25,7 @@ from orders.models import Order
 from orders.queue.claim import mark_changed
 from orders.queue.wakeup import wake_worker
 from payloads.money import euros, to_cents
+from payloads.order.comparison import CARTS, as_accepted
 from payloads.order.lines import Document
 from payloads.order.refunds import happened
 from stores.clients import bigcommerce_for
@@ -33,6 +34,7 @@ from stores.storefronts import language_of
 from transaction_log import record
 from transaction_log.explanations import DECISION
 from transaction_log.models import Entry
+from transport.reading import section
 
 _Units = Mapping[int, int]  # by id of the order's product
 # Until then a refund may exist that BigCommerce's lists do not show yet.
@@ -48,7 +50,7 @@ class Quote:
 
 
 class NoOfflineRefund(Exception):
-    """BigCommerce offers no refund of this order that it does not pay itself."""
+    """BigCommerce offers no refund that it does not pay itself, or more than SeQura still holds."""
 
 
 def quote(api: BigCommerce, order: Order, units: _Units) -> Quote:
@@ -59,8 +61,16 @@ def quote(api: BigCommerce, order: Order, units: _Units) -> Quote:
         match method:
             case [{"offline": True, "provider_id": str(name), "amount": amount}]:
                 payment = {"provider_id": name, "amount": amount, "offline": True}
-                return Quote(to_cents(amount), payment)
+                return _affordable(order, Quote(to_cents(amount), payment))
     raise NoOfflineRefund
+
+
+def _affordable(order: Order, quoted: Quote) -> Quote:
+    """Return the quote unless certificates or store credit paid a part of what it refunds."""
+    held = as_accepted(order.accepted_update, order.solicited)
+    if quoted.cents > sum(section(held.get(key)).get("order_total_with_tax", 0) for key in CARTS):
+        raise NoOfflineRefund
+    return quoted
 
 
 def refund(order: Order, entry: Entry, units: _Units, expected: int, person: str) -> str:

@@ -14,6 +14,7 @@ from bigcommerce.client import BigCommerce
 from orders.models import Order
 from orders.returns import NoOfflineRefund, Quote, quote, refund
 from orders.sync.worker import drain
+from payments.confirm import confirm
 from stores.clients import bigcommerce_for
 from stores.isolation import only_one
 from stores.models import Store
@@ -162,6 +163,21 @@ def test_nothing_is_refunded_for_another_amount_than_the_person_saw(returned: Re
     assert (returned.posts(), returned.attempt) == (0, None)
 
 
+def test_nothing_is_refunded_beyond_what_sequra_financed(merchant: Merchant) -> None:
+    """Store credit paid the rest, and is given back by hand."""
+    confirm(merchant.shop.approved_with_credit("70.00").pk)
+    drain()
+    order = Order.objects.get()
+    assert order.amount == TOTAL - 70_00
+    lamp, api = merchant.lines(order)[0]["id"], bigcommerce_for(merchant.store)
+
+    with pytest.raises(NoOfflineRefund):
+        quote(api, order, {lamp: 1})
+
+    order.accepted_update = {"shipped_cart": {"order_total_with_tax": LAMP}}
+    assert quote(api, order, {lamp: 1}).cents == LAMP
+
+
 def test_two_at_once_are_one(returned: Return, settings: Settings) -> None:
     settings.DATABASE_POOLED = True  # one connection holds a lock of its session twice
     with only_one(f"refund of order {returned.order.pk}"):
@@ -192,7 +208,8 @@ def test_only_a_refund_that_bigcommerce_does_not_pay_itself_is_made(
     url = "https://api.test/stores/abc/v3/orders/7/payment_actions/refund_quotes"
     document = {"total_refund_amount": 89.95, "refund_methods": methods}
     responses.post(url, json={"data": document}, status=201)
-    api, order = BigCommerce("https://api.test", "abc", "token"), Order(bigcommerce_id=7)
+    api = BigCommerce("https://api.test", "abc", "token")
+    order = Order(bigcommerce_id=7, solicited={"cart": {"order_total_with_tax": 100_00}})
     if found is None:
         with pytest.raises(NoOfflineRefund):
             quote(api, order, {5: 1})
