@@ -3,6 +3,9 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.migrations import RunSQL
+from django.db.migrations.loader import MigrationLoader
 from django.db.models import F
 
 from orders.models import Order
@@ -139,6 +142,23 @@ def test_an_order_keeps_the_merchant_id_it_was_bought_with(outlet: Shop) -> None
     reported = {(one.connection.deployment, one.merchant_ref) for one in addressees(outlet.store)}
     assert ("svea", "svea_fr") in reported
     assert outlet.solicited(country="FR", channel_id=OUTLET).merchant_ref == "demo_fr"
+
+
+def test_orders_from_before_their_storefront_was_stored_get_that_of_their_payment(
+    outlet: Shop,
+) -> None:
+    paid = [bought(outlet, country="FR", channel_id=channel) for channel in (SHOP, OUTLET)]
+    Order.objects.update(channel_id=SHOP)
+    name = ("payments", "0005_storefronts_of_orders")
+    [operation] = MigrationLoader(connection).disk_migrations[name].operations
+    assert isinstance(operation, RunSQL)
+
+    with connection.cursor() as cursor:
+        cursor.execute(str(operation.sql))
+
+    found = dict(Order.objects.values_list("reference", "channel_id"))
+    assert found == {one.reference: one.channel_id for one in paid}
+    assert sorted(found.values()) == [SHOP, OUTLET]
 
 
 def test_a_status_ships_where_the_order_was_bought(outlet: Shop) -> None:
