@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from payloads.cart import Line
 from payloads.money import NotMoney, to_cents
-from payloads.order.lines import text
+from payloads.order.lines import BOUGHT_CERTIFICATE, text
 from transport.reading import sections
 
 _DURATION = re.compile(r"P(?=.)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+S)?)?")
@@ -46,9 +46,13 @@ def _is_day(given: str) -> bool:
 
 
 def is_digital(items: Iterable[_Item]) -> bool:
-    """Return whether these lines hold goods, and nothing of them is shipped."""
+    """Return whether these lines hold goods, and nothing of them is shipped.
+
+    Bought gift certificates alone are none: the merchant releases them.
+    """
     goods = [item for item in items if item["type"] in ("product", "service")]
-    return bool(goods) and all(item.get("downloadable") for item in goods)
+    has_goods = any(item.get("reference") != BOUGHT_CERTIFICATE for item in goods)
+    return has_goods and all(item.get("downloadable") for item in goods)
 
 
 def product_terms(product: Mapping[str, Any], default: str, options: Iterable[str]) -> Terms | None:

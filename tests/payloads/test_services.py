@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from payloads import cart
 from payloads.cart import Line
+from payloads.order.lines import BOUGHT_CERTIFICATE
 from payloads.order.services import (
     Terms,
     agreed_terms,
@@ -153,3 +154,6 @@ def test_a_cart_is_digital_when_nothing_of_it_is_shipped() -> None:
     assert is_digital(sold_as_services([line("A", 1)], {"A": Terms("P1Y")}))
     assert not is_digital([line("A", 1), line("B", 1, downloadable=False)])
     assert not is_digital(discount)
+    certificate = line(BOUGHT_CERTIFICATE, 1)
+    assert not is_digital([certificate, certificate, *discount])
+    assert is_digital([certificate, line("A", 1)])
