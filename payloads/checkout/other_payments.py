@@ -3,7 +3,8 @@
 V3 checkouts contain neither. The GraphQL Storefront API shows the certificates that are applied and
 what is left to pay. Whether store credit is off that balance is not documented, so every reading is
 tried: the total, less the certificates or not, less the store credit or not. Without an answer, and
-when no reading fits, the browser's claim decides alone (`payloads.checkout.lines.store_credit`).
+when no reading fits and no certificate is shown, the browser's claim decides alone
+(`payloads.checkout.lines.store_credit`). Certificates that no reading explains hide SeQura.
 https://docs.bigcommerce.com/developer/docs/storefront/guides/graphql-storefront-api
 """
 
@@ -61,12 +62,15 @@ class Shown(NamedTuple):
 
 
 def shown_payments(checkout: Mapping[str, Any], currency: str) -> Shown | None:
-    """Return what the storefront's API shows of a checkout; None when it cannot be read."""
-    balance = section(checkout.get("outstandingBalance"))
-    if text(balance.get("currencyCode")) != currency:
+    """Return what the storefront's API shows of a checkout; None when it cannot be read.
+
+    No list of certificates is no empty list.
+    """
+    balance, applied = section(checkout.get("outstandingBalance")), checkout.get("giftCertificates")
+    if text(balance.get("currencyCode")) != currency or not isinstance(applied, list):
         return None
     try:
-        certificates = map(_certificate, sections(checkout.get("giftCertificates")))
+        certificates = map(_certificate, sections(applied))
         return Shown(
             to_cents(balance.get("value", "")),
             tuple(one for one in certificates if one.cents),
@@ -85,10 +89,14 @@ def _certificate(given: Mapping[str, Any]) -> Certificate:
 def other_payments(balance: int, total: int, claim: Claim, shown: Shown | None) -> OtherPayments:
     """Return what pays a part of `total` cents. `balance`: the customer's store credit in cents.
 
-    Raise `NotOffered` when the browser shows another amount and nothing decides between them.
+    Raise `NotOffered` when the browser shows another amount and nothing decides between them, and
+    when certificates are shown that the balance does not explain.
     """
     credit = None if shown is None else _credit_by(shown, balance, total, claim)
     if shown is None or credit is None:
+        if shown and shown.certificates:
+            detail = f"BigCommerce shows {euros(shown.left)} to pay of {euros(total)}"
+            raise NotOffered(Reason.GIFT_CERTIFICATE, detail)
         return OtherPayments(credit=store_credit(balance, total, claim))
     return OtherPayments(shown.certificates, credit)
 
@@ -106,7 +114,7 @@ def _credit_by(shown: Shown, balance: int, total: int, claim: Claim) -> int | No
     if shown.left not in (rest, total):
         return credit
     wanted = credit if claim.applied else 0
-    if credit and claim.outstanding not in (None, rest - wanted, total - wanted):
+    if claim.outstanding not in (None, rest - wanted, total - wanted):
         detail = f"the browser showed {euros(claim.outstanding or 0)} to pay, not {euros(rest)}"
         raise NotOffered(Reason.UNEXPLAINED_BALANCE, detail)
     return wanted

@@ -44,7 +44,7 @@ def test_store_credit_never_pays_more_than_is_left() -> None:
     assert other_payments(99_999, TOTAL, APPLIED, Shown(0, TWO)) == OtherPayments(TWO, 7_500)
 
 
-@pytest.mark.parametrize("shown", [None, Shown(1_234, TWO), Shown(-5, ()), Shown(7_501, TWO)])
+@pytest.mark.parametrize("shown", [None, Shown(-5, ()), Shown(1_234, ())])
 def test_without_a_reading_that_fits_the_browser_decides(shown: Shown | None) -> None:
     as_before = Claim(applied=True, outstanding=8_500)
     assert other_payments(CREDIT, TOTAL, as_before, shown) == OtherPayments((), CREDIT)
@@ -52,6 +52,23 @@ def test_without_a_reading_that_fits_the_browser_decides(shown: Shown | None) ->
     with pytest.raises(NotOffered) as refused:
         other_payments(0, TOTAL, Claim(outstanding=7_500), shown)
     assert refused.value.reason == Reason.GIFT_CERTIFICATE
+
+
+@pytest.mark.parametrize("left", [1_234, 7_501, -5])
+def test_certificates_that_no_reading_explains_are_not_dropped(left: int) -> None:
+    for claim in (APPLIED, NOT_APPLIED, Claim(applied=True, outstanding=8_500)):
+        with pytest.raises(NotOffered) as refused:
+            other_payments(CREDIT, TOTAL, claim, Shown(left, TWO))
+        assert refused.value.reason == Reason.GIFT_CERTIFICATE
+
+
+def test_the_browser_has_to_agree_also_without_store_credit() -> None:
+    """An empty list beside the whole total: the browser shows a certificate that the list hides."""
+    assert other_payments(0, TOTAL, Claim(outstanding=TOTAL), Shown(TOTAL, ())) == OtherPayments()
+
+    with pytest.raises(NotOffered) as refused:
+        other_payments(0, TOTAL, Claim(outstanding=7_500), Shown(TOTAL, ()))
+    assert refused.value.reason == Reason.UNEXPLAINED_BALANCE
 
 
 def test_a_browser_that_shows_another_amount_is_asked_again() -> None:
@@ -99,7 +116,7 @@ def shown(**fields: Any) -> dict[str, Any]:
 
 def test_amounts_are_read_to_the_cent() -> None:
     assert shown_payments(shown(), "EUR") == Shown(7_550, (Certificate("A", 2_000),))
-    assert shown_payments(shown(giftCertificates=None), "EUR") == Shown(7_550, ())
+    assert shown_payments(shown(giftCertificates=[]), "EUR") == Shown(7_550, ())
     unused = [{"code": "A", "used": {"value": 0}}]
     assert shown_payments(shown(giftCertificates=unused), "EUR") == Shown(7_550, ())
 
@@ -110,6 +127,7 @@ def test_amounts_are_read_to_the_cent() -> None:
         {"outstandingBalance": None},
         {"outstandingBalance": {"value": 75.5, "currencyCode": "USD"}},
         {"outstandingBalance": {"value": "x", "currencyCode": "EUR"}},
+        {"giftCertificates": None},
         {"giftCertificates": [{"code": "A", "used": {"value": -1}}]},
         {"giftCertificates": [{"code": "", "used": {"value": 1}}]},
         {"giftCertificates": [{"code": "A", "used": None}]},
