@@ -409,6 +409,8 @@ def _earlier(attempt: Solicitation, merchant: Merchant) -> Solicitation | None:
         fingerprint=attempt.fingerprint,
     )
     found = same.order_by("-id").first()
+    if found and found.other_payments != attempt.other_payments:
+        return None  # as much as before, and by other certificates
     if found:
         found.store, found.connection = attempt.store, attempt.connection  # not read again
     return found

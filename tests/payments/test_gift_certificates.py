@@ -197,6 +197,27 @@ def test_a_code_is_told_to_nobody(shop: Shop) -> None:
     assert code not in str(shop.sandbox.held("sequra_orders"))
 
 
+def test_an_attempt_with_other_certificates_is_not_offered_again(shop: Shop) -> None:
+    """As much is left to pay as before, so SeQura's order is the same to the cent."""
+    shop.grant()
+    checkout_id = shop.checkout_with("10.00")["checkout_id"]
+    first = shop.offer(checkout_id).solicitation
+    assert shop.offer(checkout_id).solicitation == first
+    [code] = shop.certificates_left()
+    shop.sandbox.control("POST", "certificates", {"id": code, "balance": "0"})
+    shop.sandbox.control("POST", "certificates", {"id": "GIFT-B", "balance": "10.00"})
+    body = {"checkout_id": checkout_id, "code": "GIFT-B"}
+    shop.sandbox.control("POST", "shopper/apply_gift_certificate", body)
+
+    second = shop.offer(checkout_id).solicitation
+
+    assert first is not None
+    assert second is not None
+    assert second != first
+    assert (second.fingerprint, second.amount) == (first.fingerprint, first.amount)
+    assert [one.code for one in second.other_payments.certificates] == ["GIFT-B"]
+
+
 def test_a_certificate_that_was_removed_meanwhile_refuses_before_sequra_confirms(
     shop: Shop,
 ) -> None:
