@@ -42,6 +42,7 @@ _JSON, _HTML, _TEXT = "application/json", "text/html", "text/plain"
 _FORM = "application/x-www-form-urlencoded"
 _PANEL = "s/"
 _MAILS = "alerts/"  # behind the links in mails
+_PREVIEW = "widget-preview"  # a frame in a page of the panel
 _ADMIN = "admin/"
 
 
@@ -304,7 +305,7 @@ def _routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLP
     """Yield every public route with its pattern: no pages of merchants, readers and operators."""
     for pattern in resolver.url_patterns:
         route = prefix + str(pattern.pattern)
-        if route.startswith((_PANEL, _MAILS, _ADMIN)):
+        if route.startswith((_PANEL, _PREVIEW, _MAILS, _ADMIN)):
             continue
         if isinstance(pattern, URLPattern):
             yield route, pattern

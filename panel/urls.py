@@ -41,7 +41,6 @@ app_pages = [
     path("settings/order-statuses/", settings.order_statuses, name="order_statuses"),
     path("settings/widgets/", widgets.widgets, name="widgets"),
     path("settings/widgets/page", widgets.widget_page, name="widget_page"),
-    path("settings/widgets/preview", widgets.widget_preview, name="widget_preview"),
     path("settings/reports/", settings.report_settings, name="report_settings"),
     path("settings/reports/address", settings.new_report_address, name="new_report_address"),
     path("settings/alerts/", settings.alerts, name="alerts"),
@@ -116,5 +115,6 @@ urlpatterns = [
     path("load", callbacks.load, name="load"),
     path("uninstall", callbacks.uninstall, name="uninstall"),
     path("remove_user", callbacks.remove_user, name="remove_user"),
+    path("widget-preview", widgets.widget_preview, name="widget_preview"),
     path("s/<str:session>/", include([*app_pages, *order_pages, *log_pages])),
 ]

@@ -8,7 +8,9 @@ const status = preview.querySelector('[role="status"]');
 const EUROS = /(?:€|EUR)\s*(\d[\d.,\s]*)|(\d[\d.,\s]*)\s*(?:€|EUR)/;
 // As static/storefront/sequra-widgets.js looks for it.
 const PRICES = ["[data-product-price-with-tax]", "[data-product-price-without-tax]"];
+const SECONDS = 240; // an address of the frame is valid for a little longer
 let found = null; // the page of the store, parsed: nothing in it runs
+let framed = { address: "", at: 0 };
 
 /** 1.234,56 and 1,234.56 in cents; NaN for no price in euros. */
 function cents(text) {
@@ -66,7 +68,7 @@ function show() {
   for (const [name, value] of new FormData(document.getElementById("widgets"))) {
     if (/^(theme-|product$)/.test(name)) query.append(name, value);
   }
-  const address = `${preview.dataset.frame}?${query}`;
+  const address = `${framed.address}&${query}`;
   if (frame.getAttribute("src") !== address) frame.src = address;
   frame.hidden = false;
 }
@@ -77,6 +79,7 @@ async function read() {
   const reply = await fetch(`${preview.dataset.page}?${new URLSearchParams({ address })}`).catch(() => null);
   const body = reply && reply.ok ? await reply.json() : {};
   found = body.html === undefined ? null : new DOMParser().parseFromString(body.html, "text/html");
+  framed = { address: body.frame, at: Date.now() };
   if (found) return show();
   fields.forEach(describe);
   frame.hidden = true;
@@ -90,5 +93,6 @@ preview.hidden = false;
 preview.querySelector("button").addEventListener("click", read);
 document.getElementById("widgets").addEventListener("input", () => {
   clearTimeout(timer);
-  timer = setTimeout(show, 300);
+  const isOld = found && Date.now() - framed.at > SECONDS * 1000;
+  timer = setTimeout(isOld ? read : show, 300);
 });

@@ -2,13 +2,16 @@
 
 import json
 import re
+import time
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 import responses
-from django.test import override_settings
+from django.test import Client, override_settings
 
+from panel.views.widgets import _SECONDS, _address_of_preview
 from stores.models import Connection, Merchant
 from tests.panel.test_settings import Panel
 from tests.panel.world import filled_store
@@ -32,7 +35,9 @@ def panel() -> Panel:
 
 def preview(panel: Panel, **query: Any) -> tuple[Any, Any]:
     """What the frame draws, and its policy."""
-    answer = panel.get(f"{PATH}preview?{urlencode(query, doseq=True)}")
+    address = _address_of_preview(panel.store, "es")
+    answer = Client().get(f"{address}&{urlencode(query, doseq=True)}")
+    assert answer.status_code == 200
     found = re.search(r'<script id="page"[^>]*>(.*?)</script>', answer.content.decode(), re.DOTALL)
     return json.loads(found[1]) if found else None, answer["Content-Security-Policy"]
 
@@ -89,13 +94,27 @@ def test_the_preview_draws_with_the_look_in_the_form(panel: Panel) -> None:
     )
     assert re.search(r"script-src [^;]*https://assets\.example", policy)
     assert re.search(r"frame-ancestors [^;]*'self'", policy)
+    assert "frame-ancestors https://*.mybigcommerce.com" in policy
 
 
 def test_the_preview_of_nothing_loads_nothing(panel: Panel) -> None:
     page, policy = preview(panel, amount="-1", product=["gone"])
 
     assert page is None
+    assert re.search(r"frame-ancestors [^;]*'self'", policy)
     assert "unsafe-inline" not in policy
+
+
+def test_the_address_of_the_preview_holds_no_session_and_ends(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = _address_of_preview(panel.store, "es")
+    assert panel.session.split("/")[2] not in address
+    assert Client().get(address[:-1]).status_code == 404
+
+    later = time.time() + _SECONDS + 1
+    monkeypatch.setattr("django.core.signing.time", SimpleNamespace(time=lambda: later))
+    assert Client().get(address).status_code == 404
 
 
 def read(panel: Panel, address: str) -> Any:
@@ -133,7 +152,9 @@ def test_a_page_of_the_store_is_read_without_following_it_elsewhere(
         headers = {"Location": "https://evil.example/"}
         mock.get(f"{SHOP}/chair", body="<p>389 €</p>", status=status, headers=headers)
 
-        assert read(panel, f"{SHOP}/chair") == found
+        answer = read(panel, f"{SHOP}/chair")
+        assert answer.pop("frame", "").startswith("/widget-preview?for=") == bool(found)
+        assert answer == found
         assert len(mock.calls) == 1
 
 
