@@ -8,6 +8,7 @@ https://docs.bigcommerce.com/docs/rest-payments
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -162,9 +163,18 @@ def _after_refusal(solicitation: Solicitation, error: Rejected) -> Later | Refus
 def _not_taken_yet(
     api: BigCommerce, solicitation: Solicitation, payments: list[Certificate]
 ) -> list[Certificate]:
-    """Return those of these payments that the order's transactions do not show."""
-    taken = _transactions(api, solicitation)
-    return [one for one in payments if not any(_is_of(one, found) for found in taken)]
+    """Return those of these payments that the order's transactions do not show.
+
+    Each transaction stands for one payment, and may be one that the order shows already.
+    """
+    taken, missing = _transactions(api, solicitation), []
+    for payment in _payments(solicitation.other_payments):
+        alike = [found for found in taken if _is_of(payment, found)]
+        if alike:
+            taken.remove(max(alike, key=lambda found: _code(found) is not None))
+        else:
+            missing.append(payment)
+    return [payment for payment in missing if payment in payments]
 
 
 def _transactions(api: BigCommerce, solicitation: Solicitation) -> list[Transaction]:
@@ -177,7 +187,11 @@ def _is_of(payment: Certificate, transaction: Transaction) -> bool:
     """Return whether this transaction is that payment. Two certificates differ by their codes."""
     if not payment.code:
         return transaction["method"] == "store_credit"
-    code = section(transaction.get("gift_certificate")).get("code")
+    code = _code(transaction)
     is_same = str(code).casefold() == payment.code.casefold()
     is_alike = code is None and to_cents(transaction["amount"]) == payment.cents
     return transaction["method"] == "gift_certificate" and (is_same or is_alike)
+
+
+def _code(transaction: Transaction) -> Any:
+    return section(transaction.get("gift_certificate")).get("code")

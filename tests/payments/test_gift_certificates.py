@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from pytest_django.fixtures import Settings
 
+from bigcommerce.client import BigCommerce
 from payments import balance
 from payments.confirm import STEPS, confirm
 from payments.models import Solicitation
@@ -326,3 +327,25 @@ def test_a_payment_whose_answer_is_lost_is_not_made_twice(shop: Shop, settings: 
     [order] = [one["order"] for one in shop.sandbox.held("bigcommerce_orders")]
     paid = (order["gift_certificate_amount"], order["store_credit_amount"])
     assert paid == ("15.0000", "20.0000")
+
+
+def test_a_transaction_without_a_code_stands_for_one_certificate(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """The order shows the first of two alike, and so does the only transaction."""
+    settings.ORDER_LOOKUP_SETTLE_SECONDS = 0
+    real = BigCommerce.transactions
+
+    def without_codes(self: BigCommerce, order_id: int) -> Any:
+        return [{**one, "gift_certificate": {}} for one in real(self, order_id)]
+
+    monkeypatch.setattr(BigCommerce, "transactions", without_codes)
+    shop.grant()
+    solicitation = shop.approved_with("10.00", "10.00")
+    shop.sandbox.fault(r"/payments$", method="POST", status=503, effect="before")
+
+    confirm(solicitation.pk)
+    confirm(solicitation.pk)
+
+    assert Solicitation.objects.get(pk=solicitation.pk).phase == "done"
+    assert set(shop.certificates_left().values()) == {ZERO}
