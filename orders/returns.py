@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from bigcommerce.api import Rejected, Unavailable
@@ -63,6 +64,12 @@ def quote(api: BigCommerce, order: Order, units: _Units) -> Quote:
                 payment = {"provider_id": name, "amount": amount, "offline": True}
                 return _affordable(order, Quote(to_cents(amount), payment))
     raise NoOfflineRefund
+
+
+def refunded_returns(order: Order) -> QuerySet[Entry]:
+    """Return the earlier decisions: SeQura may report a return again after its refund."""
+    about = {"store_id": order.store_id, "bigcommerce_id": order.bigcommerce_id}
+    return Entry.objects.filter(**about, event=DECISION, reason="return_refunded").order_by("at")
 
 
 def _affordable(order: Order, quoted: Quote) -> Quote:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from bigcommerce.api import Rejected, Unavailable
 from bigcommerce.client import BigCommerce
 from orders.models import Order
-from orders.returns import NoOfflineRefund, quote, refund
+from orders.returns import NoOfflineRefund, quote, refund, refunded_returns
 from panel.session import PanelRequest, waiting_page
 from stores.clients import bigcommerce_for
 from stores.storefronts import order_link
@@ -48,7 +48,7 @@ def order_return(request: PanelRequest, order_id: int, entry_id: int) -> HttpRes
     order, entry = found
     context: dict[str, Any] = {
         "order_id": order_id, "entry": entry, "shop": order_link(request.store, order_id),
-        "lines": [], "problem": "", "words": "",
+        "lines": [], "problem": "", "words": "", "refunded": refunded_returns(order),
     }  # fmt: skip
     context |= _shown(order, request.GET)
     return render(request, "orders/return.html", context)

@@ -248,6 +248,25 @@ def test_the_page_shows_the_amount_before_it_is_refunded(page: Panel, returned: 
     assert page.get(address).status_code == 404
 
 
+def test_a_return_that_is_reported_again_shows_the_earlier_refund(
+    merchant: Merchant, page: Panel
+) -> None:
+    returned = Return(merchant, lines=[{"product_id": 102, "quantity": 2}])
+    number, said = returned.order.bigcommerce_id, "already recorded a refund"
+    first = page.get(f"orders/{number}/returns/{returned.entry.pk}/").content.decode()
+    assert said not in first
+
+    assert returned.refund() == "refund_recorded"
+    subject = returned.order.subject
+    again = record.rejected(subject, "return", "return_reported", statement="return")
+
+    shown = page.get(f"orders/{number}/returns/{again.pk}/?units_{returned.lamp}=1")
+    notice, _, buttons = shown.content.decode().partition("Which products came back?")
+    assert said in notice
+    assert ": 89,95\xa0€</p>" in notice
+    assert "Record the refund of" in buttons
+
+
 def test_what_bigcommerce_rejects_is_to_be_done_there(
     merchant: Merchant, page: Panel, returned: Return
 ) -> None:
