@@ -54,7 +54,7 @@ def use_credit(solicitation: Solicitation, document: OrderDocument) -> None:
     answers = {
         _pay(api, solicitation, payment, solicitation.credit_intent_at) for payment in payments
     }
-    _check_paid(api, solicitation, None if answers <= {_SUCCESS} else in_doubt_since)
+    _check_paid(api, solicitation, in_doubt_since, is_confirmed=answers <= {_SUCCESS})
 
 
 def _left(solicitation: Solicitation, document: OrderDocument) -> OtherPayments:
@@ -67,16 +67,20 @@ def _left(solicitation: Solicitation, document: OrderDocument) -> OtherPayments:
 
 
 def _check_paid(
-    api: BigCommerce, solicitation: Solicitation, in_doubt_since: datetime | None
+    api: BigCommerce,
+    solicitation: Solicitation,
+    in_doubt_since: datetime | None,
+    *,
+    is_confirmed: bool,
 ) -> None:
     """Read the order again: a certificate that was spent elsewhere meanwhile pays less.
 
-    The order may show a payment late, so it is waited for: since the newest attempt or, after one
-    that BigCommerce did not call a success, since the attempt before it.
+    The order may show late, or never, what BigCommerce confirmed: to wait for that would end in a
+    second payment. What it did not confirm is waited for since the first attempt in doubt.
     """
     left = _left(solicitation, api.order(solicitation.bigcommerce_order))
     since = in_doubt_since or solicitation.credit_intent_at
-    if left.total and since:
+    if left.total and since and not is_confirmed:
         _wait(since)
         raise Refused("credit_changed", f"{left.total} cents were not paid otherwise")
 

@@ -264,6 +264,20 @@ def test_a_certificate_that_pays_less_than_agreed_becomes_no_order(
     assert shop.certificates_left() == {code: Decimal(10) if answer == "pending" else ZERO}
 
 
+def test_a_confirmed_payment_that_the_order_never_shows_is_made_once(shop: Shop) -> None:
+    """Neither the order nor its transactions show it: BigCommerce's answer has to do."""
+    shop.grant()
+    solicitation = shop.approved_with("10.00")
+    body = {"data": {"id": "1", "transaction_type": "purchase", "status": "success"}}
+    shop.sandbox.fault(r"/payments$", method="POST", status=201, body=body, times=9)
+
+    confirm(solicitation.pk)
+
+    assert Solicitation.objects.get(pk=solicitation.pk).phase == "done"
+    calls = shop.sandbox.calls("bigcommerce", in_path="/payments")
+    assert [call["method"] for call in calls if call["path"].endswith("/payments")] == ["POST"]
+
+
 def test_a_silent_storefront_does_not_stop_a_payment(shop: Shop) -> None:
     shop.grant()
     solicitation = shop.approved_with("10.00", credit="20.00")
