@@ -144,6 +144,7 @@ def mark_outrun(entries: Iterable[Entry]) -> None:
     listed = list(entries)
     later = [one for one in listed if one.is_open and one.outcome == Entry.Outcome.DELAYED]
     for entry in listed:
+        # For the page alone: the model has no such field.
         entry.is_outrun = any(  # type: ignore[attr-defined]
             one.bigcommerce_id == entry.bigcommerce_id is not None
             and one.at > entry.at

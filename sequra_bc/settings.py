@@ -24,7 +24,7 @@ faults: list[str] = []
 
 
 # django-environ has no types.
-class _Environment(environ.Env):  # type: ignore[misc]
+class _Environment(environ.Env):  # type: ignore[misc]  # the library has no types
     """The process's environment. What makes no sense is a fault, and the default goes on."""
 
     def get_value(self, var: str, cast: Any = None, default: Any = None, **more: Any) -> Any:

@@ -56,7 +56,7 @@ def delete() -> None:
         if cursor.fetchone()[0] > SMALL:
             cursor.execute(f"TRUNCATE {', '.join(names)}")
         else:
-            cursor.execute(";".join(f"DELETE FROM {name}" for name in names))  # noqa: S608
+            cursor.execute(";".join(f"DELETE FROM {name}" for name in names))  # noqa: S608 (ours)
 
 
 def look_once(self: WhiteNoise, root: str, prefix: str) -> None:

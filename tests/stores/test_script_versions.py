@@ -29,7 +29,7 @@ from tests.stores.world import World
 OURS = staticfiles_storage.stored_name(checkout_script.FILE)  # type: ignore[attr-defined]
 # What a release from before there were two files serves of other versions.
 ONE_FILE = r"storefront/sequra-checkout\.[0-9a-f]{12}\.js"
-# The same.
+# Of the same storage.
 FORM = staticfiles_storage.stored_name(checkout_script.FORM)  # type: ignore[attr-defined]
 WIDGETS = staticfiles_storage.stored_name(checkout_script.WIDGETS)  # type: ignore[attr-defined]
 OLD = "storefront/sequra-checkout.0123456789ab.js"

@@ -14,6 +14,7 @@ from stores.store_settings import COMMAND, import_settings, undo
 from tests.stores.world import World
 
 pytestmark = pytest.mark.django_db
+# The storage of the settings is not Django's default.
 HASHED = staticfiles_storage.stored_name(checkout_script.WIDGETS)  # type: ignore[attr-defined]
 ON = {"widgets": {"methods": {"product": ["pp3"], "listing": ["pp3"]}}}
 OFF: dict[str, Any] = {"widgets": {"methods": {}}}
